@@ -1,0 +1,1 @@
+//! The vocabulary of LwM2M: paths, values, nodes, content formats, attributes, operations, versions

@@ -1,0 +1,1 @@
+//! The HTTP API of the LwM2M server: REST and server-sent events

@@ -1,0 +1,1 @@
+//! The OMA object registry as compact tables

@@ -1,0 +1,1 @@
+//! SenML (RFC 8428) as JSON and CBOR: zero-copy records and writers

@@ -1,0 +1,2 @@
+//! The LwM2M server daemon.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Test tools of the workspace: virtual-clock pairs, a seeded lossy network, real peers

@@ -1,0 +1,1 @@
+//! The OMA LwM2M TLV format: a zero-copy reader and a writer

@@ -1,0 +1,1 @@
+//! LwM2M for applications: client and server on one roof
