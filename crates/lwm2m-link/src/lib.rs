@@ -1,1 +1,24 @@
-//! The protocol layers below LwM2M stacked for each peer, with its authenticated identity
+//! The protocol layers below LwM2M, stacked for each peer.
+//!
+//! An LwM2M engine talks to peers, not to addresses: a [`Link`] gives each remote address a
+//! [`PeerId`] that stays the same while the peer is known, keeps what the security layer has
+//! proven about it as its [`Identity`], and hands datagrams through to CoAP.
+//!
+//! Today the stack is CoAP alone ([`Identity::NoSec`]); DTLS goes between the address and CoAP,
+//! and neither the engines above nor CoAP below will notice.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`engine`] | the contract by which one driver loop serves every engine |
+//! | [`link`] | addresses, peers, identities |
+#![cfg_attr(not(feature = "std"), no_std)]
+#![warn(clippy::indexing_slicing)]
+
+extern crate alloc;
+
+pub mod engine;
+pub mod link;
+
+pub use engine::{Engine, Transmit};
+pub use link::{Identity, Link};
+pub use lwm2m_coap::PeerId;

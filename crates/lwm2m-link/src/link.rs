@@ -1,0 +1,167 @@
+//! Addresses, peers and identities over one CoAP endpoint.
+
+use crate::engine::Transmit;
+use alloc::collections::BTreeMap;
+use core::net::SocketAddr;
+use lwm2m_coap::{Config, Endpoint, Event, PeerId};
+use lwm2m_time::Instant;
+
+/// What the security layer has proven about a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Identity {
+    /// Nothing: plain CoAP, security mode 3.
+    NoSec,
+}
+
+/// Everything below an LwM2M engine: it maps remote addresses to peers and runs CoAP with them.
+///
+/// A peer that nobody [holds](Link::hold) is forgotten when its last CoAP state has expired, and
+/// the number of peers is bounded by [`Config::max_peers`], so that datagrams from forged
+/// addresses cannot fill the memory.
+#[derive(Debug)]
+pub struct Link {
+    coap: Endpoint,
+    peers: BTreeMap<PeerId, Peer>,
+    by_address: BTreeMap<SocketAddr, PeerId>,
+    next_id: u64,
+    max_peers: usize,
+    refused: u64,
+}
+
+#[derive(Debug)]
+struct Peer {
+    address: SocketAddr,
+    identity: Identity,
+    holds: u32,
+}
+
+impl Link {
+    /// A link without peers. `seed` must be unpredictable outside of tests.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            max_peers: config.max_peers,
+            coap: Endpoint::new(config, seed),
+            peers: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            next_id: 0,
+            refused: 0,
+        }
+    }
+
+    /// Takes a datagram in. One from an unknown address is dropped while the table of peers is
+    /// full.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        match self.peer_at(from) {
+            Some(peer) => self.coap.handle_datagram(now, peer, datagram),
+            None => self.refused += 1,
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.coap.handle_timeout(now);
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        loop {
+            let transmit = self.coap.poll_transmit()?;
+            // A peer that was forgotten meanwhile has nowhere to send to.
+            if let Some(peer) = self.peers.get(&transmit.peer) {
+                return Some(Transmit { to: peer.address, payload: transmit.payload });
+            }
+        }
+    }
+
+    /// When [`Link::handle_timeout`] wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.coap.poll_timeout()
+    }
+
+    /// The next CoAP event that concerns the engine.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            match self.coap.poll_event()? {
+                Event::PeerIdle { peer } => self.forget_if_unused(peer),
+                event => return Some(event),
+            }
+        }
+    }
+
+    /// The peer at an address, known or new; `None` while the table of peers is full.
+    #[must_use]
+    pub fn connect(&mut self, address: SocketAddr) -> Option<PeerId> {
+        self.peer_at(address)
+    }
+
+    /// Keeps a peer known until it is [released](Link::release) as often as it was held.
+    pub fn hold(&mut self, peer: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.holds = peer.holds.saturating_add(1);
+        }
+    }
+
+    /// Undoes one [`Link::hold`].
+    pub fn release(&mut self, peer: PeerId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.holds = state.holds.saturating_sub(1);
+            self.forget_if_unused(peer);
+        }
+    }
+
+    /// The address of a peer.
+    #[must_use]
+    pub fn peer_address(&self, peer: PeerId) -> Option<SocketAddr> {
+        self.peers.get(&peer).map(|peer| peer.address)
+    }
+
+    /// What is proven about a peer.
+    #[must_use]
+    pub fn identity(&self, peer: PeerId) -> Option<&Identity> {
+        self.peers.get(&peer).map(|peer| &peer.identity)
+    }
+
+    /// The CoAP endpoint, for requests, responses and notifications.
+    pub const fn coap(&mut self) -> &mut Endpoint {
+        &mut self.coap
+    }
+
+    /// How many peers are known.
+    #[must_use]
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// How many datagrams were dropped because the table of peers was full.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn peer_at(&mut self, address: SocketAddr) -> Option<PeerId> {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        if let Some(peer) = self.by_address.get(&address) {
+            return Some(*peer);
+        }
+        if self.peers.len() >= self.max_peers {
+            return None;
+        }
+        let peer = PeerId(self.next_id);
+        self.next_id += 1;
+        self.peers.insert(peer, Peer { address, identity: Identity::NoSec, holds: 0 });
+        self.by_address.insert(address, peer);
+        Some(peer)
+    }
+
+    fn forget_if_unused(&mut self, peer: PeerId) {
+        let unused = self.peers.get(&peer).is_some_and(|state| state.holds == 0);
+        if unused && self.coap.is_idle(peer) {
+            if let Some(state) = self.peers.remove(&peer) {
+                self.by_address.remove(&state.address);
+            }
+        }
+    }
+}
