@@ -1,1 +1,35 @@
-//! Sockets, clocks and the tokio driver for the sans-IO LwM2M engines
+//! Sockets, clocks and the async runtime: the one crate that has them.
+//!
+//! The engines of `lwm2m-server` and `lwm2m-client` are values without I/O. This crate binds a
+//! UDP socket, runs an engine on it in a tokio task, and hands out a handle: [`ServerHandle`] or
+//! [`ClientHandle`]. A handle is cheap to clone; the task ends when [] or
+//! [`ClientHandle::shutdown`] is called or the last handle is dropped.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`clock`] | the monotonic and the wall clock, side by side |
+//! | [`driver`] | the one loop that drives any [`lwm2m_link::Engine`] on a UDP socket |
+//! | [`server`] | a server: operations as futures, events as a stream |
+//! | [`client`] | a client: changes of values in, events out |
+//! | [`uri`] | server URIs to socket addresses |
+
+pub mod client;
+pub mod clock;
+pub mod driver;
+pub mod server;
+pub mod uri;
+
+pub use client::{ClientHandle, bind_client};
+pub use clock::Clock;
+pub use driver::{Closed, Handle};
+pub use server::{RequestError, ServerHandle, bind_server};
+
+/// An unpredictable seed for an engine, from the operating system.
+///
+/// # Errors
+/// The operating system has no randomness to give.
+pub fn seed() -> std::io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+    Ok(seed)
+}

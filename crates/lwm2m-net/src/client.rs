@@ -1,0 +1,125 @@
+//! A client on a UDP socket: changes of values in, events out.
+
+use crate::driver::{Closed, Handle};
+use lwm2m_client::{Client, Event};
+use lwm2m_core::Path;
+use lwm2m_link::{Engine, Transmit};
+use lwm2m_time::Instant;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// Events that a subscriber may be behind before it misses some.
+const EVENTS: usize = 256;
+
+struct Hosted {
+    client: Client,
+    events: broadcast::Sender<Arc<Event>>,
+}
+
+impl Engine for Hosted {
+    type Event = ();
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.client.handle_datagram(now, from, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.client.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.client.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.client.poll_timeout()
+    }
+
+    fn poll_event(&mut self) -> Option<()> {
+        let event = self.client.poll_event()?;
+        // No subscriber is no error.
+        let _ = self.events.send(Arc::new(event));
+        Some(())
+    }
+}
+
+/// Binds a UDP socket, runs `client` on it and starts registering with its servers.
+///
+/// # Errors
+/// The socket cannot be bound, for example because the port is in use.
+pub async fn bind_client(address: SocketAddr, client: Client) -> io::Result<ClientHandle> {
+    let (events, _) = broadcast::channel(EVENTS);
+    let handle = Handle::bind(address, Hosted { client, events: events.clone() }).await?;
+    let client = ClientHandle { handle, events };
+    client.with(|client, now| client.start(now)).await.map_err(io::Error::other)?;
+    Ok(client)
+}
+
+/// A running client. The task behind it ends when the last clone of the handle is dropped.
+#[derive(Clone)]
+pub struct ClientHandle {
+    handle: Handle<Hosted>,
+    events: broadcast::Sender<Arc<Event>>,
+}
+
+impl std::fmt::Debug for ClientHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientHandle").field("local", &self.local_addr()).finish_non_exhaustive()
+    }
+}
+
+impl ClientHandle {
+    /// The address that the client is bound to.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.handle.local_addr()
+    }
+
+    /// The events from now on. A subscriber that is more than 256 events behind misses the oldest
+    /// and is told how many.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+
+    /// Runs `f` on the engine, for example to set a value of an object.
+    ///
+    /// # Errors
+    /// [`Closed`] if the client has been shut down.
+    pub async fn with<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Client, Instant) -> R + Send + 'static,
+    ) -> Result<R, Closed> {
+        self.handle.with(move |hosted, now| f(&mut hosted.client, now)).await
+    }
+
+    /// Tells the engine that the value at `path` has changed, so that observations are looked at.
+    ///
+    /// # Errors
+    /// [`Closed`] if the client has been shut down.
+    pub async fn changed(&self, path: Path) -> Result<(), Closed> {
+        self.with(move |client, now| client.changed(now, &path)).await
+    }
+
+    /// De-registers from all servers. Returns whether they all confirmed it within `patience`.
+    ///
+    /// # Errors
+    /// [`Closed`] if the client has been shut down already.
+    pub async fn shutdown(self, patience: Duration) -> Result<bool, Closed> {
+        let mut events = self.subscribe();
+        self.with(|client, now| client.shutdown(now)).await?;
+        let stopped = async {
+            loop {
+                match events.recv().await {
+                    Ok(event) if matches!(*event, Event::Stopped) => return true,
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return false,
+                }
+            }
+        };
+        Ok(tokio::time::timeout(patience, stopped).await.unwrap_or(false))
+    }
+}

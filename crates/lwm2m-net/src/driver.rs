@@ -1,0 +1,184 @@
+//! The loop that drives an engine on a UDP socket.
+//!
+//! One task owns the engine, so engines need no locks. Others reach it by sending closures
+//! through a bounded queue ([`Handle::with`]); when the queue is full, the sender waits.
+
+use crate::clock::Clock;
+use lwm2m_link::{Engine, Transmit};
+use lwm2m_time::Instant;
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+
+/// Closures that wait for the engine; more senders than this wait for room.
+const QUEUE: usize = 256;
+/// Datagrams taken from the socket before the engine's output is looked at.
+const BATCH: usize = 64;
+/// The largest UDP payload; longer ones do not exist.
+const DATAGRAM: usize = 65_536;
+
+type Command<E> = Box<dyn FnOnce(&mut E, Instant) + Send>;
+
+/// The engine's task has ended, because it was shut down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the engine has been shut down")]
+pub struct Closed;
+
+/// Access to an engine that a task drives.
+#[derive(Debug)]
+pub struct Handle<E> {
+    commands: mpsc::Sender<Command<E>>,
+    local: SocketAddr,
+    clock: Clock,
+}
+
+impl<E> Clone for Handle<E> {
+    fn clone(&self) -> Self {
+        Self { commands: self.commands.clone(), local: self.local, clock: self.clock }
+    }
+}
+
+impl<E: Engine + Send + 'static> Handle<E> {
+    /// Binds a socket and starts the task that drives `engine` on it. The task ends when all
+    /// handles are gone.
+    ///
+    /// # Errors
+    /// The socket cannot be bound, for example because the port is in use.
+    pub async fn bind(address: SocketAddr, engine: E) -> io::Result<Self> {
+        let socket = UdpSocket::bind(address).await?;
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let local = socket.local_addr()?;
+        let clock = Clock::start();
+        tokio::spawn(Driver { engine, socket, local, clock, queue }.run());
+        Ok(Self { commands, local, clock })
+    }
+
+    /// The address that the socket is bound to.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The clock that the engine is driven by.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Runs `f` on the engine, between two inputs, and gives back what it returns.
+    ///
+    /// # Errors
+    /// [`Closed`] if the task has ended.
+    pub async fn with<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut E, Instant) -> R + Send + 'static,
+    ) -> Result<R, Closed> {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(move |engine: &mut E, now| {
+            // The asker may have lost interest; then nobody reads the answer.
+            let _ = reply.send(f(engine, now));
+        });
+        self.commands.send(command).await.map_err(|_| Closed)?;
+        answer.await.map_err(|_| Closed)
+    }
+}
+
+struct Driver<E: Engine> {
+    engine: E,
+    socket: UdpSocket,
+    local: SocketAddr,
+    clock: Clock,
+    queue: mpsc::Receiver<Command<E>>,
+}
+
+enum Input<E> {
+    Datagrams,
+    Timeout,
+    Command(Option<Command<E>>),
+}
+
+impl<E: Engine> Driver<E> {
+    async fn run(mut self) {
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            self.flush().await;
+            match self.next_input().await {
+                Input::Datagrams => self.receive(&mut buffer),
+                Input::Timeout => self.engine.handle_timeout(self.clock.now()),
+                Input::Command(Some(command)) => command(&mut self.engine, self.clock.now()),
+                Input::Command(None) => break,
+            }
+        }
+        self.flush().await;
+    }
+
+    async fn next_input(&mut self) -> Input<E> {
+        let timeout = self.engine.poll_timeout().map(|at| self.clock.to_tokio(at));
+        let sleep = async {
+            match timeout {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            readable = self.socket.readable() => {
+                if let Err(error) = readable {
+                    tracing::warn!(local = %self.local, %error, "waiting for datagrams failed");
+                }
+                Input::Datagrams
+            }
+            () = sleep => Input::Timeout,
+            command = self.queue.recv() => Input::Command(command),
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            match self.socket.try_recv_from(buffer) {
+                Ok((length, from)) => {
+                    let datagram = buffer.get(..length).unwrap_or_default();
+                    self.engine.handle_datagram(self.clock.now(), from, datagram);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // An ICMP error of an earlier datagram; its sender finds out by its own timers.
+                Err(error) => {
+                    tracing::debug!(local = %self.local, %error, "receiving failed");
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn flush(&mut self) {
+        loop {
+            while let Some(transmit) = self.engine.poll_transmit() {
+                self.send(transmit).await;
+            }
+            // The engines that are driven here pass their events on themselves.
+            if self.engine.poll_event().is_none() {
+                break;
+            }
+        }
+    }
+
+    async fn send(&self, Transmit { to, payload }: Transmit) {
+        let to = as_seen_from(self.local, to);
+        // A datagram that cannot be sent is as good as lost on the way: the peer's or our own
+        // retransmission makes up for it.
+        if let Err(error) = self.socket.send_to(&payload, to).await {
+            tracing::debug!(%to, length = payload.len(), %error, "sending failed");
+        }
+    }
+}
+
+/// An IPv6 socket reaches IPv4 peers by their mapped addresses.
+fn as_seen_from(local: SocketAddr, to: SocketAddr) -> SocketAddr {
+    match (local, to.ip()) {
+        (SocketAddr::V6(_), IpAddr::V4(ip)) => {
+            SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), to.port())
+        }
+        _ => to,
+    }
+}

@@ -1,0 +1,37 @@
+//! Server URIs to socket addresses.
+
+use lwm2m_coap::uri::{ParseUriError, Scheme, Uri};
+use std::net::SocketAddr;
+
+/// Why a server URI leads nowhere.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The text is no CoAP URI.
+    #[error("{0}; a server URI looks like coap://host:5683")]
+    Syntax(#[from] ParseUriError),
+    /// The URI asks for a transport or security that this build does not have.
+    #[error("the scheme of the server URI is not supported; use coap://")]
+    Scheme,
+    /// The host name has no address.
+    #[error("the host {0} has no address")]
+    NoAddress(String),
+    /// Looking up the host name failed.
+    #[error("looking up the host {0} failed: {1}")]
+    Lookup(String, #[source] std::io::Error),
+}
+
+/// The address of the server that `uri` names, by a look-up in the DNS if it holds a name.
+///
+/// # Errors
+/// What is wrong with the URI or with the look-up.
+pub async fn resolve(uri: &str) -> Result<SocketAddr, ResolveError> {
+    let uri = Uri::parse(uri)?;
+    if uri.scheme != Scheme::Coap {
+        return Err(ResolveError::Scheme);
+    }
+    let host = uri.host.as_ref();
+    let lookup = tokio::net::lookup_host((host, uri.port)).await;
+    let mut addresses = lookup.map_err(|error| ResolveError::Lookup(host.to_owned(), error))?;
+    addresses.next().ok_or_else(|| ResolveError::NoAddress(host.to_owned()))
+}
