@@ -1,1 +1,31 @@
-//! The clock value and the timer table that every sans-IO engine of the stack is driven by
+//! The clock value and the timer table that every sans-IO engine of the stack is driven by.
+//!
+//! Nothing here reads a clock: whoever drives an engine passes an [`Instant`] in, so a daemon and
+//! a test on a virtual clock run the same code.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`instant`] | a point in time, in microseconds |
+//! | [`timers`] | named deadlines, of which the earliest is the next wake-up |
+//!
+//! ```
+//! use core::time::Duration;
+//! use lwm2m_time::{Instant, TimerTable};
+//!
+//! let mut timers = TimerTable::new();
+//! timers.set("retransmit", Instant::ZERO + Duration::from_secs(2));
+//! timers.set("keep-alive", Instant::ZERO + Duration::from_secs(20));
+//! assert_eq!(timers.next(), Some(Instant::from_millis(2_000)));
+//! assert_eq!(timers.pop_expired(Instant::from_millis(2_500)), Some("retransmit"));
+//! assert_eq!(timers.pop_expired(Instant::from_millis(2_500)), None);
+//! ```
+#![no_std]
+#![warn(clippy::indexing_slicing)]
+
+extern crate alloc;
+
+pub mod instant;
+pub mod timers;
+
+pub use instant::Instant;
+pub use timers::TimerTable;

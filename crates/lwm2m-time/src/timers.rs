@@ -1,0 +1,116 @@
+//! Named deadlines of one engine.
+
+use crate::Instant;
+use alloc::collections::{BTreeMap, BTreeSet};
+
+/// The timers of an engine: at most one deadline for each key.
+///
+/// Keys are small values that name what is due, usually an enum. Every operation is logarithmic
+/// in the number of timers that are set; timers that are due at the same instant come out in the
+/// order of their keys, so a run is repeatable.
+#[derive(Clone, Debug)]
+pub struct TimerTable<K> {
+    deadlines: BTreeMap<K, Instant>,
+    queue: BTreeSet<(Instant, K)>,
+}
+
+impl<K> Default for TimerTable<K> {
+    fn default() -> Self {
+        Self { deadlines: BTreeMap::new(), queue: BTreeSet::new() }
+    }
+}
+
+impl<K: Ord + Copy> TimerTable<K> {
+    /// A table without timers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the timer of `key` to fire at `at`, in place of an earlier setting.
+    pub fn set(&mut self, key: K, at: Instant) {
+        if let Some(before) = self.deadlines.insert(key, at) {
+            self.queue.remove(&(before, key));
+        }
+        self.queue.insert((at, key));
+    }
+
+    /// Takes the timer of `key` back; `false` if it was not set.
+    pub fn cancel(&mut self, key: K) -> bool {
+        match self.deadlines.remove(&key) {
+            Some(at) => self.queue.remove(&(at, key)),
+            None => false,
+        }
+    }
+
+    /// When the timer of `key` fires, if it is set.
+    #[must_use]
+    pub fn at(&self, key: K) -> Option<Instant> {
+        self.deadlines.get(&key).copied()
+    }
+
+    /// The earliest deadline: when the engine wants to be woken.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.queue.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out the earliest timer that is due at `now`. Call it until it returns `None`.
+    pub fn pop_expired(&mut self, now: Instant) -> Option<K> {
+        let (at, key) = *self.queue.first()?;
+        if at > now {
+            return None;
+        }
+        self.queue.remove(&(at, key));
+        self.deadlines.remove(&key);
+        Some(key)
+    }
+
+    /// How many timers are set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// Whether no timer is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.deadlines.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn timers_fire_in_the_order_of_time_then_key() {
+        let mut timers = TimerTable::new();
+        timers.set('b', at(5));
+        timers.set('c', at(3));
+        timers.set('a', at(5));
+        assert_eq!(timers.next(), Some(at(3)));
+        assert_eq!(timers.pop_expired(at(2)), None);
+        assert_eq!(timers.pop_expired(at(9)), Some('c'));
+        assert_eq!(timers.pop_expired(at(9)), Some('a'));
+        assert_eq!(timers.pop_expired(at(9)), Some('b'));
+        assert_eq!(timers.pop_expired(at(9)), None);
+        assert!(timers.is_empty());
+    }
+
+    #[test]
+    fn setting_again_replaces_and_cancelling_forgets() {
+        let mut timers = TimerTable::new();
+        timers.set(1, at(5));
+        timers.set(1, at(8));
+        assert_eq!((timers.len(), timers.at(1)), (1, Some(at(8))));
+        assert_eq!(timers.pop_expired(at(5)), None);
+        assert!(timers.cancel(1));
+        assert!(!timers.cancel(1));
+        assert_eq!((timers.next(), timers.at(1)), (None, None));
+    }
+}
