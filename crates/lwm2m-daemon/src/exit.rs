@@ -1,0 +1,52 @@
+//! How a program ends: 0 done, 1 failed while running, 2 cannot start as asked.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a program ends, in one line, and with which status.
+#[derive(Debug)]
+pub enum Failure {
+    /// A flag, a file or an address cannot be used: status 2.
+    Usage(Box<dyn std::error::Error + Send + Sync>),
+    /// Something failed later: status 1.
+    Running(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Failure {
+    /// A failure to start as asked.
+    pub fn usage(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Usage(error.into())
+    }
+
+    /// A failure while running.
+    pub fn running(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Running(error.into())
+    }
+
+    /// A failure to listen on an address, for example because another program has it.
+    #[must_use]
+    pub fn listen(what: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Self {
+        Self::usage(format!("cannot listen for {what} on {address}: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) | Self::Running(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Ends a program: prints the failure, if there is one, and gives the status.
+#[must_use]
+pub fn status(program: &str, outcome: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("{program}: {failure}");
+    match failure {
+        Failure::Usage(_) => ExitCode::from(2),
+        Failure::Running(_) => ExitCode::FAILURE,
+    }
+}

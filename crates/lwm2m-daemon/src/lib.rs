@@ -1,0 +1,13 @@
+//! What the daemons share: settings files, the log, signals, exit status.
+//!
+//! Every setting can come from a flag, an environment variable or a TOML file, and the first of
+//! these that has it wins. A mistake in any of them ends the daemon with status 2 and one line on
+//! standard error; a failure while running ends it with status 1.
+
+pub mod exit;
+pub mod log;
+pub mod settings;
+pub mod signal;
+
+pub use exit::Failure;
+pub use log::LogLevel;

@@ -1,0 +1,57 @@
+//! Settings files in TOML.
+
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+
+/// Why a settings file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings file {}: {1}", .0.display())]
+    Read(PathBuf, #[source] std::io::Error),
+    /// The file is no TOML, or has unknown or wrong entries.
+    #[error("the settings file {} is wrong in line {1}: {2}", .0.display())]
+    Parse(PathBuf, usize, String),
+}
+
+/// Reads the settings from a file, or the default ones if there is none.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub fn read<T: DeserializeOwned + Default>(file: Option<&Path>) -> Result<T, SettingsError> {
+    let Some(file) = file else {
+        return Ok(T::default());
+    };
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| SettingsError::Read(file.to_owned(), error))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        // The parser's excerpt has several lines; its message has one.
+        SettingsError::Parse(file.to_owned(), line, error.message().replace('\n', " "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    type Table = BTreeMap<String, u16>;
+
+    #[test]
+    fn a_mistake_is_named_by_file_and_line() {
+        let folder = std::env::temp_dir().join(format!("lwm2m-settings-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("bad.toml");
+        std::fs::write(&file, "a = 1\nb = 'x'\n").unwrap();
+        let text = read::<Table>(Some(&file)).unwrap_err().to_string();
+        assert!(text.contains("bad.toml") && text.contains("line 2"), "{text}");
+        assert!(!text.contains('\n'), "{text}");
+        let missing = read::<Table>(Some(&folder.join("none.toml"))).unwrap_err().to_string();
+        assert!(missing.contains("none.toml"), "{missing}");
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(read::<Table>(None).unwrap(), Table::new());
+    }
+}

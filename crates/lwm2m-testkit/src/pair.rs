@@ -1,0 +1,116 @@
+//! Two engines, a network between them, and a clock that jumps from event to event.
+
+use crate::network::{Conditions, InFlight, Network};
+use lwm2m_link::Engine;
+use lwm2m_time::Instant;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The address of the left engine.
+pub const LEFT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 5683);
+/// The address of the right engine.
+pub const RIGHT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 5683);
+
+/// Two engines that talk to each other in virtual time; ten minutes of protocol take no time.
+#[derive(Debug)]
+pub struct Pair<L: Engine, R: Engine> {
+    /// The engine at [`LEFT`].
+    pub left: L,
+    /// The engine at [`RIGHT`].
+    pub right: R,
+    /// What the left engine told so far, with the time.
+    pub left_events: Vec<(Instant, L::Event)>,
+    /// What the right engine told so far, with the time.
+    pub right_events: Vec<(Instant, R::Event)>,
+    /// What lies between them.
+    pub network: Network,
+    /// The time now.
+    pub now: Instant,
+}
+
+impl<L: Engine, R: Engine> Pair<L, R> {
+    /// Puts two engines at the ends of a network.
+    #[must_use]
+    pub fn new(left: L, right: R, conditions: Conditions, seed: u64) -> Self {
+        Self {
+            left,
+            right,
+            left_events: Vec::new(),
+            right_events: Vec::new(),
+            network: Network::new(conditions, seed),
+            now: Instant::ZERO,
+        }
+    }
+
+    /// Runs until `done` holds after a step, or `patience` of virtual time is over. Returns
+    /// whether `done` held.
+    pub fn run_until(&mut self, patience: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.now + patience;
+        loop {
+            self.drain();
+            if done(self) {
+                return true;
+            }
+            let Some(next) = self.next_input().filter(|next| *next <= end) else {
+                self.now = end;
+                return false;
+            };
+            self.now = self.now.max(next);
+            self.input();
+        }
+    }
+
+    /// Runs for a span of virtual time.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(span, |_| false);
+    }
+
+    fn drain(&mut self) {
+        let (now, network) = (self.now, &mut self.network);
+        drain(&mut self.left, &mut self.left_events, LEFT, now, network);
+        drain(&mut self.right, &mut self.right_events, RIGHT, now, network);
+    }
+
+    fn next_input(&self) -> Option<Instant> {
+        let timeouts = [self.left.poll_timeout(), self.right.poll_timeout()];
+        timeouts.into_iter().flatten().chain(self.network.next_arrival()).min()
+    }
+
+    fn input(&mut self) {
+        while let Some(InFlight { from, to, payload }) = self.network.arrive(self.now) {
+            if to == LEFT {
+                self.left.handle_datagram(self.now, from, &payload);
+            } else if to == RIGHT {
+                self.right.handle_datagram(self.now, from, &payload);
+            }
+        }
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
+        if due(self.left.poll_timeout()) {
+            self.left.handle_timeout(self.now);
+        }
+        if due(self.right.poll_timeout()) {
+            self.right.handle_timeout(self.now);
+        }
+    }
+}
+
+fn drain<E: Engine>(
+    engine: &mut E,
+    events: &mut Vec<(Instant, E::Event)>,
+    from: SocketAddr,
+    now: Instant,
+    network: &mut Network,
+) {
+    loop {
+        while let Some(transmit) = engine.poll_transmit() {
+            let datagram = InFlight { from, to: transmit.to, payload: transmit.payload };
+            network.send(now, datagram);
+        }
+        match engine.poll_event() {
+            Some(event) => events.push((now, event)),
+            None => break,
+        }
+    }
+}
