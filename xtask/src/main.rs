@@ -1,2 +1,52 @@
-//! Checks of the repository.
-fn main() {}
+//! Checks of the repository: `cargo xtask ci` runs them all, the other commands run one.
+//!
+//! - [`ci`]: every check, in order, with its time;
+//! - [`tidy`]: the repository's own rules (crate edges, sans-IO, sizes, …);
+//! - [`coverage`]: the requirements table against the tests that prove its rows.
+
+mod ci;
+mod coverage;
+mod process;
+mod repository;
+mod source;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// What a command ends with: an error's text is for the person who runs it.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  ci [--all] [--only STEP]...   all checks, or the named steps; --all: a missing tool or peer is an error
+  tidy                          the repository's own rules
+  coverage [--open AREA]        which requirements have a test; --open: the rows of AREA without one
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Outcome {
+    let root = repository::root();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["ci", options @ ..] => ci::run(&root, options),
+        ["tidy"] => tidy::run(&root),
+        ["coverage"] => coverage::run(&root, None),
+        ["coverage", "--open", area] => coverage::run(&root, Some(area)),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}\nSteps of ci:\n{}", ci::step_list());
+            Ok(())
+        }
+        _ => Err(format!("unknown command `{}`\n\n{USAGE}", words.join(" ")).into()),
+    }
+}

@@ -1,0 +1,232 @@
+//! `cargo xtask ci`: every check of the repository, in order, each with its time.
+
+use crate::process::{command, run as run_command, succeeds};
+use crate::{Outcome, coverage, tidy};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// One check.
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&mut Context<'_>) -> Outcome,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "fmt", about: "formatting", run: fmt },
+    Step { name: "clippy", about: "lints of all targets, warnings are errors", run: clippy },
+    Step { name: "tidy", about: "the repository's own rules", run: |ci| tidy::run(ci.root) },
+    Step {
+        name: "coverage",
+        about: "requirements against the tests that prove them",
+        run: |ci| coverage::run(ci.root, None),
+    },
+    Step { name: "no-std", about: "builds without default features", run: no_std },
+    Step { name: "test", about: "all tests, examples in the docs too", run: test },
+    Step { name: "docs", about: "API pages, warnings are errors", run: docs },
+    Step { name: "deny", about: "licences, bans and sources of dependencies", run: deny },
+    Step { name: "fuzz", about: "every fuzz target for ten seconds", run: fuzz },
+    Step { name: "bench", about: "benchmarks compiled, each run once", run: bench },
+];
+
+/// Seconds that each fuzz target runs.
+const FUZZ_SECONDS: u32 = 10;
+
+/// What the steps share.
+struct Context<'a> {
+    root: &'a Path,
+    /// A missing tool or peer is an error.
+    all: bool,
+    /// What was left out, and how to get what it needs.
+    skipped: Vec<String>,
+}
+
+impl Context<'_> {
+    fn cargo(&self, arguments: &[&str]) -> Outcome {
+        run_command(&mut command(self.root, "cargo", arguments))
+    }
+
+    /// Notes that the tool for something is missing; an error if everything was asked for.
+    fn missing(&mut self, what: &str, get: &str) -> Outcome {
+        if self.all {
+            return Err(format!("{what}; get it with: {get}").into());
+        }
+        self.skipped.push(format!("{what}; get it with: {get}"));
+        Ok(())
+    }
+}
+
+/// Runs the steps that the options choose: all of them, or those of `--only`.
+pub(crate) fn run(root: &Path, options: &[&str]) -> Outcome {
+    let (all, steps) = choose(options)?;
+    let mut context = Context { root, all, skipped: Vec::new() };
+    let mut times = Vec::new();
+    for step in steps {
+        println!("\n== {}: {}", step.name, step.about);
+        let start = Instant::now();
+        let result = (step.run)(&mut context);
+        times.push((step.name, start.elapsed()));
+        if let Err(error) = result {
+            print_times(&times);
+            return Err(format!("step {} failed: {error}", step.name).into());
+        }
+    }
+    print_times(&times);
+    for skipped in &context.skipped {
+        println!("skipped: {skipped}");
+    }
+    Ok(())
+}
+
+/// The steps with what they do, a line each.
+pub(crate) fn step_list() -> String {
+    STEPS.iter().fold(String::new(), |mut list, step| {
+        let _ = writeln!(list, "  {:<9} {}", step.name, step.about);
+        list
+    })
+}
+
+fn choose(options: &[&str]) -> Outcome<(bool, Vec<&'static Step>)> {
+    let (mut all, mut chosen) = (false, Vec::new());
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match *option {
+            "--all" => all = true,
+            "--only" => {
+                let name = options.next().ok_or("--only needs the name of a step")?;
+                let step = STEPS.iter().find(|step| step.name == *name);
+                chosen.push(
+                    step.ok_or_else(|| format!("no step {name}; there are:\n{}", step_list()))?,
+                );
+            }
+            other => return Err(format!("ci has no option {other}").into()),
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(STEPS);
+    }
+    Ok((all, chosen))
+}
+
+fn print_times(times: &[(&str, Duration)]) {
+    println!();
+    for (name, time) in times {
+        println!("{name:<9} {:>7.1} s", time.as_secs_f64());
+    }
+}
+
+fn fmt(ci: &mut Context<'_>) -> Outcome {
+    ci.cargo(&["fmt", "--all", "--check"])?;
+    ci.cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])
+}
+
+fn clippy(ci: &mut Context<'_>) -> Outcome {
+    ci.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn no_std(ci: &mut Context<'_>) -> Outcome {
+    for name in tidy::no_std_crates() {
+        ci.cargo(&["check", "--no-default-features", "-p", name])?;
+    }
+    Ok(())
+}
+
+/// With `--all`, the tests against real peers fail where a peer is missing.
+fn test(ci: &mut Context<'_>) -> Outcome {
+    let mut tests = command(ci.root, "cargo", &["test", "--workspace"]);
+    if ci.all {
+        tests.env("LWM2M_PEERS", "require");
+    } else {
+        let what =
+            "tests against peers that are not installed (see what `LWM2M_PEERS=require` says)";
+        ci.skipped.push(format!("{what}; get them with: .ci/run"));
+    }
+    run_command(&mut tests)
+}
+
+fn docs(ci: &mut Context<'_>) -> Outcome {
+    let mut docs = command(ci.root, "cargo", &["doc", "--workspace", "--no-deps"]);
+    run_command(docs.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn deny(ci: &mut Context<'_>) -> Outcome {
+    if !succeeds(&mut command(ci.root, "cargo", &["deny", "--version"])) {
+        return ci.missing("deny: no cargo-deny", "cargo install cargo-deny --locked");
+    }
+    ci.cargo(&["deny", "check", "licenses", "bans", "sources"])?;
+    if !succeeds(&mut command(ci.root, "cargo", &["deny", "fetch", "db"])) {
+        let what = "deny: advisories, their database cannot be fetched";
+        ci.skipped.push(format!("{what}; needs: the internet"));
+        return Ok(());
+    }
+    ci.cargo(&["deny", "check", "advisories"])
+}
+
+/// The committed corpus is read only: what a run finds goes below `target`.
+fn fuzz(ci: &mut Context<'_>) -> Outcome {
+    if !succeeds(&mut command(ci.root, "cargo", &["fuzz", "--version"])) {
+        return ci.missing("fuzz: no cargo-fuzz", "cargo install cargo-fuzz --locked");
+    }
+    run_command(&mut fuzz_command(ci.root, &["build"]))?;
+    let limit = format!("-max_total_time={FUZZ_SECONDS}");
+    for target in fuzz_targets(ci.root)? {
+        let found = format!("target/fuzz-corpus/{target}");
+        std::fs::create_dir_all(ci.root.join(&found))?;
+        let seeds = format!("fuzz/corpus/{target}");
+        let arguments = ["run", &target, &found, &seeds, "--", &limit, "-verbosity=0"];
+        run_command(&mut fuzz_command(ci.root, &arguments))?;
+    }
+    Ok(())
+}
+
+/// cargo-fuzz without sanitizers: the code has no `unsafe`, and a stable compiler then does.
+fn fuzz_command(root: &Path, arguments: &[&str]) -> std::process::Command {
+    let (verb, rest) = arguments.split_at(1);
+    let arguments = [&["fuzz"], verb, &["--sanitizer", "none"], rest].concat();
+    let mut fuzz = command(root, "cargo", &arguments);
+    fuzz.env("RUSTC_BOOTSTRAP", "1");
+    fuzz
+}
+
+fn fuzz_targets(root: &Path) -> Outcome<Vec<String>> {
+    let mut targets = Vec::new();
+    for entry in std::fs::read_dir(root.join("fuzz/fuzz_targets"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        targets.extend(name.strip_suffix(".rs").map(str::to_owned));
+    }
+    targets.sort();
+    Ok(targets)
+}
+
+fn bench(ci: &mut Context<'_>) -> Outcome {
+    ci.cargo(&["bench", "-p", "lwm2m-benches", "--", "--test"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_choose_steps() {
+        let (all, steps) = choose(&["--all"]).unwrap();
+        assert!(all);
+        assert_eq!(steps.len(), STEPS.len());
+        let (all, steps) = choose(&["--only", "tidy", "--only", "fmt"]).unwrap();
+        assert!(!all);
+        assert_eq!(steps.iter().map(|step| step.name).collect::<Vec<_>>(), ["tidy", "fmt"]);
+        assert!(choose(&["--only"]).is_err());
+        assert!(choose(&["--only", "none"]).is_err());
+        assert!(choose(&["--fast"]).is_err());
+    }
+
+    #[test]
+    fn a_missing_tool_is_an_error_only_with_all() {
+        let root = Path::new(".");
+        let mut context = Context { root, all: false, skipped: Vec::new() };
+        context.missing("fuzz: no tool", "get").unwrap();
+        assert_eq!(context.skipped, ["fuzz: no tool; get it with: get"]);
+        context.all = true;
+        assert!(context.missing("fuzz: no tool", "get").is_err());
+    }
+}
