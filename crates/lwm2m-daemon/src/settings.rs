@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("cannot read the settings file {}: {1}", .0.display())]
+    #[error("cannot read the settings file {0}: {1}")]
     Read(PathBuf, #[source] std::io::Error),
     /// The file is no TOML, or has unknown or wrong entries.
-    #[error("the settings file {} is wrong in line {1}: {2}", .0.display())]
+    #[error("the settings file {0} is wrong in line {1}: {2}")]
     Parse(PathBuf, usize, String),
 }
 
