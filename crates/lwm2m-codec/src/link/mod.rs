@@ -1,0 +1,224 @@
+//! The CoRE Link Format (RFC 6690), as Register, Update and Discover use it.
+//!
+//! Reading forgives blanks around separators, one trailing slash in a target, values quoted or
+//! not, and the first element of an old Bootstrap-Discover answer without its `</>`. Writing is
+//! strict. [`registration`] makes sense of the list that a client registers.
+//!
+//! ```
+//! use lwm2m_codec::link::{self, Link};
+//! let links = link::parse(r#"</>;rt="oma.lwm2m";ct="60 110", </3/0/>;ssid=101"#)?;
+//! assert_eq!(links[0].param("rt"), Some("oma.lwm2m"));
+//! assert_eq!(links[1].path(), Some(lwm2m_core::Path::instance(3, 0)));
+//! let link = Link::to_path(&lwm2m_core::Path::object(3)).with("ver", "1.1");
+//! assert_eq!(link::write(&[link]), "</3>;ver=1.1");
+//! # Ok::<(), lwm2m_codec::link::LinkError>(())
+//! ```
+
+mod parse;
+pub mod registration;
+
+pub use parse::parse;
+pub use registration::{RegistrationLinks, parse_registration};
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use lwm2m_core::Path;
+
+/// Parameters of a link in their order; those without a value are flags.
+pub type Params = Vec<(String, Option<String>)>;
+
+/// A link: a target and its parameters.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Link {
+    /// What stands between `<` and `>`.
+    pub target: String,
+    /// The parameters, values without quotes.
+    pub params: Params,
+}
+
+/// Why a text is no list of links; answered 4.00.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The bytes are no UTF-8.
+    #[error("the links are not UTF-8 at byte {offset}")]
+    Utf8 {
+        /// The first wrong byte.
+        offset: usize,
+    },
+    /// The text leaves the grammar of RFC 6690.
+    #[error("the links are malformed at byte {offset}: {expected} is missing")]
+    Syntax {
+        /// The byte where reading stopped.
+        offset: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// The parameter `ver` is not `major.minor`.
+    #[error("link number {link} has a ver that is not major.minor, for example ver=1.1")]
+    Version {
+        /// The number of the link, from 0.
+        link: usize,
+    },
+}
+
+impl Link {
+    /// A link to `target` without parameters.
+    #[must_use]
+    pub fn new(target: impl Into<String>) -> Self {
+        Self { target: target.into(), params: Vec::new() }
+    }
+
+    /// A link to a path, `</3/0>`.
+    #[must_use]
+    pub fn to_path(path: &Path) -> Self {
+        Self::new(path.to_string())
+    }
+
+    /// This link with one more parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.params.push((name.into(), Some(value.to_string())));
+        self
+    }
+
+    /// The value of the first parameter of this name; a flag has an empty one.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        param(&self.params, name)
+    }
+
+    /// The target as a path; one trailing slash is forgiven.
+    #[must_use]
+    pub fn path(&self) -> Option<Path> {
+        self.path_below("/")
+    }
+
+    /// The target as a path, if it lies below the alternate path `root` (`/` or `/lwm2m`).
+    #[must_use]
+    pub fn path_below(&self, root: &str) -> Option<Path> {
+        let rest = self.target.strip_prefix(root.trim_end_matches('/'))?;
+        let text = rest.strip_suffix('/').unwrap_or(rest);
+        // The rest begins with a slash, or the whole target had none at all.
+        let whole = text.is_empty() || text.starts_with('/') || root == "/";
+        whole.then(|| text.parse().ok()).flatten()
+    }
+}
+
+/// The value of the first parameter of this name; a flag has an empty one.
+#[must_use]
+pub fn param<'a>(params: &'a Params, name: &str) -> Option<&'a str> {
+    let found = params.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_deref().unwrap_or(""))
+}
+
+/// The links as one text, without blanks.
+#[must_use]
+pub fn write(links: &[Link]) -> String {
+    let mut text = String::new();
+    for (number, link) in links.iter().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{link}");
+    }
+    text
+}
+
+/// Whether a value is written in quotes: always where the parameter is defined so, else only if
+/// it has other characters than numbers, versions and plain words have.
+fn quoted(name: &str, value: &str) -> bool {
+    matches!(name, "rt" | "if" | "uri" | "title")
+        || value.is_empty()
+        || !value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.target)?;
+        for (name, value) in &self.params {
+            write!(f, ";{name}")?;
+            match value {
+                None => {}
+                Some(value) if !quoted(name, value) => write!(f, "={value}")?,
+                Some(value) => {
+                    f.write_str("=\"")?;
+                    for c in value.chars() {
+                        if matches!(c, '"' | '\\') {
+                            f.write_char('\\')?;
+                        }
+                        f.write_char(c)?;
+                    }
+                    f.write_char('"')?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    // proves: LINK-02
+    #[test]
+    fn output_has_no_blanks_and_no_trailing_slash() {
+        let paths = [Path::instance(1, 0), Path::instance(3, 0), Path::object(5)];
+        let links: Vec<_> = paths.iter().map(Link::to_path).collect();
+        assert_eq!(write(&links), "</1/0>,</3/0>,</5>");
+        assert_eq!(write(&[]), "");
+    }
+
+    // proves: LINK-06
+    #[test]
+    fn discover_answers_round_trip() {
+        for text in [
+            "</3/0/7>;dim=2;pmin=10;pmax=60;gt=50;lt=42.2,</3/0/7/1>;lt=45",
+            "</0/0>;ssid=101;uri=\"coaps://h\"",
+            "</>;lwm2m=1.1,</0/0>;ssid=101;uri=\"coaps://h:5684\",</3/0/1>;lt=-50.5",
+            "</3/0/7>;lt=\"a\\\"b\\\\c\"",
+        ] {
+            let links = parse(text).unwrap();
+            assert_eq!(write(&links), text);
+        }
+        let links = parse("</3/0/7>;dim=2;pmin=10;flag").unwrap();
+        assert_eq!(links[0].param("dim"), Some("2"));
+        assert_eq!(links[0].param("flag"), Some(""));
+        assert_eq!(links[0].param("pmax"), None);
+        assert_eq!(links[0].path(), Some(Path::resource(3, 0, 7)));
+    }
+
+    #[test]
+    fn paths_below_a_root() {
+        let link = Link::new("/root/3/0/");
+        assert_eq!(link.path_below("/root"), Some(Path::instance(3, 0)));
+        assert_eq!(link.path(), None);
+        assert_eq!(Link::new("/roots/3").path_below("/root"), None);
+        assert_eq!(Link::new("/3").path_below("/root"), None);
+        assert_eq!(Link::new("/").path(), Some(Path::ROOT));
+        assert_eq!(Link::new("/3//").path(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn links_round_trip(links in proptest::collection::vec(any_link(), 0..8)) {
+            prop_assert_eq!(parse(&write(&links)), Ok(links));
+        }
+
+        #[test]
+        fn any_text_is_survived(text in ".*") {
+            let _ = parse(&text);
+            let _ = parse_registration(text.as_bytes());
+        }
+    }
+
+    fn any_link() -> impl Strategy<Value = Link> {
+        let params =
+            proptest::collection::vec(("[a-z]{1,5}", proptest::option::of(".{0,9}")), 0..4);
+        ("[/a-z0-9]{0,12}", params).prop_map(|(target, params)| Link { target, params })
+    }
+}

@@ -1,0 +1,206 @@
+//! Reading a list of links (RFC 6690, section 2).
+
+use super::{Link, LinkError};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while1};
+use nom::character::complete::{anychar, char, multispace0};
+use nom::combinator::opt;
+use nom::error::{ErrorKind, ParseError};
+use nom::multi::many0;
+use nom::sequence::{delimited, preceded};
+use nom::{IResult, Parser};
+
+/// Where and at what reading stopped.
+struct Failure {
+    remaining: usize,
+    expected: &'static str,
+}
+
+impl ParseError<&str> for Failure {
+    fn from_error_kind(input: &str, _: ErrorKind) -> Self {
+        Self { remaining: input.len(), expected: "a separator or the end" }
+    }
+
+    fn append(_: &str, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+type Parsed<'a, T> = IResult<&'a str, T, Failure>;
+
+/// Reads a list of links; an empty text is an empty list.
+///
+/// # Errors
+/// [`LinkError::Syntax`] with the place where the text leaves the grammar.
+pub fn parse(text: &str) -> Result<Vec<Link>, LinkError> {
+    let syntax = |failure: Failure| LinkError::Syntax {
+        offset: text.len().saturating_sub(failure.remaining),
+        expected: failure.expected,
+    };
+    match links(text) {
+        Ok(("", links)) => Ok(links),
+        Ok((rest, _)) => Err(syntax(Failure { remaining: rest.len(), expected: "a comma" })),
+        Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => Err(syntax(failure)),
+        Err(nom::Err::Incomplete(_)) => Err(syntax(Failure { remaining: 0, expected: "more" })),
+    }
+}
+
+fn links(text: &str) -> Parsed<'_, Vec<Link>> {
+    let (text, _) = multispace0(text)?;
+    if text.is_empty() {
+        return Ok((text, Vec::new()));
+    }
+    let (mut text, first) = alt((legacy_root, link)).parse(text)?;
+    let mut links = Vec::from([first]);
+    while let (rest, Some(_)) = opt(separator(',')).parse(text)? {
+        let (rest, next) = link(rest)?;
+        links.push(next);
+        text = rest;
+    }
+    let (text, _) = multispace0(text)?;
+    Ok((text, links))
+}
+
+/// `lwm2m="1.0"` as first element, as LwM2M 1.0 shows in Bootstrap-Discover.
+fn legacy_root(text: &str) -> Parsed<'_, Link> {
+    let (rest, value) = preceded(tag("lwm2m="), value).parse(text)?;
+    let params = Vec::from([("lwm2m".to_owned(), Some(value))]);
+    Ok((rest, Link { target: "/".to_owned(), params }))
+}
+
+fn link(text: &str) -> Parsed<'_, Link> {
+    let (rest, _) = expect(char('<'), "an opening bracket").parse(text)?;
+    let (rest, target) = take_while(|c| !matches!(c, '<' | '>' | '"')).parse(rest)?;
+    let (rest, _) = expect(char('>'), "a closing bracket").parse(rest)?;
+    let (rest, params) = many0(preceded(separator(';'), param)).parse(rest)?;
+    Ok((rest, Link { target: target.to_owned(), params }))
+}
+
+fn param(text: &str) -> Parsed<'_, (String, Option<String>)> {
+    let name =
+        take_while1(|c: char| !c.is_whitespace() && !matches!(c, '=' | '<' | '>') && bare(c));
+    let (rest, name) = cut(name, "the name of a parameter").parse(text)?;
+    let (rest, value) = opt(preceded(char('='), value)).parse(rest)?;
+    Ok((rest, (name.to_owned(), value)))
+}
+
+fn value(text: &str) -> Parsed<'_, String> {
+    match text.strip_prefix('"') {
+        Some(rest) => quoted(rest),
+        None => {
+            let (rest, value) = cut(take_while1(bare), "the value of a parameter").parse(text)?;
+            Ok((rest, value.to_owned()))
+        }
+    }
+}
+
+/// The rest of a quoted string, whose opening quote is taken; a backslash takes the next
+/// character literally.
+fn quoted(text: &str) -> Parsed<'_, String> {
+    let mut value = String::new();
+    let mut text = text;
+    loop {
+        let (rest, plain) = take_while(|c| !matches!(c, '"' | '\\')).parse(text)?;
+        value.push_str(plain);
+        let (rest, stop) = cut(anychar, "a closing quote").parse(rest)?;
+        if stop == '"' {
+            return Ok((rest, value));
+        }
+        let (rest, literal) = cut(anychar, "a closing quote").parse(rest)?;
+        value.push(literal);
+        text = rest;
+    }
+}
+
+fn bare(c: char) -> bool {
+    !c.is_whitespace() && !matches!(c, ';' | ',' | '"')
+}
+
+fn separator<'a>(c: char) -> impl Parser<&'a str, Output = char, Error = Failure> {
+    delimited(multispace0, char(c), multispace0)
+}
+
+/// `parser`, whose failure says what was expected.
+fn expect<'a, O>(
+    mut parser: impl Parser<&'a str, Output = O, Error = Failure>,
+    expected: &'static str,
+) -> impl FnMut(&'a str) -> Parsed<'a, O> {
+    move |text| {
+        parser.parse(text).map_err(|error| error.map(|failure| Failure { expected, ..failure }))
+    }
+}
+
+/// [`expect`] without a way back: the text is malformed for sure.
+fn cut<'a, O>(
+    parser: impl Parser<&'a str, Output = O, Error = Failure>,
+    expected: &'static str,
+) -> impl FnMut(&'a str) -> Parsed<'a, O> {
+    let mut parser = expect(parser, expected);
+    move |text| match parser(text) {
+        Err(nom::Err::Error(failure)) => Err(nom::Err::Failure(failure)),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::param as param_of;
+    use super::*;
+
+    // proves: LINK-01
+    #[test]
+    fn parameters_may_be_quoted_and_hold_separators() {
+        let links = parse(r#"</>;rt="oma.lwm2m";ct="60 110,112",</3>;ver=1.1;flag"#).unwrap();
+        assert_eq!(links.len(), 2);
+        assert_eq!(links[0].target, "/");
+        assert_eq!(links[0].param("rt"), Some("oma.lwm2m"));
+        assert_eq!(links[0].param("ct"), Some("60 110,112"));
+        assert_eq!(links[1].param("ver"), Some("1.1"));
+        assert_eq!(links[1].params[1], ("flag".to_owned(), None));
+        let quotes = parse(r#"</a>;t="x;y\"<z>""#).unwrap();
+        assert_eq!(quotes[0].param("t"), Some(r#"x;y"<z>"#));
+        assert_eq!(parse(""), Ok(Vec::new()));
+    }
+
+    // proves: LINK-03
+    #[test]
+    fn blanks_slashes_quotes_and_the_old_root_are_forgiven() {
+        let strict = parse("</>;lwm2m=1.0,</0/0>;ssid=101").unwrap();
+        let old = parse("lwm2m=\"1.0\",</0/0>;ssid=101").unwrap();
+        assert_eq!(strict, old);
+        let blanks = parse(" </0/1/> ,\r\n </3> ; ver=\"1.1\", </4>;ct=110 ").unwrap();
+        assert_eq!(blanks[0].path(), "/0/1".parse().ok());
+        assert_eq!(blanks[1].param("ver"), Some("1.1"));
+        assert_eq!(blanks[2].param("ct"), Some("110"));
+        assert_eq!(
+            param_of(&parse("</>;ct=\"110 112 60\"").unwrap()[0].params, "ct"),
+            Some("110 112 60")
+        );
+    }
+
+    #[test]
+    fn what_is_no_link_is_refused_with_its_place() {
+        let cases = [
+            ("</2/0></2/1>", 6),
+            ("<1/0", 4),
+            ("</3>;ver=\"", 10),
+            ("</3>;ver=", 9),
+            ("</3>;", 5),
+            ("</3>,", 5),
+            ("</3>,,</4>", 5),
+            ("3", 0),
+            ("</3>x", 4),
+            ("</3>;ver=\"1\\", 12),
+            ("</3>;a=\"b\"c", 10),
+        ];
+        for (text, at) in cases {
+            match parse(text) {
+                Err(LinkError::Syntax { offset, .. }) => assert_eq!(offset, at, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The links that a client registers: its objects and object instances (OMA LwM2M Core 6.2.1).
+
+use super::{Link, LinkError, Params, parse};
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use lwm2m_core::{ContentFormat, ObjectVersion, Path};
+
+/// What a registration says of one object.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RegisteredObject {
+    /// The parameter `ver`, if given.
+    pub version: Option<ObjectVersion>,
+    /// The ids of the instances.
+    pub instances: BTreeSet<u16>,
+}
+
+/// The list of links of a Register or Update, understood.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RegistrationLinks {
+    /// Where the client's objects live: `/`, or the target of the link with `rt="oma.lwm2m"`.
+    pub root_path: String,
+    /// The formats that the root link offers in `ct`, in its order.
+    pub content_formats: Vec<ContentFormat>,
+    /// The links to objects and object instances with their parameters, in the order of the list.
+    pub links: Vec<(Path, Params)>,
+    /// The same by object id.
+    pub objects: BTreeMap<u16, RegisteredObject>,
+    /// All links as they were sent.
+    pub sent: Vec<Link>,
+}
+
+/// Reads the payload of Register or Update. Links outside of the root path, to something else than
+/// objects and instances, and with ids that are no numbers are ignored.
+///
+/// # Errors
+/// Bytes that are no UTF-8 or no link-format, and a `ver` that is not `major.minor`.
+pub fn parse_registration(payload: &[u8]) -> Result<RegistrationLinks, LinkError> {
+    let text = core::str::from_utf8(payload)
+        .map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
+    let sent = parse(text)?;
+    let root = sent.iter().find(|link| is_root(link));
+    let root_path = root.map_or("/", |link| match link.target.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    });
+    let root_path = root_path.to_owned();
+    let offered = root.or_else(|| sent.iter().find(|link| link.target == "/"));
+    let content_formats = offered.and_then(|link| link.param("ct")).map_or_else(Vec::new, formats);
+    let mut list = RegistrationLinks {
+        root_path,
+        content_formats,
+        links: Vec::new(),
+        objects: BTreeMap::new(),
+        sent: Vec::new(),
+    };
+    for (number, link) in sent.iter().enumerate() {
+        list.add(number, link)?;
+    }
+    list.sent = sent;
+    Ok(list)
+}
+
+fn is_root(link: &Link) -> bool {
+    link.param("rt").is_some_and(|types| types.split(' ').any(|name| name == "oma.lwm2m"))
+}
+
+fn formats(list: &str) -> Vec<ContentFormat> {
+    let numbers = list.split([' ', ',']).filter_map(|number| number.parse().ok());
+    numbers.map(ContentFormat).collect()
+}
+
+impl RegistrationLinks {
+    fn add(&mut self, number: usize, link: &Link) -> Result<(), LinkError> {
+        let Some(path) = link.path_below(&self.root_path) else { return Ok(()) };
+        let (Some(id), 1..=2) = (path.object_id(), path.depth()) else { return Ok(()) };
+        let object = self.objects.entry(id).or_default();
+        object.instances.extend(path.instance_id());
+        if let Some(version) = link.param("ver") {
+            let version = version.parse().map_err(|_| LinkError::Version { link: number })?;
+            // The object link goes before the instance link, which may carry it since 1.2.1.
+            if path.depth() == 1 || object.version.is_none() {
+                object.version = Some(version);
+            }
+        }
+        self.links.push((path, link.params.clone()));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> RegistrationLinks {
+        parse_registration(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn objects_and_instances_are_collected() {
+        let list = read("</1/0>,</1/1>,</3/0>,</5>");
+        assert_eq!(list.root_path, "/");
+        assert_eq!(list.objects.keys().copied().collect::<Vec<_>>(), [1, 3, 5]);
+        assert_eq!(list.objects[&1].instances, BTreeSet::from([0, 1]));
+        assert!(list.objects[&5].instances.is_empty());
+        assert_eq!(list.links.len(), 4);
+        assert_eq!(list.sent.len(), 4);
+        let formats = read("</>;rt=\"oma.lwm2m\";ct=\"60 110\",</3/0>").content_formats;
+        assert_eq!(formats, [ContentFormat::CBOR, ContentFormat::SENML_JSON]);
+        assert_eq!(read("</>;ct=11543,</3/0>").content_formats, [ContentFormat::JSON]);
+    }
+
+    // proves: LINK-05
+    #[test]
+    fn only_links_below_the_root_link_count() {
+        let list = read("</root>;rt=\"oma.lwm2m\",</root/1/0>,</3/0>,</root/4/0/0>,</root/a>");
+        assert_eq!(list.root_path, "/root");
+        assert_eq!(list.objects.keys().copied().collect::<Vec<_>>(), [1]);
+        assert_eq!(list.links, [(Path::instance(1, 0), Vec::new())]);
+        let plain = read("</3/0/1>,</x/0>,</65535>,</70000/0>,</3/0/>");
+        assert_eq!(plain.links, [(Path::instance(3, 0), Vec::new())]);
+    }
+
+    // proves: LINK-07
+    #[test]
+    fn ver_may_stand_on_the_object_or_the_only_instance() {
+        for text in ["</3>;ver=1.1,</3/0>", "</3/0>;ver=1.1", "</3>;ver=\"1.1\",</3/0>"] {
+            let list = read(text);
+            assert_eq!(list.objects[&3].version, Some(ObjectVersion::new(1, 1)), "{text}");
+            assert_eq!(list.objects[&3].instances, BTreeSet::from([0]));
+        }
+        for text in ["</3>;ver=1", "</1/0>,</3>;ver=x", "</3>;ver"] {
+            assert!(matches!(parse_registration(text.as_bytes()), Err(LinkError::Version { .. })));
+        }
+        assert_eq!(parse_registration(b"</3>\xff"), Err(LinkError::Utf8 { offset: 4 }));
+    }
+}
