@@ -1,0 +1,55 @@
+#!/bin/sh
+# Installs the peers that the interoperability tests talk to:
+#   Eclipse Leshan (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's coap-client (Debian package libcoap3-bin).
+# Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
+# A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+peers=${1:-$here/../../../target/peers}
+mkdir -p "$peers"
+peers=$(cd "$peers" && pwd)
+missing=0
+
+lacks() {
+    command -v "$1" >/dev/null 2>&1 && return 1
+    echo "install.sh: no $1: $2 is left out" >&2
+    missing=1
+}
+
+# up_to_date STAMP FILE...: the stamp holds the checksum of the files it was made from
+up_to_date() {
+    stamp=$1
+    shift
+    [ "$(cat "$stamp" 2>/dev/null)" = "$(cat "$@" | cksum)" ]
+}
+
+leshan() {
+    up_to_date "$peers/leshan/stamp" "$here"/leshan/pom.xml "$here"/leshan/src/*.java && return
+    lacks mvn Leshan && return
+    lacks javac Leshan && return
+    rm -rf "$peers/leshan"
+    mkdir -p "$peers/leshan/lib" "$peers/leshan/classes"
+    mvn -q -B -f "$here/leshan/pom.xml" dependency:copy-dependencies -DoutputDirectory="$peers/leshan/lib" &&
+        javac -cp "$peers/leshan/lib/*" -d "$peers/leshan/classes" "$here"/leshan/src/*.java &&
+        cat "$here"/leshan/pom.xml "$here"/leshan/src/*.java | cksum >"$peers/leshan/stamp" || missing=1
+}
+
+aiocoap() {
+    up_to_date "$peers/venv/stamp" "$here/requirements.txt" && return
+    lacks python3 aiocoap && return
+    python3 -m venv --clear "$peers/venv" &&
+        "$peers/venv/bin/pip" -q --disable-pip-version-check install -r "$here/requirements.txt" &&
+        cksum <"$here/requirements.txt" >"$peers/venv/stamp" || missing=1
+}
+
+libcoap() {
+    command -v coap-client-notls >/dev/null 2>&1 && return
+    lacks apt-get libcoap && return
+    { apt-get -qq update && apt-get -qq install -y libcoap3-bin; } >/dev/null || missing=1
+}
+
+leshan
+aiocoap
+libcoap
+exit $missing

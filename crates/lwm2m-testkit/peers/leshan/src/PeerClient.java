@@ -1,0 +1,105 @@
+// A LwM2M client on Eclipse Leshan's library, for tests: objects 1, 3, 3303 on loopback, no security.
+// Usage: PeerClient ENDPOINT SERVER_URI LIFETIME_SECONDS
+// Prints one line per event: "registered LOCATION", "updated", "deregistered", "failed WHY".
+// Deregisters and ends when its standard input closes.
+
+import java.net.InetAddress;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.leshan.client.LeshanClient;
+import org.eclipse.leshan.client.LeshanClientBuilder;
+import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
+import org.eclipse.leshan.client.object.Security;
+import org.eclipse.leshan.client.object.Server;
+import org.eclipse.leshan.client.observer.LwM2mClientObserverAdapter;
+import org.eclipse.leshan.client.resource.ObjectsInitializer;
+import org.eclipse.leshan.client.servers.LwM2mServer;
+import org.eclipse.leshan.core.ResponseCode;
+import org.eclipse.leshan.core.model.ObjectLoader;
+import org.eclipse.leshan.core.model.ObjectModel;
+import org.eclipse.leshan.core.model.StaticModel;
+import org.eclipse.leshan.core.request.BindingMode;
+import org.eclipse.leshan.core.request.DeregisterRequest;
+import org.eclipse.leshan.core.request.RegisterRequest;
+import org.eclipse.leshan.core.request.UpdateRequest;
+import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
+import org.eclipse.leshan.transport.californium.client.endpoint.coap.CoapClientProtocolProvider;
+
+public final class PeerClient {
+    private static final int SHORT_SERVER_ID = 123;
+
+    public static void main(String[] args) throws Exception {
+        String endpoint = args[0];
+        String serverUri = args[1];
+        long lifetime = Long.parseLong(args[2]);
+        LeshanClient client = build(endpoint, serverUri, lifetime);
+        client.addObserver(new Reporter());
+        client.start();
+        while (System.in.read() != -1) {
+            client.triggerRegistrationUpdate();
+        }
+        client.destroy(true);
+    }
+
+    private static LeshanClient build(String endpoint, String serverUri, long lifetime) throws Exception {
+        List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadDefault());
+        models.add(PeerTemperature.MODEL);
+        ObjectsInitializer objects = new ObjectsInitializer(new StaticModel(models));
+        objects.setInstancesForObject(0, Security.noSec(serverUri, SHORT_SERVER_ID));
+        objects.setInstancesForObject(1, new Server(SHORT_SERVER_ID, lifetime, EnumSet.of(BindingMode.U), false,
+                BindingMode.U));
+        objects.setInstancesForObject(3, new PeerDevice());
+        objects.setInstancesForObject(PeerTemperature.ID, new PeerTemperature());
+        objects.setClassForObject(PeerTemperature.ID, PeerTemperature.class);
+
+        DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
+        engine.setRequestTimeoutInMs(5_000).setDeregistrationTimeoutInMs(2_000).setRetryWaitingTimeInMs(1_000);
+
+        CaliforniumClientEndpointsProvider.Builder transport = new CaliforniumClientEndpointsProvider.Builder(
+                new CoapClientProtocolProvider());
+        Configuration configuration = transport.createDefaultConfiguration();
+        transport.setConfiguration(configuration);
+        transport.setClientAddress(InetAddress.getLoopbackAddress());
+
+        LeshanClientBuilder builder = new LeshanClientBuilder(endpoint);
+        builder.setObjects(objects.create(0, 1, 3, PeerTemperature.ID));
+        builder.setRegistrationEngineFactory(engine);
+        builder.setEndpointsProviders(transport.build());
+        return builder.build();
+    }
+
+    private static final class Reporter extends LwM2mClientObserverAdapter {
+        @Override
+        public void onRegistrationSuccess(LwM2mServer server, RegisterRequest request, String location) {
+            System.out.println("registered " + location);
+        }
+
+        @Override
+        public void onRegistrationFailure(LwM2mServer server, RegisterRequest request, ResponseCode code,
+                String message, Exception cause) {
+            System.out.println("failed " + code + " " + message + " " + cause);
+        }
+
+        @Override
+        public void onRegistrationTimeout(LwM2mServer server, RegisterRequest request) {
+            System.out.println("failed no answer to Register");
+        }
+
+        @Override
+        public void onUpdateSuccess(LwM2mServer server, UpdateRequest request) {
+            System.out.println("updated");
+        }
+
+        @Override
+        public void onDeregistrationSuccess(LwM2mServer server, DeregisterRequest request) {
+            System.out.println("deregistered");
+        }
+
+        @Override
+        public void onUnexpectedError(Throwable cause) {
+            System.out.println("failed " + cause);
+        }
+    }
+}

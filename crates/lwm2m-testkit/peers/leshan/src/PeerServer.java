@@ -1,0 +1,199 @@
+// A LwM2M server on Eclipse Leshan's library, for tests, driven over HTTP in the dialect of Leshan's demo server.
+// Usage: PeerServer COAP_PORT HTTP_PORT     (both on 127.0.0.1)
+// Prints "listening" when both are open. Ends when its standard input closes.
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Executors;
+import org.eclipse.leshan.core.endpoint.Protocol;
+import org.eclipse.leshan.core.link.attributes.InvalidAttributeException;
+import org.eclipse.leshan.core.link.lwm2m.attributes.DefaultLwM2mAttributeParser;
+import org.eclipse.leshan.core.link.lwm2m.attributes.LwM2mAttributeSet;
+import org.eclipse.leshan.core.model.ObjectLoader;
+import org.eclipse.leshan.core.model.ObjectModel;
+import org.eclipse.leshan.core.node.LwM2mNode;
+import org.eclipse.leshan.core.node.LwM2mObjectInstance;
+import org.eclipse.leshan.core.request.ContentFormat;
+import org.eclipse.leshan.core.request.CreateRequest;
+import org.eclipse.leshan.core.request.DeleteRequest;
+import org.eclipse.leshan.core.request.DiscoverRequest;
+import org.eclipse.leshan.core.request.DownlinkDeviceManagementRequest;
+import org.eclipse.leshan.core.request.ExecuteRequest;
+import org.eclipse.leshan.core.request.ObserveRequest;
+import org.eclipse.leshan.core.request.ReadRequest;
+import org.eclipse.leshan.core.request.WriteAttributesRequest;
+import org.eclipse.leshan.core.request.WriteRequest;
+import org.eclipse.leshan.core.response.LwM2mResponse;
+import org.eclipse.leshan.server.LeshanServer;
+import org.eclipse.leshan.server.LeshanServerBuilder;
+import org.eclipse.leshan.server.model.VersionedModelProvider;
+import org.eclipse.leshan.server.registration.Registration;
+import org.eclipse.leshan.transport.californium.server.endpoint.CaliforniumServerEndpointsProvider;
+import org.eclipse.leshan.transport.californium.server.endpoint.coap.CoapServerProtocolProvider;
+
+public final class PeerServer {
+    private static final long TIMEOUT_MS = 5_000;
+    private final LeshanServer server;
+    private final PeerEvents events = new PeerEvents();
+
+    public static void main(String[] args) throws Exception {
+        PeerServer peer = new PeerServer(loopback(args[0]));
+        HttpServer http = HttpServer.create(loopback(args[1]), 0);
+        http.setExecutor(Executors.newCachedThreadPool(PeerServer::daemon));
+        http.createContext("/api/clients", peer::answer);
+        http.createContext("/api/event", peer.events::stream);
+        http.start();
+        System.out.println("listening");
+        while (System.in.read() != -1) {
+            continue;
+        }
+        System.exit(0);
+    }
+
+    private PeerServer(InetSocketAddress coap) {
+        List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadAllDefault());
+        models.add(PeerTemperature.MODEL);
+        CaliforniumServerEndpointsProvider.Builder transport = new CaliforniumServerEndpointsProvider.Builder(
+                new CoapServerProtocolProvider());
+        transport.addEndpoint(coap, Protocol.COAP);
+        LeshanServerBuilder builder = new LeshanServerBuilder();
+        builder.setObjectModelProvider(new VersionedModelProvider(models));
+        builder.setEndpointsProviders(transport.build());
+        server = builder.build();
+        server.getRegistrationService().addListener(events);
+        server.getObservationService().addListener(events);
+        server.start();
+    }
+
+    private static Thread daemon(Runnable work) {
+        Thread thread = new Thread(work);
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    private static InetSocketAddress loopback(String port) {
+        return new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(port));
+    }
+
+    private void answer(HttpExchange http) throws IOException {
+        try {
+            dispatch(http);
+        } catch (RuntimeException | InvalidAttributeException | JsonProcessingException e) {
+            send(http, 400, "Invalid request: " + e.getMessage());
+        } catch (InterruptedException e) {
+            send(http, 500, "interrupted");
+        }
+    }
+
+    private void dispatch(HttpExchange http) throws IOException, InterruptedException, InvalidAttributeException {
+        String[] path = http.getRequestURI().getPath().substring("/api/clients".length()).split("/");
+        if (path.length < 2) {
+            ArrayNode all = JsonNodeFactory.instance.arrayNode();
+            server.getRegistrationService().getAllRegistrations()
+                    .forEachRemaining(registration -> all.add(PeerJson.registration(registration)));
+            send(http, 200, all.toString());
+            return;
+        }
+        Registration registration = server.getRegistrationService().getByEndpoint(path[1]);
+        if (registration == null) {
+            send(http, 400, "no registered client with id '" + path[1] + "'");
+        } else if (path.length == 2) {
+            send(http, 200, PeerJson.registration(registration).toString());
+        } else {
+            operate(http, registration, Arrays.asList(path).subList(2, path.length));
+        }
+    }
+
+    private void operate(HttpExchange http, Registration registration, List<String> path)
+            throws IOException, InterruptedException, InvalidAttributeException {
+        String verb = path.get(path.size() - 1);
+        boolean named = !Character.isDigit(verb.charAt(0));
+        String target = "/" + String.join("/", named ? path.subList(0, path.size() - 1) : path);
+        String method = http.getRequestMethod() + (named ? " " + verb : "");
+        if (method.equals("DELETE observe")) {
+            server.getObservationService().cancelObservations(registration, target);
+            send(http, 200, "");
+            return;
+        }
+        DownlinkDeviceManagementRequest<?> request = request(http, method, target, path.size());
+        LwM2mResponse response = server.send(registration, request, TIMEOUT_MS);
+        if (response == null) {
+            send(http, 504, "Request timeout");
+        } else {
+            send(http, 200, PeerJson.response(response).toString());
+        }
+    }
+
+    private static DownlinkDeviceManagementRequest<?> request(HttpExchange http, String method, String target,
+            int depth) throws IOException, InvalidAttributeException {
+        ContentFormat format = format(http);
+        switch (method) {
+        case "GET":
+            return new ReadRequest(format, target);
+        case "GET discover":
+            return new DiscoverRequest(target);
+        case "PUT":
+            boolean replace = !String.valueOf(http.getRequestURI().getQuery()).contains("replace=false");
+            return new WriteRequest(replace ? WriteRequest.Mode.REPLACE : WriteRequest.Mode.UPDATE, format, target,
+                    node(http, target));
+        case "PUT attributes":
+            return new WriteAttributesRequest(target, new LwM2mAttributeSet(
+                    new DefaultLwM2mAttributeParser().parseUriQuery(http.getRequestURI().getQuery())));
+        case "POST observe":
+            return new ObserveRequest(format, target);
+        case "POST":
+            return depth == 3 ? new ExecuteRequest(target, body(http)) : create(http, format, target);
+        case "DELETE":
+            return new DeleteRequest(target);
+        default:
+            throw new IllegalArgumentException("unsupported " + method);
+        }
+    }
+
+    private static CreateRequest create(HttpExchange http, ContentFormat format, String target) throws IOException {
+        LwM2mObjectInstance instance = (LwM2mObjectInstance) node(http, target);
+        if (instance.getId() == LwM2mObjectInstance.UNDEFINED) {
+            return new CreateRequest(format, target, instance.getResources().values());
+        }
+        return new CreateRequest(format, target, instance);
+    }
+
+    private static LwM2mNode node(HttpExchange http, String target) throws IOException {
+        String type = String.valueOf(http.getRequestHeaders().getFirst("Content-Type"));
+        if (type.startsWith("text/plain")) {
+            return PeerJson.text(target, body(http));
+        }
+        return PeerJson.node(body(http));
+    }
+
+    private static ContentFormat format(HttpExchange http) {
+        for (String pair : String.valueOf(http.getRequestURI().getQuery()).split("&")) {
+            if (pair.startsWith("format=")) {
+                return ContentFormat.fromName(pair.substring("format=".length()).toUpperCase());
+            }
+        }
+        return null;
+    }
+
+    private static String body(HttpExchange http) throws IOException {
+        return new String(http.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
+    }
+
+    private static void send(HttpExchange http, int status, String body) throws IOException {
+        byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+        http.getResponseHeaders().set("Content-Type", status == 200 ? "application/json" : "text/plain");
+        http.sendResponseHeaders(status, bytes.length == 0 ? -1 : bytes.length);
+        http.getResponseBody().write(bytes);
+        http.close();
+    }
+}
