@@ -1,2 +1,33 @@
-//! The LwM2M client daemon.
-fn main() {}
+//! `lwm2m-clientd`: a simulated LwM2M device as a daemon.
+
+use clap::Parser;
+use lwm2m_clientd::Settings;
+use lwm2m_daemon::{Failure, exit, log, settings};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A simulated LwM2M device: it registers with a server and lets itself be managed.
+///
+/// Flags win over environment variables, these over the settings file.
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Arguments {
+    /// Settings file in TOML
+    #[arg(long, env = "LWM2M_CLIENT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    exit::status("lwm2m-clientd", run(arguments).await)
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let file = settings::read(arguments.config.as_deref()).map_err(Failure::usage)?;
+    let settings = arguments.settings.or(file);
+    log::start(settings.log.unwrap_or_default());
+    lwm2m_clientd::run(&settings).await
+}

@@ -13,15 +13,19 @@
 //! | [`client`] | a client: changes of values in, events out |
 //! | [`uri`] | server URIs to socket addresses |
 
+#[cfg(feature = "client")]
 pub mod client;
 pub mod clock;
 pub mod driver;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod uri;
 
+#[cfg(feature = "client")]
 pub use client::{ClientHandle, bind_client};
 pub use clock::Clock;
 pub use driver::{Closed, Handle};
+#[cfg(feature = "server")]
 pub use server::{RequestError, ServerHandle, bind_server};
 
 /// An unpredictable seed for an engine, from the operating system.

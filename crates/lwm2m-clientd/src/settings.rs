@@ -1,0 +1,76 @@
+//! The settings of the client: flag over environment over file over default.
+
+use clap::Args;
+use lwm2m_core::Version;
+use lwm2m_daemon::LogLevel;
+use serde::{Deserialize, Deserializer};
+use std::net::SocketAddr;
+
+/// Who the device is and which server it registers with. All may stand in the TOML file under the
+/// name of the flag, with `_` for `-`.
+#[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Server to register with [default: coap://127.0.0.1:5683]
+    #[arg(long, env = "LWM2M_SERVER", value_name = "URI")]
+    pub server: Option<String>,
+    /// Endpoint name of the device [default: lwm2m-device]
+    #[arg(long, env = "LWM2M_ENDPOINT", value_name = "NAME")]
+    pub endpoint: Option<String>,
+    /// Lifetime of the registration in seconds [default: 300]
+    #[arg(long, env = "LWM2M_LIFETIME", value_name = "SECONDS")]
+    pub lifetime: Option<u32>,
+    /// Local address [default: any address, any port]
+    #[arg(long, env = "LWM2M_BIND", value_name = "ADDRESS:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// Version of LwM2M to speak: 1.0, 1.1 or 1.2 [default: 1.1]
+    #[arg(long, env = "LWM2M_VERSION", value_name = "VERSION")]
+    #[serde(default, deserialize_with = "version")]
+    pub lwm2m: Option<Version>,
+    /// Seconds between two moves of the simulated values; 0 keeps them still [default: 5]
+    #[arg(long, env = "LWM2M_PERIOD", value_name = "SECONDS")]
+    pub period: Option<u32>,
+    /// What to log [default: info]
+    #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
+    pub log: Option<LogLevel>,
+}
+
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Version>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Settings {
+    /// These settings, completed by others where they are silent.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            server: self.server.or(others.server),
+            endpoint: self.endpoint.or(others.endpoint),
+            lifetime: self.lifetime.or(others.lifetime),
+            bind: self.bind.or(others.bind),
+            lwm2m: self.lwm2m.or(others.lwm2m),
+            period: self.period.or(others.period),
+            log: self.log.or(others.log),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flags = Settings { lifetime: Some(60), ..Settings::default() };
+        let file: Settings = toml::from_str("lifetime = 90\nlwm2m = '1.2'").unwrap();
+        let both = flags.or(file);
+        assert_eq!((both.lifetime, both.lwm2m), (Some(60), Some(Version::V1_2)));
+    }
+
+    #[test]
+    fn wrong_entries_are_refused() {
+        assert!(toml::from_str::<Settings>("lwm2m = '1.9'").is_err());
+        assert!(toml::from_str::<Settings>("lifetme = 90").is_err());
+    }
+}

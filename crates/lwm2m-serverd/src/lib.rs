@@ -1,0 +1,123 @@
+//! The LwM2M server as a daemon: the engine on a UDP socket and the HTTP API on a TCP one.
+//!
+//! The binary is flags and this library; the demo starts the same server in its own process.
+
+pub mod settings;
+
+use lwm2m_daemon::Failure;
+use lwm2m_http::ApiState;
+use lwm2m_net::ServerHandle;
+use lwm2m_server::{Config, Event, Server};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast::error::RecvError, oneshot};
+use tokio::task::JoinHandle;
+
+pub use settings::Settings;
+
+const COAP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5683);
+const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Running {
+    /// The engine.
+    pub server: ServerHandle,
+    /// The address of the HTTP API.
+    pub http: SocketAddr,
+    stop: oneshot::Sender<()>,
+    api: JoinHandle<std::io::Result<()>>,
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// An address cannot be listened on, or the operating system has no randomness.
+pub async fn start(settings: &Settings) -> Result<Running, Failure> {
+    let mut config = Config::default();
+    if let Some(max) = settings.max_registrations {
+        config.max_registrations = max;
+    }
+    let coap = settings.coap.unwrap_or(COAP);
+    let http = settings.http.unwrap_or(HTTP);
+    // HTTP first: where that fails, no device has been answered yet.
+    let listener = TcpListener::bind(http).await;
+    let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
+    let seed = lwm2m_net::seed().map_err(Failure::running)?;
+    let server = lwm2m_net::bind_server(coap, Server::new(config, seed)).await;
+    let server = server.map_err(|error| Failure::listen("CoAP", coap, &error))?;
+    tokio::spawn(log_events(server.subscribe()));
+    let http = listener.local_addr().map_err(Failure::running)?;
+    let (stop, stopped) = oneshot::channel();
+    let routes = lwm2m_http::router(ApiState::new(server.clone()));
+    let end = async {
+        // A dropped sender means the end as well.
+        let _ = stopped.await;
+    };
+    let api = tokio::spawn(lwm2m_http::serve(listener, routes, end));
+    Ok(Running { server, http, stop, api })
+}
+
+impl Running {
+    /// Stops listening. Registrations are lost: they live in memory.
+    ///
+    /// # Errors
+    /// The HTTP server had failed.
+    pub async fn stop(self) -> Result<(), Failure> {
+        // The API may have ended already, by a failure that the next line tells.
+        let _ = self.stop.send(());
+        self.api.await.map_err(Failure::running)?.map_err(Failure::running)
+    }
+}
+
+/// Runs a server until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// As [`start`], or the HTTP server fails.
+pub async fn run(settings: &Settings) -> Result<(), Failure> {
+    let mut running = start(settings).await?;
+    println!("listening for coap on {}", running.server.local_addr());
+    println!("listening for http on http://{}", running.http);
+    tokio::select! {
+        ended = lwm2m_daemon::signal::wait_for_end() => ended.map_err(Failure::running)?,
+        ended = &mut running.api => {
+            ended.map_err(Failure::running)?.map_err(Failure::running)?;
+            return Err(Failure::running("the HTTP server ended"));
+        }
+    }
+    tracing::info!("stopping");
+    running.stop().await
+}
+
+async fn log_events(mut events: tokio::sync::broadcast::Receiver<Arc<Event>>) {
+    loop {
+        match events.recv().await {
+            Ok(event) => log_event(&event),
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events to log"),
+            Err(RecvError::Closed) => break,
+        }
+    }
+}
+
+fn log_event(event: &Event) {
+    match event {
+        Event::Registered(it) => tracing::info!(
+            endpoint = %it.endpoint, address = %it.address, version = %it.version,
+            lifetime = it.lifetime.as_secs(), "registered"
+        ),
+        Event::Updated { registration: it, .. } => {
+            tracing::debug!(endpoint = %it.endpoint, address = %it.address, "updated");
+        }
+        Event::Deregistered { registration: it, reason } => {
+            tracing::info!(endpoint = %it.endpoint, ?reason, "deregistered");
+        }
+        Event::Notification { registration: it, path, result: Ok(_), .. } => {
+            tracing::debug!(endpoint = %it.endpoint, %path, "notification");
+        }
+        Event::Notification { registration: it, path, result: Err(error), .. } => {
+            tracing::warn!(endpoint = %it.endpoint, %path, %error, "notification not understood");
+        }
+        _ => {}
+    }
+}
