@@ -1,1 +1,3 @@
 //! The HTTP API of the LwM2M server: REST and server-sent events
+
+pub mod json;
