@@ -2,8 +2,8 @@
 //!
 //! The engines of `lwm2m-server` and `lwm2m-client` are values without I/O. This crate binds a
 //! UDP socket, runs an engine on it in a tokio task, and hands out a handle: [`ServerHandle`] or
-//! [`ClientHandle`]. A handle is cheap to clone; the task ends when [] or
-//! [`ClientHandle::shutdown`] is called or the last handle is dropped.
+//! [`ClientHandle`]. A handle is cheap to clone; the task ends when the last one is
+//! dropped.
 //!
 //! | module | what |
 //! |---|---|
