@@ -1,1 +1,66 @@
-//! A sans-IO CoAP endpoint: RFC 7252, 7641, 7959
+//! A CoAP endpoint without sockets and clocks: RFC 7252, 7641 and 7959.
+//!
+//! [`Endpoint`] speaks CoAP with any number of peers, as client and server at once. Datagrams and
+//! the time are passed in, datagrams and events are polled out, so one loop drives it on any
+//! runtime, and a test drives it on a virtual clock. Datagrams stay within 1,152 bytes; larger
+//! bodies travel in blocks, which the application never sees.
+//!
+//! | module | what | standard |
+//! |---|---|---|
+//! | `message` | format of messages, options, codes | RFC 7252 sections 3, 5.10, 12 |
+//! | `messaging` | message IDs, acknowledgement, retransmission, duplicates | RFC 7252 section 4 |
+//! | `exchange` | tokens, requests and responses, Observe, blocks | RFC 7252 section 5, 7641, 7959, 9175 |
+//! | `endpoint` | the layers put together | |
+//! | `uri` | `coap` and `coaps` URIs | RFC 7252 section 6 |
+//!
+//! ```
+//! use lwm2m_coap::{Code, Config, Endpoint, Event, PeerId, Request, Response};
+//! use lwm2m_time::Instant;
+//!
+//! let now = Instant::ZERO;
+//! let (mut client, mut server) =
+//!     (Endpoint::new(Config::default(), [1; 32]), Endpoint::new(Config::default(), [2; 32]));
+//! let (to_server, to_client) = (PeerId(0), PeerId(0));
+//!
+//! let id = client.request(now, to_server, Request::get().path(["3", "0"]))?;
+//! let datagram = client.poll_transmit().expect("a request");
+//! server.handle_datagram(now, to_client, &datagram.payload);
+//! let Some(Event::Request { exchange, .. }) = server.poll_event() else { panic!("no request") };
+//! server.respond(now, exchange, Response::new(Code::CONTENT).payload("hello"))?;
+//! let datagram = server.poll_transmit().expect("a response");
+//! client.handle_datagram(now, to_server, &datagram.payload);
+//! let Some(Event::Response { id: answered, response, .. }) = client.poll_event() else {
+//!     panic!("no response")
+//! };
+//! assert_eq!((answered, &response.payload[..]), (id, &b"hello"[..]));
+//! # Ok::<(), lwm2m_coap::Error>(())
+//! ```
+#![cfg_attr(not(feature = "std"), no_std)]
+#![warn(clippy::indexing_slicing)]
+
+extern crate alloc;
+
+mod config;
+mod endpoint;
+mod error;
+mod event;
+mod exchange;
+mod message;
+mod peer;
+mod request;
+mod response;
+mod statistics;
+
+pub use config::{Config, TransmissionParams};
+pub use endpoint::Endpoint;
+pub use error::Error;
+pub use event::{Event, FailReason, GoneReason, ProtocolFault, Transmit};
+pub use exchange::{BlockSize, BlockValue};
+pub use message::{
+    Code, Fault, MessageBuilder, MessageType, MessageView, OptionIter, OptionNumber, Options,
+    ParseError, Token,
+};
+pub use peer::{ExchangeId, Observer, PeerId, RequestId};
+pub use request::Request;
+pub use response::Response;
+pub use statistics::Statistics;

@@ -1,0 +1,146 @@
+//! What an endpoint tells its application, and what it wants sent.
+
+use crate::message::{Code, Token};
+use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
+use crate::request::Request;
+use crate::response::Response;
+use bytes::Bytes;
+use core::fmt;
+
+/// A datagram to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transmit {
+    /// To whom.
+    pub peer: PeerId,
+    /// The datagram, at most 1,152 bytes.
+    pub payload: Bytes,
+}
+
+/// Something that the application has to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A peer asks; answer with [`Endpoint::respond`](crate::Endpoint::respond).
+    ///
+    /// If Observe is 0 and the answer is marked by [`Response::observe`], the peer becomes
+    /// `Observer { peer, token }`.
+    Request {
+        /// To be named in the answer.
+        exchange: ExchangeId,
+        /// Who asks.
+        peer: PeerId,
+        /// What is asked, with the complete body.
+        request: Request,
+        /// The token of the request.
+        token: Token,
+    },
+    /// The answer to a request, with the complete body.
+    Response {
+        /// The request.
+        id: RequestId,
+        /// Who answers.
+        peer: PeerId,
+        /// The answer. If it has Observe, notifications follow.
+        response: Response,
+    },
+    /// A newer state of a resource that is observed: RFC 7641 section 3.4 decides what is newer.
+    /// One without Observe, as error notifications are, is the last.
+    Notification {
+        /// The request that began the observation.
+        id: RequestId,
+        /// Who notifies.
+        peer: PeerId,
+        /// The new state, with the complete body.
+        response: Response,
+    },
+    /// A request ended without an answer.
+    Failed {
+        /// The request.
+        id: RequestId,
+        /// Who was asked.
+        peer: PeerId,
+        /// Why.
+        reason: FailReason,
+    },
+    /// A peer no longer observes.
+    ObserverGone {
+        /// The observation that ended.
+        observer: Observer,
+        /// Why.
+        reason: GoneReason,
+    },
+    /// The observer acknowledged the latest confirmable notification.
+    Delivered {
+        /// The observation.
+        observer: Observer,
+    },
+    /// The last state about a peer has expired: layers below may forget it.
+    PeerIdle {
+        /// The peer.
+        peer: PeerId,
+    },
+}
+
+/// Why a request ended without an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FailReason {
+    /// The peer did not answer in time.
+    #[error("the peer did not answer in time")]
+    Timeout,
+    /// The peer rejected the message with a Reset.
+    #[error("the peer rejected the message")]
+    Reset,
+    /// The peer was removed while the request was under way.
+    #[error("the peer was removed while the request was under way")]
+    Cancelled,
+    /// The body of the answer is larger than [`Config::max_body`](crate::Config::max_body).
+    #[error("the body of the answer is larger than this endpoint accepts")]
+    TooLarge,
+    /// The peer broke a rule of the protocol.
+    #[error("the peer broke a rule: {0}")]
+    Protocol(ProtocolFault),
+}
+
+/// The rule that a peer broke in an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolFault {
+    /// The answer has a critical option that this endpoint does not know.
+    #[error("the answer has an unknown critical option")]
+    CriticalOption,
+    /// A block has a wrong number or size.
+    #[error("a block of the body does not fit the ones before it")]
+    Block,
+    /// The representation kept changing while its blocks were fetched.
+    #[error("the representation kept changing while its blocks were fetched")]
+    Changing,
+    /// An acknowledgement carries a code that is neither empty nor a response.
+    #[error("the answer carries code {0:?}, which is no response")]
+    Code(Code),
+}
+
+/// Why a peer no longer observes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum GoneReason {
+    /// It rejected a notification.
+    Reset,
+    /// It did not acknowledge a confirmable notification.
+    Timeout,
+    /// It asked for the end with Observe = 1; the application sees and answers that request too.
+    Cancelled,
+    /// It began another observation of the same target.
+    Replaced,
+}
+
+impl fmt::Display for GoneReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reset => "the observer rejected a notification",
+            Self::Timeout => "the observer did not acknowledge a notification",
+            Self::Cancelled => "the observer cancelled",
+            Self::Replaced => "the observer began the observation anew",
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Requests and responses: tokens, observations and block-wise transfer.
+
+mod block;
+
+pub use block::{BlockSize, BlockValue};

@@ -1,0 +1,113 @@
+//! Writing a message into a buffer: RFC 7252 section 3.
+
+use super::options::encode;
+use super::{Code, MessageType, OptionNumber, Options, Token};
+use alloc::vec::Vec;
+
+/// Writes one message at the end of a buffer that the caller owns and may use again.
+///
+/// ```
+/// use lwm2m_coap::{Code, MessageBuilder, MessageType, OptionNumber, Token};
+///
+/// let mut buffer = Vec::new();
+/// MessageBuilder::new(&mut buffer, MessageType::Confirmable, Code::GET, 7, Token::EMPTY)
+///     .option(OptionNumber::URI_PATH, b"3")
+///     .option(OptionNumber::URI_PATH, b"0");
+/// assert_eq!(buffer, [0x40, 0x01, 0, 7, 0xB1, b'3', 0x01, b'0']);
+/// ```
+#[derive(Debug)]
+pub struct MessageBuilder<'a> {
+    buffer: &'a mut Vec<u8>,
+    last_option: u16,
+}
+
+impl<'a> MessageBuilder<'a> {
+    /// Begins a message with its header and token.
+    #[inline]
+    pub fn new(
+        buffer: &'a mut Vec<u8>,
+        kind: MessageType,
+        code: Code,
+        message_id: u16,
+        token: Token,
+    ) -> Self {
+        let token = token.as_bytes();
+        let first = 0x40 | ((kind as u8) << 4) | token.len() as u8;
+        let [high, low] = message_id.to_be_bytes();
+        buffer.reserve(4 + Token::MAX_LENGTH);
+        buffer.extend_from_slice(&[first, code.as_byte(), high, low]);
+        buffer.extend_from_slice(token);
+        Self { buffer, last_option: 0 }
+    }
+
+    /// Adds an option. Options come in the order of their numbers: one whose number is smaller
+    /// than that of the option before is left out ([`Options`] sorts, this does not).
+    #[inline]
+    pub fn option(mut self, number: OptionNumber, value: &[u8]) -> Self {
+        if let Some(delta) = number.0.checked_sub(self.last_option) {
+            encode(self.buffer, delta, value);
+            self.last_option = number.0;
+        }
+        self
+    }
+
+    /// Adds a list of options to a message that has none yet; each follows the rule of
+    /// [`MessageBuilder::option`] otherwise.
+    #[inline]
+    pub fn options(mut self, options: &Options) -> Self {
+        if self.last_option == 0 {
+            self.buffer.extend_from_slice(options.as_encoded());
+            self.last_option = options.last_number();
+            return self;
+        }
+        options.iter().fold(self, |builder, (number, value)| builder.option(number, value))
+    }
+
+    /// Ends the message with its payload; an empty one leaves no trace.
+    #[inline]
+    pub fn payload(self, payload: &[u8]) {
+        if !payload.is_empty() {
+            self.buffer.reserve(1 + payload.len());
+            self.buffer.push(0xFF);
+            self.buffer.extend_from_slice(payload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::MessageView;
+
+    #[test]
+    fn all_types_and_token_lengths_have_their_golden_header() {
+        for (kind, bits) in [
+            (MessageType::Confirmable, 0x40),
+            (MessageType::NonConfirmable, 0x50),
+            (MessageType::Acknowledgement, 0x60),
+            (MessageType::Reset, 0x70),
+        ] {
+            for length in [0, 8] {
+                let mut buffer = Vec::new();
+                let token = Token::new(&[9; 8][..length]).unwrap();
+                MessageBuilder::new(&mut buffer, kind, Code::CONTENT, 0xABCD, token).payload(b"");
+                assert_eq!(buffer[..4], [bits | length as u8, 0x45, 0xAB, 0xCD]);
+                let view = MessageView::parse(&buffer).unwrap();
+                assert_eq!((view.kind(), view.token()), (kind, token));
+            }
+        }
+    }
+
+    #[test]
+    fn an_option_out_of_order_is_left_out() {
+        let mut buffer = Vec::new();
+        let mut options = Options::new();
+        options.push(OptionNumber::URI_PATH, b"a");
+        options.push(OptionNumber::URI_QUERY, b"b");
+        MessageBuilder::new(&mut buffer, MessageType::NonConfirmable, Code::GET, 1, Token::EMPTY)
+            .option(OptionNumber::CONTENT_FORMAT, &[])
+            .options(&options)
+            .payload(b"x");
+        assert_eq!(buffer, [0x50, 1, 0, 1, 0xC0, 0x31, b'b', 0xFF, b'x']);
+    }
+}

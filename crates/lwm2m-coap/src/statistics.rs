@@ -1,0 +1,29 @@
+//! Counters of one endpoint.
+
+/// What an endpoint has seen and done since it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Datagrams that came in.
+    pub received: u64,
+    /// Datagrams that were handed out for sending, retransmissions included.
+    pub sent: u64,
+    /// Confirmable messages that were sent again.
+    pub retransmitted: u64,
+    /// Messages that had come in before.
+    pub duplicates: u64,
+    /// Datagrams that are no CoAP message.
+    pub malformed: u64,
+    /// Resets that were sent.
+    pub resets_sent: u64,
+    /// Resets that came in.
+    pub resets_received: u64,
+    /// Acknowledgements, Resets and responses that fit nothing.
+    pub unexpected: u64,
+    /// Confirmable messages that nobody acknowledged.
+    pub timeouts: u64,
+    /// Requests that were answered 5.03, or dropped, because a bound was reached.
+    pub dropped_overload: u64,
+    /// Remembered messages, unfinished bodies and cached bodies that were forgotten before their
+    /// time because a bound was reached.
+    pub evicted: u64,
+}
