@@ -1,0 +1,13 @@
+//! Payloads: the device object and an object of a thousand resources, written and read.
+
+mod tlv;
+
+use criterion::Criterion;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for (name, resources) in [("device", lwm2m_benches::device()), ("big", lwm2m_benches::big())] {
+        tlv::measure(&mut criterion, name, &resources);
+    }
+    criterion.final_summary();
+}
