@@ -24,7 +24,7 @@ const IO_CRATES: &[&str] = &["tokio", "mio", "socket2", "async-std", "smol"];
 
 const ENGINE: &[&str] =
     &["lwm2m-codec", "lwm2m-coap", "lwm2m-core", "lwm2m-link", "lwm2m-registry"];
-const SERVICE: &[&str] = &[
+const NET: &[&str] = &[
     "lwm2m-client",
     "lwm2m-codec",
     "lwm2m-coap",
@@ -33,11 +33,21 @@ const SERVICE: &[&str] = &[
     "lwm2m-registry",
     "lwm2m-server",
 ];
+const HTTP: &[&str] = &[
+    "lwm2m-codec",
+    "lwm2m-coap",
+    "lwm2m-core",
+    "lwm2m-link",
+    "lwm2m-net",
+    "lwm2m-registry",
+    "lwm2m-server",
+];
 const FACADE: &[&str] = &[
     "lwm2m-client",
     "lwm2m-codec",
     "lwm2m-coap",
     "lwm2m-core",
+    "lwm2m-http",
     "lwm2m-link",
     "lwm2m-net",
     "lwm2m-registry",
@@ -77,8 +87,8 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-link", sans_io: true, no_std: true, may_use: &["lwm2m-coap"] },
     Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: ENGINE },
     Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: ENGINE },
-    Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: SERVICE },
-    Crate { name: "lwm2m-http", sans_io: false, no_std: false, may_use: FACADE },
+    Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: NET },
+    Crate { name: "lwm2m-http", sans_io: false, no_std: false, may_use: HTTP },
     Crate { name: "lwm2m", sans_io: false, no_std: false, may_use: FACADE },
     Crate { name: "lwm2m-daemon", sans_io: false, no_std: false, may_use: &[] },
     Crate { name: "lwm2m-testkit", sans_io: false, no_std: false, may_use: BINARY },
