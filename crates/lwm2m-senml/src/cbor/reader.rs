@@ -1,0 +1,280 @@
+//! Reading records from CBOR.
+
+use crate::record::{Draft, Field, Source};
+use crate::{Error, Number, Record};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use minicbor::data::{Tag, Type};
+use minicbor::decode::Decoder;
+
+/// The records of a pack in CBOR, one after another. Strings of definite length are borrowed from
+/// the input; nothing is allocated for them.
+///
+/// After an error the reader is at its end.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    decoder: Decoder<'a>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Begin,
+    /// Within an array: how many records are still to come, if its length is definite.
+    Within(Option<u64>),
+    End,
+}
+
+const DECIMAL_FRACTION: u64 = 4;
+
+impl<'a> Reader<'a> {
+    /// Reads the pack in `input`.
+    #[must_use]
+    pub fn new(input: &'a [u8]) -> Self {
+        Self { decoder: Decoder::new(input), state: State::Begin }
+    }
+
+    fn syntax(&self, expected: &'static str) -> Error {
+        Error::Syntax { offset: self.offset(), expected }
+    }
+
+    /// The type of the next item.
+    #[inline]
+    fn peek(&self) -> Result<Type, Error> {
+        self.decoder.datatype().map_err(|_| self.syntax("an item"))
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Result<Option<Record<'a>>, Error> {
+        if matches!(self.state, State::Begin) {
+            let length = self.decoder.array().map_err(|_| self.syntax("an array of records"))?;
+            self.state = State::Within(length);
+        }
+        let State::Within(remaining) = self.state else { return Ok(None) };
+        if self.ends(remaining)? {
+            self.state = State::End;
+            let whole = self.offset() == self.decoder.input().len();
+            return if whole { Ok(None) } else { Err(self.syntax("the end")) };
+        }
+        self.state = State::Within(remaining.map(|count| count - 1));
+        self.record().map(Some)
+    }
+
+    /// Whether an array or map is over: none remain, or the break of an indefinite one came.
+    #[inline]
+    fn ends(&mut self, remaining: Option<u64>) -> Result<bool, Error> {
+        match remaining {
+            Some(count) => Ok(count == 0),
+            None if self.peek()? == Type::Break => {
+                self.decoder.set_position(self.offset() + 1);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    #[inline]
+    fn record(&mut self) -> Result<Record<'a>, Error> {
+        let mut remaining = self.decoder.map().map_err(|_| self.syntax("a record"))?;
+        let mut draft = Draft::default();
+        while !self.ends(remaining)? {
+            remaining = remaining.map(|count| count - 1);
+            match self.field()? {
+                Some(field) => draft.set(field, self)?,
+                None => self.decoder.skip().map_err(|_| self.syntax("a value"))?,
+            }
+        }
+        Ok(draft.record)
+    }
+
+    /// The label of the next field, if it is known.
+    #[inline]
+    fn field(&mut self) -> Result<Option<Field>, Error> {
+        match self.peek()? {
+            Type::String | Type::StringIndef => {
+                let name = self.text()?;
+                if name.ends_with('_') {
+                    return Err(Error::MustUnderstand { offset: self.offset() });
+                }
+                Ok(Field::from_name(&name))
+            }
+            _ => {
+                let label = self.decoder.i64().map_err(|_| self.syntax("a label"))?;
+                Ok(Field::from_label(label))
+            }
+        }
+    }
+
+    #[inline]
+    fn text(&mut self) -> Result<Cow<'a, str>, Error> {
+        let syntax = self.syntax("a text");
+        if self.peek()? == Type::String {
+            return self.decoder.str().map(Cow::Borrowed).map_err(|_| syntax);
+        }
+        let parts = self.decoder.str_iter().map_err(|_| syntax)?;
+        parts.collect::<Result<String, _>>().map(Cow::Owned).map_err(|_| syntax)
+    }
+
+    /// A number as JSON has it: integer, float, or decimal fraction.
+    #[inline]
+    fn plain_number(&mut self, kind: Type) -> Option<Number> {
+        match kind {
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 => {
+                let value = self.decoder.u64().ok()?;
+                Some(i64::try_from(value).map_or(Number::Unsigned(value), Number::Integer))
+            }
+            Type::I8 | Type::I16 | Type::I32 | Type::I64 => {
+                self.decoder.i64().ok().map(Number::Integer)
+            }
+            Type::F16 | Type::F32 | Type::F64 => self.decoder.f64().ok().map(Number::Float),
+            Type::Tag => self.decimal_fraction(),
+            _ => None,
+        }
+    }
+
+    /// Tag 4: an array of exponent and mantissa.
+    fn decimal_fraction(&mut self) -> Option<Number> {
+        let tag = self.decoder.tag().ok()?;
+        if tag != Tag::new(DECIMAL_FRACTION) || self.decoder.array().ok()? != Some(2) {
+            return None;
+        }
+        let exponent = self.decoder.i16().ok()?;
+        let mantissa = self.decoder.i64().ok()?;
+        // By way of the text, which is rounded correctly.
+        alloc::format!("{mantissa}e{exponent}").parse().ok().map(Number::Float)
+    }
+}
+
+impl<'a> Iterator for Reader<'a> {
+    type Item = Result<Record<'a>, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.advance();
+        if record.is_err() {
+            self.state = State::End;
+        }
+        record.transpose()
+    }
+}
+
+impl<'a> Source<'a> for Reader<'a> {
+    #[inline]
+    fn offset(&self) -> usize {
+        self.decoder.position()
+    }
+
+    #[inline]
+    fn string(&mut self, field: Field) -> Result<Cow<'a, str>, Error> {
+        match self.peek()? {
+            Type::String | Type::StringIndef => self.text(),
+            _ => Err(self.wrong_type(field)),
+        }
+    }
+
+    fn data(&mut self, field: Field) -> Result<Cow<'a, [u8]>, Error> {
+        let syntax = self.syntax("bytes");
+        match self.peek()? {
+            Type::Bytes => self.decoder.bytes().map(Cow::Borrowed).map_err(|_| syntax),
+            Type::BytesIndef => {
+                let parts = self.decoder.bytes_iter().map_err(|_| syntax)?;
+                let parts: Vec<&[u8]> = parts.collect::<Result<_, _>>().map_err(|_| syntax)?;
+                Ok(Cow::Owned(parts.concat()))
+            }
+            _ => Err(self.wrong_type(field)),
+        }
+    }
+
+    fn boolean(&mut self, field: Field) -> Result<bool, Error> {
+        self.decoder.bool().map_err(|_| self.wrong_type(field))
+    }
+
+    #[inline]
+    fn number_or_null(&mut self, field: Field) -> Result<Option<Number>, Error> {
+        let kind = self.peek()?;
+        if kind == Type::Null {
+            return self.decoder.null().map(|()| None).map_err(|_| self.syntax("a value"));
+        }
+        match self.plain_number(kind) {
+            Some(number) if number.is_finite() => Ok(Some(number)),
+            _ => Err(self.wrong_type(field)),
+        }
+    }
+}
+
+/// Reads all records of a pack. The records take up to a hundred times the bytes of the input;
+/// [`Reader`] gives them one by one.
+///
+/// # Errors
+/// Input that is not a CBOR array of records with fields of the right types.
+pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
+    Reader::new(input).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Value;
+
+    fn value(record: &[u8]) -> Result<Option<Value<'_>>, Error> {
+        let mut reader = Reader::new(record);
+        reader.state = State::Within(Some(1));
+        reader.next().unwrap().map(|record| record.value)
+    }
+
+    #[test]
+    fn numbers_of_each_width() {
+        let cases: [(&[u8], Value<'_>); 8] = [
+            (&[0xA1, 2, 0x20], Value::Integer(-1)),
+            (&[0xA1, 2, 0x1B, 0, 0x20, 0, 0, 0, 0, 0, 1], Value::Integer(9_007_199_254_740_993)),
+            (&[0xA1, 2, 0x3B, 0x7F, 255, 255, 255, 255, 255, 255, 255], Value::Integer(i64::MIN)),
+            (&[0xA1, 2, 0x1B, 255, 255, 255, 255, 255, 255, 255, 255], Value::Unsigned(u64::MAX)),
+            (&[0xA1, 2, 0xF9, 0x3C, 0], Value::Float(1.0)),
+            (&[0xA1, 2, 0xFA, 0x3F, 0x80, 0, 0], Value::Float(1.0)),
+            (&[0xA1, 2, 0xC4, 0x82, 0x20, 0x18, 215], Value::Float(21.5)),
+            (&[0xA1, 2, 0xF6], Value::Null),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(value(bytes), Ok(Some(expected)), "{bytes:02x?}");
+            for length in 0..bytes.len() {
+                assert!(value(&bytes[..length]).is_err(), "{bytes:02x?} {length}");
+            }
+        }
+        let wrong = |offset| Err(Error::Type { offset, field: "v" });
+        assert_eq!(value(&[0xA1, 2, 0x61, b'1']), wrong(2));
+        assert!(value(&[0xA1, 2, 0xF9, 0x7C, 0]).is_err(), "infinity");
+        assert!(value(&[0xA1, 2, 0x3B, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
+    }
+
+    #[test]
+    fn indefinite_lengths_are_read() {
+        let bytes = [
+            0x9F, 0xBF, 0x00, 0x7F, 0x62, b'/', b'3', 0x61, b'/', 0xFF, 0x08, 0x5F, 0x41, 1, 0x41,
+            2, 0xFF, 0xFF, 0xFF,
+        ];
+        let records = read(&bytes).unwrap();
+        assert_eq!(records[0].name.as_deref(), Some("/3/"));
+        assert_eq!(records[0].value, Some(Value::Data([1, 2][..].into())));
+        for length in 0..bytes.len() {
+            assert!(read(&bytes[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn hostile_packs_are_refused() {
+        let many = [0x9B, 255, 255, 255, 255, 255, 255, 255, 255];
+        assert!(read(&many).is_err());
+        assert!(read(&[0x81, 0xBB, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
+        assert!(read(&[0x81, 0xA1, 8, 0x5B, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
+        assert!(read(&[0x81, 0xA1, 3, 0x62, 0xC3, 0x28]).is_err(), "no UTF-8");
+        assert!(read(&[0x80, 0x00]).is_err(), "trailing byte");
+        let mut nested = Vec::from([0x81, 0xA1, 0x18, 100]);
+        nested.extend([0x81; 10_000]);
+        assert!(read(&nested).is_err());
+        let duplicate = [0x81, 0xA2, 2, 1, 3, 0x61, b'a'];
+        assert_eq!(read(&duplicate), Err(Error::Duplicate { offset: 7, field: "vs" }));
+        let unknown = [0x81, 0xA1, 0x62, b'x', b'_', 0];
+        assert_eq!(read(&unknown), Err(Error::MustUnderstand { offset: 5 }));
+    }
+}

@@ -1,0 +1,323 @@
+//! Reading records from JSON.
+
+use super::lexer::{Fault, Parsed, blanks, number, peek, string, symbol, word};
+use crate::record::{Draft, Field, Source};
+use crate::{Error, Number, Record, base64};
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// How deep arrays and objects may nest in a field that is skipped.
+const MAX_DEPTH: usize = 16;
+
+/// The records of a pack in JSON, one after another. Strings without escapes are borrowed from the
+/// input; nothing is allocated but for escapes and `vd`.
+///
+/// After an error the reader is at its end.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a str,
+    length: usize,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Begin,
+    Within,
+    Invalid(usize),
+    End,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the pack in `input`.
+    #[must_use]
+    pub fn new(input: &'a [u8]) -> Self {
+        let (rest, state) = match core::str::from_utf8(input) {
+            Ok(text) => (text, State::Begin),
+            Err(error) => ("", State::Invalid(error.valid_up_to())),
+        };
+        Self { rest, length: input.len(), state }
+    }
+
+    /// Takes what `parser` reads.
+    #[inline]
+    fn take<T>(&mut self, parser: impl FnOnce(&'a str) -> Parsed<'a, T>) -> Result<T, Error> {
+        match parser(self.rest) {
+            Ok((rest, value)) => {
+                self.rest = rest;
+                Ok(value)
+            }
+            Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(self.syntax(&fault)),
+            Err(nom::Err::Incomplete(_)) => {
+                Err(self.syntax(&Fault { remaining: 0, expected: "more" }))
+            }
+        }
+    }
+
+    fn syntax(&self, fault: &Fault) -> Error {
+        let offset = self.length.saturating_sub(fault.remaining);
+        Error::Syntax { offset, expected: fault.expected }
+    }
+
+    /// The next record, or nothing at the end of the pack.
+    fn advance(&mut self) -> Result<Option<Record<'a>>, Error> {
+        let first = matches!(self.state, State::Begin);
+        match self.state {
+            State::End => return Ok(None),
+            State::Invalid(offset) => return Err(Error::Syntax { offset, expected: "UTF-8" }),
+            State::Begin => self.take(symbol(b'[', "an opening bracket"))?,
+            State::Within => {}
+        }
+        self.state = State::Within;
+        if peek(self.rest) == Some(b']') {
+            return self.end();
+        }
+        if !first {
+            self.take(symbol(b',', "a comma or closing bracket"))?;
+        }
+        self.record().map(Some)
+    }
+
+    fn end(&mut self) -> Result<Option<Record<'a>>, Error> {
+        self.take(symbol(b']', "a closing bracket"))?;
+        self.state = State::End;
+        match blanks(self.rest) {
+            "" => Ok(None),
+            rest => Err(self.syntax(&Fault { remaining: rest.len(), expected: "the end" })),
+        }
+    }
+
+    #[inline]
+    fn record(&mut self) -> Result<Record<'a>, Error> {
+        self.take(symbol(b'{', "a record"))?;
+        let mut draft = Draft::default();
+        if peek(self.rest) != Some(b'}') {
+            loop {
+                let name = self.take(string)?;
+                match Field::from_name(&name) {
+                    Some(field) => {
+                        self.take(symbol(b':', "a colon"))?;
+                        draft.set(field, self)?;
+                    }
+                    None => self.unknown(&name)?,
+                }
+                if peek(self.rest) != Some(b',') {
+                    break;
+                }
+                self.take(symbol(b',', "a comma"))?;
+            }
+        }
+        self.take(symbol(b'}', "a comma or closing brace"))?;
+        Ok(draft.record)
+    }
+
+    #[cold]
+    fn unknown(&mut self, name: &str) -> Result<(), Error> {
+        if name.ends_with('_') {
+            return Err(Error::MustUnderstand { offset: self.offset() });
+        }
+        self.take(symbol(b':', "a colon"))?;
+        self.skip(MAX_DEPTH)
+    }
+
+    /// Skips a value that may nest `depth` levels.
+    fn skip(&mut self, depth: usize) -> Result<(), Error> {
+        match peek(self.rest) {
+            Some(b'"') => self.take(string).map(drop),
+            Some(b't') => self.take(word("true")),
+            Some(b'f') => self.take(word("false")),
+            Some(b'n') => self.take(word("null")),
+            Some(open @ (b'[' | b'{')) => {
+                let offset = self.length - blanks(self.rest).len();
+                let depth = depth.checked_sub(1).ok_or(Error::Nesting { offset })?;
+                self.take(symbol(open, "a value"))?;
+                self.skip_members(depth, open == b'{')
+            }
+            _ => self.take(number).map(drop),
+        }
+    }
+
+    fn skip_members(&mut self, depth: usize, object: bool) -> Result<(), Error> {
+        let close = if object { b'}' } else { b']' };
+        if peek(self.rest) != Some(close) {
+            loop {
+                if object {
+                    self.take(string)?;
+                    self.take(symbol(b':', "a colon"))?;
+                }
+                self.skip(depth)?;
+                if peek(self.rest) != Some(b',') {
+                    break;
+                }
+                self.take(symbol(b',', "a comma"))?;
+            }
+        }
+        self.take(symbol(close, "a closing bracket or brace"))
+    }
+}
+
+impl<'a> Iterator for Reader<'a> {
+    type Item = Result<Record<'a>, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.advance();
+        if record.is_err() {
+            self.state = State::End;
+        }
+        record.transpose()
+    }
+}
+
+impl<'a> Source<'a> for Reader<'a> {
+    fn offset(&self) -> usize {
+        self.length - self.rest.len()
+    }
+
+    #[inline]
+    fn string(&mut self, field: Field) -> Result<Cow<'a, str>, Error> {
+        match peek(self.rest) {
+            Some(b'"') => self.take(string),
+            _ => Err(self.wrong_type(field)),
+        }
+    }
+
+    fn data(&mut self, field: Field) -> Result<Cow<'a, [u8]>, Error> {
+        let text = self.string(field)?;
+        base64::decode(&text).map(Cow::Owned).ok_or_else(|| self.wrong_type(field))
+    }
+
+    fn boolean(&mut self, field: Field) -> Result<bool, Error> {
+        match peek(self.rest) {
+            Some(b't') => self.take(word("true")).map(|()| true),
+            Some(b'f') => self.take(word("false")).map(|()| false),
+            _ => Err(self.wrong_type(field)),
+        }
+    }
+
+    #[inline]
+    fn number_or_null(&mut self, field: Field) -> Result<Option<Number>, Error> {
+        match peek(self.rest) {
+            Some(b'-' | b'0'..=b'9') => self.take(number).map(Some),
+            Some(b'n') => self.take(word("null")).map(|()| None),
+            _ => Err(self.wrong_type(field)),
+        }
+    }
+}
+
+/// Reads all records of a pack. The records take up to a hundred times the bytes of the input;
+/// [`Reader`] gives them one by one.
+///
+/// # Errors
+/// Input that is not a JSON array of records with fields of the right types.
+pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
+    Reader::new(input).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Value;
+
+    fn value(text: &str) -> Result<Option<Value<'_>>, Error> {
+        read(text.as_bytes()).map(|records| records[0].value.clone())
+    }
+
+    #[test]
+    fn all_fields_are_read() {
+        let text = r#" [ {"bver":10, "bn":"a", "bt":1.5, "bu":"K", "bv":1, "bs":2, "n":"b",
+            "u":"C", "v":3, "s":4, "t":5, "ut":6} , {} ] "#;
+        let records = read(text.as_bytes()).unwrap();
+        let expected = Record {
+            base_version: Some(10),
+            base_name: Some("a".into()),
+            base_time: Some(1.5),
+            base_unit: Some("K".into()),
+            base_value: Some(Number::Integer(1)),
+            base_sum: Some(Number::Integer(2)),
+            name: Some("b".into()),
+            unit: Some("C".into()),
+            value: Some(Value::Integer(3)),
+            sum: Some(Number::Integer(4)),
+            time: Some(5.0),
+            update_time: Some(6.0),
+        };
+        assert_eq!(records, [expected, Record::default()]);
+        assert_eq!(read(b"[]"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn strings_are_borrowed() {
+        let records = read(br#"[{"n":"/3/0/0","vs":"x"}]"#).unwrap();
+        assert!(matches!(records[0].name, Some(Cow::Borrowed("/3/0/0"))));
+        assert!(matches!(records[0].value, Some(Value::String(Cow::Borrowed("x")))));
+        let escaped = read(br#"[{"\u006e":"a\n"}]"#).unwrap();
+        assert_eq!(escaped[0].name.as_deref(), Some("a\n"));
+    }
+
+    #[test]
+    fn values_of_each_type() {
+        assert_eq!(value(r#"[{"vb":true}]"#), Ok(Some(Value::Boolean(true))));
+        assert_eq!(value(r#"[{"vlo":"3:0"}]"#), Ok(Some(Value::ObjectLink("3:0".into()))));
+        assert_eq!(value(r#"[{"v":null}]"#), Ok(Some(Value::Null)));
+        assert_eq!(value(r#"[{"v":-1.5}]"#), Ok(Some(Value::Float(-1.5))));
+        let wrong = |field, offset| Err(Error::Type { offset, field });
+        assert_eq!(value(r#"[{"v":"1"}]"#), wrong("v", 6));
+        assert_eq!(value(r#"[{"vb":1}]"#), wrong("vb", 7));
+        assert_eq!(value(r#"[{"vs":null}]"#), wrong("vs", 7));
+        assert_eq!(value(r#"[{"vd":"*"}]"#), wrong("vd", 10));
+        assert_eq!(value(r#"[{"bver":-1}]"#), wrong("bver", 11));
+    }
+
+    #[test]
+    fn two_values_or_the_same_field_twice_are_refused() {
+        let twice = |offset, field| Err(Error::Duplicate { offset, field });
+        assert_eq!(value(r#"[{"v":1,"vs":"a"}]"#), twice(16, "vs"));
+        assert_eq!(value(r#"[{"n":"a","n":"a"}]"#), twice(17, "n"));
+    }
+
+    #[test]
+    fn malformed_packs_are_refused() {
+        for text in [
+            "",
+            "{}",
+            "[",
+            "[{]",
+            "[{}",
+            "[{},]",
+            "[,{}]",
+            "[{}]x",
+            "[{}{}]",
+            "[1]",
+            "[{\"v\"}]",
+            "[{\"v\":}]",
+            "[{\"v\":1,}]",
+            "[{v:1}]",
+            "[{\"x\":[1,]}]",
+            "[{\"x\":nul}]",
+            "[[]]",
+        ] {
+            assert!(
+                matches!(
+                    read(text.as_bytes()),
+                    Err(Error::Syntax { .. }) | Err(Error::Type { .. })
+                ),
+                "{text}"
+            );
+        }
+        let text = br#"[{"n":"/3/0/0","vs":"\u00e9","t":1},{"n":"b","x":{"y":[1,2]},"vb":false}]"#;
+        for length in 0..text.len() {
+            assert!(read(&text[..length]).is_err(), "{length}");
+        }
+        assert_eq!(read(b"[\xff]"), Err(Error::Syntax { offset: 1, expected: "UTF-8" }));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let nest =
+            |depth| alloc::format!("[{{\"x\":{}1{}}}]", "[".repeat(depth), "]".repeat(depth));
+        assert!(read(nest(16).as_bytes()).is_ok());
+        assert_eq!(read(nest(17).as_bytes()), Err(Error::Nesting { offset: 22 }));
+        assert!(read(nest(100_000).as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! Resolved records: base fields applied (RFC 8428, section 4.6).
+
+use crate::{Error, MAX_NAME, Number, Record, Value};
+use alloc::borrow::Cow;
+use core::fmt;
+
+/// The highest version of SenML that is understood.
+const VERSION: u64 = 10;
+
+/// The name of a resolved record: a base name and a name, which read as one.
+#[derive(Clone, Debug, Default)]
+pub struct Name<'a> {
+    base: Cow<'a, str>,
+    own: Cow<'a, str>,
+}
+
+/// A record that stands for itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Resolved<'a> {
+    /// Base name and name.
+    pub name: Name<'a>,
+    /// Base time plus time in seconds: since 1970 from 2^28 on, else relative to now. Nothing
+    /// stands for now.
+    pub time: Option<f64>,
+    /// The value, with the base value added.
+    pub value: Option<Value<'a>>,
+    /// The sum, with the base sum added.
+    pub sum: Option<Number>,
+    /// The unit, else the base unit.
+    pub unit: Option<Cow<'a, str>>,
+    /// The time in seconds within which the sender means to tell a new value.
+    pub update_time: Option<f64>,
+}
+
+/// Applies base fields to the records of a pack, one after another.
+#[derive(Clone, Debug, Default)]
+pub struct Resolver<'a> {
+    name: Cow<'a, str>,
+    time: Option<f64>,
+    unit: Option<Cow<'a, str>>,
+    value: Option<Number>,
+    sum: Option<Number>,
+}
+
+impl<'a> Resolver<'a> {
+    /// The state before the first record.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Resolves the next record of the pack.
+    ///
+    /// # Errors
+    /// A version above 10, a name that is too long, or a value that leaves the finite numbers when
+    /// the base value is added.
+    pub fn resolve(&mut self, record: Record<'a>) -> Result<Resolved<'a>, Error> {
+        if let Some(version) = record.base_version.filter(|version| *version > VERSION) {
+            return Err(Error::Version(version));
+        }
+        self.name = record.base_name.unwrap_or_else(|| core::mem::take(&mut self.name));
+        self.time = record.base_time.or(self.time);
+        self.unit = record.base_unit.or_else(|| self.unit.take());
+        self.value = record.base_value.or(self.value);
+        self.sum = record.base_sum.or(self.sum);
+        let own = record.name.unwrap_or_default();
+        if self.name.len() + own.len() > MAX_NAME {
+            return Err(Error::NameTooLong);
+        }
+        let number = record.value.as_ref().and_then(Value::number);
+        let value = match (self.value, number) {
+            (Some(base), Some(number)) => Some(add(base, number)?.into()),
+            _ => record.value,
+        };
+        let sum = match (self.sum, record.sum) {
+            (Some(base), Some(sum)) => Some(add(base, sum)?),
+            (base, sum) => sum.or(base),
+        };
+        Ok(Resolved {
+            name: Name { base: self.name.clone(), own },
+            time: match (self.time, record.time) {
+                (Some(base), Some(time)) => Some(base + time),
+                (base, time) => base.or(time),
+            },
+            value,
+            sum,
+            unit: record.unit.or_else(|| self.unit.clone()),
+            update_time: record.update_time,
+        })
+    }
+}
+
+/// Resolves all records of a pack.
+pub fn resolve<'a>(
+    records: impl IntoIterator<Item = Record<'a>>,
+) -> impl Iterator<Item = Result<Resolved<'a>, Error>> {
+    let mut resolver = Resolver::new();
+    records.into_iter().map(move |record| resolver.resolve(record))
+}
+
+/// The sum; exact if both are integers and the sum fits 64 bits.
+fn add(base: Number, number: Number) -> Result<Number, Error> {
+    if let (Some(a), Some(b)) = (integer(base), integer(number)) {
+        if let Ok(sum) = i64::try_from(a + b) {
+            return Ok(Number::Integer(sum));
+        }
+        if let Ok(sum) = u64::try_from(a + b) {
+            return Ok(Number::Unsigned(sum));
+        }
+    }
+    let sum = base.as_f64() + number.as_f64();
+    if sum.is_finite() { Ok(Number::Float(sum)) } else { Err(Error::NotFinite) }
+}
+
+fn integer(number: Number) -> Option<i128> {
+    match number {
+        Number::Integer(v) => Some(v.into()),
+        Number::Unsigned(v) => Some(v.into()),
+        Number::Float(_) => None,
+    }
+}
+
+impl Name<'_> {
+    /// The bytes of base name and name, one after the other.
+    pub fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
+        self.base.bytes().chain(self.own.bytes())
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)?;
+        f.write_str(&self.own)
+    }
+}
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes().eq(other.bytes())
+    }
+}
+
+impl PartialEq<str> for Name<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.bytes().eq(other.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+
+    fn resolved(text: &str) -> Result<Vec<(String, Option<f64>, Option<Value<'_>>)>, Error> {
+        let records = json::read(text.as_bytes())?;
+        let all = resolve(records).map(|r| r.map(|r| (r.name.to_string(), r.time, r.value)));
+        all.collect()
+    }
+
+    // proves: SENML-01
+    #[test]
+    fn base_name_and_name_make_the_name() {
+        for text in [
+            r#"[{"bn":"/3/0/0","vs":"x"}]"#,
+            r#"[{"n":"/3/0/0","vs":"x"}]"#,
+            r#"[{"bn":"/3/","n":"0/0","vs":"x"}]"#,
+        ] {
+            let value = Some(Value::String("x".into()));
+            assert_eq!(resolved(text), Ok(Vec::from([("/3/0/0".to_string(), None, value)])));
+        }
+        let pack = r#"[{"bn":"/4/0/","n":"0"},{"n":"1"},{"bn":"/6/","n":"0"},{"n":"1"}]"#;
+        let names: Vec<_> = resolved(pack).unwrap().into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(names, ["/4/0/0", "/4/0/1", "/6/0", "/6/1"]);
+    }
+
+    // proves: SENML-06
+    #[test]
+    fn base_time_and_time_make_the_time() {
+        let pack = r#"[{"bn":"/72/","bt":1700000000,"n":"1/2","v":22.4,"t":-5},
+            {"n":"1/2","v":22.9,"t":-30},{"n":"1/2","v":24.1}]"#;
+        let times: Vec<_> = resolved(pack).unwrap().into_iter().map(|(_, time, _)| time).collect();
+        assert_eq!(times, [Some(1_699_999_995.0), Some(1_699_999_970.0), Some(1_700_000_000.0)]);
+        assert_eq!(resolved(r#"[{"n":"a","v":1,"t":-5}]"#).unwrap()[0].1, Some(-5.0));
+        assert_eq!(resolved(r#"[{"n":"a","v":1}]"#).unwrap()[0].1, None);
+    }
+
+    // proves: SENML-07
+    #[test]
+    fn base_value_is_added_and_newer_versions_are_refused() {
+        let sum = |text| resolved(text).map(|all| all[0].2.clone());
+        assert_eq!(sum(r#"[{"bv":10,"n":"a","v":5}]"#), Ok(Some(Value::Integer(15))));
+        assert_eq!(sum(r#"[{"bv":0.5,"n":"a","v":5}]"#), Ok(Some(Value::Float(5.5))));
+        let large = r#"[{"bv":9223372036854775807,"n":"a","v":9223372036854775808}]"#;
+        assert_eq!(sum(large), Ok(Some(Value::Unsigned(u64::MAX))));
+        assert_eq!(sum(r#"[{"bver":10,"n":"a","v":1}]"#), Ok(Some(Value::Integer(1))));
+        assert_eq!(sum(r#"[{"bver":11,"n":"a","v":1}]"#), Err(Error::Version(11)));
+        let text = r#"[{"n":"a","v":1,"x_":2}]"#;
+        assert_eq!(sum(text), Err(Error::MustUnderstand { offset: 20 }));
+        assert_eq!(sum(r#"[{"n":"a","foo":[{"x_":2}],"v":1}]"#), Ok(Some(Value::Integer(1))));
+        let strings = r#"[{"bv":10,"n":"a","vs":"5"}]"#;
+        assert_eq!(sum(strings), Ok(Some(Value::String("5".into()))));
+    }
+
+    #[test]
+    fn long_names_are_refused() {
+        let long = alloc::format!(r#"[{{"bn":"{}","n":"{}"}}]"#, "a".repeat(1000), "b".repeat(25));
+        assert_eq!(resolved(&long), Err(Error::NameTooLong));
+    }
+}
