@@ -1,0 +1,65 @@
+//! libcoap's `coap-client`: one request, hand-made option by option.
+
+use super::Error;
+use super::installed::available;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+const PROGRAM: &str = "coap-client-notls";
+
+/// Sends single requests to an address.
+#[derive(Debug, Clone, Copy)]
+pub struct CoapClient(SocketAddr);
+
+/// A response as `coap-client` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The code, as `2.05`.
+    pub code: String,
+    /// The segments of Location-Path, with `/` before each.
+    pub location: String,
+}
+
+impl CoapClient {
+    /// For requests to `to`. `None` if libcoap is not there.
+    #[must_use]
+    pub fn new(to: SocketAddr) -> Option<Self> {
+        let mut probe = Command::new(PROGRAM);
+        let there = probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+        available("libcoap", there).then_some(Self(to))
+    }
+
+    /// Sends a request: `method` in lower case, `target` as path and query, options of the
+    /// program in `more`.
+    ///
+    /// # Errors
+    /// No answer came within 5 seconds.
+    pub fn request(self, method: &str, target: &str, more: &[&str]) -> Result<Reply, Error> {
+        let mut command = Command::new(PROGRAM);
+        command.args(["-v", "6", "-B", "5", "-m", method]).args(more);
+        command.arg(format!("coap://{}{target}", self.0));
+        let output = command.output().map_err(Error::io(PROGRAM))?;
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        // The request is printed first, the response after it.
+        let response = text.lines().rev().find_map(reply);
+        response.ok_or(Error::Garbled { what: "the output of coap-client", text })
+    }
+}
+
+fn reply(line: &str) -> Option<Reply> {
+    let line = line.strip_prefix("v:1 t:")?;
+    let code = line.split_once(" c:")?.1.split(' ').next()?;
+    if !code.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let options = line.split(['[', ']', ',']).map(str::trim);
+    let path = options.filter_map(|option| option.strip_prefix("Location-Path:"));
+    Some(Reply {
+        code: code.to_owned(),
+        location: path.fold(String::new(), |all, it| all + "/" + it),
+    })
+}

@@ -1,0 +1,134 @@
+//! LwM2M servers and devices, ours or Leshan's, behind one face.
+
+use super::installed::{available, daemon, free_address, peer_folder};
+use super::{Error, Http, Process};
+use std::net::SocketAddr;
+use std::process::Command;
+
+/// Whose implementation plays a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The daemons of this workspace.
+    Ours,
+    /// Eclipse Leshan's libraries, with the programs of `peers/leshan`.
+    Leshan,
+}
+
+impl Kind {
+    /// Whether it can be started; says so if not (see [`available`]).
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        self == Self::Ours || available("Leshan", peer_folder("leshan/stamp").exists())
+    }
+}
+
+/// A running LwM2M server.
+#[derive(Debug)]
+pub struct Server {
+    /// The process.
+    pub process: Process,
+    /// Where devices register.
+    pub coap: SocketAddr,
+    /// Its HTTP API.
+    pub http: Http,
+}
+
+impl Server {
+    /// Starts a server on free ports of loopback and waits until it listens.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(kind: Kind) -> Result<Self, Error> {
+        match kind {
+            Kind::Ours => Self::start_ours(),
+            Kind::Leshan => Self::start_leshan(),
+        }
+    }
+
+    fn start_ours() -> Result<Self, Error> {
+        let mut command = Command::new(daemon("lwm2m-serverd")?);
+        command.args(["--coap", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        let mut process = Process::start("lwm2m-serverd", &mut command)?;
+        let coap = process.wait_for("its CoAP address", |line| address(line, "coap on "))?;
+        let http = process.wait_for("its HTTP address", |line| address(line, "http on http://"))?;
+        Ok(Self { process, coap, http: Http(http) })
+    }
+
+    fn start_leshan() -> Result<Self, Error> {
+        let (coap, http) = (free_address()?, free_address()?);
+        let mut command = leshan("PeerServer");
+        command.args([coap.port().to_string(), http.port().to_string()]);
+        let mut process = Process::start("Leshan's server", &mut command)?;
+        process.wait_for("listening", |line| (line == "listening").then_some(()))?;
+        Ok(Self { process, coap, http: Http(http) })
+    }
+}
+
+/// A running device.
+#[derive(Debug)]
+pub struct Device {
+    kind: Kind,
+    /// The process.
+    pub process: Process,
+    /// Its endpoint name.
+    pub endpoint: &'static str,
+}
+
+impl Device {
+    /// Starts a device that registers with the server at `server` for `lifetime` seconds.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(
+        kind: Kind,
+        server: SocketAddr,
+        endpoint: &'static str,
+        lifetime: u32,
+    ) -> Result<Self, Error> {
+        let (uri, lifetime) = (format!("coap://{server}"), lifetime.to_string());
+        let process = match kind {
+            Kind::Ours => {
+                let mut command = Command::new(daemon("lwm2m-clientd")?);
+                command.args(["--server", &uri, "--endpoint", endpoint, "--lifetime", &lifetime]);
+                command.args(["--bind", "127.0.0.1:0", "--period", "0"]);
+                Process::start("lwm2m-clientd", &mut command)?
+            }
+            Kind::Leshan => {
+                let mut command = leshan("PeerClient");
+                Process::start("Leshan's client", command.args([endpoint, &uri, &lifetime]))?
+            }
+        };
+        Ok(Self { kind, process, endpoint })
+    }
+
+    /// Lets the device deregister and end.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        match self.kind {
+            Kind::Ours => self.process.terminate(),
+            Kind::Leshan => self.process.close(),
+        }
+    }
+}
+
+fn leshan(program: &str) -> Command {
+    let folder = peer_folder("leshan");
+    let path = format!("{0}/classes:{0}/lib/*", folder.display());
+    let mut command = Command::new("java");
+    // Small and quick to start: these processes live for seconds.
+    command.args([
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-Xmx128m",
+        "-cp",
+        &path,
+        program,
+    ]);
+    command
+}
+
+fn address(line: &str, after: &str) -> Option<SocketAddr> {
+    line.split_once(after)?.1.trim_end_matches('/').parse().ok()
+}

@@ -1,0 +1,98 @@
+//! Registrations made by hand with libcoap's `coap-client`.
+
+use lwm2m_testkit::peer::{CoapClient, Kind, Server};
+use serde_json::Value;
+
+const GOOD: &str = "/rd?ep=hand-made&lt=86400&lwm2m=1.1&b=U";
+const OBJECTS: &[&str] = &["-t", "40", "-e", "</1/0>,</3/0>"];
+
+fn start() -> Option<(Server, CoapClient)> {
+    let server = Server::start(Kind::Ours).unwrap();
+    let client = CoapClient::new(server.coap)?;
+    Some((server, client))
+}
+
+fn registration(server: &Server) -> Value {
+    server.http.send("GET", "/api/clients/hand-made").unwrap().json()
+}
+
+#[test]
+fn registers_updates_and_deregisters() {
+    let Some((server, client)) = start() else { return };
+    let created = client.request("post", GOOD, OBJECTS).unwrap();
+    assert_eq!(created.code, "2.01");
+    assert!(created.location.starts_with("/rd/"), "{created:?}");
+    assert_eq!(registration(&server)["lifetime"], 86400);
+
+    let target = format!("{}?lt=120", created.location);
+    assert_eq!(client.request("post", &target, &[]).unwrap().code, "2.04");
+    assert_eq!(registration(&server)["lifetime"], 120);
+    let objects = ["-t", "40", "-e", "</1/0>,</3/0>,</3303/4>"];
+    assert_eq!(client.request("post", &created.location, &objects).unwrap().code, "2.04");
+    assert!(registration(&server)["objectLinks"].to_string().contains("/3303/4"));
+
+    assert_eq!(client.request("delete", &created.location, &[]).unwrap().code, "2.02");
+    assert_eq!(server.http.send("GET", "/api/clients/hand-made").unwrap().status, 404);
+    assert_eq!(client.request("post", &created.location, &[]).unwrap().code, "4.04");
+    assert_eq!(client.request("delete", &created.location, &[]).unwrap().code, "4.04");
+}
+
+#[test]
+fn a_second_registration_replaces_the_first() {
+    let Some((server, client)) = start() else { return };
+    let first = client.request("post", GOOD, OBJECTS).unwrap();
+    let second = client.request("post", GOOD, OBJECTS).unwrap();
+    assert_eq!((first.code.as_str(), second.code.as_str()), ("2.01", "2.01"));
+    let listed = server.http.send("GET", "/api/clients").unwrap().json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    let id = listed[0]["registrationId"].as_str().unwrap();
+    assert_eq!(second.location, format!("/rd/{id}"));
+}
+
+#[test]
+fn wrong_registrations_are_refused() {
+    let Some((server, client)) = start() else { return };
+    for (target, code, why) in [
+        ("/rd?ep=hand-made&lt=60&lwm2m=9.9&b=U", "4.12", "unknown version"),
+        ("/rd?lt=60&lwm2m=1.1&b=U", "4.00", "no endpoint name, no identity to take it from"),
+        ("/rd?ep=hand-made&lt=60&b=U", "4.00", "no version"),
+        ("/rd?ep=hand-made&lt=soon&lwm2m=1.1&b=U", "4.00", "lifetime is no number"),
+    ] {
+        assert_eq!(client.request("post", target, OBJECTS).unwrap().code, code, "{why}");
+    }
+    let no_objects = client.request("post", GOOD, &["-t", "40", "-e", "<<<"]).unwrap();
+    assert_eq!(no_objects.code, "4.00", "no link format");
+    assert_eq!(server.http.send("GET", "/api/clients").unwrap().body, "[]");
+}
+
+#[test]
+fn unknown_paths_and_methods_are_refused() {
+    let Some((_server, client)) = start() else { return };
+    assert_eq!(client.request("post", "/rd/no-such-location", &[]).unwrap().code, "4.04");
+    assert_eq!(client.request("delete", "/rd/no-such-location", &[]).unwrap().code, "4.04");
+    assert_eq!(client.request("post", "/nowhere", OBJECTS).unwrap().code, "4.04");
+    assert_eq!(client.request("put", "/rd", OBJECTS).unwrap().code, "4.05");
+}
+
+#[test]
+fn unknown_critical_options_are_refused() {
+    let Some((server, client)) = start() else { return };
+    let mut options = OBJECTS.to_vec();
+    options.extend(["-O", "65001,x"]);
+    assert_eq!(client.request("post", GOOD, &options).unwrap().code, "4.02");
+    let mut options = OBJECTS.to_vec();
+    options.extend(["-O", "65000,x"]);
+    assert_eq!(client.request("post", GOOD, &options).unwrap().code, "2.01", "elective");
+    assert_eq!(registration(&server)["endpoint"], "hand-made");
+}
+
+#[test]
+fn a_long_registration_comes_in_blocks() {
+    let Some((server, client)) = start() else { return };
+    let links: Vec<String> = (0..100).map(|id| format!("</3303/{id}>")).collect();
+    let payload = format!("</1/0>,</3/0>,{}", links.join(","));
+    let options = ["-b", "64", "-t", "40", "-e", &payload];
+    assert_eq!(client.request("post", GOOD, &options).unwrap().code, "2.01");
+    let registration = registration(&server);
+    assert_eq!(registration["objectLinks"].as_array().map(Vec::len), Some(102));
+}

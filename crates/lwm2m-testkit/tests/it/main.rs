@@ -1,0 +1,8 @@
+//! Our daemons against other implementations, on loopback.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+
+mod aiocoap;
+mod libcoap;
+mod management;
+mod noise;

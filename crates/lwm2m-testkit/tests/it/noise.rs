@@ -1,0 +1,84 @@
+//! Ten thousand datagrams that nobody should send: the daemons serve on, and do not grow.
+
+use lwm2m_testkit::peer::{Device, HandServer, Kind, Noise, Process, Server, barrier};
+use std::net::UdpSocket;
+use std::time::Duration;
+
+const SEED: u64 = 20_261_122;
+const WARM_UP: usize = 2_000;
+const DATAGRAMS: usize = 10_000;
+/// Sent without waiting; a socket's buffer holds them.
+const BURST: usize = 50;
+const GROWTH_KIB: u64 = 8 * 1_024;
+
+const TO_SERVER: &[&[u8]] = &[
+    b"\x44\x02\x12\x34abcd\xb2rd\x11\x28\x34ep=x\x05lt=60\x09lwm2m=1.1\x03b=U\xff</1/0>,</3/0>",
+    b"\x42\x02\x12\x35ab\xb2rd\x027\x00\x44lt=9",
+    b"\x42\x04\x12\x36ab\xb2rd\x027\x00",
+    b"\x62\x45\x12\x37ab\x60\x52\x2d\x16\xff\xc8\x00\x03abc",
+];
+
+const TO_DEVICE: &[&[u8]] = &[
+    b"\x42\x01\x12\x34ab\xb13\x010\x010\x62\x2d\x16",
+    b"\x42\x01\x12\x35ab\x60\x51\x33\x010\x0214",
+    b"\x42\x03\x12\x36ab\xb13\x010\x0214\x12\x2d\x16\xff\xc3\x0e+01",
+    b"\x42\x02\x12\x37ab\xb43303\x12\x2d\x16\xff\x08\x05\x06\xe6\x16\x76cellar",
+    b"\x42\x03\x12\x38ab\xb13\x010\x47pmin=10\x07pmax=60",
+    b"\x42\x04\x12\x39ab\xb43303\x010",
+];
+
+/// Sends the noise in bursts; returns how much the process grew over the last ten thousand, in KiB.
+fn endure(process: &mut Process, socket: &UdpSocket, templates: &'static [&'static [u8]]) -> u64 {
+    let mut noise = Noise::new(SEED, templates);
+    let mut message_id = 0;
+    let mut send = |count: usize| {
+        for _ in 0..count / BURST {
+            for datagram in noise.by_ref().take(BURST) {
+                socket.send(&datagram).unwrap();
+            }
+            message_id += 1;
+            barrier(socket, message_id).unwrap();
+        }
+    };
+    send(WARM_UP);
+    let before = process.resident_kib().unwrap();
+    send(DATAGRAMS);
+    assert!(process.is_running());
+    process.resident_kib().unwrap().saturating_sub(before)
+}
+
+#[test]
+fn our_server_endures_noise() {
+    let mut server = Server::start(Kind::Ours).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(server.coap).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let grown = endure(&mut server.process, &socket, TO_SERVER);
+    assert!(grown < GROWTH_KIB, "grew by {grown} KiB");
+
+    let mut events = server.http.events().unwrap();
+    let device = Device::start(Kind::Ours, server.coap, "after-noise", 300).unwrap();
+    events.wait_for("REGISTRATION", |it| it["endpoint"] == device.endpoint).unwrap();
+    let answer = server.http.send("GET", "/api/clients/after-noise/3/0/0").unwrap();
+    assert_eq!(answer.json()["status"], "CONTENT(205)", "{answer:?}");
+}
+
+#[test]
+fn our_device_endures_noise_from_its_server() {
+    let server = HandServer::open().unwrap();
+    let mut device = Device::start(Kind::Ours, server.address, "noisy", 86_400).unwrap();
+    server.accept().unwrap();
+    let grown = endure(&mut device.process, &server.socket, TO_DEVICE);
+    assert!(grown < GROWTH_KIB, "grew by {grown} KiB");
+
+    let read = b"\x42\x01\x7f\xffzz\xb13\x010\x010\x60";
+    server.socket.send(read).unwrap();
+    let mut buffer = [0; 2048];
+    let answer = loop {
+        let length = server.socket.recv(&mut buffer).unwrap();
+        if buffer.get(4..6) == Some(b"zz") {
+            break buffer.get(..length).unwrap().to_vec();
+        }
+    };
+    assert_eq!(answer.get(1), Some(&0x45), "2.05, not {answer:02x?}");
+}
