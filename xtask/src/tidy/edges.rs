@@ -70,6 +70,20 @@ const BINARY: &[&str] = &[
     "lwm2m-server",
     "lwm2m-tlv",
 ];
+// The command runs both daemons in its own process.
+const COMMAND: &[&str] = &[
+    "lwm2m-client",
+    "lwm2m-clientd",
+    "lwm2m-coap",
+    "lwm2m-codec",
+    "lwm2m-core",
+    "lwm2m-daemon",
+    "lwm2m-http",
+    "lwm2m-net",
+    "lwm2m-registry",
+    "lwm2m-server",
+    "lwm2m-serverd",
+];
 
 const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-time", sans_io: true, no_std: true, may_use: &[] },
@@ -94,7 +108,7 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-testkit", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-serverd", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-clientd", sans_io: false, no_std: false, may_use: BINARY },
-    Crate { name: "lwm2m-cli", sans_io: false, no_std: false, may_use: BINARY },
+    Crate { name: "lwm2m-cli", sans_io: false, no_std: false, may_use: COMMAND },
     Crate { name: "lwm2m-benches", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "xtask", sans_io: false, no_std: false, may_use: &[] },
 ];
