@@ -48,7 +48,8 @@ class Driver:
 
     async def run(self, verb, path, arguments):
         if verb == "forget":
-            self.observations.pop(path).observation.cancel()
+            request, _ = self.observations.pop(path)
+            request.observation.cancel()
             say("answer forgotten")
             return
         code = METHODS.get(verb, Code.GET)
@@ -65,8 +66,7 @@ class Driver:
             message.opt.observe = 0
         request = self.context.request(message)
         if verb == "observe":
-            self.observations[path] = request
-            asyncio.create_task(report(request.observation))
+            self.observations[path] = (request, asyncio.create_task(report(request.observation)))
         response = await asyncio.wait_for(request.response, 5)
         say("answer", response.code.dotted, format_of(response), response.payload.hex())
 

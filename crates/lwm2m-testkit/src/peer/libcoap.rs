@@ -63,3 +63,18 @@ fn reply(line: &str) -> Option<Reply> {
         location: path.fold(String::new(), |all, it| all + "/" + it),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reply_is_told_from_request() {
+        let request = "v:1 t:CON c:POST i:00ca {01} [ Uri-Path:rd, Uri-Query:ep=x ] :: '</1/0>'";
+        assert_eq!(reply(request), None);
+        let created = reply("v:1 t:ACK c:2.01 i:00ca {01} [ Location-Path:rd, Location-Path:7 ]");
+        assert_eq!(created, Some(Reply { code: "2.01".into(), location: "/rd/7".into() }));
+        let refused = reply("v:1 t:ACK c:4.00 i:00ca {01} [ ] :: 'no ep'");
+        assert_eq!(refused, Some(Reply { code: "4.00".into(), location: String::new() }));
+    }
+}
