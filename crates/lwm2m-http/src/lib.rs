@@ -1,3 +1,51 @@
-//! The HTTP API of the LwM2M server: REST and server-sent events
+//! The HTTP API of the LwM2M server, in the dialect of Leshan's demo server: what drives that
+//! server drives this one.
+//!
+//! | method and address | what |
+//! |---|---|
+//! | GET `/api/clients`, `/api/clients/{ep}` | registrations, one registration |
+//! | GET / PUT / DELETE `/api/clients/{ep}/{path}` | Read / Write / Delete |
+//! | POST `/api/clients/{ep}/{path}` | Create on an object or instance, Execute on a resource (the body is the arguments) |
+//! | GET `…/discover` · PUT `…/attributes?pmin=10&pmax` | Discover · Write-Attributes (`pmax` alone unsets it) |
+//! | POST / DELETE `…/observe` | Observe / forget the observation; `?active` tells the device too |
+//! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
+//! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, NOTIFICATION, LAGGED |
+//! | GET `/api/server/endpoint` | where the server listens |
+//! | GET `/` | a page for a first look |
+//!
+//! Query parameters: `format` (a name such as `SENML_JSON`, or a number), `timeout` (seconds, 5
+//! without it), `replace` (`false` writes with POST: update what is sent, keep the rest).
+//!
+//! Whatever a device answered is status 200 with its answer as JSON; see [`json::response`]. All
+//! else is problem JSON (RFC 9457): 400 for what cannot be sent, 403 for pages of other origins,
+//! 404 for an unknown device or address, 405, 413, 500 for an answer that makes no sense, 503
+//! while the server stops, 504 for no answer in time. Differences to Leshan: an unknown device is
+//! 404 and not 400, error bodies are JSON and not text, `type` may be left out of values, and an
+//! `id` that contradicts the address is refused here and not by the device.
+//!
+//! # Who may use it
+//! The API has no users or passwords: bind it to the loopback interface, or put a proxy that
+//! authenticates in front. Browsers are kept from being misused for requests that other web pages
+//! start: CORS is closed, and requests whose `Sec-Fetch-Site` or `Origin` names another origin get
+//! 403, whatever their method or content type. [`ApiConfig::hosts`] closes the way around that by
+//! foreign names for this server's address (DNS rebinding).
+//!
+//! ```no_run
+//! # async fn run() -> std::io::Result<()> {
+//! let server = lwm2m_server::Server::new(lwm2m_server::Config::default(), lwm2m_net::seed()?);
+//! let server = lwm2m_net::bind_server(([0, 0, 0, 0], 5683).into(), server).await?;
+//! let router = lwm2m_http::router(lwm2m_http::ApiState::new(server));
+//! let listener = tokio::net::TcpListener::bind(("127.0.0.1", 8080)).await?;
+//! lwm2m_http::serve(listener, router, std::future::pending()).await
+//! # }
+//! ```
 
+mod error;
 pub mod json;
+mod origin;
+mod query;
+mod routes;
+mod state;
+
+pub use routes::{router, serve};
+pub use state::{ApiConfig, ApiState};

@@ -1,4 +1,6 @@
-//! The JSON of the dialect: values, nodes, registrations, answers of devices, events.
+//! The JSON of the dialect: values, nodes, registrations, answers of devices, object definitions.
 
 pub mod node;
+pub mod registration;
+pub mod response;
 pub mod value;

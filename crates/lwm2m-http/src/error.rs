@@ -1,0 +1,235 @@
+//! What the API answers when it cannot do what it is asked: problem JSON (RFC 9457).
+//!
+//! Handlers return an [`ApiError`]. It travels with the response as an extension, and
+//! [`render`], which knows the address of the request, writes the body.
+
+use crate::json::node::NodeError;
+use crate::json::value::ValueError;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use lwm2m_core::attributes::AttributeError;
+use lwm2m_core::path::PathError;
+use lwm2m_net::{Closed, RequestError};
+use lwm2m_server::{OperationError, SendError};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("no device is registered as `{0}`; GET /api/clients lists those that are")]
+    UnknownEndpoint(String),
+    #[error("there is nothing at this address")]
+    UnknownRoute,
+    #[error("this address does not know the method; the header Allow lists those that it knows")]
+    Method(Option<&'static str>),
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error("{operation} needs the path of {needed}")]
+    Depth { operation: &'static str, needed: &'static str },
+    #[error("the query parameter `{name}` must be {expected}")]
+    Parameter { name: &'static str, expected: &'static str },
+    #[error("the query cannot be read; write name=value&name=value, percent-encoded")]
+    Query,
+    #[error("`{0}`: {1}")]
+    Attribute(String, #[source] AttributeError),
+    #[error("there is no attribute to write; write for example /attributes?pmin=10&pmax=60")]
+    NoAttribute,
+    #[error("the content type of the body must be application/json or text/plain")]
+    ContentType,
+    #[error("the body is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the body does not fit: {0}")]
+    Node(#[from] NodeError),
+    #[error("the body does not fit: {0}")]
+    Text(#[from] ValueError),
+    #[error("the body is not UTF-8 text")]
+    NotText,
+    #[error("the body is larger than {0} bytes, the limit of this server")]
+    BodyTooLarge(usize),
+    #[error("the body ended early")]
+    BodyLost,
+    #[error(
+        "the request comes from a page of another origin; only pages of this server, and programs \
+         that are no browsers, may use the API"
+    )]
+    ForeignOrigin,
+    #[error("this server does not answer to that host name; its configuration names those it does")]
+    ForeignHost,
+    #[error("all {0} event streams are in use; close one, or raise the limit")]
+    TooManySubscribers(usize),
+    #[error("nothing is observed at {0}")]
+    NotObserved(lwm2m_core::Path),
+    #[error(transparent)]
+    Request(RequestError),
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// The sorts of problems, which the member `type` names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    UnknownEndpoint,
+    UnknownRoute,
+    MethodNotAllowed,
+    InvalidPath,
+    InvalidParameter,
+    InvalidBody,
+    BodyTooLarge,
+    ForeignOrigin,
+    TooManySubscribers,
+    NotObserved,
+    NotSent,
+    NoAnswer,
+    BadAnswer,
+    Closed,
+}
+
+impl Kind {
+    const ALL: [Self; 14] = [
+        Self::UnknownEndpoint,
+        Self::UnknownRoute,
+        Self::MethodNotAllowed,
+        Self::InvalidPath,
+        Self::InvalidParameter,
+        Self::InvalidBody,
+        Self::BodyTooLarge,
+        Self::ForeignOrigin,
+        Self::TooManySubscribers,
+        Self::NotObserved,
+        Self::NotSent,
+        Self::NoAnswer,
+        Self::BadAnswer,
+        Self::Closed,
+    ];
+
+    /// The status, the name in `type`, and the title.
+    const fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::UnknownEndpoint => {
+                (S::NOT_FOUND, "unknown-endpoint", "No such device is registered")
+            }
+            Self::UnknownRoute => (S::NOT_FOUND, "unknown-address", "Nothing is at this address"),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed here")
+            }
+            Self::InvalidPath => (S::BAD_REQUEST, "invalid-path", "Not a path for this operation"),
+            Self::InvalidParameter => {
+                (S::BAD_REQUEST, "invalid-parameter", "Not a valid query parameter")
+            }
+            Self::InvalidBody => (S::BAD_REQUEST, "invalid-body", "The body does not fit"),
+            Self::BodyTooLarge => {
+                (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
+            }
+            Self::ForeignOrigin => (S::FORBIDDEN, "foreign-origin", "Not allowed from there"),
+            Self::TooManySubscribers => {
+                (S::SERVICE_UNAVAILABLE, "too-many-subscribers", "Too many event streams")
+            }
+            Self::NotObserved => (S::NOT_FOUND, "not-observed", "Nothing is observed there"),
+            Self::NotSent => (S::BAD_REQUEST, "not-sent", "The operation could not be sent"),
+            Self::NoAnswer => (S::GATEWAY_TIMEOUT, "no-answer", "The device did not answer"),
+            Self::BadAnswer => (
+                S::INTERNAL_SERVER_ERROR,
+                "bad-answer",
+                "The device refused the message, or its answer makes no sense",
+            ),
+            Self::Closed => (S::SERVICE_UNAVAILABLE, "closed", "The server is shutting down"),
+        }
+    }
+}
+
+impl ApiError {
+    /// What went wrong with an operation on the device `endpoint`.
+    pub(crate) fn request(endpoint: &str, error: RequestError) -> Self {
+        match error {
+            RequestError::Send(SendError::UnknownEndpoint) => {
+                Self::UnknownEndpoint(endpoint.to_owned())
+            }
+            error => Self::Request(error),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::UnknownEndpoint(_) => Kind::UnknownEndpoint,
+            Self::UnknownRoute => Kind::UnknownRoute,
+            Self::Method(_) => Kind::MethodNotAllowed,
+            Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,
+            Self::Parameter { .. } | Self::Query | Self::Attribute(..) | Self::NoAttribute => {
+                Kind::InvalidParameter
+            }
+            Self::ContentType
+            | Self::Json(_)
+            | Self::Node(_)
+            | Self::Text(_)
+            | Self::NotText
+            | Self::BodyLost => Kind::InvalidBody,
+            Self::BodyTooLarge(_) => Kind::BodyTooLarge,
+            Self::ForeignOrigin | Self::ForeignHost => Kind::ForeignOrigin,
+            Self::TooManySubscribers(_) => Kind::TooManySubscribers,
+            Self::NotObserved(_) => Kind::NotObserved,
+            Self::Request(error) => request_kind(error),
+            Self::Closed(_) => Kind::Closed,
+        }
+    }
+}
+
+const fn request_kind(error: &RequestError) -> Kind {
+    match error {
+        RequestError::Send(_) => Kind::NotSent,
+        RequestError::Elapsed(_) | RequestError::Operation(OperationError::Timeout) => {
+            Kind::NoAnswer
+        }
+        RequestError::Closed(_) => Kind::Closed,
+        _ => Kind::BadAnswer,
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, ..) = self.kind().parts();
+        let mut response = status.into_response();
+        if let Self::Method(Some(allowed)) = self {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        // Extensions must be Clone, errors need not be.
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// Writes the problem JSON of responses that carry an [`ApiError`].
+pub(crate) async fn render(request: Request, next: Next) -> Response {
+    let instance = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        let (status, name, title) = error.kind().parts();
+        let problem = json!({
+            "type": format!("/problems#{name}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": error.to_string(),
+            "instance": instance,
+        });
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        *response.body_mut() = Body::from(problem.to_string());
+    }
+    response
+}
+
+/// `GET /problems`: what the members `type` stand for.
+pub(crate) async fn list() -> String {
+    let mut text = "The problems that this server reports (RFC 9457)\n\n".to_owned();
+    for (status, name, title) in Kind::ALL.map(Kind::parts) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} {name}: {title}", status.as_u16());
+    }
+    text
+}

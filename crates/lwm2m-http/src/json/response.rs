@@ -1,0 +1,172 @@
+//! What a device answered to an operation, in the dialect's JSON.
+
+use super::node::write_node;
+use super::registration::links;
+use lwm2m_coap::Code;
+use lwm2m_core::Path;
+use lwm2m_server::{Content, Response};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+/// The answer of a device. `content` is there for reading operations alone, and null if they
+/// failed; `location` is there for Create alone, and null if the device did not tell it.
+#[derive(Serialize, Debug)]
+pub struct ResponseJson {
+    status: String,
+    valid: bool,
+    success: bool,
+    failure: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Json>,
+    #[serde(rename = "objectLinks", skip_serializing_if = "Option::is_none")]
+    object_links: Option<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<Json>,
+    #[serde(rename = "errormessage", skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+}
+
+/// What an operation was, as far as its answer's JSON depends on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// Read and Observe of this path.
+    Node(Path),
+    /// Discover.
+    Links,
+    /// Create.
+    Location,
+    /// Write, Write-Attributes, Execute, Delete.
+    Nothing,
+}
+
+impl ResponseJson {
+    /// The JSON of a device's answer.
+    #[must_use]
+    pub fn new(asked: Asked, response: &Response) -> Self {
+        let success = response.code.is_success();
+        let mut json = Self {
+            status: status(response.code),
+            valid: response.code.is_response(),
+            success,
+            failure: !success,
+            content: None,
+            object_links: None,
+            location: None,
+            error_message: response.diagnostic.clone(),
+        };
+        match (asked, &response.content) {
+            (Asked::Node(path), Content::Node(node)) => json.content = Some(write_node(&path, node)),
+            (Asked::Node(_), _) => json.content = Some(Json::Null),
+            (Asked::Links, Content::Links(list)) => {
+                json.object_links = serde_json::to_value(links(list)).ok();
+            }
+            (Asked::Links, _) => json.object_links = Some(Json::Null),
+            (Asked::Location, Content::Created(Some(path))) => {
+                let text = path.to_string();
+                json.location = Some(text.trim_start_matches('/').into());
+            }
+            (Asked::Location, _) if success => json.location = Some(Json::Null),
+            _ => {}
+        }
+        json
+    }
+}
+
+/// `CONTENT(205)`: the name of a code with its number.
+fn status(code: Code) -> String {
+    let name = match code {
+        Code::CREATED => "CREATED",
+        Code::DELETED => "DELETED",
+        Code::CHANGED => "CHANGED",
+        Code::CONTENT => "CONTENT",
+        Code::BAD_REQUEST => "BAD_REQUEST",
+        Code::UNAUTHORIZED => "UNAUTHORIZED",
+        Code::BAD_OPTION => "BAD_OPTION",
+        Code::FORBIDDEN => "FORBIDDEN",
+        Code::NOT_FOUND => "NOT_FOUND",
+        Code::METHOD_NOT_ALLOWED => "METHOD_NOT_ALLOWED",
+        Code::NOT_ACCEPTABLE => "NOT_ACCEPTABLE",
+        Code::REQUEST_ENTITY_INCOMPLETE => "REQUEST_ENTITY_INCOMPLETE",
+        Code::CONFLICT => "CONFLICT",
+        Code::PRECONDITION_FAILED => "PRECONDITION_FAILED",
+        Code::REQUEST_ENTITY_TOO_LARGE => "REQUEST_ENTITY_TOO_LARGE",
+        Code::UNSUPPORTED_CONTENT_FORMAT => "UNSUPPORTED_CONTENT_FORMAT",
+        Code::UNPROCESSABLE_ENTITY => "UNPROCESSABLE_ENTITY",
+        Code::TOO_MANY_REQUESTS => "TOO_MANY_REQUESTS",
+        Code::INTERNAL_SERVER_ERROR => "INTERNAL_SERVER_ERROR",
+        Code::NOT_IMPLEMENTED => "NOT_IMPLEMENTED",
+        Code::BAD_GATEWAY => "BAD_GATEWAY",
+        Code::SERVICE_UNAVAILABLE => "SERVICE_UNAVAILABLE",
+        Code::GATEWAY_TIMEOUT => "GATEWAY_TIMEOUT",
+        Code::PROXYING_NOT_SUPPORTED => "PROXYING_NOT_SUPPORTED",
+        _ => "UNKNOWN",
+    };
+    format!("{name}({}{:02})", code.class(), code.detail())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_codec::link::Link;
+    use lwm2m_core::{Node, Resource, Value};
+    use serde_json::json;
+
+    fn answer(asked: Asked, code: Code, content: Content) -> Json {
+        let response = Response { code, content, diagnostic: None };
+        serde_json::to_value(ResponseJson::new(asked, &response)).unwrap()
+    }
+
+    #[test]
+    fn golden_answers() {
+        let path = Path::resource(3, 0, 14);
+        let node = Node::Resource(Resource::Single(Value::from("+02:00")));
+        assert_eq!(
+            answer(Asked::Node(path), Code::CONTENT, Content::Node(node)),
+            json!({"status": "CONTENT(205)", "valid": true, "success": true, "failure": false,
+                   "content": {"kind": "singleResource", "id": 14, "type": "STRING", "value": "+02:00"}})
+        );
+        assert_eq!(
+            answer(Asked::Nothing, Code::CHANGED, Content::None),
+            json!({"status": "CHANGED(204)", "valid": true, "success": true, "failure": false})
+        );
+        assert_eq!(
+            answer(Asked::Location, Code::CREATED, Content::Created(Some(Path::instance(3303, 6)))),
+            json!({"status": "CREATED(201)", "valid": true, "success": true, "failure": false,
+                   "location": "3303/6"})
+        );
+        assert_eq!(
+            answer(Asked::Location, Code::CREATED, Content::Created(None)),
+            json!({"status": "CREATED(201)", "valid": true, "success": true, "failure": false,
+                   "location": null})
+        );
+        let links = Content::Links(vec![Link::new("/3").with("ver", "1.2"), Link::new("/3/0")]);
+        assert_eq!(
+            answer(Asked::Links, Code::CONTENT, links),
+            json!({"status": "CONTENT(205)", "valid": true, "success": true, "failure": false,
+                   "objectLinks": [{"url": "/3", "attributes": {"ver": "1.2"}},
+                                   {"url": "/3/0", "attributes": {}}]})
+        );
+    }
+
+    #[test]
+    fn failures_of_the_device_are_answers_too() {
+        let response = Response {
+            code: Code::NOT_FOUND,
+            content: Content::None,
+            diagnostic: Some("no such instance".to_owned()),
+        };
+        let json = ResponseJson::new(Asked::Node(Path::instance(3, 9)), &response);
+        assert_eq!(
+            serde_json::to_value(json).unwrap(),
+            json!({"status": "NOT_FOUND(404)", "valid": true, "success": false, "failure": true,
+                   "content": null, "errormessage": "no such instance"})
+        );
+    }
+
+    #[test]
+    fn every_status_has_three_digits() {
+        assert_eq!(status(Code::INTERNAL_SERVER_ERROR), "INTERNAL_SERVER_ERROR(500)");
+        assert_eq!(status(Code::PRECONDITION_FAILED), "PRECONDITION_FAILED(412)");
+        assert_eq!(status(Code::new(4, 30)), "UNKNOWN(430)");
+    }
+}

@@ -1,0 +1,102 @@
+//! Who may use the API from inside a browser: pages of this server alone.
+//!
+//! The API has no credentials of its own, so any page that an operator has open could drive it
+//! through the operator's browser. CORS, which is closed here, keeps such a page from reading
+//! answers, but not from sending: a form or a `fetch` without preflight goes out all the same.
+//! Browsers tell where a request comes from, and a page cannot forge that:
+//! - `Sec-Fetch-Site`, where present, must be `same-origin` or `none` (typed into the address bar);
+//! - else `Origin`, where present, must name the host in `Host`.
+//!
+//! The rule is the same for all methods, because even reading makes a battery-powered device
+//! send. Programs that are no browsers send neither header and pass. Against names that an
+//! attacker points at this server's address (DNS rebinding), set
+//! [`ApiConfig::hosts`](crate::ApiConfig::hosts).
+
+use crate::error::ApiError;
+use crate::state::ApiState;
+use axum::extract::{Request, State};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Turns away requests of foreign pages.
+pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    match check(request.headers(), &state.config().hosts) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+fn check(headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
+    // A header that is no text matches nothing.
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = text(HOST).unwrap_or_default();
+    if !hosts.is_empty() && !hosts.iter().any(|known| known.eq_ignore_ascii_case(name_of(host))) {
+        return Err(ApiError::ForeignHost);
+    }
+    let same = match (text(SEC_FETCH_SITE), text(ORIGIN)) {
+        (Some(site), _) => site == "same-origin" || site == "none",
+        (None, Some(origin)) => origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host)),
+        (None, None) => true,
+    };
+    if same { Ok(()) } else { Err(ApiError::ForeignOrigin) }
+}
+
+/// The host without the port.
+fn name_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // The last colon of a bare IPv6 address is inside the brackets.
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(headers: &[(&'static str, &str)], hosts: &[&str]) -> bool {
+        let headers = headers.iter().map(|(name, value)| {
+            (HeaderName::from_static(name), value.parse().expect("a header value"))
+        });
+        let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        check(&headers.collect(), &hosts).is_ok()
+    }
+
+    #[test]
+    fn programs_and_our_own_page_pass() {
+        assert!(allowed(&[("host", "lwm2m:8080")], &[]));
+        assert!(allowed(&[("host", "lwm2m:8080"), ("origin", "http://LWM2M:8080")], &[]));
+        assert!(allowed(&[("host", "lwm2m"), ("sec-fetch-site", "same-origin")], &[]));
+        assert!(allowed(&[("host", "lwm2m"), ("sec-fetch-site", "none")], &[]));
+        // Behind a proxy that changes Host, the browser's own word counts.
+        let proxied = [("host", "inner"), ("sec-fetch-site", "same-origin")];
+        assert!(allowed(&[proxied[0], proxied[1], ("origin", "https://outer")], &[]));
+    }
+
+    #[test]
+    fn foreign_pages_do_not() {
+        assert!(!allowed(&[("host", "lwm2m"), ("origin", "http://evil.example")], &[]));
+        assert!(!allowed(&[("host", "lwm2m:8080"), ("origin", "http://lwm2m:9090")], &[]));
+        assert!(!allowed(&[("host", "lwm2m"), ("origin", "null")], &[]));
+        for site in ["cross-site", "same-site", "x"] {
+            let headers = [("host", "lwm2m"), ("sec-fetch-site", site)];
+            assert!(!allowed(&[headers[0], headers[1], ("origin", "http://lwm2m")], &[]));
+        }
+    }
+
+    #[test]
+    fn only_the_configured_hosts_are_answered_to() {
+        let hosts = ["lwm2m.example", "[::1]"];
+        assert!(allowed(&[("host", "LwM2M.example:8080")], &hosts));
+        assert!(allowed(&[("host", "[::1]:8080")], &hosts));
+        assert!(allowed(&[("host", "[::1]")], &hosts));
+        assert!(!allowed(&[("host", "rebound.example:8080")], &hosts));
+        assert!(!allowed(&[], &hosts));
+    }
+}

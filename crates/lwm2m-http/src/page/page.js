@@ -1,0 +1,135 @@
+// An operator's first look: devices, their objects, values. Text from devices is only ever
+// assigned to textContent, so it cannot become markup.
+"use strict";
+
+const registrations = new Map();
+let selected = null;
+
+const byId = (id) => document.getElementById(id);
+const apiPath = (endpoint, path) => `api/clients/${encodeURIComponent(endpoint)}${path}`;
+
+function element(name, text, ...children) {
+  const node = document.createElement(name);
+  node.textContent = text;
+  node.append(...children);
+  return node;
+}
+
+function button(text, action) {
+  const node = element("button", text);
+  node.type = "button";
+  node.addEventListener("click", () => action().catch((error) => say(error.message)));
+  return node;
+}
+
+function say(text) {
+  byId("message").textContent = text;
+}
+
+async function call(method, path) {
+  const response = await fetch(path, { method });
+  const body = await response.json();
+  if (!response.ok) throw new Error(`${body.title}: ${body.detail}`);
+  return body;
+}
+
+function showDevices() {
+  const rows = [...registrations.values()].sort((a, b) => a.endpoint.localeCompare(b.endpoint));
+  byId("count").textContent = `(${rows.length})`;
+  byId("devices").replaceChildren(...rows.map((device) => element("tr", "",
+    element("td", "", button(device.endpoint, () => select(device.endpoint))),
+    element("td", device.address),
+    element("td", device.lwM2mVersion),
+    element("td", `${device.lifetime} s`),
+    element("td", new Date(device.lastUpdate).toLocaleString()))));
+}
+
+async function select(endpoint) {
+  selected = { endpoint, values: new Map() };
+  const mine = selected;
+  byId("name").textContent = endpoint;
+  byId("device").hidden = false;
+  byId("instances").replaceChildren();
+  say("");
+  const specs = await call("GET", `api/objectspecs/${encodeURIComponent(endpoint)}`);
+  if (selected !== mine) return;
+  const names = new Map(specs.map((spec) => [spec.id, spec]));
+  const objects = Object.entries(registrations.get(endpoint)?.availableInstances ?? {});
+  const instances = objects.flatMap(([object, ids]) => ids.map((id) => [Number(object), id]));
+  byId("instances").replaceChildren(
+    ...instances.map(([object, id]) => instanceSection(object, id, names.get(object))));
+}
+
+function instanceSection(object, id, spec) {
+  const { endpoint, values } = selected;
+  const path = `/${object}/${id}`;
+  const body = document.createElement("tbody");
+  values.set(path, { body, spec });
+  const read = async () => {
+    say("");
+    const answer = await call("GET", apiPath(endpoint, path));
+    if (!answer.success) throw new Error(`${path}: ${answer.status} ${answer.errormessage ?? ""}`);
+    showNode(path, answer.content);
+  };
+  const observe = async () => {
+    say("");
+    const answer = await call("POST", apiPath(endpoint, `${path}/observe`));
+    if (!answer.success) throw new Error(`${path}: ${answer.status} ${answer.errormessage ?? ""}`);
+    showNode(path, answer.content);
+  };
+  return element("div", "",
+    element("h3", `${path} ${spec?.name ?? ""}`, button("Read", read), button("Observe", observe)),
+    element("table", "", body));
+}
+
+function showNode(path, node) {
+  const [, object, id] = path.split("/");
+  const shown = selected?.values.get(`/${object}/${id}`);
+  if (!shown || !node) return;
+  const resources = node.kind === "instance" ? node.resources : [node];
+  for (const resource of resources) showResource(shown, resource);
+}
+
+function showResource({ body, spec }, resource) {
+  const definition = spec?.resourcedefs.find((known) => known.id === resource.id);
+  const row = element("tr", "",
+    element("td", resource.id),
+    element("td", definition?.name ?? ""),
+    element("td", `${valueText(resource)} ${definition?.units ?? ""}`));
+  row.dataset.id = resource.id;
+  const old = [...body.children].find((known) => known.dataset.id === row.dataset.id);
+  if (old) old.replaceWith(row);
+  else body.append(row);
+}
+
+function valueText(resource) {
+  const plain = (value) => {
+    if (resource.type === "TIME") return new Date(value).toISOString();
+    return typeof value === "object" ? JSON.stringify(value) : String(value);
+  };
+  if (resource.kind !== "multiResource") return plain(resource.value);
+  return Object.entries(resource.values).map(([id, value]) => `${id}: ${plain(value)}`).join(", ");
+}
+
+async function loadDevices() {
+  const list = await call("GET", "api/clients");
+  registrations.clear();
+  for (const device of list) registrations.set(device.endpoint, device);
+  showDevices();
+}
+
+function listen() {
+  const events = new EventSource("api/event");
+  const on = (name, action) =>
+    events.addEventListener(name, (event) => action(JSON.parse(event.data)));
+  const keep = (device) => { registrations.set(device.endpoint, device); showDevices(); };
+  events.onopen = () => { byId("live").textContent = "live"; loadDevices(); };
+  events.onerror = () => { byId("live").textContent = "connection lost, trying again…"; };
+  on("REGISTRATION", keep);
+  on("UPDATED", (update) => keep(update.registration));
+  on("DEREGISTRATION", (device) => { registrations.delete(device.endpoint); showDevices(); });
+  on("NOTIFICATION", ({ ep, res, val }) => { if (ep === selected?.endpoint) showNode(res, val); });
+  on("LAGGED", loadDevices);
+}
+
+listen();

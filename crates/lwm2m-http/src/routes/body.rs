@@ -1,0 +1,93 @@
+//! Bodies of requests: read within the limit, then made into nodes.
+
+use crate::error::ApiError;
+use crate::json::node::{read_new_instance, read_node};
+use crate::json::value::read_value;
+use crate::state::ApiState;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use lwm2m_core::{Model, Node, ObjectInstance, Path, Resource};
+use serde_json::Value as Json;
+
+/// The body of a request and what it claims to be.
+#[derive(Debug)]
+pub(crate) struct Body {
+    media_type: MediaType,
+    bytes: Bytes,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum MediaType {
+    Json,
+    Text,
+    Other,
+}
+
+impl MediaType {
+    fn of(headers: &HeaderMap) -> Self {
+        let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let value = value.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        match value.to_ascii_lowercase().as_str() {
+            "application/json" => Self::Json,
+            "text/plain" => Self::Text,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl FromRequest<ApiState> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        let media_type = MediaType::of(request.headers());
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Self { media_type, bytes }),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::BodyTooLarge(state.config().body_limit))
+            }
+            Err(_) => Err(ApiError::BodyLost),
+        }
+    }
+}
+
+impl Body {
+    /// The body as text, whatever it claims to be.
+    pub(crate) fn text(&self) -> Result<&str, ApiError> {
+        std::str::from_utf8(&self.bytes).map_err(|_| ApiError::NotText)
+    }
+
+    /// The node that is to be written to `path`. Plain text is the value of a resource or
+    /// resource instance.
+    pub(crate) fn node(&self, path: &Path, model: &dyn Model) -> Result<Node, ApiError> {
+        if self.media_type != MediaType::Text {
+            return Ok(read_node(path, &self.json()?, model)?);
+        }
+        let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
+            return Err(ApiError::ContentType);
+        };
+        let defined = model.resource(object, resource).map(|resource| resource.data_type);
+        let value = read_value(&Json::from(self.text()?), None, defined)?;
+        Ok(match path.resource_instance_id() {
+            Some(_) => Node::ResourceInstance(value),
+            None => Node::Resource(Resource::Single(value)),
+        })
+    }
+
+    /// The instance that is to be created below `object`, and its id, if the body tells one.
+    pub(crate) fn new_instance(
+        &self,
+        object: u16,
+        model: &dyn Model,
+    ) -> Result<(Option<u16>, ObjectInstance), ApiError> {
+        Ok(read_new_instance(object, &self.json()?, model)?)
+    }
+
+    fn json(&self) -> Result<Json, ApiError> {
+        match self.media_type {
+            MediaType::Json => Ok(serde_json::from_slice(&self.bytes)?),
+            MediaType::Text | MediaType::Other => Err(ApiError::ContentType),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `/api/clients`: the registrations; `/api/server/endpoint`: where the server listens.
+
+use crate::error::ApiError;
+use crate::json::registration::RegistrationJson;
+use crate::state::ApiState;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// All registrations, ordered by endpoint name.
+pub(crate) async fn list(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    let registrations = state.server().registrations().await?;
+    let clock = state.server().clock();
+    let list: Vec<_> = registrations.iter().map(|it| RegistrationJson::new(it, clock)).collect();
+    Ok(Json(list).into_response())
+}
+
+/// One registration.
+pub(crate) async fn one(
+    State(state): State<ApiState>,
+    Path(endpoint): Path<String>,
+) -> Result<Response, ApiError> {
+    let registration = state.server().registration(&endpoint).await?;
+    let registration = registration.ok_or(ApiError::UnknownEndpoint(endpoint))?;
+    Ok(Json(RegistrationJson::new(&registration, state.server().clock())).into_response())
+}
+
+/// The addresses that devices can register at.
+pub(crate) async fn endpoints(State(state): State<ApiState>) -> Response {
+    let address = state.server().local_addr();
+    let uri = json!({
+        "full": format!("coap://{address}"),
+        "scheme": "coap",
+        "host": address.ip().to_string(),
+        "port": address.port(),
+    });
+    Json(json!([{"uri": uri, "description": "CoAP over UDP without security"}])).into_response()
+}

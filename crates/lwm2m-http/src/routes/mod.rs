@@ -1,0 +1,102 @@
+//! The routes, and what surrounds all of them.
+
+mod body;
+mod clients;
+mod events;
+mod objectspecs;
+mod observe;
+mod operations;
+mod page;
+mod target;
+
+use crate::state::ApiState;
+use crate::{error, origin};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use axum::{Extension, Router};
+use error::ApiError;
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// The API and the page; see the table in the documentation of this crate.
+pub fn router(state: ApiState) -> Router {
+    let limit = DefaultBodyLimit::max(state.config().body_limit);
+    Router::new()
+        .route("/event", get(events::stream))
+        .nest("/api", api())
+        // What stands above this line is for our own page and for programs alone.
+        .layer(from_fn_with_state(state.clone(), origin::guard))
+        .route("/", get(page::index))
+        .route("/page.js", get(page::script))
+        .route("/page.css", get(page::style))
+        .route("/problems", get(error::list))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_route)
+        .layer(limit)
+        .layer(from_fn(error::render))
+        .layer(from_fn(page::secure))
+        .with_state(state)
+}
+
+fn api() -> Router<ApiState> {
+    let operations = get(operations::get)
+        .put(operations::put)
+        .post(operations::post)
+        .delete(operations::delete);
+    Router::new()
+        .route("/clients", get(clients::list))
+        .route("/clients/", get(clients::list))
+        .route("/clients/{ep}", get(clients::one))
+        .route("/clients/{ep}/", get(clients::one))
+        .route("/clients/{ep}/{*path}", operations)
+        .route("/objectspecs/{ep}", get(objectspecs::list))
+        .route("/event", get(events::stream))
+        .route("/server/endpoint", get(clients::endpoints))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_route)
+}
+
+async fn method_not_allowed() -> ApiError {
+    // The router knows the methods and adds the header Allow.
+    ApiError::Method(None)
+}
+
+async fn unknown_route() -> ApiError {
+    ApiError::UnknownRoute
+}
+
+/// How long requests that are being answered may go on after the end was asked for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves `router` on `listener` until `shutdown` ends. Event streams then end at once, and other
+/// requests have five seconds left.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (close, closing) = watch::channel(false);
+    let mut closed = closing.clone();
+    let router = router.layer(Extension(events::Closing(closing)));
+    let signal = async move {
+        shutdown.await;
+        // No stream listening is no error.
+        let _ = close.send(true);
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(signal).into_future();
+    let out_of_patience = async {
+        // An error means that the sender is gone: the signal has been given.
+        let _ = closed.wait_for(|closing| *closing).await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = out_of_patience => Ok(()),
+    }
+}

@@ -1,0 +1,40 @@
+//! `…/observe`: Observe and its end.
+
+use super::operations::perform;
+use super::target::Target;
+use crate::error::ApiError;
+use crate::json::response::Asked;
+use crate::query::Parameters;
+use crate::state::ApiState;
+use axum::response::{IntoResponse, Response};
+use lwm2m_server::Operation;
+
+/// POST: the first value is the answer, later ones are events NOTIFICATION.
+pub(crate) async fn start(
+    state: &ApiState,
+    target: Target,
+    parameters: &Parameters,
+) -> Result<Response, ApiError> {
+    let path = target.path;
+    let operation = Operation::Observe { path, format: parameters.format()? };
+    perform(state, &target.endpoint, parameters, operation, Asked::Node(path)).await
+}
+
+/// DELETE: with `?active` the device is told and answers; without, the server forgets the
+/// observation, rejects the next notification, and answers with an empty body at once.
+pub(crate) async fn cancel(
+    state: &ApiState,
+    target: Target,
+    parameters: &Parameters,
+) -> Result<Response, ApiError> {
+    let Target { endpoint, path, .. } = target;
+    if parameters.flag("active") {
+        let operation = Operation::CancelObservation { path };
+        return perform(state, &endpoint, parameters, operation, Asked::Node(path)).await;
+    }
+    if state.server().registration(&endpoint).await?.is_none() {
+        return Err(ApiError::UnknownEndpoint(endpoint));
+    }
+    state.server().forget_observation(&endpoint, path).await?;
+    Ok(().into_response())
+}

@@ -1,0 +1,160 @@
+//! `/api/clients/{ep}/{path…}`: the operations of device management.
+
+use super::body::Body;
+use super::target::{Aspect, Target};
+use crate::error::ApiError;
+use crate::json::response::{Asked, ResponseJson};
+use crate::query::Parameters;
+use crate::state::ApiState;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use lwm2m_core::{Attribute, Node, Path};
+use lwm2m_server::{Operation, WriteMode};
+
+type Answer = Result<Response, ApiError>;
+
+/// GET: Read and Discover.
+pub(crate) async fn get(
+    State(state): State<ApiState>,
+    target: Target,
+    parameters: Parameters,
+) -> Answer {
+    let path = target.path;
+    match target.aspect {
+        Aspect::Value => {
+            let format = parameters.format()?;
+            let operation = Operation::Read { path, format };
+            perform(&state, &target.endpoint, &parameters, operation, Asked::Node(path)).await
+        }
+        Aspect::Discover => {
+            let target = target.at_depth(1..=3, "Discover", "an object, instance or resource")?;
+            let operation = Operation::Discover { path };
+            perform(&state, &target.endpoint, &parameters, operation, Asked::Links).await
+        }
+        Aspect::Attributes => Err(ApiError::Method(Some("PUT"))),
+        Aspect::Observe => Err(ApiError::Method(Some("POST, DELETE"))),
+    }
+}
+
+/// PUT: Write and Write-Attributes.
+pub(crate) async fn put(
+    State(state): State<ApiState>,
+    target: Target,
+    parameters: Parameters,
+    body: Body,
+) -> Answer {
+    match target.aspect {
+        Aspect::Value => write(&state, target, &parameters, &body).await,
+        Aspect::Attributes => write_attributes(&state, target, &parameters).await,
+        Aspect::Discover => Err(ApiError::Method(Some("GET, HEAD"))),
+        Aspect::Observe => Err(ApiError::Method(Some("POST, DELETE"))),
+    }
+}
+
+/// POST: Create, Execute and Observe.
+pub(crate) async fn post(
+    State(state): State<ApiState>,
+    target: Target,
+    parameters: Parameters,
+    body: Body,
+) -> Answer {
+    match (target.aspect, target.path.depth()) {
+        (Aspect::Value, 3) => {
+            let arguments = body.text()?.to_owned();
+            let operation = Operation::Execute { path: target.path, arguments };
+            perform(&state, &target.endpoint, &parameters, operation, Asked::Nothing).await
+        }
+        (Aspect::Value, _) => create(&state, target, &parameters, &body).await,
+        (Aspect::Observe, _) => super::observe::start(&state, target, &parameters).await,
+        (Aspect::Discover, _) => Err(ApiError::Method(Some("GET, HEAD"))),
+        (Aspect::Attributes, _) => Err(ApiError::Method(Some("PUT"))),
+    }
+}
+
+/// DELETE: Delete and the two ways to end an observation.
+pub(crate) async fn delete(
+    State(state): State<ApiState>,
+    target: Target,
+    parameters: Parameters,
+) -> Answer {
+    match target.aspect {
+        Aspect::Value => {
+            let target = target.at_depth(2..=4, "Delete", "an instance or resource instance")?;
+            let operation = Operation::Delete { path: target.path };
+            perform(&state, &target.endpoint, &parameters, operation, Asked::Nothing).await
+        }
+        Aspect::Observe => super::observe::cancel(&state, target, &parameters).await,
+        Aspect::Discover => Err(ApiError::Method(Some("GET, HEAD"))),
+        Aspect::Attributes => Err(ApiError::Method(Some("PUT"))),
+    }
+}
+
+async fn write(
+    state: &ApiState,
+    target: Target,
+    parameters: &Parameters,
+    body: &Body,
+) -> Answer {
+    let target = target.at_depth(2..=4, "Write", "an instance, resource or resource instance")?;
+    let format = parameters.format()?;
+    let mode = if parameters.replace()? { WriteMode::Replace } else { WriteMode::Partial };
+    let path = target.path;
+    let node = body.node(&path, &*state.model(&target.endpoint).await?)?;
+    let operation = Operation::Write { path, node, format, mode };
+    perform(state, &target.endpoint, parameters, operation, Asked::Nothing).await
+}
+
+async fn create(
+    state: &ApiState,
+    target: Target,
+    parameters: &Parameters,
+    body: &Body,
+) -> Answer {
+    let target = target.at_depth(1..=2, "Create", "an object or instance")?;
+    let format = parameters.format()?;
+    let model = state.model(&target.endpoint).await?;
+    let object = target.path.object_id().unwrap_or_default();
+    let (instance, node) = match target.path.instance_id() {
+        Some(id) => (Some(id), body.node(&target.path, &*model)?),
+        None => {
+            let (id, instance) = body.new_instance(object, &*model)?;
+            (id, Node::ObjectInstance(instance))
+        }
+    };
+    let operation = Operation::Create { path: Path::object(object), instance, node, format };
+    perform(state, &target.endpoint, parameters, operation, Asked::Location).await
+}
+
+async fn write_attributes(state: &ApiState, target: Target, parameters: &Parameters) -> Answer {
+    let target = target.at_depth(1..=4, "Write-Attributes", "an object or anything below one")?;
+    let attributes = attributes(parameters)?;
+    let operation = Operation::WriteAttributes { path: target.path, attributes };
+    perform(state, &target.endpoint, parameters, operation, Asked::Nothing).await
+}
+
+/// The query parameters that are attributes, which is all but `timeout`.
+fn attributes(parameters: &Parameters) -> Result<Vec<Attribute>, ApiError> {
+    let parse = |(name, value): (&str, &str)| {
+        let text = if value.is_empty() { name.to_owned() } else { format!("{name}={value}") };
+        Attribute::parse(&text).map_err(|error| ApiError::Attribute(text, error))
+    };
+    let attributes = parameters.iter().filter(|(name, _)| *name != "timeout");
+    let attributes = attributes.map(parse).collect::<Result<Vec<_>, _>>()?;
+    if attributes.is_empty() { Err(ApiError::NoAttribute) } else { Ok(attributes) }
+}
+
+/// Sends an operation to a device and tells its answer.
+pub(crate) async fn perform(
+    state: &ApiState,
+    endpoint: &str,
+    parameters: &Parameters,
+    operation: Operation,
+    asked: Asked,
+) -> Answer {
+    let config = state.config();
+    let timeout = parameters.timeout(config.timeout, config.max_timeout)?;
+    let answer = state.server().request(endpoint, operation, timeout).await;
+    let response = answer.map_err(|error| ApiError::request(endpoint, error))?;
+    Ok(Json(ResponseJson::new(asked, &response)).into_response())
+}

@@ -1,0 +1,48 @@
+//! `GET /`: a page for an operator's first look, from three files inside the binary.
+
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+
+/// Nothing but our own script, style and API; no frames, no forms, nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+pub(crate) async fn index() -> Html<&'static str> {
+    Html(include_str!("../page/index.html"))
+}
+
+pub(crate) async fn script() -> Response {
+    typed("text/javascript; charset=utf-8", include_str!("../page/page.js"))
+}
+
+pub(crate) async fn style() -> Response {
+    typed("text/css; charset=utf-8", include_str!("../page/page.css"))
+}
+
+fn typed(content_type: &'static str, body: &'static str) -> Response {
+    ([(CONTENT_TYPE, content_type)], body).into_response()
+}
+
+/// Puts the headers on every response that keep browsers from misusing it.
+pub(crate) async fn secure(request: Request, next: Next) -> Response {
+    const HEADERS: [(HeaderName, &str); 6] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

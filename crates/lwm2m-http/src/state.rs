@@ -1,0 +1,75 @@
+//! What the routes share: the server, the limits, the seats of event streams.
+
+use lwm2m_net::ServerHandle;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The limits of the API.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ApiConfig {
+    /// The largest body of a request in bytes; 1 MiB.
+    pub body_limit: usize,
+    /// How long a device may take to answer where the request does not say; 5 s.
+    pub timeout: Duration,
+    /// The longest `timeout` that a request can ask for; longer ones are cut to it; 300 s.
+    pub max_timeout: Duration,
+    /// How many event streams may be open at a time; 256.
+    pub max_subscribers: usize,
+    /// The host names, without ports, that the server answers to; none means any. Name them where
+    /// browsers use the page, so that a foreign name that resolves to this server is refused.
+    pub hosts: Vec<String>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            body_limit: 1 << 20,
+            timeout: Duration::from_secs(5),
+            max_timeout: Duration::from_secs(300),
+            max_subscribers: 256,
+            hosts: Vec::new(),
+        }
+    }
+}
+
+/// The server and the limits that a [`router`](crate::router) works with; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    server: ServerHandle,
+    config: Arc<ApiConfig>,
+    seats: Arc<Semaphore>,
+}
+
+impl ApiState {
+    /// An API on `server` with the default limits.
+    #[must_use]
+    pub fn new(server: ServerHandle) -> Self {
+        Self::with_config(server, ApiConfig::default())
+    }
+
+    /// An API on `server` with limits of your own.
+    #[must_use]
+    pub fn with_config(server: ServerHandle, config: ApiConfig) -> Self {
+        let seats = Arc::new(Semaphore::new(config.max_subscribers.min(Semaphore::MAX_PERMITS)));
+        Self { server, config: Arc::new(config), seats }
+    }
+
+    pub(crate) const fn server(&self) -> &ServerHandle {
+        &self.server
+    }
+
+    pub(crate) fn config(&self) -> &ApiConfig {
+        &self.config
+    }
+
+    pub(crate) async fn model(&self, _: &str) -> Result<Arc<dyn lwm2m_core::Model + Send + Sync>, crate::error::ApiError> {
+        Ok(Arc::new(lwm2m_core::model::NoModel))
+    }
+
+    /// A seat for an event stream, given back when it is dropped; `None` if all are taken.
+    pub(crate) fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.seats).try_acquire_owned().ok()
+    }
+}
