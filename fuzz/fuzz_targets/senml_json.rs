@@ -1,0 +1,14 @@
+//! A pack of SenML JSON that reads well is written, in JSON and in CBOR, and reads the same again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use lwm2m_senml::{cbor, json, resolve};
+
+fuzz_target!(|payload: &[u8]| {
+    let Ok(records) = json::read(payload) else { return };
+    let written = json::write(&records).expect("records that were read");
+    assert_eq!(json::read(written.as_bytes()).as_ref(), Ok(&records));
+    let written = cbor::write(&records).expect("records that were read");
+    assert_eq!(cbor::read(&written).as_ref(), Ok(&records));
+    resolve(records).for_each(|resolved| drop(resolved.map(|record| record.name.to_string())));
+});
