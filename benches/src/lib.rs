@@ -21,6 +21,9 @@ pub enum Resource {
     Multiple(u16, Vec<(u16, i64)>),
 }
 
+/// The base name of SenML packs with these resources.
+pub const BASE_NAME: &str = "/3/0/";
+
 /// The 16 values of the device object in the example of OMA LwM2M Core 7.4.
 #[must_use]
 pub fn device() -> Vec<Resource> {

@@ -1,5 +1,8 @@
 //! Payloads: the device object and an object of a thousand resources, written and read.
 
+#[cfg(feature = "peers")]
+mod peers;
+mod senml;
 mod tlv;
 
 use criterion::Criterion;
@@ -8,6 +11,9 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     for (name, resources) in [("device", lwm2m_benches::device()), ("big", lwm2m_benches::big())] {
         tlv::measure(&mut criterion, name, &resources);
+        senml::measure(&mut criterion, name, &resources);
+        #[cfg(feature = "peers")]
+        peers::measure(&mut criterion, name, &resources);
     }
     criterion.final_summary();
 }

@@ -1,0 +1,39 @@
+//! SenML in JSON and CBOR: records whose texts stay in the payload.
+
+use criterion::Criterion;
+use lwm2m_benches::{BASE_NAME, Resource, Value, leaves};
+use lwm2m_senml::{Record, cbor, json};
+use std::hint::black_box;
+
+pub(crate) fn measure(criterion: &mut Criterion, name: &str, resources: &[Resource]) {
+    let leaves = leaves(resources);
+    let records = records(&leaves);
+    let text = json::write(&records).expect("finite numbers");
+    let bytes = cbor::write(&records).expect("finite numbers");
+    criterion.bench_function(&format!("senml-json/encode/{name}"), |bencher| {
+        bencher.iter(|| json::write(black_box(&records)));
+    });
+    criterion.bench_function(&format!("senml-json/decode/{name}"), |bencher| {
+        bencher.iter(|| json::read(black_box(text.as_bytes())));
+    });
+    criterion.bench_function(&format!("senml-cbor/encode/{name}"), |bencher| {
+        bencher.iter(|| cbor::write(black_box(&records)));
+    });
+    criterion.bench_function(&format!("senml-cbor/decode/{name}"), |bencher| {
+        bencher.iter(|| cbor::read(black_box(&bytes)));
+    });
+}
+
+fn records(leaves: &[(String, Value)]) -> Vec<Record<'_>> {
+    let mut records: Vec<_> = leaves.iter().map(record).collect();
+    records[0].base_name = Some(BASE_NAME.into());
+    records
+}
+
+fn record((name, value): &(String, Value)) -> Record<'_> {
+    let value = match *value {
+        Value::Integer(value) => lwm2m_senml::Value::Integer(value),
+        Value::String(value) => lwm2m_senml::Value::String(value.into()),
+    };
+    Record { name: Some(name.into()), value: Some(value), ..Record::default() }
+}
