@@ -3,7 +3,8 @@
 Usage: aiocoap_server.py PORT      (on 127.0.0.1)
 Prints "listening", then one line per registration event ("registered QUERY PAYLOAD", "updated QUERY", "deregistered"),
 per answer ("answer CODE CONTENT_FORMAT HEX") and per notification ("notification CODE HEX").
-Commands: get PATH [ACCEPT], put PATH CONTENT_FORMAT HEX, post PATH [HEX], delete PATH, observe PATH, forget PATH
+Commands: get, put, post, delete or observe PATH[?QUERY], then any of accept=NUMBER, format=NUMBER, payload=HEX;
+forget PATH (ends an observation: the next notification is reset); lose / (the next Update is answered 4.04).
 """
 
 import asyncio
@@ -23,10 +24,14 @@ class Registrations(resource.Resource):
     """The whole site: /rd takes any registration; the last one is the device."""
 
     device = None
+    lost = False
 
     async def render_post(self, request):
         query = "&".join(request.opt.uri_query)
         if request.opt.uri_path != ("rd",):
+            if self.lost:
+                self.lost = False
+                return Message(code=Code.NOT_FOUND)
             say("updated", query)
             return Message(code=Code.CHANGED)
         self.device = request.remote
@@ -52,17 +57,21 @@ class Driver:
             request.observation.cancel()
             say("answer forgotten")
             return
-        code = METHODS.get(verb, Code.GET)
-        message = Message(code=code, uri_path=path.strip("/").split("/"))
+        if verb == "lose":
+            self.registrations.lost = True
+            say("answer lost")
+            return
+        target, _, query = path.partition("?")
+        message = Message(code=METHODS.get(verb, Code.GET), uri_path=[it for it in target.split("/") if it])
+        message.opt.uri_query = [it for it in query.split("&") if it]
         message.remote = self.registrations.device
-        if verb == "get" and arguments:
-            message.opt.accept = int(arguments[0])
-        elif verb == "put":
-            message.opt.content_format = int(arguments[0])
-            message.payload = bytes.fromhex(arguments[1])
-        elif verb == "post" and arguments:
-            message.payload = bytes.fromhex(arguments[0])
-        elif verb == "observe":
+        options = dict(argument.split("=", 1) for argument in arguments)
+        if "accept" in options:
+            message.opt.accept = int(options["accept"])
+        if "format" in options:
+            message.opt.content_format = int(options["format"])
+        message.payload = bytes.fromhex(options.get("payload", ""))
+        if verb == "observe":
             message.opt.observe = 0
         request = self.context.request(message)
         if verb == "observe":

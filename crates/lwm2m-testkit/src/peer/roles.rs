@@ -85,20 +85,31 @@ impl Device {
         endpoint: &'static str,
         lifetime: u32,
     ) -> Result<Self, Error> {
-        let (uri, lifetime) = (format!("coap://{server}"), lifetime.to_string());
-        let process = match kind {
-            Kind::Ours => {
-                let mut command = Command::new(daemon("lwm2m-clientd")?);
-                command.args(["--server", &uri, "--endpoint", endpoint, "--lifetime", &lifetime]);
-                command.args(["--bind", "127.0.0.1:0", "--period", "0"]);
-                Process::start("lwm2m-clientd", &mut command)?
-            }
-            Kind::Leshan => {
-                let mut command = leshan("PeerClient");
-                Process::start("Leshan's client", command.args([endpoint, &uri, &lifetime]))?
-            }
-        };
+        if kind == Kind::Ours {
+            return Self::start_ours(server, endpoint, lifetime, &["--lwm2m", "1.1"]);
+        }
+        let mut command = leshan("PeerClient");
+        command.args([endpoint, &format!("coap://{server}"), &lifetime.to_string()]);
+        let process = Process::start("Leshan's client", &mut command)?;
         Ok(Self { kind, process, endpoint })
+    }
+
+    /// Starts our device with more flags.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_ours(
+        server: SocketAddr,
+        endpoint: &'static str,
+        lifetime: u32,
+        flags: &[&str],
+    ) -> Result<Self, Error> {
+        let mut command = Command::new(daemon("lwm2m-clientd")?);
+        command.args(["--server", &format!("coap://{server}"), "--endpoint", endpoint]);
+        command.args(["--lifetime", &lifetime.to_string(), "--bind", "127.0.0.1:0"]);
+        command.args(["--period", "0"]).args(flags);
+        let process = Process::start("lwm2m-clientd", &mut command)?;
+        Ok(Self { kind: Kind::Ours, process, endpoint })
     }
 
     /// Lets the device deregister and end.

@@ -1,7 +1,7 @@
 //! Registrations made by hand with libcoap's `coap-client`.
 
 use lwm2m_testkit::peer::{CoapClient, Kind, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const GOOD: &str = "/rd?ep=hand-made&lt=86400&lwm2m=1.1&b=U";
 const OBJECTS: &[&str] = &["-t", "40", "-e", "</1/0>,</3/0>"];
@@ -47,22 +47,50 @@ fn a_second_registration_replaces_the_first() {
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
     let id = listed[0]["registrationId"].as_str().unwrap();
     assert_eq!(second.location, format!("/rd/{id}"));
+    assert_eq!(client.request("post", &first.location, &[]).unwrap().code, "4.04");
+    assert_eq!(client.request("post", &second.location, &[]).unwrap().code, "2.04");
 }
 
+// proves: REG-03, REG-04, REG-07
 #[test]
 fn wrong_registrations_are_refused() {
     let Some((server, client)) = start() else { return };
     for (target, code, why) in [
         ("/rd?ep=hand-made&lt=60&lwm2m=9.9&b=U", "4.12", "unknown version"),
+        ("/rd?ep=hand-made&lt=60&lwm2m=2.0&b=U", "4.12", "unknown version"),
         ("/rd?lt=60&lwm2m=1.1&b=U", "4.00", "no endpoint name, no identity to take it from"),
-        ("/rd?ep=hand-made&lt=60&b=U", "4.00", "no version"),
+        ("/rd?ep=hand-made&lwm2m=1.1&b=U", "4.00", "no lifetime"),
         ("/rd?ep=hand-made&lt=soon&lwm2m=1.1&b=U", "4.00", "lifetime is no number"),
+        ("/rd?ep=hand-made&ep=other&lt=60&lwm2m=1.1&b=U", "4.00", "two endpoint names"),
+        ("/rd?ep=hand-made&lt=60&lwm2m=1.1&b=X", "4.00", "no such binding"),
     ] {
         assert_eq!(client.request("post", target, OBJECTS).unwrap().code, code, "{why}");
     }
-    let no_objects = client.request("post", GOOD, &["-t", "40", "-e", "<<<"]).unwrap();
-    assert_eq!(no_objects.code, "4.00", "no link format");
+    for (objects, why) in [
+        (&["-t", "40"][..], "no objects"),
+        (&["-t", "40", "-e", "xyz"], "no link format"),
+        (&["-t", "0", "-e", "</1/0>,</3/0>"], "not called link format"),
+    ] {
+        assert_eq!(client.request("post", GOOD, objects).unwrap().code, "4.00", "{why}");
+    }
     assert_eq!(server.http.send("GET", "/api/clients").unwrap().body, "[]");
+
+    for version in ["1.0", "1.1", "1.2"] {
+        let target = format!("/rd?ep=hand-made&lt=60&lwm2m={version}&b=U");
+        assert_eq!(client.request("post", &target, OBJECTS).unwrap().code, "2.01", "{version}");
+        assert_eq!(registration(&server)["lwM2mVersion"], version);
+    }
+    assert_eq!(client.request("post", "/rd?ep=hand-made", OBJECTS).unwrap().code, "2.01");
+    let defaults = registration(&server);
+    assert_eq!((&defaults["lwM2mVersion"], &defaults["lifetime"]), (&json!("1.0"), &json!(86400)));
+}
+
+#[test]
+fn parameters_come_in_any_order_and_unknown_ones_are_kept() {
+    let Some((server, client)) = start() else { return };
+    let target = "/rd?imei=1&b=U&lt=60&ep=hand-made&lwm2m=1.1";
+    assert_eq!(client.request("post", target, OBJECTS).unwrap().code, "2.01");
+    assert_eq!(registration(&server)["additionalRegistrationAttributes"], json!({"imei": "1"}));
 }
 
 #[test]
@@ -95,4 +123,15 @@ fn a_long_registration_comes_in_blocks() {
     assert_eq!(client.request("post", GOOD, &options).unwrap().code, "2.01");
     let registration = registration(&server);
     assert_eq!(registration["objectLinks"].as_array().map(Vec::len), Some(102));
+}
+
+#[test]
+fn a_registration_ends_with_its_lifetime() {
+    let Some((server, client)) = start() else { return };
+    let mut events = server.http.events().unwrap();
+    let target = "/rd?ep=hand-made&lt=1&lwm2m=1.1&b=U";
+    let created = client.request("post", target, OBJECTS).unwrap();
+    events.wait_for("REGISTRATION", |it| it["endpoint"] == "hand-made").unwrap();
+    events.wait_for("DEREGISTRATION", |it| it["endpoint"] == "hand-made").unwrap();
+    assert_eq!(client.request("post", &created.location, &[]).unwrap().code, "4.04");
 }

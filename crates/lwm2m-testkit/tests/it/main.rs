@@ -6,3 +6,4 @@ mod aiocoap;
 mod libcoap;
 mod management;
 mod noise;
+mod versions;
