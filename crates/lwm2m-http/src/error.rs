@@ -124,9 +124,7 @@ impl Kind {
                 (S::BAD_REQUEST, "invalid-parameter", "Not a valid query parameter")
             }
             Self::InvalidBody => (S::BAD_REQUEST, "invalid-body", "The body does not fit"),
-            Self::BodyTooLarge => {
-                (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
-            }
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::ForeignOrigin => (S::FORBIDDEN, "foreign-origin", "Not allowed from there"),
             Self::TooManySubscribers => {
                 (S::SERVICE_UNAVAILABLE, "too-many-subscribers", "Too many event streams")

@@ -64,7 +64,10 @@ impl ApiState {
         &self.config
     }
 
-    pub(crate) async fn model(&self, _: &str) -> Result<Arc<dyn lwm2m_core::Model + Send + Sync>, crate::error::ApiError> {
+    pub(crate) async fn model(
+        &self,
+        _: &str,
+    ) -> Result<Arc<dyn lwm2m_core::Model + Send + Sync>, crate::error::ApiError> {
         Ok(Arc::new(lwm2m_core::model::NoModel))
     }
 

@@ -383,7 +383,8 @@ mod tests {
             any::<String>().prop_map(Value::String),
             any::<i64>().prop_map(Value::Integer),
             any::<u64>().prop_map(Value::UnsignedInteger),
-            any::<f64>().prop_filter("NaN is not equal to itself", |n| !n.is_nan())
+            any::<f64>()
+                .prop_filter("NaN is not equal to itself", |n| !n.is_nan())
                 .prop_map(Value::Float),
             any::<bool>().prop_map(Value::Boolean),
             vec(any::<u8>(), 0..40).prop_map(|bytes| Value::Opaque(Bytes::from(bytes))),

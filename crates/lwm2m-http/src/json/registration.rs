@@ -116,7 +116,8 @@ pub fn links(links: &[Link]) -> Vec<LinkJson<'_>> {
 impl<'a> LinkJson<'a> {
     fn new(link: &'a Link) -> Self {
         let params = link.params.iter();
-        let attributes = params.map(|(name, value)| (name.as_str(), quoted(name, value.as_deref())));
+        let attributes =
+            params.map(|(name, value)| (name.as_str(), quoted(name, value.as_deref())));
         Self { url: &link.target, attributes: attributes.collect() }
     }
 }

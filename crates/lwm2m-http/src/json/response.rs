@@ -55,7 +55,9 @@ impl ResponseJson {
             error_message: response.diagnostic.clone(),
         };
         match (asked, &response.content) {
-            (Asked::Node(path), Content::Node(node)) => json.content = Some(write_node(&path, node)),
+            (Asked::Node(path), Content::Node(node)) => {
+                json.content = Some(write_node(&path, node))
+            }
             (Asked::Node(_), _) => json.content = Some(Json::Null),
             (Asked::Links, Content::Links(list)) => {
                 json.object_links = serde_json::to_value(links(list)).ok();

@@ -2,6 +2,7 @@
 // assigned to textContent, so it cannot become markup.
 "use strict";
 
+const ROWS = 500;
 const registrations = new Map();
 let selected = null;
 
@@ -33,9 +34,18 @@ async function call(method, path) {
   return body;
 }
 
+// Many events may come between two frames; one drawing serves them all.
+let drawing = false;
 function showDevices() {
-  const rows = [...registrations.values()].sort((a, b) => a.endpoint.localeCompare(b.endpoint));
-  byId("count").textContent = `(${rows.length})`;
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => { drawing = false; drawDevices(); });
+}
+
+function drawDevices() {
+  const all = [...registrations.values()].sort((a, b) => a.endpoint.localeCompare(b.endpoint));
+  const rows = all.slice(0, ROWS);
+  byId("count").textContent = all.length > ROWS ? `(${all.length}, the first ${ROWS} here)` : `(${all.length})`;
   byId("devices").replaceChildren(...rows.map((device) => element("tr", "",
     element("td", "", button(device.endpoint, () => select(device.endpoint))),
     element("td", device.address),

@@ -98,12 +98,15 @@ impl Subscriber {
                 Some(named("DEREGISTRATION", &json(it)))
             }
             Event::Notification { registration: it, path, result: Ok(node), .. } if wanted(it) => {
-                Some(named("NOTIFICATION", &json!({
-                    "ep": it.endpoint,
-                    "kind": "single",
-                    "res": path.to_string(),
-                    "val": write_node(path, node),
-                })))
+                Some(named(
+                    "NOTIFICATION",
+                    &json!({
+                        "ep": it.endpoint,
+                        "kind": "single",
+                        "res": path.to_string(),
+                        "val": write_node(path, node),
+                    }),
+                ))
             }
             _ => None,
         }

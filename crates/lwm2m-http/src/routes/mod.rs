@@ -42,10 +42,8 @@ pub fn router(state: ApiState) -> Router {
 }
 
 fn api() -> Router<ApiState> {
-    let operations = get(operations::get)
-        .put(operations::put)
-        .post(operations::post)
-        .delete(operations::delete);
+    let operations =
+        get(operations::get).put(operations::put).post(operations::post).delete(operations::delete);
     Router::new()
         .route("/clients", get(clients::list))
         .route("/clients/", get(clients::list))

@@ -90,12 +90,7 @@ pub(crate) async fn delete(
     }
 }
 
-async fn write(
-    state: &ApiState,
-    target: Target,
-    parameters: &Parameters,
-    body: &Body,
-) -> Answer {
+async fn write(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
     let target = target.at_depth(2..=4, "Write", "an instance, resource or resource instance")?;
     let format = parameters.format()?;
     let mode = if parameters.replace()? { WriteMode::Replace } else { WriteMode::Partial };
@@ -105,12 +100,7 @@ async fn write(
     perform(state, &target.endpoint, parameters, operation, Asked::Nothing).await
 }
 
-async fn create(
-    state: &ApiState,
-    target: Target,
-    parameters: &Parameters,
-    body: &Body,
-) -> Answer {
+async fn create(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
     let target = target.at_depth(1..=2, "Create", "an object or instance")?;
     let format = parameters.format()?;
     let model = state.model(&target.endpoint).await?;

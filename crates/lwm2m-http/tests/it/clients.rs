@@ -1,0 +1,88 @@
+//! Registrations and where the server listens.
+
+use crate::support::Bench;
+use axum::http::StatusCode;
+use serde_json::json;
+
+#[tokio::test]
+async fn registrations_in_the_dialects_json() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/api/clients").await.json(), json!([]));
+    let device = bench.device("leshan-peer", |_| None).await;
+
+    let answer = bench.get("/api/clients/leshan-peer").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "application/json");
+    let mut one = answer.json();
+    assert_eq!(bench.get("/api/clients").await.json(), json!([one]));
+    assert_eq!(bench.get("/api/clients/").await.json(), json!([one]));
+    assert_eq!(bench.get("/api/clients/leshan-peer/").await.json(), one);
+
+    assert_eq!(one["address"], device.local_addr().to_string());
+    assert!(one["registrationDate"].as_u64().unwrap() > 1_700_000_000_000);
+    assert!(one["lastUpdate"].as_u64() >= one["registrationDate"].as_u64());
+    assert!(!one["registrationId"].as_str().unwrap().is_empty());
+    for varying in ["address", "registrationDate", "lastUpdate", "registrationId"] {
+        one.as_object_mut().unwrap().remove(varying);
+    }
+    let golden = json!({
+        "endpoint": "leshan-peer", "smsNumber": null, "lwM2mVersion": "1.1", "lifetime": 60,
+        "bindingMode": "U", "rootPath": "/",
+        "objectLinks": [
+            {"url": "/", "attributes": {"ct": "\"60 110 112 11542 11543\"", "rt": "\"oma.lwm2m\""}},
+            {"url": "/1/0", "attributes": {}},
+            {"url": "/3", "attributes": {"ver": "1.2"}},
+            {"url": "/3/0", "attributes": {}},
+            {"url": "/3303/0", "attributes": {}},
+        ],
+        "secure": false, "additionalRegistrationAttributes": {}, "queuemode": false,
+        "availableInstances": {"1": [0], "3": [0], "3303": [0]},
+    });
+    assert_eq!(one, golden);
+}
+
+#[tokio::test]
+async fn endpoint_names_may_hold_anything() {
+    let bench = Bench::new().await;
+    let _device = bench.device("urn:dev:a/b <é>", |_| None).await;
+    let answer = bench.get("/api/clients/urn:dev:a%2Fb%20%3C%C3%A9%3E").await;
+    assert_eq!(answer.json()["endpoint"], "urn:dev:a/b <é>");
+}
+
+#[tokio::test]
+async fn the_server_tells_where_it_listens() {
+    let bench = Bench::new().await;
+    let port = bench.server.local_addr().port();
+    let uri = json!({"full": format!("coap://127.0.0.1:{port}"), "scheme": "coap",
+                     "host": "127.0.0.1", "port": port});
+    assert_eq!(bench.get("/api/server/endpoint").await.json()[0]["uri"], uri);
+}
+
+#[tokio::test]
+async fn the_definitions_of_a_devices_objects() {
+    let bench = Bench::new().await;
+    let _device = bench.device("specs", |_| None).await;
+    let specs = bench.get("/api/objectspecs/specs").await.json();
+    let ids: Vec<_> = specs.as_array().unwrap().iter().map(|spec| spec["id"].clone()).collect();
+    assert_eq!(ids, [1, 3, 3303]);
+    let device = &specs[1];
+    assert_eq!(device["name"], "Device");
+    assert_eq!(device["version"], "1.2");
+    assert_eq!(device["instancetype"], "single");
+    assert_eq!(device["mandatory"], true);
+    assert_eq!(device["urn"], "urn:oma:lwm2m:oma:3:1.2");
+    let resource = |id: u64| {
+        let all = device["resourcedefs"].as_array().unwrap();
+        all.iter().find(|resource| resource["id"] == id).unwrap().clone()
+    };
+    let battery = resource(9);
+    assert_eq!(battery["name"], "Battery Level");
+    assert_eq!(battery["operations"], "R");
+    assert_eq!(battery["instancetype"], "single");
+    assert_eq!(battery["mandatory"], false);
+    assert_eq!(battery["type"], "integer");
+    assert_eq!(resource(4)["operations"], "E");
+    assert_eq!(resource(4)["type"], "none");
+    assert_eq!(resource(11)["instancetype"], "multiple");
+    assert_eq!(bench.get("/api/objectspecs/nobody").await.status, StatusCode::NOT_FOUND);
+}

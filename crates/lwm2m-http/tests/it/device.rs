@@ -1,0 +1,150 @@
+//! A device that does what a test tells it, and remembers what it was asked.
+
+use lwm2m_coap::{Event, Observer, OptionNumber, Request, Response};
+use lwm2m_link::{Engine, Link, Transmit};
+use lwm2m_time::Instant;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+/// Answers a request, or leaves it unanswered.
+pub(crate) type Script = fn(&Request) -> Option<Response>;
+
+/// The links that the device registers.
+pub(crate) const LINKS: &str =
+    r#"</>;rt="oma.lwm2m";ct="60 110 112 11542 11543",</1/0>,</3>;ver=1.2,</3/0>,</3303/0>"#;
+
+pub(crate) struct Device {
+    link: Link,
+    server: SocketAddr,
+    script: Script,
+    location: Vec<String>,
+    now: Instant,
+    observer: Option<Observer>,
+    /// One line for each request, see [`line`].
+    pub(crate) asked: Vec<String>,
+}
+
+impl Device {
+    pub(crate) fn new(server: SocketAddr, script: Script) -> Self {
+        let link = Link::new(lwm2m_coap::Config::default(), [7; 32]);
+        Self {
+            link,
+            server,
+            script,
+            location: Vec::new(),
+            now: Instant::ZERO,
+            observer: None,
+            asked: Vec::new(),
+        }
+    }
+
+    pub(crate) fn register(&mut self, now: Instant, endpoint: &str) {
+        let request = Request::post()
+            .path(["rd"])
+            .query("b=U")
+            .query("lwm2m=1.1")
+            .query("lt=60")
+            .query(&format!("ep={endpoint}"))
+            .content_format(40)
+            .payload(LINKS);
+        self.request(now, request);
+    }
+
+    pub(crate) fn update(&mut self, now: Instant, query: &str) {
+        let request = Request::post().path(&self.location).query(query);
+        self.request(now, request);
+    }
+
+    pub(crate) fn deregister(&mut self, now: Instant) {
+        let request = Request::delete().path(&self.location);
+        self.request(now, request);
+    }
+
+    pub(crate) fn notify(&mut self, now: Instant, response: Response) {
+        let observer = self.observer.expect("somebody observes");
+        self.link.coap().notify(now, observer, response, true).expect("a notification is sent");
+    }
+
+    fn request(&mut self, now: Instant, request: Request) {
+        let peer = self.link.connect(self.server).expect("a peer");
+        self.link.coap().request(now, peer, request).expect("a request is sent");
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Request { exchange, peer, request, token } => {
+                self.asked.push(line(&request));
+                let Some(response) = (self.script)(&request) else { return };
+                if request.options.observe() == Some(0) && response.options.observe().is_some() {
+                    self.observer = Some(Observer { peer, token });
+                }
+                self.link.coap().respond(self.now, exchange, response).expect("an answer is sent");
+            }
+            Event::Response { response, .. } => {
+                let location = response.options.location_path();
+                let location: Vec<_> =
+                    location.map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+                if !location.is_empty() {
+                    self.location = location;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A request as a line: `PUT /3/0/14?x accept=110 format=0 "payload"`.
+fn line(request: &Request) -> String {
+    let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    let method = match request.code.as_byte() {
+        1 => "GET",
+        2 => "POST",
+        3 => "PUT",
+        4 => "DELETE",
+        _ => "OTHER",
+    };
+    let path: String = request.options.uri_path().map(|part| format!("/{}", text(part))).collect();
+    let query: Vec<_> = request.options.uri_query().map(text).collect();
+    let mut line = format!("{method} {path}");
+    if !query.is_empty() {
+        let _ = write!(line, "?{}", query.join("&"));
+    }
+    let numbers = [("observe", OptionNumber::OBSERVE), ("accept", OptionNumber::ACCEPT)];
+    for (name, option) in numbers.into_iter().chain([("format", OptionNumber::CONTENT_FORMAT)]) {
+        if let Some(value) = request.options.get_uint(option) {
+            let _ = write!(line, " {name}={value}");
+        }
+    }
+    if !request.payload.is_empty() {
+        let _ = write!(line, " {:?}", text(&request.payload));
+    }
+    line
+}
+
+impl Engine for Device {
+    type Event = ();
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.now = now;
+        self.link.handle_datagram(now, from, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.link.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.link.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.link.poll_timeout()
+    }
+
+    fn poll_event(&mut self) -> Option<()> {
+        let event = self.link.poll_event()?;
+        self.handle(event);
+        Some(())
+    }
+}

@@ -1,0 +1,127 @@
+//! Server-sent events.
+
+use crate::support::{Bench, within};
+use axum::body::{Body, BodyDataStream};
+use axum::http::{Request, StatusCode};
+use futures_util::StreamExt;
+use lwm2m_coap::{Code, Response};
+use lwm2m_http::ApiConfig;
+use serde_json::{Value as Json, json};
+use tower::ServiceExt;
+
+struct Events {
+    body: BodyDataStream,
+    text: String,
+}
+
+impl Events {
+    async fn open(bench: &Bench, uri: &str) -> Self {
+        let request = Request::get(uri).header("host", "lwm2m.test");
+        let request = request.body(Body::empty()).unwrap();
+        let response = within(bench.api.clone().oneshot(request)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body().into_data_stream(), text: String::new() }
+    }
+
+    /// The next event: its name and its data.
+    async fn next(&mut self) -> (String, Json) {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let line = |name: &str| {
+                    let mut lines = event.lines();
+                    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                };
+                let found = line("event").zip(line("data")).map(|(name, data)| {
+                    (name.to_owned(), serde_json::from_str(data).expect("JSON"))
+                });
+                self.text = rest.to_owned();
+                match found {
+                    Some(found) => return found,
+                    None => continue, // a comment that keeps the stream alive
+                }
+            }
+            let chunk = within(self.body.next()).await.expect("more events").expect("a chunk");
+            self.text.push_str(std::str::from_utf8(&chunk).expect("text"));
+        }
+    }
+}
+
+fn observed(request: &lwm2m_coap::Request) -> Option<Response> {
+    let response = Response::new(Code::CONTENT).content_format(0).payload("21.5");
+    Some(if request.options.observe() == Some(0) { response.observe() } else { response })
+}
+
+#[tokio::test]
+async fn the_life_of_a_device() {
+    let bench = Bench::new().await;
+    let mut events = Events::open(&bench, "/api/event").await;
+    let device = bench.device("peer", observed).await;
+    let (name, registered) = events.next().await;
+    assert_eq!(name, "REGISTRATION");
+    assert_eq!(registered, bench.get("/api/clients/peer").await.json());
+
+    device.with(|device, now| device.update(now, "lt=62")).await.unwrap();
+    let (name, updated) = events.next().await;
+    assert_eq!(name, "UPDATED");
+    assert_eq!(updated["registration"], bench.get("/api/clients/peer").await.json());
+    let golden = json!({
+        "registrationId": registered["registrationId"], "address": registered["address"],
+        "smsNumber": null, "lifetime": 62, "alternatePath": null, "objectLinks": null,
+        "secure": false, "additionalAttributes": {},
+    });
+    assert_eq!(updated["update"], golden);
+
+    let observe = "/api/clients/peer/3303/0/5700/observe";
+    bench.send("POST", observe, None, "").await;
+    let value = Response::new(Code::CONTENT).content_format(0).payload("22.25").observe();
+    device.with(|device, now| device.notify(now, value)).await.unwrap();
+    let node = json!({"kind": "singleResource", "id": 5700, "type": "FLOAT", "value": "22.25"});
+    let data = json!({"ep": "peer", "kind": "single", "res": "/3303/0/5700", "val": node});
+    assert_eq!(events.next().await, ("NOTIFICATION".to_owned(), data));
+
+    device.with(|device, now| device.deregister(now)).await.unwrap();
+    let (name, gone) = events.next().await;
+    assert_eq!(name, "DEREGISTRATION");
+    assert_eq!(gone["endpoint"], "peer");
+}
+
+#[tokio::test]
+async fn a_stream_may_be_for_one_device() {
+    let bench = Bench::new().await;
+    let mut events = Events::open(&bench, "/event?ep=b").await;
+    let _a = bench.device("a", |_| None).await;
+    let _b = bench.device("b", |_| None).await;
+    assert_eq!(events.next().await.1["endpoint"], "b");
+}
+
+#[tokio::test]
+async fn streams_are_bounded_and_give_their_seat_back() {
+    let mut config = ApiConfig::default();
+    config.max_subscribers = 1;
+    let bench = Bench::with_config(config).await;
+    let first = Events::open(&bench, "/api/event").await;
+    let answer = bench.get("/api/event").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.json()["type"], "/problems#too-many-subscribers");
+    drop(first);
+    let _second = Events::open(&bench, "/api/event").await;
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_told_how_much_is_missing() {
+    let bench = Bench::new().await;
+    let mut slow = Events::open(&bench, "/api/event").await;
+    let device = bench.device("busy", |_| None).await;
+    let mut events = bench.server.subscribe();
+    for _ in 0..1100 {
+        // The server goes on although nobody reads from the stream.
+        device.with(|device, now| device.update(now, "lt=90")).await.unwrap();
+        within(events.recv()).await.unwrap();
+    }
+    let (name, data) = slow.next().await;
+    assert_eq!(name, "LAGGED");
+    // 1,101 events, of which the queue holds 1,024.
+    assert_eq!(data, json!({"missed": 77}));
+    assert_eq!(slow.next().await.0, "UPDATED");
+}

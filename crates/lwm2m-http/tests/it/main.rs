@@ -1,0 +1,10 @@
+//! The API on a real server on the loopback interface, with scripted devices.
+
+mod clients;
+mod device;
+mod errors;
+mod events;
+mod operations;
+mod page;
+mod serving;
+mod support;

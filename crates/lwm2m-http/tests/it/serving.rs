@@ -1,0 +1,51 @@
+//! The API on a TCP socket.
+
+use crate::support::{Bench, within};
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+async fn serve(bench: &Bench) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let end = async { stopped.await.unwrap_or_default() };
+    let serving = lwm2m_http::serve(listener, bench.api.clone(), end);
+    (address, stop, tokio::spawn(async { serving.await.expect("an orderly end") }))
+}
+
+async fn ask(address: SocketAddr, uri: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {uri} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn requests_over_tcp() {
+    let bench = Bench::new().await;
+    let (address, stop, serving) = serve(&bench).await;
+    let mut text = String::new();
+    within(ask(address, "/api/clients").await.read_to_string(&mut text)).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\n[]"), "{text}");
+    stop.send(()).unwrap();
+    within(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_open_event_stream_does_not_keep_the_server_from_stopping() {
+    let bench = Bench::new().await;
+    let (address, stop, serving) = serve(&bench).await;
+    let mut stream = ask(address, "/api/event").await;
+    let mut head = [0; 12];
+    within(stream.read_exact(&mut head)).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let before = std::time::Instant::now();
+    stop.send(()).unwrap();
+    within(serving).await.unwrap();
+    // Well before the patience with requests is over.
+    assert!(before.elapsed().as_secs() < 4);
+    within(stream.read_to_end(&mut Vec::new())).await.unwrap();
+}

@@ -1,0 +1,107 @@
+//! A server with its API, and requests to it.
+
+use crate::device::{Device, Script};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use lwm2m_http::{ApiConfig, ApiState, router};
+use lwm2m_net::{Handle, ServerHandle, bind_server};
+use lwm2m_server::{Config, Event, Server};
+use serde_json::Value as Json;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tower::ServiceExt;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+pub(crate) struct Bench {
+    pub(crate) server: ServerHandle,
+    pub(crate) api: Router,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        Self::with_config(ApiConfig::default()).await
+    }
+
+    pub(crate) async fn with_config(config: ApiConfig) -> Self {
+        let server = Server::new(Config::default(), [1; 32]);
+        let server = bind_server(LOOPBACK, server).await.expect("a socket");
+        let api = router(ApiState::with_config(server.clone(), config));
+        Self { server, api }
+    }
+
+    /// A device that has registered as `endpoint`.
+    pub(crate) async fn device(&self, endpoint: &'static str, script: Script) -> Handle<Device> {
+        let mut events = self.server.subscribe();
+        let device = Device::new(self.server.local_addr(), script);
+        let device = Handle::bind(LOOPBACK, device).await.expect("a socket");
+        device.with(move |device, now| device.register(now, endpoint)).await.expect("a device");
+        let registered = async {
+            loop {
+                let event = events.recv().await.expect("an event");
+                if matches!(&*event, Event::Registered(it) if it.endpoint == endpoint) {
+                    break;
+                }
+            }
+        };
+        within(registered).await;
+        device
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
+        self.send("GET", uri, None, "").await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        uri: &str,
+        content_type: Option<&str>,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(uri).header(header::HOST, "lwm2m.test");
+        let request = match content_type {
+            Some(content_type) => request.header(header::CONTENT_TYPE, content_type),
+            None => request,
+        };
+        self.call(request.body(body.into()).expect("a request")).await
+    }
+
+    pub(crate) async fn json(&self, method: &str, uri: &str, body: &Json) -> Answer {
+        self.send(method, uri, Some("application/json"), body.to_string()).await
+    }
+
+    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+        let response = self.api.clone().oneshot(request);
+        let (parts, body) = within(response).await.expect("a response").into_parts();
+        let body = within(axum::body::to_bytes(body, 1 << 24)).await.expect("a body");
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+/// What the device was asked since the last time.
+pub(crate) async fn asked(device: &Handle<Device>) -> Vec<String> {
+    device.with(|device, _| std::mem::take(&mut device.asked)).await.expect("a device")
+}
+
+/// Waits, but not for ever.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it took too long")
+}
