@@ -35,7 +35,7 @@ impl Http {
     /// # Errors
     /// No connection, or no HTTP comes back.
     pub fn send(self, method: &str, target: &str) -> Result<Answer, Error> {
-        self.exchange(&format!("{method} {target} HTTP/1.0\r\n\r\n"))
+        self.exchange(&format!("{method} {target} HTTP/1.0\r\nHost: {}\r\n\r\n", self.0))
     }
 
     /// A request with a body of a media type.
@@ -50,7 +50,9 @@ impl Http {
         body: &str,
     ) -> Result<Answer, Error> {
         self.exchange(&format!(
-            "{method} {target} HTTP/1.0\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.0\r\nHost: {}\r\nContent-Type: {media_type}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.0,
             body.len()
         ))
     }
@@ -61,7 +63,10 @@ impl Http {
     /// No connection, or no stream of events comes back.
     pub fn events(self) -> Result<Events, Error> {
         let mut stream = self.connect()?;
-        let request = "GET /api/event HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n";
+        let request = format!(
+            "GET /api/event HTTP/1.0\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n",
+            self.0
+        );
         stream.write_all(request.as_bytes()).map_err(Error::io("HTTP request"))?;
         stream.set_read_timeout(None).map_err(Error::io("HTTP socket"))?;
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok);

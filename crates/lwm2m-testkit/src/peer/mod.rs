@@ -20,7 +20,7 @@ pub use libcoap::{CoapClient, Reply};
 pub use noise::{Noise, barrier};
 pub use process::Process;
 pub use roles::{Device, Kind, Server};
-pub use wire::HandServer;
+pub use wire::{HandDevice, HandServer};
 
 use std::time::Duration;
 

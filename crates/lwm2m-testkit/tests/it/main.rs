@@ -6,4 +6,5 @@ mod aiocoap;
 mod libcoap;
 mod management;
 mod noise;
+mod odd_device;
 mod versions;
