@@ -51,11 +51,18 @@ pub enum DecodeError {
         /// The data type that the object definition gives.
         expected: DataType,
     },
-    /// A name or a sequence of ids that is no path of a value.
-    #[error("entry {entry} does not name a resource or resource instance")]
+    /// A name that is no path of a value.
+    #[error("record {entry} does not name a resource or resource instance")]
     Name {
-        /// The number of the record or entry, from 0.
+        /// The number of the record, from 0.
         entry: usize,
+    },
+    /// A TLV entry that has no place below the path of the request: an id of a level above is
+    /// missing, the id is 65535, or there is a second instance where there may be one.
+    #[error("the TLV entry at byte {offset} has no place below the path of the request")]
+    Id {
+        /// Where the entry begins.
+        offset: usize,
     },
     /// A value for something that the request did not address.
     #[error("{path} lies outside of {target}, which the request addresses")]

@@ -14,14 +14,22 @@
 
 extern crate alloc;
 
+mod cbor;
 mod error;
 pub mod link;
+mod rfc3339;
+mod senml;
+mod text;
+mod tlv;
+mod tree;
+mod typed;
 
 pub use error::{DecodeError, EncodeError};
 
 use alloc::vec::Vec;
 use bytes::Bytes;
-use lwm2m_core::{ContentFormat, Model, Node, ObjectInstance, Path, Value};
+use lwm2m_core::{ContentFormat, Model, Node, ObjectInstance, Path, Resource, Value};
+use tree::{Sink, Target, Tree};
 
 /// A value with its path and the time it was taken at.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,10 +45,18 @@ pub struct Timed {
 
 /// Whether `format` can carry what lives at `path`, as far as the path alone tells.
 #[must_use]
-pub fn supports(format: ContentFormat, path: &Path) -> bool {
-    let _ = path;
-    let _ = format;
-    false
+pub const fn supports(format: ContentFormat, path: &Path) -> bool {
+    match format {
+        ContentFormat::TEXT | ContentFormat::OPAQUE | ContentFormat::CBOR => path.depth() >= 3,
+        ContentFormat::TLV => path.depth() >= 1,
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => true,
+        _ => false,
+    }
+}
+
+/// Whether nodes of some path can be encoded in, and decoded from, `format`.
+const fn is_known(format: ContentFormat) -> bool {
+    supports(format, &Path::resource(0, 0, 0))
 }
 
 /// Encodes `node`, which is what lives at `path`. Paths within the payload are absolute.
@@ -48,15 +64,39 @@ pub fn supports(format: ContentFormat, path: &Path) -> bool {
 /// # Errors
 /// The format cannot carry the node, or the node does not go with the path.
 pub fn encode(format: ContentFormat, path: &Path, node: &Node) -> Result<Bytes, EncodeError> {
-    let _ = (path, node);
-    Err(EncodeError::UnsupportedFormat(format))
+    if node.depth() != path.depth() {
+        return Err(EncodeError::WrongNode { path: *path });
+    }
+    match (format, node) {
+        (ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR, _) => {
+            senml::encode(format, path, node)
+        }
+        (ContentFormat::TLV, _) => tlv::encode(path, node),
+        (_, Node::Resource(Resource::Single(value)) | Node::ResourceInstance(value)) => {
+            encode_value(format, path, value)
+        }
+        _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path: *path }),
+        _ => Err(EncodeError::UnsupportedFormat(format)),
+    }
+}
+
+/// Encodes one value in a format that holds no more than that.
+fn encode_value(format: ContentFormat, path: &Path, value: &Value) -> Result<Bytes, EncodeError> {
+    match format {
+        ContentFormat::TEXT => text::encode_text(path, value),
+        ContentFormat::OPAQUE => text::encode_opaque(path, value),
+        ContentFormat::CBOR => Ok(cbor::encode(value)),
+        _ => Err(EncodeError::UnsupportedFormat(format)),
+    }
 }
 
 /// Decodes what lives at `path`: the returned node is of the kind that goes with the number of
 /// ids of the path. Of several values of one path in time, the newest is taken.
 ///
-/// `model` gives types and multiplicity where the format cannot tell. A resource that it does not
-/// know keeps the type that the format tells; it is Opaque in TLV and String in text.
+/// `model` gives types and multiplicity where the format cannot tell, and both are checked where
+/// it can. A resource that the model does not know keeps the type that the format tells; it is
+/// Opaque in TLV and String in text. The numbers that formats had before they were registered
+/// (1541 to 1543) are understood.
 ///
 /// # Errors
 /// The format is not supported, or the payload is malformed, does not go with the model, or holds
@@ -67,25 +107,72 @@ pub fn decode(
     payload: &[u8],
     model: &dyn Model,
 ) -> Result<Node, DecodeError> {
-    let _ = (path, payload, model);
-    Err(DecodeError::UnsupportedFormat(format))
+    let target = Target { path: *path, model };
+    let mut tree = Tree::default();
+    decode_into(format, target, payload, &mut tree)?;
+    tree.into_node(&target)
 }
 
 /// Decodes the values at or below `path` in the order of the payload, with their times.
 ///
 /// # Errors
-/// As [`decode`].
+/// As [`decode`], except that a path may have several values.
 pub fn decode_timed(
     format: ContentFormat,
     path: &Path,
     payload: &[u8],
     model: &dyn Model,
 ) -> Result<Vec<Timed>, DecodeError> {
-    let _ = (path, payload, model);
-    Err(DecodeError::UnsupportedFormat(format))
+    let mut values = Vec::new();
+    decode_into(format, Target { path: *path, model }, payload, &mut values)?;
+    Ok(values)
+}
+
+fn decode_into(
+    format: ContentFormat,
+    target: Target<'_>,
+    payload: &[u8],
+    sink: &mut dyn Sink,
+) -> Result<(), DecodeError> {
+    let (format, path) = (format.canonical(), target.path);
+    if !is_known(format) {
+        return Err(DecodeError::UnsupportedFormat(format));
+    }
+    if !supports(format, &path) {
+        return Err(DecodeError::UnsuitableFormat { format, path });
+    }
+    match format {
+        ContentFormat::TLV => tlv::decode(target, payload, sink),
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
+            senml::decode(format, target, payload, sink)
+        }
+        _ => sink.value(path, None, decode_value(format, target, payload)?),
+    }
+}
+
+/// Decodes a format that holds one value.
+fn decode_value(
+    format: ContentFormat,
+    target: Target<'_>,
+    payload: &[u8],
+) -> Result<Value, DecodeError> {
+    let path = target.path;
+    if path.depth() == 3 && target.is_multiple() {
+        return Err(DecodeError::UnsuitableFormat { format, path });
+    }
+    let data_type = target.admit(&path)?;
+    match format {
+        ContentFormat::TEXT => text::decode_text(path, data_type, payload),
+        ContentFormat::OPAQUE => text::decode_opaque(path, data_type, payload),
+        ContentFormat::CBOR => cbor::decode(path, data_type, payload),
+        _ => Err(DecodeError::UnsupportedFormat(format)),
+    }
 }
 
 /// Encodes the payload of Create on `/object`; without `instance` the client chooses the id.
+///
+/// In TLV the resources then stand without an Object Instance TLV. In SenML the names have 65535
+/// in place of the instance id, as OMA defines it for LwM2M CBOR only: prefer TLV for that.
 ///
 /// # Errors
 /// As [`encode`].
@@ -95,12 +182,22 @@ pub fn encode_create(
     instance: Option<u16>,
     values: &ObjectInstance,
 ) -> Result<Bytes, EncodeError> {
-    let _ = (object, instance, values);
-    Err(EncodeError::UnsupportedFormat(format))
+    let path = Path::object(object);
+    match format {
+        ContentFormat::TLV => tlv::encode_create(&path, instance, values),
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
+            senml::encode_create(format, path, instance, values)
+        }
+        _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path }),
+        _ => Err(EncodeError::UnsupportedFormat(format)),
+    }
 }
 
 /// Decodes the payload of Create on `/object`: the id of the new instance, if the server chose
 /// one, and its resources.
+///
+/// In SenML, names are taken as `/o/i/r`, and without an id as `/o/65535/r`, `/o/r`, or `r`
+/// without a slash before it.
 ///
 /// # Errors
 /// As [`decode`]; also for a payload with more than one instance.
@@ -110,6 +207,20 @@ pub fn decode_create(
     payload: &[u8],
     model: &dyn Model,
 ) -> Result<(Option<u16>, ObjectInstance), DecodeError> {
-    let _ = (object, payload, model);
-    Err(DecodeError::UnsupportedFormat(format))
+    let (format, path) = (format.canonical(), Path::object(object));
+    let target = Target { path, model };
+    let mut tree = Tree::default();
+    let id = match format {
+        ContentFormat::TLV => tlv::decode_create(target, payload, &mut tree)?,
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
+            senml::decode_create(format, target, payload, &mut tree)?
+        }
+        _ if is_known(format) => return Err(DecodeError::UnsuitableFormat { format, path }),
+        _ => return Err(DecodeError::UnsupportedFormat(format)),
+    };
+    let instance = Target { path: Path::instance(object, id.unwrap_or(0)), model };
+    match tree.into_node(&instance)? {
+        Node::ObjectInstance(values) => Ok((id, values)),
+        _ => Err(DecodeError::NoValue { path }),
+    }
 }

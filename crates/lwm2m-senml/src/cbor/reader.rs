@@ -1,11 +1,11 @@
 //! Reading records from CBOR.
 
+use super::item::{bytes, number, syntax, text};
 use crate::record::{Draft, Field, Source};
 use crate::{Error, Number, Record};
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
-use minicbor::data::{Tag, Type};
+use minicbor::data::Type;
 use minicbor::decode::Decoder;
 
 /// The records of a pack in CBOR, one after another. Strings of definite length are borrowed from
@@ -26,8 +26,6 @@ enum State {
     End,
 }
 
-const DECIMAL_FRACTION: u64 = 4;
-
 impl<'a> Reader<'a> {
     /// Reads the pack in `input`.
     #[must_use]
@@ -36,7 +34,7 @@ impl<'a> Reader<'a> {
     }
 
     fn syntax(&self, expected: &'static str) -> Error {
-        Error::Syntax { offset: self.offset(), expected }
+        syntax(&self.decoder, expected)
     }
 
     /// The type of the next item.
@@ -93,7 +91,7 @@ impl<'a> Reader<'a> {
     fn field(&mut self) -> Result<Option<Field>, Error> {
         match self.peek()? {
             Type::String | Type::StringIndef => {
-                let name = self.text()?;
+                let name = text(&mut self.decoder)?;
                 if name.ends_with('_') {
                     return Err(Error::MustUnderstand { offset: self.offset() });
                 }
@@ -104,45 +102,6 @@ impl<'a> Reader<'a> {
                 Ok(Field::from_label(label))
             }
         }
-    }
-
-    #[inline]
-    fn text(&mut self) -> Result<Cow<'a, str>, Error> {
-        let syntax = self.syntax("a text");
-        if self.peek()? == Type::String {
-            return self.decoder.str().map(Cow::Borrowed).map_err(|_| syntax);
-        }
-        let parts = self.decoder.str_iter().map_err(|_| syntax)?;
-        parts.collect::<Result<String, _>>().map(Cow::Owned).map_err(|_| syntax)
-    }
-
-    /// A number as JSON has it: integer, float, or decimal fraction.
-    #[inline]
-    fn plain_number(&mut self, kind: Type) -> Option<Number> {
-        match kind {
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 => {
-                let value = self.decoder.u64().ok()?;
-                Some(i64::try_from(value).map_or(Number::Unsigned(value), Number::Integer))
-            }
-            Type::I8 | Type::I16 | Type::I32 | Type::I64 => {
-                self.decoder.i64().ok().map(Number::Integer)
-            }
-            Type::F16 | Type::F32 | Type::F64 => self.decoder.f64().ok().map(Number::Float),
-            Type::Tag => self.decimal_fraction(),
-            _ => None,
-        }
-    }
-
-    /// Tag 4: an array of exponent and mantissa.
-    fn decimal_fraction(&mut self) -> Option<Number> {
-        let tag = self.decoder.tag().ok()?;
-        if tag != Tag::new(DECIMAL_FRACTION) || self.decoder.array().ok()? != Some(2) {
-            return None;
-        }
-        let exponent = self.decoder.i16().ok()?;
-        let mantissa = self.decoder.i64().ok()?;
-        // By way of the text, which is rounded correctly.
-        alloc::format!("{mantissa}e{exponent}").parse().ok().map(Number::Float)
     }
 }
 
@@ -168,20 +127,14 @@ impl<'a> Source<'a> for Reader<'a> {
     #[inline]
     fn string(&mut self, field: Field) -> Result<Cow<'a, str>, Error> {
         match self.peek()? {
-            Type::String | Type::StringIndef => self.text(),
+            Type::String | Type::StringIndef => text(&mut self.decoder),
             _ => Err(self.wrong_type(field)),
         }
     }
 
     fn data(&mut self, field: Field) -> Result<Cow<'a, [u8]>, Error> {
-        let syntax = self.syntax("bytes");
         match self.peek()? {
-            Type::Bytes => self.decoder.bytes().map(Cow::Borrowed).map_err(|_| syntax),
-            Type::BytesIndef => {
-                let parts = self.decoder.bytes_iter().map_err(|_| syntax)?;
-                let parts: Vec<&[u8]> = parts.collect::<Result<_, _>>().map_err(|_| syntax)?;
-                Ok(Cow::Owned(parts.concat()))
-            }
+            Type::Bytes | Type::BytesIndef => bytes(&mut self.decoder),
             _ => Err(self.wrong_type(field)),
         }
     }
@@ -196,7 +149,7 @@ impl<'a> Source<'a> for Reader<'a> {
         if kind == Type::Null {
             return self.decoder.null().map(|()| None).map_err(|_| self.syntax("a value"));
         }
-        match self.plain_number(kind) {
+        match number(&mut self.decoder, kind) {
             Some(number) if number.is_finite() => Ok(Some(number)),
             _ => Err(self.wrong_type(field)),
         }

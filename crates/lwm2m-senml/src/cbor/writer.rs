@@ -1,13 +1,12 @@
 //! Writing records as CBOR.
 
+use super::item::{Written, write_float};
 use crate::Error;
 use crate::json::whole;
 use crate::record::{Field, Number, Record, Value};
 use alloc::vec::Vec;
 use minicbor::Encoder;
 use minicbor::encode::Error as Refused;
-
-type Written = Result<(), Refused<core::convert::Infallible>>;
 
 /// Writes a pack with definite lengths. Integers are exact; a float takes 4 bytes if they hold it,
 /// else 8 (2 are not written, since small devices do not read them).
@@ -94,7 +93,7 @@ impl Output<'_> {
         match number {
             Number::Integer(v) => encoder.i64(v).map(drop),
             Number::Unsigned(v) => encoder.u64(v).map(drop),
-            Number::Float(v) => float(encoder, v),
+            Number::Float(v) => write_float(encoder, v),
         }
     }
 
@@ -109,16 +108,6 @@ impl Output<'_> {
             Value::Data(v) => self.key(Field::Data)?.bytes(v).map(drop),
             Value::Null => self.key(Field::Value)?.null().map(drop),
         }
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "tried, and undone if it loses anything")]
-fn float(encoder: &mut Encoder<Vec<u8>>, value: f64) -> Written {
-    let short = value as f32;
-    if f64::from(short).to_bits() == value.to_bits() {
-        encoder.f32(short).map(drop)
-    } else {
-        encoder.f64(value).map(drop)
     }
 }
 

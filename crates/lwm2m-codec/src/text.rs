@@ -1,0 +1,90 @@
+//! Formats that hold the bytes of one value: text/plain (7.4.1) and opaque (7.4.2).
+
+use crate::typed::{object_link, utf8};
+use crate::{DecodeError, EncodeError};
+use alloc::string::{String, ToString};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
+use bytes::Bytes;
+use lwm2m_core::{ContentFormat, DataType, Path, Value};
+
+/// Writes with padding; reads without it, too.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+pub(crate) fn encode_text(path: &Path, value: &Value) -> Result<Bytes, EncodeError> {
+    let text: String = match value {
+        Value::String(v) | Value::CoreLink(v) => v.clone(),
+        Value::Integer(v) | Value::Time(v) => v.to_string(),
+        Value::UnsignedInteger(v) => v.to_string(),
+        // Never with an exponent.
+        Value::Float(v) if v.is_finite() => v.to_string(),
+        Value::Float(_) => {
+            return Err(EncodeError::NotFinite { format: ContentFormat::TEXT, path: *path });
+        }
+        Value::Boolean(v) => String::from(if *v { "1" } else { "0" }),
+        Value::Opaque(v) => STANDARD.encode(v),
+        Value::ObjectLink(v) => v.to_string(),
+    };
+    Ok(Bytes::from(text))
+}
+
+pub(crate) fn decode_text(
+    path: Path,
+    data_type: Option<DataType>,
+    payload: &[u8],
+) -> Result<Value, DecodeError> {
+    let expected = data_type.unwrap_or(DataType::String);
+    let text = utf8(path, payload)?;
+    let value = match expected {
+        DataType::String => Some(Value::String(text)),
+        DataType::CoreLink => Some(Value::CoreLink(text)),
+        DataType::Integer => decimal(&text).map(Value::Integer),
+        DataType::Time => decimal(&text).map(Value::Time),
+        DataType::UnsignedInteger => decimal(&text).map(Value::UnsignedInteger),
+        DataType::Float => float(&text).map(Value::Float),
+        DataType::Boolean => match text.as_str() {
+            "0" => Some(Value::Boolean(false)),
+            "1" => Some(Value::Boolean(true)),
+            _ => None,
+        },
+        DataType::Opaque => LENIENT.decode(text).ok().map(|v| Value::Opaque(v.into())),
+        DataType::ObjectLink => object_link(&text).map(Value::ObjectLink),
+        DataType::None => None,
+    };
+    value.ok_or(DecodeError::Type { path, expected })
+}
+
+pub(crate) fn encode_opaque(path: &Path, value: &Value) -> Result<Bytes, EncodeError> {
+    match value {
+        Value::Opaque(bytes) => Ok(bytes.clone()),
+        _ => Err(EncodeError::UnsuitableFormat { format: ContentFormat::OPAQUE, path: *path }),
+    }
+}
+
+pub(crate) fn decode_opaque(
+    path: Path,
+    data_type: Option<DataType>,
+    payload: &[u8],
+) -> Result<Value, DecodeError> {
+    match data_type {
+        None | Some(DataType::Opaque) => Ok(Value::Opaque(Bytes::copy_from_slice(payload))),
+        Some(_) => Err(DecodeError::UnsuitableFormat { format: ContentFormat::OPAQUE, path }),
+    }
+}
+
+/// An integer in ASCII digits with at most a minus before it.
+fn decimal<T: core::str::FromStr>(text: &str) -> Option<T> {
+    if text.starts_with('+') { None } else { text.parse().ok() }
+}
+
+fn float(text: &str) -> Option<f64> {
+    // Only digits and what goes with them: neither nan nor infinity.
+    let numeric = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
+    let value: Option<f64> = if text.bytes().all(numeric) { decimal(text) } else { None };
+    value.filter(|value| value.is_finite())
+}

@@ -1,0 +1,164 @@
+//! Where decoded values go: into a tree, or into a list with their times.
+
+use crate::{DecodeError, Timed};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use lwm2m_core::{DataType, Model, Node, Object, ObjectInstance, Path, Resource, Value};
+
+/// What a decoder hands over, one value after another.
+pub(crate) trait Sink {
+    /// A value, whose path lies at or below the path of the request.
+    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeError>;
+
+    /// The presence of an object instance or multiple resource, which may turn out to be empty.
+    fn container(&mut self, path: Path) -> Result<(), DecodeError>;
+}
+
+/// What a request addresses, and the rules that hold for paths below it.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'m> {
+    pub(crate) path: Path,
+    pub(crate) model: &'m dyn Model,
+}
+
+impl Target<'_> {
+    /// Checks that a value may stand at `path`, and gives its data type if the model knows it.
+    pub(crate) fn admit(&self, path: &Path) -> Result<Option<DataType>, DecodeError> {
+        if !self.path.contains(path) {
+            return Err(DecodeError::OutsideTarget { target: self.path, path: *path });
+        }
+        let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
+            return Err(DecodeError::NoValue { path: *path });
+        };
+        let Some(known) = self.model.resource(object, resource) else { return Ok(None) };
+        if known.multiple == (path.depth() == 4) {
+            Ok(Some(known.data_type))
+        } else {
+            Err(DecodeError::Multiplicity { path: *path })
+        }
+    }
+
+    /// Checks that a multiple resource may stand at `path`; object instances always may.
+    pub(crate) fn admit_container(&self, path: &Path) -> Result<(), DecodeError> {
+        let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
+            return Ok(());
+        };
+        match self.model.resource(object, resource) {
+            Some(known) if !known.multiple => Err(DecodeError::Multiplicity { path: *path }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the resource of the request is known to have resource instances.
+    pub(crate) fn is_multiple(&self) -> bool {
+        let ids = (self.path.object_id(), self.path.resource_id());
+        let (Some(object), Some(resource)) = ids else { return false };
+        self.model.resource(object, resource).is_some_and(|known| known.multiple)
+    }
+}
+
+impl Sink for Vec<Timed> {
+    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeError> {
+        self.push(Timed { time, path, value });
+        Ok(())
+    }
+
+    fn container(&mut self, _: Path) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+/// The tree of the newest values.
+#[derive(Default)]
+pub(crate) struct Tree {
+    objects: BTreeMap<u16, Object>,
+    /// The times of those values that have one.
+    times: BTreeMap<Path, f64>,
+}
+
+impl Sink for Tree {
+    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeError> {
+        let &[object, instance, id, ref ri @ ..] = path.ids() else {
+            return Err(DecodeError::NoValue { path });
+        };
+        let instances = &mut self.objects.entry(object).or_default().instances;
+        let resources = &mut instances.entry(instance).or_default().resources;
+        let ri = ri.first();
+        let old = match (resources.get_mut(&id), ri) {
+            (None, _) => None,
+            (Some(Resource::Single(old)), None) => Some(old),
+            (Some(Resource::Multiple(values)), Some(ri)) => values.get_mut(ri),
+            _ => return Err(DecodeError::Multiplicity { path }),
+        };
+        match (old, ri) {
+            (Some(old), _) => {
+                let known = self.times.get(&path).copied();
+                match age(time).partial_cmp(&age(known)) {
+                    Some(Ordering::Greater) => *old = value,
+                    Some(Ordering::Less) => return Ok(()),
+                    _ => return Err(DecodeError::Duplicate { path }),
+                }
+            }
+            (None, None) => {
+                resources.insert(id, Resource::Single(value));
+            }
+            (None, Some(ri)) => {
+                let empty = || Resource::Multiple(BTreeMap::new());
+                if let Resource::Multiple(values) = resources.entry(id).or_insert_with(empty) {
+                    values.insert(*ri, value);
+                }
+            }
+        }
+        match time {
+            Some(time) => self.times.insert(path, time),
+            None => self.times.remove(&path),
+        };
+        Ok(())
+    }
+
+    fn container(&mut self, path: Path) -> Result<(), DecodeError> {
+        let &[object, instance, ref resource @ ..] = path.ids() else { return Ok(()) };
+        let instances = &mut self.objects.entry(object).or_default().instances;
+        let fresh = match resource.first() {
+            None => instances.insert(instance, ObjectInstance::default()).is_none(),
+            Some(id) => {
+                let resources = &mut instances.entry(instance).or_default().resources;
+                resources.insert(*id, Resource::Multiple(BTreeMap::new())).is_none()
+            }
+        };
+        if fresh { Ok(()) } else { Err(DecodeError::Duplicate { path }) }
+    }
+}
+
+/// A measure that is larger for newer values: relative times are newer than absolute ones, which
+/// lie in the past, and no time means now.
+fn age(time: Option<f64>) -> (bool, f64) {
+    const FIRST_ABSOLUTE: f64 = 268_435_456.0;
+    let time = time.unwrap_or(0.0);
+    (time < FIRST_ABSOLUTE, time)
+}
+
+impl Tree {
+    /// The node at the path of the request.
+    pub(crate) fn into_node(mut self, target: &Target<'_>) -> Result<Node, DecodeError> {
+        let path = target.path;
+        let missing = DecodeError::NoValue { path };
+        let &[object, ref below @ ..] = path.ids() else { return Ok(Node::Root(self.objects)) };
+        let mut object = self.objects.remove(&object).unwrap_or_default();
+        let &[instance, ref below @ ..] = below else { return Ok(Node::Object(object)) };
+        let mut instance = object.instances.remove(&instance).unwrap_or_default();
+        let &[resource, ref below @ ..] = below else { return Ok(Node::ObjectInstance(instance)) };
+        let resource = match instance.resources.remove(&resource) {
+            None if target.is_multiple() && below.is_empty() => Resource::Multiple(BTreeMap::new()),
+            found => found.ok_or(missing.clone())?,
+        };
+        match (resource, below.first()) {
+            (resource, None) => Ok(Node::Resource(resource)),
+            (Resource::Multiple(mut values), Some(ri)) => {
+                values.remove(ri).map(Node::ResourceInstance).ok_or(missing)
+            }
+            (Resource::Single(_), Some(_)) => Err(missing),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Scalars as formats carry them, to and from values of data types (OMA LwM2M Core, Appendix C).
+
+use crate::DecodeError;
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bytes::Bytes;
+use lwm2m_core::{DataType, ObjectLink, Path, Value};
+use lwm2m_senml::Value as Scalar;
+
+/// The value that `scalar` stands for in a resource of type `data_type`; without a type, the
+/// scalar's own.
+pub(crate) fn typed(
+    path: Path,
+    data_type: Option<DataType>,
+    scalar: Scalar<'_>,
+) -> Result<Value, DecodeError> {
+    if matches!(scalar, Scalar::Null) {
+        return Err(DecodeError::NoValue { path });
+    }
+    let Some(expected) = data_type else { return own_type(path, scalar) };
+    let value = match (expected, scalar) {
+        (DataType::Integer, scalar) => integer(&scalar).map(Value::Integer),
+        (DataType::Time, scalar) => integer(&scalar).map(Value::Time),
+        (DataType::UnsignedInteger, scalar) => unsigned(&scalar).map(Value::UnsignedInteger),
+        (DataType::Float, scalar) => scalar.number().map(|n| Value::Float(n.as_f64())),
+        (DataType::Boolean, Scalar::Boolean(v)) => Some(Value::Boolean(v)),
+        (DataType::String, Scalar::String(v)) => Some(Value::String(v.into_owned())),
+        (DataType::CoreLink, Scalar::String(v)) => Some(Value::CoreLink(v.into_owned())),
+        (DataType::Opaque, Scalar::Data(v)) => Some(Value::Opaque(opaque(v))),
+        (DataType::ObjectLink, Scalar::ObjectLink(v) | Scalar::String(v)) => {
+            object_link(&v).map(Value::ObjectLink)
+        }
+        _ => None,
+    };
+    value.ok_or(DecodeError::Type { path, expected })
+}
+
+fn own_type(path: Path, scalar: Scalar<'_>) -> Result<Value, DecodeError> {
+    Ok(match scalar {
+        Scalar::Integer(v) => Value::Integer(v),
+        Scalar::Unsigned(v) => Value::UnsignedInteger(v),
+        Scalar::Float(v) => Value::Float(v),
+        Scalar::Boolean(v) => Value::Boolean(v),
+        Scalar::String(v) => Value::String(v.into_owned()),
+        Scalar::Data(v) => Value::Opaque(opaque(v)),
+        Scalar::ObjectLink(v) => {
+            let expected = DataType::ObjectLink;
+            Value::ObjectLink(object_link(&v).ok_or(DecodeError::Type { path, expected })?)
+        }
+        Scalar::Null => return Err(DecodeError::NoValue { path }),
+    })
+}
+
+/// The scalar that stands for a value.
+pub(crate) fn scalar(value: &Value) -> Scalar<'_> {
+    match value {
+        Value::Integer(v) | Value::Time(v) => Scalar::Integer(*v),
+        Value::UnsignedInteger(v) => Scalar::Unsigned(*v),
+        Value::Float(v) => Scalar::Float(*v),
+        Value::Boolean(v) => Scalar::Boolean(*v),
+        Value::String(v) | Value::CoreLink(v) => Scalar::String(Cow::Borrowed(v)),
+        Value::Opaque(v) => Scalar::Data(Cow::Borrowed(v)),
+        Value::ObjectLink(v) => Scalar::ObjectLink(Cow::Owned(v.to_string())),
+    }
+}
+
+/// An integer of 64 bits. A number written with a fraction or exponent counts if it is whole and
+/// below 2^53, up to where a double holds every integer.
+fn integer(scalar: &Scalar<'_>) -> Option<i64> {
+    match scalar {
+        Scalar::Integer(v) => Some(*v),
+        Scalar::Float(v) => whole(*v),
+        _ => None,
+    }
+}
+
+fn unsigned(scalar: &Scalar<'_>) -> Option<u64> {
+    match scalar {
+        Scalar::Integer(v) => u64::try_from(*v).ok(),
+        Scalar::Unsigned(v) => Some(*v),
+        Scalar::Float(v) => u64::try_from(whole(*v)?).ok(),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "tested")]
+fn whole(value: f64) -> Option<i64> {
+    let integer = value as i64;
+    (integer as f64 == value && integer.unsigned_abs() < 1 << 53).then_some(integer)
+}
+
+/// Reads an object link. The null link is also understood as `FFFF:FFFF`, and a closing NUL is
+/// dropped: both are sent by clients in the field.
+pub(crate) fn object_link(text: &str) -> Option<ObjectLink> {
+    let text = text.strip_suffix('\0').unwrap_or(text);
+    if text.eq_ignore_ascii_case("FFFF:FFFF") {
+        return Some(ObjectLink::NULL);
+    }
+    text.parse().ok()
+}
+
+fn opaque(bytes: Cow<'_, [u8]>) -> Bytes {
+    match bytes {
+        Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    }
+}
+
+/// UTF-8 of a value of `path`.
+pub(crate) fn utf8(path: Path, bytes: &[u8]) -> Result<String, DecodeError> {
+    let text = core::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8 { path })?;
+    Ok(text.to_owned())
+}
+
+/// The ids of `path` behind the first `depth` ones, with slashes between.
+pub(crate) fn relative(path: &Path, depth: usize) -> String {
+    let ids: Vec<_> = path.ids().iter().skip(depth).map(ToString::to_string).collect();
+    ids.join("/")
+}
