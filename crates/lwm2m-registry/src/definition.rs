@@ -1,0 +1,318 @@
+//! Object and resource definitions (OMA LwM2M Core, Appendix D).
+
+use crate::range::{Range, RangeError};
+use crate::tables;
+use crate::text::Text;
+use alloc::vec::Vec;
+use lwm2m_core::{DataType, ObjectVersion, Operations, Resource, ResourceModel, Value, Version};
+
+/// The definition of one version of an object.
+#[derive(Clone, Debug)]
+pub struct ObjectDefinition {
+    pub(crate) id: u16,
+    pub(crate) version: ObjectVersion,
+    pub(crate) lwm2m_version: Version,
+    pub(crate) multiple: bool,
+    pub(crate) mandatory: bool,
+    pub(crate) name: Text,
+    pub(crate) urn: Text,
+    pub(crate) resources: Resources,
+}
+
+/// Where the resource definitions of an object are.
+#[derive(Clone, Debug)]
+pub(crate) enum Resources {
+    /// A stretch of the built-in lists.
+    Shared { start: u16, len: u16 },
+    /// Definitions of the application, sorted by id.
+    Owned(Vec<ResourceDefinition>),
+}
+
+/// The definition of one resource.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ResourceDefinition {
+    pub(crate) id: u16,
+    pub(crate) data_type: DataType,
+    pub(crate) operations: Operations,
+    pub(crate) multiple: bool,
+    pub(crate) mandatory: bool,
+    pub(crate) name: Text,
+    pub(crate) range: Text,
+    pub(crate) units: Text,
+}
+
+impl ObjectDefinition {
+    /// An optional object of one instance without resources, of LwM2M 1.0 and without a URN;
+    /// the `with_` methods change that.
+    #[must_use]
+    pub fn new(id: u16, version: ObjectVersion, name: &str) -> Self {
+        Self {
+            id,
+            version,
+            lwm2m_version: Version::V1_0,
+            multiple: false,
+            mandatory: false,
+            name: name.into(),
+            urn: Text::empty(),
+            resources: Resources::Owned(Vec::new()),
+        }
+    }
+
+    /// Allows several instances.
+    #[must_use]
+    pub fn with_multiple_instances(mut self) -> Self {
+        self.multiple = true;
+        self
+    }
+
+    /// Demands the object of every client.
+    #[must_use]
+    pub fn with_mandatory(mut self) -> Self {
+        self.mandatory = true;
+        self
+    }
+
+    /// Sets the enabler version that the object needs.
+    #[must_use]
+    pub fn with_lwm2m_version(mut self, version: Version) -> Self {
+        self.lwm2m_version = version;
+        self
+    }
+
+    /// Sets the URN.
+    #[must_use]
+    pub fn with_urn(mut self, urn: &str) -> Self {
+        self.urn = urn.into();
+        self
+    }
+
+    /// Adds a resource, in place of an earlier one of the same id.
+    #[must_use]
+    pub fn with_resource(mut self, resource: ResourceDefinition) -> Self {
+        let mut list: Vec<_> = self.resources().cloned().collect();
+        match list.binary_search_by_key(&resource.id, |r| r.id) {
+            Ok(place) => list.splice(place..=place, [resource]).for_each(drop),
+            Err(place) => list.insert(place, resource),
+        }
+        self.resources = Resources::Owned(list);
+        self
+    }
+
+    /// The object id.
+    #[must_use]
+    pub const fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// The version of this definition.
+    #[must_use]
+    pub const fn version(&self) -> ObjectVersion {
+        self.version
+    }
+
+    /// The oldest enabler version that the object works with.
+    #[must_use]
+    pub const fn lwm2m_version(&self) -> Version {
+        self.lwm2m_version
+    }
+
+    /// Whether several instances are allowed.
+    #[must_use]
+    pub const fn multiple(&self) -> bool {
+        self.multiple
+    }
+
+    /// Whether every client must have the object.
+    #[must_use]
+    pub const fn mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    /// The name, in English.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// The URN, such as `urn:oma:lwm2m:oma:3:1.1`; empty if the application gave none.
+    #[must_use]
+    pub fn urn(&self) -> &str {
+        self.urn.as_str()
+    }
+
+    /// The definition of a resource.
+    #[must_use]
+    pub fn resource(&self, id: u16) -> Option<&ResourceDefinition> {
+        let (shared, owned) = self.slices();
+        match owned.binary_search_by_key(&id, |r| r.id) {
+            Ok(place) => owned.get(place),
+            Err(_) => {
+                let place = shared.partition_point(|row| built_in(row).is_some_and(|r| r.id < id));
+                built_in(shared.get(place)?).filter(|r| r.id == id)
+            }
+        }
+    }
+
+    /// All resource definitions, by ascending id.
+    pub fn resources(&self) -> impl Iterator<Item = &ResourceDefinition> {
+        let (shared, owned) = self.slices();
+        shared.iter().filter_map(built_in).chain(owned)
+    }
+
+    /// The resources as places in the built-in table, and as own ones; one of the two is empty.
+    fn slices(&self) -> (&'static [u16], &[ResourceDefinition]) {
+        match &self.resources {
+            Resources::Shared { start, len } => {
+                let start = usize::from(*start);
+                (tables::LISTS.get(start..start + usize::from(*len)).unwrap_or(&[]), &[])
+            }
+            Resources::Owned(list) => (&[], list),
+        }
+    }
+}
+
+fn built_in(place: &u16) -> Option<&'static ResourceDefinition> {
+    tables::RESOURCES.get(usize::from(*place))
+}
+
+impl ResourceDefinition {
+    /// An optional resource of one instance without range and units; the `with_` methods change
+    /// that.
+    #[must_use]
+    pub fn new(id: u16, name: &str, data_type: DataType, operations: Operations) -> Self {
+        Self {
+            id,
+            data_type,
+            operations,
+            multiple: false,
+            mandatory: false,
+            name: name.into(),
+            range: Text::empty(),
+            units: Text::empty(),
+        }
+    }
+
+    /// Makes it a resource with resource instances.
+    #[must_use]
+    pub fn with_multiple_instances(mut self) -> Self {
+        self.multiple = true;
+        self
+    }
+
+    /// Demands the resource in each object instance.
+    #[must_use]
+    pub fn with_mandatory(mut self) -> Self {
+        self.mandatory = true;
+        self
+    }
+
+    /// Sets the range, written as in the registry: `0..100`, `1..64 bytes`, `"on","off"`.
+    #[must_use]
+    pub fn with_range(mut self, range: &str) -> Self {
+        self.range = range.into();
+        self
+    }
+
+    /// Sets the units.
+    #[must_use]
+    pub fn with_units(mut self, units: &str) -> Self {
+        self.units = units.into();
+        self
+    }
+
+    /// The resource id.
+    #[must_use]
+    pub const fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// The data type; [`DataType::None`] for executables and for a resource without a type.
+    #[must_use]
+    pub const fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    /// What servers may do with it; nothing means that only a bootstrap may set it.
+    #[must_use]
+    pub const fn operations(&self) -> Operations {
+        self.operations
+    }
+
+    /// Whether it has resource instances.
+    #[must_use]
+    pub const fn multiple(&self) -> bool {
+        self.multiple
+    }
+
+    /// Whether each object instance must have it.
+    #[must_use]
+    pub const fn mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    /// The name, in English.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// The range as the registry writes it, often empty.
+    #[must_use]
+    pub fn range_text(&self) -> &str {
+        self.range.as_str()
+    }
+
+    /// The range, read; `None` if there is none, or if it is prose.
+    #[must_use]
+    pub fn range(&self) -> Option<Range> {
+        Range::parse(self.range_text(), self.data_type)
+    }
+
+    /// The units as the registry writes them, often empty.
+    #[must_use]
+    pub fn units(&self) -> &str {
+        self.units.as_str()
+    }
+
+    /// Checks type and range of one value.
+    ///
+    /// # Errors
+    /// Another type (an executable has no value at all), or a value outside of the range.
+    pub fn check(&self, value: &Value) -> Result<(), RangeError> {
+        let (expected, found) = (self.data_type, value.data_type());
+        // The registry forgot the type of one readable resource, which can hold anything.
+        let unknown = expected == DataType::None && !self.operations.executable();
+        if expected != found && !unknown {
+            return Err(RangeError::Type { resource: self.id, expected, found });
+        }
+        match self.range() {
+            Some(range) if !range.contains(value) => {
+                Err(RangeError::OutOfRange { resource: self.id })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that a resource is single or multiple as defined, and each of its values.
+    ///
+    /// # Errors
+    /// As [`Self::check`], or [`RangeError::Instances`].
+    pub fn check_resource(&self, resource: &Resource) -> Result<(), RangeError> {
+        match (resource, self.multiple) {
+            (Resource::Single(value), false) => self.check(value),
+            (Resource::Multiple(values), true) => values.values().try_for_each(|v| self.check(v)),
+            _ => Err(RangeError::Instances { resource: self.id }),
+        }
+    }
+
+    /// The part that decoding and rights depend on.
+    #[must_use]
+    pub const fn model(&self) -> ResourceModel {
+        ResourceModel {
+            data_type: self.data_type,
+            multiple: self.multiple,
+            operations: self.operations,
+            mandatory: self.mandatory,
+        }
+    }
+}

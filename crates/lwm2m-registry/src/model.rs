@@ -1,0 +1,42 @@
+//! The definitions that hold for one device.
+
+use crate::definition::ObjectDefinition;
+use crate::registry::Registry;
+use alloc::collections::BTreeMap;
+use lwm2m_core::{Model, ObjectVersion, ResourceModel};
+
+/// The object versions of one device, as its registration tells them.
+///
+/// An object whose major version is unknown counts as unknown. For an object that the device did
+/// not list the newest definition holds (Security and OSCORE are never listed).
+#[derive(Clone, Debug)]
+pub struct DeviceModel<'r> {
+    registry: &'r Registry,
+    listed: BTreeMap<u16, Option<&'r ObjectDefinition>>,
+}
+
+impl<'r> DeviceModel<'r> {
+    pub(crate) fn new(registry: &'r Registry, versions: &[(u16, ObjectVersion)]) -> Self {
+        let find = |(id, version): &(u16, _)| (*id, registry.object(*id, Some(*version)));
+        Self { registry, listed: versions.iter().map(find).collect() }
+    }
+
+    /// The definition of an object that holds for this device.
+    #[must_use]
+    pub fn object(&self, id: u16) -> Option<&'r ObjectDefinition> {
+        match self.listed.get(&id) {
+            Some(definition) => *definition,
+            None => self.registry.object(id, None),
+        }
+    }
+}
+
+impl Model for DeviceModel<'_> {
+    fn resource(&self, object: u16, resource: u16) -> Option<ResourceModel> {
+        Some(self.object(object)?.resource(resource)?.model())
+    }
+
+    fn multiple_instances(&self, object: u16) -> Option<bool> {
+        Some(self.object(object)?.multiple())
+    }
+}

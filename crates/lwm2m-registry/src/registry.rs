@@ -1,0 +1,98 @@
+//! The registry: built-in definitions below those of the application.
+
+use crate::definition::ObjectDefinition;
+use crate::model::DeviceModel;
+use crate::tables;
+use alloc::vec::Vec;
+use lwm2m_core::ObjectVersion;
+
+static BUILTIN: Registry = Registry { own: Vec::new() };
+
+/// Object definitions by id and version.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Sorted by id and version, each pair once.
+    own: Vec<ObjectDefinition>,
+}
+
+impl Registry {
+    /// The definitions of the OMA registry. They are constants: this takes neither time nor memory.
+    #[must_use]
+    pub fn builtin() -> &'static Self {
+        &BUILTIN
+    }
+
+    /// The definitions of the application in front of the built-in ones. One of the same id and
+    /// version replaces what is built in; of two such definitions the last one holds.
+    #[must_use]
+    pub fn with(definitions: impl IntoIterator<Item = ObjectDefinition>) -> Self {
+        let mut own: Vec<ObjectDefinition> = Vec::new();
+        for definition in definitions {
+            match own.binary_search_by_key(&key(&definition), key) {
+                Ok(place) => own.splice(place..=place, [definition]).for_each(drop),
+                Err(place) => own.insert(place, definition),
+            }
+        }
+        Self { own }
+    }
+
+    /// The definition of an object. Without a version it is the newest one. A version that is not
+    /// known gives the newest known one of the same major version, because minor versions are
+    /// compatible; `None` if there is none.
+    #[must_use]
+    pub fn object(&self, id: u16, version: Option<ObjectVersion>) -> Option<&ObjectDefinition> {
+        let newest = |fits: &dyn Fn(ObjectVersion) -> bool| {
+            self.candidates(id).filter(|d| fits(d.version)).max_by_key(|d| d.version)
+        };
+        match version {
+            None => newest(&|_| true),
+            Some(version) => newest(&|known| known == version)
+                .or_else(|| newest(&|known| known.major == version.major)),
+        }
+    }
+
+    /// The known versions of an object, oldest first.
+    #[must_use]
+    pub fn versions(&self, id: u16) -> Vec<&ObjectDefinition> {
+        let mut versions: Vec<_> = self.candidates(id).collect();
+        versions.sort_by_key(|definition| definition.version);
+        versions
+    }
+
+    /// All definitions: first the built-in ones, then those of the application, each by id and
+    /// version.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectDefinition> {
+        self.layered(tables::OBJECTS, &self.own)
+    }
+
+    /// What holds for a device with the given object versions, see [`DeviceModel`].
+    #[must_use]
+    pub fn model(&self, versions: &[(u16, ObjectVersion)]) -> DeviceModel<'_> {
+        DeviceModel::new(self, versions)
+    }
+
+    fn candidates(&self, id: u16) -> impl Iterator<Item = &ObjectDefinition> {
+        self.layered(of_object(tables::OBJECTS, id), of_object(&self.own, id))
+    }
+
+    fn layered<'a>(
+        &'a self,
+        below: &'a [ObjectDefinition],
+        above: &'a [ObjectDefinition],
+    ) -> impl Iterator<Item = &'a ObjectDefinition> {
+        let visible =
+            |definition: &&_| self.own.binary_search_by_key(&key(definition), key).is_err();
+        below.iter().filter(visible).chain(above)
+    }
+}
+
+fn key(definition: &ObjectDefinition) -> (u16, ObjectVersion) {
+    (definition.id, definition.version)
+}
+
+/// The stretch of a sorted table that is about one object.
+fn of_object(table: &[ObjectDefinition], id: u16) -> &[ObjectDefinition] {
+    let start = table.partition_point(|definition| definition.id < id);
+    let end = table.partition_point(|definition| definition.id <= id);
+    table.get(start..end).unwrap_or(&[])
+}

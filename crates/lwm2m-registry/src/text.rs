@@ -1,0 +1,50 @@
+//! A text of a definition: a place in the built-in pool, or owned.
+
+use crate::tables;
+use alloc::boxed::Box;
+use core::fmt;
+
+/// 16 bytes without a pointer for built-in texts, so that the tables need no relocation.
+#[derive(Clone)]
+pub(crate) struct Text(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Pooled { start: u32, len: u8 },
+    Owned(Box<str>),
+}
+
+impl Text {
+    pub(crate) const fn pooled(start: u32, len: u8) -> Self {
+        Self(Repr::Pooled { start, len })
+    }
+
+    pub(crate) const fn empty() -> Self {
+        Self::pooled(0, 0)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Pooled { start, len } => tables::pooled(*start, *len),
+            Repr::Owned(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(Repr::Owned(text.into()))
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
