@@ -55,12 +55,14 @@ pub(crate) fn read(
         decoder.tag().map_err(|_| broken.clone())?;
     }
     let item = read_item(decoder).map_err(|_| broken)?;
-    if tagged_time || data_type == Some(DataType::Time) {
-        let time = seconds(&item).map(Scalar::Integer);
-        let time = time.ok_or(DecodeError::Type { path, expected: DataType::Time })?;
-        return typed(path, Some(data_type.unwrap_or(DataType::Time)), time);
+    match data_type {
+        Some(DataType::Time) => {}
+        None if tagged_time => {}
+        Some(expected) if tagged_time => return Err(DecodeError::Type { path, expected }),
+        other => return typed(path, other, item),
     }
-    typed(path, data_type, item)
+    let time = seconds(&item).map(Value::Time);
+    time.ok_or(DecodeError::Type { path, expected: DataType::Time })
 }
 
 /// Whole seconds since 1970 of an epoch number or a date in text.

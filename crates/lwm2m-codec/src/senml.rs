@@ -94,7 +94,7 @@ pub(crate) fn decode_create(
     let mut chosen: Option<Option<u16>> = None;
     each(format, payload, |name, time, value| {
         let wrong = DecodeError::Name { entry: name.entry };
-        let (instance, below) = name.below(&target.path).ok_or(wrong.clone())?;
+        let (instance, below) = name.below(&target.path).ok_or_else(|| wrong.clone())?;
         let first = *chosen.get_or_insert(instance);
         let path = target.path.child(first.unwrap_or(0)).map_err(|_| wrong.clone())?;
         if first != instance {

@@ -151,7 +151,7 @@ impl Tree {
         let &[resource, ref below @ ..] = below else { return Ok(Node::ObjectInstance(instance)) };
         let resource = match instance.resources.remove(&resource) {
             None if target.is_multiple() && below.is_empty() => Resource::Multiple(BTreeMap::new()),
-            found => found.ok_or(missing.clone())?,
+            found => found.ok_or_else(|| missing.clone())?,
         };
         match (resource, below.first()) {
             (resource, None) => Ok(Node::Resource(resource)),

@@ -153,7 +153,9 @@ mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
 
-    fn resolved(text: &str) -> Result<Vec<(String, Option<f64>, Option<Value<'_>>)>, Error> {
+    type Plain<'a> = (String, Option<f64>, Option<Value<'a>>);
+
+    fn resolved(text: &str) -> Result<Vec<Plain<'_>>, Error> {
         let records = json::read(text.as_bytes())?;
         let all = resolve(records).map(|r| r.map(|r| (r.name.to_string(), r.time, r.value)));
         all.collect()

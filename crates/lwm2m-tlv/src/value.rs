@@ -22,7 +22,7 @@ pub fn integer(value: &[u8]) -> Result<i64, Error> {
         4 => fixed(value).map(|bytes| i32::from_be_bytes(bytes).into()),
         _ => fixed(value).map(i64::from_be_bytes),
     };
-    number.ok_or(wrong("Integer", value))
+    number.ok_or_else(|| wrong("Integer", value))
 }
 
 /// An Unsigned Integer: 1, 2, 4 or 8 bytes.
@@ -37,7 +37,7 @@ pub fn unsigned(value: &[u8]) -> Result<u64, Error> {
         4 => fixed(value).map(|bytes| u32::from_be_bytes(bytes).into()),
         _ => fixed(value).map(u64::from_be_bytes),
     };
-    number.ok_or(wrong("Unsigned Integer", value))
+    number.ok_or_else(|| wrong("Unsigned Integer", value))
 }
 
 /// A Float: 4 or 8 bytes of IEEE 754.
@@ -50,7 +50,7 @@ pub fn float(value: &[u8]) -> Result<f64, Error> {
         4 => fixed(value).map(|bytes| f32::from_be_bytes(bytes).into()),
         _ => fixed(value).map(f64::from_be_bytes),
     };
-    number.ok_or(wrong("Float", value))
+    number.ok_or_else(|| wrong("Float", value))
 }
 
 /// A Boolean: one byte, 0 or 1.
@@ -97,7 +97,7 @@ mod tests {
         for length in 0..bytes.len() {
             let value = &bytes[..length];
             let number = matches!(length, 1 | 2 | 4 | 8);
-            assert_eq!(integer(value), number.then_some(-1).ok_or(wrong("Integer", value)));
+            assert_eq!(integer(value), number.then_some(-1).ok_or_else(|| wrong("Integer", value)));
             assert_eq!(unsigned(value).is_ok(), number, "{length}");
             assert_eq!(float(value).is_ok(), matches!(length, 4 | 8), "{length}");
             assert_eq!(object_link(value).is_ok(), length == 4, "{length}");

@@ -135,7 +135,6 @@ fn decimal(mut value: u64, output: &mut String) {
     let mut digits = [0u8; 20];
     let mut begin = digits.len();
     for (place, digit) in digits.iter_mut().enumerate().rev() {
-        #[expect(clippy::cast_possible_truncation, reason = "below 10")]
         let last = (value % 10) as u8;
         *digit = b'0' + last;
         begin = place;

@@ -1,0 +1,101 @@
+//! Input that nobody means well with.
+
+use crate::model::{TestModel, hex};
+use lwm2m_codec::{decode, decode_create, decode_timed};
+use lwm2m_core::model::NoModel;
+use lwm2m_core::{ContentFormat, Path};
+use proptest::prelude::*;
+use std::time::{Duration, Instant};
+
+const PATHS: [Path; 6] = [
+    Path::ROOT,
+    Path::object(3),
+    Path::instance(3, 0),
+    Path::resource(3, 0, 6),
+    Path::resource(3, 0, 9),
+    Path::resource_instance(3, 0, 6, 1),
+];
+
+fn survive(payload: &[u8]) {
+    for format in ContentFormat::ALL {
+        for path in &PATHS {
+            let typed = decode(*format, path, payload, &TestModel);
+            let untyped = decode(*format, path, payload, &NoModel);
+            let timed = decode_timed(*format, path, payload, &TestModel);
+            assert!(typed.is_err() || (untyped.is_ok() || timed.is_ok()));
+        }
+        let _ = decode_create(*format, 3, payload, &TestModel);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        survive(&payload);
+    }
+
+    #[test]
+    fn nearly_right_bytes(place in 0usize..121, byte in any::<u8>(), cut in 0usize..122) {
+        let mut payload = hex("C800144F70656E204D6F62696C6520416C6C69616E6365
+            C801164C69676874776569676874204D324D20436C69656E74 C80209333435303030313233 C303312E30
+            8606410001410105 88070842000ED842011388 870841007D42010384 C10964 C10A0F 830B410000
+            C40D5182428F C60E2B30323A3030 C11055");
+        payload[place] = byte;
+        payload.truncate(cut);
+        survive(&payload);
+    }
+
+    #[test]
+    fn nearly_right_text(text in r#"\[(\{"(n|bn|v|vs|vb|t|bv)":("/3/0/9"|-?[0-9.e]{1,6}|true)\},?)*\]?"#) {
+        survive(text.as_bytes());
+    }
+}
+
+// proves: CBOR-04
+#[test]
+fn nested_and_endless_cbor_is_refused() {
+    let nested = [0x81; 10_000];
+    let maps = hex(&"A100".repeat(10_000));
+    let endless = hex("5BFFFFFFFFFFFFFFFF");
+    let unknown = [&hex("81A11864")[..], &nested[..]].concat();
+    let tags = [0xC1; 10_000];
+    for payload in [&nested[..], &maps, &endless, &unknown, &tags, &hex("9BFFFFFFFFFFFFFFFF")] {
+        for format in [ContentFormat::CBOR, ContentFormat::SENML_CBOR] {
+            for path in PATHS.iter().skip(4) {
+                let result = decode(format, path, payload, &TestModel);
+                assert!(result.is_err(), "{format} {path} {result:?}");
+            }
+        }
+        survive(payload);
+    }
+}
+
+/// How long the fastest of some decodings takes.
+fn fastest(path: &Path, payload: &[u8]) -> Duration {
+    let run = || {
+        let begin = Instant::now();
+        let _ = decode(ContentFormat::SENML_JSON, path, payload, &NoModel);
+        begin.elapsed()
+    };
+    (0..3).map(|_| run()).min().unwrap_or_default()
+}
+
+#[test]
+fn time_is_linear_even_with_a_long_base_name() {
+    let pack = |count: usize| {
+        let records: Vec<_> = (0..count).map(|id| format!(r#"{{"n":"{id}","v":1}}"#)).collect();
+        format!(r#"[{{"bn":"/9/0/","n":"60000","v":1}},{}]"#, records.join(","))
+    };
+    let (small, large) = (pack(1_000), pack(32_000));
+    let path = Path::instance(9, 0);
+    assert!(decode(ContentFormat::SENML_JSON, &path, large.as_bytes(), &NoModel).is_ok());
+    let ratio = fastest(&path, large.as_bytes()).as_secs_f64()
+        / fastest(&path, small.as_bytes()).as_secs_f64().max(1e-9);
+    assert!(ratio < 300.0, "32 times the input took {ratio} times as long");
+    let long = format!(
+        r#"[{{"bn":"{}"}},{}{{"n":"1"}}]"#,
+        "a".repeat(100_000),
+        r#"{"n":"1"},"#.repeat(50_000)
+    );
+    assert!(decode(ContentFormat::SENML_JSON, &path, long.as_bytes(), &NoModel).is_err());
+}
