@@ -122,7 +122,8 @@ fn fmt(ci: &mut Context<'_>) -> Outcome {
 }
 
 fn clippy(ci: &mut Context<'_>) -> Outcome {
-    ci.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    ci.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    ci.cargo(&["clippy", "--manifest-path", "fuzz/Cargo.toml", "--", "-D", "warnings"])
 }
 
 fn no_std(ci: &mut Context<'_>) -> Outcome {
