@@ -1,5 +1,7 @@
 //! Payloads against the samples of OMA, round trips, and hostile input.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod create;
 mod golden;
 mod hostile;
