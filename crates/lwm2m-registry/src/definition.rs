@@ -171,7 +171,7 @@ impl ObjectDefinition {
     }
 }
 
-fn built_in(place: &u16) -> Option<&'static ResourceDefinition> {
+fn built_in<'a>(place: &u16) -> Option<&'a ResourceDefinition> {
     tables::RESOURCES.get(usize::from(*place))
 }
 

@@ -1,0 +1,5 @@
+//! Integration tests of the registry.
+
+mod checks;
+mod facts;
+mod layers;
