@@ -5,7 +5,8 @@ use lwm2m_registry::{Range, RangeError, Registry, ResourceDefinition};
 use std::collections::BTreeMap;
 
 fn resource(object: u16, id: u16) -> &'static ResourceDefinition {
-    Registry::builtin().object(object, None).unwrap().resource(id).unwrap()
+    let object = Registry::builtin().object(object, None).expect("a built-in object");
+    object.resource(id).expect("a resource of it")
 }
 
 fn with_range(data_type: DataType, range: &str) -> ResourceDefinition {

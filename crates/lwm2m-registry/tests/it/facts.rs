@@ -8,7 +8,7 @@ const V1_1: ObjectVersion = ObjectVersion::new(1, 1);
 
 fn object(id: u16, minor: u8) -> &'static ObjectDefinition {
     let version = ObjectVersion::new(1, minor);
-    let object = Registry::builtin().object(id, Some(version)).unwrap();
+    let object = Registry::builtin().object(id, Some(version)).expect("a built-in object");
     assert_eq!((object.id(), object.version()), (id, version));
     object
 }
