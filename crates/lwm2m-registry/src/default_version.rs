@@ -1,4 +1,4 @@
-//! The object version that holds where a registration names none (OMA LwM2M Core 7.2.2).
+//! The object version that holds where a registration names none (OMA LwM2M Core 7.2).
 
 use lwm2m_core::{ObjectVersion, Version};
 
