@@ -2,7 +2,10 @@
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{Event, Transmit};
+use crate::event::{Event, FailReason, GoneReason, Transmit};
+use crate::exchange::{Exchanges, Incoming};
+use crate::message::{Code, MessageType, MessageView, OptionNumber, ParseError};
+use crate::messaging::{Content, Expired, Messaging, Owner, Source};
 use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
@@ -10,108 +13,330 @@ use crate::statistics::Statistics;
 use lwm2m_time::Instant;
 
 /// A CoAP endpoint that speaks with any number of peers, as client and as server.
+///
+/// - **Input:** [`handle_datagram`](Self::handle_datagram),
+///   [`handle_timeout`](Self::handle_timeout).
+/// - **Mutators:** [`request`](Self::request), [`respond`](Self::respond),
+///   [`notify`](Self::notify) and the others.
+/// - **Output:** after each of these, [`poll_transmit`](Self::poll_transmit) and
+///   [`poll_event`](Self::poll_event) until both return `None`; then wait for the next input, at
+///   most until [`poll_timeout`](Self::poll_timeout).
+///
+/// What it answers by itself: pings, format errors, critical options that it does not know
+/// (4.02), requests to a proxy (5.05), duplicates, blocks of a body but the last (2.31, 4.08,
+/// 4.13), later blocks of a response, and, when a bound of [`Config`] is reached, all else (5.03).
 #[derive(Debug)]
 pub struct Endpoint {
-    statistics: Statistics,
+    messaging: Messaging,
+    exchanges: Exchanges,
+    /// The latest time that was passed in.
+    now: Instant,
 }
 
 impl Endpoint {
-    /// An endpoint without any state.
+    /// An endpoint without any state. `seed` must be unpredictable outside of tests: tokens and
+    /// message IDs come from it.
     #[must_use]
-    pub fn new(_config: Config, _seed: [u8; 32]) -> Self {
-        Self { statistics: Statistics::default() }
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            messaging: Messaging::new(config, seed),
+            exchanges: Exchanges::new(config, seed),
+            now: Instant::ZERO,
+        }
     }
 
-    /// Takes a datagram in.
-    pub fn handle_datagram(&mut self, _now: Instant, _peer: PeerId, _datagram: &[u8]) {
-        self.statistics.received += 1;
+    // --- input --------------------------------------------------------------------------------
+
+    /// Takes a datagram in. Whatever its bytes are, this neither fails nor panics: bad input is
+    /// answered, reset or dropped, and counted.
+    pub fn handle_datagram(&mut self, now: Instant, peer: PeerId, datagram: &[u8]) {
+        self.now = self.now.max(now);
+        self.messaging.statistics.received += 1;
+        match MessageView::parse(datagram) {
+            Ok(view) => self.handle_message(peer, &view),
+            Err(error) => self.handle_malformed(peer, error),
+        }
+        self.settle(peer);
+        self.settle_touched();
     }
 
-    /// Runs the timers that are due.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    /// Runs the timers that are due; calling it early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        while let Some(expired) = self.messaging.expire(self.now) {
+            match expired {
+                Expired::Undelivered(owner, peer) => {
+                    self.undelivered(owner, FailReason::Timeout, GoneReason::Timeout);
+                    self.settle(peer);
+                }
+                Expired::Quiet(peer) => self.settle(peer),
+            }
+        }
+        self.exchanges.expire(self.now, &mut self.messaging);
+        self.settle_touched();
+    }
+
+    // --- output -------------------------------------------------------------------------------
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        None
+        self.messaging.poll_transmit()
     }
 
-    /// When [`Endpoint::handle_timeout`] wants to be called.
+    /// When [`Endpoint::handle_timeout`] wants to be called, if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.messaging.poll_timeout().into_iter().chain(self.exchanges.poll_timeout()).min()
     }
 
-    /// The next event.
+    /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.exchanges.events.pop_front()
     }
 
-    /// Sends a request.
+    // --- mutators -----------------------------------------------------------------------------
+
+    /// Sends a request. It waits while NSTART others to the peer are under way; its body goes out
+    /// in blocks if it is large. Exactly one [`Event::Response`] or [`Event::Failed`] follows,
+    /// unless it is [cancelled](Self::cancel).
     ///
     /// # Errors
-    /// When a bound is reached.
+    /// When the code is no method, the request cannot be put into messages, or a bound is reached.
     pub fn request(
         &mut self,
-        _now: Instant,
+        now: Instant,
         peer: PeerId,
-        _request: Request,
+        request: Request,
     ) -> Result<RequestId, Error> {
-        Err(Error::TooManyPeers(peer))
+        self.now = self.now.max(now);
+        let id = self.exchanges.request(self.now, &mut self.messaging, peer, request);
+        self.settle_touched();
+        id
     }
 
-    /// Forgets a request or an observation.
-    pub fn cancel(&mut self, _id: RequestId) {}
-
-    /// Ends an observation.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn cancel_observation(&mut self, _now: Instant, id: RequestId) -> Result<RequestId, Error> {
-        Err(Error::UnknownRequest(id))
+    /// Forgets a pending request, or an observation without telling the peer: its next
+    /// notification is rejected, which ends it there. No event follows.
+    pub fn cancel(&mut self, id: RequestId) {
+        self.exchanges.cancel(self.now, &mut self.messaging, id);
+        self.settle_touched();
     }
 
-    /// Answers a request.
+    /// Ends an observation by the same request with Observe = 1 and the same token. The answer
+    /// comes as that of the request whose name is returned.
     ///
     /// # Errors
-    /// When it waits for no answer.
+    /// When `id` observes nothing, or a bound is reached.
+    pub fn cancel_observation(&mut self, now: Instant, id: RequestId) -> Result<RequestId, Error> {
+        self.now = self.now.max(now);
+        let cancellation = self.exchanges.cancel_observation(self.now, &mut self.messaging, id);
+        self.settle_touched();
+        cancellation
+    }
+
+    /// Answers a request: on the acknowledgement if that is not out yet, else as a message of its
+    /// own. A large body is cut into blocks, which the peer fetches without the application.
+    ///
+    /// # Errors
+    /// When the exchange waits for no answer, the code is none of a response, or the response
+    /// cannot be put into messages; then the exchange still waits.
     pub fn respond(
         &mut self,
-        _now: Instant,
+        now: Instant,
         exchange: ExchangeId,
-        _response: Response,
+        response: Response,
     ) -> Result<(), Error> {
-        Err(Error::UnknownExchange(exchange))
+        self.now = self.now.max(now);
+        let done = self.exchanges.respond(self.now, &mut self.messaging, exchange, response);
+        self.settle_touched();
+        done
     }
 
-    /// Notifies an observer.
+    /// Notifies an observer of a newer state. It takes the place of a notification that is still
+    /// in flight. A response of class 4 or 5 ends the observation. At least one notification in
+    /// 24 hours is confirmable, whatever `confirmable` says.
     ///
     /// # Errors
-    /// When it does not observe.
+    /// When the peer does not observe, the code is none of a response, or the notification
+    /// cannot be put into messages.
     pub fn notify(
         &mut self,
-        _now: Instant,
+        now: Instant,
         observer: Observer,
-        _response: Response,
-        _confirmable: bool,
+        response: Response,
+        confirmable: bool,
     ) -> Result<(), Error> {
-        Err(Error::UnknownObserver(observer))
+        self.now = self.now.max(now);
+        let messaging = &mut self.messaging;
+        let done = self.exchanges.notify(self.now, messaging, observer, response, confirmable);
+        self.settle_touched();
+        done
     }
 
-    /// Forgets an observer.
-    pub fn forget_observer(&mut self, _observer: Observer) {}
+    /// Forgets an observer without telling it; no event follows.
+    pub fn forget_observer(&mut self, observer: Observer) {
+        self.exchanges.forget_observer(&mut self.messaging, observer);
+        self.settle_touched();
+    }
 
-    /// Drops all state about a peer.
-    pub fn remove_peer(&mut self, _peer: PeerId) {}
+    /// Forgets all about a peer. Its pending requests end with [`FailReason::Cancelled`].
+    pub fn remove_peer(&mut self, peer: PeerId) {
+        self.exchanges.remove_peer(self.now, &mut self.messaging, peer);
+        self.messaging.remove_peer(peer);
+        self.settle(peer);
+        self.settle_touched();
+    }
+
+    // --- getters ------------------------------------------------------------------------------
 
     /// Whether no state about a peer is left.
     #[must_use]
-    pub fn is_idle(&self, _peer: PeerId) -> bool {
-        true
+    pub fn is_idle(&self, peer: PeerId) -> bool {
+        !self.messaging.knows(peer) && !self.exchanges.knows(peer)
     }
 
     /// The counters.
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
-        &self.statistics
+        &self.messaging.statistics
+    }
+
+    // --- messages -----------------------------------------------------------------------------
+
+    fn handle_malformed(&mut self, peer: PeerId, error: ParseError) {
+        self.messaging.statistics.malformed += 1;
+        if let ParseError::Malformed { kind: MessageType::Confirmable, message_id, .. } = error {
+            self.messaging.reset(peer, message_id);
+        }
+    }
+
+    fn handle_message(&mut self, peer: PeerId, view: &MessageView<'_>) {
+        let message_id = view.message_id();
+        let confirmable = view.kind() == MessageType::Confirmable;
+        match view.kind() {
+            MessageType::Acknowledgement => self.handle_acknowledgement(peer, view),
+            MessageType::Reset => self.handle_reset(peer, view),
+            MessageType::Confirmable | MessageType::NonConfirmable => {
+                let source = Source { peer, message_id, confirmable };
+                if view.code().is_request() {
+                    self.handle_request(source, view);
+                } else if view.code().is_response() {
+                    self.handle_response(source, view);
+                } else if confirmable {
+                    // A ping, or a code of a reserved class.
+                    self.messaging.reset(peer, message_id);
+                }
+            }
+        }
+    }
+
+    fn handle_request(&mut self, source: Source, view: &MessageView<'_>) {
+        if self.messaging.is_duplicate(self.now, source) {
+            return;
+        }
+        if self.messaging.remember(self.now, source) {
+            let incoming = incoming(view);
+            self.exchanges.accept(self.now, &mut self.messaging, source, incoming);
+            return;
+        }
+        let overload = Response::new(Code::SERVICE_UNAVAILABLE);
+        let Response { code, options, payload } = &overload;
+        let content = Content { code: *code, token: view.token(), options, payload };
+        self.messaging.statistics.dropped_overload += 1;
+        self.messaging.reply_unremembered(source, content);
+    }
+
+    fn handle_response(&mut self, source: Source, view: &MessageView<'_>) {
+        if self.messaging.is_duplicate(self.now, source) {
+            return;
+        }
+        let messaging = &mut self.messaging;
+        if self.exchanges.response(self.now, messaging, source.peer, incoming(view), true) {
+            // A response that there is no room to remember is acknowledged all the same.
+            self.messaging.remember(self.now, source);
+            self.messaging.acknowledge(source);
+            return;
+        }
+        self.messaging.statistics.unexpected += 1;
+        // A notification that nobody waits for is rejected in any case, so that it was the last.
+        let notifies = view.options().any(|(number, _)| number == OptionNumber::OBSERVE);
+        if source.confirmable || notifies {
+            self.messaging.reset(source.peer, source.message_id);
+        }
+    }
+
+    fn handle_acknowledgement(&mut self, peer: PeerId, view: &MessageView<'_>) {
+        let (message_id, code) = (view.message_id(), view.code());
+        let Some(owner) = self.messaging.owner_of(peer, message_id) else {
+            self.messaging.statistics.unexpected += 1;
+            return;
+        };
+        if code == Code::EMPTY {
+            match self.messaging.acknowledged(self.now, peer, message_id) {
+                Some(Owner::Call(id)) => {
+                    self.exchanges.call_acknowledged(self.now, &mut self.messaging, id);
+                }
+                Some(Owner::Notification(observer)) => {
+                    self.exchanges.notification_acknowledged(observer);
+                }
+                Some(Owner::Response) | None => {}
+            }
+            return;
+        }
+        match owner {
+            Owner::Call(id)
+                if code.is_response() && self.exchanges.awaits(id, peer, view.token()) =>
+            {
+                self.messaging.acknowledged(self.now, peer, message_id);
+                let messaging = &mut self.messaging;
+                self.exchanges.response(self.now, messaging, peer, incoming(view), false);
+            }
+            _ => self.messaging.statistics.unexpected += 1,
+        }
+    }
+
+    fn handle_reset(&mut self, peer: PeerId, view: &MessageView<'_>) {
+        self.messaging.statistics.resets_received += 1;
+        if view.code() != Code::EMPTY {
+            return;
+        }
+        match self.messaging.rejected(peer, view.message_id()) {
+            Some(owner) => self.undelivered(owner, FailReason::Reset, GoneReason::Reset),
+            None => self.messaging.statistics.unexpected += 1,
+        }
+    }
+
+    fn undelivered(&mut self, owner: Owner, reason: FailReason, gone: GoneReason) {
+        let messaging = &mut self.messaging;
+        match owner {
+            Owner::Call(id) => self.exchanges.call_failed(self.now, messaging, id, reason),
+            Owner::Notification(observer) => {
+                self.exchanges.observer_gone(messaging, observer, gone);
+            }
+            Owner::Response => {}
+        }
+    }
+
+    /// Tells the layers below when nothing about a peer is left.
+    fn settle(&mut self, peer: PeerId) {
+        let idle = Event::PeerIdle { peer };
+        if self.is_idle(peer) && self.exchanges.events.back() != Some(&idle) {
+            self.exchanges.events.push_back(idle);
+        }
+    }
+
+    fn settle_touched(&mut self) {
+        while let Some(peer) = self.exchanges.poll_touched() {
+            self.settle(peer);
+        }
+        self.messaging.statistics.evicted += self.exchanges.take_evicted();
+    }
+}
+
+fn incoming<'a>(view: &MessageView<'a>) -> Incoming<'a> {
+    Incoming {
+        code: view.code(),
+        token: view.token(),
+        options: view.to_options(),
+        payload: view.payload(),
     }
 }

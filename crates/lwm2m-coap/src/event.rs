@@ -1,6 +1,6 @@
 //! What an endpoint tells its application, and what it wants sent.
 
-use crate::message::{Code, Token};
+use crate::message::Token;
 use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
@@ -97,6 +97,9 @@ pub enum FailReason {
     /// The body of the answer is larger than [`Config::max_body`](crate::Config::max_body).
     #[error("the body of the answer is larger than this endpoint accepts")]
     TooLarge,
+    /// So many messages went to the peer within 247 s that no message ID is free.
+    #[error("too many messages went to the peer lately; send again later")]
+    TooManyMessages,
     /// The peer broke a rule of the protocol.
     #[error("the peer broke a rule: {0}")]
     Protocol(ProtocolFault),
@@ -115,9 +118,6 @@ pub enum ProtocolFault {
     /// The representation kept changing while its blocks were fetched.
     #[error("the representation kept changing while its blocks were fetched")]
     Changing,
-    /// An acknowledgement carries a code that is neither empty nor a response.
-    #[error("the answer carries code {0:?}, which is no response")]
-    Code(Code),
 }
 
 /// Why a peer no longer observes.

@@ -11,7 +11,7 @@
 //! | `messaging` | message IDs, acknowledgement, retransmission, duplicates | RFC 7252 section 4 |
 //! | `exchange` | tokens, requests and responses, Observe, blocks | RFC 7252 section 5, 7641, 7959, 9175 |
 //! | `endpoint` | the layers put together | |
-//! | `uri` | `coap` and `coaps` URIs | RFC 7252 section 6 |
+//! | [`uri`] | `coap` and `coaps` URIs | RFC 7252 section 6 |
 //!
 //! ```
 //! use lwm2m_coap::{Code, Config, Endpoint, Event, PeerId, Request, Response};
@@ -46,10 +46,12 @@ mod error;
 mod event;
 mod exchange;
 mod message;
+mod messaging;
 mod peer;
 mod request;
 mod response;
 mod statistics;
+pub mod uri;
 
 pub use config::{Config, TransmissionParams};
 pub use endpoint::Endpoint;

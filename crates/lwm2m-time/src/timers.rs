@@ -55,6 +55,12 @@ impl<K: Ord + Copy> TimerTable<K> {
         self.queue.first().map(|(at, _)| *at)
     }
 
+    /// The key whose deadline is the earliest.
+    #[must_use]
+    pub fn first(&self) -> Option<K> {
+        self.queue.first().map(|(_, key)| *key)
+    }
+
     /// Takes out the earliest timer that is due at `now`. Call it until it returns `None`.
     pub fn pop_expired(&mut self, now: Instant) -> Option<K> {
         let (at, key) = *self.queue.first()?;
@@ -93,7 +99,7 @@ mod tests {
         timers.set('b', at(5));
         timers.set('c', at(3));
         timers.set('a', at(5));
-        assert_eq!(timers.next(), Some(at(3)));
+        assert_eq!((timers.next(), timers.first()), (Some(at(3)), Some('c')));
         assert_eq!(timers.pop_expired(at(2)), None);
         assert_eq!(timers.pop_expired(at(9)), Some('c'));
         assert_eq!(timers.pop_expired(at(9)), Some('a'));

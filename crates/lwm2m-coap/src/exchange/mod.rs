@@ -1,5 +1,206 @@
-//! Requests and responses: tokens, observations and block-wise transfer.
+//! Requests and responses: RFC 7252 section 5, Observe (RFC 7641), block-wise transfer (RFC 7959).
+//!
+//! This layer knows tokens, not message IDs: it hands content to a layer below that delivers it
+//! and reports what became of it, so it needs nothing of how datagrams are acknowledged.
+//!
+//! | module | what |
+//! |---|---|
+//! | `client` | requests of this endpoint, with `transfer` (bodies) and `observation` |
+//! | `server` | requests of peers, with `bodies` (assembled and served), `check`, `key` |
+//! | `observers` | observations that peers hold on this endpoint |
 
 mod block;
+mod bodies;
+mod check;
+mod client;
+mod key;
+mod observation;
+mod observers;
+mod peer;
+mod server;
+mod transfer;
 
 pub use block::{BlockSize, BlockValue};
+
+use crate::config::Config;
+use crate::event::{Event, FailReason};
+use crate::message::{Code, Options, Token};
+use crate::messaging::{Messaging, Refused};
+use crate::peer::{Observer, PeerId, RequestId};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use bodies::Bodies;
+use client::{Call, TokenUse};
+use hashbrown::HashMap;
+use lwm2m_time::{Instant, TimerTable};
+use observation::Observation;
+use observers::Observing;
+use peer::Peer;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use server::Waiting;
+
+/// The largest datagram: RFC 7252 section 4.6.
+const MAX_MESSAGE: usize = 1_152;
+
+/// The bytes that a message has besides its options and its payload: header, token, marker.
+const FRAME: usize = 4 + Token::MAX_LENGTH + 1;
+
+/// The content of a message that came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming<'a> {
+    pub(crate) code: Code,
+    pub(crate) token: Token,
+    pub(crate) options: Options,
+    pub(crate) payload: &'a [u8],
+}
+
+/// The exchange layer towards all peers.
+#[derive(Debug)]
+pub(crate) struct Exchanges {
+    config: Config,
+    random: ChaCha20Rng,
+    peers: HashMap<PeerId, Peer>,
+    next_id: u64,
+    // As client.
+    calls: HashMap<u64, Call>,
+    tokens: HashMap<(PeerId, Token), TokenUse>,
+    observations: HashMap<RequestId, Observation>,
+    /// When to give up waiting for a response that is not a matter of retransmission.
+    responses: TimerTable<u64>,
+    /// The bytes that unfinished bodies of answers take.
+    downloading: usize,
+    // As server.
+    /// Requests that wait for the application; the first is the oldest.
+    waiting: BTreeMap<u64, Waiting>,
+    observers: HashMap<Observer, Observing>,
+    bodies: Bodies,
+    pub(crate) events: VecDeque<Event>,
+    /// Peers that may have lost their last state.
+    touched: Vec<PeerId>,
+}
+
+impl Exchanges {
+    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut random = ChaCha20Rng::from_seed(seed);
+        // The message layer draws from the first stream of the same seed.
+        random.set_stream(1);
+        Self {
+            config,
+            random,
+            peers: HashMap::new(),
+            next_id: 0,
+            calls: HashMap::new(),
+            tokens: HashMap::new(),
+            observations: HashMap::new(),
+            responses: TimerTable::new(),
+            downloading: 0,
+            waiting: BTreeMap::new(),
+            observers: HashMap::new(),
+            bodies: Bodies::new(&config),
+            events: VecDeque::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    pub(crate) fn knows(&self, peer: PeerId) -> bool {
+        self.peers.contains_key(&peer) || self.bodies.knows(peer)
+    }
+
+    /// A peer that may have lost its last state.
+    pub(crate) fn poll_touched(&mut self) -> Option<PeerId> {
+        self.touched.pop()
+    }
+
+    /// How many bodies were dropped before their time since this was asked last.
+    pub(crate) const fn take_evicted(&mut self) -> u64 {
+        self.bodies.take_evicted()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let oldest = self.waiting.first_key_value().map(|(_, waiting)| waiting.expires);
+        oldest.into_iter().chain(self.responses.next()).chain(self.bodies.next()).min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn expire(&mut self, now: Instant, messaging: &mut Messaging) {
+        while let Some(id) = self.responses.pop_expired(now) {
+            self.end_call(now, messaging, id, Err(FailReason::Timeout));
+        }
+        while let Some(entry) = self.waiting.first_entry() {
+            if entry.get().expires > now {
+                break;
+            }
+            let peer = entry.remove().peer;
+            self.with_peer(peer, |peer| peer.waiting -= 1);
+        }
+        self.bodies.expire(now, &mut self.touched);
+    }
+
+    /// Forgets all about a peer; its pending requests end with [`FailReason::Cancelled`].
+    pub(crate) fn remove_peer(&mut self, now: Instant, messaging: &mut Messaging, peer: PeerId) {
+        self.bodies.remove_peer(peer);
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        state.queue.clear();
+        let tokens = core::mem::take(&mut state.observed_by);
+        tokens.iter().for_each(|token| {
+            self.observers.remove(&Observer { peer, token: *token });
+        });
+        let (calls, observations) =
+            (core::mem::take(&mut state.calls), core::mem::take(&mut state.observations));
+        for id in calls {
+            self.end_call(now, messaging, id, Err(FailReason::Cancelled));
+        }
+        for id in observations {
+            self.forget_observation(now, messaging, id);
+        }
+        self.waiting.retain(|_, waiting| waiting.peer != peer);
+        self.peers.remove(&peer);
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// A token that no pending request of the peer has.
+    fn fresh_token(&mut self, peer: PeerId) -> Token {
+        loop {
+            let token = Token::from(self.random.next_u64().to_be_bytes());
+            if !self.tokens.contains_key(&(peer, token)) {
+                return token;
+            }
+        }
+    }
+
+    /// Changes the state about a peer, which appears and disappears as needed.
+    fn with_peer<T>(&mut self, peer: PeerId, change: impl FnOnce(&mut Peer) -> T) -> T {
+        let state = self.peers.entry(peer).or_default();
+        let result = change(state);
+        if state.is_empty() {
+            self.peers.remove(&peer);
+            self.touched.push(peer);
+        }
+        result
+    }
+
+    /// The largest block that fits into a message beside so many bytes of options.
+    fn fitting_block(&self, options: usize, wanted: BlockSize) -> Option<BlockSize> {
+        let room = MAX_MESSAGE.checked_sub(FRAME + options)?;
+        (0..=wanted.min(self.config.preferred_block_size).szx())
+            .rev()
+            .filter_map(BlockSize::from_szx)
+            .find(|size| size.bytes() <= room)
+    }
+}
+
+impl From<Refused> for FailReason {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            // A peer with a pending request is known, so this does not happen; were it to, time
+            // would pass without an answer.
+            Refused::Peers => Self::Timeout,
+            Refused::MessageIds => Self::TooManyMessages,
+        }
+    }
+}

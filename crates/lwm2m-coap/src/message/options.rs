@@ -52,10 +52,10 @@ impl Options {
         self.encoded.reserve(old.encoded.len() + value.len() + 5);
         let mut new = Some(value);
         for (existing, existing_value) in old.iter() {
-            if existing > number {
-                if let Some(value) = new.take() {
-                    self.push(number, value);
-                }
+            if existing > number
+                && let Some(value) = new.take()
+            {
+                self.push(number, value);
             }
             self.push(existing, existing_value);
         }

@@ -1,0 +1,219 @@
+//! Bodies of requests that are being assembled, and of responses whose blocks are being fetched.
+
+use super::key::RequestKey;
+use crate::config::Config;
+use crate::message::{Code, Options};
+use crate::peer::PeerId;
+use crate::response::Response;
+use alloc::vec::Vec;
+use core::time::Duration;
+use hashbrown::HashMap;
+use lwm2m_time::{Instant, TimerTable};
+
+/// The unfinished body of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Assembly {
+    pub(super) code: Code,
+    /// The options that all its blocks have.
+    pub(super) options: Options,
+    pub(super) body: Vec<u8>,
+}
+
+/// A response that is longer than a block.
+#[derive(Clone, Debug)]
+pub(super) struct Served {
+    pub(super) key: RequestKey,
+    pub(super) response: Response,
+}
+
+trait Body {
+    fn bytes(&self) -> usize;
+}
+
+impl Body for Assembly {
+    fn bytes(&self) -> usize {
+        self.body.len() + self.options.as_encoded().len()
+    }
+}
+
+impl Body for Served {
+    fn bytes(&self) -> usize {
+        self.response.payload.len()
+    }
+}
+
+/// All bodies, towards all peers.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    assemblies: Store<Assembly>,
+    served: Store<Served>,
+}
+
+impl Bodies {
+    pub(super) fn new(config: &Config) -> Self {
+        let (lifetime, per_peer) = (config.body_lifetime, config.max_assemblies_per_peer);
+        Self {
+            assemblies: Store::new(lifetime, per_peer, config.max_assembly_total),
+            served: Store::new(lifetime, per_peer, config.max_served_total),
+        }
+    }
+
+    pub(super) fn knows(&self, peer: PeerId) -> bool {
+        self.assemblies.by_peer.contains_key(&peer) || self.served.by_peer.contains_key(&peer)
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.assemblies.deadlines.next().into_iter().chain(self.served.deadlines.next()).min()
+    }
+
+    pub(super) const fn take_evicted(&mut self) -> u64 {
+        core::mem::replace(&mut self.assemblies.evicted, 0)
+            + core::mem::replace(&mut self.served.evicted, 0)
+    }
+
+    /// Drops what nobody continued; `touched` learns whose it was.
+    pub(super) fn expire(&mut self, now: Instant, touched: &mut Vec<PeerId>) {
+        self.assemblies.expire(now, touched);
+        self.served.expire(now, touched);
+    }
+
+    pub(super) fn remove_peer(&mut self, peer: PeerId) {
+        self.assemblies.remove_peer(peer);
+        self.served.remove_peer(peer);
+    }
+
+    /// Takes the body out that such a block belongs to.
+    pub(super) fn take_assembly(
+        &mut self,
+        peer: PeerId,
+        code: Code,
+        options: &Options,
+    ) -> Option<Assembly> {
+        self.assemblies.take(peer, |body| body.code == code && body.options == *options)
+    }
+
+    pub(super) fn keep_assembly(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        assembly: Assembly,
+        touched: &mut Vec<PeerId>,
+    ) {
+        self.assemblies.insert(now, peer, assembly, touched);
+    }
+
+    /// The response whose blocks such a request fetches.
+    pub(super) fn served(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        continues: impl Fn(&RequestKey) -> bool,
+    ) -> Option<&Response> {
+        let served = self.served.touch(now, peer, |served| continues(&served.key))?;
+        Some(&served.response)
+    }
+
+    /// Keeps a response in the place of an older one to the same request.
+    pub(super) fn serve(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        served: Served,
+        touched: &mut Vec<PeerId>,
+    ) {
+        self.forget_served(peer, &served.key);
+        self.served.insert(now, peer, served, touched);
+    }
+
+    pub(super) fn forget_served(&mut self, peer: PeerId, key: &RequestKey) {
+        self.served.take(peer, |served| served.key == *key);
+    }
+}
+
+/// Bodies of one kind, bounded per peer and in total; the one that was used longest ago goes
+/// first.
+#[derive(Debug)]
+struct Store<T> {
+    by_peer: HashMap<PeerId, Vec<(u64, T)>>,
+    deadlines: TimerTable<(PeerId, u64)>,
+    next_serial: u64,
+    bytes: usize,
+    evicted: u64,
+    lifetime: Duration,
+    max_per_peer: usize,
+    max_bytes: usize,
+}
+
+impl<T: Body> Store<T> {
+    fn new(lifetime: Duration, max_per_peer: usize, max_bytes: usize) -> Self {
+        Self {
+            by_peer: HashMap::new(),
+            deadlines: TimerTable::new(),
+            next_serial: 0,
+            bytes: 0,
+            evicted: 0,
+            lifetime,
+            max_per_peer,
+            max_bytes,
+        }
+    }
+
+    fn insert(&mut self, now: Instant, peer: PeerId, body: T, touched: &mut Vec<PeerId>) {
+        let own = self.by_peer.entry(peer).or_default();
+        if own.len() >= self.max_per_peer
+            && let Some(eldest) = own.first().map(|(serial, _)| *serial)
+        {
+            self.remove(peer, eldest);
+            self.evicted += 1;
+        }
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        self.bytes += body.bytes();
+        self.deadlines.set((peer, serial), now + self.lifetime);
+        self.by_peer.entry(peer).or_default().push((serial, body));
+        while self.bytes > self.max_bytes {
+            let Some((peer, serial)) = self.deadlines.first() else { break };
+            self.remove(peer, serial);
+            self.evicted += 1;
+            touched.push(peer);
+        }
+    }
+
+    fn take(&mut self, peer: PeerId, which: impl Fn(&T) -> bool) -> Option<T> {
+        let own = self.by_peer.get(&peer)?;
+        let (serial, _) = own.iter().find(|(_, body)| which(body))?;
+        self.remove(peer, *serial)
+    }
+
+    fn touch(&mut self, now: Instant, peer: PeerId, which: impl Fn(&T) -> bool) -> Option<&T> {
+        let (serial, body) = self.by_peer.get(&peer)?.iter().find(|(_, body)| which(body))?;
+        self.deadlines.set((peer, *serial), now + self.lifetime);
+        Some(body)
+    }
+
+    fn remove(&mut self, peer: PeerId, serial: u64) -> Option<T> {
+        let own = self.by_peer.get_mut(&peer)?;
+        let position = own.iter().position(|(other, _)| *other == serial)?;
+        let (_, body) = own.remove(position);
+        if own.is_empty() {
+            self.by_peer.remove(&peer);
+        }
+        self.deadlines.cancel((peer, serial));
+        self.bytes -= body.bytes();
+        Some(body)
+    }
+
+    fn expire(&mut self, now: Instant, touched: &mut Vec<PeerId>) {
+        while let Some((peer, serial)) = self.deadlines.pop_expired(now) {
+            self.remove(peer, serial);
+            touched.push(peer);
+        }
+    }
+
+    fn remove_peer(&mut self, peer: PeerId) {
+        for (serial, body) in self.by_peer.remove(&peer).unwrap_or_default() {
+            self.deadlines.cancel((peer, serial));
+            self.bytes -= body.bytes();
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the options of a message demand before its content counts: RFC 7252 section 5.4.
+
+use super::block::BlockValue;
+use crate::message::{Code, OptionNumber, Options};
+
+/// The options that steer the exchange of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Steering {
+    pub(super) observe: Option<u32>,
+    pub(super) block1: Option<BlockValue>,
+    pub(super) block2: Option<BlockValue>,
+    pub(super) size1: Option<u64>,
+}
+
+/// Checks a request.
+///
+/// # Errors
+/// The code to answer with: 4.02 for a critical option that is unknown, has a value of a wrong
+/// length or is there too often, 4.00 for a reserved block size, 5.05 for a request to a proxy.
+pub(super) fn request(options: &Options) -> Result<Steering, Code> {
+    let mut steering = Steering::default();
+    let mut last = None;
+    for (number, value) in options.iter() {
+        let again = last.replace(number) == Some(number);
+        match number {
+            OptionNumber::PROXY_URI | OptionNumber::PROXY_SCHEME => {
+                return Err(Code::PROXYING_NOT_SUPPORTED);
+            }
+            OptionNumber::OBSERVE if value.len() > 3 => return Err(Code::BAD_OPTION),
+            _ if number.is_critical() && !is_understood(number, value, again) => {
+                return Err(Code::BAD_OPTION);
+            }
+            OptionNumber::BLOCK1 => steering.block1 = Some(block(value)?),
+            OptionNumber::BLOCK2 => steering.block2 = Some(block(value)?),
+            _ => {}
+        }
+    }
+    steering.observe = options.observe();
+    steering.size1 = options.get_uint(OptionNumber::SIZE1);
+    Ok(steering)
+}
+
+/// Whether a response, or a notification, has only critical options that are understood, and an
+/// Observe value that is a sequence number.
+pub(super) fn response(options: &Options) -> bool {
+    let mut last = None;
+    options.iter().all(|(number, value)| {
+        let again = last.replace(number) == Some(number);
+        match number {
+            OptionNumber::OBSERVE => value.len() <= 3,
+            _ => !number.is_critical() || is_understood(number, value, again),
+        }
+    })
+}
+
+fn is_understood(number: OptionNumber, value: &[u8], again: bool) -> bool {
+    // OSCORE belongs to a layer below that took the option away if it was there.
+    number != OptionNumber::OSCORE
+        && number.definition().is_some_and(|(lengths, repeatable)| {
+            lengths.contains(&value.len()) && (repeatable || !again)
+        })
+}
+
+fn block(value: &[u8]) -> Result<BlockValue, Code> {
+    BlockValue::from_bytes(value).ok_or(Code::BAD_REQUEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(list: &[(u16, &[u8])]) -> Options {
+        let mut options = Options::new();
+        list.iter().for_each(|(number, value)| options.push(OptionNumber(*number), value));
+        options
+    }
+
+    #[test]
+    fn critical_options_must_be_understood() {
+        for (list, expected) in [
+            (&[(65_001, &b""[..])][..], Err(Code::BAD_OPTION)),
+            (&[(17, b"n"), (17, b"n")], Err(Code::BAD_OPTION)),
+            (&[(17, b"abc")], Err(Code::BAD_OPTION)),
+            (&[(9, b"")], Err(Code::BAD_OPTION)),
+            (&[(6, b"abcd")], Err(Code::BAD_OPTION)),
+            (&[(27, b"\x07")], Err(Code::BAD_REQUEST)),
+            (&[(23, b"\x07")], Err(Code::BAD_REQUEST)),
+            (&[(35, b"coap://x")], Err(Code::PROXYING_NOT_SUPPORTED)),
+            (&[(39, b"coap")], Err(Code::PROXYING_NOT_SUPPORTED)),
+            (&[(3, b"host"), (7, b"\x16"), (65_000, b"x"), (12, b"abc")], Ok(())),
+            (&[(60, b"\x01"), (60, b"\x02"), (11, b"a"), (11, b"b")], Ok(())),
+        ] {
+            assert_eq!(request(&with(list)).map(|_| ()), expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn responses_may_not_have_a_long_sequence_number() {
+        assert!(response(&with(&[(6, b"abc"), (2_000, b"")])));
+        assert!(!response(&with(&[(6, b"abcd")])));
+        assert!(!response(&with(&[(2_001, b"")])));
+    }
+}

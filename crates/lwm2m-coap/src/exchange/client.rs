@@ -1,0 +1,549 @@
+//! The client's side: requests of this endpoint and what they lead to.
+
+use super::block::BlockValue;
+use super::check;
+use super::observation::{Freshness, Observation};
+use super::transfer::{Limits, Step, Transfer, Upload, first_answer};
+use super::{Exchanges, FRAME, Incoming, MAX_MESSAGE};
+use crate::error::Error;
+use crate::event::{Event, FailReason, ProtocolFault};
+use crate::message::{Code, OptionNumber, Token};
+use crate::messaging::{Content, Delivery, Messaging, Owner};
+use crate::peer::{PeerId, RequestId};
+use crate::request::Request;
+use crate::response::Response;
+use bytes::Bytes;
+use lwm2m_time::Instant;
+
+/// The most bytes that the options of a block-wise transfer add to those of the request.
+const BLOCK_OPTIONS: usize = 24;
+
+/// A request that has no complete answer yet, or the fetching of a large notification.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) peer: PeerId,
+    request: Request,
+    transfer: Transfer,
+    stage: Stage,
+    purpose: Purpose,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// It waits for its turn.
+    Queued,
+    /// A message is out; a confirmable one is not acknowledged yet and takes one of the turns.
+    Sent(Token, Delivery),
+    /// The peer has the message, its response is still to come.
+    Acknowledged(Token),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purpose {
+    /// The application asked.
+    Request,
+    /// The application ends the observation that has this token.
+    Cancellation(Token),
+    /// Blocks of a notification.
+    Fetch(RequestId),
+}
+
+/// Whom a token belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TokenUse {
+    Call(u64),
+    Observation(RequestId),
+}
+
+impl Exchanges {
+    pub(crate) fn request(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        peer: PeerId,
+        request: Request,
+    ) -> Result<RequestId, Error> {
+        self.begin(now, messaging, peer, request, Purpose::Request)
+    }
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        peer: PeerId,
+        mut request: Request,
+        purpose: Purpose,
+    ) -> Result<RequestId, Error> {
+        if !request.code.is_request() {
+            return Err(Error::Code);
+        }
+        let pending = self.peers.get(&peer).map_or(0, |peer| peer.calls.len());
+        if pending >= self.config.max_pending_per_peer {
+            return Err(Error::TooManyPending(peer));
+        }
+        if !messaging.has_room_for(peer) {
+            return Err(Error::TooManyPeers(peer));
+        }
+        let transfer = self.first_transfer(&mut request)?;
+        let id = self.id();
+        let call = Call { peer, request, transfer, stage: Stage::Queued, purpose };
+        self.enqueue(now, messaging, id, call);
+        Ok(RequestId(id))
+    }
+
+    /// How the request goes out: whole if it fits, else in blocks.
+    fn first_transfer(&mut self, request: &mut Request) -> Result<Transfer, Error> {
+        let preferred = self.config.preferred_block_size;
+        request.options.remove(OptionNumber::BLOCK1);
+        request.options.remove(OptionNumber::BLOCK2);
+        if preferred.bytes() < 1_024 {
+            let wish = BlockValue { number: 0, more: false, size: preferred };
+            request.options.push_uint(OptionNumber::BLOCK2, wish.to_uint());
+        }
+        let (options, body) = (request.options.as_encoded().len(), request.payload.len());
+        if body <= preferred.bytes() && FRAME + options + body <= MAX_MESSAGE {
+            return Ok(Transfer::Whole);
+        }
+        let size =
+            self.fitting_block(options + BLOCK_OPTIONS, preferred).ok_or(Error::OptionsTooLong)?;
+        if body.div_ceil(size.bytes()) > BlockValue::MAX_NUMBER as usize {
+            return Err(Error::BodyTooLarge);
+        }
+        Ok(Transfer::Upload(Upload::new(size, self.id())))
+    }
+
+    fn enqueue(&mut self, now: Instant, messaging: &mut Messaging, id: u64, call: Call) {
+        let peer = call.peer;
+        self.calls.insert(id, call);
+        self.with_peer(peer, |peer| {
+            peer.calls.push(id);
+            peer.queue.push_back(id);
+        });
+        self.advance(now, messaging, peer);
+    }
+
+    /// Sends what has its turn.
+    fn advance(&mut self, now: Instant, messaging: &mut Messaging, peer: PeerId) {
+        while let Some(state) = self.peers.get_mut(&peer) {
+            let Some(id) = state.queue.front().copied() else { return };
+            let confirmable = self.calls.get(&id).is_some_and(|call| call.request.confirmable);
+            if confirmable && state.in_flight >= self.config.transmission.nstart {
+                return;
+            }
+            state.queue.pop_front();
+            self.transmit(now, messaging, id);
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, messaging: &mut Messaging, id: u64) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (peer, confirmable) = (call.peer, call.request.confirmable);
+        let token = match call.purpose {
+            Purpose::Cancellation(token) => token,
+            Purpose::Request | Purpose::Fetch(_) => self.fresh_token(peer),
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (options, payload) = call.transfer.message(&call.request);
+        let content =
+            Content { code: call.request.code, token, options: &options, payload: &payload };
+        match messaging.send(now, peer, confirmable, content, Owner::Call(id)) {
+            Ok(delivery) => {
+                call.stage = Stage::Sent(token, delivery);
+                self.tokens.insert((peer, token), TokenUse::Call(id));
+                if confirmable {
+                    self.with_peer(peer, |peer| peer.in_flight += 1);
+                } else {
+                    self.responses.set(id, now + self.config.transmission.response_timeout);
+                }
+            }
+            Err(refused) => self.end_call(now, messaging, id, Err(refused.into())),
+        }
+    }
+
+    /// The peer has the message of a call; the response is to follow.
+    pub(crate) fn call_acknowledged(&mut self, now: Instant, messaging: &mut Messaging, id: u64) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let (Stage::Sent(token, _), true) = (call.stage, call.request.confirmable) {
+            let peer = call.peer;
+            call.stage = Stage::Acknowledged(token);
+            self.responses.set(id, now + self.config.transmission.response_timeout);
+            self.with_peer(peer, |peer| peer.in_flight -= 1);
+            self.advance(now, messaging, peer);
+        }
+    }
+
+    /// The message of a call was rejected or never acknowledged.
+    pub(crate) fn call_failed(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: u64,
+        reason: FailReason,
+    ) {
+        self.end_call(now, messaging, id, Err(reason));
+    }
+
+    /// Whether a call waits for the response to a message with this token.
+    pub(crate) fn awaits(&self, id: u64, peer: PeerId, token: Token) -> bool {
+        self.tokens.get(&(peer, token)) == Some(&TokenUse::Call(id))
+    }
+
+    /// Takes a response or a notification in; `false` if it is to be rejected. `separate` tells
+    /// one that is a message of its own from one that came with an acknowledgement.
+    pub(crate) fn response(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        peer: PeerId,
+        incoming: Incoming<'_>,
+        separate: bool,
+    ) -> bool {
+        let token = incoming.token;
+        let Some(token_use) = self.tokens.get(&(peer, token)).copied() else { return false };
+        let understood = check::response(&incoming.options);
+        let response = Response {
+            code: incoming.code,
+            options: incoming.options,
+            payload: Bytes::copy_from_slice(incoming.payload),
+        };
+        match token_use {
+            TokenUse::Call(id) if !understood => {
+                let fault = FailReason::Protocol(ProtocolFault::CriticalOption);
+                self.end_call(now, messaging, id, Err(fault));
+            }
+            TokenUse::Call(id) => self.answer(now, messaging, id, token, response, separate),
+            TokenUse::Observation(id) if understood => {
+                self.notification(now, messaging, id, response);
+            }
+            TokenUse::Observation(_) => {}
+        }
+        understood
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: u64,
+        token: Token,
+        response: Response,
+        separate: bool,
+    ) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let observed = response.options.observe();
+        if separate && observed.is_some() && matches!(call.purpose, Purpose::Cancellation(_)) {
+            // A notification that was under way when its observation was cancelled.
+            return;
+        }
+        let registers = call.purpose == Purpose::Request
+            && call.request.options.observe() == Some(0)
+            && response.code.is_success()
+            && !matches!(call.transfer, Transfer::Download(_));
+        self.release(messaging, id);
+        if let (true, Some(sequence)) = (registers, observed) {
+            self.observe(now, id, token, sequence);
+        }
+        if self.repeats_with_echo(now, messaging, id, &response) {
+            return;
+        }
+        let transfer = self.take_transfer(id);
+        let limits = self.limits();
+        let Some(call) = self.calls.get(&id) else { return };
+        let step = transfer.answer(&call.request, response, &limits);
+        self.take_step(now, messaging, id, step);
+    }
+
+    fn take_transfer(&mut self, id: u64) -> Transfer {
+        let Some(call) = self.calls.get_mut(&id) else { return Transfer::Whole };
+        self.downloading -= call.transfer.held();
+        core::mem::replace(&mut call.transfer, Transfer::Whole)
+    }
+
+    fn limits(&mut self) -> Limits {
+        Limits {
+            preferred: self.config.preferred_block_size,
+            max_body: self.config.max_body,
+            tag: self.id(),
+        }
+    }
+
+    fn take_step(&mut self, now: Instant, messaging: &mut Messaging, id: u64, step: Step) {
+        match step {
+            Step::Continue(transfer) => self.continue_call(now, messaging, id, transfer),
+            Step::Complete(response) => self.end_call(now, messaging, id, Ok(response)),
+            Step::Failed(reason) => self.end_call(now, messaging, id, Err(reason)),
+        }
+    }
+
+    fn continue_call(&mut self, now: Instant, messaging: &mut Messaging, id: u64, next: Transfer) {
+        let held = self.downloading + next.held();
+        if held > self.config.max_assembly_total {
+            return self.end_call(now, messaging, id, Err(FailReason::TooLarge));
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        self.downloading = held;
+        call.transfer = next;
+        let peer = call.peer;
+        self.with_peer(peer, |peer| peer.queue.push_front(id));
+        self.advance(now, messaging, peer);
+    }
+
+    /// A peer that asks for freshness gets the request again with its Echo value, once: RFC 9175
+    /// section 2.
+    fn repeats_with_echo(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: u64,
+        response: &Response,
+    ) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let echo = response.options.get(OptionNumber::ECHO);
+        let (Code::UNAUTHORIZED, Some(echo)) = (response.code, echo) else { return false };
+        if call.request.options.get(OptionNumber::ECHO).is_some() {
+            return false;
+        }
+        call.request.options.push(OptionNumber::ECHO, echo);
+        let peer = call.peer;
+        self.with_peer(peer, |peer| peer.queue.push_front(id));
+        self.advance(now, messaging, peer);
+        true
+    }
+
+    /// Gives back what the message of a call that is out takes: its delivery, token and turn.
+    fn release(&mut self, messaging: &mut Messaging, id: u64) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let peer = call.peer;
+        let stage = core::mem::replace(&mut call.stage, Stage::Queued);
+        self.responses.cancel(id);
+        match stage {
+            Stage::Queued => {}
+            Stage::Sent(token, delivery) => {
+                messaging.forget(delivery);
+                self.tokens.remove(&(peer, token));
+                if call.request.confirmable {
+                    self.with_peer(peer, |peer| peer.in_flight -= 1);
+                }
+            }
+            Stage::Acknowledged(token) => {
+                self.tokens.remove(&(peer, token));
+            }
+        }
+    }
+
+    /// Ends a call and tells the application, if it is concerned.
+    pub(super) fn end_call(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: u64,
+        outcome: Result<Response, FailReason>,
+    ) {
+        let Some((peer, purpose)) = self.drop_call(messaging, id) else { return };
+        match purpose {
+            Purpose::Request | Purpose::Cancellation(_) => {
+                self.report(now, messaging, RequestId(id), peer, outcome);
+            }
+            Purpose::Fetch(observed) => {
+                if let Some(observation) = self.observations.get_mut(&observed) {
+                    observation.fetch = None;
+                }
+                // Blocks that cannot be had are no end: the next notification brings newer ones.
+                if let Some(response) = outcome.ok().filter(|response| response.code.is_success()) {
+                    self.deliver(now, messaging, observed, peer, response);
+                }
+            }
+        }
+        self.advance(now, messaging, peer);
+    }
+
+    fn report(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        peer: PeerId,
+        outcome: Result<Response, FailReason>,
+    ) {
+        let event = match outcome {
+            Ok(response) => {
+                if let Some(observation) = self.observations.get_mut(&id) {
+                    observation.fetch = None;
+                }
+                if !response.code.is_success() || response.options.observe().is_none() {
+                    self.forget_observation(now, messaging, id);
+                }
+                Event::Response { id, peer, response }
+            }
+            Err(reason) => {
+                self.forget_observation(now, messaging, id);
+                Event::Failed { id, peer, reason }
+            }
+        };
+        self.events.push_back(event);
+    }
+
+    /// Takes a call out of everything.
+    fn drop_call(&mut self, messaging: &mut Messaging, id: u64) -> Option<(PeerId, Purpose)> {
+        self.release(messaging, id);
+        let call = self.calls.remove(&id)?;
+        if let Purpose::Cancellation(token) = call.purpose {
+            self.tokens.remove(&(call.peer, token));
+        }
+        self.downloading -= call.transfer.held();
+        self.with_peer(call.peer, |peer| {
+            peer.calls.retain(|other| *other != id);
+            peer.queue.retain(|other| *other != id);
+        });
+        Some((call.peer, call.purpose))
+    }
+
+    // --- observing ----------------------------------------------------------------------------
+
+    fn observe(&mut self, now: Instant, id: u64, token: Token, sequence: u32) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (peer, id) = (call.peer, RequestId(id));
+        let observation = Observation {
+            peer,
+            token,
+            request: call.request.clone(),
+            freshness: Freshness::new(sequence, now),
+            fetch: Some(id.0),
+        };
+        self.observations.insert(id, observation);
+        self.tokens.insert((peer, token), TokenUse::Observation(id));
+        self.with_peer(peer, |peer| peer.observations.push(id));
+    }
+
+    fn notification(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        response: Response,
+    ) {
+        let Some(observation) = self.observations.get_mut(&id) else { return };
+        let peer = observation.peer;
+        if let Some(sequence) = response.options.observe()
+            && !observation.freshness.advance(sequence, now)
+        {
+            return;
+        }
+        let fetch = observation.fetch;
+        let limits = self.limits();
+        let step = first_answer(response, &limits);
+        match fetch {
+            // The blocks of an older state are not wanted any more.
+            Some(call) => {
+                self.release(messaging, call);
+                self.take_transfer(call);
+                self.with_peer(peer, |peer| peer.queue.retain(|other| *other != call));
+                self.take_step(now, messaging, call, step);
+            }
+            None => self.first_step(now, messaging, id, peer, step),
+        }
+    }
+
+    fn first_step(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        peer: PeerId,
+        step: Step,
+    ) {
+        match step {
+            Step::Complete(response) => self.deliver(now, messaging, id, peer, response),
+            Step::Continue(transfer) => self.fetch(now, messaging, id, transfer),
+            Step::Failed(_) => {}
+        }
+    }
+
+    /// Fetches the other blocks of a notification.
+    fn fetch(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        transfer: Transfer,
+    ) {
+        let call_id = self.id();
+        let Some(observation) = self.observations.get_mut(&id) else { return };
+        observation.fetch = Some(call_id);
+        self.downloading += transfer.held();
+        let call = Call {
+            peer: observation.peer,
+            request: observation.request.clone(),
+            transfer,
+            stage: Stage::Queued,
+            purpose: Purpose::Fetch(id),
+        };
+        self.enqueue(now, messaging, call_id, call);
+    }
+
+    fn deliver(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        peer: PeerId,
+        response: Response,
+    ) {
+        if !response.code.is_success() || response.options.observe().is_none() {
+            self.forget_observation(now, messaging, id);
+        }
+        self.events.push_back(Event::Notification { id, peer, response });
+    }
+
+    /// Forgets an observation and the fetching for it; later notifications are rejected.
+    pub(super) fn forget_observation(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+    ) -> Option<Observation> {
+        let observation = self.observations.remove(&id)?;
+        let peer = observation.peer;
+        self.tokens.remove(&(peer, observation.token));
+        self.with_peer(peer, |peer| peer.observations.retain(|other| *other != id));
+        if let Some(call) = observation.fetch.filter(|call| *call != id.0) {
+            self.drop_call(messaging, call);
+            self.advance(now, messaging, peer);
+        }
+        Some(observation)
+    }
+
+    /// Forgets a request or an observation without telling anybody; the peer it was sent to.
+    pub(crate) fn cancel(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+    ) -> Option<PeerId> {
+        let observed = self.forget_observation(now, messaging, id).map(|observed| observed.peer);
+        let called = self.drop_call(messaging, id.0).map(|(peer, _)| peer);
+        let peer = called.or(observed)?;
+        self.advance(now, messaging, peer);
+        Some(peer)
+    }
+
+    /// Asks the peer to end an observation.
+    pub(crate) fn cancel_observation(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+    ) -> Result<RequestId, Error> {
+        let observation = self.observations.get(&id).ok_or(Error::UnknownRequest(id))?;
+        let (peer, token) = (observation.peer, observation.token);
+        let request = observation.request.clone().observe(1);
+        let cancellation =
+            self.begin(now, messaging, peer, request, Purpose::Cancellation(token))?;
+        self.forget_observation(now, messaging, id);
+        if self.calls.contains_key(&cancellation.0) {
+            // The token stays taken until the answer is here.
+            self.tokens.insert((peer, token), TokenUse::Call(cancellation.0));
+        }
+        Ok(cancellation)
+    }
+}

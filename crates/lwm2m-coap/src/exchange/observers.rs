@@ -1,0 +1,206 @@
+//! Observations that peers hold on this endpoint: RFC 7641 section 4.
+
+use super::Exchanges;
+use super::block::{BlockSize, BlockValue};
+use super::key::RequestKey;
+use super::server::content;
+use crate::error::Error;
+use crate::event::{Event, GoneReason};
+use crate::message::OptionNumber;
+use crate::messaging::{Delivery, Messaging, Owner};
+use crate::peer::Observer;
+use crate::response::Response;
+use lwm2m_time::Instant;
+
+/// An observation that a peer holds on this endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Observing {
+    key: RequestKey,
+    /// The size of blocks that the observer asked for.
+    size: Option<BlockSize>,
+    /// The sequence number of the latest notification.
+    sequence: u32,
+    notified_at: Instant,
+    /// When the observer was last asked to confirm that it is still interested.
+    confirmed_at: Instant,
+    latest: Latest,
+}
+
+/// What became of the latest notification.
+#[derive(Clone, Copy, Debug)]
+enum Latest {
+    /// It was acknowledged, or was the response that began the observation.
+    Settled,
+    /// It was non-confirmable: a Reset may still come.
+    Unconfirmed(Delivery),
+    /// It is confirmable and not acknowledged yet.
+    InFlight(Delivery),
+}
+
+impl Exchanges {
+    pub(super) fn has_room_for_observer(&self, observer: Observer) -> bool {
+        let own = self.peers.get(&observer.peer).map_or(0, |peer| peer.observed_by.len());
+        self.observers.contains_key(&observer)
+            || (self.observers.len() < self.config.max_observers
+                && own < self.config.max_observers_per_peer)
+    }
+
+    pub(super) fn next_sequence(&self, observer: Observer) -> u32 {
+        self.observers.get(&observer).map_or(0, |observing| (observing.sequence + 1) & 0xFF_FFFF)
+    }
+
+    /// Enters an observer. An observation of the same target that the peer had under another
+    /// token ends.
+    pub(super) fn register(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        observer: Observer,
+        key: RequestKey,
+        size: Option<BlockSize>,
+        sequence: u32,
+    ) {
+        self.forget_observer(messaging, observer);
+        let tokens = self.peers.get(&observer.peer).map(|peer| peer.observed_by.as_slice());
+        let replaced = tokens.unwrap_or_default().iter().copied().find(|token| {
+            self.observers
+                .get(&Observer { peer: observer.peer, token: *token })
+                .is_some_and(|observing| observing.key.has_same_target(&key))
+        });
+        if let Some(token) = replaced {
+            self.observer_gone(
+                messaging,
+                Observer { peer: observer.peer, token },
+                GoneReason::Replaced,
+            );
+        }
+        let observing = Observing {
+            key,
+            size,
+            sequence,
+            notified_at: now,
+            confirmed_at: now,
+            latest: Latest::Settled,
+        };
+        self.observers.insert(observer, observing);
+        self.with_peer(observer.peer, |peer| peer.observed_by.push(observer.token));
+    }
+
+    pub(crate) fn notify(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        observer: Observer,
+        mut response: Response,
+        confirmable: bool,
+    ) -> Result<(), Error> {
+        if !response.code.is_response() {
+            return Err(Error::Code);
+        }
+        let sequence = self.next_sequence(observer);
+        let observing = self.observers.get(&observer).ok_or(Error::UnknownObserver(observer))?;
+        let (key, last) = (observing.key.clone(), !response.code.is_success());
+        let block = observing.size.map(|size| BlockValue { number: 0, more: false, size });
+        response.options.remove(OptionNumber::OBSERVE);
+        if !last {
+            response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
+        }
+        let notification = self.cut(now, observer.peer, &key, block, response)?;
+        if last {
+            self.notify_last(now, messaging, observer, &notification, confirmable);
+        } else {
+            self.send_notification(now, messaging, observer, &notification, confirmable);
+        }
+        Ok(())
+    }
+
+    /// An error notification ends the observation.
+    fn notify_last(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        observer: Observer,
+        notification: &Response,
+        confirmable: bool,
+    ) {
+        self.forget_observer(messaging, observer);
+        let content = content(notification, observer.token);
+        let sent = messaging.send(now, observer.peer, confirmable, content, Owner::Response);
+        if let (Ok(delivery), false) = (sent, confirmable) {
+            messaging.forget(delivery);
+        }
+    }
+
+    fn send_notification(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        observer: Observer,
+        notification: &Response,
+        confirmable: bool,
+    ) {
+        let Some(observing) = self.observers.get_mut(&observer) else { return };
+        let content = content(notification, observer.token);
+        observing.sequence = (observing.sequence + 1) & 0xFF_FFFF;
+        let interval = now - core::mem::replace(&mut observing.notified_at, now);
+        match observing.latest {
+            Latest::InFlight(delivery) if messaging.replace(delivery, content) => return,
+            Latest::InFlight(delivery) | Latest::Unconfirmed(delivery) => {
+                messaging.forget(delivery);
+            }
+            Latest::Settled => {}
+        }
+        // The next one may be as late as this one was: it must not be too late for confirming.
+        let due = observing.confirmed_at + self.config.confirm_notifications_every;
+        let reliable = confirmable || now + interval >= due;
+        let owner = Owner::Notification(observer);
+        observing.latest = match messaging.send(now, observer.peer, reliable, content, owner) {
+            Ok(delivery) if reliable => {
+                observing.confirmed_at = now;
+                Latest::InFlight(delivery)
+            }
+            Ok(delivery) => Latest::Unconfirmed(delivery),
+            // No message ID is free: this state is lost, a later one goes out.
+            Err(_) => Latest::Settled,
+        };
+    }
+
+    /// The observer acknowledged the latest notification.
+    pub(crate) fn notification_acknowledged(&mut self, observer: Observer) {
+        if let Some(observing) = self.observers.get_mut(&observer) {
+            observing.latest = Latest::Settled;
+            self.events.push_back(Event::Delivered { observer });
+        }
+    }
+
+    /// Ends an observation and tells the application.
+    pub(crate) fn observer_gone(
+        &mut self,
+        messaging: &mut Messaging,
+        observer: Observer,
+        reason: GoneReason,
+    ) {
+        if self.forget_observer(messaging, observer) {
+            self.events.push_back(Event::ObserverGone { observer, reason });
+        }
+    }
+
+    /// Forgets an observation; `false` if there was none.
+    pub(crate) fn forget_observer(
+        &mut self,
+        messaging: &mut Messaging,
+        observer: Observer,
+    ) -> bool {
+        let Some(observing) = self.observers.remove(&observer) else { return false };
+        match observing.latest {
+            Latest::InFlight(delivery) | Latest::Unconfirmed(delivery) => {
+                messaging.forget(delivery);
+            }
+            Latest::Settled => {}
+        }
+        self.with_peer(observer.peer, |peer| {
+            peer.observed_by.retain(|token| *token != observer.token);
+        });
+        true
+    }
+}

@@ -1,0 +1,270 @@
+//! Block-wise transfer as the client of a request: RFC 7959.
+
+use super::block::{BlockSize, BlockValue};
+use crate::event::{FailReason, ProtocolFault};
+use crate::message::{Code, OptionNumber, Options};
+use crate::request::Request;
+use crate::response::Response;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// How often a body whose representation changes while it is fetched is begun anew.
+const MAX_RESTARTS: u8 = 3;
+
+/// How far the bodies of a request and of its answer have got.
+#[derive(Clone, Debug)]
+pub(super) enum Transfer {
+    /// One message carries the whole request, and no answer has come yet.
+    Whole,
+    /// The body of the request goes out in blocks.
+    Upload(Upload),
+    /// The body of the answer comes in blocks.
+    Download(Download),
+}
+
+/// What an answer leads to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Send the next message of the transfer.
+    Continue(Transfer),
+    /// The answer is complete.
+    Complete(Response),
+    /// It cannot be completed.
+    Failed(FailReason),
+}
+
+/// A body on its way to the peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Upload {
+    pub(super) offset: usize,
+    pub(super) size: BlockSize,
+    /// The Request-Tag, which tells this body from any other: RFC 9175 section 3.
+    pub(super) tag: u64,
+}
+
+/// A body on its way from the peer.
+#[derive(Clone, Debug)]
+pub(super) struct Download {
+    /// The first answer: code and options count for the whole body.
+    head: Response,
+    pub(super) body: Vec<u8>,
+    size: BlockSize,
+    restarts: u8,
+}
+
+/// What bounds a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) preferred: BlockSize,
+    pub(super) max_body: usize,
+    /// The tag for an upload that begins.
+    pub(super) tag: u64,
+}
+
+impl Transfer {
+    /// The bytes that are held for the body of the answer.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Download(download) => download.body.len(),
+            Self::Whole | Self::Upload(_) => 0,
+        }
+    }
+
+    /// The options and the payload of the next message of a request.
+    pub(super) fn message<'a>(&self, request: &'a Request) -> (Cow<'a, Options>, Bytes) {
+        let (options, payload) = match self {
+            Self::Whole => return (Cow::Borrowed(&request.options), request.payload.clone()),
+            Self::Upload(upload) => upload.message(request),
+            Self::Download(download) => download.message(request),
+        };
+        (Cow::Owned(options), payload)
+    }
+
+    /// Takes an answer in.
+    pub(super) fn answer(self, request: &Request, response: Response, limits: &Limits) -> Step {
+        match self {
+            Self::Download(download) => download.answer(response, limits),
+            Self::Upload(upload) => upload.answer(request, response, limits),
+            Self::Whole => match smaller_blocks(request, &response, None) {
+                Some(size) => Step::Continue(Self::Upload(Upload::new(size, limits.tag))),
+                None => first_answer(response, limits),
+            },
+        }
+    }
+}
+
+/// Takes in an answer that is whole or has the first block of a body.
+pub(super) fn first_answer(response: Response, limits: &Limits) -> Step {
+    let Some(block) = block(&response.options, OptionNumber::BLOCK2) else {
+        return Step::Complete(without_blocks(response));
+    };
+    match block {
+        Ok(BlockValue { number: 0, more: false, .. }) => Step::Complete(without_blocks(response)),
+        Ok(block) if block.number == 0 => Download::begin(response, block, 0, limits),
+        _ => Step::Failed(FailReason::Protocol(ProtocolFault::Block)),
+    }
+}
+
+impl Upload {
+    pub(super) const fn new(size: BlockSize, tag: u64) -> Self {
+        Self { offset: 0, size, tag }
+    }
+
+    fn block(&self, request: &Request) -> BlockValue {
+        BlockValue {
+            number: u32::try_from(self.offset / self.size.bytes()).unwrap_or(u32::MAX),
+            more: self.offset + self.size.bytes() < request.payload.len(),
+            size: self.size,
+        }
+    }
+
+    fn message(&self, request: &Request) -> (Options, Bytes) {
+        let block = self.block(request);
+        let mut options = request.options.clone();
+        options.set_uint(OptionNumber::BLOCK1, block.to_uint());
+        if self.offset == 0 {
+            options.set_uint(OptionNumber::SIZE1, request.payload.len() as u64);
+        }
+        options.push_uint(OptionNumber::REQUEST_TAG, self.tag);
+        let end = request.payload.len().min(self.offset + self.size.bytes());
+        (options, request.payload.slice(self.offset.min(end)..end))
+    }
+
+    fn answer(mut self, request: &Request, response: Response, limits: &Limits) -> Step {
+        if let Some(size) = smaller_blocks(request, &response, Some(&self)) {
+            return Step::Continue(Transfer::Upload(Self::new(size, self.tag)));
+        }
+        let sent = self.block(request);
+        let echoed = block(&response.options, OptionNumber::BLOCK1);
+        if response.code != Code::CONTINUE && (!sent.more || !response.code.is_success()) {
+            return first_answer(response, limits);
+        }
+        match echoed {
+            Some(Ok(block)) if block.number == sent.number && sent.more => {
+                self.offset += self.size.bytes();
+                self.size = self.size.min(block.size);
+                Step::Continue(Transfer::Upload(self))
+            }
+            // The peer answered for good although it has seen but one block.
+            None if response.code != Code::CONTINUE => first_answer(response, limits),
+            _ => Step::Failed(FailReason::Protocol(ProtocolFault::Block)),
+        }
+    }
+}
+
+/// The size in which a body that was too large for the peer shall be sent again from its
+/// beginning: RFC 7959 section 2.9.3.
+fn smaller_blocks(
+    request: &Request,
+    response: &Response,
+    upload: Option<&Upload>,
+) -> Option<BlockSize> {
+    if response.code != Code::REQUEST_ENTITY_TOO_LARGE {
+        return None;
+    }
+    let size = block(&response.options, OptionNumber::BLOCK1)?.ok()?.size;
+    let sent = match upload {
+        Some(upload) if upload.offset > 0 => return None,
+        Some(upload) => upload.size.bytes(),
+        None => request.payload.len(),
+    };
+    (size.bytes() < sent).then_some(size)
+}
+
+impl Download {
+    fn begin(head: Response, block: BlockValue, restarts: u8, limits: &Limits) -> Step {
+        let announced = head.options.get_uint(OptionNumber::SIZE2);
+        if announced.is_some_and(|size| size > limits.max_body as u64) {
+            return Step::Failed(FailReason::TooLarge);
+        }
+        let size = block.size.min(limits.preferred);
+        let download = Self { head, body: Vec::new(), size, restarts };
+        let payload = download.head.payload.clone();
+        download.append(&payload, block, limits)
+    }
+
+    fn message(&self, request: &Request) -> (Options, Bytes) {
+        let mut options = request.options.clone();
+        options.remove(OptionNumber::OBSERVE);
+        let number = u32::try_from(self.body.len() / self.size.bytes()).unwrap_or(u32::MAX);
+        let block = BlockValue { number, more: false, size: self.size };
+        options.set_uint(OptionNumber::BLOCK2, block.to_uint());
+        // The body of a FETCH selects what is fetched; a longer one stays known to the peer.
+        let repeat = request.code == Code::FETCH && request.payload.len() <= self.size.bytes();
+        (options, if repeat { request.payload.clone() } else { Bytes::new() })
+    }
+
+    fn answer(self, response: Response, limits: &Limits) -> Step {
+        const FAULT: Step = Step::Failed(FailReason::Protocol(ProtocolFault::Block));
+        if !response.code.is_success() {
+            return Step::Complete(without_blocks(response));
+        }
+        let Some(Ok(block)) = block(&response.options, OptionNumber::BLOCK2) else {
+            return FAULT;
+        };
+        if response.code != self.head.code || response.options.etag() != self.head.options.etag() {
+            return self.restart(response, block, limits);
+        }
+        if block.offset() != self.body.len() {
+            return FAULT;
+        }
+        let payload = response.payload;
+        self.append(&payload, block, limits)
+    }
+
+    /// The representation changed: its first block is wanted again.
+    fn restart(mut self, response: Response, block: BlockValue, limits: &Limits) -> Step {
+        if self.restarts >= MAX_RESTARTS {
+            return Step::Failed(FailReason::Protocol(ProtocolFault::Changing));
+        }
+        // Asking for the first block again was counted when it was asked for.
+        let restarts = self.restarts + u8::from(!self.body.is_empty());
+        if block.number == 0 {
+            let mut head = response;
+            // The answer that began an observation stays one.
+            if let Some(sequence) = self.head.options.observe() {
+                head.options.set_uint(OptionNumber::OBSERVE, sequence.into());
+            }
+            return Self::begin(head, block, restarts, limits);
+        }
+        self.body.clear();
+        Step::Continue(Transfer::Download(Self { restarts, ..self }))
+    }
+
+    fn append(mut self, payload: &[u8], block: BlockValue, limits: &Limits) -> Step {
+        let fits = if block.more {
+            payload.len() == block.size.bytes()
+        } else {
+            payload.len() <= block.size.bytes()
+        };
+        if !fits {
+            return Step::Failed(FailReason::Protocol(ProtocolFault::Block));
+        }
+        if self.body.len() + payload.len() > limits.max_body {
+            return Step::Failed(FailReason::TooLarge);
+        }
+        self.body.extend_from_slice(payload);
+        if block.more {
+            self.size = self.size.min(block.size);
+            return Step::Continue(Transfer::Download(self));
+        }
+        Step::Complete(without_blocks(Response { payload: self.body.into(), ..self.head }))
+    }
+}
+
+/// The value of a Block option, if there is one; an error if it means nothing.
+fn block(options: &Options, number: OptionNumber) -> Option<Result<BlockValue, ()>> {
+    options.get(number).map(|value| BlockValue::from_bytes(value).ok_or(()))
+}
+
+/// The answer as the application sees it.
+fn without_blocks(mut response: Response) -> Response {
+    let carries = |number| {
+        matches!(number, OptionNumber::BLOCK1 | OptionNumber::BLOCK2 | OptionNumber::SIZE2)
+    };
+    if response.options.iter().any(|(number, _)| carries(number)) {
+        response.options.retain(|number| !carries(number));
+    }
+    response
+}

@@ -1,0 +1,132 @@
+//! The messages of one peer that came in lately: RFC 7252 section 4.5.
+
+use alloc::collections::VecDeque;
+use bytes::Bytes;
+use lwm2m_time::Instant;
+
+/// What was replied to a message.
+#[derive(Clone, Debug)]
+pub(super) enum Reply {
+    /// Nothing yet.
+    Pending,
+    /// Nothing ever: it was non-confirmable.
+    Never,
+    /// An acknowledgement, empty or with the response.
+    Acknowledged(Bytes),
+}
+
+impl Reply {
+    pub(super) const fn datagram(&self) -> Option<&Bytes> {
+        match self {
+            Self::Pending | Self::Never => None,
+            Self::Acknowledged(datagram) => Some(datagram),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.datagram().map_or(0, Bytes::len)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    expires: Instant,
+    reply: Reply,
+}
+
+/// Message IDs in the order of their arrival, each with its reply. The IDs lie by themselves, so
+/// that looking for one runs over few bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Duplicates {
+    ids: VecDeque<u16>,
+    entries: VecDeque<Entry>,
+}
+
+impl Duplicates {
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn position(&self, message_id: u16) -> Option<usize> {
+        let (front, back) = self.ids.as_slices();
+        if !front.contains(&message_id) && !back.contains(&message_id) {
+            return None;
+        }
+        self.ids.iter().rposition(|id| *id == message_id)
+    }
+
+    /// The reply to a message that came before and is still remembered.
+    pub(super) fn find(&self, now: Instant, message_id: u16) -> Option<&Reply> {
+        let entry = self.entries.get(self.position(message_id)?)?;
+        (entry.expires > now).then_some(&entry.reply)
+    }
+
+    /// Whether a remembered message has no reply yet.
+    pub(super) fn is_unanswered(&self, message_id: u16) -> bool {
+        let entry = self.position(message_id).and_then(|position| self.entries.get(position));
+        entry.is_some_and(|entry| matches!(entry.reply, Reply::Pending))
+    }
+
+    /// The messages that have no reply yet.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = u16> {
+        let pairs = self.ids.iter().zip(&self.entries);
+        pairs.filter(|(_, entry)| matches!(entry.reply, Reply::Pending)).map(|(id, _)| *id)
+    }
+
+    /// Remembers a message; how many messages and bytes of replies were forgotten for that,
+    /// because the same ID was used before.
+    pub(super) fn insert(
+        &mut self,
+        message_id: u16,
+        expires: Instant,
+        reply: Reply,
+    ) -> (usize, usize) {
+        let stale = self.position(message_id).map(|position| self.remove(position));
+        self.ids.push_back(message_id);
+        self.entries.push_back(Entry { expires, reply });
+        stale.map_or((0, 0), |bytes| (1, bytes))
+    }
+
+    /// Keeps the reply to a message: the bytes that were kept before and are kept now.
+    pub(super) fn answer(&mut self, message_id: u16, reply: Reply) -> (usize, usize) {
+        let position = self.position(message_id);
+        let Some(entry) = position.and_then(|position| self.entries.get_mut(position)) else {
+            return (0, 0);
+        };
+        let before = entry.reply.bytes();
+        entry.reply = reply;
+        (before, entry.reply.bytes())
+    }
+
+    fn remove(&mut self, position: usize) -> usize {
+        self.ids.remove(position);
+        self.entries.remove(position).map_or(0, |entry| entry.reply.bytes())
+    }
+
+    /// Forgets the oldest message that waits for no reply: the bytes that this freed.
+    pub(super) fn evict_completed(&mut self) -> Option<usize> {
+        let completed = |entry: &Entry| !matches!(entry.reply, Reply::Pending);
+        let position = self.entries.iter().position(completed)?;
+        Some(self.remove(position))
+    }
+
+    /// Forgets what has expired at the front: how many messages and bytes.
+    pub(super) fn forget_expired(&mut self, now: Instant) -> (usize, usize) {
+        let mut forgotten = (0, 0);
+        while self.entries.front().is_some_and(|entry| entry.expires <= now) {
+            forgotten.0 += 1;
+            forgotten.1 += self.remove(0);
+        }
+        forgotten
+    }
+
+    /// When the oldest message expires.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.entries.front().map(|entry| entry.expires)
+    }
+
+    /// How many messages and bytes are kept.
+    pub(super) fn totals(&self) -> (usize, usize) {
+        (self.len(), self.entries.iter().map(|entry| entry.reply.bytes()).sum())
+    }
+}

@@ -1,0 +1,62 @@
+//! Messages under way and their back-off: RFC 7252 section 4.2.
+
+use super::Owner;
+use bytes::Bytes;
+use core::time::Duration;
+
+/// A message that was sent and may still be acknowledged or rejected.
+#[derive(Clone, Debug)]
+pub(super) struct Outgoing {
+    pub(super) message_id: u16,
+    pub(super) serial: u32,
+    pub(super) owner: Owner,
+    /// How it is sent again; `None` for a non-confirmable message.
+    pub(super) confirmable: Option<Retransmission>,
+    /// What takes its place when it is sent again.
+    pub(super) successor: Option<Bytes>,
+}
+
+impl Outgoing {
+    pub(super) const fn is_confirmable(&self) -> bool {
+        self.confirmable.is_some()
+    }
+
+    /// Puts the successor in the place of what was sent so far; the back-off goes on.
+    pub(super) fn succeed(&mut self, message_id: u16) {
+        if let (Some(retransmission), Some(newer)) =
+            (self.confirmable.as_mut(), self.successor.take())
+        {
+            retransmission.datagram = with_message_id(&newer, message_id);
+            self.message_id = message_id;
+        }
+    }
+}
+
+/// The binary exponential back-off of a confirmable message.
+#[derive(Clone, Debug)]
+pub(super) struct Retransmission {
+    pub(super) datagram: Bytes,
+    pub(super) timeout: Duration,
+    pub(super) count: u32,
+}
+
+impl Retransmission {
+    /// Counts one more transmission and doubles the wait; `false` if there were enough.
+    pub(super) const fn again(&mut self, max_retransmit: u32) -> bool {
+        if self.count >= max_retransmit {
+            return false;
+        }
+        self.count += 1;
+        self.timeout = self.timeout.saturating_mul(2);
+        true
+    }
+}
+
+/// The datagram with another message ID.
+pub(super) fn with_message_id(datagram: &[u8], message_id: u16) -> Bytes {
+    let mut datagram = datagram.to_vec();
+    if let Some(field) = datagram.get_mut(2..4) {
+        field.copy_from_slice(&message_id.to_be_bytes());
+    }
+    datagram.into()
+}

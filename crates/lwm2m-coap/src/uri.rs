@@ -1,0 +1,250 @@
+//! `coap` and `coaps` URIs: RFC 7252 section 6. Names are not resolved.
+
+use crate::message::{OptionNumber, Options};
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The longest URI that is accepted, in bytes: that of an LwM2M server URI.
+pub const MAX_LENGTH: usize = 255;
+
+/// Which transport and security a URI asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Scheme {
+    /// CoAP over UDP, default port 5683.
+    Coap,
+    /// CoAP over DTLS, default port 5684.
+    Coaps,
+}
+
+impl Scheme {
+    /// The port that a URI without one means.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Coap => 5_683,
+            Self::Coaps => 5_684,
+        }
+    }
+}
+
+/// The host of a URI.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Host<'a> {
+    /// An address literal.
+    Address(IpAddr),
+    /// A name, to be resolved by whoever has a resolver. Percent-encoding is kept.
+    Name(&'a str),
+}
+
+/// The parts of a URI, as they point into its text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Uri<'a> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The host.
+    pub host: Host<'a>,
+    /// The port: that of the URI, or the default of the scheme.
+    pub port: u16,
+    /// The path with its leading slash, or nothing.
+    pub path: &'a str,
+    /// The query without the question mark.
+    pub query: Option<&'a str>,
+}
+
+/// Why a text is no `coap` or `coaps` URI.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UriError {
+    /// More than [`MAX_LENGTH`] bytes.
+    #[error("the URI is longer than 255 bytes")]
+    TooLong,
+    /// Not `coap://` or `coaps://`.
+    #[error("the URI begins with neither coap:// nor coaps://")]
+    Scheme,
+    /// No host, user information, or an address literal in brackets that is none.
+    #[error("the URI has no usable host")]
+    Host,
+    /// The port is no number from 1 to 65535.
+    #[error("the port of the URI is no number from 1 to 65535")]
+    Port,
+    /// A fragment, which has no meaning in CoAP.
+    #[error("a CoAP URI cannot have a fragment")]
+    Fragment,
+    /// A percent sign without two hexadecimal digits behind it.
+    #[error("the URI has a percent sign without two hexadecimal digits")]
+    Encoding,
+}
+
+impl<'a> Uri<'a> {
+    /// Takes a URI apart.
+    ///
+    /// # Errors
+    /// When it is no absolute `coap` or `coaps` URI of at most 255 bytes.
+    pub fn parse(uri: &'a str) -> Result<Self, UriError> {
+        if uri.len() > MAX_LENGTH {
+            return Err(UriError::TooLong);
+        }
+        let (scheme, rest) = scheme(uri)?;
+        if rest.contains('#') {
+            return Err(UriError::Fragment);
+        }
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(authority_end);
+        let (path, query) = match rest.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (rest, None),
+        };
+        let (host, port) = host_and_port(authority)?;
+        let port = match port {
+            None | Some("") => scheme.default_port(),
+            Some(port) => number(port)?,
+        };
+        let uri = Self { scheme, host, port, path, query };
+        uri.segments().chain(uri.parameters()).try_for_each(|part| decode(part).map(|_| ()))?;
+        Ok(uri)
+    }
+
+    /// Adds the options that the URI decomposes into, Uri-Path and Uri-Query: RFC 7252 section
+    /// 6.4. Host and port are those of the connection and are left out.
+    pub fn push_options(&self, options: &mut Options) {
+        for segment in self.segments() {
+            options.push(OptionNumber::URI_PATH, &decode(segment).unwrap_or_default());
+        }
+        for parameter in self.parameters() {
+            options.push(OptionNumber::URI_QUERY, &decode(parameter).unwrap_or_default());
+        }
+    }
+
+    /// The segments of the path, still percent-encoded; none for an empty path or a lone slash.
+    fn segments(&self) -> impl Iterator<Item = &'a str> {
+        let path = self.path.strip_prefix('/').filter(|path| !path.is_empty());
+        path.into_iter().flat_map(|path| path.split('/'))
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &'a str> {
+        self.query.into_iter().flat_map(|query| query.split('&'))
+    }
+}
+
+fn scheme(uri: &str) -> Result<(Scheme, &str), UriError> {
+    let (name, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
+    if name.eq_ignore_ascii_case("coap") {
+        Ok((Scheme::Coap, rest))
+    } else if name.eq_ignore_ascii_case("coaps") {
+        Ok((Scheme::Coaps, rest))
+    } else {
+        Err(UriError::Scheme)
+    }
+}
+
+fn host_and_port(authority: &str) -> Result<(Host<'_>, Option<&str>), UriError> {
+    if let Some(literal) = authority.strip_prefix('[') {
+        let (address, rest) = literal.split_once(']').ok_or(UriError::Host)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| UriError::Host)?;
+        let port = match rest {
+            "" => None,
+            _ => Some(rest.strip_prefix(':').ok_or(UriError::Host)?),
+        };
+        return Ok((Host::Address(address.into()), port));
+    }
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+    if host.is_empty() || !host.bytes().all(is_name) {
+        return Err(UriError::Host);
+    }
+    let host = match host.parse::<Ipv4Addr>() {
+        Ok(address) => Host::Address(address.into()),
+        Err(_) => Host::Name(host),
+    };
+    Ok((host, port))
+}
+
+fn number(port: &str) -> Result<u16, UriError> {
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse() {
+        Ok(port) if digits && port > 0 => Ok(port),
+        _ => Err(UriError::Port),
+    }
+}
+
+fn decode(part: &str) -> Result<Cow<'_, [u8]>, UriError> {
+    if !part.contains('%') {
+        return Ok(Cow::Borrowed(part.as_bytes()));
+    }
+    let mut bytes = part.bytes();
+    let mut decoded = Vec::with_capacity(part.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+        let (high, low) = (digit(bytes.next()), digit(bytes.next()));
+        let (Some(high), Some(low)) = (high, low) else { return Err(UriError::Encoding) };
+        decoded.push((high << 4 | low) as u8);
+    }
+    Ok(Cow::Owned(decoded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn ports_default_to_those_of_the_scheme() {
+        for (uri, scheme, host, port) in [
+            ("coap://h", Scheme::Coap, Host::Name("h"), 5_683),
+            ("COAPS://h/", Scheme::Coaps, Host::Name("h"), 5_684),
+            ("coap://h:/", Scheme::Coap, Host::Name("h"), 5_683),
+            ("coap://127.0.0.1:1", Scheme::Coap, Host::Address([127, 0, 0, 1].into()), 1),
+            ("coap://[::1]:5783", Scheme::Coap, Host::Address(Ipv6Addr::LOCALHOST.into()), 5_783),
+        ] {
+            let parsed = Uri::parse(uri).unwrap();
+            assert_eq!((parsed.scheme, parsed.host, parsed.port), (scheme, host, port), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_coap_uri_is_refused() {
+        let long = format!("coap://{}", "h".repeat(249));
+        for (uri, error) in [
+            (long.as_str(), UriError::TooLong),
+            ("http://h", UriError::Scheme),
+            ("coap:h", UriError::Scheme),
+            ("coap://", UriError::Host),
+            ("coap://:5683", UriError::Host),
+            ("coap://me@h", UriError::Host),
+            ("coap://[::1", UriError::Host),
+            ("coap://[::1]5", UriError::Host),
+            ("coap://[h]", UriError::Host),
+            ("coap://h:0", UriError::Port),
+            ("coap://h:65536", UriError::Port),
+            ("coap://h:+1", UriError::Port),
+            ("coap://::1", UriError::Host),
+            ("coap://h/#top", UriError::Fragment),
+            ("coap://h/%4", UriError::Encoding),
+            ("coap://h/?%zz", UriError::Encoding),
+        ] {
+            assert_eq!(Uri::parse(uri), Err(error), "{uri}");
+        }
+        assert!(Uri::parse(&long[..MAX_LENGTH]).is_ok());
+    }
+
+    #[test]
+    fn path_and_query_become_options() {
+        let uri = Uri::parse("coap://h/rd/%4e1//?ep=a%20b&lt=60").unwrap();
+        assert_eq!((uri.path, uri.query), ("/rd/%4e1//", Some("ep=a%20b&lt=60")));
+        let mut options = Options::new();
+        uri.push_options(&mut options);
+        assert_eq!(options.uri_path().collect::<Vec<_>>(), [&b"rd"[..], b"N1", b"", b""]);
+        assert_eq!(options.uri_query().collect::<Vec<_>>(), [&b"ep=a b"[..], b"lt=60"]);
+        let mut none = Options::new();
+        Uri::parse("coap://h/").unwrap().push_options(&mut none);
+        assert!(none.is_empty());
+    }
+}
