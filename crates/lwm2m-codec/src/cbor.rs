@@ -2,26 +2,23 @@
 
 use crate::typed::{scalar, typed};
 use crate::{DecodeError, rfc3339};
-use alloc::vec::Vec;
 use bytes::Bytes;
 use lwm2m_core::{DataType, Path, Value};
 use lwm2m_senml::Value as Scalar;
-use lwm2m_senml::cbor::{Written, read_item, write_item};
-use minicbor::data::{IanaTag, Type};
-use minicbor::{Decoder, Encoder};
+use lwm2m_senml::cbor::{Decoder, Encoder};
+
+/// The tag of a date in text (RFC 8949, section 3.4.1).
+const DATE: u64 = 0;
+/// The tag of seconds since 1970 (RFC 8949, section 3.4.2).
+const EPOCH: u64 = 1;
 
 pub(crate) fn encode(value: &Value) -> Bytes {
-    let mut encoder = Encoder::new(Vec::with_capacity(16));
-    // Writing to a vector cannot fail.
-    let _ = write(&mut encoder, value);
-    Bytes::from(encoder.into_writer())
-}
-
-fn write(encoder: &mut Encoder<Vec<u8>>, value: &Value) -> Written {
+    let mut encoder = Encoder::default();
     if matches!(value, Value::Time(_)) {
-        encoder.tag(IanaTag::Timestamp)?;
+        encoder.tag(EPOCH);
     }
-    write_item(encoder, &scalar(value))
+    encoder.item(&scalar(value));
+    Bytes::from(encoder.finish())
 }
 
 pub(crate) fn decode(
@@ -31,10 +28,10 @@ pub(crate) fn decode(
 ) -> Result<Value, DecodeError> {
     let mut decoder = Decoder::new(payload);
     let value = read(&mut decoder, path, data_type)?;
-    if decoder.position() == payload.len() {
+    if decoder.is_at_end() {
         Ok(value)
     } else {
-        Err(DecodeError::Cbor { offset: decoder.position() })
+        Err(DecodeError::Cbor { offset: decoder.offset() })
     }
 }
 
@@ -44,17 +41,12 @@ pub(crate) fn read(
     path: Path,
     data_type: Option<DataType>,
 ) -> Result<Value, DecodeError> {
-    let offset = decoder.position();
-    let broken = DecodeError::Cbor { offset };
-    let tag = match decoder.datatype() {
-        Ok(Type::Tag) => decoder.probe().tag().ok().and_then(|tag| IanaTag::try_from(tag).ok()),
-        _ => None,
-    };
-    let tagged_time = matches!(tag, Some(IanaTag::DateTime | IanaTag::Timestamp));
+    let mut ahead = decoder.clone();
+    let tagged_time = matches!(ahead.tag(), Some(DATE | EPOCH));
     if tagged_time {
-        decoder.tag().map_err(|_| broken.clone())?;
+        *decoder = ahead;
     }
-    let item = read_item(decoder).map_err(|_| broken)?;
+    let item = decoder.item().map_err(|_| DecodeError::Cbor { offset: decoder.offset() })?;
     match data_type {
         Some(DataType::Time) => {}
         None if tagged_time => {}

@@ -1,12 +1,10 @@
 //! Reading records from CBOR.
 
-use super::item::{bytes, number, syntax, text};
+use super::Decoder;
 use crate::record::{Draft, Field, Source};
-use crate::{Error, Number, Record};
+use crate::{Error, Number, Record, Value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use minicbor::data::Type;
-use minicbor::decode::Decoder;
 
 /// The records of a pack in CBOR, one after another. Strings of definite length are borrowed from
 /// the input; nothing is allocated for them.
@@ -33,128 +31,119 @@ impl<'a> Reader<'a> {
         Self { decoder: Decoder::new(input), state: State::Begin }
     }
 
-    fn syntax(&self, expected: &'static str) -> Error {
-        syntax(&self.decoder, expected)
-    }
-
-    /// The type of the next item.
+    /// Goes to the next record; false at the end of the pack.
     #[inline]
-    fn peek(&self) -> Result<Type, Error> {
-        self.decoder.datatype().map_err(|_| self.syntax("an item"))
-    }
-
-    #[inline]
-    fn advance(&mut self) -> Result<Option<Record<'a>>, Error> {
+    fn advance(&mut self) -> Result<bool, Error> {
         if matches!(self.state, State::Begin) {
-            let length = self.decoder.array().map_err(|_| self.syntax("an array of records"))?;
-            self.state = State::Within(length);
+            self.state = State::Within(self.decoder.array()?);
         }
-        let State::Within(remaining) = self.state else { return Ok(None) };
-        if self.ends(remaining)? {
-            self.state = State::End;
-            let whole = self.offset() == self.decoder.input().len();
-            return if whole { Ok(None) } else { Err(self.syntax("the end")) };
+        let State::Within(remaining) = &mut self.state else { return Ok(false) };
+        if !self.decoder.ends(remaining) {
+            return Ok(true);
         }
-        self.state = State::Within(remaining.map(|count| count - 1));
-        self.record().map(Some)
-    }
-
-    /// Whether an array or map is over: none remain, or the break of an indefinite one came.
-    #[inline]
-    fn ends(&mut self, remaining: Option<u64>) -> Result<bool, Error> {
-        match remaining {
-            Some(count) => Ok(count == 0),
-            None if self.peek()? == Type::Break => {
-                self.decoder.set_position(self.offset() + 1);
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+        self.state = State::End;
+        if self.decoder.is_at_end() { Ok(false) } else { Err(self.decoder.syntax("the end")) }
     }
 
     #[inline]
-    fn record(&mut self) -> Result<Record<'a>, Error> {
-        let mut remaining = self.decoder.map().map_err(|_| self.syntax("a record"))?;
-        let mut draft = Draft::default();
-        while !self.ends(remaining)? {
-            remaining = remaining.map(|count| count - 1);
+    fn record(&mut self, draft: &mut Draft<'a>) -> Result<(), Error> {
+        let mut remaining = self.decoder.map()?;
+        while !self.decoder.ends(&mut remaining) {
             match self.field()? {
                 Some(field) => draft.set(field, self)?,
-                None => self.decoder.skip().map_err(|_| self.syntax("a value"))?,
+                None => self.decoder.skip()?,
             }
         }
-        Ok(draft.record)
+        Ok(())
     }
 
     /// The label of the next field, if it is known.
     #[inline]
     fn field(&mut self) -> Result<Option<Field>, Error> {
-        match self.peek()? {
-            Type::String | Type::StringIndef => {
-                let name = text(&mut self.decoder)?;
-                if name.ends_with('_') {
-                    return Err(Error::MustUnderstand { offset: self.offset() });
-                }
-                Ok(Field::from_name(&name))
-            }
-            _ => {
-                let label = self.decoder.i64().map_err(|_| self.syntax("a label"))?;
-                Ok(Field::from_label(label))
-            }
+        if self.decoder.major() != Some(TEXT) {
+            return self.decoder.integer().map(Field::from_label);
+        }
+        let name = self.decoder.text()?;
+        if name.ends_with('_') {
+            return Err(Error::MustUnderstand { offset: self.offset() });
+        }
+        Ok(Field::from_name(&name))
+    }
+
+    /// What is wrong if the next item is not of the type of `field`.
+    #[cold]
+    fn mismatch(&self, field: Field) -> Error {
+        if self.decoder.is_at_end() {
+            self.decoder.syntax("a value")
+        } else {
+            self.wrong_type(field)
         }
     }
 }
+
+const BYTES: u8 = 2;
+const TEXT: u8 = 3;
 
 impl<'a> Iterator for Reader<'a> {
     type Item = Result<Record<'a>, Error>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let record = self.advance();
-        if record.is_err() {
-            self.state = State::End;
+        let mut draft = Draft::default();
+        let more = self.advance().and_then(|more| match more {
+            true => self.record(&mut draft).map(|()| true),
+            false => Ok(false),
+        });
+        match more {
+            Ok(true) => Some(Ok(draft.record)),
+            Ok(false) => None,
+            Err(error) => {
+                self.state = State::End;
+                Some(Err(error))
+            }
         }
-        record.transpose()
     }
 }
 
 impl<'a> Source<'a> for Reader<'a> {
     #[inline]
     fn offset(&self) -> usize {
-        self.decoder.position()
+        self.decoder.offset()
     }
 
     #[inline]
     fn string(&mut self, field: Field) -> Result<Cow<'a, str>, Error> {
-        match self.peek()? {
-            Type::String | Type::StringIndef => text(&mut self.decoder),
-            _ => Err(self.wrong_type(field)),
+        match self.decoder.major() {
+            Some(TEXT) => self.decoder.text(),
+            _ => Err(self.mismatch(field)),
         }
     }
 
     fn data(&mut self, field: Field) -> Result<Cow<'a, [u8]>, Error> {
-        match self.peek()? {
-            Type::Bytes | Type::BytesIndef => bytes(&mut self.decoder),
-            _ => Err(self.wrong_type(field)),
+        match self.decoder.major() {
+            Some(BYTES) => self.decoder.bytes(),
+            _ => Err(self.mismatch(field)),
         }
     }
 
     fn boolean(&mut self, field: Field) -> Result<bool, Error> {
-        self.decoder.bool().map_err(|_| self.wrong_type(field))
+        match self.decoder.item()? {
+            Value::Boolean(value) => Ok(value),
+            _ => Err(self.wrong_type(field)),
+        }
     }
 
     #[inline]
     fn number_or_null(&mut self, field: Field) -> Result<Option<Number>, Error> {
-        let kind = self.peek()?;
-        if kind == Type::Null {
-            return self.decoder.null().map(|()| None).map_err(|_| self.syntax("a value"));
-        }
-        match number(&mut self.decoder, kind) {
-            Some(number) if number.is_finite() => Ok(Some(number)),
-            _ => Err(self.wrong_type(field)),
+        match self.decoder.item()? {
+            Value::Null => Ok(None),
+            value => value.finite().map(Some).ok_or_else(|| self.wrong_type(field)),
         }
     }
 }
+
+/// How many bytes a record has at the least in packs as LwM2M sends them.
+const USUAL_LENGTH: usize = 12;
 
 /// Reads all records of a pack. The records take up to a hundred times the bytes of the input;
 /// [`Reader`] gives them one by one.
@@ -162,7 +151,11 @@ impl<'a> Source<'a> for Reader<'a> {
 /// # Errors
 /// Input that is not a CBOR array of records with fields of the right types.
 pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
-    Reader::new(input).collect()
+    let mut records = Vec::with_capacity(input.len() / USUAL_LENGTH);
+    for record in Reader::new(input) {
+        records.push(record?);
+    }
+    Ok(records)
 }
 
 #[cfg(test)]
@@ -194,8 +187,8 @@ mod tests {
                 assert!(value(&bytes[..length]).is_err(), "{bytes:02x?} {length}");
             }
         }
-        let wrong = |offset| Err(Error::Type { offset, field: "v" });
-        assert_eq!(value(&[0xA1, 2, 0x61, b'1']), wrong(2));
+        let wrong = Err(Error::Type { offset: 4, field: "v" });
+        assert_eq!(value(&[0xA1, 2, 0x61, b'1']), wrong);
         assert!(value(&[0xA1, 2, 0xF9, 0x7C, 0]).is_err(), "infinity");
         assert!(value(&[0xA1, 2, 0x3B, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
     }

@@ -1,12 +1,10 @@
 //! Writing records as CBOR.
 
-use super::item::{Written, write_float};
+use super::Encoder;
 use crate::Error;
 use crate::json::whole;
 use crate::record::{Field, Number, Record, Value};
 use alloc::vec::Vec;
-use minicbor::Encoder;
-use minicbor::encode::Error as Refused;
 
 /// Writes a pack with definite lengths. Integers are exact; a float takes 4 bytes if they hold it,
 /// else 8 (2 are not written, since small devices do not read them).
@@ -14,101 +12,95 @@ use minicbor::encode::Error as Refused;
 /// # Errors
 /// [`Error::NotFinite`] for a number that is not finite.
 pub fn write(records: &[Record<'_>]) -> Result<Vec<u8>, Error> {
-    if !records.iter().all(is_finite) {
-        return Err(Error::NotFinite);
-    }
-    let mut encoder = Encoder::new(Vec::with_capacity(1 + records.len() * 16));
-    // Writing to a vector cannot fail.
-    let _ = pack(records, &mut Output { encoder: &mut encoder });
-    Ok(encoder.into_writer())
+    let mut out = Output { encoder: Encoder::with_capacity(1 + records.len() * 16) };
+    out.encoder.array(records.len());
+    records.iter().try_for_each(|record| out.record(record))?;
+    Ok(out.encoder.finish())
 }
 
-fn is_finite(record: &Record<'_>) -> bool {
-    let number = record.value.as_ref().and_then(Value::number);
-    let numbers = [number, record.base_value, record.base_sum, record.sum];
-    let times = [record.base_time, record.time, record.update_time];
-    numbers.into_iter().flatten().all(Number::is_finite)
-        && times.into_iter().flatten().all(f64::is_finite)
+struct Output {
+    encoder: Encoder,
 }
 
-fn pack(records: &[Record<'_>], out: &mut Output<'_>) -> Written {
-    out.encoder.array(records.len() as u64)?;
-    records.iter().try_for_each(|record| out.record(record))
-}
-
-struct Output<'o> {
-    encoder: &'o mut Encoder<Vec<u8>>,
-}
-
-impl Output<'_> {
-    fn record(&mut self, record: &Record<'_>) -> Written {
-        let Record { base_version, base_name, base_time, base_unit, base_value, base_sum, .. } =
-            record;
-        let Record { name, unit, value, sum, time, update_time, .. } = record;
-        let count = usize::from(base_version.is_some())
-            + [base_name, base_unit, name, unit].into_iter().flatten().count()
-            + [base_time, time, update_time].into_iter().flatten().count()
-            + [base_value, base_sum, sum].into_iter().flatten().count()
-            + usize::from(value.is_some());
-        self.encoder.map(count as u64)?;
-        self.number(Field::BaseVersion, base_version.map(Number::Unsigned))?;
-        self.text(Field::BaseName, base_name.as_deref())?;
-        self.number(Field::BaseTime, base_time.map(whole))?;
-        self.text(Field::BaseUnit, base_unit.as_deref())?;
-        self.number(Field::BaseValue, *base_value)?;
-        self.number(Field::BaseSum, *base_sum)?;
-        self.text(Field::Name, name.as_deref())?;
-        self.text(Field::Unit, unit.as_deref())?;
-        if let Some(value) = value {
+impl Output {
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        self.encoder.map(count(record));
+        self.number(Field::BaseVersion, record.base_version.map(Number::Unsigned))?;
+        self.text(Field::BaseName, record.base_name.as_deref());
+        self.number(Field::BaseTime, record.base_time.map(whole))?;
+        self.text(Field::BaseUnit, record.base_unit.as_deref());
+        self.number(Field::BaseValue, record.base_value)?;
+        self.number(Field::BaseSum, record.base_sum)?;
+        self.text(Field::Name, record.name.as_deref());
+        self.text(Field::Unit, record.unit.as_deref());
+        if let Some(value) = &record.value {
             self.value(value)?;
         }
-        self.number(Field::Sum, *sum)?;
-        self.number(Field::Time, time.map(whole))?;
-        self.number(Field::UpdateTime, update_time.map(whole))
+        self.number(Field::Sum, record.sum)?;
+        self.number(Field::Time, record.time.map(whole))?;
+        self.number(Field::UpdateTime, record.update_time.map(whole))
     }
 
     #[inline]
-    fn key(
-        &mut self,
-        field: Field,
-    ) -> Result<&mut Encoder<Vec<u8>>, Refused<core::convert::Infallible>> {
+    fn key(&mut self, field: Field) {
         match field.label() {
-            Some(label) => self.encoder.i8(label),
-            None => self.encoder.str(field.name()),
+            Some(label) => self.encoder.integer(label.into()),
+            None => self.encoder.text(field.name()),
         }
     }
 
     #[inline]
-    fn text(&mut self, field: Field, text: Option<&str>) -> Written {
-        match text {
-            Some(text) => self.key(field)?.str(text).map(drop),
-            None => Ok(()),
+    fn text(&mut self, field: Field, text: Option<&str>) {
+        if let Some(text) = text {
+            self.key(field);
+            self.encoder.text(text);
         }
     }
 
     #[inline]
-    fn number(&mut self, field: Field, number: Option<Number>) -> Written {
-        let Some(number) = number else { return Ok(()) };
-        let encoder = self.key(field)?;
-        match number {
-            Number::Integer(v) => encoder.i64(v).map(drop),
-            Number::Unsigned(v) => encoder.u64(v).map(drop),
-            Number::Float(v) => write_float(encoder, v),
-        }
+    fn number(&mut self, field: Field, number: Option<Number>) -> Result<(), Error> {
+        number.map_or(Ok(()), |number| self.value_of(field, &number.into()))
     }
 
-    fn value(&mut self, value: &Value<'_>) -> Written {
-        match value {
-            Value::Integer(v) => self.number(Field::Value, Some(Number::Integer(*v))),
-            Value::Unsigned(v) => self.number(Field::Value, Some(Number::Unsigned(*v))),
-            Value::Float(v) => self.number(Field::Value, Some(Number::Float(*v))),
-            Value::Boolean(v) => self.key(Field::Boolean)?.bool(*v).map(drop),
-            Value::String(v) => self.text(Field::String, Some(v)),
-            Value::ObjectLink(v) => self.text(Field::ObjectLink, Some(v)),
-            Value::Data(v) => self.key(Field::Data)?.bytes(v).map(drop),
-            Value::Null => self.key(Field::Value)?.null().map(drop),
-        }
+    #[inline]
+    fn value(&mut self, value: &Value<'_>) -> Result<(), Error> {
+        let field = match value {
+            Value::Boolean(_) => Field::Boolean,
+            Value::String(_) => Field::String,
+            Value::ObjectLink(_) => Field::ObjectLink,
+            Value::Data(_) => Field::Data,
+            Value::Integer(_) | Value::Unsigned(_) | Value::Float(_) | Value::Null => Field::Value,
+        };
+        self.value_of(field, value)
     }
+
+    #[inline]
+    fn value_of(&mut self, field: Field, value: &Value<'_>) -> Result<(), Error> {
+        if matches!(value, Value::Float(v) if !v.is_finite()) {
+            return Err(Error::NotFinite);
+        }
+        self.key(field);
+        self.encoder.item(value);
+        Ok(())
+    }
+}
+
+/// The number of fields.
+#[inline]
+fn count(record: &Record<'_>) -> usize {
+    usize::from(record.base_version.is_some())
+        + usize::from(record.base_name.is_some())
+        + usize::from(record.base_time.is_some())
+        + usize::from(record.base_unit.is_some())
+        + usize::from(record.base_value.is_some())
+        + usize::from(record.base_sum.is_some())
+        + usize::from(record.name.is_some())
+        + usize::from(record.unit.is_some())
+        + usize::from(record.value.is_some())
+        + usize::from(record.sum.is_some())
+        + usize::from(record.time.is_some())
+        + usize::from(record.update_time.is_some())
 }
 
 #[cfg(test)]

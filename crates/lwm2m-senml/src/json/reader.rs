@@ -59,38 +59,38 @@ impl<'a> Reader<'a> {
         Error::Syntax { offset, expected: fault.expected }
     }
 
-    /// The next record, or nothing at the end of the pack.
-    fn advance(&mut self) -> Result<Option<Record<'a>>, Error> {
+    /// Goes to the next record; false at the end of the pack.
+    #[inline]
+    fn advance(&mut self) -> Result<bool, Error> {
         let first = matches!(self.state, State::Begin);
         match self.state {
-            State::End => return Ok(None),
+            State::End => return Ok(false),
             State::Invalid(offset) => return Err(Error::Syntax { offset, expected: "UTF-8" }),
             State::Begin => self.take(symbol(b'[', "an opening bracket"))?,
             State::Within => {}
         }
         self.state = State::Within;
         if peek(self.rest) == Some(b']') {
-            return self.end();
+            return self.end().map(|()| false);
         }
         if !first {
             self.take(symbol(b',', "a comma or closing bracket"))?;
         }
-        self.record().map(Some)
+        Ok(true)
     }
 
-    fn end(&mut self) -> Result<Option<Record<'a>>, Error> {
+    fn end(&mut self) -> Result<(), Error> {
         self.take(symbol(b']', "a closing bracket"))?;
         self.state = State::End;
         match blanks(self.rest) {
-            "" => Ok(None),
+            "" => Ok(()),
             rest => Err(self.syntax(&Fault { remaining: rest.len(), expected: "the end" })),
         }
     }
 
     #[inline]
-    fn record(&mut self) -> Result<Record<'a>, Error> {
+    fn record(&mut self, draft: &mut Draft<'a>) -> Result<(), Error> {
         self.take(symbol(b'{', "a record"))?;
-        let mut draft = Draft::default();
         if peek(self.rest) != Some(b'}') {
             loop {
                 let name = self.take(string)?;
@@ -107,8 +107,7 @@ impl<'a> Reader<'a> {
                 self.take(symbol(b',', "a comma"))?;
             }
         }
-        self.take(symbol(b'}', "a comma or closing brace"))?;
-        Ok(draft.record)
+        self.take(symbol(b'}', "a comma or closing brace"))
     }
 
     #[cold]
@@ -161,11 +160,19 @@ impl<'a> Iterator for Reader<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let record = self.advance();
-        if record.is_err() {
-            self.state = State::End;
+        let mut draft = Draft::default();
+        let more = self.advance().and_then(|more| match more {
+            true => self.record(&mut draft).map(|()| true),
+            false => Ok(false),
+        });
+        match more {
+            Ok(true) => Some(Ok(draft.record)),
+            Ok(false) => None,
+            Err(error) => {
+                self.state = State::End;
+                Some(Err(error))
+            }
         }
-        record.transpose()
     }
 }
 
@@ -205,13 +212,20 @@ impl<'a> Source<'a> for Reader<'a> {
     }
 }
 
+/// How many bytes a record has at the least in packs as LwM2M sends them.
+const USUAL_LENGTH: usize = 24;
+
 /// Reads all records of a pack. The records take up to a hundred times the bytes of the input;
 /// [`Reader`] gives them one by one.
 ///
 /// # Errors
 /// Input that is not a JSON array of records with fields of the right types.
 pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
-    Reader::new(input).collect()
+    let mut records = Vec::with_capacity(input.len() / USUAL_LENGTH);
+    for record in Reader::new(input) {
+        records.push(record?);
+    }
+    Ok(records)
 }
 
 #[cfg(test)]

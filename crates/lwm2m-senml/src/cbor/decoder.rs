@@ -1,0 +1,388 @@
+//! Reading single items of CBOR (RFC 8949): texts and bytes of definite and indefinite length,
+//! integers of 64 bits, floats of any width, decimal fractions, true, false, null, and the heads of
+//! arrays, maps and tags.
+
+use crate::{Error, Number, Value};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use nom::bytes::complete::take;
+use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
+use nom::{IResult, Parser};
+
+/// The tag of an array of exponent and mantissa (RFC 8949, section 3.4.4).
+const DECIMAL_FRACTION: u64 = 4;
+const INDEFINITE: u8 = 31;
+const BREAK: u8 = 0xFF;
+/// How deep arrays, maps and tags may nest in an item that is skipped.
+const MAX_DEPTH: usize = 16;
+
+const UNSIGNED: u8 = 0;
+const NEGATIVE: u8 = 1;
+const BYTES: u8 = 2;
+const TEXT: u8 = 3;
+const ARRAY: u8 = 4;
+const MAP: u8 = 5;
+const TAG: u8 = 6;
+
+/// Reads items one after another; strings are borrowed from the input if their length is definite.
+///
+/// Each method that fails leaves the decoder at the item it could not read, or within it.
+#[derive(Clone, Debug)]
+pub struct Decoder<'a> {
+    rest: &'a [u8],
+    length: usize,
+}
+
+/// The head of an item: major type, additional information, and the argument that they give.
+#[derive(Clone, Copy)]
+struct Head {
+    major: u8,
+    info: u8,
+    argument: u64,
+}
+
+#[inline]
+fn head(input: &[u8]) -> IResult<&[u8], Head, ()> {
+    let (rest, first) = be_u8(input)?;
+    let info = first & 0x1F;
+    let (rest, argument) = match info {
+        0..=23 => (rest, u64::from(info)),
+        24 => be_u8.map(u64::from).parse(rest)?,
+        25 => be_u16.map(u64::from).parse(rest)?,
+        26 => be_u32.map(u64::from).parse(rest)?,
+        27 => be_u64(rest)?,
+        INDEFINITE => (rest, 0),
+        _ => return Err(nom::Err::Error(())),
+    };
+    Ok((rest, Head { major: first >> 5, info, argument }))
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the items in `input`.
+    #[must_use]
+    pub const fn new(input: &'a [u8]) -> Self {
+        Self { rest: input, length: input.len() }
+    }
+
+    /// How many bytes have been read.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.length - self.rest.len()
+    }
+
+    /// Whether all bytes have been read.
+    #[must_use]
+    pub const fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The major type of the next item (RFC 8949, section 3.1).
+    #[must_use]
+    #[inline]
+    pub fn major(&self) -> Option<u8> {
+        self.rest.first().map(|first| first >> 5)
+    }
+
+    pub(super) const fn syntax(&self, expected: &'static str) -> Error {
+        Error::Syntax { offset: self.offset(), expected }
+    }
+
+    /// Takes a head, if it is of a kind that is wanted.
+    #[inline]
+    fn head(
+        &mut self,
+        expected: &'static str,
+        wanted: impl FnOnce(&Head) -> bool,
+    ) -> Result<Head, Error> {
+        match head(self.rest) {
+            Ok((rest, head)) if wanted(&head) => {
+                self.rest = rest;
+                Ok(head)
+            }
+            _ => Err(self.syntax(expected)),
+        }
+    }
+
+    /// Takes the bytes of a string whose head is read.
+    #[inline]
+    fn take(&mut self, length: u64) -> Result<&'a [u8], Error> {
+        let taken: IResult<_, _, ()> = match usize::try_from(length) {
+            Ok(length) => take(length)(self.rest),
+            Err(_) => Err(nom::Err::Error(())),
+        };
+        let (rest, bytes) = taken.map_err(|_| self.syntax("the rest of a string"))?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// Takes the break that ends an item of indefinite length, if it comes next.
+    #[inline]
+    pub fn take_break(&mut self) -> bool {
+        match self.rest.split_first() {
+            Some((&BREAK, rest)) => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn container(&mut self, major: u8, expected: &'static str) -> Result<Option<u64>, Error> {
+        let head = self.head(expected, |head| head.major == major)?;
+        Ok((head.info != INDEFINITE).then_some(head.argument))
+    }
+
+    /// The head of an array: how many items follow, or nothing if a break ends them. The number is
+    /// the sender's word: do not allocate by it.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for any other item.
+    pub fn array(&mut self) -> Result<Option<u64>, Error> {
+        self.container(ARRAY, "an array")
+    }
+
+    /// The head of a map: how many pairs follow, or nothing if a break ends them.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for any other item.
+    #[inline]
+    pub fn map(&mut self) -> Result<Option<u64>, Error> {
+        self.container(MAP, "a map")
+    }
+
+    /// Takes a tag, if one comes next.
+    pub fn tag(&mut self) -> Option<u64> {
+        let head = self.head("a tag", |head| head.major == TAG && head.info != INDEFINITE).ok()?;
+        Some(head.argument)
+    }
+
+    /// An integer as a label or key: any unsigned or negative one that fits `i64`.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for any other item.
+    #[inline]
+    pub fn integer(&mut self) -> Result<i64, Error> {
+        let expected = "an integer";
+        let head = self.head(expected, |head| head.major <= NEGATIVE && head.info != INDEFINITE)?;
+        let value = i64::try_from(head.argument).map_err(|_| self.syntax(expected))?;
+        Ok(if head.major == NEGATIVE { -1 - value } else { value })
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for any other item, one that is cut off, or no UTF-8.
+    #[inline]
+    pub fn text(&mut self) -> Result<Cow<'a, str>, Error> {
+        let head = self.head("a text", |head| head.major == TEXT)?;
+        if head.info == INDEFINITE {
+            return self.text_chunks().map(Cow::Owned);
+        }
+        let bytes = self.take(head.argument)?;
+        core::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| self.syntax("UTF-8"))
+    }
+
+    #[cold]
+    fn text_chunks(&mut self) -> Result<String, Error> {
+        let mut text = String::new();
+        while !self.take_break() {
+            let definite = |head: &Head| head.major == TEXT && head.info != INDEFINITE;
+            let length = self.head("a piece of text", definite)?.argument;
+            let bytes = self.take(length)?;
+            text += core::str::from_utf8(bytes).map_err(|_| self.syntax("UTF-8"))?;
+        }
+        Ok(text)
+    }
+
+    /// Bytes.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for any other item, or one that is cut off.
+    pub fn bytes(&mut self) -> Result<Cow<'a, [u8]>, Error> {
+        let head = self.head("bytes", |head| head.major == BYTES)?;
+        if head.info != INDEFINITE {
+            return self.take(head.argument).map(Cow::Borrowed);
+        }
+        let mut bytes = Vec::new();
+        while !self.take_break() {
+            let definite = |head: &Head| head.major == BYTES && head.info != INDEFINITE;
+            let length = self.head("a piece of bytes", definite)?.argument;
+            bytes.extend_from_slice(self.take(length)?);
+        }
+        Ok(Cow::Owned(bytes))
+    }
+
+    /// A number, text, bytes, true, false or null; an object link is a text.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for any other item, and for one that is cut off.
+    #[inline]
+    pub fn item(&mut self) -> Result<Value<'a>, Error> {
+        match self.major() {
+            Some(TEXT) => self.text().map(Value::String),
+            Some(BYTES) => self.bytes().map(Value::Data),
+            Some(TAG) => self.decimal_fraction().map(Value::Float),
+            _ => self.plain(),
+        }
+    }
+
+    /// An integer, float, true, false or null.
+    #[inline]
+    fn plain(&mut self) -> Result<Value<'a>, Error> {
+        const EXPECTED: &str = "a number, text, bytes, true, false or null";
+        let known = |head: &Head| matches!(head.major, UNSIGNED | NEGATIVE | 7);
+        let before = self.rest;
+        let head = self.head(EXPECTED, known)?;
+        simple(head).ok_or_else(|| {
+            self.rest = before;
+            self.syntax(EXPECTED)
+        })
+    }
+
+    fn decimal_fraction(&mut self) -> Result<f64, Error> {
+        let expected = self.syntax("a decimal fraction");
+        if self.tag() != Some(DECIMAL_FRACTION) || self.array() != Ok(Some(2)) {
+            return Err(expected);
+        }
+        let exponent = i16::try_from(self.integer()?).map_err(|_| expected)?;
+        let mantissa = self.integer()?;
+        // By way of the text, which is rounded correctly.
+        alloc::format!("{mantissa}e{exponent}").parse().map_err(|_| expected)
+    }
+
+    /// Skips an item of any kind.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for one that is cut off or malformed, [`Error::Nesting`] for one that
+    /// nests deeper than 16 levels.
+    pub fn skip(&mut self) -> Result<(), Error> {
+        self.skip_within(MAX_DEPTH)
+    }
+
+    fn skip_within(&mut self, depth: usize) -> Result<(), Error> {
+        let offset = self.offset();
+        let inner = || depth.checked_sub(1).ok_or(Error::Nesting { offset });
+        match self.major() {
+            Some(TEXT) => self.text().map(drop),
+            Some(BYTES) => self.bytes().map(drop),
+            Some(TAG) => {
+                let _ = self.tag().ok_or_else(|| self.syntax("a tag"))?;
+                self.skip_within(inner()?)
+            }
+            Some(major @ (ARRAY | MAP)) => {
+                let each = if major == MAP { 2 } else { 1 };
+                let count = self.container(major, "a container")?;
+                let mut remaining = count.map(|count| count.saturating_mul(each));
+                while !self.ends(&mut remaining) {
+                    self.skip_within(inner()?)?;
+                }
+                Ok(())
+            }
+            _ => self.head("an item", |head| head.info != INDEFINITE).map(drop),
+        }
+    }
+
+    /// Whether an array or map is over: none of the `remaining` are left, which is counted down, or
+    /// the break came.
+    #[inline]
+    pub fn ends(&mut self, remaining: &mut Option<u64>) -> bool {
+        match remaining {
+            Some(0) => true,
+            Some(count) => {
+                *count -= 1;
+                false
+            }
+            None => self.take_break(),
+        }
+    }
+}
+
+/// What an integer, float, true, false or null means; nothing for other heads and for integers
+/// below the range of `i64`.
+#[inline]
+fn simple(head: Head) -> Option<Value<'static>> {
+    let argument = head.argument;
+    Some(match (head.major, head.info) {
+        (_, INDEFINITE) => return None,
+        (UNSIGNED, _) => match i64::try_from(argument) {
+            Ok(value) => Value::Integer(value),
+            Err(_) => Value::Unsigned(argument),
+        },
+        (NEGATIVE, _) => Value::Integer(-1 - i64::try_from(argument).ok()?),
+        (_, 20) => Value::Boolean(false),
+        (_, 21) => Value::Boolean(true),
+        (_, 22) => Value::Null,
+        (_, 25) => Value::Float(half(u16::try_from(argument).ok()?)),
+        (_, 26) => Value::Float(f32::from_bits(u32::try_from(argument).ok()?).into()),
+        (_, 27) => Value::Float(f64::from_bits(argument)),
+        _ => return None,
+    })
+}
+
+/// A float of half precision (RFC 8949, appendix D).
+fn half(bits: u16) -> f64 {
+    let exponent = i32::from(bits >> 10 & 0x1F);
+    let mantissa = f64::from(bits & 0x3FF);
+    let power = |exponent: i32| f64::from_bits(u64::from((1023 + exponent).unsigned_abs()) << 52);
+    let magnitude = match exponent {
+        0 => mantissa * power(-24),
+        31 if mantissa == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (mantissa + 1024.0) * power(exponent - 25),
+    };
+    if bits & 0x8000 == 0 { magnitude } else { -magnitude }
+}
+
+impl Value<'_> {
+    /// The number that this is, if it is finite.
+    pub(super) fn finite(&self) -> Option<Number> {
+        self.number().filter(|number| number.is_finite())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves() {
+        let cases = [
+            (0x0000, 0.0),
+            (0x3C00, 1.0),
+            (0xC400, -4.0),
+            (0x7BFF, 65504.0),
+            (0x0001, 5.960_464_477_539_063e-8),
+            (0x0400, 0.000_061_035_156_25),
+            (0x7C00, f64::INFINITY),
+            (0xFC00, f64::NEG_INFINITY),
+        ];
+        for (bits, value) in cases {
+            assert_eq!(half(bits), value, "{bits:04x}");
+        }
+        assert!(half(0x7E00).is_nan());
+    }
+
+    #[test]
+    fn skipping() {
+        for whole in [
+            &[0x00][..],
+            &[0x1B, 0, 0, 0, 0, 0, 0, 0, 1],
+            &[0x63, b'a', b'b', b'c'],
+            &[0x9F, 0x01, 0x82, 0xF5, 0xF6, 0xFF],
+            &[0xA2, 0x01, 0x80, 0x61, b'a', 0xC1, 0xF9, 0, 0],
+            &[0xBF, 0x01, 0x5F, 0x41, 0, 0xFF, 0xFF],
+        ] {
+            let mut decoder = Decoder::new(whole);
+            assert_eq!(decoder.skip(), Ok(()), "{whole:02x?}");
+            assert!(decoder.is_at_end());
+            for length in 0..whole.len() {
+                assert!(Decoder::new(&whole[..length]).skip().is_err(), "{whole:02x?} {length}");
+            }
+        }
+        assert!(Decoder::new(&[0xFF]).skip().is_err());
+        assert!(Decoder::new(&[0x1C]).skip().is_err());
+        assert_eq!(Decoder::new(&[0x81; 20]).skip(), Err(Error::Nesting { offset: 16 }));
+        assert!(Decoder::new(&[0xBB, 255, 255, 255, 255, 255, 255, 255, 255]).skip().is_err());
+    }
+}
