@@ -7,6 +7,7 @@
 //! | CBOR | 60 | one value | 7.4.3 |
 //! | SenML JSON, SenML CBOR | 110, 112 | anything | 7.4.6, 7.4.7 |
 //! | TLV | 11542 | anything below one object | 7.4.5 |
+//! | LwM2M CBOR | 11544 | anything | 7.4.4 |
 //!
 //! The CoRE Link Format (40) of Register and Discover is in [`link`].
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -16,7 +17,9 @@ extern crate alloc;
 
 mod cbor;
 mod error;
+mod ids;
 pub mod link;
+mod lwm2m_cbor;
 mod rfc3339;
 mod senml;
 mod text;
@@ -49,7 +52,7 @@ pub const fn supports(format: ContentFormat, path: &Path) -> bool {
     match format {
         ContentFormat::TEXT | ContentFormat::OPAQUE | ContentFormat::CBOR => path.depth() >= 3,
         ContentFormat::TLV => path.depth() >= 1,
-        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => true,
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR | ContentFormat::LWM2M_CBOR => true,
         _ => false,
     }
 }
@@ -72,6 +75,7 @@ pub fn encode(format: ContentFormat, path: &Path, node: &Node) -> Result<Bytes, 
             senml::encode(format, path, node)
         }
         (ContentFormat::TLV, _) => tlv::encode(path, node),
+        (ContentFormat::LWM2M_CBOR, _) => lwm2m_cbor::encode(path, node),
         (_, Node::Resource(Resource::Single(value)) | Node::ResourceInstance(value)) => {
             encode_value(format, path, value)
         }
@@ -143,6 +147,7 @@ fn decode_into(
     }
     match format {
         ContentFormat::TLV => tlv::decode(target, payload, sink),
+        ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode(target, payload, sink),
         ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
             senml::decode(format, target, payload, sink)
         }
@@ -185,6 +190,7 @@ pub fn encode_create(
     let path = Path::object(object);
     match format {
         ContentFormat::TLV => tlv::encode_create(&path, instance, values),
+        ContentFormat::LWM2M_CBOR => lwm2m_cbor::encode_create(path, instance, values),
         ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
             senml::encode_create(format, path, instance, values)
         }
@@ -212,6 +218,7 @@ pub fn decode_create(
     let mut tree = Tree::default();
     let id = match format {
         ContentFormat::TLV => tlv::decode_create(target, payload, &mut tree)?,
+        ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode_create(target, payload, &mut tree)?,
         ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
             senml::decode_create(format, target, payload, &mut tree)?
         }

@@ -60,7 +60,7 @@ fn nested_and_endless_cbor_is_refused() {
     let unknown = [&hex("81A11864")[..], &nested[..]].concat();
     let tags = [0xC1; 10_000];
     for payload in [&nested[..], &maps, &endless, &unknown, &tags, &hex("9BFFFFFFFFFFFFFFFF")] {
-        for format in [ContentFormat::CBOR, ContentFormat::SENML_CBOR] {
+        for format in [ContentFormat::CBOR, ContentFormat::SENML_CBOR, ContentFormat::LWM2M_CBOR] {
             for path in PATHS.iter().skip(4) {
                 let result = decode(format, path, payload, &TestModel);
                 assert!(result.is_err(), "{format} {path} {result:?}");

@@ -5,6 +5,7 @@
 mod create;
 mod golden;
 mod hostile;
+mod lwm2m_cbor;
 mod model;
 mod roundtrip;
 mod senml;

@@ -18,9 +18,12 @@ const TYPES: [DataType; 9] = [
     DataType::CoreLink,
 ];
 
-const SINGLE: [(u16, u16, DataType); 27] = [
+const SINGLE: [(u16, u16, DataType); 30] = [
     (1, 0, DataType::Integer),
     (1, 1, DataType::Integer),
+    (1, 2, DataType::Integer),
+    (1, 3, DataType::Integer),
+    (1, 5, DataType::Integer),
     (1, 6, DataType::Boolean),
     (1, 7, DataType::String),
     (2, 0, DataType::Integer),

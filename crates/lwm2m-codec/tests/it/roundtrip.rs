@@ -8,6 +8,12 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 const OBJECT: u16 = 1000;
+const FORMATS: [ContentFormat; 4] = [
+    ContentFormat::TLV,
+    ContentFormat::SENML_JSON,
+    ContentFormat::SENML_CBOR,
+    ContentFormat::LWM2M_CBOR,
+];
 
 fn value(kind: u16) -> BoxedStrategy<Value> {
     match kind % 10 {
@@ -83,7 +89,7 @@ proptest! {
 
     #[test]
     fn created_instances(id in proptest::option::of(0..MAX_ID), values in instance()) {
-        for format in [ContentFormat::TLV, ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR] {
+        for format in FORMATS {
             let bytes = encode_create(format, OBJECT, id, &values).unwrap();
             let read = decode_create(format, OBJECT, &bytes, &TestModel);
             prop_assert_eq!(read, Ok((id, values.clone())), "{}", format);

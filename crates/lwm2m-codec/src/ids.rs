@@ -1,0 +1,106 @@
+//! Ids as payloads name them: like a path, but with 65535 in Create, and relative there.
+
+use crate::DecodeError;
+use lwm2m_core::Path;
+
+/// The instance id in Create that leaves the choice to the client (OMA LwM2M Core 1.2.1, 6.3.4).
+pub(crate) const ANY_INSTANCE: u16 = u16::MAX;
+
+/// Up to four ids; 65535 is allowed among them.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ids {
+    ids: [u16; 4],
+    count: usize,
+    /// Whether the first one is not known to be an object.
+    relative: bool,
+}
+
+impl Ids {
+    /// Reads a name such as `/3/0/0`; without the first slash it may be relative. The root is `/`.
+    pub(crate) fn of_name(name: impl Iterator<Item = u8>) -> Option<Self> {
+        let mut bytes = name.peekable();
+        let relative = bytes.next_if_eq(&b'/').is_none();
+        let mut ids = Self { relative, ..Self::default() };
+        if bytes.peek().is_none() {
+            return Some(ids).filter(|_| !relative);
+        }
+        loop {
+            let mut id = u16::from(digit(bytes.next()?)?);
+            let leading_zero = id == 0;
+            while let Some(byte) = bytes.next_if(|byte| *byte != b'/') {
+                let digit = digit(byte).filter(|_| !leading_zero)?;
+                id = id.checked_mul(10)?.checked_add(u16::from(digit))?;
+            }
+            ids = ids.child(id)?;
+            if bytes.next().is_none() {
+                return Some(ids);
+            }
+        }
+    }
+
+    /// These ids and one more.
+    pub(crate) fn child(mut self, id: u16) -> Option<Self> {
+        *self.ids.get_mut(self.count)? = id;
+        self.count += 1;
+        Some(self)
+    }
+
+    fn as_slice(&self) -> &[u16] {
+        self.ids.get(..self.count).unwrap_or_default()
+    }
+
+    pub(crate) fn path(&self) -> Option<Path> {
+        Path::from_ids(self.as_slice()).ok()
+    }
+
+    /// The instance id, if there is one, and the ids of resource and resource instance, of a value
+    /// in Create on `object`. Two ids that begin with the object, and less than three that are
+    /// relative, have no instance id.
+    fn below(&self, object: &Path) -> Option<(Option<u16>, &[u16])> {
+        let own = |first: u16| object.object_id() == Some(first);
+        match self.as_slice() {
+            ids @ ([_] | [_, _]) if self.relative => Some((None, ids)),
+            [first, resource @ ..] if resource.len() == 1 => {
+                own(*first).then_some((None, resource))
+            }
+            [first, instance, resource @ ..] => {
+                let instance = Some(*instance).filter(|id| *id != ANY_INSTANCE);
+                own(*first).then_some((instance, resource))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    byte.checked_sub(b'0').filter(|digit| *digit < 10)
+}
+
+/// The one instance that a payload of Create is about, as its first value tells.
+pub(crate) struct Chosen {
+    object: Path,
+    instance: Option<Option<u16>>,
+}
+
+impl Chosen {
+    pub(crate) const fn new(object: Path) -> Self {
+        Self { object, instance: None }
+    }
+
+    /// The instance id, if the payload has one.
+    pub(crate) fn instance(&self) -> Option<u16> {
+        self.instance.flatten()
+    }
+
+    /// The path of a value, with instance id 0 if there is none; nothing if the ids name no value
+    /// of the object.
+    pub(crate) fn path(&mut self, ids: &Ids) -> Result<Option<Path>, DecodeError> {
+        let Some((instance, below)) = ids.below(&self.object) else { return Ok(None) };
+        let first = *self.instance.get_or_insert(instance);
+        let Ok(path) = self.object.child(instance.unwrap_or(0)) else { return Ok(None) };
+        if first != instance {
+            return Err(DecodeError::OutsideTarget { target: self.object, path });
+        }
+        Ok(below.iter().try_fold(path, |path, id| path.child(*id)).ok())
+    }
+}

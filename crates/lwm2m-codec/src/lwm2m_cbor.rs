@@ -1,0 +1,227 @@
+//! LwM2M CBOR (11544): maps of maps, whose keys join to paths (OMA LwM2M Core 1.2, 7.4.4).
+//!
+//! Keys begin with the object id, whatever the request addressed. A map is never empty, so a node
+//! without values cannot be written; instances without resources are left out.
+
+use crate::ids::{ANY_INSTANCE, Chosen, Ids};
+use crate::tree::{Sink, Target};
+use crate::typed::scalar;
+use crate::{DecodeError, EncodeError, cbor};
+use bytes::Bytes;
+use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource};
+use lwm2m_senml::cbor::{Decoder, Encoder};
+
+const UNSIGNED: u8 = 0;
+const ARRAY: u8 = 4;
+const MAP: u8 = 5;
+
+pub(crate) fn encode(path: &Path, node: &Node) -> Result<Bytes, EncodeError> {
+    let mut out = Encoder::with_capacity(128);
+    match node {
+        Node::Root(objects) => {
+            let objects = objects.iter().filter(|(_, object)| !is_empty(object));
+            out.map(objects.clone().count());
+            objects.for_each(|(id, object)| write_top_object(&mut out, *id, object));
+        }
+        Node::Object(object) => {
+            out.map(usize::from(!is_empty(object)));
+            write_top_object(&mut out, path.object_id().unwrap_or_default(), object);
+        }
+        Node::ObjectInstance(instance) => {
+            out.map(usize::from(!instance_is_empty(instance)));
+            key(&mut out, path.ids());
+            write_instance(&mut out, instance);
+        }
+        Node::Resource(resource) => {
+            out.map(usize::from(!resource_is_empty(resource)));
+            key(&mut out, path.ids());
+            write_resource(&mut out, resource);
+        }
+        Node::ResourceInstance(value) => {
+            out.map(1);
+            key(&mut out, path.ids());
+            out.item(&scalar(value));
+        }
+    }
+    finish(out, path)
+}
+
+/// Encodes an instance for Create; without an id, 65535 stands in its place.
+pub(crate) fn encode_create(
+    object: Path,
+    id: Option<u16>,
+    instance: &ObjectInstance,
+) -> Result<Bytes, EncodeError> {
+    let mut out = Encoder::with_capacity(128);
+    out.map(usize::from(!instance_is_empty(instance)));
+    key(&mut out, &[object.object_id().unwrap_or_default(), id.unwrap_or(ANY_INSTANCE)]);
+    write_instance(&mut out, instance);
+    finish(out, &object)
+}
+
+/// The payload, unless it is an empty map.
+fn finish(out: Encoder, path: &Path) -> Result<Bytes, EncodeError> {
+    let bytes = out.finish();
+    match bytes.first() {
+        Some(0xA0) | None => {
+            let format = ContentFormat::LWM2M_CBOR;
+            Err(EncodeError::UnsuitableFormat { format, path: *path })
+        }
+        Some(_) => Ok(Bytes::from(bytes)),
+    }
+}
+
+fn is_empty(object: &Object) -> bool {
+    object.instances.values().all(instance_is_empty)
+}
+
+fn instance_is_empty(instance: &ObjectInstance) -> bool {
+    instance.resources.values().all(resource_is_empty)
+}
+
+fn resource_is_empty(resource: &Resource) -> bool {
+    matches!(resource, Resource::Multiple(values) if values.is_empty())
+}
+
+/// One id as it is, several as an array.
+fn key(out: &mut Encoder, ids: &[u16]) {
+    if ids.len() > 1 {
+        out.array(ids.len());
+    }
+    ids.iter().for_each(|id| out.unsigned((*id).into()));
+}
+
+/// An object at the top of the tree: a single instance shares its key, as in OMA's samples.
+fn write_top_object(out: &mut Encoder, id: u16, object: &Object) {
+    let mut instances = object.instances.iter().filter(|(_, node)| !instance_is_empty(node));
+    match (instances.clone().count(), instances.clone().next()) {
+        (1, Some((instance, node))) => {
+            key(out, &[id, *instance]);
+            write_instance(out, node);
+        }
+        (count, _) => {
+            key(out, &[id]);
+            out.map(count);
+            instances.by_ref().for_each(|(id, node)| {
+                key(out, &[*id]);
+                write_instance(out, node);
+            });
+        }
+    }
+}
+
+fn write_instance(out: &mut Encoder, instance: &ObjectInstance) {
+    let resources = instance.resources.iter().filter(|(_, node)| !resource_is_empty(node));
+    out.map(resources.clone().count());
+    for (id, resource) in resources {
+        key(out, &[*id]);
+        write_resource(out, resource);
+    }
+}
+
+fn write_resource(out: &mut Encoder, resource: &Resource) {
+    match resource {
+        Resource::Single(value) => out.item(&scalar(value)),
+        Resource::Multiple(values) => {
+            out.map(values.len());
+            for (id, value) in values {
+                key(out, &[*id]);
+                out.item(&scalar(value));
+            }
+        }
+    }
+}
+
+/// Hands the values of `payload` to `sink`.
+pub(crate) fn decode(
+    target: Target<'_>,
+    payload: &[u8],
+    sink: &mut dyn Sink,
+) -> Result<(), DecodeError> {
+    walk_all(payload, &mut |ids, decoder| {
+        let Some(path) = ids.path() else { return Err(malformed(decoder)) };
+        leaf(target, path, decoder, sink)
+    })
+}
+
+/// Decodes the payload of Create, as [`crate::tlv::decode_create`] does.
+pub(crate) fn decode_create(
+    target: Target<'_>,
+    payload: &[u8],
+    sink: &mut dyn Sink,
+) -> Result<Option<u16>, DecodeError> {
+    let mut chosen = Chosen::new(target.path);
+    walk_all(payload, &mut |ids, decoder| {
+        let Some(path) = chosen.path(&ids)? else { return Err(malformed(decoder)) };
+        leaf(target, path, decoder, sink)
+    })?;
+    Ok(chosen.instance())
+}
+
+fn leaf(
+    target: Target<'_>,
+    path: Path,
+    decoder: &mut Decoder<'_>,
+    sink: &mut dyn Sink,
+) -> Result<(), DecodeError> {
+    let data_type = target.admit(&path)?;
+    sink.value(path, None, cbor::read(decoder, path, data_type)?)
+}
+
+const fn malformed(decoder: &Decoder<'_>) -> DecodeError {
+    DecodeError::Cbor { offset: decoder.offset() }
+}
+
+type Leaf<'f> = &'f mut dyn FnMut(Ids, &mut Decoder<'_>) -> Result<(), DecodeError>;
+
+fn walk_all(payload: &[u8], leaf: Leaf<'_>) -> Result<(), DecodeError> {
+    let mut decoder = Decoder::new(payload);
+    walk(&mut decoder, Ids::default(), leaf)?;
+    if decoder.is_at_end() { Ok(()) } else { Err(malformed(&decoder)) }
+}
+
+/// Reads a map whose keys continue `above`. Each level adds an id, and there are no more than
+/// four, so the nesting is bounded.
+fn walk(decoder: &mut Decoder<'_>, above: Ids, leaf: Leaf<'_>) -> Result<(), DecodeError> {
+    let mut remaining = decoder.map().map_err(|_| malformed(decoder))?;
+    if decoder.ends(&mut remaining) {
+        return Err(malformed(decoder));
+    }
+    loop {
+        let ids = read_key(decoder, above)?;
+        if decoder.major() == Some(MAP) {
+            walk(decoder, ids, leaf)?;
+        } else {
+            leaf(ids, decoder)?;
+        }
+        if decoder.ends(&mut remaining) {
+            return Ok(());
+        }
+    }
+}
+
+fn read_key(decoder: &mut Decoder<'_>, above: Ids) -> Result<Ids, DecodeError> {
+    if decoder.major() != Some(ARRAY) {
+        return read_id(decoder, above);
+    }
+    let mut remaining = decoder.array().map_err(|_| malformed(decoder))?;
+    if decoder.ends(&mut remaining) {
+        return Err(malformed(decoder));
+    }
+    let mut ids = above;
+    loop {
+        ids = read_id(decoder, ids)?;
+        if decoder.ends(&mut remaining) {
+            return Ok(ids);
+        }
+    }
+}
+
+fn read_id(decoder: &mut Decoder<'_>, above: Ids) -> Result<Ids, DecodeError> {
+    let wrong = malformed(decoder);
+    if decoder.major() != Some(UNSIGNED) {
+        return Err(wrong);
+    }
+    let id = decoder.integer().ok().and_then(|id| u16::try_from(id).ok());
+    id.and_then(|id| above.child(id)).ok_or(wrong)
+}
