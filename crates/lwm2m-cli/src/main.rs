@@ -1,2 +1,35 @@
-//! The `lwm2m` command.
-fn main() {}
+//! `lwm2m`: a demonstration of the stack, and its codecs on the command line.
+
+mod convert;
+mod demo;
+
+use clap::{Parser, Subcommand};
+use lwm2m_daemon::{Failure, exit};
+use std::process::ExitCode;
+
+/// LwM2M on the command line.
+#[derive(Parser, Debug)]
+#[command(name = "lwm2m", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs a server and three simulated devices in this process
+    Demo(demo::Arguments),
+    /// Decodes a payload or a CoAP message to JSON
+    Decode(convert::Arguments),
+    /// Encodes JSON, as `decode` prints it, to a payload or a CoAP message
+    Encode(convert::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),
+        Command::Encode(arguments) => convert::run(&arguments, convert::Direction::Encode),
+    };
+    exit::status("lwm2m", outcome.map_err(Failure::from))
+}

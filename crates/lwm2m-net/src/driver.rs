@@ -163,7 +163,7 @@ impl<E: Engine> Driver<E> {
         }
     }
 
-    async fn send(&self, Transmit { to, payload }: Transmit) {
+    async fn send(&mut self, Transmit { to, payload }: Transmit) {
         let to = as_seen_from(self.local, to);
         // A datagram that cannot be sent is as good as lost on the way: the peer's or our own
         // retransmission makes up for it.

@@ -1,6 +1,6 @@
 //! Server URIs to socket addresses.
 
-use lwm2m_coap::uri::{ParseUriError, Scheme, Uri};
+use lwm2m_coap::uri::{Host, Scheme, Uri, UriError};
 use std::net::SocketAddr;
 
 /// Why a server URI leads nowhere.
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 pub enum ResolveError {
     /// The text is no CoAP URI.
     #[error("{0}; a server URI looks like coap://host:5683")]
-    Syntax(#[from] ParseUriError),
+    Syntax(#[from] UriError),
     /// The URI asks for a transport or security that this build does not have.
     #[error("the scheme of the server URI is not supported; use coap://")]
     Scheme,
@@ -30,8 +30,30 @@ pub async fn resolve(uri: &str) -> Result<SocketAddr, ResolveError> {
     if uri.scheme != Scheme::Coap {
         return Err(ResolveError::Scheme);
     }
-    let host = uri.host.as_ref();
-    let lookup = tokio::net::lookup_host((host, uri.port)).await;
-    let mut addresses = lookup.map_err(|error| ResolveError::Lookup(host.to_owned(), error))?;
-    addresses.next().ok_or_else(|| ResolveError::NoAddress(host.to_owned()))
+    let name = match uri.host {
+        Host::Address(address) => return Ok(SocketAddr::new(address, uri.port)),
+        Host::Name(name) => name,
+    };
+    let lookup = tokio::net::lookup_host((name, uri.port)).await;
+    let mut addresses = lookup.map_err(|error| ResolveError::Lookup(name.to_owned(), error))?;
+    addresses.next().ok_or_else(|| ResolveError::NoAddress(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn literals_need_no_look_up() {
+        let address = resolve("coap://[::1]:5783").await.unwrap();
+        assert_eq!(address, "[::1]:5783".parse().unwrap());
+        let address = resolve("coap://127.0.0.1").await.unwrap();
+        assert_eq!(address, "127.0.0.1:5683".parse().unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_told() {
+        assert!(matches!(resolve("coaps://127.0.0.1").await, Err(ResolveError::Scheme)));
+        assert!(matches!(resolve("http://127.0.0.1").await, Err(ResolveError::Syntax(_))));
+    }
 }

@@ -1,0 +1,89 @@
+//! JSON lines in, JSON lines out: test vectors in one process.
+
+use super::{ConvertError, Direction, Format, decode, encode, input};
+use lwm2m_core::Path;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use std::io::{BufRead, Write};
+
+/// A line of the input.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    format: String,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    hex: Option<String>,
+    #[serde(default)]
+    json: Option<Json>,
+}
+
+/// Converts line by line until the input ends; a bad line is answered and does no harm.
+pub(super) fn run(direction: Direction) -> Result<(), ConvertError> {
+    let mut out = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let answer = match convert(&line, direction) {
+            Ok(ok) => json!({ "ok": ok }),
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        writeln!(out, "{answer}")?;
+        // Who sends a line and waits for its answer must not wait for the next one.
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn convert(line: &str, direction: Direction) -> Result<Json, ConvertError> {
+    let line: Line = serde_json::from_str(line)?;
+    let format: Format = line.format.parse().map_err(ConvertError::Format)?;
+    let path = line.path.as_deref().unwrap_or("/").parse::<Path>();
+    let path = path.map_err(|error| ConvertError::Format(error.to_string()))?;
+    match direction {
+        Direction::Decode => {
+            let hex = line.hex.ok_or(ConvertError::Shape("the line has no hex"))?;
+            decode(format, &path, &input::from_hex(hex.as_bytes())?)
+        }
+        Direction::Encode => {
+            let json = line.json.ok_or(ConvertError::Shape("the line has no json"))?;
+            Ok(Json::String(input::to_hex(&encode(format, &path, &json)?)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_decoded_and_encoded_again() {
+        let line = r#"{"format":"tlv","path":"/3/0/9","hex":"c10964"}"#;
+        let decoded = convert(line, Direction::Decode).unwrap();
+        assert_eq!(
+            decoded,
+            json!({"kind": "singleResource", "id": 9, "type": "INTEGER", "value": "100"})
+        );
+        let line = json!({"format": "tlv", "path": "/3/0/9", "json": decoded}).to_string();
+        assert_eq!(convert(&line, Direction::Encode).unwrap(), json!("c10964"));
+    }
+
+    #[test]
+    fn bad_lines_have_one_clear_error() {
+        for (line, word) in [
+            ("{", "JSON"),
+            (r#"{"format":"xml","hex":""}"#, "unknown format"),
+            (r#"{"format":"tlv","path":"/x","hex":""}"#, "path"),
+            (r#"{"format":"tlv","path":"/3/0","hex":"c8"}"#, "TLV"),
+            (r#"{"format":"tlv","path":"/3/0","hex":"c"}"#, "hex"),
+            (r#"{"format":"tlv","path":"/3/0"}"#, "no hex"),
+        ] {
+            let error = convert(line, Direction::Decode).unwrap_err().to_string();
+            assert!(error.contains(word), "{line}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}

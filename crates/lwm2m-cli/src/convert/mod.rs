@@ -1,0 +1,140 @@
+//! `lwm2m decode` and `lwm2m encode`: payloads and messages to JSON and back.
+//!
+//! Values have the JSON of the HTTP API, so what one prints the other takes.
+
+mod batch;
+mod coap;
+mod input;
+mod payload;
+
+use clap::{Args, ValueEnum};
+use input::InputKind;
+use lwm2m_core::{ContentFormat, Path};
+use lwm2m_daemon::Failure;
+use serde_json::Value as Json;
+use std::io::Write;
+
+/// What `decode` and `encode` take.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Format: tlv, senml-json, senml-cbor, text, opaque, cbor, link, coap, or a number of CoAP
+    #[arg(long, short, value_name = "FORMAT", required_unless_present = "batch")]
+    format: Option<Format>,
+    /// Path that the payload is for, such as /3/0
+    #[arg(long, short, value_name = "PATH", default_value = "/")]
+    path: Path,
+    /// How the input is written, for decode
+    #[arg(long, value_enum, default_value_t)]
+    input: InputKind,
+    /// Write the bytes themselves instead of hex, for encode
+    #[arg(long)]
+    binary: bool,
+    /// Read JSON lines `{"format","path","hex"}` (encode: `"json"` for `"hex"`) from standard
+    /// input, answer each by a line `{"ok":…}` or `{"error":…}`
+    #[arg(long, conflicts_with_all = ["format", "path", "input", "binary", "data"])]
+    batch: bool,
+    /// The input; standard input if it is missing or `-`
+    data: Option<String>,
+}
+
+/// Which way to convert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Bytes to JSON.
+    Decode,
+    /// JSON to bytes.
+    Encode,
+}
+
+/// A payload format, or a whole CoAP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Coap,
+    Payload(ContentFormat),
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("coap") {
+            return Ok(Self::Coap);
+        }
+        let format = ContentFormat::from_name(text).map(ContentFormat::canonical);
+        format.map(Self::Payload).ok_or_else(|| {
+            format!("unknown format {text}; known are tlv, senml-json, senml-cbor, text, opaque, cbor, link and coap")
+        })
+    }
+}
+
+/// Why something could not be converted.
+#[derive(Debug, thiserror::Error)]
+enum ConvertError {
+    #[error(transparent)]
+    Decode(#[from] lwm2m_codec::DecodeError),
+    #[error(transparent)]
+    Encode(#[from] lwm2m_codec::EncodeError),
+    #[error(transparent)]
+    Link(#[from] lwm2m_codec::link::LinkError),
+    #[error(transparent)]
+    Node(#[from] lwm2m_http::json::node::NodeError),
+    #[error(transparent)]
+    Coap(#[from] lwm2m_coap::ParseError),
+    #[error("the input is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the input is not hex: {0}")]
+    Hex(#[from] input::HexError),
+    #[error("{0}")]
+    Shape(&'static str),
+    #[error("{0}")]
+    Format(String),
+    #[error("cannot read or write: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs `lwm2m decode` or `lwm2m encode`.
+pub(crate) fn run(arguments: &Arguments, direction: Direction) -> Result<(), Failure> {
+    let outcome = match arguments.format {
+        Some(format) if !arguments.batch => convert_one(arguments, format, direction),
+        _ => batch::run(direction),
+    };
+    outcome.map_err(Failure::usage)
+}
+
+fn convert_one(
+    arguments: &Arguments,
+    format: Format,
+    direction: Direction,
+) -> Result<(), ConvertError> {
+    let data = input::read(arguments.data.as_deref())?;
+    let mut out = std::io::stdout().lock();
+    match direction {
+        Direction::Decode => {
+            let bytes = arguments.input.bytes(data)?;
+            writeln!(out, "{:#}", decode(format, &arguments.path, &bytes)?)?;
+        }
+        Direction::Encode => {
+            let json = serde_json::from_slice(&data)?;
+            let bytes = encode(format, &arguments.path, &json)?;
+            match arguments.binary {
+                true => out.write_all(&bytes)?,
+                false => writeln!(out, "{}", input::to_hex(&bytes))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn decode(format: Format, path: &Path, bytes: &[u8]) -> Result<Json, ConvertError> {
+    match format {
+        Format::Coap => coap::decode(bytes),
+        Format::Payload(format) => payload::decode(format, path, bytes),
+    }
+}
+
+fn encode(format: Format, path: &Path, json: &Json) -> Result<Vec<u8>, ConvertError> {
+    match format {
+        Format::Coap => coap::encode(json),
+        Format::Payload(format) => payload::encode(format, path, json),
+    }
+}
