@@ -1,5 +1,6 @@
-//! CoAP messages: a GET and a 2.05, parsed and built.
+//! CoAP: messages parsed and built, and a whole exchange.
 
+mod exchange;
 #[cfg(feature = "peers")]
 mod peers;
 
@@ -16,6 +17,7 @@ fn main() {
         });
     }
     measure_building(&mut criterion);
+    exchange::measure(&mut criterion);
     #[cfg(feature = "peers")]
     peers::measure(&mut criterion);
     criterion.final_summary();

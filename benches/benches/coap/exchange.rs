@@ -1,0 +1,45 @@
+//! A request and its response between two endpoints: all of the protocol, no sockets.
+
+use criterion::Criterion;
+use lwm2m_coap::{Code, Config, Endpoint, Event, PeerId, Request, Response};
+use lwm2m_time::Instant;
+use std::time::Duration;
+
+/// Each end takes the other for that many peers in turn.
+const PEERS: u64 = 1000;
+/// Between two requests; the endpoints remember the messages of the last minutes.
+const STEP: Duration = Duration::from_millis(5);
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let mut client = Endpoint::new(Config::default(), [1; 32]);
+    let mut server = Endpoint::new(Config::default(), [2; 32]);
+    let (mut now, mut turn) = (Instant::ZERO, 0);
+    criterion.bench_function("coap/exchange/both ends", |bencher| {
+        bencher.iter(|| {
+            now = now + STEP;
+            turn += 1;
+            exchange(&mut client, &mut server, now, PeerId(turn % PEERS))
+        });
+    });
+}
+
+fn exchange(client: &mut Endpoint, server: &mut Endpoint, now: Instant, peer: PeerId) -> Response {
+    client.handle_timeout(now);
+    server.handle_timeout(now);
+    while server.poll_event().is_some() || client.poll_event().is_some() {}
+    let request = Request::get().path(["3303", "0", "5700"]);
+    client.request(now, peer, request).expect("nothing is pending");
+    let datagram = client.poll_transmit().expect("the request");
+    server.handle_datagram(now, peer, &datagram.payload);
+    let Some(Event::Request { exchange, .. }) = server.poll_event() else {
+        panic!("no request");
+    };
+    let response = Response::new(Code::CONTENT).content_format(0).payload("21.5");
+    server.respond(now, exchange, response).expect("it waits for the answer");
+    let datagram = server.poll_transmit().expect("the response");
+    client.handle_datagram(now, peer, &datagram.payload);
+    match client.poll_event() {
+        Some(Event::Response { response, .. }) => response,
+        other => panic!("no response but {other:?}"),
+    }
+}
