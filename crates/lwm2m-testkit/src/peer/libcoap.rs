@@ -1,11 +1,12 @@
-//! libcoap's `coap-client`: one request, hand-made option by option.
+//! libcoap's `coap-client` (one request, hand-made option by option) and `coap-server`.
 
-use super::Error;
-use super::installed::available;
+use super::installed::{available, free_address};
+use super::{Error, Process};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 const PROGRAM: &str = "coap-client-notls";
+const SERVER: &str = "coap-server-notls";
 
 /// Sends single requests to an address.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +25,7 @@ impl CoapClient {
     /// For requests to `to`. `None` if libcoap is not there.
     #[must_use]
     pub fn new(to: SocketAddr) -> Option<Self> {
-        let mut probe = Command::new(PROGRAM);
-        let there = probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-        available("libcoap", there).then_some(Self(to))
+        available("libcoap", is_installed(PROGRAM)).then_some(Self(to))
     }
 
     /// Sends a request: `method` in lower case, `target` as path and query, options of the
@@ -44,9 +43,56 @@ impl CoapClient {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        // The request is printed first, the response after it.
+        // Requests are printed as well, before their responses.
         let response = text.lines().rev().find_map(reply);
         response.ok_or(Error::Garbled { what: "the output of coap-client", text })
+    }
+}
+
+impl CoapClient {
+    /// Sends a request and returns the body that comes back, all blocks of it; for one that
+    /// observes, of all notifications in a row.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn body(self, method: &str, target: &str, more: &[&str]) -> Result<Vec<u8>, Error> {
+        let mut command = Command::new(PROGRAM);
+        command.args(["-B", "5", "-m", method]).args(more);
+        command.arg(format!("coap://{}{target}", self.0));
+        Ok(command.output().map_err(Error::io(PROGRAM))?.stdout)
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let mut probe = Command::new(program);
+    // Without an argument that it knows it says how to use it and ends.
+    probe.arg("-?").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// libcoap's example server: `/time` can be observed, `/async?SECONDS` answers late,
+/// `/example_data` can be written.
+#[derive(Debug)]
+pub struct LibcoapServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _process: Process,
+}
+
+impl LibcoapServer {
+    /// Starts it on a free port of loopback. `None` if libcoap is not there.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start() -> Result<Option<Self>, Error> {
+        if !available("libcoap", is_installed(SERVER)) {
+            return Ok(None);
+        }
+        let address = free_address()?;
+        let mut command = Command::new(SERVER);
+        command.args(["-v", "7", "-A", "127.0.0.1", "-p", &address.port().to_string()]);
+        let mut process = Process::start(SERVER, &mut command)?;
+        process.wait_for("its endpoint", |line| line.contains("created UDP").then_some(()))?;
+        Ok(Some(Self { address, _process: process }))
     }
 }
 

@@ -5,6 +5,7 @@
 //! whose peer is not there says so and passes, unless the environment has `LWM2M_PEERS=require`.
 
 mod aiocoap;
+mod endpoint;
 mod http;
 mod installed;
 mod libcoap;
@@ -14,9 +15,10 @@ mod roles;
 mod wire;
 
 pub use aiocoap::AiocoapServer;
+pub use endpoint::UdpEndpoint;
 pub use http::{Answer, Events, Http};
 pub use installed::available;
-pub use libcoap::{CoapClient, Reply};
+pub use libcoap::{CoapClient, LibcoapServer, Reply};
 pub use noise::{Noise, barrier};
 pub use process::Process;
 pub use roles::{Device, Kind, Server};
