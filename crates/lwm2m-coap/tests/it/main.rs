@@ -1,0 +1,10 @@
+//! CoAP endpoints on a virtual clock: against scripted messages, and against each other.
+#![allow(clippy::unwrap_used)]
+
+mod blockwise;
+mod messages;
+mod network;
+mod observe;
+mod pair;
+mod random;
+mod requests;
