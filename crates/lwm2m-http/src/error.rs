@@ -11,10 +11,11 @@ use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use lwm2m_coap::Error as CoapError;
 use lwm2m_core::attributes::AttributeError;
 use lwm2m_core::path::PathError;
 use lwm2m_net::{Closed, RequestError};
-use lwm2m_server::{OperationError, SendError};
+use lwm2m_server::{Invalid, OperationError, SendError};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -63,8 +64,6 @@ pub(crate) enum ApiError {
     ForeignHost,
     #[error("all {0} event streams are in use; close one, or raise the limit")]
     TooManySubscribers(usize),
-    #[error("nothing is observed at {0}")]
-    NotObserved(lwm2m_core::Path),
     #[error(transparent)]
     Request(RequestError),
     #[error(transparent)]
@@ -85,13 +84,15 @@ pub(crate) enum Kind {
     TooManySubscribers,
     NotObserved,
     NotSent,
+    Busy,
     NoAnswer,
     BadAnswer,
+    GivenUp,
     Closed,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::UnknownEndpoint,
         Self::UnknownRoute,
         Self::MethodNotAllowed,
@@ -103,8 +104,10 @@ impl Kind {
         Self::TooManySubscribers,
         Self::NotObserved,
         Self::NotSent,
+        Self::Busy,
         Self::NoAnswer,
         Self::BadAnswer,
+        Self::GivenUp,
         Self::Closed,
     ];
 
@@ -131,12 +134,14 @@ impl Kind {
             }
             Self::NotObserved => (S::NOT_FOUND, "not-observed", "Nothing is observed there"),
             Self::NotSent => (S::BAD_REQUEST, "not-sent", "The operation could not be sent"),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too much is going on already"),
             Self::NoAnswer => (S::GATEWAY_TIMEOUT, "no-answer", "The device did not answer"),
             Self::BadAnswer => (
                 S::INTERNAL_SERVER_ERROR,
                 "bad-answer",
                 "The device refused the message, or its answer makes no sense",
             ),
+            Self::GivenUp => (S::INTERNAL_SERVER_ERROR, "given-up", "The operation was given up"),
             Self::Closed => (S::SERVICE_UNAVAILABLE, "closed", "The server is shutting down"),
         }
     }
@@ -171,7 +176,6 @@ impl ApiError {
             Self::BodyTooLarge(_) => Kind::BodyTooLarge,
             Self::ForeignOrigin | Self::ForeignHost => Kind::ForeignOrigin,
             Self::TooManySubscribers(_) => Kind::TooManySubscribers,
-            Self::NotObserved(_) => Kind::NotObserved,
             Self::Request(error) => request_kind(error),
             Self::Closed(_) => Kind::Closed,
         }
@@ -180,9 +184,17 @@ impl ApiError {
 
 const fn request_kind(error: &RequestError) -> Kind {
     match error {
+        RequestError::Send(SendError::Invalid(Invalid::NotObserved(_))) => Kind::NotObserved,
+        RequestError::Send(
+            SendError::Coap(CoapError::TooManyPending(_) | CoapError::TooManyPeers(_))
+            | SendError::TooManyObservations,
+        ) => Kind::Busy,
         RequestError::Send(_) => Kind::NotSent,
         RequestError::Elapsed(_) | RequestError::Operation(OperationError::Timeout) => {
             Kind::NoAnswer
+        }
+        RequestError::Operation(OperationError::Cancelled | OperationError::Deregistered) => {
+            Kind::GivenUp
         }
         RequestError::Closed(_) => Kind::Closed,
         _ => Kind::BadAnswer,

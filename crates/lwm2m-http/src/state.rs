@@ -1,6 +1,10 @@
 //! What the routes share: the server, the limits, the seats of event streams.
 
+use crate::error::ApiError;
 use lwm2m_net::ServerHandle;
+use lwm2m_registry::{DeviceModel, Registry};
+use lwm2m_server::{Registration, Server};
+use lwm2m_time::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -64,15 +68,33 @@ impl ApiState {
         &self.config
     }
 
-    pub(crate) async fn model(
-        &self,
-        _: &str,
-    ) -> Result<Arc<dyn lwm2m_core::Model + Send + Sync>, crate::error::ApiError> {
-        Ok(Arc::new(lwm2m_core::model::NoModel))
+    /// What is known of the device `endpoint`.
+    pub(crate) async fn known(&self, endpoint: &str) -> Result<Known, ApiError> {
+        let name = endpoint.to_owned();
+        let find = move |server: &mut Server, _: Instant| {
+            let registration = Arc::clone(server.registration(&name)?);
+            Some(Known { registration, registry: Arc::clone(server.registry()) })
+        };
+        let known = self.server.with(find).await?;
+        known.ok_or_else(|| ApiError::UnknownEndpoint(endpoint.to_owned()))
     }
 
     /// A seat for an event stream, given back when it is dropped; `None` if all are taken.
     pub(crate) fn seat(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.seats).try_acquire_owned().ok()
+    }
+}
+
+/// A device, and the definitions among which those of its objects are.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) registration: Arc<Registration>,
+    registry: Arc<Registry>,
+}
+
+impl Known {
+    /// The definitions that hold for the device.
+    pub(crate) fn model(&self) -> DeviceModel<'_> {
+        self.registration.model(&self.registry)
     }
 }

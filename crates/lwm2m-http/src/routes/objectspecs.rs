@@ -1,3 +1,22 @@
 //! `/api/objectspecs/{ep}`: the definitions of the objects that a device has.
 
-pub(crate) async fn list() {}
+use crate::error::ApiError;
+use crate::json::objectspec::ObjectSpecJson;
+use crate::state::ApiState;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+
+/// The definitions of the objects that the device registered, in the versions it registered,
+/// ordered by id; those that are unknown here are left out.
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Path(endpoint): Path<String>,
+) -> Result<Response, ApiError> {
+    let known = state.known(&endpoint).await?;
+    let model = known.model();
+    let objects = known.registration.objects.keys();
+    let specs: Vec<_> =
+        objects.filter_map(|id| model.object(*id)).map(ObjectSpecJson::from).collect();
+    Ok(Json(specs).into_response())
+}

@@ -95,7 +95,7 @@ async fn write(state: &ApiState, target: Target, parameters: &Parameters, body: 
     let format = parameters.format()?;
     let mode = if parameters.replace()? { WriteMode::Replace } else { WriteMode::Partial };
     let path = target.path;
-    let node = body.node(&path, &*state.model(&target.endpoint).await?)?;
+    let node = body.node(&path, &state.known(&target.endpoint).await?.model())?;
     let operation = Operation::Write { path, node, format, mode };
     perform(state, &target.endpoint, parameters, operation, Asked::Nothing).await
 }
@@ -103,12 +103,13 @@ async fn write(state: &ApiState, target: Target, parameters: &Parameters, body: 
 async fn create(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
     let target = target.at_depth(1..=2, "Create", "an object or instance")?;
     let format = parameters.format()?;
-    let model = state.model(&target.endpoint).await?;
+    let known = state.known(&target.endpoint).await?;
+    let model = known.model();
     let object = target.path.object_id().unwrap_or_default();
     let (instance, node) = match target.path.instance_id() {
-        Some(id) => (Some(id), body.node(&target.path, &*model)?),
+        Some(id) => (Some(id), body.node(&target.path, &model)?),
         None => {
-            let (id, instance) = body.new_instance(object, &*model)?;
+            let (id, instance) = body.new_instance(object, &model)?;
             (id, Node::ObjectInstance(instance))
         }
     };
