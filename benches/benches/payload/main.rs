@@ -1,5 +1,6 @@
 //! Payloads: the device object and an object of a thousand resources, written and read.
 
+mod codec;
 #[cfg(feature = "peers")]
 mod peers;
 mod senml;
@@ -15,5 +16,6 @@ fn main() {
         #[cfg(feature = "peers")]
         peers::measure(&mut criterion, name, &resources);
     }
+    codec::measure(&mut criterion);
     criterion.final_summary();
 }
