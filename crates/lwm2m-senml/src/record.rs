@@ -189,18 +189,22 @@ pub(crate) trait Source<'a> {
     }
 }
 
-/// A record while its fields are read; remembers which ones there were.
-#[derive(Default)]
-pub(crate) struct Draft<'a> {
-    pub(crate) record: Record<'a>,
+/// A record while its fields are read in place; remembers which ones there were.
+pub(crate) struct Draft<'r, 'a> {
+    record: &'r mut Record<'a>,
     seen: u32,
 }
 
-impl<'a> Draft<'a> {
+impl<'r, 'a> Draft<'r, 'a> {
+    /// Fields are set in `record`, which is a default one.
+    pub(crate) const fn new(record: &'r mut Record<'a>) -> Self {
+        Self { record, seen: 0 }
+    }
+
     /// Takes the value of `field` from `source`.
     #[inline]
     pub(crate) fn set<S: Source<'a>>(&mut self, field: Field, source: &mut S) -> Result<(), Error> {
-        let record = &mut self.record;
+        let record = &mut *self.record;
         match field {
             Field::Name => record.name = Some(source.string(field)?),
             Field::Value => {

@@ -163,6 +163,18 @@ impl<'a> Decoder<'a> {
     /// [`Error::Syntax`] for any other item.
     #[inline]
     pub fn integer(&mut self) -> Result<i64, Error> {
+        self.small().map_or_else(|| self.any_integer(), |small| Ok(small.into()))
+    }
+
+    /// An integer of 0 to 23, whose head is all there is.
+    #[inline]
+    fn small(&mut self) -> Option<u8> {
+        let (first @ 0..0x18, rest) = self.rest.split_first()? else { return None };
+        self.rest = rest;
+        Some(*first)
+    }
+
+    fn any_integer(&mut self) -> Result<i64, Error> {
         let expected = "an integer";
         let head = self.head(expected, |head| head.major <= NEGATIVE && head.info != INDEFINITE)?;
         let value = i64::try_from(head.argument).map_err(|_| self.syntax(expected))?;
@@ -175,6 +187,18 @@ impl<'a> Decoder<'a> {
     /// [`Error::Syntax`] for any other item, one that is cut off, or no UTF-8.
     #[inline]
     pub fn text(&mut self) -> Result<Cow<'a, str>, Error> {
+        // Most texts are so short that one byte is their head.
+        if let Some((first @ 0x60..0x78, rest)) = self.rest.split_first()
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*first - 0x60))
+            && let Ok(text) = core::str::from_utf8(bytes)
+        {
+            self.rest = rest;
+            return Ok(Cow::Borrowed(text));
+        }
+        self.any_text()
+    }
+
+    fn any_text(&mut self) -> Result<Cow<'a, str>, Error> {
         let head = self.head("a text", |head| head.major == TEXT)?;
         if head.info == INDEFINITE {
             return self.text_chunks().map(Cow::Owned);
@@ -219,6 +243,9 @@ impl<'a> Decoder<'a> {
     /// [`Error::Syntax`] for any other item, and for one that is cut off.
     #[inline]
     pub fn item(&mut self) -> Result<Value<'a>, Error> {
+        if let Some(small) = self.small() {
+            return Ok(Value::Integer(small.into()));
+        }
         match self.major() {
             Some(TEXT) => self.text().map(Value::String),
             Some(BYTES) => self.bytes().map(Value::Data),

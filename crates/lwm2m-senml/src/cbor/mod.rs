@@ -1,7 +1,7 @@
 //! SenML in CBOR (RFC 8428, section 6), and the items of CBOR that LwM2M payloads are made of.
 //!
-//! Items are read by hand on nom and written by hand, because that takes half the time which
-//! `minicbor` takes, and because the few kinds of items that LwM2M allows are all there is.
+//! Items are read by hand on nom and written by hand: that measured faster than `minicbor`, and the
+//! few kinds of items that LwM2M allows need no more than this.
 
 mod decoder;
 mod encoder;

@@ -31,6 +31,19 @@ impl<'a> Reader<'a> {
         Self { decoder: Decoder::new(input), state: State::Begin }
     }
 
+    /// Reads the next record into `record`, which is a default one; false at the end of the pack.
+    #[inline]
+    fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
+        let more = self.advance().and_then(|more| match more {
+            true => self.record(record).map(|()| true),
+            false => Ok(false),
+        });
+        if more.is_err() {
+            self.state = State::End;
+        }
+        more
+    }
+
     /// Goes to the next record; false at the end of the pack.
     #[inline]
     fn advance(&mut self) -> Result<bool, Error> {
@@ -46,7 +59,8 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn record(&mut self, draft: &mut Draft<'a>) -> Result<(), Error> {
+    fn record(&mut self, record: &mut Record<'a>) -> Result<(), Error> {
+        let mut draft = Draft::new(record);
         let mut remaining = self.decoder.map()?;
         while !self.decoder.ends(&mut remaining) {
             match self.field()? {
@@ -89,18 +103,11 @@ impl<'a> Iterator for Reader<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let mut draft = Draft::default();
-        let more = self.advance().and_then(|more| match more {
-            true => self.record(&mut draft).map(|()| true),
-            false => Ok(false),
-        });
-        match more {
-            Ok(true) => Some(Ok(draft.record)),
+        let mut record = Record::default();
+        match self.read_into(&mut record) {
+            Ok(true) => Some(Ok(record)),
             Ok(false) => None,
-            Err(error) => {
-                self.state = State::End;
-                Some(Err(error))
-            }
+            Err(error) => Some(Err(error)),
         }
     }
 }
@@ -151,10 +158,15 @@ const USUAL_LENGTH: usize = 12;
 /// # Errors
 /// Input that is not a CBOR array of records with fields of the right types.
 pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
-    let mut records = Vec::with_capacity(input.len() / USUAL_LENGTH);
-    for record in Reader::new(input) {
-        records.push(record?);
+    let mut records = Vec::with_capacity(1 + input.len() / USUAL_LENGTH);
+    let mut reader = Reader::new(input);
+    // Each record is read where it stays, since it is too large to be moved about.
+    let mut more = true;
+    while more {
+        records.push(Record::default());
+        more = records.last_mut().map_or(Ok(false), |record| reader.read_into(record))?;
     }
+    records.pop();
     Ok(records)
 }
 
