@@ -1,1 +1,49 @@
-//! A sans-IO LwM2M server
+//! A LwM2M server without sockets and clocks: registration, device management, information
+//! reporting.
+//!
+//! [`Server`] is an [`Engine`](lwm2m_link::Engine): datagrams and the time are passed in,
+//! datagrams and events are polled out. The application sends an [`Operation`] to a device by its
+//! endpoint name and hears of the outcome, of registrations and of notifications as [`Event`]s.
+//!
+//! | module | what | section of OMA LwM2M Core |
+//! |---|---|---|
+//! | `rd`, `registration` | Register, Update, De-register | 6.2 |
+//! | `table` | all registrations and their lifetimes | 6.2 |
+//! | `operation`, `validate`, `downlink`, `format` | Read, Discover, Write, Write-Attributes, Execute, Create, Delete | 6.3 |
+//! | `observation` | Observe, Notify, Cancel Observation | 6.4 |
+//! | `server` | the engine that joins them | |
+//!
+//! ```
+//! use lwm2m_link::Engine;
+//! use lwm2m_server::{Config, Operation, SendError, Server};
+//! use lwm2m_time::Instant;
+//!
+//! let mut server = Server::new(Config::default(), [7; 32]);
+//! let read = Operation::Read { path: "/3/0/0".parse()?, format: None };
+//! assert_eq!(server.send(Instant::ZERO, "urn:dev:1", read), Err(SendError::UnknownEndpoint));
+//! assert!(server.poll_transmit().is_none());
+//! # Ok::<(), lwm2m_core::path::PathError>(())
+//! ```
+#![warn(clippy::indexing_slicing)]
+
+mod config;
+mod downlink;
+mod error;
+mod event;
+mod format;
+mod observation;
+mod operation;
+mod pending;
+mod rd;
+mod registration;
+mod server;
+mod table;
+mod validate;
+
+pub use config::Config;
+pub use error::{Invalid, OperationError, SendError};
+pub use event::{DeregistrationReason, Event, ObservationEnd};
+pub use observation::Observation;
+pub use operation::{Content, Operation, OperationId, Response, WriteMode};
+pub use registration::{ObjectInfo, Registration, Update};
+pub use server::Server;

@@ -1,0 +1,47 @@
+//! What an operator can choose about a server.
+
+use lwm2m_core::Version;
+use lwm2m_registry::Registry;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The configuration of a [`Server`](crate::Server). Every value that begins with `max` bounds
+/// memory.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The parameters of CoAP. `coap.max_peers` should exceed [`Config::max_registrations`],
+    /// because each registered device counts as a peer.
+    pub coap: lwm2m_coap::Config,
+    /// The object definitions by which payloads are decoded and operations checked.
+    pub registry: Arc<Registry>,
+    /// The LwM2M versions that are accepted; all of 1.0, 1.1 and 1.2. Others are answered 4.12.
+    pub versions: Vec<Version>,
+    /// The lifetime of a LwM2M 1.0 client that names none; 86,400 s.
+    pub default_lifetime: Duration,
+    /// The number of registrations; 1,000,000. More are answered 5.03.
+    pub max_registrations: usize,
+    /// The length of an endpoint name in bytes; 255.
+    pub max_endpoint_name: usize,
+    /// The bytes of all query parameters of a Register or Update together; 1,024.
+    pub max_query: usize,
+    /// The bytes of an object list; 65,536. Longer ones are answered 4.13.
+    pub max_object_list: usize,
+    /// The number of observations of one device; 1,024.
+    pub max_observations: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            coap: lwm2m_coap::Config::default(),
+            registry: Arc::new(Registry::builtin().clone()),
+            versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
+            default_lifetime: Duration::from_secs(86_400),
+            max_registrations: 1_000_000,
+            max_endpoint_name: 255,
+            max_query: 1_024,
+            max_object_list: 1 << 16,
+            max_observations: 1_024,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Why an operation was not sent, or gave no response.
+
+use lwm2m_codec::link::LinkError;
+use lwm2m_codec::{DecodeError, EncodeError};
+use lwm2m_core::arguments::ArgumentsError;
+use lwm2m_core::{AttributeName, Path};
+use lwm2m_registry::range::RangeError;
+
+/// Why an operation was not sent.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No device is registered under this endpoint name.
+    #[error("no device is registered under this endpoint name")]
+    UnknownEndpoint,
+    /// The device cannot carry out such an operation.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The values cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// CoAP refused, for example because too many requests to the device are pending.
+    #[error(transparent)]
+    Coap(#[from] lwm2m_coap::Error),
+    /// The device has as many observations as
+    /// [`Config::max_observations`](crate::Config::max_observations) allows.
+    #[error("the device has too many observations; cancel some first")]
+    TooManyObservations,
+}
+
+/// Why a device would refuse an operation; found without asking it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// The operation does not apply to paths of this length, in the client's LwM2M version.
+    #[error("the operation cannot be applied to {0} in the LwM2M version of the device")]
+    Path(Path),
+    /// The node is not of the kind that lives at the path.
+    #[error("the values are not of the kind that lives at {0}")]
+    Node(Path),
+    /// The resource cannot be read.
+    #[error("{0} cannot be read")]
+    NotReadable(Path),
+    /// The resource cannot be written.
+    #[error("{0} cannot be written")]
+    NotWritable(Path),
+    /// The resource cannot be executed.
+    #[error("{0} cannot be executed")]
+    NotExecutable(Path),
+    /// A single value for a multiple-instance resource, or the reverse.
+    #[error("{0} is single where it is multiple, or the reverse")]
+    Multiplicity(Path),
+    /// A value of the wrong type, or out of range.
+    #[error("{path}: {error}")]
+    Value {
+        /// The resource.
+        path: Path,
+        /// What is wrong with the value.
+        error: RangeError,
+    },
+    /// The arguments of Execute are malformed.
+    #[error("the arguments of Execute are malformed: {0}")]
+    Arguments(#[from] ArgumentsError),
+    /// The attribute cannot be set at this path, or is unknown in the client's LwM2M version.
+    #[error("{} cannot be set at {path} in the LwM2M version of the device", name.as_str())]
+    Attribute {
+        /// The path.
+        path: Path,
+        /// The attribute.
+        name: AttributeName,
+    },
+    /// There are no attributes to write.
+    #[error("there are no attributes to write")]
+    NoAttributes,
+    /// The object has one instance, whose id is 0.
+    #[error("{0} has one instance at the most, with the id 0")]
+    SingleInstance(Path),
+    /// The path is not observed.
+    #[error("{0} is not observed")]
+    NotObserved(Path),
+}
+
+/// Why an operation that was sent gave no response.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// The device did not answer in time.
+    #[error("the device did not answer in time")]
+    Timeout,
+    /// The device rejected the message.
+    #[error("the device rejected the message with a Reset")]
+    Reset,
+    /// The operation was given up.
+    #[error("the operation was given up")]
+    Cancelled,
+    /// The registration ended before the device answered.
+    #[error("the device registered anew or its registration ended before it answered")]
+    Deregistered,
+    /// The answer breaks a rule of CoAP, or is larger than the server accepts.
+    #[error("the answer of the device cannot be accepted: {0}")]
+    Protocol(lwm2m_coap::FailReason),
+    /// The answer cannot be decoded, or names what was not asked for.
+    #[error("the answer of the device cannot be decoded: {0}")]
+    Decode(#[from] DecodeError),
+    /// The links of a Discover cannot be decoded.
+    #[error("the links that the device sent cannot be decoded: {0}")]
+    Links(#[from] LinkError),
+}

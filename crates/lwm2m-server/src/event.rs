@@ -1,0 +1,86 @@
+//! What a server tells its application.
+
+use crate::error::OperationError;
+use crate::operation::{OperationId, Response};
+use crate::registration::{Registration, Update};
+use lwm2m_coap::Code;
+use lwm2m_codec::DecodeError;
+use lwm2m_core::{Node, Path};
+use std::sync::Arc;
+
+/// Something that the application may want to know. A registration is the state right after (for
+/// [`Event::Deregistered`]: right before) the event.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A device registered; if it was registered before, [`Event::Deregistered`] came first.
+    Registered(Arc<Registration>),
+    /// A device updated its registration.
+    Updated {
+        /// The registration as it is now.
+        registration: Arc<Registration>,
+        /// What the Update said.
+        update: Update,
+    },
+    /// A registration ended.
+    Deregistered {
+        /// The registration as it was.
+        registration: Arc<Registration>,
+        /// Why.
+        reason: DeregistrationReason,
+    },
+    /// An operation ended; there is exactly one such event for each operation that was sent and
+    /// not cancelled.
+    Completed {
+        /// The operation.
+        id: OperationId,
+        /// The device.
+        endpoint: String,
+        /// What it answered.
+        result: Result<Response, OperationError>,
+    },
+    /// A device notified of a change. An error does not end the observation.
+    Notification {
+        /// The device.
+        registration: Arc<Registration>,
+        /// The path of the observation.
+        path: Path,
+        /// The values at that path.
+        result: Result<Node, DecodeError>,
+    },
+    /// An observation ended; the server begins none anew by itself.
+    ObservationEnded {
+        /// The endpoint name of the device.
+        endpoint: String,
+        /// The path of the observation.
+        path: Path,
+        /// Why.
+        reason: ObservationEnd,
+    },
+}
+
+/// Why a registration ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DeregistrationReason {
+    /// The device de-registered.
+    Removed,
+    /// The lifetime passed without an Update.
+    Expired,
+    /// The device registered anew.
+    Replaced,
+}
+
+/// Why an observation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ObservationEnd {
+    /// The application cancelled it.
+    Cancelled,
+    /// The registration ended, or the device registered anew.
+    Deregistered,
+    /// The device moved to another address, from which its notifications are not recognised.
+    Moved,
+    /// The device ended it with this code.
+    Ended(Code),
+}

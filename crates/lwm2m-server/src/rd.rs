@@ -1,0 +1,103 @@
+//! The resource directory `/rd`: what devices may ask of the server, and how it refuses
+//! (OMA LwM2M Core 6.2, Transport 6.4.3).
+
+use crate::config::Config;
+use crate::registration::parse::{self, Register, UpdateRequest};
+use crate::table::Key;
+use lwm2m_coap::{Code, Request, Response};
+use lwm2m_codec::link::LinkError;
+
+/// How many seconds a device should wait before it registers again at a full server.
+const RETRY_AFTER: u32 = 60;
+
+/// A request of the registration interface, understood.
+pub(crate) enum Command {
+    /// POST /rd
+    Register(Box<Register>),
+    /// POST /rd/{id}
+    Update(Key, Box<UpdateRequest>),
+    /// DELETE /rd/{id}
+    Deregister(Key),
+}
+
+/// Why a request is refused. The text goes to the device as diagnostic payload.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("there is no such resource; a location /rd/id is gone when its registration ends")]
+    NotFound,
+    #[error("/rd takes POST; /rd/id takes POST and DELETE")]
+    Method,
+    #[error("the query is too long")]
+    QueryTooLong,
+    #[error("the query is not UTF-8")]
+    QueryNotUtf8,
+    #[error("the parameter {0} is missing")]
+    Missing(&'static str),
+    #[error("the parameter {0} has no legal value")]
+    Bad(&'static str),
+    #[error("the parameter {0} is given twice")]
+    Duplicate(&'static str),
+    #[error("this version of LwM2M is not supported")]
+    Version,
+    #[error("profile ids are not known here; register with the list of objects")]
+    Profile,
+    #[error("the object list must be sent as content format 40")]
+    ContentFormat,
+    #[error(transparent)]
+    Links(#[from] LinkError),
+    #[error("the object list names no object")]
+    NoObjects,
+    #[error("the object list is too long")]
+    ListTooLong,
+    #[error("the endpoint name belongs to another identity")]
+    Identity,
+    #[error("no more devices can be registered now")]
+    Full,
+}
+
+impl Refusal {
+    const fn code(self) -> Code {
+        match self {
+            Self::NotFound => Code::NOT_FOUND,
+            Self::Method => Code::METHOD_NOT_ALLOWED,
+            Self::Version => Code::PRECONDITION_FAILED,
+            Self::Profile => Code::CONFLICT,
+            Self::ListTooLong => Code::REQUEST_ENTITY_TOO_LARGE,
+            Self::Identity => Code::FORBIDDEN,
+            Self::Full => Code::SERVICE_UNAVAILABLE,
+            _ => Code::BAD_REQUEST,
+        }
+    }
+
+    /// The answer to the device.
+    pub(crate) fn response(self) -> Response {
+        let response = Response::new(self.code()).payload(self.to_string());
+        if self == Self::Full { response.max_age(RETRY_AFTER) } else { response }
+    }
+}
+
+/// Reads a request of a device.
+///
+/// `/bs` and `/dp` are not offered and answered as any unknown resource. Update is POST alone:
+/// PUT was dropped before LwM2M 1.0.
+pub(crate) fn command(request: &Request, config: &Config) -> Result<Command, Refusal> {
+    let mut path = request.options.uri_path();
+    let place = (path.next(), path.next(), path.next());
+    match (place, request.code) {
+        ((Some(b"rd"), None, _), Code::POST) => {
+            Ok(Command::Register(Box::new(parse::register(request, config)?)))
+        }
+        ((Some(b"rd"), Some(id), None), code) => {
+            let key = Key::from_bytes(id).ok_or(Refusal::NotFound)?;
+            match code {
+                Code::POST => {
+                    Ok(Command::Update(key, Box::new(UpdateRequest::read(request, config)?)))
+                }
+                Code::DELETE => Ok(Command::Deregister(key)),
+                _ => Err(Refusal::Method),
+            }
+        }
+        ((Some(b"rd"), None, _), _) => Err(Refusal::Method),
+        _ => Err(Refusal::NotFound),
+    }
+}

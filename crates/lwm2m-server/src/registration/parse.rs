@@ -1,0 +1,253 @@
+//! The query parameters and object list of Register and Update (OMA LwM2M Core 6.2).
+
+use crate::config::Config;
+use crate::rd::Refusal;
+use crate::registration::Registration;
+use crate::table::Key;
+use lwm2m_coap::Request;
+use lwm2m_codec::link::{RegistrationLinks, parse_registration};
+use lwm2m_core::{BindingMode, ContentFormat, Version};
+use lwm2m_link::Identity;
+use lwm2m_time::Instant;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A Register, understood.
+pub(crate) struct Register {
+    pub(crate) endpoint: String,
+    pub(crate) lifetime: Duration,
+    pub(crate) version: Version,
+    pub(crate) binding: BindingMode,
+    pub(crate) queue_mode: bool,
+    pub(crate) sms: Option<String>,
+    pub(crate) additional: BTreeMap<String, String>,
+    pub(crate) list: RegistrationLinks,
+}
+
+/// The parameters that LwM2M defines, by name, and the others.
+#[derive(Default)]
+struct Parameters {
+    known: BTreeMap<&'static str, String>,
+    additional: BTreeMap<String, String>,
+}
+
+/// An Update, as far as it can be understood without the registration.
+pub(crate) struct UpdateRequest {
+    parameters: Parameters,
+    pub(crate) list: Option<RegistrationLinks>,
+}
+
+/// What the parameters of an Update say.
+pub(crate) struct UpdateParameters {
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) binding: Option<BindingMode>,
+    pub(crate) queue_mode: Option<bool>,
+    pub(crate) sms: Option<String>,
+}
+
+const KNOWN: [&str; 7] = ["ep", "lt", "lwm2m", "b", "Q", "sms", "pid"];
+
+/// Reads a Register.
+pub(crate) fn register(request: &Request, config: &Config) -> Result<Register, Refusal> {
+    let mut parameters = Parameters::read(request, config)?;
+    let version = parameters.version(config)?;
+    let lifetime = match (parameters.lifetime()?, version) {
+        (Some(lifetime), _) => lifetime,
+        (None, Version::V1_0) => config.default_lifetime,
+        (None, _) => return Err(Refusal::Missing("lt")),
+    };
+    let (binding, queue_mode) = parameters.binding(version)?.unwrap_or_default();
+    let endpoint = parameters.endpoint(config)?;
+    if version >= Version::V1_2 && parameters.known.contains_key("pid") {
+        return Err(Refusal::Profile);
+    }
+    Ok(Register {
+        endpoint,
+        lifetime,
+        version,
+        binding,
+        queue_mode: queue_mode || parameters.queue_flag(),
+        sms: parameters.known.remove("sms"),
+        additional: parameters.additional,
+        list: object_list(request, config)?.ok_or(Refusal::NoObjects)?,
+    })
+}
+
+impl Register {
+    /// The registration that a Register leads to.
+    pub(crate) fn into_registration(
+        self,
+        key: Key,
+        address: SocketAddr,
+        identity: Identity,
+        now: Instant,
+    ) -> Registration {
+        let mut registration = Registration {
+            id: key.to_string(),
+            endpoint: self.endpoint,
+            lifetime: self.lifetime,
+            version: self.version,
+            binding: self.binding,
+            queue_mode: self.queue_mode,
+            sms: self.sms,
+            root_path: String::new(),
+            content_formats: Vec::new(),
+            links: Vec::new(),
+            objects: BTreeMap::new(),
+            additional: self.additional,
+            address,
+            identity,
+            registered_at: now,
+            updated_at: now,
+        };
+        registration.set_links(self.list);
+        registration
+    }
+}
+
+impl UpdateRequest {
+    /// Reads an Update. Parameters that LwM2M does not define are ignored.
+    pub(crate) fn read(request: &Request, config: &Config) -> Result<Self, Refusal> {
+        let parameters = Parameters::read(request, config)?;
+        Ok(Self { parameters, list: object_list(request, config)? })
+    }
+
+    /// What the parameters say to a client of `version`.
+    pub(crate) fn parameters(&self, version: Version) -> Result<UpdateParameters, Refusal> {
+        let parameters = &self.parameters;
+        if version >= Version::V1_2 && parameters.known.contains_key("pid") {
+            return Err(Refusal::Profile);
+        }
+        let binding = parameters.binding(version)?;
+        // A client states its binding mode as a whole: `b` without `Q` ends queue mode.
+        let queue_mode = match (binding, parameters.queue_flag()) {
+            (_, true) => Some(true),
+            (Some((_, queue_mode)), false) => Some(queue_mode),
+            (None, false) => None,
+        };
+        Ok(UpdateParameters {
+            lifetime: parameters.lifetime()?,
+            binding: binding.map(|(binding, _)| binding),
+            queue_mode,
+            sms: parameters.known.get("sms").cloned(),
+        })
+    }
+}
+
+impl Parameters {
+    fn read(request: &Request, config: &Config) -> Result<Self, Refusal> {
+        let length: usize = request.options.uri_query().map(|parameter| parameter.len() + 1).sum();
+        if length > config.max_query {
+            return Err(Refusal::QueryTooLong);
+        }
+        let mut parameters = Self::default();
+        request.options.uri_query().try_for_each(|parameter| parameters.add(parameter))?;
+        Ok(parameters)
+    }
+
+    fn add(&mut self, parameter: &[u8]) -> Result<(), Refusal> {
+        let text = percent_decoded(parameter).ok_or(Refusal::QueryNotUtf8)?;
+        let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+        match KNOWN.into_iter().find(|known| *known == name) {
+            Some(known) => {
+                let before = self.known.insert(known, value.to_owned());
+                before.map_or(Ok(()), |_| Err(Refusal::Duplicate(known)))
+            }
+            None => {
+                self.additional.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    fn version(&self, config: &Config) -> Result<Version, Refusal> {
+        let Some(text) = self.known.get("lwm2m") else { return Ok(Version::V1_0) };
+        let version = unquoted(text).parse().map_err(|_| Refusal::Version)?;
+        config.versions.contains(&version).then_some(version).ok_or(Refusal::Version)
+    }
+
+    fn lifetime(&self) -> Result<Option<Duration>, Refusal> {
+        let Some(text) = self.known.get("lt") else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds: Option<u32> = text.parse().ok().filter(|_| digits);
+        let lifetime = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        lifetime.map(Some).ok_or(Refusal::Bad("lt"))
+    }
+
+    /// The binding mode, and whether queue mode stands among its letters.
+    fn binding(&self, version: Version) -> Result<Option<(BindingMode, bool)>, Refusal> {
+        let Some(text) = self.known.get("b") else { return Ok(None) };
+        let binding = BindingMode::parse(unquoted(text), version);
+        binding.map(Some).map_err(|_| Refusal::Bad("b"))
+    }
+
+    fn queue_flag(&self) -> bool {
+        self.known.contains_key("Q")
+    }
+
+    fn endpoint(&mut self, config: &Config) -> Result<String, Refusal> {
+        let endpoint = self.known.remove("ep").ok_or(Refusal::Missing("ep"))?;
+        let legal = !endpoint.is_empty()
+            && endpoint.len() <= config.max_endpoint_name
+            && !endpoint.chars().any(char::is_control);
+        legal.then_some(endpoint).ok_or(Refusal::Bad("ep"))
+    }
+}
+
+/// The object list; `None` if there is no payload. A missing Content-Format is forgiven.
+fn object_list(request: &Request, config: &Config) -> Result<Option<RegistrationLinks>, Refusal> {
+    if request.payload.is_empty() {
+        return Ok(None);
+    }
+    if request.payload.len() > config.max_object_list {
+        return Err(Refusal::ListTooLong);
+    }
+    let format = request.options.content_format();
+    if format.is_some_and(|format| format != ContentFormat::LINK.0) {
+        return Err(Refusal::ContentFormat);
+    }
+    let list = parse_registration(&request.payload)?;
+    if list.objects.is_empty() { Err(Refusal::NoObjects) } else { Ok(Some(list)) }
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+/// The text with `%20` and the like decoded: some clients encode what CoAP sends raw. A percent
+/// sign without two hexadecimal digits stands for itself.
+fn percent_decoded(bytes: &[u8]) -> Option<String> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        let (byte, after) = encoded_byte(rest).unwrap_or((*first, tail));
+        decoded.push(byte);
+        rest = after;
+    }
+    String::from_utf8(decoded).ok()
+}
+
+fn encoded_byte(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    match bytes {
+        [b'%', high, low, rest @ ..] => Some((hex(*high)? << 4 | hex(*low)?, rest)),
+        _ => None,
+    }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_signs_decode_or_stand_for_themselves() {
+        assert_eq!(percent_decoded(b"a%20b%C3%A4"), Some("a b\u{e4}".into()));
+        assert_eq!(percent_decoded(b"100%"), Some("100%".into()));
+        assert_eq!(percent_decoded(b"%zz%4"), Some("%zz%4".into()));
+        assert_eq!(percent_decoded(b"%ff"), None);
+    }
+}
