@@ -2,8 +2,7 @@
 
 use super::block::BlockValue;
 use super::check;
-use super::observation::{Freshness, Observation};
-use super::transfer::{Limits, Step, Transfer, Upload, first_answer};
+use super::transfer::{Limits, Step, Transfer, Upload};
 use super::{Exchanges, FRAME, Incoming, MAX_MESSAGE};
 use crate::error::Error;
 use crate::event::{Event, FailReason, ProtocolFault};
@@ -22,14 +21,14 @@ const BLOCK_OPTIONS: usize = 24;
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) peer: PeerId,
-    request: Request,
-    transfer: Transfer,
-    stage: Stage,
-    purpose: Purpose,
+    pub(super) request: Request,
+    pub(super) transfer: Transfer,
+    pub(super) stage: Stage,
+    pub(super) purpose: Purpose,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Stage {
+pub(super) enum Stage {
     /// It waits for its turn.
     Queued,
     /// A message is out; a confirmable one is not acknowledged yet and takes one of the turns.
@@ -39,7 +38,7 @@ enum Stage {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Purpose {
+pub(super) enum Purpose {
     /// The application asked.
     Request,
     /// The application ends the observation that has this token.
@@ -66,7 +65,7 @@ impl Exchanges {
         self.begin(now, messaging, peer, request, Purpose::Request)
     }
 
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         now: Instant,
         messaging: &mut Messaging,
@@ -112,7 +111,7 @@ impl Exchanges {
         Ok(Transfer::Upload(Upload::new(size, self.id())))
     }
 
-    fn enqueue(&mut self, now: Instant, messaging: &mut Messaging, id: u64, call: Call) {
+    pub(super) fn enqueue(&mut self, now: Instant, messaging: &mut Messaging, id: u64, call: Call) {
         let peer = call.peer;
         self.calls.insert(id, call);
         self.with_peer(peer, |peer| {
@@ -123,7 +122,7 @@ impl Exchanges {
     }
 
     /// Sends what has its turn.
-    fn advance(&mut self, now: Instant, messaging: &mut Messaging, peer: PeerId) {
+    pub(super) fn advance(&mut self, now: Instant, messaging: &mut Messaging, peer: PeerId) {
         while let Some(state) = self.peers.get_mut(&peer) {
             let Some(id) = state.queue.front().copied() else { return };
             let confirmable = self.calls.get(&id).is_some_and(|call| call.request.confirmable);
@@ -253,13 +252,13 @@ impl Exchanges {
         self.take_step(now, messaging, id, step);
     }
 
-    fn take_transfer(&mut self, id: u64) -> Transfer {
+    pub(super) fn take_transfer(&mut self, id: u64) -> Transfer {
         let Some(call) = self.calls.get_mut(&id) else { return Transfer::Whole };
         self.downloading -= call.transfer.held();
         core::mem::replace(&mut call.transfer, Transfer::Whole)
     }
 
-    fn limits(&mut self) -> Limits {
+    pub(super) fn limits(&mut self) -> Limits {
         Limits {
             preferred: self.config.preferred_block_size,
             max_body: self.config.max_body,
@@ -267,7 +266,13 @@ impl Exchanges {
         }
     }
 
-    fn take_step(&mut self, now: Instant, messaging: &mut Messaging, id: u64, step: Step) {
+    pub(super) fn take_step(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: u64,
+        step: Step,
+    ) {
         match step {
             Step::Continue(transfer) => self.continue_call(now, messaging, id, transfer),
             Step::Complete(response) => self.end_call(now, messaging, id, Ok(response)),
@@ -311,7 +316,7 @@ impl Exchanges {
     }
 
     /// Gives back what the message of a call that is out takes: its delivery, token and turn.
-    fn release(&mut self, messaging: &mut Messaging, id: u64) {
+    pub(super) fn release(&mut self, messaging: &mut Messaging, id: u64) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let peer = call.peer;
         let stage = core::mem::replace(&mut call.stage, Stage::Queued);
@@ -384,7 +389,11 @@ impl Exchanges {
     }
 
     /// Takes a call out of everything.
-    fn drop_call(&mut self, messaging: &mut Messaging, id: u64) -> Option<(PeerId, Purpose)> {
+    pub(super) fn drop_call(
+        &mut self,
+        messaging: &mut Messaging,
+        id: u64,
+    ) -> Option<(PeerId, Purpose)> {
         self.release(messaging, id);
         let call = self.calls.remove(&id)?;
         if let Purpose::Cancellation(token) = call.purpose {
@@ -396,121 +405,6 @@ impl Exchanges {
             peer.queue.retain(|other| *other != id);
         });
         Some((call.peer, call.purpose))
-    }
-
-    // --- observing ----------------------------------------------------------------------------
-
-    fn observe(&mut self, now: Instant, id: u64, token: Token, sequence: u32) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let (peer, id) = (call.peer, RequestId(id));
-        let observation = Observation {
-            peer,
-            token,
-            request: call.request.clone(),
-            freshness: Freshness::new(sequence, now),
-            fetch: Some(id.0),
-        };
-        self.observations.insert(id, observation);
-        self.tokens.insert((peer, token), TokenUse::Observation(id));
-        self.with_peer(peer, |peer| peer.observations.push(id));
-    }
-
-    fn notification(
-        &mut self,
-        now: Instant,
-        messaging: &mut Messaging,
-        id: RequestId,
-        response: Response,
-    ) {
-        let Some(observation) = self.observations.get_mut(&id) else { return };
-        let peer = observation.peer;
-        if let Some(sequence) = response.options.observe()
-            && !observation.freshness.advance(sequence, now)
-        {
-            return;
-        }
-        let fetch = observation.fetch;
-        let limits = self.limits();
-        let step = first_answer(response, &limits);
-        match fetch {
-            // The blocks of an older state are not wanted any more.
-            Some(call) => {
-                self.release(messaging, call);
-                self.take_transfer(call);
-                self.with_peer(peer, |peer| peer.queue.retain(|other| *other != call));
-                self.take_step(now, messaging, call, step);
-            }
-            None => self.first_step(now, messaging, id, peer, step),
-        }
-    }
-
-    fn first_step(
-        &mut self,
-        now: Instant,
-        messaging: &mut Messaging,
-        id: RequestId,
-        peer: PeerId,
-        step: Step,
-    ) {
-        match step {
-            Step::Complete(response) => self.deliver(now, messaging, id, peer, response),
-            Step::Continue(transfer) => self.fetch(now, messaging, id, transfer),
-            Step::Failed(_) => {}
-        }
-    }
-
-    /// Fetches the other blocks of a notification.
-    fn fetch(
-        &mut self,
-        now: Instant,
-        messaging: &mut Messaging,
-        id: RequestId,
-        transfer: Transfer,
-    ) {
-        let call_id = self.id();
-        let Some(observation) = self.observations.get_mut(&id) else { return };
-        observation.fetch = Some(call_id);
-        self.downloading += transfer.held();
-        let call = Call {
-            peer: observation.peer,
-            request: observation.request.clone(),
-            transfer,
-            stage: Stage::Queued,
-            purpose: Purpose::Fetch(id),
-        };
-        self.enqueue(now, messaging, call_id, call);
-    }
-
-    fn deliver(
-        &mut self,
-        now: Instant,
-        messaging: &mut Messaging,
-        id: RequestId,
-        peer: PeerId,
-        response: Response,
-    ) {
-        if !response.code.is_success() || response.options.observe().is_none() {
-            self.forget_observation(now, messaging, id);
-        }
-        self.events.push_back(Event::Notification { id, peer, response });
-    }
-
-    /// Forgets an observation and the fetching for it; later notifications are rejected.
-    pub(super) fn forget_observation(
-        &mut self,
-        now: Instant,
-        messaging: &mut Messaging,
-        id: RequestId,
-    ) -> Option<Observation> {
-        let observation = self.observations.remove(&id)?;
-        let peer = observation.peer;
-        self.tokens.remove(&(peer, observation.token));
-        self.with_peer(peer, |peer| peer.observations.retain(|other| *other != id));
-        if let Some(call) = observation.fetch.filter(|call| *call != id.0) {
-            self.drop_call(messaging, call);
-            self.advance(now, messaging, peer);
-        }
-        Some(observation)
     }
 
     /// Forgets a request or an observation without telling anybody; the peer it was sent to.
@@ -525,25 +419,5 @@ impl Exchanges {
         let peer = called.or(observed)?;
         self.advance(now, messaging, peer);
         Some(peer)
-    }
-
-    /// Asks the peer to end an observation.
-    pub(crate) fn cancel_observation(
-        &mut self,
-        now: Instant,
-        messaging: &mut Messaging,
-        id: RequestId,
-    ) -> Result<RequestId, Error> {
-        let observation = self.observations.get(&id).ok_or(Error::UnknownRequest(id))?;
-        let (peer, token) = (observation.peer, observation.token);
-        let request = observation.request.clone().observe(1);
-        let cancellation =
-            self.begin(now, messaging, peer, request, Purpose::Cancellation(token))?;
-        self.forget_observation(now, messaging, id);
-        if self.calls.contains_key(&cancellation.0) {
-            // The token stays taken until the answer is here.
-            self.tokens.insert((peer, token), TokenUse::Call(cancellation.0));
-        }
-        Ok(cancellation)
     }
 }

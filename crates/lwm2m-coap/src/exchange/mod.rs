@@ -142,12 +142,10 @@ impl Exchanges {
         self.bodies.remove_peer(peer);
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.queue.clear();
-        let tokens = core::mem::take(&mut state.observed_by);
-        tokens.iter().for_each(|token| {
-            self.observers.remove(&Observer { peer, token: *token });
-        });
-        let (calls, observations) =
-            (core::mem::take(&mut state.calls), core::mem::take(&mut state.observations));
+        let (calls, observations) = (state.calls.clone(), state.observations.clone());
+        for token in state.observed_by.clone() {
+            self.forget_observer(messaging, Observer { peer, token });
+        }
         for id in calls {
             self.end_call(now, messaging, id, Err(FailReason::Cancelled));
         }

@@ -1,8 +1,15 @@
 //! Observing a resource of a peer: RFC 7641 section 3.
 
+use super::Exchanges;
+use super::client::{Call, Purpose, Stage, TokenUse};
+use super::transfer::{Step, Transfer, first_answer};
+use crate::error::Error;
+use crate::event::Event;
 use crate::message::Token;
-use crate::peer::PeerId;
+use crate::messaging::Messaging;
+use crate::peer::{PeerId, RequestId};
 use crate::request::Request;
+use crate::response::Response;
 use core::time::Duration;
 use lwm2m_time::Instant;
 
@@ -40,6 +47,141 @@ impl Freshness {
             *self = Self::new(sequence, now);
         }
         newer
+    }
+}
+
+impl Exchanges {
+    pub(super) fn observe(&mut self, now: Instant, id: u64, token: Token, sequence: u32) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (peer, id) = (call.peer, RequestId(id));
+        let observation = Observation {
+            peer,
+            token,
+            request: call.request.clone(),
+            freshness: Freshness::new(sequence, now),
+            fetch: Some(id.0),
+        };
+        self.observations.insert(id, observation);
+        self.tokens.insert((peer, token), TokenUse::Observation(id));
+        self.with_peer(peer, |peer| peer.observations.push(id));
+    }
+
+    pub(super) fn notification(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        response: Response,
+    ) {
+        let Some(observation) = self.observations.get_mut(&id) else { return };
+        let peer = observation.peer;
+        if let Some(sequence) = response.options.observe()
+            && !observation.freshness.advance(sequence, now)
+        {
+            return;
+        }
+        let fetch = observation.fetch;
+        let limits = self.limits();
+        let step = first_answer(response, &limits);
+        match fetch {
+            // The blocks of an older state are not wanted any more.
+            Some(call) => {
+                self.release(messaging, call);
+                self.take_transfer(call);
+                self.with_peer(peer, |peer| peer.queue.retain(|other| *other != call));
+                self.take_step(now, messaging, call, step);
+            }
+            None => self.first_step(now, messaging, id, peer, step),
+        }
+    }
+
+    fn first_step(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        peer: PeerId,
+        step: Step,
+    ) {
+        match step {
+            Step::Complete(response) => self.deliver(now, messaging, id, peer, response),
+            Step::Continue(transfer) => self.fetch(now, messaging, id, transfer),
+            Step::Failed(_) => {}
+        }
+    }
+
+    /// Fetches the other blocks of a notification.
+    fn fetch(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        transfer: Transfer,
+    ) {
+        let call_id = self.id();
+        let Some(observation) = self.observations.get_mut(&id) else { return };
+        observation.fetch = Some(call_id);
+        self.downloading += transfer.held();
+        let call = Call {
+            peer: observation.peer,
+            request: observation.request.clone(),
+            transfer,
+            stage: Stage::Queued,
+            purpose: Purpose::Fetch(id),
+        };
+        self.enqueue(now, messaging, call_id, call);
+    }
+
+    pub(super) fn deliver(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+        peer: PeerId,
+        response: Response,
+    ) {
+        if !response.code.is_success() || response.options.observe().is_none() {
+            self.forget_observation(now, messaging, id);
+        }
+        self.events.push_back(Event::Notification { id, peer, response });
+    }
+
+    /// Forgets an observation and the fetching for it; later notifications are rejected.
+    pub(super) fn forget_observation(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+    ) -> Option<Observation> {
+        let observation = self.observations.remove(&id)?;
+        let peer = observation.peer;
+        self.tokens.remove(&(peer, observation.token));
+        self.with_peer(peer, |peer| peer.observations.retain(|other| *other != id));
+        if let Some(call) = observation.fetch.filter(|call| *call != id.0) {
+            self.drop_call(messaging, call);
+            self.advance(now, messaging, peer);
+        }
+        Some(observation)
+    }
+
+    /// Asks the peer to end an observation.
+    pub(crate) fn cancel_observation(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: RequestId,
+    ) -> Result<RequestId, Error> {
+        let observation = self.observations.get(&id).ok_or(Error::UnknownRequest(id))?;
+        let (peer, token) = (observation.peer, observation.token);
+        let request = observation.request.clone().observe(1);
+        let cancellation =
+            self.begin(now, messaging, peer, request, Purpose::Cancellation(token))?;
+        self.forget_observation(now, messaging, id);
+        if self.calls.contains_key(&cancellation.0) {
+            // The token stays taken until the answer is here.
+            self.tokens.insert((peer, token), TokenUse::Call(cancellation.0));
+        }
+        Ok(cancellation)
     }
 }
 

@@ -4,15 +4,19 @@
 //! it offers sending (reliably or not) and replying, and reports what became of each delivery;
 //! tokens and options pass through it unread.
 
+mod bounds;
 mod duplicates;
 mod message_id;
 mod outgoing;
 mod peer;
+mod types;
+
+pub(crate) use types::{Content, Delivery, Expired, Owner, Refused, Source};
 
 use crate::config::Config;
 use crate::event::Transmit;
-use crate::message::{Code, MessageBuilder, MessageType, Options, Token};
-use crate::peer::{Observer, PeerId};
+use crate::message::{MessageBuilder, MessageType};
+use crate::peer::PeerId;
 use crate::statistics::Statistics;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -25,59 +29,6 @@ use outgoing::{Outgoing, Retransmission};
 use peer::Peer;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-
-/// The content of a message, without the facts of this layer.
-#[derive(Clone, Copy)]
-pub(crate) struct Content<'a> {
-    pub(crate) code: Code,
-    pub(crate) token: Token,
-    pub(crate) options: &'a Options,
-    pub(crate) payload: &'a [u8],
-}
-
-/// Whom a delivery concerns in the exchange layer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Owner {
-    /// The request that has this number.
-    Call(u64),
-    /// The latest notification to an observer.
-    Notification(Observer),
-    /// A separate response; nobody waits for its outcome.
-    Response,
-}
-
-/// A message that was handed to this layer and whose outcome is of interest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Delivery {
-    peer: PeerId,
-    serial: u32,
-}
-
-/// Where a message came from, so that it can be replied to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Source {
-    pub(crate) peer: PeerId,
-    pub(crate) message_id: u16,
-    pub(crate) confirmable: bool,
-}
-
-/// What the passing of time has brought.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Expired {
-    /// Nobody acknowledged a message.
-    Undelivered(Owner, PeerId),
-    /// Nothing is remembered about a peer any more.
-    Quiet(PeerId),
-}
-
-/// Why a message cannot be sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Refused {
-    /// State about too many peers is held.
-    Peers,
-    /// All message IDs towards the peer were used within the exchange lifetime.
-    MessageIds,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Timer {
@@ -446,61 +397,6 @@ impl Messaging {
         let peer = self.peer(now, peer).ok_or(Refused::Peers)?;
         peer.keep_until(now + lifetime);
         peer.message_ids.next(now, lifetime).ok_or(Refused::MessageIds)
-    }
-
-    /// Makes room for remembering one more message of a peer: the oldest completed ones go.
-    fn make_room(&mut self, now: Instant, peer: PeerId) -> bool {
-        let own = self.peers.get(&peer).map_or(0, |peer| peer.duplicates.len());
-        if own >= self.config.max_duplicates_per_peer && !self.evict(peer) {
-            return false;
-        }
-        while self.remembered >= self.config.max_duplicates
-            || self.reply_bytes > self.config.max_reply_bytes
-        {
-            let eldest = self.expiries.first();
-            if !self.evict(peer) && !eldest.is_some_and(|eldest| self.evict(eldest)) {
-                // The eldest peer may hold nothing: look at it later, so that the next is found.
-                let Some(eldest) = eldest.filter(|eldest| self.holds_nothing(*eldest)) else {
-                    return false;
-                };
-                if !self.postpone(now, eldest) {
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    fn holds_nothing(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_none_or(|peer| peer.duplicates.len() == 0)
-    }
-
-    /// Looks at a peer that holds nothing not before it may be forgotten; `false` if that is when
-    /// it is looked at anyway.
-    fn postpone(&mut self, now: Instant, peer: PeerId) -> bool {
-        let at = self.peers.get(&peer).map_or(now, Peer::quiet_at);
-        let postponed = self.expiries.at(peer).is_some_and(|before| before < at);
-        if postponed {
-            self.expiries.set(peer, at);
-        }
-        postponed
-    }
-
-    fn evict(&mut self, peer: PeerId) -> bool {
-        let evicted = self.peers.get_mut(&peer).and_then(|peer| peer.duplicates.evict_completed());
-        match evicted {
-            Some(bytes) => {
-                self.statistics.evicted += 1;
-                self.release((1, bytes));
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn release(&mut self, (messages, bytes): (usize, usize)) {
-        self.remembered -= messages;
-        self.reply_bytes -= bytes;
     }
 
     /// Keeps the reply to a message for its duplicates.

@@ -274,3 +274,36 @@ fn an_exchange_that_nobody_answers_expires() {
     assert!(lone.endpoint.respond(lone.now, exchange, content()).is_err());
     assert!(lone.endpoint.is_idle(PEER));
 }
+
+#[test]
+fn a_request_cut_off_anywhere_is_survived() {
+    let whole = get(1).block(OptionNumber::BLOCK1, 0, true, 0).payload(&[0; 16]).bytes();
+    for length in 0..whole.len() {
+        let mut lone = Lone::new();
+        let replies = lone.receive_bytes(&whole[..length]);
+        assert!(replies.len() <= 1);
+        lone.events();
+        lone.pass(600 * SECOND);
+        assert!(lone.endpoint.is_idle(PEER), "at {length}");
+    }
+}
+
+#[test]
+fn separate_responses_that_nobody_acknowledges_are_bounded() {
+    let config = Config {
+        max_exchanges_per_peer: 2,
+        max_pending_per_peer: 1,
+        max_observers_per_peer: 1,
+        ..Config::default()
+    };
+    let mut lone = Lone::with(config);
+    for id in 0..4 {
+        lone.receive(&get(id));
+        lone.pass(SECOND);
+        assert_eq!(lone.answer(content())[0].kind, Con);
+    }
+    assert_eq!(lone.receive(&get(5))[0].code, Code::SERVICE_UNAVAILABLE);
+    lone.pass(100 * SECOND);
+    assert_eq!(lone.receive(&get(6)), []);
+    assert_eq!(lone.events().len(), 1);
+}

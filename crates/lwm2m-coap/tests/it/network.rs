@@ -2,7 +2,7 @@
 
 use crate::pair::{PEER, Pair, Weather};
 use core::time::Duration;
-use lwm2m_coap::{Code, Config, Event, Request, RequestId, Response};
+use lwm2m_coap::{Code, Config, Event, Observer, Request, RequestId, Response};
 use lwm2m_time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,4 +66,63 @@ fn every_request_ends_exactly_once_whatever_the_network_does() {
 fn on_a_good_network_every_request_is_answered() {
     assert_eq!(run(1, Weather::default()), 60);
     assert_eq!(run(2, Weather { duplication: 100, delay: 300, ..Weather::default() }), 60);
+}
+
+/// Observes a value that changes every few seconds: the states that arrived, and whether the
+/// observation lasted.
+fn observe(seed: u64, weather: Weather, size: usize) -> (Vec<u32>, bool) {
+    const CHANGES: u32 = 60;
+    let mut pair = Pair::new([Config::default(); 2], weather, seed);
+    let request = Request::get().path(["3303", "0", "5700"]).observe(0);
+    pair.sides[0].request(Instant::ZERO, PEER, request).unwrap();
+    let value = |number: u32| {
+        let body = format!("{number:0size$}");
+        Response::new(Code::CONTENT).payload(body)
+    };
+    let (mut observer, mut seen, mut lasted) = (None, Vec::new(), true);
+    for change in 0..CHANGES + 100 {
+        let until = pair.now + Duration::from_secs(3);
+        pair.run(until, |endpoint, now, _, event| match event {
+            Event::Request { exchange, peer, token, request } => {
+                endpoint.respond(now, exchange, value(change).observe()).unwrap();
+                // One without Observe asks for the first block of a state that has changed.
+                observer =
+                    request.options.observe().map_or(observer, |_| Some(Observer { peer, token }));
+            }
+            Event::Response { response, .. } | Event::Notification { response, .. } => {
+                assert!(response.options.observe().is_some() && response.payload.len() >= size);
+                let text = String::from_utf8(response.payload.to_vec()).unwrap();
+                seen.push(text.parse::<u32>().unwrap());
+            }
+            Event::Failed { .. } | Event::ObserverGone { .. } => lasted = false,
+            Event::Delivered { .. } | Event::PeerIdle { .. } => {}
+            other => panic!("{other:?}"),
+        });
+        pair.now = until;
+        if let (Some(observer), true, true) = (observer, lasted, change < CHANGES) {
+            pair.sides[1].notify(pair.now, observer, value(change + 1), true).unwrap();
+        }
+    }
+    (seen, lasted)
+}
+
+#[test]
+fn an_observer_sees_newer_states_only_and_in_the_end_the_newest() {
+    for size in [1, 2_500] {
+        let mut lasting = 0;
+        for seed in 1..=10 {
+            let weather = Weather { loss: 20, duplication: 20, delay: 300 };
+            let (seen, lasted) = observe(seed, weather, size);
+            // Fetching the blocks of a state may bring a newer one before it is announced.
+            let again = size > 1_024;
+            let rises = seen.windows(2).all(|two| two[0] < two[1] || again && two[0] == two[1]);
+            assert!(rises, "{size}, {seed}: {seen:?}");
+            if lasted {
+                lasting += 1;
+                // Only the blocks of a large state may have been given up.
+                assert!(seen.last() == Some(&60) || size > 1_024, "{size}, {seed}: {seen:?}");
+            }
+        }
+        assert!(lasting >= 8, "{lasting}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, Rst, message};
 use core::time::Duration;
-use lwm2m_coap::{Code, Config, Error, Event, FailReason, OptionNumber, PeerId, Request};
+use lwm2m_coap::{Code, Config, Error, Event, FailReason, OptionNumber, PeerId, Request, Response};
 use std::collections::BTreeSet;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -259,15 +259,41 @@ fn a_non_confirmable_request_is_sent_once_and_takes_no_turn() {
 
 #[test]
 fn removing_a_peer_ends_everything_with_it() {
-    let mut lone = Lone::new();
+    let mut config = Config::default();
+    config.transmission.nstart = 2;
+    let mut lone = Lone::with(config);
     let (first, request) = lone.ask(get());
-    let second = lone.endpoint.request(lone.now, PEER, get()).unwrap();
-    lone.receive(&message(Con, Code::GET, 1, b"t"));
+    let (second, _) = lone.ask(get());
+    let third = lone.endpoint.request(lone.now, PEER, get()).unwrap();
+    lone.receive(&message(Con, Code::GET, 1, b"t").uint(OptionNumber::OBSERVE, 0));
+    lone.answer(Response::new(Code::CONTENT).observe());
+    lone.receive(&message(Con, Code::GET, 2, b"u"));
+    lone.receive(
+        &message(Con, Code::PUT, 3, b"v").block(OptionNumber::BLOCK1, 0, true, 0).payload(&[0; 16]),
+    );
     lone.events();
     lone.endpoint.remove_peer(PEER);
     let reason = FailReason::Cancelled;
-    assert_eq!(lone.events(), [first, second].map(|id| Event::Failed { id, peer: PEER, reason }));
+    assert_eq!(
+        lone.events(),
+        [first, second, third].map(|id| Event::Failed { id, peer: PEER, reason })
+    );
     assert!(lone.endpoint.is_idle(PEER));
     assert_eq!(lone.endpoint.poll_timeout(), None);
     assert_eq!(lone.receive(&piggybacked(&request)), []);
+}
+
+#[test]
+fn without_a_free_message_id_requests_fail() {
+    let mut lone = Lone::new();
+    for _ in 0..1 << 15 {
+        let (_, request) = lone.ask(get().non_confirmable());
+        lone.receive(&message(Non, Code::CONTENT, request.id, request.token.as_bytes()));
+    }
+    lone.events();
+    let id = lone.endpoint.request(lone.now, PEER, get()).unwrap();
+    let reason = FailReason::TooManyMessages;
+    assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason }]);
+    lone.pass(247 * SECOND);
+    lone.ask(get());
 }
