@@ -22,18 +22,12 @@ pub enum DecodeError {
     /// The TLV structure is broken.
     #[error("TLV: {0}")]
     Tlv(#[from] lwm2m_tlv::Error),
-    /// The SenML pack is broken.
+    /// The SenML pack, or the OMA JSON, is broken.
     #[error("SenML: {0}")]
     Senml(#[from] lwm2m_senml::Error),
     /// The CBOR is broken, or not of a shape that LwM2M allows.
     #[error("the CBOR is malformed or cut off near byte {offset}")]
     Cbor {
-        /// The byte where reading stopped.
-        offset: usize,
-    },
-    /// The JSON is broken, or not of the shape of OMA JSON.
-    #[error("the OMA JSON is malformed near byte {offset}")]
-    Json {
         /// The byte where reading stopped.
         offset: usize,
     },
@@ -83,6 +77,12 @@ pub enum DecodeError {
     Multiplicity {
         /// The path.
         path: Path,
+    },
+    /// A record of a Fetch Pack that has more than a name, time and unit.
+    #[error("record {entry} has fields that its pack must not have")]
+    Field {
+        /// The number of the record, from 0.
+        entry: usize,
     },
     /// No value where there has to be one.
     #[error("there is no value for {path}")]

@@ -7,15 +7,18 @@
 //! | CBOR | 60 | one value | 7.4.3 |
 //! | SenML JSON, SenML CBOR | 110, 112 | anything | 7.4.6, 7.4.7 |
 //! | TLV | 11542 | anything below one object | 7.4.5 |
+//! | OMA JSON | 11543 | anything below one object | 6.4.4 of 1.0 |
 //! | LwM2M CBOR | 11544 | anything | 7.4.4 |
 //!
-//! The CoRE Link Format (40) of Register and Discover is in [`link`].
+//! The CoRE Link Format (40) of Register and Discover is in [`link`], the bodies of composite
+//! operations, SenML-ETCH (320, 322) among them, in [`composite`].
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
 
 extern crate alloc;
 
 mod cbor;
+pub mod composite;
 mod error;
 mod ids;
 pub mod link;
@@ -51,10 +54,15 @@ pub struct Timed {
 pub const fn supports(format: ContentFormat, path: &Path) -> bool {
     match format {
         ContentFormat::TEXT | ContentFormat::OPAQUE | ContentFormat::CBOR => path.depth() >= 3,
-        ContentFormat::TLV => path.depth() >= 1,
+        ContentFormat::TLV | ContentFormat::JSON => path.depth() >= 1,
         ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR | ContentFormat::LWM2M_CBOR => true,
         _ => false,
     }
+}
+
+/// Whether `format` has records with names and values.
+const fn is_senml(format: ContentFormat) -> bool {
+    matches!(format, ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR | ContentFormat::JSON)
 }
 
 /// Whether nodes of some path can be encoded in, and decoded from, `format`.
@@ -71,9 +79,7 @@ pub fn encode(format: ContentFormat, path: &Path, node: &Node) -> Result<Bytes, 
         return Err(EncodeError::WrongNode { path: *path });
     }
     match (format, node) {
-        (ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR, _) => {
-            senml::encode(format, path, node)
-        }
+        _ if is_senml(format) && supports(format, path) => senml::encode(format, path, node),
         (ContentFormat::TLV, _) => tlv::encode(path, node),
         (ContentFormat::LWM2M_CBOR, _) => lwm2m_cbor::encode(path, node),
         (_, Node::Resource(Resource::Single(value)) | Node::ResourceInstance(value)) => {
@@ -148,9 +154,7 @@ fn decode_into(
     match format {
         ContentFormat::TLV => tlv::decode(target, payload, sink),
         ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode(target, payload, sink),
-        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
-            senml::decode(format, target, payload, sink)
-        }
+        _ if is_senml(format) => senml::decode(format, target, payload, sink),
         _ => sink.value(path, None, decode_value(format, target, payload)?),
     }
 }
@@ -191,9 +195,7 @@ pub fn encode_create(
     match format {
         ContentFormat::TLV => tlv::encode_create(&path, instance, values),
         ContentFormat::LWM2M_CBOR => lwm2m_cbor::encode_create(path, instance, values),
-        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
-            senml::encode_create(format, path, instance, values)
-        }
+        _ if is_senml(format) => senml::encode_create(format, path, instance, values),
         _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path }),
         _ => Err(EncodeError::UnsupportedFormat(format)),
     }
@@ -219,9 +221,7 @@ pub fn decode_create(
     let id = match format {
         ContentFormat::TLV => tlv::decode_create(target, payload, &mut tree)?,
         ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode_create(target, payload, &mut tree)?,
-        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => {
-            senml::decode_create(format, target, payload, &mut tree)?
-        }
+        _ if is_senml(format) => senml::decode_create(format, target, payload, &mut tree)?,
         _ if is_known(format) => return Err(DecodeError::UnsuitableFormat { format, path }),
         _ => return Err(DecodeError::UnsupportedFormat(format)),
     };

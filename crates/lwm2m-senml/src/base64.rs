@@ -24,6 +24,11 @@ pub(crate) fn encode(bytes: &[u8], output: &mut String) {
     general_purpose::URL_SAFE_NO_PAD.encode_string(bytes, output);
 }
 
+/// Appends Base64 with padding.
+pub(crate) fn encode_padded(bytes: &[u8], output: &mut String) {
+    general_purpose::STANDARD.encode_string(bytes, output);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod composite;
 mod create;
 mod golden;
 mod hostile;
 mod lwm2m_cbor;
 mod model;
+mod oma_json;
 mod roundtrip;
 mod senml;
 mod single;

@@ -8,7 +8,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 const OBJECT: u16 = 1000;
-const FORMATS: [ContentFormat; 4] = [
+const FORMATS: [ContentFormat; 5] = [
+    ContentFormat::JSON,
     ContentFormat::TLV,
     ContentFormat::SENML_JSON,
     ContentFormat::SENML_CBOR,

@@ -4,6 +4,7 @@
 //! a double on its way), and because it reads records a good deal faster than `serde_json` does.
 
 mod lexer;
+pub mod oma;
 mod reader;
 mod writer;
 

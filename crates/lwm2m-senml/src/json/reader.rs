@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 16;
 /// After an error the reader is at its end.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
-    rest: &'a str,
+    pub(super) rest: &'a str,
     length: usize,
     state: State,
 }
@@ -41,7 +41,10 @@ impl<'a> Reader<'a> {
 
     /// Takes what `parser` reads.
     #[inline]
-    fn take<T>(&mut self, parser: impl FnOnce(&'a str) -> Parsed<'a, T>) -> Result<T, Error> {
+    pub(super) fn parse<T>(
+        &mut self,
+        parser: impl FnOnce(&'a str) -> Parsed<'a, T>,
+    ) -> Result<T, Error> {
         match parser(self.rest) {
             Ok((rest, value)) => {
                 self.rest = rest;
@@ -54,16 +57,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn syntax(&self, fault: &Fault) -> Error {
+    pub(super) fn syntax(&self, fault: &Fault) -> Error {
         let offset = self.length.saturating_sub(fault.remaining);
         Error::Syntax { offset, expected: fault.expected }
     }
 
-    /// Reads the next record into `record`, which is a default one; false at the end of the pack.
+    /// Reads the next record into `record`, which has none of its fields; false at the end of the
+    /// pack. `field` knows the names of fields.
     #[inline]
-    fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
+    pub(super) fn read_into(
+        &mut self,
+        record: &mut Record<'a>,
+        field: impl Fn(&str) -> Option<Field>,
+    ) -> Result<bool, Error> {
         let more = self.advance().and_then(|more| match more {
-            true => self.record(record).map(|()| true),
+            true => self.record(record, field).map(|()| true),
             false => Ok(false),
         });
         if more.is_err() {
@@ -72,14 +80,35 @@ impl<'a> Reader<'a> {
         more
     }
 
+    /// Fails if the input is not UTF-8.
+    pub(super) const fn begin(&self) -> Result<(), Error> {
+        match self.state {
+            State::Invalid(offset) => Err(Error::Syntax { offset, expected: "UTF-8" }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the value that comes next, as a reader of its own.
+    pub(super) fn take_part(&mut self) -> Result<Self, Error> {
+        let begin = self.rest;
+        self.skip_value()?;
+        let part = begin.get(..begin.len() - self.rest.len()).unwrap_or_default();
+        Ok(Self { rest: part, length: self.offset(), state: State::Begin })
+    }
+
+    /// Skips a value of any kind.
+    pub(super) fn skip_value(&mut self) -> Result<(), Error> {
+        self.skip(MAX_DEPTH)
+    }
+
     /// Goes to the next record; false at the end of the pack.
     #[inline]
     fn advance(&mut self) -> Result<bool, Error> {
         let first = matches!(self.state, State::Begin);
         match self.state {
             State::End => return Ok(false),
-            State::Invalid(offset) => return Err(Error::Syntax { offset, expected: "UTF-8" }),
-            State::Begin => self.take(symbol(b'[', "an opening bracket"))?,
+            State::Invalid(_) => self.begin()?,
+            State::Begin => self.parse(symbol(b'[', "an opening bracket"))?,
             State::Within => {}
         }
         self.state = State::Within;
@@ -87,13 +116,13 @@ impl<'a> Reader<'a> {
             return self.end().map(|()| false);
         }
         if !first {
-            self.take(symbol(b',', "a comma or closing bracket"))?;
+            self.parse(symbol(b',', "a comma or closing bracket"))?;
         }
         Ok(true)
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        self.take(symbol(b']', "a closing bracket"))?;
+        self.parse(symbol(b']', "a closing bracket"))?;
         self.state = State::End;
         match blanks(self.rest) {
             "" => Ok(()),
@@ -102,15 +131,19 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn record(&mut self, record: &mut Record<'a>) -> Result<(), Error> {
+    fn record(
+        &mut self,
+        record: &mut Record<'a>,
+        field: impl Fn(&str) -> Option<Field>,
+    ) -> Result<(), Error> {
         let mut draft = Draft::new(record);
-        self.take(symbol(b'{', "a record"))?;
+        self.parse(symbol(b'{', "a record"))?;
         if peek(self.rest) != Some(b'}') {
             loop {
-                let name = self.take(string)?;
-                match Field::from_name(&name) {
+                let name = self.parse(string)?;
+                match field(&name) {
                     Some(field) => {
-                        self.take(symbol(b':', "a colon"))?;
+                        self.parse(symbol(b':', "a colon"))?;
                         draft.set(field, self)?;
                     }
                     None => self.unknown(&name)?,
@@ -118,10 +151,10 @@ impl<'a> Reader<'a> {
                 if peek(self.rest) != Some(b',') {
                     break;
                 }
-                self.take(symbol(b',', "a comma"))?;
+                self.parse(symbol(b',', "a comma"))?;
             }
         }
-        self.take(symbol(b'}', "a comma or closing brace"))
+        self.parse(symbol(b'}', "a comma or closing brace"))
     }
 
     #[cold]
@@ -129,24 +162,24 @@ impl<'a> Reader<'a> {
         if name.ends_with('_') {
             return Err(Error::MustUnderstand { offset: self.offset() });
         }
-        self.take(symbol(b':', "a colon"))?;
-        self.skip(MAX_DEPTH)
+        self.parse(symbol(b':', "a colon"))?;
+        self.skip_value()
     }
 
     /// Skips a value that may nest `depth` levels.
     fn skip(&mut self, depth: usize) -> Result<(), Error> {
         match peek(self.rest) {
-            Some(b'"') => self.take(string).map(drop),
-            Some(b't') => self.take(word("true")),
-            Some(b'f') => self.take(word("false")),
-            Some(b'n') => self.take(word("null")),
+            Some(b'"') => self.parse(string).map(drop),
+            Some(b't') => self.parse(word("true")),
+            Some(b'f') => self.parse(word("false")),
+            Some(b'n') => self.parse(word("null")),
             Some(open @ (b'[' | b'{')) => {
                 let offset = self.length - blanks(self.rest).len();
                 let depth = depth.checked_sub(1).ok_or(Error::Nesting { offset })?;
-                self.take(symbol(open, "a value"))?;
+                self.parse(symbol(open, "a value"))?;
                 self.skip_members(depth, open == b'{')
             }
-            _ => self.take(number).map(drop),
+            _ => self.parse(number).map(drop),
         }
     }
 
@@ -155,17 +188,17 @@ impl<'a> Reader<'a> {
         if peek(self.rest) != Some(close) {
             loop {
                 if object {
-                    self.take(string)?;
-                    self.take(symbol(b':', "a colon"))?;
+                    self.parse(string)?;
+                    self.parse(symbol(b':', "a colon"))?;
                 }
                 self.skip(depth)?;
                 if peek(self.rest) != Some(b',') {
                     break;
                 }
-                self.take(symbol(b',', "a comma"))?;
+                self.parse(symbol(b',', "a comma"))?;
             }
         }
-        self.take(symbol(close, "a closing bracket or brace"))
+        self.parse(symbol(close, "a closing bracket or brace"))
     }
 }
 
@@ -175,7 +208,7 @@ impl<'a> Iterator for Reader<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let mut record = Record::default();
-        match self.read_into(&mut record) {
+        match self.read_into(&mut record, Field::from_name) {
             Ok(true) => Some(Ok(record)),
             Ok(false) => None,
             Err(error) => Some(Err(error)),
@@ -191,7 +224,7 @@ impl<'a> Source<'a> for Reader<'a> {
     #[inline]
     fn string(&mut self, field: Field) -> Result<Cow<'a, str>, Error> {
         match peek(self.rest) {
-            Some(b'"') => self.take(string),
+            Some(b'"') => self.parse(string),
             _ => Err(self.wrong_type(field)),
         }
     }
@@ -203,8 +236,8 @@ impl<'a> Source<'a> for Reader<'a> {
 
     fn boolean(&mut self, field: Field) -> Result<bool, Error> {
         match peek(self.rest) {
-            Some(b't') => self.take(word("true")).map(|()| true),
-            Some(b'f') => self.take(word("false")).map(|()| false),
+            Some(b't') => self.parse(word("true")).map(|()| true),
+            Some(b'f') => self.parse(word("false")).map(|()| false),
             _ => Err(self.wrong_type(field)),
         }
     }
@@ -212,8 +245,8 @@ impl<'a> Source<'a> for Reader<'a> {
     #[inline]
     fn number_or_null(&mut self, field: Field) -> Result<Option<Number>, Error> {
         match peek(self.rest) {
-            Some(b'-' | b'0'..=b'9') => self.take(number).map(Some),
-            Some(b'n') => self.take(word("null")).map(|()| None),
+            Some(b'-' | b'0'..=b'9') => self.parse(number).map(Some),
+            Some(b'n') => self.parse(word("null")).map(|()| None),
             _ => Err(self.wrong_type(field)),
         }
     }
@@ -234,7 +267,9 @@ pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
     let mut more = true;
     while more {
         records.push(Record::default());
-        more = records.last_mut().map_or(Ok(false), |record| reader.read_into(record))?;
+        more = records
+            .last_mut()
+            .map_or(Ok(false), |record| reader.read_into(record, Field::from_name))?;
     }
     records.pop();
     Ok(records)

@@ -61,7 +61,7 @@ impl Fields<'_> {
     fn text(&mut self, field: Field, text: Option<&str>) {
         if let Some(text) = text {
             self.key(field);
-            string(text, self.output);
+            quoted(text, self.output);
         }
     }
 
@@ -75,21 +75,7 @@ impl Fields<'_> {
 
     fn number(&mut self, field: Field, number: Number) -> Result<(), Error> {
         self.key(field);
-        match number {
-            Number::Integer(v) => {
-                if v < 0 {
-                    self.output.push('-');
-                }
-                decimal(v.unsigned_abs(), self.output);
-            }
-            Number::Unsigned(v) => decimal(v, self.output),
-            Number::Float(v) if v.is_finite() => {
-                // Writing to a String cannot fail.
-                let _ = write!(self.output, "{v:?}");
-            }
-            Number::Float(_) => return Err(Error::NotFinite),
-        }
-        Ok(())
+        decimal_text(number, self.output)
     }
 
     fn value(&mut self, value: &Value<'_>) -> Result<(), Error> {
@@ -130,6 +116,26 @@ pub(crate) fn whole(seconds: f64) -> Number {
     if exact { Number::Integer(integer) } else { Number::Float(seconds) }
 }
 
+/// Appends a number; a float keeps its decimal point or exponent.
+#[inline]
+pub(super) fn decimal_text(number: Number, output: &mut String) -> Result<(), Error> {
+    match number {
+        Number::Integer(v) => {
+            if v < 0 {
+                output.push('-');
+            }
+            decimal(v.unsigned_abs(), output);
+        }
+        Number::Unsigned(v) => decimal(v, output),
+        Number::Float(v) if v.is_finite() => {
+            // Writing to a String cannot fail.
+            let _ = write!(output, "{v:?}");
+        }
+        Number::Float(_) => return Err(Error::NotFinite),
+    }
+    Ok(())
+}
+
 /// Appends `value` in decimal.
 fn decimal(mut value: u64, output: &mut String) {
     let mut digits = [0u8; 20];
@@ -148,7 +154,7 @@ fn decimal(mut value: u64, output: &mut String) {
 }
 
 /// Appends `text` in quotes, with escapes where JSON demands them.
-fn string(text: &str, output: &mut String) {
+pub(super) fn quoted(text: &str, output: &mut String) {
     let special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..=0x1F);
     output.push('"');
     let mut rest = text;

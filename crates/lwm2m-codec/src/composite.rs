@@ -1,0 +1,122 @@
+//! Bodies of composite operations (OMA LwM2M Core 6.3.8 to 6.3.10, 7.4.6): lists of paths for
+//! Read-Composite and Observe-Composite, lists of changes for Write-Composite.
+//!
+//! LwM2M 1.1 writes them in plain SenML (110, 112), LwM2M 1.2 in SenML-ETCH (320, 322; RFC 8790),
+//! where a change may also remove what it names; 1.2 also has changes in LwM2M CBOR. Answers are
+//! trees at the root: [`crate::decode`] with [`Path::ROOT`] reads them.
+
+use crate::senml::{each_resolved, write};
+use crate::tree::Target;
+use crate::typed::{scalar, typed};
+use crate::{DecodeError, EncodeError, decode_timed};
+use alloc::collections::BTreeSet;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use lwm2m_core::{ContentFormat, Model, Path, Value};
+use lwm2m_senml::{Record, Value as Scalar};
+
+/// A change of one resource or resource instance; no value removes the resource instance.
+pub type Change = (Path, Option<Value>);
+
+const fn is_etch(format: ContentFormat) -> bool {
+    matches!(format, ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR)
+}
+
+/// Whether `format` can carry a list of paths.
+#[must_use]
+pub const fn supports_paths(format: ContentFormat) -> bool {
+    is_etch(format) || matches!(format, ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR)
+}
+
+/// Encodes the paths that a Read-Composite or Observe-Composite asks for.
+///
+/// # Errors
+/// [`EncodeError::UnsupportedFormat`] for other formats than SenML and SenML-ETCH.
+pub fn encode_paths(format: ContentFormat, paths: &[Path]) -> Result<Bytes, EncodeError> {
+    if !supports_paths(format) {
+        return Err(EncodeError::UnsupportedFormat(format));
+    }
+    let record = |path: &Path| Record { name: Some(path.to_string().into()), ..Record::default() };
+    let records: Vec<_> = paths.iter().map(record).collect();
+    write(format, &records).map_err(|_| EncodeError::UnsupportedFormat(format))
+}
+
+/// Decodes the paths that a Read-Composite or Observe-Composite asks for, each once.
+///
+/// # Errors
+/// [`DecodeError::UnsupportedFormat`] for other formats than SenML and SenML-ETCH, and for what is
+/// no pack of records that have only names, times and units.
+pub fn decode_paths(format: ContentFormat, payload: &[u8]) -> Result<Vec<Path>, DecodeError> {
+    if !supports_paths(format) {
+        return Err(DecodeError::UnsupportedFormat(format));
+    }
+    let (mut paths, mut known) = (Vec::new(), BTreeSet::new());
+    each_resolved(format, payload, |entry, ids, record| {
+        if record.value.is_some() || record.sum.is_some() || record.update_time.is_some() {
+            return Err(DecodeError::Field { entry });
+        }
+        let path = ids.path().ok_or(DecodeError::Name { entry })?;
+        if known.insert(path) {
+            paths.push(path);
+        }
+        Ok(())
+    })?;
+    Ok(paths)
+}
+
+/// Encodes the changes of a Write-Composite.
+///
+/// # Errors
+/// [`EncodeError::UnsuitableFormat`] for a removal in another format than SenML-ETCH,
+/// [`EncodeError::NotFinite`], and [`EncodeError::UnsupportedFormat`] for other formats than SenML
+/// and SenML-ETCH.
+pub fn encode_changes(format: ContentFormat, changes: &[Change]) -> Result<Bytes, EncodeError> {
+    if !supports_paths(format) {
+        return Err(EncodeError::UnsupportedFormat(format));
+    }
+    let mut records = Vec::with_capacity(changes.len());
+    for (path, value) in changes {
+        let value = match value {
+            Some(Value::Float(v)) if !v.is_finite() => {
+                return Err(EncodeError::NotFinite { format, path: *path });
+            }
+            None if !is_etch(format) => {
+                return Err(EncodeError::UnsuitableFormat { format, path: *path });
+            }
+            value => value.as_ref().map_or(Scalar::Null, scalar),
+        };
+        let name = Some(path.to_string().into());
+        records.push(Record { name, value: Some(value), ..Record::default() });
+    }
+    write(format, &records).map_err(|_| EncodeError::UnsupportedFormat(format))
+}
+
+/// Decodes the changes of a Write-Composite, in their order: later ones go over earlier ones.
+///
+/// # Errors
+/// As [`crate::decode`]; a removal of anything but a resource instance is
+/// [`DecodeError::NoValue`].
+pub fn decode_changes(
+    format: ContentFormat,
+    payload: &[u8],
+    model: &dyn Model,
+) -> Result<Vec<Change>, DecodeError> {
+    if !is_etch(format) {
+        let values = decode_timed(format, &Path::ROOT, payload, model)?;
+        return Ok(values.into_iter().map(|timed| (timed.path, Some(timed.value))).collect());
+    }
+    let target = Target { path: Path::ROOT, model };
+    let mut changes = Vec::new();
+    each_resolved(format, payload, |entry, ids, record| {
+        let path = ids.path().ok_or(DecodeError::Name { entry })?;
+        let data_type = target.admit(&path)?;
+        let value = match record.value {
+            Some(Scalar::Null) if path.depth() == 4 => None,
+            value => Some(typed(path, data_type, value.unwrap_or(Scalar::Null))?),
+        };
+        changes.push((path, value));
+        Ok(())
+    })?;
+    Ok(changes)
+}
