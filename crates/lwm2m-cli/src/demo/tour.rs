@@ -1,0 +1,249 @@
+//! `lwm2m demo --once`: every operation once, over real sockets, with its round trip.
+
+use super::{ENDPOINTS, device};
+use lwm2m_clientd::Device;
+use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
+use lwm2m_daemon::Failure;
+use lwm2m_net::ServerHandle;
+use lwm2m_server::{Content, Event, Operation, Response, WriteMode};
+use lwm2m_serverd::Running;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// A step that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LIFETIME: Path = Path::resource(1, 0, 1);
+const REBOOT: Path = Path::resource(3, 0, 4);
+const TEMPERATURE: Path = Path::resource(3303, 0, 5700);
+const NEW_INSTANCE: Path = Path::instance(3303, 7);
+
+type Outcome = Result<String, String>;
+
+/// Runs the tour and prints its table.
+pub(super) async fn run(server: &Running) -> Result<(), Failure> {
+    let mut tour = Tour::start(server).await?;
+    println!("{:<17} {:<13} {:<44} {:>10}", "step", "path", "result", "round trip");
+    let outcome = tour.steps().await;
+    tour.devices.drain(..).for_each(drop);
+    outcome.map_err(|step| Failure::running(format!("the step {step} failed")))
+}
+
+struct Tour {
+    server: ServerHandle,
+    events: Receiver<Arc<Event>>,
+    devices: Vec<Device>,
+}
+
+impl Tour {
+    async fn start(server: &Running) -> Result<Self, Failure> {
+        let events = server.server.subscribe();
+        let mut devices = Vec::new();
+        for endpoint in ENDPOINTS {
+            devices.push(device(server, endpoint, 1).await?);
+        }
+        Ok(Self { server: server.server.clone(), events, devices })
+    }
+
+    /// All steps in order; the name of the first one that failed.
+    async fn steps(&mut self) -> Result<(), &'static str> {
+        self.registration().await?;
+        self.reading().await?;
+        self.writing().await?;
+        self.reporting().await?;
+        self.instances().await?;
+        self.end().await
+    }
+
+    async fn registration(&mut self) -> Result<(), &'static str> {
+        let registered = self.await_event(|event| match event {
+            Event::Registered(it) if it.endpoint == ENDPOINTS[0] => {
+                Some(format!("{} objects, lifetime {} s", it.objects.len(), it.lifetime.as_secs()))
+            }
+            _ => None,
+        });
+        step("register", None, registered).await?;
+        let update = async {
+            self.devices[0].update().await?;
+            self.await_event(|event| match event {
+                Event::Updated { registration, .. } if registration.endpoint == ENDPOINTS[0] => {
+                    Some("2.04 Changed".to_owned())
+                }
+                _ => None,
+            })
+            .await
+        };
+        step("update", None, update).await
+    }
+
+    async fn reading(&self) -> Result<(), &'static str> {
+        for path in [Path::instance(3, 0), Path::resource(3, 0, 0)] {
+            step("read", Some(path), self.ask(Operation::Read { path, format: None })).await?;
+        }
+        let path = Path::object(3);
+        step("discover", Some(path), self.ask(Operation::Discover { path })).await
+    }
+
+    async fn writing(&mut self) -> Result<(), &'static str> {
+        let write = async {
+            let answer = self.ask(Operation::Write {
+                path: LIFETIME,
+                node: Node::Resource(Resource::Single(Value::Integer(600))),
+                format: Some(ContentFormat::TEXT),
+                mode: WriteMode::Replace,
+            });
+            let answer = answer.await?;
+            let told = self.await_event(|event| match event {
+                Event::Updated { update, .. } => update.lifetime,
+                _ => None,
+            });
+            match told.await?.as_secs() {
+                600 => Ok(format!("{answer}, then update with lt=600")),
+                other => Err(format!("update with lt={other}")),
+            }
+        };
+        step("write", Some(LIFETIME), write).await?;
+        let reboot = async {
+            let execute = Operation::Execute { path: REBOOT, arguments: String::new() };
+            let answer = self.ask(execute).await?;
+            self.await_event(|event| match event {
+                Event::Registered(it) if it.endpoint == ENDPOINTS[0] => Some(()),
+                _ => None,
+            })
+            .await?;
+            Ok(format!("{answer}, then registered again"))
+        };
+        step("execute", Some(REBOOT), reboot).await
+    }
+
+    async fn reporting(&mut self) -> Result<(), &'static str> {
+        let attribute = |text| Attribute::parse(text).map_err(|error| error.to_string());
+        let set = async {
+            let attributes = vec![attribute("pmin=1")?, attribute("pmax=5")?];
+            self.ask(Operation::WriteAttributes { path: TEMPERATURE, attributes }).await
+        };
+        step("write-attributes", Some(TEMPERATURE), set).await?;
+        let observe = async {
+            let format = Some(ContentFormat::SENML_CBOR);
+            let first = self.ask(Operation::Observe { path: TEMPERATURE, format }).await?;
+            let mut values = vec![first];
+            while values.len() < 4 {
+                let next = self.await_event(|event| match event {
+                    Event::Notification { path, result, .. } if *path == TEMPERATURE => {
+                        Some(result.as_ref().map(describe).map_err(ToString::to_string))
+                    }
+                    _ => None,
+                });
+                values.push(next.await??);
+            }
+            Ok(format!("3 notifications: {}", values[1..].join(", ")))
+        };
+        step("observe", Some(TEMPERATURE), observe).await?;
+        let cancel = self.ask(Operation::CancelObservation { path: TEMPERATURE });
+        step("cancel", Some(TEMPERATURE), cancel).await
+    }
+
+    async fn instances(&self) -> Result<(), &'static str> {
+        let create = Operation::Create {
+            path: Path::object(3303),
+            instance: NEW_INSTANCE.instance_id(),
+            node: Node::ObjectInstance(ObjectInstance::default().with(5750, "cellar")),
+            format: None,
+        };
+        step("create", Some(NEW_INSTANCE), self.ask(create)).await?;
+        let read = Operation::Read { path: NEW_INSTANCE, format: Some(ContentFormat::TLV) };
+        step("read", Some(NEW_INSTANCE), self.ask(read)).await?;
+        let delete = Operation::Delete { path: NEW_INSTANCE };
+        step("delete", Some(NEW_INSTANCE), self.ask(delete)).await
+    }
+
+    async fn end(&mut self) -> Result<(), &'static str> {
+        let deregister = async {
+            for device in self.devices.drain(..) {
+                if !device.stop().await {
+                    return Err("a device was not heard".to_owned());
+                }
+            }
+            match self.server.registrations().await.map_err(|error| error.to_string())?.len() {
+                0 => Ok("2.02 Deleted, no device is left".to_owned()),
+                left => Err(format!("{left} devices are left")),
+            }
+        };
+        step("deregister", None, deregister).await
+    }
+
+    /// Sends an operation to the first device and describes the answer; an error code is an error.
+    async fn ask(&self, operation: Operation) -> Outcome {
+        let response = self.server.request(ENDPOINTS[0], operation, PATIENCE).await;
+        let Response { code, content, diagnostic } = response.map_err(|error| error.to_string())?;
+        if !code.is_success() {
+            return Err(format!("{code} {}", diagnostic.unwrap_or_default()));
+        }
+        Ok(match content {
+            Content::Node(node) => format!("{code} {}", describe(&node)),
+            Content::Links(links) => format!("{code} {} links", links.len()),
+            Content::Created(Some(path)) => format!("{code} at {path}"),
+            _ => format!("{code}"),
+        })
+    }
+
+    async fn await_event<T>(
+        &mut self,
+        mut wanted: impl FnMut(&Event) -> Option<T>,
+    ) -> Result<T, String> {
+        loop {
+            match self.events.recv().await {
+                Ok(event) => {
+                    if let Some(found) = wanted(&event) {
+                        return Ok(found);
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Err("the server has ended".to_owned()),
+            }
+        }
+    }
+}
+
+/// Runs a step and prints its line.
+async fn step(
+    name: &'static str,
+    path: Option<Path>,
+    work: impl Future<Output = Outcome>,
+) -> Result<(), &'static str> {
+    let start = Instant::now();
+    let outcome = tokio::time::timeout(PATIENCE, work).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(format!("nothing within {PATIENCE:?}")));
+    let millis = start.elapsed().as_secs_f64() * 1e3;
+    let path = path.map(|path| path.to_string()).unwrap_or_default();
+    let (text, mark) = match &outcome {
+        Ok(text) => (text, ""),
+        Err(text) => (text, "FAILED: "),
+    };
+    println!("{name:<17} {path:<13} {:<44} {millis:>7.2} ms", format!("{mark}{text}"));
+    outcome.map(|_| ()).map_err(|_| name)
+}
+
+fn describe(node: &Node) -> String {
+    let base = Path::ROOT.prefix(0);
+    match node {
+        Node::Resource(Resource::Single(value)) | Node::ResourceInstance(value) => {
+            describe_value(value)
+        }
+        Node::ObjectInstance(instance) => format!("{} resources", instance.resources.len()),
+        other => format!("{} values", other.leaves(&base).len()),
+    }
+}
+
+fn describe_value(value: &Value) -> String {
+    match value {
+        Value::String(text) | Value::CoreLink(text) => format!("\"{text}\""),
+        Value::Integer(number) | Value::Time(number) => number.to_string(),
+        Value::UnsignedInteger(number) => number.to_string(),
+        Value::Float(number) => format!("{number:.2}"),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Opaque(bytes) => format!("{} bytes", bytes.len()),
+        Value::ObjectLink(link) => link.to_string(),
+    }
+}

@@ -1,0 +1,166 @@
+//! A simulated LwM2M device as a daemon.
+//!
+//! The binary is flags and this library; the demo starts the same device in its own process.
+
+pub mod objects;
+pub mod settings;
+
+use lwm2m_client::{Client, Config, Event, Instances, ServerAccount};
+use lwm2m_core::{Path, Version};
+use lwm2m_daemon::Failure;
+use lwm2m_net::ClientHandle;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::task::JoinHandle;
+
+pub use settings::Settings;
+
+/// How long a device waits for the answers to its De-registers before it goes anyway.
+const PATIENCE: Duration = Duration::from_secs(3);
+const SHORT_SERVER_ID: u16 = 1;
+
+/// A running device.
+#[derive(Debug)]
+pub struct Device {
+    client: ClientHandle,
+    life: JoinHandle<()>,
+}
+
+/// Starts a device, which registers at once.
+///
+/// # Errors
+/// The server has no address, the settings fit no device, or the local address cannot be bound.
+pub async fn start(settings: &Settings) -> Result<Device, Failure> {
+    let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
+    let address = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
+    let mut account = ServerAccount::new(SHORT_SERVER_ID, address);
+    account.uri = uri.to_owned();
+    account.lifetime = settings.lifetime.unwrap_or(300);
+    let config = Config::new(settings.endpoint.as_deref().unwrap_or("lwm2m-device"))
+        .version(settings.lwm2m.unwrap_or(Version::V1_1))
+        .server(account);
+    let seed = lwm2m_net::seed().map_err(Failure::running)?;
+    let client = Client::new(config, objects::objects(), seed).map_err(Failure::usage)?;
+    let local = settings.bind.unwrap_or_else(|| any_address(address));
+    let client = lwm2m_net::bind_client(local, client).await;
+    let client = client.map_err(|error| Failure::listen("CoAP", local, &error))?;
+    let life = tokio::spawn(live(client.clone(), settings.period.unwrap_or(5)));
+    Ok(Device { client, life })
+}
+
+fn any_address(server: SocketAddr) -> SocketAddr {
+    let any = match server {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(any, 0)
+}
+
+impl Device {
+    /// The client behind the device.
+    #[must_use]
+    pub const fn client(&self) -> &ClientHandle {
+        &self.client
+    }
+
+    /// De-registers and stops. Returns whether the server confirmed it.
+    pub async fn stop(self) -> bool {
+        self.life.abort();
+        self.client.shutdown(PATIENCE).await.unwrap_or(false)
+    }
+}
+
+/// Runs a device until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// As [`start`].
+pub async fn run(settings: &Settings) -> Result<(), Failure> {
+    let device = start(settings).await?;
+    println!("listening for coap on {}", device.client.local_addr());
+    lwm2m_daemon::signal::wait_for_end().await.map_err(Failure::running)?;
+    tracing::info!("deregistering");
+    if !device.stop().await {
+        tracing::warn!("the server did not confirm the deregistration");
+    }
+    Ok(())
+}
+
+/// What goes on in a device: its temperature moves, and it does what it is told to.
+async fn live(client: ClientHandle, period: u32) {
+    let mut events = client.subscribe();
+    let mut moves = tokio::time::interval(Duration::from_secs(u64::from(period.max(1))));
+    moves.tick().await;
+    let mut steps = 0;
+    loop {
+        let going_on = tokio::select! {
+            _ = moves.tick(), if period > 0 => {
+                steps += 1;
+                move_temperature(&client, steps).await
+            }
+            event = next(&mut events) => match event {
+                Some(event) => react(&client, &event).await,
+                None => None,
+            },
+        };
+        if going_on.is_none() {
+            break;
+        }
+    }
+}
+
+async fn next(events: &mut Receiver<Arc<Event>>) -> Option<Arc<Event>> {
+    loop {
+        match events.recv().await {
+            Ok(event) => return Some(event),
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events to follow"),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+async fn move_temperature(client: &ClientHandle, steps: u32) -> Option<()> {
+    let celsius = objects::temperature_after(steps);
+    let change = move |client: &mut Client, now| {
+        let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) else { return };
+        for resource in objects::set_temperature(sensor, celsius) {
+            client.changed(now, &Path::resource(objects::TEMPERATURE, 0, resource));
+        }
+    };
+    client.with(change).await.ok()
+}
+
+async fn react(client: &ClientHandle, event: &Event) -> Option<()> {
+    match event {
+        Event::Registered { location, .. } => tracing::info!(%location, "registered"),
+        Event::RegistrationFailed { reason, .. } => tracing::warn!(%reason, "not registered"),
+        Event::Written { path, .. } => tracing::info!(%path, "written"),
+        Event::Created { path, .. } => tracing::info!(%path, "created"),
+        Event::Deleted { path, .. } => tracing::info!(%path, "deleted"),
+        Event::Executed { path, .. } => {
+            tracing::info!(%path, "executed");
+            return execute(client, *path).await;
+        }
+        other => tracing::debug!(?other, "event"),
+    }
+    Some(())
+}
+
+async fn execute(client: &ClientHandle, path: Path) -> Option<()> {
+    match path.ids() {
+        // A reboot loses the registration, so the device registers anew.
+        [objects::DEVICE, 0, 4] => client.with(|client, now| client.restart(now)).await.ok(),
+        [objects::TEMPERATURE, instance, 5605] => {
+            let instance = *instance;
+            let reset = move |client: &mut Client, now| {
+                if let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) {
+                    objects::reset_extremes(sensor, instance);
+                    client.changed(now, &Path::instance(objects::TEMPERATURE, instance));
+                }
+            };
+            client.with(reset).await.ok()
+        }
+        _ => Some(()),
+    }
+}

@@ -1,0 +1,146 @@
+//! The objects of the simulated device: Device, Connectivity Monitoring, Firmware Update, Location
+//! and an IPSO temperature sensor. Objects 0 and 1 are the engine's own.
+
+use lwm2m_client::{Instances, Object};
+use lwm2m_core::{ObjectInstance, Value};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The object id of Device.
+pub const DEVICE: u16 = 3;
+/// The object id of the temperature sensor.
+pub const TEMPERATURE: u16 = 3303;
+
+const CURRENT_TIME: u16 = 13;
+const SENSOR_VALUE: u16 = 5700;
+const MINIMUM: u16 = 5601;
+const MAXIMUM: u16 = 5602;
+
+/// All objects of the device.
+#[must_use]
+pub fn objects() -> Vec<Box<dyn Object>> {
+    vec![
+        Box::new(device()),
+        Box::new(connectivity_monitoring()),
+        Box::new(firmware_update()),
+        Box::new(location()),
+        Box::new(temperature()),
+    ]
+}
+
+fn device() -> Instances {
+    let values = |device: ObjectInstance| {
+        device
+            .with(0, "lwm2m-rs")
+            .with(1, "Simulated thermostat")
+            .with(2, "345000123")
+            .with(3, env!("CARGO_PKG_VERSION"))
+            .with_multiple(6, [(0, 1i64), (1, 5)])
+            .with_multiple(7, [(0, 3800i64), (1, 5000)])
+            .with_multiple(8, [(0, 125i64), (1, 900)])
+            .with(9, 100i64)
+            .with(10, 15i64)
+            .with_multiple(11, [(0, 0i64)])
+            .with(CURRENT_TIME, now())
+            .with(14, "+00:00")
+            .with(15, "Etc/UTC")
+            .with(16, "U")
+    };
+    // Reboot is seen to by the daemon, which hears of it by the engine's event.
+    Instances::new(DEVICE).instance(0, values).fixed().on_execute(4, |_, _| Ok(())).on_execute(12, |_, _| Ok(()))
+}
+
+fn connectivity_monitoring() -> Instances {
+    let values = |network: ObjectInstance| {
+        network
+            .with(0, 41i64)
+            .with_multiple(1, [(0, 41i64)])
+            .with(2, -60i64)
+            .with(3, 98i64)
+            .with_multiple(4, [(0, "127.0.0.1")])
+    };
+    Instances::new(4).instance(0, values).fixed()
+}
+
+fn firmware_update() -> Instances {
+    // State Idle, result Initial, push only: the values of a device without an update under way.
+    let values = |firmware: ObjectInstance| firmware.with(1, "").with(3, 0i64).with(5, 0i64).with(9, 1i64);
+    Instances::new(5).instance(0, values).fixed().on_execute(2, |_, _| Err(lwm2m_client::Refusal::MethodNotAllowed))
+}
+
+fn location() -> Instances {
+    let values = |location: ObjectInstance| {
+        location.with(0, 43.5723).with(1, 153.2176).with(2, 140.0).with(5, now())
+    };
+    Instances::new(6).instance(0, values).fixed()
+}
+
+fn temperature() -> Instances {
+    let values = |sensor: ObjectInstance| {
+        sensor.with(SENSOR_VALUE, 21.0).with(MINIMUM, 21.0).with(MAXIMUM, 21.0).with(5701, "Cel")
+    };
+    let fresh = move |sensor: ObjectInstance| values(sensor).with(5750, "");
+    Instances::new(TEMPERATURE)
+        .instance(0, values)
+        .new_instances(fresh)
+        .on_execute(5605, |_, _| Ok(()))
+}
+
+fn now() -> Value {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Value::Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// The temperature after `steps` moves: a slow wave around 21 degrees, so that each move shows.
+#[must_use]
+pub fn temperature_after(steps: u32) -> f64 {
+    let wave = (f64::from(steps) * 0.3).sin() * 3.0;
+    ((21.0 + wave) * 100.0).round() / 100.0
+}
+
+/// Sets the sensor of instance 0 and what it has seen so far; tells which resources changed.
+pub fn set_temperature(sensor: &mut Instances, celsius: f64) -> Vec<u16> {
+    let seen = |sensor: &Instances, resource| match sensor.value(0, resource) {
+        Some(Value::Float(value)) => *value,
+        _ => celsius,
+    };
+    let (low, high) = (seen(sensor, MINIMUM), seen(sensor, MAXIMUM));
+    let mut changed = vec![SENSOR_VALUE];
+    sensor.set(0, SENSOR_VALUE, celsius);
+    if celsius < low {
+        sensor.set(0, MINIMUM, celsius);
+        changed.push(MINIMUM);
+    }
+    if celsius > high {
+        sensor.set(0, MAXIMUM, celsius);
+        changed.push(MAXIMUM);
+    }
+    changed
+}
+
+/// Forgets the extremes that the sensor of `instance` has seen (Execute on 5605).
+pub fn reset_extremes(sensor: &mut Instances, instance: u16) {
+    if let Some(Value::Float(celsius)) = sensor.value(instance, SENSOR_VALUE).cloned() {
+        sensor.set(instance, MINIMUM, celsius);
+        sensor.set(instance, MAXIMUM, celsius);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_move_changes_the_temperature() {
+        assert!((1..200).all(|n| temperature_after(n) != temperature_after(n - 1)));
+    }
+
+    #[test]
+    fn extremes_follow_the_value_and_are_reset() {
+        let mut sensor = temperature();
+        assert_eq!(set_temperature(&mut sensor, 25.0), [SENSOR_VALUE, MAXIMUM]);
+        assert_eq!(set_temperature(&mut sensor, 20.0), [SENSOR_VALUE, MINIMUM]);
+        assert_eq!(set_temperature(&mut sensor, 22.0), [SENSOR_VALUE]);
+        reset_extremes(&mut sensor, 0);
+        assert_eq!(sensor.value(0, MAXIMUM), Some(&Value::Float(22.0)));
+    }
+}
