@@ -14,14 +14,16 @@
 //! | GET `/` | a page for a first look |
 //!
 //! Query parameters: `format` (a name such as `SENML_JSON`, or a number), `timeout` (seconds, 5
-//! without it), `replace` (`false` writes with POST: update what is sent, keep the rest).
+//! without it), `replace` (`false` updates what is sent and keeps the rest of an instance or of a
+//! multiple-instance resource; a single value is always replaced).
 //!
 //! Whatever a device answered is status 200 with its answer as JSON; see [`json::response`]. All
 //! else is problem JSON (RFC 9457): 400 for what cannot be sent, 403 for pages of other origins,
 //! 404 for an unknown device or address, 405, 413, 500 for an answer that makes no sense, 503
 //! while the server stops, 504 for no answer in time. Differences to Leshan: an unknown device is
-//! 404 and not 400, error bodies are JSON and not text, `type` may be left out of values, and an
-//! `id` that contradicts the address is refused here and not by the device.
+//! 404 and not 400, error bodies are JSON and not text, `type` may be left out of values, an `id`
+//! that contradicts the address is refused here and not by the device, and without `format` the
+//! server asks for the one that the device named first.
 //!
 //! # Who may use it
 //! The API has no users or passwords: bind it to the loopback interface, or put a proxy that

@@ -9,7 +9,7 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use lwm2m_core::{Attribute, Node, Path};
+use lwm2m_core::{Attribute, Node, Path, Resource};
 use lwm2m_server::{Operation, WriteMode};
 
 type Answer = Result<Response, ApiError>;
@@ -93,9 +93,12 @@ pub(crate) async fn delete(
 async fn write(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
     let target = target.at_depth(2..=4, "Write", "an instance, resource or resource instance")?;
     let format = parameters.format()?;
-    let mode = if parameters.replace()? { WriteMode::Replace } else { WriteMode::Partial };
+    let replace = parameters.replace()?;
     let path = target.path;
     let node = body.node(&path, &state.known(&target.endpoint).await?.model())?;
+    // Of a single value nothing can stay, and devices accept it as a replacement alone.
+    let single = matches!(node, Node::Resource(Resource::Single(_)) | Node::ResourceInstance(_));
+    let mode = if replace || single { WriteMode::Replace } else { WriteMode::Partial };
     let operation = Operation::Write { path, node, format, mode };
     perform(state, &target.endpoint, parameters, operation, Asked::Nothing).await
 }

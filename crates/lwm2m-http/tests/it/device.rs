@@ -5,6 +5,7 @@ use lwm2m_link::{Engine, Link, Transmit};
 use lwm2m_time::Instant;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use tokio::sync::oneshot;
 
 /// Answers a request, or leaves it unanswered.
 pub(crate) type Script = fn(&Request) -> Option<Response>;
@@ -18,6 +19,7 @@ pub(crate) struct Device {
     server: SocketAddr,
     script: Script,
     location: Vec<String>,
+    registered: Option<oneshot::Sender<()>>,
     now: Instant,
     observer: Option<Observer>,
     /// One line for each request, see [`line`].
@@ -32,13 +34,15 @@ impl Device {
             server,
             script,
             location: Vec::new(),
+            registered: None,
             now: Instant::ZERO,
             observer: None,
             asked: Vec::new(),
         }
     }
 
-    pub(crate) fn register(&mut self, now: Instant, endpoint: &str) {
+    /// Registers; the receiver is told when the server has answered.
+    pub(crate) fn register(&mut self, now: Instant, endpoint: &str) -> oneshot::Receiver<()> {
         let request = Request::post()
             .path(["rd"])
             .query("b=U")
@@ -48,6 +52,9 @@ impl Device {
             .content_format(40)
             .payload(LINKS);
         self.request(now, request);
+        let (registered, answered) = oneshot::channel();
+        self.registered = Some(registered);
+        answered
     }
 
     pub(crate) fn update(&mut self, now: Instant, query: &str) {
@@ -86,6 +93,8 @@ impl Device {
                     location.map(|part| String::from_utf8_lossy(part).into_owned()).collect();
                 if !location.is_empty() {
                     self.location = location;
+                    let registered = self.registered.take().expect("one Register");
+                    registered.send(()).expect("somebody waits");
                 }
             }
             _ => {}

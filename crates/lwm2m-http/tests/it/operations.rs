@@ -54,7 +54,7 @@ async fn read() {
     assert_eq!(errors["content"], golden);
     assert_eq!(
         asked(&peer).await,
-        ["GET /3/0/14", "GET /3/0/9 accept=0", "GET /3/0/11 accept=11542"]
+        ["GET /3/0/14 accept=110", "GET /3/0/9 accept=0", "GET /3/0/11 accept=11542"]
     );
 }
 
@@ -91,7 +91,7 @@ async fn write() {
         asked(&peer).await,
         [
             "PUT /3/0/14 format=0 \"+01:00\"",
-            "POST /3/0/14 format=0 \"+01:00\"",
+            "PUT /3/0/14 format=0 \"+01:00\"",
             "PUT /3/0/14 format=0 \"UTC+1\"",
             "PUT /1/0/1 format=0 \"120\"",
         ]
@@ -99,14 +99,19 @@ async fn write() {
 }
 
 #[tokio::test]
-async fn write_an_instance() {
+async fn write_an_instance_or_a_part_of_it() {
     let bench = Bench::new().await;
     let peer = bench.device("peer", device).await;
     let node = json!({"kind": "instance", "id": 0, "resources": [
         {"kind": "singleResource", "id": 14, "type": "STRING", "value": "A"}]});
     let answer = bench.json("PUT", "/api/clients/peer/3/0?format=TLV", &node).await;
     assert_eq!(answer.json()["status"], "CHANGED(204)");
-    assert_eq!(asked(&peer).await, [r#"PUT /3/0 format=11542 "�\u{e}A""#]);
+    let uri = "/api/clients/peer/3/0?format=TLV&replace=false";
+    assert_eq!(bench.json("PUT", uri, &node).await.json()["status"], "CHANGED(204)");
+    assert_eq!(
+        asked(&peer).await,
+        [r#"PUT /3/0 format=11542 "�\u{e}A""#, r#"POST /3/0 format=11542 "�\u{e}A""#]
+    );
 }
 
 #[tokio::test]
@@ -180,7 +185,8 @@ async fn observe_and_both_ways_to_end_it() {
     let bench = Bench::new().await;
     let peer = bench.device("peer", device).await;
     let uri = "/api/clients/peer/3/0/14/observe";
-    let first = bench.send("POST", uri, None, "").await.json();
+    let text = format!("{uri}?format=TEXT");
+    let first = bench.send("POST", &text, None, "").await.json();
     assert_eq!(first["status"], "CONTENT(205)");
     assert_eq!(first["content"]["value"], "+02:00");
     let passive = bench.send("DELETE", uri, None, "").await;
@@ -188,7 +194,7 @@ async fn observe_and_both_ways_to_end_it() {
     let again = bench.send("DELETE", uri, None, "").await;
     assert_eq!((again.status, again.body.len()), (StatusCode::OK, 0));
 
-    bench.send("POST", uri, None, "").await;
+    bench.send("POST", &text, None, "").await;
     let active = bench.send("DELETE", &format!("{uri}?active"), None, "").await.json();
     assert_eq!(active["status"], "CONTENT(205)");
     assert_eq!(active["content"]["value"], "+02:00");
@@ -196,6 +202,10 @@ async fn observe_and_both_ways_to_end_it() {
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     assert_eq!(
         asked(&peer).await,
-        ["GET /3/0/14 observe=0", "GET /3/0/14 observe=0", "GET /3/0/14 observe=1"]
+        [
+            "GET /3/0/14 observe=0 accept=0",
+            "GET /3/0/14 observe=0 accept=0",
+            "GET /3/0/14 observe=1 accept=0",
+        ]
     );
 }

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use lwm2m_http::{ApiConfig, ApiState, router};
 use lwm2m_net::{Handle, ServerHandle, bind_server};
-use lwm2m_server::{Config, Event, Server};
+use lwm2m_server::{Config, Server};
 use serde_json::Value as Json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -49,19 +49,10 @@ impl Bench {
 
     /// A device that has registered as `endpoint`.
     pub(crate) async fn device(&self, endpoint: &'static str, script: Script) -> Handle<Device> {
-        let mut events = self.server.subscribe();
         let device = Device::new(self.server.local_addr(), script);
         let device = Handle::bind(LOOPBACK, device).await.expect("a socket");
-        device.with(move |device, now| device.register(now, endpoint)).await.expect("a device");
-        let registered = async {
-            loop {
-                let event = events.recv().await.expect("an event");
-                if matches!(&*event, Event::Registered(it) if it.endpoint == endpoint) {
-                    break;
-                }
-            }
-        };
-        within(registered).await;
+        let registered = device.with(move |device, now| device.register(now, endpoint)).await;
+        within(registered.expect("a device")).await.expect("an answer to Register");
         device
     }
 
