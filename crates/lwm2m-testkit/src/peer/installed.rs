@@ -1,10 +1,11 @@
 //! Where programs are: our binaries below Cargo's target directory, the peers below `target/peers`.
 
 use super::Error;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 /// Whether a peer is there. If not, this says what is skipped; with `LWM2M_PEERS=require` in the
 /// environment it panics instead.
@@ -36,20 +37,20 @@ pub(crate) fn peer_source(name: &str) -> PathBuf {
 }
 
 /// One of our programs, brought up to date once for each test run.
-pub(crate) fn daemon(name: &str) -> Result<PathBuf, Error> {
-    static BUILT: OnceLock<bool> = OnceLock::new();
-    if !BUILT.get_or_init(build) {
-        return Err(Error::Build);
+pub(crate) fn daemon(name: &'static str) -> Result<PathBuf, Error> {
+    static BUILT: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*built.entry(name).or_insert_with(|| build(name)) {
+        return Err(Error::Build(name));
     }
     let test = std::env::current_exe().map_err(Error::io("the path of the test"))?;
     // <target>/debug/deps/it-0123: the programs are two levels up.
     Ok(test.ancestors().nth(2).unwrap_or(&test).join(name))
 }
 
-fn build() -> bool {
+fn build(name: &str) -> bool {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace());
-    cargo.args(["build", "--quiet", "-p", "lwm2m-serverd", "-p", "lwm2m-clientd"]);
+    cargo.current_dir(workspace()).args(["build", "--quiet", "-p", name]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

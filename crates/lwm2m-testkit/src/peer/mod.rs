@@ -62,9 +62,9 @@ pub enum Error {
         /// As it came.
         text: String,
     },
-    /// Cargo could not build the daemons.
-    #[error("cargo build of the daemons failed")]
-    Build,
+    /// Cargo could not build one of our programs.
+    #[error("cargo build -p {0} failed")]
+    Build(&'static str),
 }
 
 impl Error {
