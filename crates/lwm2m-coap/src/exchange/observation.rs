@@ -200,6 +200,7 @@ mod tests {
         assert!(!freshness.advance(11, at(129)));
         assert!(freshness.advance(11, at(130)));
         assert!(freshness.advance(0x7F_FFFF, at(131)));
+        assert!(!freshness.advance(0x1F_FFFF, at(131)));
         assert!(freshness.advance(0xFF_FFFF - 1, at(132)));
         assert!(freshness.advance(0xFF_FFFF, at(133)));
         assert!(freshness.advance(0, at(134)));

@@ -54,6 +54,7 @@ fn a_large_response_is_fetched_block_by_block() {
     let first = lone.answer(content).remove(0);
     assert_eq!(first.block_value(BLOCK2), Some((0, true, 5)));
     assert_eq!(first.options.get_uint(OptionNumber::SIZE2), Some(1_500));
+    assert!(first.options.etag().is_some());
     let mut whole = first.payload.clone();
     for (number, more) in [(1, true), (2, false)] {
         let next = lone.receive(&get(number as u16 + 1).block(BLOCK2, number, false, 5)).remove(0);
@@ -341,6 +342,25 @@ fn an_answer_over_the_limit_is_given_up() {
         let events = lone.events();
         assert!(matches!(&events[..], [Event::Failed { reason: FailReason::TooLarge, .. }]));
     }
+}
+
+#[test]
+fn answers_that_are_being_fetched_share_their_memory() {
+    let mut lone = Lone::with(Config { max_assembly_total: 40, ..Config::default() });
+    let requests = [1, 2, 3].map(|peer| {
+        lone.endpoint.request(lone.now, PeerId(peer), Request::get()).unwrap();
+        (PeerId(peer), lone.sent_one())
+    });
+    for (peer, request) in requests {
+        let piece = answer_to(&request, Code::CONTENT).block(BLOCK2, 0, true, 0).payload(&[0; 16]);
+        lone.endpoint.handle_datagram(lone.now, peer, &piece.bytes());
+    }
+    let events = lone.events();
+    let [Event::Failed { peer: PeerId(3), reason: FailReason::TooLarge, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    lone.pass(100 * SECOND);
+    assert_eq!(lone.events().len(), 2);
 }
 
 // --- both -----------------------------------------------------------------------------------

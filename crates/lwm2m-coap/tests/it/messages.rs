@@ -2,7 +2,7 @@
 
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, Rst, message};
 use core::time::Duration;
-use lwm2m_coap::{Code, Config, Event, OptionNumber, Response};
+use lwm2m_coap::{Code, Config, Event, OptionNumber, PeerId, Response};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -239,16 +239,39 @@ fn remembered_messages_are_bounded_and_the_oldest_answered_goes_first() {
 }
 
 #[test]
-fn replies_are_bounded_over_all_peers() {
-    let config = Config { max_duplicates: 4, max_reply_bytes: 40, ..Config::default() };
-    let mut lone = Lone::with(config);
-    for peer in 0..20 {
-        lone.endpoint.handle_datagram(lone.now, lwm2m_coap::PeerId(peer), &get(1).bytes());
-        lone.answer(content());
-        assert!(lone.endpoint.statistics().evicted >= peer.saturating_sub(4));
+fn remembered_messages_and_replies_are_bounded_over_all_peers() {
+    for config in [
+        Config { max_duplicates: 4, ..Config::default() },
+        // Each reply has twelve bytes.
+        Config { max_reply_bytes: 40, ..Config::default() },
+    ] {
+        let mut lone = Lone::with(config);
+        for peer in 0..20 {
+            lone.endpoint.handle_datagram(lone.now, PeerId(peer), &get(1).bytes());
+            assert_eq!(lone.answer(content())[0].payload, b"value");
+            lone.pass(SECOND);
+        }
+        assert_eq!(lone.endpoint.statistics().evicted, 16);
+        // The oldest were forgotten, the newest not.
+        lone.endpoint.handle_datagram(lone.now, PeerId(19), &get(1).bytes());
+        assert_eq!((lone.events(), lone.sent().len()), (vec![], 1));
+        lone.endpoint.handle_datagram(lone.now, PeerId(0), &get(1).bytes());
+        assert_eq!(lone.events().len(), 1);
+        lone.pass(600 * SECOND);
+        assert!((0..20).all(|peer| lone.endpoint.is_idle(PeerId(peer))));
     }
-    lone.pass(600 * SECOND);
-    assert!((0..20).all(|peer| lone.endpoint.is_idle(lwm2m_coap::PeerId(peer))));
+}
+
+#[test]
+fn an_unfinished_body_keeps_its_peer() {
+    let config = Config { body_lifetime: 400 * SECOND, ..Config::default() };
+    let mut lone = Lone::with(config);
+    lone.receive(&get(1).block(OptionNumber::BLOCK1, 0, true, 0).payload(&[0; 16]));
+    lone.pass(399 * SECOND);
+    assert!(!lone.endpoint.is_idle(PEER));
+    assert_eq!(lone.endpoint.poll_event(), None);
+    lone.pass(2 * SECOND);
+    assert_eq!(lone.endpoint.poll_event(), Some(Event::PeerIdle { peer: PEER }));
 }
 
 #[test]
