@@ -20,7 +20,7 @@ pub struct Config {
     pub default_lifetime: Duration,
     /// The number of registrations; 1,000,000. More are answered 5.03.
     pub max_registrations: usize,
-    /// The length of an endpoint name in bytes; 255.
+    /// The length of an endpoint name in bytes; 252, as much as a CoAP option has room for.
     pub max_endpoint_name: usize,
     /// The bytes of all query parameters of a Register or Update together; 1,024.
     pub max_query: usize,
@@ -38,7 +38,7 @@ impl Default for Config {
             versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
             default_lifetime: Duration::from_secs(86_400),
             max_registrations: 1_000_000,
-            max_endpoint_name: 255,
+            max_endpoint_name: 252,
             max_query: 1_024,
             max_object_list: 1 << 16,
             max_observations: 1_024,

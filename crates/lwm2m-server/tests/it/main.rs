@@ -1,0 +1,11 @@
+//! The server engine against devices made of hand-written datagrams, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bed;
+mod hostile;
+mod lifetime;
+mod management;
+mod observe;
+mod register;
+mod update;
+mod writing;

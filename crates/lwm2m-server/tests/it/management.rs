@@ -1,0 +1,209 @@
+//! Operations on the wire and their answers.
+
+use crate::bed::{Bed, LIST, device, register};
+use lwm2m_coap::{Code, MessageType, Options, Response};
+use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
+use lwm2m_server::{Content, Operation, OperationError, WriteMode};
+use std::time::Duration;
+
+fn read(path: &str) -> Operation {
+    Operation::Read { path: path.parse().unwrap(), format: None }
+}
+
+fn created(instance: Option<u16>) -> Operation {
+    let node = Node::ObjectInstance(ObjectInstance::default().with_multiple(0, [(0, "id")]));
+    Operation::Create { path: Path::object(16), instance, node, format: None }
+}
+
+fn instances(bed: &Bed, object: u16) -> Vec<u16> {
+    let it = bed.server.registration("a").unwrap();
+    it.objects[&object].instances.iter().copied().collect()
+}
+
+// proves: READ-03
+#[test]
+fn answers_are_decoded_by_their_own_format() {
+    let path = Path::resource(3, 0, 9);
+    let expected = Content::Node(Node::Resource(Resource::Single(Value::Integer(100))));
+    for (format, payload) in [
+        (0, &b"100"[..]),
+        (60, &[0x18, 0x64]),
+        (110, br#"[{"n":"/3/0/9","v":100}]"#),
+        (112, b"\x81\xa2\x00\x66/3/0/9\x02\x18\x64"),
+        (11_542, &[0xC1, 9, 100]),
+    ] {
+        let mut bed = Bed::new();
+        bed.registered(0, "a");
+        let (id, request) = bed.order("a", Operation::Read { path, format: None });
+        let answer = Response::new(Code::CONTENT).content_format(format);
+        bed.answer(&request, answer.payload(payload.to_vec()));
+        assert_eq!(bed.content(id), expected, "{format}");
+    }
+}
+
+#[test]
+fn the_format_to_ask_for_fits_the_device() {
+    let accept = |query: &str, list: &str, operation: Operation| {
+        let mut bed = Bed::new();
+        bed.registered_as(0, query, list);
+        bed.order("a", operation).1.options.accept()
+    };
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.0", LIST, read("/3")), Some(11_542));
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", LIST, read("/3")), Some(112));
+    let likes = "</>;rt=\"oma.lwm2m\";ct=\"0 110 112\",</3/0>";
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", likes, read("/3/0/1")), Some(110));
+    let old = "</>;ct=11543,</3/0>";
+    assert_eq!(accept("ep=a&lt=60", old, read("/3/0/1")), Some(11_542));
+    let named = Operation::Read { path: Path::object(3), format: Some(ContentFormat::TLV) };
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", LIST, named), Some(11_542));
+}
+
+// The part of PATH-04 about bootstrap needs a bootstrap server.
+#[test]
+fn requests_go_below_the_alternate_path() {
+    let mut bed = Bed::new();
+    let list = "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>,</lwm2m/16>,</4/0>";
+    bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1", list);
+    let it = bed.server.registration("a").unwrap();
+    assert_eq!(it.objects.keys().copied().collect::<Vec<_>>(), [3, 16]);
+    let path = Path::resource(3, 0, 13);
+    let node = Node::Resource(Resource::Single(Value::Time(1)));
+    let pmin = vec![Attribute::parse("pmin=1").unwrap()];
+    for (operation, uri) in [
+        (read("/3/0/0"), "/lwm2m/3/0/0"),
+        (Operation::Observe { path, format: None }, "/lwm2m/3/0/13"),
+        (Operation::Discover { path: Path::object(3) }, "/lwm2m/3"),
+        (Operation::Write { path, node, format: None, mode: WriteMode::Replace }, "/lwm2m/3/0/13"),
+        (Operation::WriteAttributes { path, attributes: pmin }, "/lwm2m/3/0/13?pmin=1"),
+        (
+            Operation::Execute { path: Path::resource(3, 0, 4), arguments: String::new() },
+            "/lwm2m/3/0/4",
+        ),
+        (created(Some(1)), "/lwm2m/16"),
+        (Operation::Delete { path: Path::instance(16, 0) }, "/lwm2m/16/0"),
+    ] {
+        let (_, request) = bed.order("a", operation);
+        assert_eq!(request.uri(), uri);
+        bed.answer(&request, Response::new(Code::NOT_FOUND));
+    }
+    let (id, request) = bed.order("a", created(None));
+    let answer = Response::new(Code::CREATED).location_segment("lwm2m");
+    bed.answer(&request, answer.location_segment("16").location_segment("4"));
+    assert_eq!(bed.content(id), Content::Created(Some(Path::instance(16, 4))));
+}
+
+#[test]
+fn discover_yields_links() {
+    let mut bed = Bed::new();
+    bed.registered(0, "a");
+    let (id, request) = bed.order("a", Operation::Discover { path: Path::instance(3, 0) });
+    assert_eq!((request.code, request.options.accept()), (Code::GET, Some(40)));
+    let payload = "</3/0>;pmin=10,</3/0/0>, </3/0/6>;dim=\"2\"";
+    bed.answer(&request, Response::new(Code::CONTENT).content_format(40).payload(payload));
+    let Content::Links(links) = bed.content(id) else { panic!("links") };
+    assert_eq!(links[2].param("dim"), Some("2"));
+    assert_eq!(links[0].param("pmin"), Some("10"));
+
+    for (format, payload) in [(40, "<"), (0, "</3>")] {
+        let (id, request) = bed.order("a", Operation::Discover { path: Path::object(3) });
+        let answer = Response::new(Code::CONTENT).content_format(format).payload(payload);
+        bed.answer(&request, answer);
+        assert!(bed.outcome(id).unwrap().is_err());
+    }
+}
+
+// proves: CREATE-08
+#[test]
+fn a_created_instance_is_known_at_once() {
+    let mut bed = Bed::new();
+    bed.registered(0, "a");
+    let (id, request) = bed.order("a", created(Some(7)));
+    assert_eq!((request.code, request.uri().as_str()), (Code::POST, "/16"));
+    bed.answer(&request, Response::new(Code::CREATED));
+    assert_eq!(bed.content(id), Content::Created(None));
+    assert_eq!(instances(&bed, 16), [7]);
+
+    let (id, request) = bed.order("a", created(None));
+    let answer = Response::new(Code::CREATED).location_segment("16").location_segment("2");
+    bed.answer(&request, answer);
+    assert_eq!(bed.content(id), Content::Created(Some(Path::instance(16, 2))));
+    assert_eq!(instances(&bed, 16), [2, 7]);
+
+    let (_, request) = bed.order("a", created(None));
+    let foreign = Response::new(Code::CREATED).location_segment("3").location_segment("2");
+    bed.answer(&request, foreign);
+    let (_, request) = bed.order("a", created(Some(9)));
+    bed.answer(&request, Response::new(Code::BAD_REQUEST));
+    assert_eq!(instances(&bed, 16), [2, 7]);
+
+    let (id, request) = bed.order("a", Operation::Delete { path: Path::instance(16, 2) });
+    bed.answer(&request, Response::new(Code::DELETED));
+    assert_eq!(bed.content(id), Content::None);
+    assert_eq!(instances(&bed, 16), [7]);
+}
+
+// proves: MODEL-06
+#[test]
+fn unknown_objects_versions_and_resources_are_no_error() {
+    let mut bed = Bed::new();
+    bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1", "</65000/0>,</3>;ver=1.9,</3/0>");
+    let (id, request) = bed.order("a", read("/3/0"));
+    let payload = [0xC1, 9, 100, 0xC2, 77, 1, 2];
+    let answer = Response::new(Code::CONTENT).content_format(11_542);
+    bed.answer(&request, answer.payload(payload.to_vec()));
+    let Content::Node(Node::ObjectInstance(it)) = bed.content(id) else { panic!("an instance") };
+    assert_eq!(it.resources[&9], Resource::Single(Value::Integer(100)));
+    assert!(it.resources.contains_key(&77));
+    bed.order("a", read("/65000/0/1"));
+}
+
+#[test]
+fn errors_of_a_device_are_responses_with_its_words() {
+    let mut bed = Bed::new();
+    bed.registered(0, "a");
+    let (id, request) = bed.order("a", read("/3/0/9"));
+    bed.answer(&request, Response::new(Code::NOT_FOUND).payload("no battery"));
+    let response = bed.outcome(id).unwrap().unwrap();
+    assert_eq!((response.code, response.content), (Code::NOT_FOUND, Content::None));
+    assert_eq!(response.diagnostic.as_deref(), Some("no battery"));
+}
+
+#[test]
+fn silence_and_reset_are_told_apart() {
+    let mut bed = Bed::new();
+    bed.registered(0, "a");
+    let (id, _) = bed.order("a", read("/3/0/9"));
+    bed.pass(Duration::from_secs(100));
+    assert_eq!(bed.outcome(id), Some(Err(OperationError::Timeout)));
+    bed.sent.clear();
+    let (id, request) = bed.order("a", read("/3/0/9"));
+    let (kind, code) = (MessageType::Reset, Code::EMPTY);
+    let token = lwm2m_coap::Token::EMPTY;
+    bed.message(device(0), kind, code, request.id, token, &Options::new(), &[]);
+    assert_eq!(bed.outcome(id), Some(Err(OperationError::Reset)));
+    assert!(bed.server.registration("a").is_some());
+}
+
+#[test]
+fn a_cancelled_operation_is_not_heard_of() {
+    let mut bed = Bed::new();
+    bed.registered(0, "a");
+    let (id, request) = bed.order("a", read("/3/0/9"));
+    bed.server.cancel(id);
+    bed.answer(&request, Response::new(Code::CONTENT).content_format(0).payload("5"));
+    assert_eq!(bed.outcome(id), None);
+    bed.pass(Duration::from_secs(300));
+    assert_eq!(bed.outcome(id), None);
+}
+
+#[test]
+fn two_devices_behind_one_address_do_not_disturb_each_other() {
+    let mut bed = Bed::new();
+    bed.registered(0, "a");
+    bed.ask(device(0), register("ep=b&lt=60&lwm2m=1.1", LIST));
+    assert_eq!(bed.server.registrations().count(), 2);
+    bed.pass(Duration::from_secs(70));
+    assert!(bed.server.registration("b").is_none());
+    let (_, request) = bed.order("a", read("/3/0/9"));
+    assert_eq!(request.to, device(0));
+}

@@ -1,0 +1,96 @@
+//! Update and De-register.
+
+use crate::bed::{Bed, LIST, at, device, update};
+use crate::observe::observed;
+use lwm2m_coap::{Code, MessageType, Request, Response};
+use lwm2m_core::Path;
+use lwm2m_server::{DeregistrationReason, Event, ObservationEnd, Operation};
+use std::time::Duration;
+
+// proves: REG-14
+#[test]
+fn an_update_merges_what_it_gives() {
+    let mut bed = Bed::new();
+    let location = bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1&b=U&sms=1&x=1", LIST);
+    bed.pass(Duration::from_secs(50));
+    assert_eq!(bed.ask(device(0), update(&location, "b=UT&Q")).code, Code::CHANGED);
+    let it = bed.server.registration("a").unwrap().clone();
+    assert_eq!((it.lifetime.as_secs(), it.sms.as_deref(), it.links.len()), (60, Some("1"), 5));
+    assert_eq!((it.binding.to_string().as_str(), it.queue_mode), ("UT", true));
+    assert_eq!((it.updated_at, it.registered_at < it.updated_at), (bed.now, true));
+    bed.pass(Duration::from_secs(50));
+    assert!(bed.server.registration("a").is_some(), "the lifetime began anew");
+
+    let list = update(&location, "").content_format(40).payload("</1/0>,</3/0>");
+    assert_eq!(bed.ask(device(0), list).code, Code::CHANGED);
+    let it = bed.server.registration("a").unwrap();
+    assert_eq!(it.objects.keys().copied().collect::<Vec<_>>(), [1, 3]);
+    let Some(Event::Updated { update: said, .. }) = bed.events.back() else { panic!() };
+    assert_eq!(
+        (said.links.as_ref().map(Vec::len), said.lifetime, said.binding),
+        (Some(2), None, None)
+    );
+
+    for query in ["lt=x", "b=UQ", "b=", "lt=1&lt=2"] {
+        let answer = bed.ask(device(0), update(&location, query));
+        assert_eq!(answer.code, Code::BAD_REQUEST, "{query}");
+    }
+    for list in ["xyz", "</x>"] {
+        let request = update(&location, "lt=7").content_format(40).payload(list);
+        assert_eq!(bed.ask(device(0), request).code, Code::BAD_REQUEST);
+    }
+    let format = update(&location, "lt=7").content_format(0).payload("</3/0>");
+    assert_eq!(bed.ask(device(0), format).code, Code::BAD_REQUEST);
+    assert_eq!(bed.server.registration("a").unwrap().lifetime.as_secs(), 60, "nothing was taken");
+    assert_eq!(bed.ask(device(0), update("/rd/none", "")).code, Code::NOT_FOUND);
+}
+
+#[test]
+fn a_binding_without_q_ends_queue_mode_and_a_list_needs_no_format() {
+    let mut bed = Bed::new();
+    let location = bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1&b=U&Q", LIST);
+    let queue_mode = |bed: &Bed| bed.server.registration("a").unwrap().queue_mode;
+    bed.ask(device(0), update(&location, "lt=30"));
+    assert!(queue_mode(&bed));
+    bed.ask(device(0), update(&location, "b=U"));
+    assert!(!queue_mode(&bed));
+    let list = update(&location, "").payload("</3/0>");
+    assert_eq!(bed.ask(device(0), list).code, Code::CHANGED);
+    assert_eq!(bed.server.registration("a").unwrap().links.len(), 1);
+}
+
+// proves: REG-15
+#[test]
+fn a_device_that_leaves_is_forgotten() {
+    let mut bed = Bed::new();
+    let location = bed.registered(0, "a");
+    let observe = observed(&mut bed, "a", "/3/0/9");
+    assert_eq!(bed.ask(device(0), at(Request::delete(), &location)).code, Code::DELETED);
+    assert!(matches!(
+        bed.events.back(),
+        Some(Event::Deregistered { reason: DeregistrationReason::Removed, .. })
+    ));
+    assert_eq!(bed.server.registrations().count(), 0);
+    assert_eq!(bed.ask(device(0), at(Request::delete(), &location)).code, Code::NOT_FOUND);
+    let late = Response::new(Code::CONTENT).observe().content_format(0).payload("5");
+    bed.notify(&observe, MessageType::Confirmable, late);
+    assert_eq!(bed.request().kind, MessageType::Reset);
+}
+
+// proves: REG-18
+#[test]
+fn requests_follow_the_device_to_its_new_address() {
+    let mut bed = Bed::new();
+    let location = bed.registered(0, "a");
+    observed(&mut bed, "a", "/3/0/9");
+    assert_eq!(bed.ask(device(1), update(&location, "")).code, Code::CHANGED);
+    assert_eq!(bed.server.registration("a").unwrap().address, device(1));
+    let Some(Event::Updated { update: said, .. }) = bed.events.back() else { panic!() };
+    assert_eq!(said.moved_from, Some(device(0)));
+    assert!(bed.events.iter().any(|event| matches!(
+        event,
+        Event::ObservationEnded { reason: ObservationEnd::Moved, .. }
+    )));
+    let (_, read) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
+    assert_eq!(read.to, device(1));
+}

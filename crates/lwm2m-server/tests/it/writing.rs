@@ -1,0 +1,150 @@
+//! Writes, Executes and attributes: what goes out, and what never does.
+
+use crate::bed::Bed;
+use crate::bed::LIST;
+use lwm2m_coap::Code;
+use lwm2m_core::{Attribute, Node, ObjectInstance, Path, Resource, Value};
+use lwm2m_server::{Invalid, Operation, SendError, WriteMode};
+
+fn write(path: &str, value: impl Into<Value>) -> Operation {
+    let node = Node::Resource(Resource::Single(value.into()));
+    let path = path.parse().unwrap();
+    Operation::Write { path, node, format: None, mode: WriteMode::Replace }
+}
+
+fn write_instance(path: &str, values: ObjectInstance, mode: WriteMode) -> Operation {
+    let node = Node::ObjectInstance(values);
+    Operation::Write { path: path.parse().unwrap(), node, format: None, mode }
+}
+
+fn execute(path: &str, arguments: &str) -> Operation {
+    Operation::Execute { path: path.parse().unwrap(), arguments: arguments.to_owned() }
+}
+
+fn attributes(path: &str, list: &[&str]) -> Operation {
+    let attributes = list.iter().map(|text| Attribute::parse(text).unwrap()).collect();
+    Operation::WriteAttributes { path: path.parse().unwrap(), attributes }
+}
+
+#[test]
+fn what_goes_out() {
+    let lifetime = ObjectInstance::default().with(1, 60i64);
+    for (version, operation, expected) in [
+        ("1.1", write("/3/0/14", "+02:00"), (Code::PUT, "/3/0/14", Some(0), &b"+02:00"[..])),
+        ("1.0", write("/3/0/14", "U"), (Code::PUT, "/3/0/14", Some(11_542), b"\xC1\x0EU")),
+        ("1.1", write("/19/0/0", bytes::Bytes::from_static(&[1, 2])), (Code::PUT, "", None, b"")),
+        (
+            "1.1",
+            write_instance("/1/0", lifetime.clone(), WriteMode::Partial),
+            (Code::POST, "/1/0", Some(112), b"\x81\xa3\x21\x65/1/0/\x00\x611\x02\x18\x3c"),
+        ),
+        (
+            "1.0",
+            write_instance("/1/0", lifetime, WriteMode::Replace),
+            (Code::PUT, "/1/0", Some(11_542), b"\xC1\x01\x3c"),
+        ),
+        ("1.1", execute("/3/0/4", ""), (Code::POST, "/3/0/4", None, b"")),
+        ("1.1", execute("/1/0/8", "0='T'"), (Code::POST, "/1/0/8", Some(0), b"0='T'")),
+        (
+            "1.1",
+            attributes("/3/0/9", &["pmin=5", "gt=1.5", "pmax"]),
+            (Code::PUT, "/3/0/9?pmin=5&gt=1.5&pmax", None, b""),
+        ),
+        (
+            "1.1",
+            Operation::Delete { path: Path::instance(16, 1) },
+            (Code::DELETE, "/16/1", None, b""),
+        ),
+    ] {
+        let mut bed = Bed::new();
+        bed.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), LIST);
+        // /19/0/0 is a multiple resource: a single value is refused.
+        if expected.1.is_empty() {
+            let path = Path::resource(19, 0, 0);
+            let refused = bed.server.send(bed.now, "a", operation);
+            assert_eq!(refused, Err(Invalid::Multiplicity(path).into()));
+            continue;
+        }
+        let (_, request) = bed.order("a", operation);
+        let format = request.options.content_format();
+        let it = (request.code, request.uri(), format, request.payload);
+        assert_eq!(it, (expected.0, expected.1.to_owned(), expected.2, expected.3.to_vec()));
+    }
+}
+
+// proves: WRITE-12
+#[test]
+fn what_a_device_would_refuse_is_not_sent() {
+    let path = |text: &str| text.parse::<Path>().unwrap();
+    let multiple = Node::Resource(Resource::Multiple([(0, Value::Integer(1))].into()));
+    let single_object = Operation::Create {
+        path: Path::object(6),
+        instance: Some(1),
+        node: Node::ObjectInstance(ObjectInstance::default()),
+        format: None,
+    };
+    for operation in [
+        write("/3/0/13", "noon"),
+        write("/3/0/0", "maker"),
+        write("/3/0", 1i64),
+        write("/1/0/5", "x"),
+        Operation::Write {
+            path: path("/3/0/13"),
+            node: multiple,
+            format: None,
+            mode: WriteMode::Replace,
+        },
+        Operation::Write {
+            path: path("/3/0/14"),
+            node: Node::Resource(Resource::Single("x".into())),
+            format: None,
+            mode: WriteMode::Partial,
+        },
+        write_instance("/3/0", ObjectInstance::default().with(0, "x"), WriteMode::Partial),
+        Operation::Read { path: Path::ROOT, format: None },
+        Operation::Read { path: path("/3/0/4"), format: None },
+        Operation::Observe { path: path("/3/0/4"), format: None },
+        Operation::Read { path: path("/3/0/9/0"), format: None },
+        Operation::Discover { path: Path::ROOT },
+        Operation::Discover { path: path("/3/0/6/0") },
+        execute("/3/0", ""),
+        execute("/3/0/9", ""),
+        execute("/3/0/4", "0=x"),
+        Operation::Delete { path: Path::object(3) },
+        Operation::Delete { path: path("/3/0/9") },
+        Operation::Delete { path: path("/16/0/0/1") },
+        single_object,
+        attributes("/3", &["gt=1"]),
+        attributes("/3/0/9", &["con=1"]),
+        attributes("/3/0/9", &[]),
+    ] {
+        let mut bed = Bed::new();
+        bed.registered(0, "a");
+        let refused = bed.server.send(bed.now, "a", operation.clone());
+        assert!(matches!(refused, Err(SendError::Invalid(_))), "{operation:?}: {refused:?}");
+        bed.drain();
+        assert!(bed.sent.is_empty() && bed.events.is_empty());
+    }
+}
+
+#[test]
+fn later_versions_allow_more() {
+    let array = Node::Resource(Resource::Multiple([(0, Value::from("x"))].into()));
+    let operation = Operation::Write {
+        path: Path::resource(16, 0, 0),
+        node: array,
+        format: None,
+        mode: WriteMode::Partial,
+    };
+    let delete = Operation::Delete { path: Path::resource_instance(16, 0, 0, 1) };
+    for operation in [operation, delete, attributes("/3/0/9", &["con=1"])] {
+        let mut bed = Bed::new();
+        bed.registered_as(0, "ep=a&lt=60&lwm2m=1.2", LIST);
+        bed.order("a", operation);
+    }
+    let instance = Operation::Read { path: Path::resource_instance(3, 0, 6, 0), format: None };
+    let mut bed = Bed::new();
+    bed.registered_as(0, "ep=a&lt=60", LIST);
+    let refused = bed.server.send(bed.now, "a", instance);
+    assert!(matches!(refused, Err(SendError::Invalid(Invalid::Path(_)))));
+}
