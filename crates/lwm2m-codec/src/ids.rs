@@ -2,6 +2,7 @@
 
 use crate::DecodeError;
 use lwm2m_core::Path;
+use lwm2m_senml::Name;
 
 /// The instance id in Create that leaves the choice to the client (OMA LwM2M Core 1.2.1, 6.3.4).
 pub(crate) const ANY_INSTANCE: u16 = u16::MAX;
@@ -17,24 +18,29 @@ pub(crate) struct Ids {
 
 impl Ids {
     /// Reads a name such as `/3/0/0`; without the first slash it may be relative. The root is `/`.
-    pub(crate) fn of_name(name: impl Iterator<Item = u8>) -> Option<Self> {
-        let mut bytes = name.peekable();
-        let relative = bytes.next_if_eq(&b'/').is_none();
-        let mut ids = Self { relative, ..Self::default() };
-        if bytes.peek().is_none() {
-            return Some(ids).filter(|_| !relative);
-        }
-        loop {
-            let mut id = u16::from(digit(bytes.next()?)?);
-            let leading_zero = id == 0;
-            while let Some(byte) = bytes.next_if(|byte| *byte != b'/') {
-                let digit = digit(byte).filter(|_| !leading_zero)?;
-                id = id.checked_mul(10)?.checked_add(u16::from(digit))?;
-            }
-            ids = ids.child(id)?;
-            if bytes.next().is_none() {
-                return Some(ids);
-            }
+    pub(crate) fn of_name(name: &Name<'_>) -> Option<Self> {
+        let mut ids = Self { relative: !name.starts_with(b'/'), ..Self::default() };
+        let mut current = None;
+        let mut bytes = name.bytes().skip(usize::from(!ids.relative));
+        bytes.try_for_each(|byte| {
+            let id = match (current, byte) {
+                (Some(id), b'/') => {
+                    ids = ids.child(id)?;
+                    None
+                }
+                (None, digit) => Some(u16::from(value_of(digit)?)),
+                // No id has a leading zero.
+                (Some(0), _) => return None,
+                (Some(id), digit) => {
+                    Some(id.checked_mul(10)?.checked_add(value_of(digit)?.into())?)
+                }
+            };
+            current = id;
+            Some(())
+        })?;
+        match current {
+            Some(id) => ids.child(id),
+            None => Some(ids).filter(|ids| ids.count == 0 && !ids.relative),
         }
     }
 
@@ -72,7 +78,7 @@ impl Ids {
     }
 }
 
-fn digit(byte: u8) -> Option<u8> {
+fn value_of(byte: u8) -> Option<u8> {
     byte.checked_sub(b'0').filter(|digit| *digit < 10)
 }
 

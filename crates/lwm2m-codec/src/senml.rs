@@ -146,7 +146,7 @@ fn each_of<'a>(
     let mut resolver = Resolver::new();
     for (entry, record) in records.enumerate() {
         let record = resolver.resolve(record?)?;
-        let ids = Ids::of_name(record.name.bytes()).ok_or(DecodeError::Name { entry })?;
+        let ids = Ids::of_name(&record.name).ok_or(DecodeError::Name { entry })?;
         take(entry, ids, record)?;
     }
     Ok(())

@@ -125,6 +125,12 @@ impl Name<'_> {
     pub fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
         self.base.bytes().chain(self.own.bytes())
     }
+
+    /// Whether the name begins with a byte.
+    #[must_use]
+    pub fn starts_with(&self, byte: u8) -> bool {
+        self.bytes().next() == Some(byte)
+    }
 }
 
 impl fmt::Display for Name<'_> {
