@@ -196,18 +196,19 @@ impl Reader<'_> {
     }
 
     fn value(&self, path: Path, json: &Json) -> Result<Value> {
-        let value = json.get("value").ok_or(error(path, Reason::Field("value", "there")))?;
+        let value =
+            json.get("value").ok_or_else(|| error(path, Reason::Field("value", "there")))?;
         self.typed(path, declared_type(path, json)?, value)
     }
 
     fn values(&self, path: Path, json: &Json) -> Result<BTreeMap<u16, Value>> {
         let declared = declared_type(path, json)?;
         let values = json.get("values").and_then(Json::as_object);
-        let values = values.ok_or(error(path, Reason::Field("values", "a JSON object")))?;
+        let values = values.ok_or_else(|| error(path, Reason::Field("values", "a JSON object")))?;
         let entry = |(id, json): (&String, &Json)| {
             let ids = [id.as_bytes()];
             let id = Path::from_segments(ids).ok().and_then(|path| path.object_id());
-            let id = id.ok_or(error(path, Reason::Id))?;
+            let id = id.ok_or_else(|| error(path, Reason::Id))?;
             let path = path.child(id).unwrap_or(path);
             Ok((id, self.typed(path, declared, json)?))
         };
@@ -226,7 +227,7 @@ impl Reader<'_> {
 
 /// Checks that `json` is an object whose `kind`, if it tells one, is in `kinds`.
 fn expect_kind(path: Path, json: &Json, kinds: &[&str], text: &'static str) -> Result<()> {
-    let fields = json.as_object().ok_or(error(path, Reason::NotAnObject))?;
+    let fields = json.as_object().ok_or_else(|| error(path, Reason::NotAnObject))?;
     match fields.get("kind") {
         None => Ok(()),
         Some(kind) if kind.as_str().is_some_and(|kind| kinds.contains(&kind)) => Ok(()),
@@ -252,10 +253,10 @@ fn children<T>(
     read: impl Fn(Path, &Json) -> Result<T>,
 ) -> Result<BTreeMap<u16, T>> {
     let nodes = json.get(field).and_then(Json::as_array);
-    let nodes = nodes.ok_or(error(path, Reason::Field(field, "an array")))?;
+    let nodes = nodes.ok_or_else(|| error(path, Reason::Field(field, "an array")))?;
     let mut children = BTreeMap::new();
     for json in nodes {
-        let id = read_id(path, json)?.ok_or(error(path, Reason::Id))?;
+        let id = read_id(path, json)?.ok_or_else(|| error(path, Reason::Id))?;
         let child = path.child(id).map_err(|_| error(path, Reason::Id))?;
         if children.insert(id, read(child, json)?).is_some() {
             return Err(error(path, Reason::Duplicate(id)));

@@ -70,10 +70,11 @@ impl Subscriber {
                 () = closed(self.closing.as_mut()) => return None,
             };
             match received {
-                Ok(event) => match self.write(&event) {
-                    Some(event) => return Some(event),
-                    None => {}
-                },
+                Ok(event) => {
+                    if let Some(event) = self.write(&event) {
+                        return Some(event);
+                    }
+                }
                 Err(RecvError::Lagged(missed)) => {
                     return Some(named("LAGGED", &json!({"missed": missed})));
                 }

@@ -17,7 +17,7 @@ struct Events {
 impl Events {
     async fn open(bench: &Bench, uri: &str) -> Self {
         let request = Request::get(uri).header("host", "lwm2m.test");
-        let request = request.body(Body::empty()).unwrap();
+        let request = request.body(Body::empty()).expect("a request");
         let response = within(bench.api.clone().oneshot(request)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 async fn serve(bench: &Bench) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel::<()>();
     let end = async { stopped.await.unwrap_or_default() };
     let serving = lwm2m_http::serve(listener, bench.api.clone(), end);
@@ -17,9 +17,9 @@ async fn serve(bench: &Bench) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()
 }
 
 async fn ask(address: SocketAddr, uri: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = format!("GET {uri} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.expect("a sent request");
     stream
 }
 
