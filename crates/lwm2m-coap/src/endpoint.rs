@@ -98,7 +98,8 @@ impl Endpoint {
 
     /// Sends a request. It waits while NSTART others to the peer are under way; its body goes out
     /// in blocks if it is large. Exactly one [`Event::Response`] or [`Event::Failed`] follows,
-    /// unless it is [cancelled](Self::cancel).
+    /// unless it is [cancelled](Self::cancel). Beginning an observation again replaces the one of
+    /// the same target.
     ///
     /// # Errors
     /// When the code is no method, the request cannot be put into messages, or a bound is reached.

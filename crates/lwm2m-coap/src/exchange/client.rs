@@ -240,7 +240,7 @@ impl Exchanges {
             && !matches!(call.transfer, Transfer::Download(_));
         self.release(messaging, id);
         if let (true, Some(sequence)) = (registers, observed) {
-            self.observe(now, id, token, sequence);
+            self.observe(now, messaging, id, token, sequence);
         }
         if self.repeats_with_echo(now, messaging, id, &response) {
             return;

@@ -2,6 +2,7 @@
 
 use super::Exchanges;
 use super::client::{Call, Purpose, Stage, TokenUse};
+use super::key::RequestKey;
 use super::transfer::{Step, Transfer, first_answer};
 use crate::error::Error;
 use crate::event::Event;
@@ -23,6 +24,12 @@ pub(super) struct Observation {
     pub(super) freshness: Freshness,
     /// The call that fetches the blocks of the newest representation.
     pub(super) fetch: Option<u64>,
+}
+
+impl Observation {
+    fn target(&self) -> RequestKey {
+        RequestKey::new(self.request.code, &self.request.options, &self.request.payload)
+    }
 }
 
 /// The sequence number that came last, and when: RFC 7641 section 3.4.
@@ -51,7 +58,16 @@ impl Freshness {
 }
 
 impl Exchanges {
-    pub(super) fn observe(&mut self, now: Instant, id: u64, token: Token, sequence: u32) {
+    /// Begins an observation. One of the same target that was there before ends, as the peer
+    /// keeps only one.
+    pub(super) fn observe(
+        &mut self,
+        now: Instant,
+        messaging: &mut Messaging,
+        id: u64,
+        token: Token,
+        sequence: u32,
+    ) {
         let Some(call) = self.calls.get(&id) else { return };
         let (peer, id) = (call.peer, RequestId(id));
         let observation = Observation {
@@ -61,9 +77,20 @@ impl Exchanges {
             freshness: Freshness::new(sequence, now),
             fetch: Some(id.0),
         };
+        if let Some(replaced) = self.observation_like(&observation) {
+            self.forget_observation(now, messaging, replaced);
+        }
         self.observations.insert(id, observation);
         self.tokens.insert((peer, token), TokenUse::Observation(id));
         self.with_peer(peer, |peer| peer.observations.push(id));
+    }
+
+    fn observation_like(&self, new: &Observation) -> Option<RequestId> {
+        let target = new.target();
+        let mut ids = self.peers.get(&new.peer)?.observations.iter().copied();
+        ids.find(|id| {
+            self.observations.get(id).is_some_and(|old| old.target().has_same_target(&target))
+        })
     }
 
     pub(super) fn notification(

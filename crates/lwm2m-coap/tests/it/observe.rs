@@ -268,6 +268,25 @@ fn an_answer_without_observe_means_no_observation() {
     assert!(lone.endpoint.is_idle(PEER));
 }
 
+#[test]
+fn observing_again_forgets_the_earlier_observation() {
+    let (mut lone, _, first) = observing();
+    let (_, second) = lone.ask(Request::get().path(["3", "0"]).observe(0));
+    let token = second.token.as_bytes();
+    lone.receive(&message(Ack, Code::CONTENT, second.id, token).uint(OBSERVE, 11));
+    lone.events();
+    let notification =
+        |id, token: &[u8]| message(Con, Code::CONTENT, id, token).uint(OBSERVE, id.into());
+    assert_eq!(lone.receive(&notification(70, first.token.as_bytes()))[0].kind, Rst);
+    assert_eq!(lone.receive(&notification(71, token))[0].kind, Ack);
+    assert_eq!(lone.events().len(), 1);
+    // Another target is another observation.
+    let (_, third) = lone.ask(Request::get().path(["3", "1"]).observe(0));
+    let other = third.token.as_bytes();
+    lone.receive(&message(Ack, Code::CONTENT, third.id, other).uint(OBSERVE, 11));
+    assert_eq!(lone.receive(&notification(72, token))[0].kind, Ack);
+}
+
 // proves: OBS-05
 #[test]
 fn notifications_for_a_forgotten_observation_are_rejected() {
