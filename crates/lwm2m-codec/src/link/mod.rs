@@ -171,6 +171,9 @@ mod tests {
         let links: Vec<_> = paths.iter().map(Link::to_path).collect();
         assert_eq!(write(&links), "</1/0>,</3/0>,</5>");
         assert_eq!(write(&[]), "");
+        // Some parameters are quoted strings by definition, even if a bare word would do.
+        let root = Link::new("/").with("rt", "oma.lwm2m").with("ct", 110).with("ver", "1.1");
+        assert_eq!(root.to_string(), "</>;rt=\"oma.lwm2m\";ct=110;ver=1.1");
     }
 
     // proves: LINK-06
