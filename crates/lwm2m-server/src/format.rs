@@ -1,8 +1,9 @@
 //! Which content format to use where the application names none.
 //!
-//! For values that need structure: the first format for trees in the client's `ct`, because it
-//! says what it likes; else TLV for LwM2M 1.0, where it is mandatory, and SenML CBOR since 1.1,
-//! where TLV should no longer be used.
+//! For values that need structure: the first format for trees in the client's `ct`, which lists
+//! what it supports and in which order; TLV if it lists others alone. A client without `ct` is
+//! asked in TLV if it speaks LwM2M 1.0, where that is mandatory, and in SenML CBOR since 1.1, where
+//! TLV should no longer be used.
 //!
 //! For writing one value to a client of 1.1 or later: text, or opaque for bytes. These two alone
 //! are mandatory for such clients, which choose among the others.
@@ -10,20 +11,23 @@
 use crate::registration::Registration;
 use lwm2m_core::{ContentFormat, Node, Resource, Value, Version};
 
+/// What can carry any values below an object.
+const TREES: [ContentFormat; 4] = [
+    ContentFormat::SENML_CBOR,
+    ContentFormat::LWM2M_CBOR,
+    ContentFormat::TLV,
+    ContentFormat::SENML_JSON,
+];
+
 /// The format to ask for in Read and Observe. An answer may have another one.
 pub(crate) fn to_read(registration: &Registration) -> ContentFormat {
-    let trees = [ContentFormat::SENML_CBOR, ContentFormat::TLV, ContentFormat::SENML_JSON];
-    let offered = registration.content_formats.iter().map(|format| format.canonical());
-    offered
-        .into_iter()
-        .find(|format| trees.contains(format))
-        .unwrap_or_else(|| by_version(registration.version))
-}
-
-const fn by_version(version: Version) -> ContentFormat {
-    match version {
-        Version::V1_0 => ContentFormat::TLV,
-        Version::V1_1 | Version::V1_2 => ContentFormat::SENML_CBOR,
+    let mut offered = registration.content_formats.iter().map(|format| format.canonical());
+    match offered.find(|format| TREES.contains(format)) {
+        Some(format) => format,
+        None if registration.version > Version::V1_0 && registration.content_formats.is_empty() => {
+            ContentFormat::SENML_CBOR
+        }
+        None => ContentFormat::TLV,
     }
 }
 

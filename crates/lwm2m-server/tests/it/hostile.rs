@@ -68,7 +68,7 @@ fn a_truncated_register_is_never_a_registration_with_half_a_name() {
 #[test]
 fn a_long_object_list_is_refused() {
     let mut bed = Bed::with(Config { max_object_list: 100, ..Config::default() });
-    let list = vec!["</3303/0>"; 12].join(",");
+    let list = ["</3303/0>"; 12].join(",");
     let answer = bed.ask(device(0), register("ep=a&lt=60&lwm2m=1.1", &list));
     assert_eq!(answer.code, Code::REQUEST_ENTITY_TOO_LARGE);
 }

@@ -54,6 +54,9 @@ fn the_format_to_ask_for_fits_the_device() {
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", likes, read("/3/0/1")), Some(110));
     let old = "</>;ct=11543,</3/0>";
     assert_eq!(accept("ep=a&lt=60", old, read("/3/0/1")), Some(11_542));
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", old, read("/3/0/1")), Some(11_542));
+    let newest = "</>;rt=\"oma.lwm2m\";ct=\"60 11544 112\",</3/0>";
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.2", newest, read("/3")), Some(11_544));
     let named = Operation::Read { path: Path::object(3), format: Some(ContentFormat::TLV) };
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", LIST, named), Some(11_542));
 }
