@@ -80,7 +80,7 @@ impl Application {
             }
             4 => {
                 if let Some(observer) = self.observer {
-                    let confirmable = bytes.len() % 2 == 0;
+                    let confirmable = bytes.len().is_multiple_of(2);
                     let _ = endpoint.notify(now, observer, response(bytes), confirmable);
                 }
             }
