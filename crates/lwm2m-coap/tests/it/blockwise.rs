@@ -214,6 +214,73 @@ fn blocks_with_a_foreign_request_tag_are_not_joined() {
     assert_eq!(lone.events().len(), 1);
 }
 
+#[test]
+fn a_block_longer_than_its_size_is_refused() {
+    let mut lone = Lone::new();
+    let long = put(1, "5").block(BLOCK1, 0, false, 0).payload(&[0; 17]);
+    assert_eq!(lone.receive(&long)[0].code, Code::BAD_REQUEST);
+}
+
+#[test]
+fn unfinished_bodies_of_one_peer_are_bounded() {
+    let mut lone = Lone::with(Config { max_assemblies_per_peer: 2, ..Config::default() });
+    let block = |id: u16, path: &str, number| {
+        put(id, path).block(BLOCK1, number, number == 0, 0).payload(&[0; 16])
+    };
+    for (id, path) in [(1, "a"), (2, "b"), (3, "c")] {
+        assert_eq!(lone.receive(&block(id, path, 0))[0].code, Code::CONTINUE);
+    }
+    assert_eq!(lone.receive(&block(4, "a", 1))[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
+    assert_eq!(lone.receive(&block(5, "b", 1)), []);
+    assert_eq!(lone.receive(&block(6, "c", 1)), []);
+}
+
+#[test]
+fn a_kept_response_lives_as_long_as_it_is_fetched_and_is_the_latest() {
+    let mut lone = Lone::new();
+    lone.receive(&get(1));
+    lone.answer(Response::new(Code::CONTENT).payload(body(3_000)));
+    for id in 2..5 {
+        lone.pass(200 * SECOND);
+        assert_eq!(lone.receive(&get(id).block(BLOCK2, 1, false, 6))[0].payload.len(), 1_024);
+    }
+    lone.receive(&get(6));
+    lone.answer(Response::new(Code::CONTENT).payload("short"));
+    assert_eq!(lone.receive(&get(7).block(BLOCK2, 1, false, 6)), []);
+    assert_eq!(lone.events().len(), 1);
+}
+
+#[test]
+fn the_body_of_a_fetch_tells_its_answers_apart() {
+    let fetch = |id: u16, what: &[u8], block: Option<u64>| {
+        let request = message(Con, Code::FETCH, id, &id.to_be_bytes()).payload(what);
+        match block {
+            Some(number) => request.block(BLOCK2, number, false, 6),
+            None => request,
+        }
+    };
+    let mut lone = Lone::new();
+    for (id, what, fill) in [(1, b"a", 1), (2, b"b", 2)] {
+        lone.receive(&fetch(id, what, None));
+        lone.answer(Response::new(Code::CONTENT).payload(vec![fill; 2_000]));
+    }
+    for (id, what, fill) in [(3, b"a", 1), (4, b"b", 2)] {
+        assert_eq!(lone.receive(&fetch(id, what, Some(1)))[0].payload, vec![fill; 976]);
+    }
+    let (_, request) = lone.ask(Request::fetch().payload("what"));
+    let piece = answer_to(&request, Code::CONTENT).block(BLOCK2, 0, true, 0).payload(&[0; 16]);
+    assert_eq!(lone.receive(&piece)[0].payload, b"what");
+}
+
+#[test]
+fn a_response_with_long_options_goes_in_blocks() {
+    let mut lone = Lone::new();
+    lone.receive(&get(1));
+    let content = Response::new(Code::CONTENT).location_segment(&"l".repeat(200));
+    let first = lone.answer(content.payload(body(1_000))).remove(0);
+    assert_eq!(first.block_value(BLOCK2), Some((0, true, 5)));
+}
+
 // --- as client ------------------------------------------------------------------------------
 
 // proves: BLK-06
@@ -239,8 +306,14 @@ fn a_body_too_large_for_the_peer_is_sent_again_in_smaller_blocks() {
     let second = lone.receive(&wish).remove(0);
     assert_eq!(second.block_value(BLOCK1), Some((0, true, 2)));
     assert_eq!(second.payload, body(64));
-    // One that wishes for no size wants no body at all.
-    assert_eq!(lone.receive(&answer_to(&second, Code::REQUEST_ENTITY_TOO_LARGE)), []);
+    let more = answer_to(&second, Code::CONTINUE).block(BLOCK1, 0, true, 2);
+    let second = lone.receive(&more).remove(0);
+    // Later it is too late for that, and one that wishes for no size wants no body at all.
+    let wish = answer_to(&second, Code::REQUEST_ENTITY_TOO_LARGE).block(BLOCK1, 1, true, 0);
+    assert_eq!(lone.receive(&wish), []);
+    assert_eq!(lone.events().len(), 1);
+    let (_, first) = lone.ask(Request::put().payload(body(900)));
+    assert_eq!(lone.receive(&answer_to(&first, Code::REQUEST_ENTITY_TOO_LARGE)), []);
     assert_eq!(lone.events().len(), 1);
 }
 
@@ -361,6 +434,11 @@ fn answers_that_are_being_fetched_share_their_memory() {
     };
     lone.pass(100 * SECOND);
     assert_eq!(lone.events().len(), 2);
+    // All of it is free again.
+    let (_, request) = lone.ask(Request::get());
+    let piece = answer_to(&request, Code::CONTENT).block(BLOCK2, 0, true, 1).payload(&[0; 32]);
+    assert_eq!(lone.receive(&piece).len(), 1);
+    assert_eq!(lone.events(), []);
 }
 
 // --- both -----------------------------------------------------------------------------------

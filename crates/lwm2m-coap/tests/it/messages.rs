@@ -330,3 +330,17 @@ fn separate_responses_that_nobody_acknowledges_are_bounded() {
     assert_eq!(lone.receive(&get(6)), []);
     assert_eq!(lone.events().len(), 1);
 }
+
+#[test]
+fn peers_over_the_bound_are_told_so_and_not_remembered() {
+    let mut lone = Lone::with(Config { max_peers: 1, ..Config::default() });
+    lone.receive(&get(1));
+    lone.events();
+    lone.endpoint.handle_datagram(lone.now, PeerId(8), &get(1).bytes());
+    assert_eq!(lone.sent_one().code, Code::SERVICE_UNAVAILABLE);
+    let non = message(Non, Code::GET, 2, &[]).bytes();
+    lone.endpoint.handle_datagram(lone.now, PeerId(8), &non);
+    assert_eq!(lone.sent(), []);
+    assert!(lone.endpoint.is_idle(PeerId(8)));
+    assert_eq!(lone.endpoint.statistics().dropped_overload, 2);
+}

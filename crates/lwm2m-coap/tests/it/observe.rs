@@ -374,6 +374,7 @@ fn a_large_notification_is_completed_by_fetching() {
         assert_eq!(fetch.options.observe(), None);
         assert_ne!(fetch.token, request.token);
         let answer = device.receive(&fetch).remove(0);
+        assert_eq!(answer.options.observe(), None);
         sent = lone.receive(&answer);
     }
     let events = lone.events();
@@ -415,4 +416,60 @@ fn a_newer_notification_ends_the_fetching_of_an_older_one() {
     assert_eq!(response.payload, "small");
     assert_eq!(lone.pass(100 * SECOND), []);
     assert_eq!(lone.events(), []);
+}
+
+#[test]
+fn a_fetch_that_still_waits_for_its_turn_is_not_sent_twice() {
+    let (mut lone, _, request) = observing();
+    let (_, busy) = lone.ask(Request::get().path(["busy"]));
+    for id in [100, 101] {
+        let large = message(Non, Code::CONTENT, id, request.token.as_bytes())
+            .uint(OBSERVE, id.into())
+            .block(OptionNumber::BLOCK2, 0, true, 0)
+            .payload(&[id as u8; 16]);
+        assert_eq!(lone.receive(&large), []);
+    }
+    let answer = message(Ack, Code::CONTENT, busy.id, busy.token.as_bytes());
+    let fetch = lone.receive(&answer).remove(0);
+    lone.events();
+    let rest = message(Ack, Code::CONTENT, fetch.id, fetch.token.as_bytes())
+        .block(OptionNumber::BLOCK2, 1, false, 0)
+        .payload(b"end");
+    assert_eq!(lone.receive(&rest), []);
+    let events = lone.events();
+    let [Event::Notification { response, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(response.payload[15..], *b"eend");
+}
+
+#[test]
+fn a_cancellation_ends_with_any_answer_to_it_or_with_being_cancelled() {
+    let (mut lone, id, _) = observing();
+    lone.endpoint.cancel_observation(lone.now, id).unwrap();
+    let cancel = lone.sent_one();
+    // A peer that goes on notifying has answered all the same.
+    let token = cancel.token.as_bytes();
+    lone.receive(&message(Ack, Code::CONTENT, cancel.id, token).uint(OBSERVE, 11));
+    assert_eq!(lone.events().len(), 1);
+
+    let (mut lone, id, request) = observing();
+    lone.ask(Request::get().path(["busy"]));
+    let waiting = lone.endpoint.cancel_observation(lone.now, id).unwrap();
+    let notification =
+        |id| message(Con, Code::CONTENT, id, request.token.as_bytes()).uint(OBSERVE, 20);
+    assert_eq!(lone.receive(&notification(80))[0].kind, Ack);
+    lone.endpoint.cancel(waiting);
+    assert_eq!(lone.receive(&notification(81))[0].kind, Rst);
+    assert_eq!(lone.events(), []);
+}
+
+#[test]
+fn a_late_reset_leaves_nothing_of_the_observer() {
+    let mut lone = observed(Config::default(), &[(b"7", "3/0/7")]);
+    let sent = notify(&mut lone, b"7", "x", false).remove(0);
+    lone.pass(1_000 * SECOND);
+    assert!(!lone.endpoint.is_idle(PEER));
+    lone.receive(&message(Rst, Code::EMPTY, sent.id, &[]));
+    lone.pass(SECOND);
+    assert!(lone.endpoint.is_idle(PEER));
+    assert_eq!(lone.endpoint.poll_timeout(), None);
 }

@@ -297,3 +297,48 @@ fn without_a_free_message_id_requests_fail() {
     lone.pass(247 * SECOND);
     lone.ask(get());
 }
+
+#[test]
+fn a_transfer_may_take_longer_than_one_response() {
+    let mut lone = Lone::new();
+    let (_, request) = lone.ask(get());
+    lone.receive(&message(Ack, Code::EMPTY, request.id, &[]));
+    lone.pass(246 * SECOND);
+    let first = message(Non, Code::CONTENT, 5, request.token.as_bytes())
+        .block(OptionNumber::BLOCK2, 0, true, 0)
+        .payload(&[0; 16]);
+    assert_eq!(lone.receive(&first).len(), 1);
+    lone.pass(20 * SECOND);
+    assert_eq!(lone.events(), []);
+}
+
+#[test]
+fn a_peer_is_remembered_as_long_as_a_message_id_towards_it() {
+    let mut lone = Lone::new();
+    let (_, request) = lone.ask(get());
+    lone.receive(&piggybacked(&request));
+    lone.receive(&message(Non, Code::GET, 1, b""));
+    let exchange = lone.events().into_iter().find_map(|event| match event {
+        Event::Request { exchange, .. } => Some(exchange),
+        _ => None,
+    });
+    lone.pass(100 * SECOND);
+    lone.endpoint.respond(lone.now, exchange.unwrap(), Response::new(Code::CONTENT)).unwrap();
+    lone.sent();
+    lone.receive(&message(Non, Code::CONTENT, 2, b"stray"));
+    lone.receive(&message(Non, Code::GET, 3, b""));
+    lone.answer(Response::new(Code::CONTENT));
+    lone.receive(&message(Non, Code::GET, 4, b""));
+    lone.pass(246 * SECOND);
+    assert!(!lone.endpoint.is_idle(PEER));
+    lone.pass(2 * SECOND);
+    assert!(lone.endpoint.is_idle(PEER));
+}
+
+#[test]
+fn a_body_beside_long_options_goes_in_blocks() {
+    let mut lone = Lone::new();
+    let request = Request::put().query(&"q".repeat(200)).payload(vec![0; 1_000]);
+    let (_, first) = lone.ask(request);
+    assert_eq!(first.block_value(OptionNumber::BLOCK1), Some((0, true, 5)));
+}
