@@ -5,11 +5,11 @@
 use crate::ids::{ANY_INSTANCE, Chosen, Ids};
 use crate::text::decode_text;
 use crate::tree::{Sink, Target};
-use crate::typed::{relative, scalar, typed};
+use crate::typed::{scalar, typed};
 use crate::{DecodeError, EncodeError};
+use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::ToString;
-use alloc::vec::Vec;
+use alloc::string::String;
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, DataType, Node, ObjectInstance, Path, Value};
 use lwm2m_senml::{Error, Record, Resolved, Resolver, cbor, json};
@@ -27,12 +27,9 @@ pub(crate) fn encode(
         [(leaf, _)] if leaf == path => path.depth() - 1,
         _ => path.depth(),
     };
-    let mut records: Vec<_> =
-        leaves.iter().map(|(leaf, value)| record(leaf, depth, value)).collect();
-    if let Some(first) = records.first_mut().filter(|_| depth > 0) {
-        first.base_name = Some(format!("{}/", path.prefix(depth)).into());
-    }
-    write(format, &records).map_err(|_| not_finite(format, path, &leaves))
+    let base = (depth > 0).then(|| format!("{}/", path.prefix(depth)));
+    write_leaves(format, base.as_deref(), depth, &leaves)
+        .map_err(|_| not_finite(format, path, &leaves))
 }
 
 /// Encodes an instance for Create; without an id, the names have 65535 in its place.
@@ -42,30 +39,88 @@ pub(crate) fn encode_create(
     id: Option<u16>,
     instance: &ObjectInstance,
 ) -> Result<Bytes, EncodeError> {
-    let id = id.unwrap_or(ANY_INSTANCE);
+    let base = format!("{object}/{}/", id.unwrap_or(ANY_INSTANCE));
     // Any path of an instance gives the same relative names.
     let node = Node::ObjectInstance(instance.clone());
     let leaves = node.leaves(&Path::instance(0, 0));
-    let mut records: Vec<_> = leaves.iter().map(|(leaf, value)| record(leaf, 2, value)).collect();
-    if let Some(first) = records.first_mut() {
-        first.base_name = Some(format!("{object}/{id}/").into());
+    write_leaves(format, Some(&base), 2, &leaves).map_err(|_| not_finite(format, &object, &leaves))
+}
+
+/// Writes values with names that lack the first `depth` ids, which are in the base name; names are
+/// absolute if `depth` is 0.
+fn write_leaves(
+    format: ContentFormat,
+    mut base: Option<&str>,
+    depth: usize,
+    leaves: &[(Path, &Value)],
+) -> Result<Bytes, Error> {
+    let mut writer = Writer::new(format, leaves.len());
+    let mut name = String::with_capacity(24);
+    for (leaf, value) in leaves {
+        name.clear();
+        push_ids(&mut name, leaf, depth);
+        writer.record(&Record {
+            base_name: base.take().map(Cow::Borrowed),
+            name: Some(Cow::Borrowed(&name)),
+            value: Some(scalar(value)),
+            ..Record::default()
+        })?;
     }
-    write(format, &records).map_err(|_| not_finite(format, &object, &leaves))
+    Ok(writer.finish())
 }
 
-fn record<'a>(leaf: &Path, depth: usize, value: &'a Value) -> Record<'a> {
-    let name = if depth == 0 { leaf.to_string() } else { relative(leaf, depth) };
-    Record { name: Some(name.into()), value: Some(scalar(value)), ..Record::default() }
-}
-
-pub(crate) fn write(format: ContentFormat, records: &[Record<'_>]) -> Result<Bytes, Error> {
-    match format {
-        ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
-            cbor::write(records).map(Bytes::from)
+/// Appends the ids of `path` behind the first `depth` ones: `/3/0/6` or, below a base name, `6`.
+fn push_ids(name: &mut String, path: &Path, depth: usize) {
+    for (place, id) in path.ids().iter().enumerate().skip(depth) {
+        if depth == 0 || place > depth {
+            name.push('/');
         }
-        ContentFormat::JSON => json::oma::write(records).map(Bytes::from),
-        _ => json::write(records).map(Bytes::from),
+        let powers = [10_000, 1_000, 100, 10, 1].into_iter();
+        let digits = powers.skip_while(|power| *power > 1 && *power > *id);
+        name.extend(digits.filter_map(|power| char::from_digit(u32::from(id / power % 10), 10)));
     }
+}
+
+/// Writes records in one of the formats.
+enum Writer {
+    Json(json::Writer),
+    Cbor(cbor::Writer),
+    Oma(json::oma::Writer),
+}
+
+impl Writer {
+    fn new(format: ContentFormat, records: usize) -> Self {
+        match format {
+            ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
+                Self::Cbor(cbor::Writer::new(records))
+            }
+            ContentFormat::JSON => Self::Oma(json::oma::Writer::with_capacity(records)),
+            _ => Self::Json(json::Writer::with_capacity(records)),
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        match self {
+            Self::Json(writer) => writer.record(record),
+            Self::Cbor(writer) => writer.record(record),
+            Self::Oma(writer) => writer.record(record),
+        }
+    }
+
+    fn finish(self) -> Bytes {
+        match self {
+            Self::Json(writer) => writer.finish().into(),
+            Self::Cbor(writer) => writer.finish().into(),
+            Self::Oma(writer) => writer.finish().into(),
+        }
+    }
+}
+
+/// Writes a pack in one of the formats.
+pub(crate) fn write(format: ContentFormat, records: &[Record<'_>]) -> Result<Bytes, Error> {
+    let mut writer = Writer::new(format, records.len());
+    records.iter().try_for_each(|record| writer.record(record))?;
+    Ok(writer.finish())
 }
 
 /// The only way in which writing fails.

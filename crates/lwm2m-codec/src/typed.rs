@@ -3,7 +3,6 @@
 use crate::DecodeError;
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use bytes::Bytes;
 use lwm2m_core::{DataType, ObjectLink, Path, Value};
 use lwm2m_senml::Value as Scalar;
@@ -111,10 +110,4 @@ fn opaque(bytes: Cow<'_, [u8]>) -> Bytes {
 pub(crate) fn utf8(path: Path, bytes: &[u8]) -> Result<String, DecodeError> {
     let text = core::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8 { path })?;
     Ok(text.to_owned())
-}
-
-/// The ids of `path` behind the first `depth` ones, with slashes between.
-pub(crate) fn relative(path: &Path, depth: usize) -> String {
-    let ids: Vec<_> = path.ids().iter().skip(depth).map(ToString::to_string).collect();
-    ids.join("/")
 }

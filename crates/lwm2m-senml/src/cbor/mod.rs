@@ -11,4 +11,4 @@ mod writer;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use reader::{Reader, read};
-pub use writer::write;
+pub use writer::{Writer, write};

@@ -6,25 +6,44 @@ use crate::json::whole;
 use crate::record::{Field, Number, Record, Value};
 use alloc::vec::Vec;
 
-/// Writes a pack with definite lengths. Integers are exact; a float takes 4 bytes if they hold it,
-/// else 8 (2 are not written, since small devices do not read them).
+/// Writes a pack of definite length, one record after another. Integers are exact; a float takes
+/// 4 bytes if they hold it, else 8 (2 are not written, since small devices do not read them).
+#[derive(Debug)]
+pub struct Writer {
+    encoder: Encoder,
+}
+
+/// Writes a pack with [`Writer`].
 ///
 /// # Errors
 /// [`Error::NotFinite`] for a number that is not finite.
 pub fn write(records: &[Record<'_>]) -> Result<Vec<u8>, Error> {
-    let mut out = Output { encoder: Encoder::with_capacity(1 + records.len() * 16) };
-    out.encoder.array(records.len());
-    records.iter().try_for_each(|record| out.record(record))?;
-    Ok(out.encoder.finish())
+    let mut writer = Writer::new(records.len());
+    records.iter().try_for_each(|record| writer.record(record))?;
+    Ok(writer.finish())
 }
 
-struct Output {
-    encoder: Encoder,
-}
+impl Writer {
+    /// A pack of `count` records, all of which have to be written.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        let mut encoder = Encoder::with_capacity(1 + count * 16);
+        encoder.array(count);
+        Self { encoder }
+    }
 
-impl Output {
+    /// The whole pack.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.encoder.finish()
+    }
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
     #[inline]
-    fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+    pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.encoder.map(count(record));
         self.number(Field::BaseVersion, record.base_version.map(Number::Unsigned))?;
         self.text(Field::BaseName, record.base_name.as_deref());

@@ -10,4 +10,4 @@ mod writer;
 
 pub use reader::{Reader, read};
 pub(crate) use writer::whole;
-pub use writer::write;
+pub use writer::{Writer, write};

@@ -85,31 +85,68 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Writes a payload; base name and base time are those of the first record.
+/// Writes a payload, one record after another.
+#[derive(Debug)]
+pub struct Writer {
+    output: String,
+    first: bool,
+}
+
+impl Writer {
+    /// A payload with room for `records` records of usual length.
+    #[must_use]
+    pub fn with_capacity(records: usize) -> Self {
+        let mut output = String::with_capacity(32 + records * 24);
+        output.push('{');
+        Self { output, first: true }
+    }
+
+    /// Writes a record; the base name and base time of the first one are those of the payload.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for a number that is not finite; the payload is then broken.
+    pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        if core::mem::take(&mut self.first) {
+            write_base(record, &mut self.output)?;
+            self.output.push_str("\"e\":[{");
+        } else {
+            self.output.push_str(",{");
+        }
+        write_entry(record, &mut self.output)?;
+        self.output.push('}');
+        Ok(())
+    }
+
+    /// The whole payload.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        self.output.push_str(if self.first { "\"e\":[]}" } else { "]}" });
+        self.output
+    }
+}
+
+/// Writes a payload with [`Writer`].
 ///
 /// # Errors
 /// [`Error::NotFinite`] for a number that is not finite.
 pub fn write(records: &[Record<'_>]) -> Result<String, Error> {
-    let mut output = String::with_capacity(32 + records.len() * 24);
-    output.push('{');
-    if let Some(name) = records.first().and_then(|first| first.base_name.as_deref()) {
+    let mut writer = Writer::with_capacity(records.len());
+    records.iter().try_for_each(|record| writer.record(record))?;
+    Ok(writer.finish())
+}
+
+fn write_base(record: &Record<'_>, output: &mut String) -> Result<(), Error> {
+    if let Some(name) = &record.base_name {
         output.push_str("\"bn\":");
-        quoted(name, &mut output);
+        quoted(name, output);
         output.push(',');
     }
-    if let Some(time) = records.first().and_then(|first| first.base_time) {
+    if let Some(time) = record.base_time {
         output.push_str("\"bt\":");
-        decimal_text(whole(time), &mut output)?;
+        decimal_text(whole(time), output)?;
         output.push(',');
     }
-    output.push_str("\"e\":[");
-    for (place, record) in records.iter().enumerate() {
-        output.push_str(if place == 0 { "{" } else { ",{" });
-        write_entry(record, &mut output)?;
-        output.push('}');
-    }
-    output.push_str("]}");
-    Ok(output)
+    Ok(())
 }
 
 fn write_entry(record: &Record<'_>, output: &mut String) -> Result<(), Error> {

@@ -5,22 +5,51 @@ use crate::{Error, base64};
 use alloc::string::String;
 use core::fmt::Write;
 
-/// Writes a pack, without blanks. Integers are exact; a float keeps its decimal point or exponent,
-/// so that it is read as one.
+/// Writes a pack of records one after another, without blanks. Integers are exact; a float keeps
+/// its decimal point or exponent, so that it is read as one.
+#[derive(Debug)]
+pub struct Writer {
+    output: String,
+}
+
+impl Writer {
+    /// A pack with room for `records` records of usual length.
+    #[must_use]
+    pub fn with_capacity(records: usize) -> Self {
+        let mut output = String::with_capacity(2 + records * 32);
+        output.push('[');
+        Self { output }
+    }
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
+    #[inline]
+    pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        self.output.push_str(if self.output.len() == 1 { "{" } else { ",{" });
+        let start = self.output.len();
+        fields(record, &mut Fields { output: &mut self.output, start })?;
+        self.output.push('}');
+        Ok(())
+    }
+
+    /// The whole pack.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        self.output.push(']');
+        self.output
+    }
+}
+
+/// Writes a pack with [`Writer`].
 ///
 /// # Errors
 /// [`Error::NotFinite`] for a number that is not finite.
 pub fn write(records: &[Record<'_>]) -> Result<String, Error> {
-    let mut output = String::with_capacity(2 + records.len() * 32);
-    output.push('[');
-    for (place, record) in records.iter().enumerate() {
-        output.push_str(if place == 0 { "{" } else { ",{" });
-        let start = output.len();
-        fields(record, &mut Fields { output: &mut output, start })?;
-        output.push('}');
-    }
-    output.push(']');
-    Ok(output)
+    let mut writer = Writer::with_capacity(records.len());
+    records.iter().try_for_each(|record| writer.record(record))?;
+    Ok(writer.finish())
 }
 
 /// Writes the fields of one record in the order of RFC 8428.
