@@ -34,10 +34,10 @@ fn act(server: &mut Server, now: Instant, endpoint: &str, operation: u8, bytes: 
     let path = path(place);
     if operation % 16 == 15 {
         server.cancel_observations(now, endpoint, &path);
-    } else if let Ok(id) = server.send(now, endpoint, operation_at(path, operation, bytes)) {
-        if place >= 128 {
-            server.cancel(id);
-        }
+    } else if let Ok(id) = server.send(now, endpoint, operation_at(path, operation, bytes))
+        && place >= 128
+    {
+        server.cancel(id);
     }
 }
 
