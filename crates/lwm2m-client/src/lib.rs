@@ -1,1 +1,65 @@
-//! A sans-IO LwM2M client
+//! A sans-IO LwM2M client: the part that a device embeds.
+//!
+//! A device makes [`Instances`] (or objects of its own) with its values, names its servers in a
+//! [`Config`], and gives both to a [`Client`]. The client registers, answers what servers ask and
+//! notifies what they observe; a driver moves its datagrams and tells it the time.
+//!
+//! | module | what | section of OMA LwM2M Core |
+//! |---|---|---|
+//! | [`config`] | who the device is, the servers | 6.2, E.1, E.2 |
+//! | [`object`], [`instances`] | the objects of the device | 7.2 |
+//! | `registration`, `account` | Register, Update, De-register, retries | 6.2 |
+//! | `dispatch`, `operations` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
+//! | `reporting`, `observation` | Observe, Notify, attributes | 6.4, 7.3 |
+//! | [`event`], [`error`] | what the application learns | |
+//!
+//! ```
+//! use lwm2m_client::{Client, Config, Event, Instances, ServerAccount};
+//! use lwm2m_core::Path;
+//! use lwm2m_link::Engine;
+//! use lwm2m_time::Instant;
+//!
+//! let device = Instances::new(3)
+//!     .instance(0, |v| v.with(0, "Example").with_multiple(11, [(0, 0i64)]).with(16, "U"))
+//!     .on_execute(4, |_instance, _arguments| Ok(()));
+//! let thermometer = Instances::new(3303).instance(0, |v| v.with(5700, 21.5)).fixed();
+//! let config = Config::new("urn:dev:os:32473-123456")
+//!     .server(ServerAccount::new(1, "192.0.2.1:5683".parse()?).lifetime(300));
+//! let seed = [7; 32]; // from the random number generator of the device
+//! let mut client = Client::new(config, vec![Box::new(device), Box::new(thermometer)], seed)?;
+//!
+//! let mut now = Instant::ZERO; // from the clock of the device
+//! client.start(now);
+//! let register = client.poll_transmit().expect("a datagram to send");
+//! assert_eq!(register.to.port(), 5683);
+//! // Datagrams that arrive go into client.handle_datagram(), and so on. A new value:
+//! client.object_mut::<Instances>(3303).expect("made above").set(0, 5700, 21.9);
+//! client.changed(now, &Path::resource(3303, 0, 5700));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg_attr(not(feature = "std"), no_std)]
+#![warn(clippy::indexing_slicing)]
+
+extern crate alloc;
+
+mod account;
+mod client;
+pub mod config;
+mod dispatch;
+pub mod error;
+pub mod event;
+pub mod instances;
+pub mod object;
+mod objects;
+mod observation;
+mod operations;
+mod registration;
+mod reporting;
+
+pub use account::RegistrationState;
+pub use client::Client;
+pub use config::{Config, Retry, ServerAccount};
+pub use error::{ConfigError, Refusal, RegistrationError};
+pub use event::Event;
+pub use instances::Instances;
+pub use object::Object;

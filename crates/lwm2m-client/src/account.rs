@@ -1,0 +1,160 @@
+//! The state of the registration with one server.
+
+use crate::config::ServerAccount;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use lwm2m_coap::{PeerId, RequestId};
+use lwm2m_core::Version;
+use lwm2m_time::Instant;
+
+/// A server, and how far the registration with it has come.
+pub(crate) struct Account {
+    pub(crate) config: ServerAccount,
+    /// The version that the server accepts, as far as it is known.
+    pub(crate) version: Version,
+    pub(crate) peer: Option<PeerId>,
+    pub(crate) attempts: Attempts,
+    pub(crate) state: State,
+}
+
+/// What goes on with a server.
+pub(crate) enum State {
+    /// Nothing: not started, given up, or stopped.
+    Idle,
+    /// Register is under way.
+    Registering(Registering),
+    /// The next Register waits for the timer of the account.
+    Waiting,
+    /// The server knows this client.
+    Registered(Registered),
+    /// De-register is under way.
+    Deregistering(Deregistering),
+    /// The server disabled itself; the timer of the account ends that.
+    Disabled,
+}
+
+pub(crate) struct Registering {
+    pub(crate) request: RequestId,
+    pub(crate) offer: Offer,
+}
+
+pub(crate) struct Registered {
+    /// The path segments of the registration on the server.
+    pub(crate) location: Vec<String>,
+    /// What the server knows.
+    pub(crate) known: Offer,
+    /// The Update that is under way, and what the server will know by it.
+    pub(crate) update: Option<(RequestId, Offer)>,
+    /// Whether another Update has to follow at once.
+    pub(crate) again: bool,
+}
+
+pub(crate) struct Deregistering {
+    pub(crate) request: RequestId,
+    /// Whether the timer of the account brings a new registration.
+    pub(crate) disabled: bool,
+}
+
+/// What a registration tells the server, besides names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Offer {
+    pub(crate) lifetime: u32,
+    pub(crate) binding: String,
+    /// The object list in the CoRE Link Format.
+    pub(crate) links: String,
+}
+
+/// How often registering has failed (OMA LwM2M Core 6.2.1.1); both counters begin at 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempts {
+    attempt: u32,
+    sequence: u32,
+}
+
+impl Attempts {
+    pub(crate) const FIRST: Self = Self { attempt: 1, sequence: 1 };
+
+    /// Counts a failed attempt, and tells how long to wait for the next one, if there is one.
+    pub(crate) fn failed(&mut self, retry: &crate::Retry) -> Option<Duration> {
+        if self.attempt < retry.count {
+            let doublings = 1_u64.checked_shl(self.attempt - 1).unwrap_or(u64::MAX);
+            self.attempt += 1;
+            return Some(Duration::from_secs(u64::from(retry.timer).saturating_mul(doublings)));
+        }
+        if self.sequence < retry.sequence_count && retry.sequence_delay != u32::MAX {
+            *self = Self { attempt: 1, sequence: self.sequence + 1 };
+            return Some(Duration::from_secs(retry.sequence_delay.into()));
+        }
+        None
+    }
+}
+
+/// When to send the next Update, seen from the last one: so early that it can be retransmitted as
+/// often as CoAP does (`span`) and still fail before the lifetime ends; half of a lifetime that is
+/// too short for that. A lifetime of 0 never ends.
+pub(crate) fn update_after(lifetime: u32, span: Duration) -> Option<Duration> {
+    let lifetime = Duration::from_secs(lifetime.into());
+    let early = lifetime.saturating_sub(span);
+    (!lifetime.is_zero()).then(|| early.max(lifetime / 2))
+}
+
+/// The next lower version, for a server that refused this one.
+pub(crate) const fn lower(version: Version) -> Option<Version> {
+    match version {
+        Version::V1_2 => Some(Version::V1_1),
+        Version::V1_1 => Some(Version::V1_0),
+        Version::V1_0 => None,
+    }
+}
+
+impl Account {
+    pub(crate) const fn new(config: ServerAccount, version: Version) -> Self {
+        Self { config, version, peer: None, attempts: Attempts::FIRST, state: State::Idle }
+    }
+
+    pub(crate) const fn server(&self) -> u16 {
+        self.config.short_server_id
+    }
+}
+
+/// How far the registration with a server has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RegistrationState {
+    /// Not started, given up, or stopped.
+    Idle,
+    /// Register is under way.
+    Registering,
+    /// The next Register is made at this time.
+    Waiting(Instant),
+    /// The server knows this client.
+    Registered,
+    /// De-register is under way.
+    Deregistering,
+    /// The server disabled itself until this time.
+    Disabled(Instant),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_sequences_follow() {
+        let retry = crate::Retry { count: 3, timer: 2, sequence_delay: 10, sequence_count: 2 };
+        let mut attempts = Attempts::FIRST;
+        let waits: Vec<_> = core::iter::from_fn(|| attempts.failed(&retry)).collect();
+        assert_eq!(waits, [2, 4, 10, 2, 4].map(Duration::from_secs));
+        let once = crate::Retry { count: 1, sequence_delay: u32::MAX, ..retry };
+        assert_eq!(Attempts::FIRST.failed(&once), None);
+    }
+
+    #[test]
+    fn updates_come_before_the_lifetime_ends() {
+        let span = Duration::from_secs(93);
+        assert_eq!(update_after(86_400, span), Some(Duration::from_secs(86_307)));
+        assert_eq!(update_after(20, span), Some(Duration::from_secs(10)));
+        assert_eq!(update_after(0, span), None);
+    }
+}

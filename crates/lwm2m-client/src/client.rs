@@ -1,0 +1,274 @@
+//! The client: objects, servers, and the loop that drives them.
+
+use crate::account::{Account, RegistrationState, State};
+use crate::config::{Config, ServerAccount};
+use crate::error::ConfigError;
+use crate::event::Event;
+use crate::object::Object;
+use crate::objects::{HIDDEN, server, store::Store};
+use crate::operations::attributes::AttributeTable;
+use crate::reporting::Observation;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use lwm2m_coap::{self as coap, MessageView, Observer, PeerId};
+use lwm2m_core::Path;
+use lwm2m_link::{Engine, Link, Transmit};
+use lwm2m_registry::Registry;
+use lwm2m_time::{Instant, TimerTable};
+
+/// A sans-IO LwM2M client. A driver calls it by the [`Engine`] trait, the application by the
+/// methods below.
+///
+/// - life: [`start`](Client::start), [`shutdown`](Client::shutdown), [`rebind`](Client::rebind),
+///   [`update`](Client::update)
+/// - values: [`object_mut`](Client::object_mut), then [`changed`](Client::changed)
+/// - state: [`registration_state`](Client::registration_state)
+///
+/// Requests are taken from the addresses of servers alone, and only while the client is registered
+/// with that server; others are dropped without an answer, because OMA wants them ignored and an
+/// answer would tell a stranger that there is a device. With several servers each of them has all
+/// rights: the Access Control object (2) is not consulted.
+pub struct Client {
+    pub(crate) endpoint_name: String,
+    pub(crate) link: Link,
+    pub(crate) store: Store,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) attributes: AttributeTable,
+    pub(crate) observations: BTreeMap<Observer, Observation>,
+    pub(crate) timers: TimerTable<Timer>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) stopping: bool,
+    /// The time that CoAP may take for one request, which an Update has to leave.
+    pub(crate) request_span: Duration,
+}
+
+/// The deadlines of a client; accounts are numbered as in the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// The next Register or Update, or the end of a Disable.
+    Account(usize),
+    /// A change may be notified now.
+    Pmin(Observer),
+    /// A notification is due without a change.
+    Pmax(Observer),
+    /// The value has to be looked at.
+    Epmax(Observer),
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint_name", &self.endpoint_name).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client with the objects of the application; the objects 0 and 1 are made from the
+    /// accounts. `seed` must be unpredictable outside of tests.
+    ///
+    /// # Errors
+    /// The configuration or an object contradicts itself or the object definitions.
+    pub fn new(
+        config: Config,
+        mut objects: Vec<Box<dyn Object>>,
+        seed: [u8; 32],
+    ) -> Result<Self, ConfigError> {
+        check_accounts(&config.servers)?;
+        let own =
+            |object: &&Box<dyn Object>| object.id() == server::ID || HIDDEN.contains(&object.id());
+        if let Some(object) = objects.iter().find(own) {
+            return Err(ConfigError::ReservedObject(object.id()));
+        }
+        objects.push(Box::new(server::object(&config.servers, config.version)));
+        let store = Store::new(objects, Registry::with(config.definitions), config.version)?;
+        let account = |account| Account::new(account, config.version);
+        Ok(Self {
+            endpoint_name: config.endpoint_name,
+            request_span: config.coap.transmission.max_transmit_wait(),
+            link: Link::new(config.coap, seed),
+            store,
+            accounts: config.servers.into_iter().map(account).collect(),
+            attributes: AttributeTable::default(),
+            observations: BTreeMap::new(),
+            timers: TimerTable::new(),
+            events: VecDeque::new(),
+            stopping: false,
+        })
+    }
+
+    /// Begins to register with all servers.
+    pub fn start(&mut self, now: Instant) {
+        self.stopping = false;
+        for account in 0..self.accounts.len() {
+            self.register_afresh(now, account);
+        }
+        self.drain(now);
+    }
+
+    /// De-registers from all servers; [`Event::Stopped`] tells when that is done, or given up.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.stopping = true;
+        for account in 0..self.accounts.len() {
+            self.deregister(now, account, None);
+        }
+        self.drain(now);
+        self.stop_if_done();
+    }
+
+    /// Says that the device has a new address: the client registers anew with all servers that it
+    /// is registered with or was about to, as it must without security (OMA LwM2M Transport 6.4).
+    pub fn rebind(&mut self, now: Instant) {
+        for account in 0..self.accounts.len() {
+            let busy = self.accounts.get(account).is_some_and(|account| {
+                !matches!(account.state, State::Idle | State::Disabled | State::Deregistering(_))
+            });
+            if busy {
+                self.register_afresh(now, account);
+            }
+        }
+        self.drain(now);
+    }
+
+    /// Sends an Update to a server now, if the client is registered there. A server that was given
+    /// up is registered with again.
+    pub fn update(&mut self, now: Instant, short_server_id: u16) {
+        let place = self.accounts.iter().position(|a| a.server() == short_server_id);
+        if let Some(account) = place {
+            let idle = self.accounts.get(account).is_some_and(|a| matches!(a.state, State::Idle));
+            if idle && !self.stopping {
+                self.register_afresh(now, account);
+            } else {
+                self.send_update(now, account);
+            }
+        }
+        self.drain(now);
+    }
+
+    /// Says that the application has changed what lives at `path`: observers learn of a new value,
+    /// and servers of object instances that have come or gone.
+    pub fn changed(&mut self, now: Instant, path: &Path) {
+        if path.depth() <= 2 {
+            self.synchronise(now);
+        }
+        self.report(now, path);
+        self.drain(now);
+    }
+
+    /// An object of the application as the type that it has; `None` if there is no such object or
+    /// it is of another type. Tell the engine of changes by [`Client::changed`].
+    pub fn object_mut<T: Object>(&mut self, id: u16) -> Option<&mut T> {
+        self.store.object_as(id)
+    }
+
+    /// How far the registration with a server has come; `None` for one that is not configured.
+    #[must_use]
+    pub fn registration_state(&self, short_server_id: u16) -> Option<RegistrationState> {
+        let place = self.accounts.iter().position(|a| a.server() == short_server_id)?;
+        let timer = self.timers.at(Timer::Account(place)).unwrap_or_default();
+        Some(match self.accounts.get(place)?.state {
+            State::Idle => RegistrationState::Idle,
+            State::Registering(_) => RegistrationState::Registering,
+            State::Waiting => RegistrationState::Waiting(timer),
+            State::Registered(_) => RegistrationState::Registered,
+            State::Deregistering(_) => RegistrationState::Deregistering,
+            State::Disabled => RegistrationState::Disabled(timer),
+        })
+    }
+
+    /// Works off what CoAP has to tell.
+    fn drain(&mut self, now: Instant) {
+        while let Some(event) = self.link.poll_event() {
+            match event {
+                coap::Event::Request { exchange, peer, request, token } => {
+                    let observer = Observer { peer, token };
+                    self.handle_request(now, exchange, observer, &request);
+                }
+                coap::Event::Response { id, response, .. } => {
+                    self.handle_answer(now, id, Ok(response));
+                }
+                coap::Event::Failed { id, reason, .. } => {
+                    self.handle_answer(now, id, Err(reason));
+                }
+                coap::Event::ObserverGone { observer, .. } => self.end_observation(observer),
+                _ => {}
+            }
+        }
+    }
+
+    /// The account of a peer.
+    pub(crate) fn account_of(&self, peer: PeerId) -> Option<usize> {
+        self.accounts.iter().position(|account| account.peer == Some(peer))
+    }
+
+    /// Whether a datagram may pass: answers always, requests from servers that are registered with,
+    /// and nothing from a server that disabled itself.
+    fn admits(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let same = |address: SocketAddr| {
+            SocketAddr::new(address.ip().to_canonical(), address.port()) == from
+        };
+        let Some(account) = self.accounts.iter().find(|a| same(a.config.address)) else {
+            return false;
+        };
+        match account.state {
+            State::Registered(_) => true,
+            State::Disabled => false,
+            _ => !MessageView::parse(datagram).is_ok_and(|message| message.code().is_request()),
+        }
+    }
+}
+
+impl Engine for Client {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        if self.admits(from, datagram) {
+            self.link.handle_datagram(now, from, datagram);
+            self.drain(now);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.link.handle_timeout(now);
+        self.drain(now);
+        while let Some(timer) = self.timers.pop_expired(now) {
+            match timer {
+                Timer::Account(account) => self.handle_account_timer(now, account),
+                Timer::Pmin(observer) | Timer::Epmax(observer) => self.evaluate(now, observer),
+                Timer::Pmax(observer) => self.notify_regularly(now, observer),
+            }
+        }
+        self.drain(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.link.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        [self.link.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}
+
+fn check_accounts(accounts: &[ServerAccount]) -> Result<(), ConfigError> {
+    for (place, account) in accounts.iter().enumerate() {
+        let id = account.short_server_id;
+        let mut others = accounts.iter().skip(place + 1);
+        let repeated = others.clone().any(|other| other.short_server_id == id);
+        if id == 0 || id == u16::MAX || repeated {
+            return Err(ConfigError::ShortServerId(id));
+        }
+        if let Some(other) = others.find(|other| other.address == account.address) {
+            return Err(ConfigError::SameAddress(id, other.short_server_id));
+        }
+    }
+    Ok(())
+}

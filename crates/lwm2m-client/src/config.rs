@@ -1,0 +1,159 @@
+//! Who the device is, and the servers it registers with.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use lwm2m_coap as coap;
+use lwm2m_core::{BindingMode, Version};
+use lwm2m_registry::ObjectDefinition;
+
+/// The configuration of a [`Client`](crate::Client).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The endpoint name, the query parameter `ep` of Register.
+    pub endpoint_name: String,
+    /// The version that Register names first; 1.1. A server that refuses it with 4.12 is asked
+    /// again with the next lower one.
+    pub version: Version,
+    /// The parameters of CoAP; bounds that suit a device.
+    pub coap: coap::Config,
+    /// The servers to register with, each with its own short server id.
+    pub servers: Vec<ServerAccount>,
+    /// Definitions of objects that the OMA registry does not have.
+    pub definitions: Vec<ObjectDefinition>,
+}
+
+/// A server and how to register with it: what OMA calls a Server Account, the instances of
+/// Security (0) and Server (1) that belong together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerAccount {
+    /// The Short Server ID, 1 to 65534 (/1/x/0).
+    pub short_server_id: u16,
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// The LwM2M Server URI (/0/x/0), by which the address was found.
+    pub uri: String,
+    /// The lifetime of the registration in seconds (/1/x/1); 0 never ends. 86,400.
+    pub lifetime: u32,
+    /// The transports offered (/1/x/7); U.
+    pub binding: BindingMode,
+    /// Whether the client asks for queue mode; no.
+    pub queue_mode: bool,
+    /// The Default Minimum Period in seconds (/1/x/2), if any.
+    pub pmin: Option<u32>,
+    /// The Default Maximum Period in seconds (/1/x/3), if any.
+    pub pmax: Option<u32>,
+    /// The Disable Timeout in seconds (/1/x/5); 86,400.
+    pub disable_timeout: u32,
+    /// Notification Storing When Disabled or Offline (/1/x/6); no.
+    pub notification_storing: bool,
+    /// Whether notifications are confirmable where the attribute `con` is silent; no.
+    pub confirmable_notifications: bool,
+    /// When to try again after a failed registration.
+    pub retry: Retry,
+}
+
+/// The registration retry resources of the Server object (OMA LwM2M Core 6.2.1.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retry {
+    /// Communication Retry Count (/1/x/17): attempts in a sequence; 5.
+    pub count: u32,
+    /// Communication Retry Timer (/1/x/18) in seconds: the wait after attempt n of a sequence is
+    /// this times 2^(n-1); 60.
+    pub timer: u32,
+    /// Communication Sequence Delay Timer (/1/x/19) in seconds between two sequences; 86,400.
+    /// [`u32::MAX`] means that no further sequence follows.
+    pub sequence_delay: u32,
+    /// Communication Sequence Retry Count (/1/x/20): sequences in all; 1.
+    pub sequence_count: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { count: 5, timer: 60, sequence_delay: 86_400, sequence_count: 1 }
+    }
+}
+
+impl Config {
+    /// A client of this name without servers.
+    #[must_use]
+    pub fn new(endpoint_name: impl Into<String>) -> Self {
+        Self {
+            endpoint_name: endpoint_name.into(),
+            version: Version::V1_1,
+            coap: device_coap(),
+            servers: Vec::new(),
+            definitions: Vec::new(),
+        }
+    }
+
+    /// Sets the version of LwM2M to begin with.
+    #[must_use]
+    pub const fn version(mut self, version: Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Adds a server to register with.
+    #[must_use]
+    pub fn server(mut self, account: ServerAccount) -> Self {
+        self.servers.push(account);
+        self
+    }
+
+    /// Adds the definition of an object that the OMA registry does not have.
+    #[must_use]
+    pub fn definition(mut self, definition: ObjectDefinition) -> Self {
+        self.definitions.push(definition);
+        self
+    }
+}
+
+impl ServerAccount {
+    /// A server with the defaults named at the fields, and `coap://` and the address as its URI.
+    #[must_use]
+    pub fn new(short_server_id: u16, address: SocketAddr) -> Self {
+        Self {
+            short_server_id,
+            address,
+            uri: format!("coap://{address}"),
+            lifetime: 86_400,
+            binding: BindingMode::U,
+            queue_mode: false,
+            pmin: None,
+            pmax: None,
+            disable_timeout: 86_400,
+            notification_storing: false,
+            confirmable_notifications: false,
+            retry: Retry::default(),
+        }
+    }
+
+    /// Sets the lifetime of the registration in seconds.
+    #[must_use]
+    pub const fn lifetime(mut self, seconds: u32) -> Self {
+        self.lifetime = seconds;
+        self
+    }
+}
+
+/// The defaults of the RFCs, with bounds for a device that talks to a few servers.
+fn device_coap() -> coap::Config {
+    coap::Config {
+        max_body: 64 << 10,
+        max_peers: 16,
+        max_pending_per_peer: 8,
+        max_exchanges: 32,
+        max_exchanges_per_peer: 16,
+        max_duplicates: 256,
+        max_duplicates_per_peer: 64,
+        max_reply_bytes: 256 << 10,
+        max_observers: 256,
+        max_observers_per_peer: 128,
+        max_assembly_total: 256 << 10,
+        max_assemblies_per_peer: 2,
+        max_served_total: 256 << 10,
+        ..coap::Config::default()
+    }
+}

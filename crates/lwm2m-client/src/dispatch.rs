@@ -1,0 +1,300 @@
+//! From a CoAP request to an operation and its answer (OMA LwM2M Transport 6.4.4 and 6.4.5).
+
+use crate::client::Client;
+use crate::error::Refusal;
+use crate::event::Event;
+use crate::objects::{HIDDEN, server};
+use crate::operations::write::Mode;
+use crate::operations::{attributes, create, delete, discover, execute, format, read, write};
+use crate::reporting::Observation;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use lwm2m_coap::{Code, ExchangeId, Observer, Request, Response};
+use lwm2m_codec::link;
+use lwm2m_core::path::PathError;
+use lwm2m_core::{Attributes, ContentFormat, Model, Path, Version};
+use lwm2m_time::Instant;
+
+/// A request of a registered server.
+struct Asked<'a> {
+    account: usize,
+    server: u16,
+    version: Version,
+    path: Path,
+    query: Vec<&'a [u8]>,
+    request: &'a Request,
+}
+
+/// What is left to do once the answer is on its way.
+enum Then {
+    Nothing,
+    /// Values at this path have changed.
+    Changed(Path),
+    /// Instances have come or gone; the values at this path with them.
+    Instances(Path),
+    /// Attributes at this path have changed.
+    Attributes,
+    /// An observation begins.
+    Observe(Observation),
+    /// A resource was executed.
+    Executed,
+}
+
+type Outcome = Result<(Response, Then), Refusal>;
+
+impl Client {
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Instant,
+        exchange: ExchangeId,
+        observer: Observer,
+        request: &Request,
+    ) {
+        let Some(account) = self.account_of(observer.peer) else { return };
+        let Some((server, version)) =
+            self.accounts.get(account).map(|account| (account.server(), account.version))
+        else {
+            return;
+        };
+        let query = request.options.uri_query().collect();
+        let asked = parse_path(request).map(|path| Asked {
+            account,
+            server,
+            version,
+            path,
+            query,
+            request,
+        });
+        let outcome = match &asked {
+            Ok(asked) => self.dispatch(now, asked),
+            Err(refusal) => Err(*refusal),
+        };
+        let (response, then) = match outcome {
+            Ok(done) => done,
+            Err(refusal) => (Response::new(refusal.code()), Then::Nothing),
+        };
+        let answered = self.link.coap().respond(now, exchange, response).is_ok();
+        if let Ok(asked) = asked {
+            self.follow_up(now, &asked, observer, then, answered);
+        }
+    }
+
+    fn dispatch(&mut self, now: Instant, asked: &Asked<'_>) -> Outcome {
+        if asked.path.object_id().is_some_and(|id| HIDDEN.contains(&id)) {
+            return Err(Refusal::Unauthorized);
+        }
+        match asked.request.code {
+            Code::GET if asked.accept() == Some(ContentFormat::LINK) => self.discover(asked),
+            Code::GET => self.read(now, asked),
+            Code::PUT if asked.writes_attributes() => self.write_attributes(asked),
+            Code::PUT => self.write(asked, Mode::Replace),
+            Code::POST => self.post(asked),
+            Code::DELETE => self.delete(asked),
+            _ => Err(Refusal::MethodNotAllowed),
+        }
+    }
+
+    fn post(&mut self, asked: &Asked<'_>) -> Outcome {
+        match *asked.path.ids() {
+            [object] => self.create(asked, object),
+            [_, _] => self.write(asked, Mode::PartialUpdate),
+            [object, _, resource] => {
+                let multiple = self.store.definitions().resource(object, resource);
+                let tree = matches!(
+                    asked.content_format(),
+                    Some(
+                        ContentFormat::TLV
+                            | ContentFormat::SENML_JSON
+                            | ContentFormat::SENML_CBOR
+                            | ContentFormat::LWM2M_CBOR
+                    )
+                );
+                if tree && multiple.is_some_and(|resource| resource.multiple) {
+                    self.write(asked, Mode::PartialUpdate)
+                } else {
+                    self.execute(asked)
+                }
+            }
+            _ => Err(Refusal::MethodNotAllowed),
+        }
+    }
+
+    /// Read, and Observe, which is a Read with more to come.
+    fn read(&mut self, now: Instant, asked: &Asked<'_>) -> Outcome {
+        let node = read::read(&mut self.store, &asked.path)?;
+        let format = format::choose(asked.version, asked.request.options.accept(), &node)?;
+        let payload = format::payload(format, &asked.path, &node)?;
+        let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
+        if asked.request.options.observe() != Some(0) {
+            return Ok((response, Then::Nothing));
+        }
+        let observation = Observation {
+            account: asked.account,
+            path: asked.path,
+            format,
+            own: self.own_attributes(asked)?,
+            last: node,
+            notified_at: now,
+        };
+        Ok((response.observe(), Then::Observe(observation)))
+    }
+
+    /// The attributes in the query of an Observe; a client before 1.2 refuses them.
+    fn own_attributes(&mut self, asked: &Asked<'_>) -> Result<Option<Attributes>, Refusal> {
+        if asked.query.is_empty() {
+            return Ok(None);
+        }
+        if asked.version < Version::V1_2 {
+            return Err(Refusal::BadRequest);
+        }
+        let parsed = attributes::parse(&mut self.store, &asked.path, asked.version, &asked.query)?;
+        Ok(Some(parsed.into_iter().collect()))
+    }
+
+    fn discover(&mut self, asked: &Asked<'_>) -> Outcome {
+        let depth = discover::depth(asked.version, &asked.query)?;
+        let asking = discover::Asking {
+            account: asked.account,
+            version: asked.version,
+            attributes: &self.attributes,
+        };
+        let links = discover::discover(&mut self.store, &asked.path, depth, &asking)?;
+        let response = Response::new(Code::CONTENT)
+            .content_format(ContentFormat::LINK.0)
+            .payload(link::write(&links));
+        Ok((response, Then::Nothing))
+    }
+
+    fn write_attributes(&mut self, asked: &Asked<'_>) -> Outcome {
+        let parsed = attributes::parse(&mut self.store, &asked.path, asked.version, &asked.query)?;
+        self.attributes.apply(asked.account, asked.path, &parsed);
+        Ok((Response::new(Code::CHANGED), Then::Attributes))
+    }
+
+    fn write(&mut self, asked: &Asked<'_>, mode: Mode) -> Outcome {
+        write::write(
+            &mut self.store,
+            &asked.path,
+            mode,
+            asked.version,
+            asked.request.options.content_format(),
+            &asked.request.payload,
+        )?;
+        let (server, path) = (asked.server, asked.path);
+        self.events.push_back(Event::Written { server, path });
+        Ok((Response::new(Code::CHANGED), Then::Changed(path)))
+    }
+
+    fn execute(&mut self, asked: &Asked<'_>) -> Outcome {
+        let arguments = execute::execute(
+            &mut self.store,
+            &asked.path,
+            asked.request.options.content_format(),
+            &asked.request.payload,
+        )?;
+        let (server, path) = (asked.server, asked.path);
+        self.events.push_back(Event::Executed { server, path, arguments });
+        Ok((Response::new(Code::CHANGED), Then::Executed))
+    }
+
+    fn create(&mut self, asked: &Asked<'_>, object: u16) -> Outcome {
+        let created = create::create(
+            &mut self.store,
+            object,
+            asked.version,
+            asked.request.options.content_format(),
+            &asked.request.payload,
+        )?;
+        let mut response = Response::new(Code::CREATED);
+        for id in &created.instances {
+            if created.chosen {
+                response = response
+                    .location_segment(&object.to_string())
+                    .location_segment(&id.to_string());
+            }
+            let path = Path::instance(object, *id);
+            self.events.push_back(Event::Created { server: asked.server, path });
+        }
+        Ok((response, Then::Instances(asked.path)))
+    }
+
+    fn delete(&mut self, asked: &Asked<'_>) -> Outcome {
+        let (server, path) = (asked.server, asked.path);
+        delete::delete(&mut self.store, &path)?;
+        let response = Response::new(Code::DELETED);
+        self.attributes.remove_below(&path);
+        if path.depth() == 4 {
+            self.events.push_back(Event::Written { server, path });
+            return Ok((response, Then::Changed(path)));
+        }
+        self.events.push_back(Event::Deleted { server, path });
+        Ok((response, Then::Instances(path)))
+    }
+
+    fn follow_up(
+        &mut self,
+        now: Instant,
+        asked: &Asked<'_>,
+        observer: Observer,
+        then: Then,
+        answered: bool,
+    ) {
+        match then {
+            Then::Nothing => {}
+            Then::Observe(observation) if answered => {
+                self.begin_observation(observer, observation);
+            }
+            Then::Observe(_) => {}
+            Then::Attributes => self.attributes_changed(now, asked.account, &asked.path),
+            Then::Changed(path) => {
+                if path.object_id() == Some(server::ID) {
+                    self.synchronise(now);
+                }
+                self.report(now, &path);
+            }
+            Then::Instances(path) => {
+                self.synchronise(now);
+                self.report(now, &path);
+            }
+            Then::Executed => self.executed(now, &asked.path),
+        }
+    }
+
+    /// The executables of the Server object are the client's own.
+    fn executed(&mut self, now: Instant, path: &Path) {
+        match *path.ids() {
+            [server::ID, instance, server::UPDATE_TRIGGER] => {
+                self.send_update(now, instance.into());
+            }
+            [server::ID, instance, server::DISABLE] => self.disable(now, instance),
+            _ => {}
+        }
+    }
+}
+
+impl Asked<'_> {
+    fn accept(&self) -> Option<ContentFormat> {
+        self.request.options.accept().map(ContentFormat)
+    }
+
+    fn content_format(&self) -> Option<ContentFormat> {
+        self.request.options.content_format().map(|number| ContentFormat(number).canonical())
+    }
+
+    /// A PUT with a query and nothing else.
+    fn writes_attributes(&self) -> bool {
+        !self.query.is_empty()
+            && self.request.payload.is_empty()
+            && self.request.options.content_format().is_none()
+    }
+}
+
+/// The path of a request. What is no path of LwM2M does not exist here; more ids than a path may
+/// have break the rules of addressing.
+fn parse_path(request: &Request) -> Result<Path, Refusal> {
+    let segments = request.options.uri_path().filter(|segment| !segment.is_empty());
+    Path::from_segments(segments).map_err(|error| match error {
+        PathError::TooLong => Refusal::MethodNotAllowed,
+        _ => Refusal::NotFound,
+    })
+}

@@ -1,0 +1,96 @@
+//! What may be wrong with a configuration, and how an operation is refused.
+
+use lwm2m_coap::{Code, FailReason};
+use lwm2m_core::Path;
+
+/// Why a client cannot be made of a configuration and its objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Two accounts have the same short server id, or one has 0 or 65535.
+    #[error("short server id {0} is used twice or is not one of 1 to 65534")]
+    ShortServerId(u16),
+    /// Two accounts have the same address, so that requests could not be told apart.
+    #[error("the servers {0} and {1} have the same address; give each its own")]
+    SameAddress(u16, u16),
+    /// Two objects have the same id.
+    #[error("object {0} is given twice; one object holds all of its instances")]
+    DuplicateObject(u16),
+    /// The objects 0 and 1 are made from the accounts, and 21 and 23 hold credentials.
+    #[error("object {0} is the client's own; describe servers in the accounts")]
+    ReservedObject(u16),
+    /// Neither the OMA registry nor the configuration defines the object in this version.
+    #[error("object {0} has no definition in its version; add one to the configuration")]
+    UndefinedObject(u16),
+    /// An object that every client has is missing: Device (3).
+    #[error("every client has object {0}, but it was not given")]
+    MissingObject(u16),
+    /// A mandatory resource is missing.
+    #[error("{0} is mandatory but not there; set it when the object is made")]
+    MissingResource(Path),
+    /// A single-instance object has an instance other than 0.
+    #[error("{0} cannot be: the object has no instance but 0")]
+    SingleInstance(Path),
+}
+
+/// Why an operation of a server is not done; each goes with a CoAP code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// 4.00: the request, or a value in it, is wrong.
+    #[error("the request or a value in it is wrong")]
+    BadRequest,
+    /// 4.01: the server has no right to it.
+    #[error("the server has no right to this")]
+    Unauthorized,
+    /// 4.04: the target does not exist.
+    #[error("the target does not exist")]
+    NotFound,
+    /// 4.05: the target does not offer this operation.
+    #[error("the target does not offer this operation")]
+    MethodNotAllowed,
+    /// 4.06: the format that was asked for cannot carry the target.
+    #[error("the format that was asked for cannot carry the target")]
+    NotAcceptable,
+    /// 4.15: the payload is in a format that is not supported here.
+    #[error("the payload is in a format that is not supported here")]
+    UnsupportedContentFormat,
+    /// 5.00: the device failed.
+    #[error("the device failed")]
+    Internal,
+    /// 5.03: the device cannot do it now.
+    #[error("the device cannot do it now")]
+    Unavailable,
+}
+
+impl Refusal {
+    /// The code of the answer.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::BadRequest => Code::BAD_REQUEST,
+            Self::Unauthorized => Code::UNAUTHORIZED,
+            Self::NotFound => Code::NOT_FOUND,
+            Self::MethodNotAllowed => Code::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => Code::NOT_ACCEPTABLE,
+            Self::UnsupportedContentFormat => Code::UNSUPPORTED_CONTENT_FORMAT,
+            Self::Internal => Code::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => Code::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// Why a registration failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// The server answered with an error.
+    #[error("the server refused with {0}")]
+    Refused(Code),
+    /// The server did not answer.
+    #[error("no answer: {0}")]
+    NoAnswer(FailReason),
+    /// The request could not be sent; a bound of the CoAP configuration is too small.
+    #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
+    NotSent,
+}

@@ -1,0 +1,91 @@
+//! What the client tells its application.
+
+use crate::error::RegistrationError;
+use alloc::string::String;
+use lwm2m_core::{Arguments, Path};
+use lwm2m_time::Instant;
+
+/// Something that happened. Servers are named by their short server id.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The server accepted the registration.
+    Registered {
+        /// The server.
+        server: u16,
+        /// Where the registration is on the server, such as `/rd/5a3f`.
+        location: String,
+    },
+    /// The server accepted an Update.
+    Updated {
+        /// The server.
+        server: u16,
+    },
+    /// A registration or Update failed.
+    RegistrationFailed {
+        /// The server.
+        server: u16,
+        /// Why.
+        reason: RegistrationError,
+        /// When the next attempt is made; `None` if there is none.
+        retry_at: Option<Instant>,
+    },
+    /// The registration has ended: the client shuts down, or the server disabled it.
+    Deregistered {
+        /// The server.
+        server: u16,
+    },
+    /// A server executed a resource.
+    Executed {
+        /// The server.
+        server: u16,
+        /// The resource.
+        path: Path,
+        /// The arguments.
+        arguments: Arguments,
+    },
+    /// A server wrote an instance, resource or resource instance, or deleted a resource instance.
+    Written {
+        /// The server.
+        server: u16,
+        /// What it wrote to.
+        path: Path,
+    },
+    /// A server created an object instance.
+    Created {
+        /// The server.
+        server: u16,
+        /// The new instance.
+        path: Path,
+    },
+    /// A server deleted an object instance.
+    Deleted {
+        /// The server.
+        server: u16,
+        /// The instance that was.
+        path: Path,
+    },
+    /// A server began to observe.
+    Observed {
+        /// The server.
+        server: u16,
+        /// What it observes.
+        path: Path,
+    },
+    /// An observation has ended.
+    ObservationEnded {
+        /// The server.
+        server: u16,
+        /// What it observed.
+        path: Path,
+    },
+    /// A notification was sent.
+    Notified {
+        /// The server.
+        server: u16,
+        /// What it observes.
+        path: Path,
+    },
+    /// The shutdown is complete.
+    Stopped,
+}

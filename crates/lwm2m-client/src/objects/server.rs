@@ -1,0 +1,149 @@
+//! Object 1, LwM2M Server: one instance an account (OMA LwM2M Core, Appendix E.2).
+
+use crate::config::ServerAccount;
+use crate::instances::Instances;
+use crate::objects::store::Store;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+use lwm2m_core::{BindingMode, ObjectInstance, Resource, Value, Version};
+
+pub(crate) const ID: u16 = 1;
+pub(crate) const LIFETIME: u16 = 1;
+pub(crate) const PMIN: u16 = 2;
+pub(crate) const PMAX: u16 = 3;
+pub(crate) const DISABLE: u16 = 4;
+pub(crate) const DISABLE_TIMEOUT: u16 = 5;
+pub(crate) const BINDING: u16 = 7;
+pub(crate) const UPDATE_TRIGGER: u16 = 8;
+const RETRY_COUNT: u16 = 17;
+const RETRY_TIMER: u16 = 18;
+const SEQUENCE_DELAY: u16 = 19;
+const SEQUENCE_COUNT: u16 = 20;
+const CONFIRMABLE: u16 = 26;
+
+/// The object with an instance for each account, in their order.
+pub(crate) fn object<'a>(
+    accounts: impl IntoIterator<Item = &'a ServerAccount>,
+    version: Version,
+) -> Instances {
+    // What executing them does is the client's own business; it sees to it after the answer.
+    let object = Instances::new(ID)
+        .fixed()
+        .on_execute(DISABLE, |_, _| Ok(()))
+        .on_execute(UPDATE_TRIGGER, |_, _| Ok(()))
+        .optional(PMIN)
+        .optional(PMAX)
+        .on_write(move |_, values| match acceptable(values, version) {
+            true => Ok(()),
+            false => Err(crate::Refusal::BadRequest),
+        });
+    let numbered = (0u16..).zip(accounts);
+    numbered.fold(object, |object, (id, account)| object.instance(id, |_| values(account, version)))
+}
+
+fn values(account: &ServerAccount, version: Version) -> ObjectInstance {
+    let mut binding = account.binding.to_string();
+    if account.queue_mode && version == Version::V1_0 {
+        // LwM2M 1.0 writes queue mode behind the letter U or S.
+        let place = usize::from(!binding.is_empty());
+        binding.insert(place, 'Q');
+    }
+    let mut values = ObjectInstance::default()
+        .with(0, i64::from(account.short_server_id))
+        .with(LIFETIME, i64::from(account.lifetime))
+        .with(DISABLE_TIMEOUT, i64::from(account.disable_timeout))
+        .with(6, account.notification_storing)
+        .with(BINDING, binding)
+        .with(RETRY_COUNT, u64::from(account.retry.count))
+        .with(RETRY_TIMER, u64::from(account.retry.timer))
+        .with(SEQUENCE_DELAY, u64::from(account.retry.sequence_delay))
+        .with(SEQUENCE_COUNT, u64::from(account.retry.sequence_count))
+        .with(CONFIRMABLE, i64::from(account.confirmable_notifications));
+    for (resource, period) in [(PMIN, account.pmin), (PMAX, account.pmax)] {
+        if let Some(period) = period {
+            values = values.with(resource, i64::from(period));
+        }
+    }
+    values
+}
+
+/// What the definition cannot tell: periods are not negative, and the binding is one.
+fn acceptable(values: &ObjectInstance, version: Version) -> bool {
+    values.resources.iter().all(|(id, resource)| match (*id, resource) {
+        (LIFETIME | PMIN | PMAX | DISABLE_TIMEOUT, Resource::Single(Value::Integer(seconds))) => {
+            u32::try_from(*seconds).is_ok()
+        }
+        (BINDING, Resource::Single(Value::String(text))) => {
+            BindingMode::parse(text, version).is_ok()
+        }
+        _ => true,
+    })
+}
+
+/// The values of one instance, as the client itself needs them.
+pub(crate) struct Settings<'a> {
+    store: &'a mut Store,
+    instance: u16,
+}
+
+impl<'a> Settings<'a> {
+    pub(crate) const fn of(store: &'a mut Store, instance: u16) -> Self {
+        Self { store, instance }
+    }
+
+    fn value(&mut self, resource: u16) -> Option<Value> {
+        match self.store.object(ID)?.read(self.instance, resource).ok()? {
+            Resource::Single(value) => Some(value),
+            Resource::Multiple(_) => None,
+        }
+    }
+
+    fn number(&mut self, resource: u16) -> Option<u32> {
+        match self.value(resource)? {
+            Value::Integer(number) => u32::try_from(number).ok(),
+            Value::UnsignedInteger(number) => Some(u32::try_from(number).unwrap_or(u32::MAX)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn lifetime(&mut self) -> u32 {
+        self.number(LIFETIME).unwrap_or(86_400)
+    }
+
+    pub(crate) fn binding(&mut self) -> String {
+        match self.value(BINDING) {
+            Some(Value::String(text)) => text,
+            _ => BindingMode::U.to_string(),
+        }
+    }
+
+    pub(crate) fn disable_timeout(&mut self) -> Duration {
+        seconds(self.number(DISABLE_TIMEOUT).unwrap_or(86_400))
+    }
+
+    pub(crate) fn pmin(&mut self) -> Option<u32> {
+        self.number(PMIN)
+    }
+
+    pub(crate) fn pmax(&mut self) -> Option<u32> {
+        self.number(PMAX)
+    }
+
+    pub(crate) fn confirmable(&mut self) -> bool {
+        self.number(CONFIRMABLE) == Some(1)
+    }
+
+    pub(crate) fn retry(&mut self) -> crate::Retry {
+        let default = crate::Retry::default();
+        crate::Retry {
+            count: self.number(RETRY_COUNT).unwrap_or(default.count),
+            timer: self.number(RETRY_TIMER).unwrap_or(default.timer),
+            sequence_delay: self.number(SEQUENCE_DELAY).unwrap_or(default.sequence_delay),
+            sequence_count: self.number(SEQUENCE_COUNT).unwrap_or(default.sequence_count),
+        }
+    }
+}
+
+pub(crate) const fn seconds(number: u32) -> Duration {
+    Duration::from_secs(number as u64)
+}

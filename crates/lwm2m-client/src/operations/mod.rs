@@ -1,0 +1,13 @@
+//! The operations of device management on the objects (OMA LwM2M Core 6.3).
+//!
+//! Each is a function of the [store](crate::objects::store) that either does all that was asked,
+//! or refuses and changes nothing. What a definition forbids never reaches an object.
+
+pub(crate) mod attributes;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod discover;
+pub(crate) mod execute;
+pub(crate) mod format;
+pub(crate) mod read;
+pub(crate) mod write;

@@ -1,0 +1,359 @@
+//! Register, Update and De-register with each server (OMA LwM2M Core 6.2).
+
+use crate::account::{
+    Attempts, Deregistering, Offer, Registered, Registering, State, lower, update_after,
+};
+use crate::client::{Client, Timer};
+use crate::error::RegistrationError;
+use crate::event::Event;
+use crate::objects::server::{Settings, seconds};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use lwm2m_coap::{Code, FailReason, Request, RequestId, Response};
+use lwm2m_codec::link;
+use lwm2m_core::{ContentFormat, Version};
+use lwm2m_time::Instant;
+
+type Answer = Result<Response, FailReason>;
+
+impl Client {
+    /// Registers with a server as if nothing had been before.
+    pub(crate) fn register_afresh(&mut self, now: Instant, account: usize) {
+        if let Some(state) = self.accounts.get_mut(account) {
+            state.attempts = Attempts::FIRST;
+        }
+        self.register(now, account);
+    }
+
+    fn register(&mut self, now: Instant, account: usize) {
+        self.abandon(account);
+        let Some(offer) = self.offer(account) else { return };
+        let Some(request) = self.register_request(account, &offer) else { return };
+        let state = match self.send(now, account, request) {
+            Some(request) => State::Registering(Registering { request, offer }),
+            None => {
+                return self.registration_failed(now, account, RegistrationError::NotSent, None);
+            }
+        };
+        self.set_state(account, state);
+    }
+
+    fn register_request(&self, account: usize, offer: &Offer) -> Option<Request> {
+        let account = self.accounts.get(account)?;
+        let request = Request::post()
+            .path(["rd"])
+            .content_format(ContentFormat::LINK.0)
+            .query(&format!("ep={}", self.endpoint_name))
+            .query(&format!("lt={}", offer.lifetime))
+            .query(&format!("lwm2m={}", account.version))
+            .query(&format!("b={}", offer.binding))
+            .payload(offer.links.clone());
+        // LwM2M 1.0 has queue mode in the binding.
+        let queue = account.config.queue_mode && account.version != Version::V1_0;
+        Some(if queue { request.query("Q") } else { request })
+    }
+
+    /// What a server should know of this client.
+    fn offer(&mut self, account: usize) -> Option<Offer> {
+        let version = self.accounts.get(account)?.version;
+        let instance = u16::try_from(account).ok()?;
+        let links = link::write(&self.store.links(version));
+        let mut settings = Settings::of(&mut self.store, instance);
+        Some(Offer { lifetime: settings.lifetime(), binding: settings.binding(), links })
+    }
+
+    /// Ends requests and observations of a server, and its timer.
+    fn abandon(&mut self, account: usize) {
+        self.timers.cancel(Timer::Account(account));
+        let pending = match self.accounts.get(account).map(|account| &account.state) {
+            Some(State::Registering(state)) => Some(state.request),
+            Some(State::Registered(state)) => state.update.as_ref().map(|(id, _)| *id),
+            Some(State::Deregistering(state)) => Some(state.request),
+            _ => None,
+        };
+        if let Some(request) = pending {
+            self.link.coap().cancel(request);
+        }
+        self.end_observations_of(account);
+    }
+
+    fn set_state(&mut self, account: usize, state: State) {
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.state = state;
+        }
+    }
+
+    fn send(&mut self, now: Instant, account: usize, request: Request) -> Option<RequestId> {
+        let account = self.accounts.get_mut(account)?;
+        if account.peer.is_none() {
+            account.peer = self.link.connect(account.config.address);
+            account.peer.into_iter().for_each(|peer| self.link.hold(peer));
+        }
+        self.link.coap().request(now, account.peer?, request).ok()
+    }
+
+    fn server(&self, account: usize) -> u16 {
+        self.accounts.get(account).map_or(0, |account| account.server())
+    }
+
+    /// An answer to one of our requests, or none.
+    pub(crate) fn handle_answer(&mut self, now: Instant, id: RequestId, answer: Answer) {
+        let expects = |state: &State| match state {
+            State::Registering(state) => state.request == id,
+            State::Registered(state) => state.update.as_ref().is_some_and(|(own, _)| *own == id),
+            State::Deregistering(state) => state.request == id,
+            _ => false,
+        };
+        let Some(account) = self.accounts.iter().position(|a| expects(&a.state)) else { return };
+        let state = self.accounts.get_mut(account);
+        let Some(state) = state.map(|a| core::mem::replace(&mut a.state, State::Idle)) else {
+            return;
+        };
+        match state {
+            State::Registering(state) => self.register_answered(now, account, state, answer),
+            State::Registered(state) => self.update_answered(now, account, state, answer),
+            State::Deregistering(state) => self.deregistered(account, &state),
+            State::Idle | State::Waiting | State::Disabled => {}
+        }
+    }
+
+    fn register_answered(
+        &mut self,
+        now: Instant,
+        account: usize,
+        state: Registering,
+        answer: Answer,
+    ) {
+        let response = match answer {
+            Ok(response) => response,
+            Err(reason) => {
+                let reason = RegistrationError::NoAnswer(reason);
+                return self.registration_failed(now, account, reason, None);
+            }
+        };
+        match response.code {
+            Code::CREATED => self.registered(now, account, state.offer, &response),
+            Code::PRECONDITION_FAILED if self.step_down(account) => self.register(now, account),
+            code => {
+                let reason = RegistrationError::Refused(code);
+                self.registration_failed(now, account, reason, retry_after(&response));
+            }
+        }
+    }
+
+    /// Takes the next lower version; `false` if there is none.
+    fn step_down(&mut self, account: usize) -> bool {
+        let Some(account) = self.accounts.get_mut(account) else { return false };
+        let Some(version) = lower(account.version) else { return false };
+        account.version = version;
+        true
+    }
+
+    fn registered(&mut self, now: Instant, account: usize, known: Offer, response: &Response) {
+        let text = |segment: &[u8]| String::from_utf8_lossy(segment).into_owned();
+        let location: Vec<String> = response.options.location_path().map(text).collect();
+        let server = self.server(account);
+        self.events
+            .push_back(Event::Registered { server, location: format!("/{}", location.join("/")) });
+        let state = Registered { location, known, update: None, again: false };
+        self.set_state(account, State::Registered(state));
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.attempts = Attempts::FIRST;
+        }
+        self.schedule_update(now, account);
+        // Something may have changed while the request was under way.
+        self.synchronise_one(now, account);
+    }
+
+    fn schedule_update(&mut self, now: Instant, account: usize) {
+        let Some(State::Registered(state)) = self.accounts.get(account).map(|a| &a.state) else {
+            return;
+        };
+        let timer = Timer::Account(account);
+        match update_after(state.known.lifetime, self.request_span) {
+            Some(wait) => self.timers.set(timer, now + wait),
+            None => drop(self.timers.cancel(timer)),
+        }
+    }
+
+    fn registration_failed(
+        &mut self,
+        now: Instant,
+        account: usize,
+        reason: RegistrationError,
+        at_least: Option<Duration>,
+    ) {
+        let instance = u16::try_from(account).unwrap_or(u16::MAX);
+        let retry = Settings::of(&mut self.store, instance).retry();
+        let Some(state) = self.accounts.get_mut(account) else { return };
+        let wait = state.attempts.failed(&retry).map(|wait| at_least.unwrap_or(wait));
+        let retry_at = wait.map(|wait| now + wait);
+        state.state = if retry_at.is_some() { State::Waiting } else { State::Idle };
+        if let Some(at) = retry_at {
+            self.timers.set(Timer::Account(account), at);
+        }
+        let server = self.server(account);
+        self.events.push_back(Event::RegistrationFailed { server, reason, retry_at });
+        self.stop_if_done();
+    }
+
+    pub(crate) fn handle_account_timer(&mut self, now: Instant, account: usize) {
+        match self.accounts.get(account).map(|account| &account.state) {
+            Some(State::Registered(_)) => self.send_update(now, account),
+            Some(State::Waiting) => self.register(now, account),
+            Some(State::Disabled | State::Deregistering(_)) => self.register_afresh(now, account),
+            _ => {}
+        }
+    }
+
+    /// Tells every server what it does not know yet.
+    pub(crate) fn synchronise(&mut self, now: Instant) {
+        for account in 0..self.accounts.len() {
+            self.synchronise_one(now, account);
+        }
+    }
+
+    fn synchronise_one(&mut self, now: Instant, account: usize) {
+        let offer = self.offer(account);
+        let Some(State::Registered(state)) = self.accounts.get(account).map(|a| &a.state) else {
+            return;
+        };
+        let told = state.update.as_ref().map_or(&state.known, |(_, offer)| offer);
+        if offer.is_some_and(|offer| offer != *told) {
+            self.send_update(now, account);
+        }
+    }
+
+    /// Sends an Update with what has changed, or one after that which is under way.
+    pub(crate) fn send_update(&mut self, now: Instant, account: usize) {
+        let Some(offer) = self.offer(account) else { return };
+        let Some(State::Registered(state)) = self.accounts.get_mut(account).map(|a| &mut a.state)
+        else {
+            return;
+        };
+        if state.update.is_some() {
+            state.again = true;
+            return;
+        }
+        let request = update_request(state, &offer);
+        match self.send(now, account, request) {
+            Some(id) => {
+                if let Some(State::Registered(state)) =
+                    self.accounts.get_mut(account).map(|account| &mut account.state)
+                {
+                    state.update = Some((id, offer));
+                }
+            }
+            None => self.registration_failed(now, account, RegistrationError::NotSent, None),
+        }
+    }
+
+    fn update_answered(
+        &mut self,
+        now: Instant,
+        account: usize,
+        mut state: Registered,
+        answer: Answer,
+    ) {
+        let server = self.server(account);
+        let reason = match answer {
+            Ok(response) if response.code == Code::CHANGED => {
+                if let Some((_, offer)) = state.update.take() {
+                    state.known = offer;
+                }
+                let again = core::mem::take(&mut state.again);
+                self.set_state(account, State::Registered(state));
+                self.events.push_back(Event::Updated { server });
+                self.schedule_update(now, account);
+                return if again {
+                    self.send_update(now, account)
+                };
+            }
+            Ok(response) if response.code == Code::SERVICE_UNAVAILABLE => {
+                state.update = None;
+                self.set_state(account, State::Registered(state));
+                let at = now + retry_after(&response).unwrap_or_default();
+                self.timers.set(Timer::Account(account), at);
+                return;
+            }
+            Ok(response) => RegistrationError::Refused(response.code),
+            Err(reason) => RegistrationError::NoAnswer(reason),
+        };
+        // The server does not know this client any more, or cannot be reached at this address.
+        self.events.push_back(Event::RegistrationFailed { server, reason, retry_at: Some(now) });
+        self.register_afresh(now, account);
+    }
+
+    /// Sends De-register; `disabled_for` brings a new registration after that time.
+    pub(crate) fn deregister(
+        &mut self,
+        now: Instant,
+        account: usize,
+        disabled_for: Option<Duration>,
+    ) {
+        let location = match self.accounts.get(account).map(|account| &account.state) {
+            Some(State::Registered(state)) => Some(state.location.clone()),
+            _ => None,
+        };
+        self.abandon(account);
+        let request =
+            location.and_then(|location| self.send(now, account, Request::delete().path(location)));
+        if let Some(wait) = disabled_for {
+            self.timers.set(Timer::Account(account), now + wait);
+        }
+        let disabled = disabled_for.is_some();
+        self.set_state(
+            account,
+            match (request, disabled) {
+                (Some(request), _) => State::Deregistering(Deregistering { request, disabled }),
+                (None, true) => State::Disabled,
+                (None, false) => State::Idle,
+            },
+        );
+    }
+
+    /// Whatever the server answered: for this client the registration is over.
+    fn deregistered(&mut self, account: usize, state: &Deregistering) {
+        let next = if state.disabled { State::Disabled } else { State::Idle };
+        self.set_state(account, next);
+        let server = self.server(account);
+        self.events.push_back(Event::Deregistered { server });
+        self.stop_if_done();
+    }
+
+    pub(crate) fn stop_if_done(&mut self) {
+        let done = self.accounts.iter().all(|a| matches!(a.state, State::Idle));
+        if self.stopping && done {
+            self.stopping = false;
+            self.events.push_back(Event::Stopped);
+        }
+    }
+
+    /// The server asked to be left alone (/1/x/4).
+    pub(crate) fn disable(&mut self, now: Instant, instance: u16) {
+        let timeout = Settings::of(&mut self.store, instance).disable_timeout();
+        self.deregister(now, instance.into(), Some(timeout));
+    }
+}
+
+fn update_request(state: &Registered, offer: &Offer) -> Request {
+    let mut request = Request::post().path(&state.location);
+    if offer.lifetime != state.known.lifetime {
+        request = request.query(&format!("lt={}", offer.lifetime));
+    }
+    if offer.binding != state.known.binding {
+        request = request.query(&format!("b={}", offer.binding));
+    }
+    if offer.links != state.known.links {
+        request = request.content_format(ContentFormat::LINK.0).payload(offer.links.clone());
+    }
+    request
+}
+
+/// When a server that is overloaded (5.03) wants to be asked again; 60 s if it does not say.
+fn retry_after(response: &Response) -> Option<Duration> {
+    (response.code == Code::SERVICE_UNAVAILABLE)
+        .then(|| seconds(response.options.max_age().unwrap_or(60)))
+}
