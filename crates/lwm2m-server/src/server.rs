@@ -1,18 +1,18 @@
 //! The engine: registrations, operations and observations over one [`Link`].
 
+mod management;
+mod registration;
+
 use crate::config::Config;
-use crate::downlink::{self, Downlink, Expected};
-use crate::error::{Invalid, OperationError, SendError};
-use crate::event::{DeregistrationReason, Event, ObservationEnd};
+use crate::downlink::{self, Downlink};
+use crate::error::SendError;
+use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observation, Observations};
-use crate::operation::{Operation, OperationId, Response};
+use crate::operation::{Operation, OperationId};
 use crate::pending::{Pending, PendingOperations};
-use crate::rd::{self, Command, Refusal};
-use crate::registration::parse::{Register, UpdateRequest};
-use crate::registration::{Registration, Update};
-use crate::table::{Entry, Key, Table};
+use crate::registration::Registration;
+use crate::table::{Key, Table};
 use crate::validate;
-use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId};
 use lwm2m_core::Path;
 use lwm2m_link::{Engine, Link, Transmit};
 use lwm2m_registry::Registry;
@@ -137,30 +137,6 @@ impl Server {
         usize::from(ended)
     }
 
-    fn check_room(&self, key: Key, path: &Path, expected: Expected) -> Result<(), SendError> {
-        let new = matches!(expected, Expected::Observation(_))
-            && self.observations.get(key, path).is_none();
-        if new && self.observations.of(key).count() >= self.config.max_observations {
-            return Err(SendError::TooManyObservations);
-        }
-        Ok(())
-    }
-
-    fn cancel_actively(
-        &mut self,
-        now: Instant,
-        key: Key,
-        path: &Path,
-    ) -> Result<(RequestId, Expected), SendError> {
-        let observation = *self.observations.get(key, path).ok_or(Invalid::NotObserved(*path))?;
-        let id = self.link.coap().cancel_observation(now, observation.id.0)?;
-        self.observations.remove(key, path);
-        self.tell_observation_ended(key, path, ObservationEnd::Cancelled);
-        Ok((id, Expected::Node(observation.format)))
-    }
-
-    // --- CoAP events ----------------------------------------------------------------------------
-
     fn handle_coap_events(&mut self, now: Instant) {
         while let Some(event) = self.link.poll_event() {
             match event {
@@ -179,252 +155,6 @@ impl Server {
                 // Nobody observes this server.
                 _ => {}
             }
-        }
-    }
-
-    fn handle_response(&mut self, id: RequestId, response: &lwm2m_coap::Response) {
-        let Some(Pending { key, path, expected }) = self.pending.remove(id) else { return };
-        let Some(entry) = self.table.get(key) else { return };
-        let registration = Arc::clone(&entry.registration);
-        let registry = &self.config.registry;
-        let result = downlink::response(expected, &path, &registration, registry, response);
-        self.note_effect(id, key, path, expected, response);
-        let endpoint = registration.endpoint.clone();
-        self.events.push_back(Event::Completed { id: OperationId(id), endpoint, result });
-    }
-
-    /// What a successful answer changes in the server's own view of the device.
-    fn note_effect(
-        &mut self,
-        id: RequestId,
-        key: Key,
-        path: Path,
-        expected: Expected,
-        response: &lwm2m_coap::Response,
-    ) {
-        match expected {
-            Expected::Observation(format) => {
-                let observation = Observation { path, format, id: OperationId(id) };
-                self.note_observation(key, observation, response);
-            }
-            Expected::Created(instance) if response.code.is_success() => {
-                self.note_created(key, &path, instance, response);
-            }
-            Expected::Deleted if response.code.is_success() && path.depth() == 2 => {
-                if let Some(entry) = self.table.get_mut(key) {
-                    Arc::make_mut(&mut entry.registration).remove_instance(&path);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// An answer with Observe begins the observation, in place of an earlier one of that path.
-    /// One with a value but without Observe tells that there is none.
-    fn note_observation(
-        &mut self,
-        key: Key,
-        observation: Observation,
-        response: &lwm2m_coap::Response,
-    ) {
-        if !response.code.is_success() {
-            return;
-        }
-        if response.options.observe().is_none() {
-            self.end_observation(key, &observation.path, ObservationEnd::Ended(response.code));
-        } else if let Some(replaced) = self.observations.insert(key, observation) {
-            self.link.coap().cancel(replaced.id.0);
-        }
-    }
-
-    fn note_created(
-        &mut self,
-        key: Key,
-        object: &Path,
-        instance: Option<u16>,
-        response: &lwm2m_coap::Response,
-    ) {
-        let Some(entry) = self.table.get_mut(key) else { return };
-        let told = downlink::location(object, &entry.registration, response);
-        let chosen = instance.and_then(|id| object.child(id).ok());
-        if let Some(path) = told.or(chosen) {
-            Arc::make_mut(&mut entry.registration).add_instance(&path);
-        }
-    }
-
-    fn handle_notification(&mut self, id: RequestId, response: &lwm2m_coap::Response) {
-        let Some((key, observation)) = self.observations.of_request(id) else { return };
-        let Some(entry) = self.table.get(key) else { return };
-        let registration = Arc::clone(&entry.registration);
-        let path = observation.path;
-        if response.code.is_success() {
-            let registry = &self.config.registry;
-            let result =
-                downlink::node(observation.format, &path, &registration, registry, response);
-            self.events.push_back(Event::Notification { registration, path, result });
-        }
-        if !response.code.is_success() || response.options.observe().is_none() {
-            self.end_observation(key, &path, ObservationEnd::Ended(response.code));
-        }
-    }
-
-    fn handle_failure(&mut self, id: RequestId, reason: FailReason) {
-        let error = match reason {
-            FailReason::Timeout => OperationError::Timeout,
-            FailReason::Reset => OperationError::Reset,
-            FailReason::Cancelled => OperationError::Cancelled,
-            reason => OperationError::Protocol(reason),
-        };
-        self.fail(id, error);
-    }
-
-    fn fail(&mut self, id: RequestId, error: OperationError) {
-        let Some(pending) = self.pending.remove(id) else { return };
-        let Some(entry) = self.table.get(pending.key) else { return };
-        let endpoint = entry.registration.endpoint.clone();
-        let result: Result<Response, _> = Err(error);
-        self.events.push_back(Event::Completed { id: OperationId(id), endpoint, result });
-    }
-
-    fn end_observation(&mut self, key: Key, path: &Path, reason: ObservationEnd) -> bool {
-        let Some(observation) = self.observations.remove(key, path) else { return false };
-        self.link.coap().cancel(observation.id.0);
-        self.tell_observation_ended(key, path, reason);
-        true
-    }
-
-    fn end_observations(&mut self, key: Key, reason: ObservationEnd) {
-        let paths: Vec<_> = self.observations.of(key).map(|observation| observation.path).collect();
-        for path in paths {
-            self.end_observation(key, &path, reason);
-        }
-    }
-
-    fn tell_observation_ended(&mut self, key: Key, path: &Path, reason: ObservationEnd) {
-        let Some(entry) = self.table.get(key) else { return };
-        let endpoint = entry.registration.endpoint.clone();
-        self.events.push_back(Event::ObservationEnded { endpoint, path: *path, reason });
-    }
-
-    // --- the registration interface ---------------------------------------------------------------
-
-    fn handle_request(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        request: &Request,
-    ) -> lwm2m_coap::Response {
-        let done = rd::command(request, &self.config).and_then(|command| match command {
-            Command::Register(register) => self.register(now, peer, *register),
-            Command::Update(key, update) => self.update(now, peer, key, *update),
-            Command::Deregister(key) => self.deregister(peer, key),
-        });
-        done.unwrap_or_else(Refusal::response)
-    }
-
-    fn register(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        register: Register,
-    ) -> Result<lwm2m_coap::Response, Refusal> {
-        let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
-        let identity = self.link.identity(peer).cloned().ok_or(Refusal::Full)?;
-        match self.registration(&register.endpoint) {
-            Some(known) if known.identity != identity => return Err(Refusal::Identity),
-            None if self.table.len() >= self.config.max_registrations => return Err(Refusal::Full),
-            _ => {}
-        }
-        if let Some(key) = self.table.key_of(&register.endpoint) {
-            self.remove(key, DeregistrationReason::Replaced);
-        }
-        let key = self.table.fresh_key();
-        let registration = Arc::new(register.into_registration(key, address, identity, now));
-        self.link.hold(peer);
-        self.table.insert(key, Entry { registration: Arc::clone(&registration), peer });
-        let id = registration.id.clone();
-        self.events.push_back(Event::Registered(registration));
-        let response = lwm2m_coap::Response::new(Code::CREATED);
-        Ok(response.location_segment("rd").location_segment(&id))
-    }
-
-    /// An Update may come from a new address, with the identity that registered. For plain CoAP
-    /// that is anyone who knows the id: it cannot be guessed, and who can read it on the way can
-    /// forge addresses as well. To refuse would cut off every device behind an address
-    /// translator, which cannot know that its address has changed.
-    fn update(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        key: Key,
-        request: UpdateRequest,
-    ) -> Result<lwm2m_coap::Response, Refusal> {
-        let entry = self.known_to(peer, key)?;
-        let (old_peer, old_address) = (entry.peer, entry.registration.address);
-        let parameters = request.parameters(entry.registration.version)?;
-        let address = self.link.peer_address(peer).ok_or(Refusal::NotFound)?;
-        let moved_from = (old_peer != peer).then_some(old_address);
-        let Some(entry) = self.table.get_mut(key) else { return Err(Refusal::NotFound) };
-        let registration = Arc::make_mut(&mut entry.registration);
-        let update = registration.apply(parameters, request.list, moved_from);
-        registration.address = address;
-        registration.updated_at = now;
-        self.table.restart_lifetime(key);
-        if moved_from.is_some() {
-            self.move_to(key, peer, old_peer);
-        }
-        self.tell_updated(key, update);
-        Ok(lwm2m_coap::Response::new(Code::CHANGED))
-    }
-
-    fn tell_updated(&mut self, key: Key, update: Update) {
-        if let Some(entry) = self.table.get(key) {
-            let registration = Arc::clone(&entry.registration);
-            self.events.push_back(Event::Updated { registration, update });
-        }
-    }
-
-    /// Requests under way go on at the old address, which may still work; observations cannot,
-    /// because CoAP recognises notifications by their source.
-    fn move_to(&mut self, key: Key, peer: PeerId, old_peer: PeerId) {
-        self.end_observations(key, ObservationEnd::Moved);
-        if let Some(entry) = self.table.get_mut(key) {
-            entry.peer = peer;
-            self.link.hold(peer);
-            self.link.release(old_peer);
-        }
-    }
-
-    fn deregister(&mut self, peer: PeerId, key: Key) -> Result<lwm2m_coap::Response, Refusal> {
-        self.known_to(peer, key)?;
-        self.remove(key, DeregistrationReason::Removed);
-        Ok(lwm2m_coap::Response::new(Code::DELETED))
-    }
-
-    /// The registration, if `peer` has proven the identity that it belongs to. Others are told
-    /// that there is none.
-    fn known_to(&self, peer: PeerId, key: Key) -> Result<&Entry, Refusal> {
-        let entry = self.table.get(key).ok_or(Refusal::NotFound)?;
-        let same = self.link.identity(peer) == Some(&entry.registration.identity);
-        same.then_some(entry).ok_or(Refusal::NotFound)
-    }
-
-    /// Ends a registration, with all that depends on it.
-    fn remove(&mut self, key: Key, reason: DeregistrationReason) {
-        for id in self.pending.of(key) {
-            self.link.coap().cancel(id);
-            self.fail(id, OperationError::Deregistered);
-        }
-        self.end_observations(key, ObservationEnd::Deregistered);
-        if let Some(Entry { registration, peer }) = self.table.remove(key) {
-            self.link.release(peer);
-            self.events.push_back(Event::Deregistered { registration, reason });
-        }
-    }
-
-    fn expire(&mut self, now: Instant) {
-        while let Some(key) = self.table.pop_expired(now) {
-            self.remove(key, DeregistrationReason::Expired);
         }
     }
 }

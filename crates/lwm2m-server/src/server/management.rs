@@ -1,0 +1,167 @@
+//! Answers of devices, and their notifications.
+
+use super::Server;
+use crate::downlink::{self, Expected};
+use crate::error::{Invalid, OperationError, SendError};
+use crate::event::{Event, ObservationEnd};
+use crate::observation::Observation;
+use crate::operation::OperationId;
+use crate::pending::Pending;
+use crate::table::Key;
+use lwm2m_coap::{FailReason, RequestId, Response};
+use lwm2m_core::Path;
+use lwm2m_time::Instant;
+use std::sync::Arc;
+
+impl Server {
+    pub(super) fn check_room(
+        &self,
+        key: Key,
+        path: &Path,
+        expected: Expected,
+    ) -> Result<(), SendError> {
+        let new = matches!(expected, Expected::Observation(_))
+            && self.observations.get(key, path).is_none();
+        if new && self.observations.of(key).count() >= self.config.max_observations {
+            return Err(SendError::TooManyObservations);
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel_actively(
+        &mut self,
+        now: Instant,
+        key: Key,
+        path: &Path,
+    ) -> Result<(RequestId, Expected), SendError> {
+        let observation = *self.observations.get(key, path).ok_or(Invalid::NotObserved(*path))?;
+        let id = self.link.coap().cancel_observation(now, observation.id.0)?;
+        self.observations.remove(key, path);
+        self.tell_observation_ended(key, path, ObservationEnd::Cancelled);
+        Ok((id, Expected::Node(observation.format)))
+    }
+
+    pub(super) fn handle_response(&mut self, id: RequestId, response: &Response) {
+        let Some(Pending { key, path, expected }) = self.pending.remove(id) else { return };
+        let Some(entry) = self.table.get(key) else { return };
+        let registration = Arc::clone(&entry.registration);
+        let registry = &self.config.registry;
+        let result = downlink::response(expected, &path, &registration, registry, response);
+        self.note_effect(id, key, path, expected, response);
+        let endpoint = registration.endpoint.clone();
+        self.events.push_back(Event::Completed { id: OperationId(id), endpoint, result });
+    }
+
+    /// What a successful answer changes in the server's own view of the device.
+    fn note_effect(
+        &mut self,
+        id: RequestId,
+        key: Key,
+        path: Path,
+        expected: Expected,
+        response: &Response,
+    ) {
+        match expected {
+            Expected::Observation(format) => {
+                let observation = Observation { path, format, id: OperationId(id) };
+                self.note_observation(key, observation, response);
+            }
+            Expected::Created(instance) if response.code.is_success() => {
+                self.note_created(key, &path, instance, response);
+            }
+            Expected::Deleted if response.code.is_success() && path.depth() == 2 => {
+                if let Some(entry) = self.table.get_mut(key) {
+                    Arc::make_mut(&mut entry.registration).remove_instance(&path);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An answer with Observe begins the observation, in place of an earlier one of that path.
+    /// One with a value but without Observe tells that there is none.
+    fn note_observation(&mut self, key: Key, observation: Observation, response: &Response) {
+        if !response.code.is_success() {
+            return;
+        }
+        if response.options.observe().is_none() {
+            self.end_observation(key, &observation.path, ObservationEnd::Ended(response.code));
+        } else if let Some(replaced) = self.observations.insert(key, observation) {
+            self.link.coap().cancel(replaced.id.0);
+        }
+    }
+
+    fn note_created(
+        &mut self,
+        key: Key,
+        object: &Path,
+        instance: Option<u16>,
+        response: &Response,
+    ) {
+        let Some(entry) = self.table.get_mut(key) else { return };
+        let told = downlink::location(object, &entry.registration, response);
+        let chosen = instance.and_then(|id| object.child(id).ok());
+        if let Some(path) = told.or(chosen) {
+            Arc::make_mut(&mut entry.registration).add_instance(&path);
+        }
+    }
+
+    pub(super) fn handle_notification(&mut self, id: RequestId, response: &Response) {
+        let Some((key, observation)) = self.observations.of_request(id) else { return };
+        let Some(entry) = self.table.get(key) else { return };
+        let registration = Arc::clone(&entry.registration);
+        let path = observation.path;
+        if response.code.is_success() {
+            let registry = &self.config.registry;
+            let result =
+                downlink::node(observation.format, &path, &registration, registry, response);
+            self.events.push_back(Event::Notification { registration, path, result });
+        }
+        if !response.code.is_success() || response.options.observe().is_none() {
+            self.end_observation(key, &path, ObservationEnd::Ended(response.code));
+        }
+    }
+
+    pub(super) fn handle_failure(&mut self, id: RequestId, reason: FailReason) {
+        let error = match reason {
+            FailReason::Timeout => OperationError::Timeout,
+            FailReason::Reset => OperationError::Reset,
+            FailReason::Cancelled => OperationError::Cancelled,
+            reason => OperationError::Protocol(reason),
+        };
+        self.fail(id, error);
+    }
+
+    pub(super) fn fail(&mut self, id: RequestId, error: OperationError) {
+        let Some(pending) = self.pending.remove(id) else { return };
+        let Some(entry) = self.table.get(pending.key) else { return };
+        let endpoint = entry.registration.endpoint.clone();
+        let result = Err(error);
+        self.events.push_back(Event::Completed { id: OperationId(id), endpoint, result });
+    }
+
+    pub(super) fn end_observation(
+        &mut self,
+        key: Key,
+        path: &Path,
+        reason: ObservationEnd,
+    ) -> bool {
+        let Some(observation) = self.observations.remove(key, path) else { return false };
+        self.link.coap().cancel(observation.id.0);
+        self.tell_observation_ended(key, path, reason);
+        true
+    }
+
+    pub(super) fn end_observations(&mut self, key: Key, reason: ObservationEnd) {
+        let paths: Vec<_> = self.observations.of(key).map(|observation| observation.path).collect();
+        for path in paths {
+            self.end_observation(key, &path, reason);
+        }
+    }
+
+    fn tell_observation_ended(&mut self, key: Key, path: &Path, reason: ObservationEnd) {
+        let Some(entry) = self.table.get(key) else { return };
+        let endpoint = entry.registration.endpoint.clone();
+        self.events.push_back(Event::ObservationEnded { endpoint, path: *path, reason });
+    }
+}

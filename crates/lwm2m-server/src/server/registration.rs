@@ -1,0 +1,134 @@
+//! The registration interface: what a device may change in the table of registrations.
+
+use super::Server;
+use crate::error::OperationError;
+use crate::event::{DeregistrationReason, Event, ObservationEnd};
+use crate::rd::{self, Command, Refusal};
+use crate::registration::Update;
+use crate::registration::parse::{Register, UpdateRequest};
+use crate::table::{Entry, Key};
+use lwm2m_coap::{Code, PeerId, Request, Response};
+use lwm2m_time::Instant;
+use std::sync::Arc;
+
+impl Server {
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        request: &Request,
+    ) -> Response {
+        let done = rd::command(request, &self.config).and_then(|command| match command {
+            Command::Register(register) => self.register(now, peer, *register),
+            Command::Update(key, update) => self.update(now, peer, key, *update),
+            Command::Deregister(key) => self.deregister(peer, key),
+        });
+        done.unwrap_or_else(Refusal::response)
+    }
+
+    fn register(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        register: Register,
+    ) -> Result<Response, Refusal> {
+        let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
+        let identity = self.link.identity(peer).cloned().ok_or(Refusal::Full)?;
+        match self.registration(&register.endpoint) {
+            Some(known) if known.identity != identity => return Err(Refusal::Identity),
+            None if self.table.len() >= self.config.max_registrations => return Err(Refusal::Full),
+            _ => {}
+        }
+        if let Some(key) = self.table.key_of(&register.endpoint) {
+            self.remove(key, DeregistrationReason::Replaced);
+        }
+        let key = self.table.fresh_key();
+        let registration = Arc::new(register.into_registration(key, address, identity, now));
+        self.link.hold(peer);
+        self.table.insert(key, Entry { registration: Arc::clone(&registration), peer });
+        let id = registration.id.clone();
+        self.events.push_back(Event::Registered(registration));
+        let response = Response::new(Code::CREATED);
+        Ok(response.location_segment("rd").location_segment(&id))
+    }
+
+    /// An Update may come from a new address, with the identity that registered. For plain CoAP
+    /// that is anyone who knows the id: it cannot be guessed, and who can read it on the way can
+    /// forge addresses as well. To refuse would cut off every device behind an address
+    /// translator, which cannot know that its address has changed.
+    fn update(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        key: Key,
+        request: UpdateRequest,
+    ) -> Result<Response, Refusal> {
+        let entry = self.known_to(peer, key)?;
+        let (old_peer, old_address) = (entry.peer, entry.registration.address);
+        let parameters = request.parameters(entry.registration.version)?;
+        let address = self.link.peer_address(peer).ok_or(Refusal::NotFound)?;
+        let moved_from = (old_peer != peer).then_some(old_address);
+        let Some(entry) = self.table.get_mut(key) else { return Err(Refusal::NotFound) };
+        let registration = Arc::make_mut(&mut entry.registration);
+        let update = registration.apply(parameters, request.list, moved_from);
+        registration.address = address;
+        registration.updated_at = now;
+        self.table.restart_lifetime(key);
+        if moved_from.is_some() {
+            self.move_to(key, peer, old_peer);
+        }
+        self.tell_updated(key, update);
+        Ok(Response::new(Code::CHANGED))
+    }
+
+    fn tell_updated(&mut self, key: Key, update: Update) {
+        if let Some(entry) = self.table.get(key) {
+            let registration = Arc::clone(&entry.registration);
+            self.events.push_back(Event::Updated { registration, update });
+        }
+    }
+
+    /// Requests under way go on at the old address, which may still work; observations cannot,
+    /// because CoAP recognises notifications by their source.
+    fn move_to(&mut self, key: Key, peer: PeerId, old_peer: PeerId) {
+        self.end_observations(key, ObservationEnd::Moved);
+        if let Some(entry) = self.table.get_mut(key) {
+            entry.peer = peer;
+            self.link.hold(peer);
+            self.link.release(old_peer);
+        }
+    }
+
+    fn deregister(&mut self, peer: PeerId, key: Key) -> Result<Response, Refusal> {
+        self.known_to(peer, key)?;
+        self.remove(key, DeregistrationReason::Removed);
+        Ok(Response::new(Code::DELETED))
+    }
+
+    /// The registration, if `peer` has proven the identity that it belongs to. Others are told
+    /// that there is none.
+    fn known_to(&self, peer: PeerId, key: Key) -> Result<&Entry, Refusal> {
+        let entry = self.table.get(key).ok_or(Refusal::NotFound)?;
+        let same = self.link.identity(peer) == Some(&entry.registration.identity);
+        same.then_some(entry).ok_or(Refusal::NotFound)
+    }
+
+    /// Ends a registration, with all that depends on it.
+    fn remove(&mut self, key: Key, reason: DeregistrationReason) {
+        for id in self.pending.of(key) {
+            self.link.coap().cancel(id);
+            self.fail(id, OperationError::Deregistered);
+        }
+        self.end_observations(key, ObservationEnd::Deregistered);
+        if let Some(Entry { registration, peer }) = self.table.remove(key) {
+            self.link.release(peer);
+            self.events.push_back(Event::Deregistered { registration, reason });
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some(key) = self.table.pop_expired(now) {
+            self.remove(key, DeregistrationReason::Expired);
+        }
+    }
+}
