@@ -243,3 +243,43 @@ pub(crate) async fn list() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_coap::PeerId;
+    use lwm2m_core::Path;
+    use std::time::Duration;
+
+    #[test]
+    fn what_went_wrong_with_an_operation_decides_the_status() {
+        use OperationError::{Cancelled, Deregistered, Reset, Timeout};
+        let busy = SendError::Coap(CoapError::TooManyPending(PeerId(1)));
+        let table = [
+            (SendError::UnknownEndpoint.into(), 404, "unknown-endpoint"),
+            (SendError::Invalid(Invalid::NotObserved(Path::ROOT)).into(), 404, "not-observed"),
+            (SendError::Invalid(Invalid::NoAttributes).into(), 400, "not-sent"),
+            (SendError::Coap(CoapError::BodyTooLarge).into(), 400, "not-sent"),
+            (busy.into(), 503, "busy"),
+            (SendError::TooManyObservations.into(), 503, "busy"),
+            (Timeout.into(), 504, "no-answer"),
+            (RequestError::Elapsed(Duration::from_secs(1)), 504, "no-answer"),
+            (Reset.into(), 500, "bad-answer"),
+            (Cancelled.into(), 500, "given-up"),
+            (Deregistered.into(), 500, "given-up"),
+            (Closed.into(), 503, "closed"),
+        ];
+        for (error, status, name) in table {
+            let error = ApiError::request("peer", error);
+            let (found, kind, _) = error.kind().parts();
+            assert_eq!((found.as_u16(), kind), (status, name), "{error}");
+            assert_eq!(error.into_response().status(), found);
+        }
+    }
+
+    #[test]
+    fn each_sort_of_problem_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = Kind::ALL.map(|kind| kind.parts().1).into();
+        assert_eq!(names.len(), Kind::ALL.len());
+    }
+}

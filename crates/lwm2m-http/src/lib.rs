@@ -29,8 +29,9 @@
 //! The API has no users or passwords: bind it to the loopback interface, or put a proxy that
 //! authenticates in front. Browsers are kept from being misused for requests that other web pages
 //! start: CORS is closed, and requests whose `Sec-Fetch-Site` or `Origin` names another origin get
-//! 403, whatever their method or content type. [`ApiConfig::hosts`] closes the way around that by
-//! foreign names for this server's address (DNS rebinding).
+//! 403, whatever their content type; browsers send `Origin` with all that can change something.
+//! [`ApiConfig::hosts`] closes the way around that by foreign names for this server's address (DNS
+//! rebinding).
 //!
 //! ```no_run
 //! # async fn run() -> std::io::Result<()> {

@@ -7,9 +7,12 @@
 //! - `Sec-Fetch-Site`, where present, must be `same-origin` or `none` (typed into the address bar);
 //! - else `Origin`, where present, must name the host in `Host`.
 //!
-//! The rule is the same for all methods, because even reading makes a battery-powered device
-//! send. Programs that are no browsers send neither header and pass. Against names that an
-//! attacker points at this server's address (DNS rebinding), set
+//! All browsers send `Origin` with every POST, PUT and DELETE, so nothing can be changed from a
+//! foreign page. The rule holds for GET as well, because even reading makes a battery-powered
+//! device send; but where a browser reaches this server by plain HTTP and not on the loopback
+//! interface, it marks an image or a link with neither header, so such a read goes through,
+//! without its answer being readable. Programs that are no browsers send neither header and pass.
+//! Against names that an attacker points at this server's address (DNS rebinding), set
 //! [`ApiConfig::hosts`](crate::ApiConfig::hosts).
 
 use crate::error::ApiError;
