@@ -1,7 +1,7 @@
 //! Addresses, peers and identities over one CoAP endpoint.
 
 use crate::engine::Transmit;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
 use lwm2m_coap::{Config, Endpoint, Event, PeerId};
 use lwm2m_time::Instant;
@@ -24,6 +24,8 @@ pub struct Link {
     coap: Endpoint,
     peers: BTreeMap<PeerId, Peer>,
     by_address: BTreeMap<SocketAddr, PeerId>,
+    /// Peers to forget once what is to be sent to them has been polled.
+    unused: BTreeSet<PeerId>,
     next_id: u64,
     max_peers: usize,
     refused: u64,
@@ -45,6 +47,7 @@ impl Link {
             coap: Endpoint::new(config, seed),
             peers: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            unused: BTreeSet::new(),
             next_id: 0,
             refused: 0,
         }
@@ -66,13 +69,16 @@ impl Link {
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        loop {
-            let transmit = self.coap.poll_transmit()?;
+        while let Some(transmit) = self.coap.poll_transmit() {
             // A peer that was forgotten meanwhile has nowhere to send to.
             if let Some(peer) = self.peers.get(&transmit.peer) {
                 return Some(Transmit { to: peer.address, payload: transmit.payload });
             }
         }
+        while let Some(peer) = self.unused.pop_first() {
+            self.forget_if_unused(peer);
+        }
+        None
     }
 
     /// When [`Link::handle_timeout`] wants to be called.
@@ -85,7 +91,10 @@ impl Link {
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             match self.coap.poll_event()? {
-                Event::PeerIdle { peer } => self.forget_if_unused(peer),
+                Event::PeerIdle { peer } => {
+                    // A Reset may still have to go to it.
+                    self.unused.insert(peer);
+                }
                 event => return Some(event),
             }
         }
@@ -108,7 +117,7 @@ impl Link {
     pub fn release(&mut self, peer: PeerId) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.holds = state.holds.saturating_sub(1);
-            self.forget_if_unused(peer);
+            self.unused.insert(peer);
         }
     }
 
@@ -163,5 +172,34 @@ impl Link {
                 self.by_address.remove(&state.address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stranger_is_answered_and_then_forgotten() {
+        let mut link = Link::new(Config::default(), [0; 32]);
+        let stranger = SocketAddr::from(([192, 0, 2, 7], 5683));
+        link.handle_datagram(Instant::ZERO, stranger, &[0x40, 0, 0x12, 0x34]);
+        assert_eq!(link.poll_event(), None);
+        let reset = link.poll_transmit().unwrap();
+        assert_eq!((reset.to, &reset.payload[..]), (stranger, &[0x70, 0, 0x12, 0x34][..]));
+        assert_eq!(link.poll_transmit(), None);
+        assert_eq!(link.peer_count(), 0);
+    }
+
+    #[test]
+    fn held_peer_stays_until_it_is_released() {
+        let mut link = Link::new(Config::default(), [0; 32]);
+        let peer = link.connect(SocketAddr::from(([192, 0, 2, 7], 5683))).unwrap();
+        link.hold(peer);
+        assert_eq!(link.poll_transmit(), None);
+        assert_eq!(link.peer_count(), 1);
+        link.release(peer);
+        assert_eq!(link.poll_transmit(), None);
+        assert_eq!(link.peer_count(), 0);
     }
 }
