@@ -2,6 +2,7 @@
 
 use crate::DecodeError;
 use lwm2m_core::Path;
+use lwm2m_core::path::MAX_ID;
 use lwm2m_senml::Name;
 
 /// The instance id in Create that leaves the choice to the client (OMA LwM2M Core 1.2.1, 6.3.4).
@@ -25,7 +26,7 @@ impl Ids {
         bytes.try_for_each(|byte| {
             let id = match (current, byte) {
                 (Some(id), b'/') => {
-                    ids = ids.child(id)?;
+                    ids.push(id)?;
                     None
                 }
                 (None, digit) => Some(u16::from(value_of(digit)?)),
@@ -39,16 +40,20 @@ impl Ids {
             Some(())
         })?;
         match current {
-            Some(id) => ids.child(id),
+            Some(id) => ids.push(id).map(|()| ids),
             None => Some(ids).filter(|ids| ids.count == 0 && !ids.relative),
         }
     }
 
     /// These ids and one more.
     pub(crate) fn child(mut self, id: u16) -> Option<Self> {
+        self.push(id).map(|()| self)
+    }
+
+    fn push(&mut self, id: u16) -> Option<()> {
         *self.ids.get_mut(self.count)? = id;
         self.count += 1;
-        Some(self)
+        Some(())
     }
 
     fn as_slice(&self) -> &[u16] {
@@ -56,7 +61,18 @@ impl Ids {
     }
 
     pub(crate) fn path(&self) -> Option<Path> {
-        Path::from_ids(self.as_slice()).ok()
+        if self.as_slice().contains(&MAX_ID) {
+            return None;
+        }
+        // At once, not id by id: that takes a quarter of the time of a record.
+        let [object, instance, resource, ri] = self.ids;
+        Some(match self.count {
+            0 => Path::ROOT,
+            1 => Path::object(object),
+            2 => Path::instance(object, instance),
+            3 => Path::resource(object, instance, resource),
+            _ => Path::resource_instance(object, instance, resource, ri),
+        })
     }
 
     /// The instance id, if there is one, and the ids of resource and resource instance, of a value
