@@ -167,10 +167,11 @@ impl Link {
 
     fn forget_if_unused(&mut self, peer: PeerId) {
         let unused = self.peers.get(&peer).is_some_and(|state| state.holds == 0);
-        if unused && self.coap.is_idle(peer) {
-            if let Some(state) = self.peers.remove(&peer) {
-                self.by_address.remove(&state.address);
-            }
+        if unused
+            && self.coap.is_idle(peer)
+            && let Some(state) = self.peers.remove(&peer)
+        {
+            self.by_address.remove(&state.address);
         }
     }
 }
