@@ -119,7 +119,12 @@ impl Device {
     pub fn stop(&mut self) -> Result<(), Error> {
         match self.kind {
             Kind::Ours => self.process.terminate(),
-            Kind::Leshan => self.process.close(),
+            Kind::Leshan => {
+                // It does not deregister before it knows that it is registered.
+                let word = |line: &str| line.starts_with("registered").then_some(());
+                self.process.wait_for("registered", word)?;
+                self.process.close()
+            }
         }
     }
 }
