@@ -27,6 +27,7 @@ use crate::event::{Event, FailReason};
 use crate::message::{Code, Options, Token};
 use crate::messaging::{Messaging, Refused};
 use crate::peer::{Observer, PeerId, RequestId};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use bodies::Bodies;
@@ -73,7 +74,7 @@ pub(crate) struct Exchanges {
     // As server.
     /// Requests that wait for the application; the first is the oldest.
     waiting: BTreeMap<u64, Waiting>,
-    observers: HashMap<Observer, Observing>,
+    observers: HashMap<Observer, Box<Observing>>,
     bodies: Bodies,
     pub(crate) events: VecDeque<Event>,
     /// Peers that may have lost their last state.

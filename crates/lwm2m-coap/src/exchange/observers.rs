@@ -10,6 +10,7 @@ use crate::message::OptionNumber;
 use crate::messaging::{Delivery, Messaging, Owner};
 use crate::peer::Observer;
 use crate::response::Response;
+use alloc::boxed::Box;
 use lwm2m_time::Instant;
 
 /// An observation that a peer holds on this endpoint.
@@ -82,7 +83,7 @@ impl Exchanges {
             confirmed_at: now,
             latest: Latest::Settled,
         };
-        self.observers.insert(observer, observing);
+        self.observers.insert(observer, Box::new(observing));
         self.with_peer(observer.peer, |peer| peer.observed_by.push(observer.token));
     }
 

@@ -24,7 +24,9 @@ macro_rules! options {
                 }
             }
 
-            const fn name(self) -> Option<&'static str> {
+            /// The name in its standard; `None` for an option that this crate does not know.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($text),)*
                     _ => None,

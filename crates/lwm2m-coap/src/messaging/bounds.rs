@@ -1,7 +1,6 @@
 //! How much is remembered, in total and of each peer.
 
 use super::Messaging;
-use super::peer::Peer;
 use crate::peer::PeerId;
 use lwm2m_time::Instant;
 
@@ -50,7 +49,7 @@ impl Messaging {
     /// Looks at a peer that holds nothing not before it may be forgotten; `false` if that is when
     /// it is looked at anyway.
     fn postpone(&mut self, now: Instant, peer: PeerId) -> bool {
-        let at = self.peers.get(&peer).map_or(now, Peer::quiet_at);
+        let at = self.peers.get(&peer).map_or(now, |peer| peer.quiet_at());
         let postponed = self.expiries.at(peer).is_some_and(|before| before < at);
         if postponed {
             self.expiries.set(peer, at);

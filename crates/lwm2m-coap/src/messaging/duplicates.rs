@@ -82,6 +82,11 @@ impl Duplicates {
         reply: Reply,
     ) -> (usize, usize) {
         let stale = self.position(message_id).map(|position| self.remove(position));
+        if self.ids.is_empty() {
+            // Most peers send one message and then none for long.
+            self.ids.reserve_exact(1);
+            self.entries.reserve_exact(1);
+        }
         self.ids.push_back(message_id);
         self.entries.push_back(Entry { expires, reply });
         stale.map_or((0, 0), |bytes| (1, bytes))

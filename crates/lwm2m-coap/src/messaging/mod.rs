@@ -18,6 +18,7 @@ use crate::event::Transmit;
 use crate::message::{MessageBuilder, MessageType};
 use crate::peer::PeerId;
 use crate::statistics::Statistics;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -41,7 +42,8 @@ enum Timer {
 pub(crate) struct Messaging {
     config: Config,
     random: ChaCha20Rng,
-    peers: HashMap<PeerId, Peer>,
+    /// Boxed, so that the table stays small while it is half empty and when it grows.
+    peers: HashMap<PeerId, Box<Peer>>,
     timers: TimerTable<Timer>,
     /// For each peer, when to look again at what can be forgotten.
     expiries: TimerTable<PeerId>,
@@ -386,10 +388,10 @@ impl Messaging {
                 return None;
             }
             let first_message_id = self.random.next_u32() as u16;
-            self.peers.insert(id, Peer::new(first_message_id, now));
+            self.peers.insert(id, Box::new(Peer::new(first_message_id, now)));
             self.expiries.set(id, now + self.config.transmission.non_lifetime);
         }
-        self.peers.get_mut(&id)
+        self.peers.get_mut(&id).map(|peer| &mut **peer)
     }
 
     fn message_id(&mut self, now: Instant, peer: PeerId) -> Result<u16, Refused> {
