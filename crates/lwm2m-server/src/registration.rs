@@ -127,6 +127,7 @@ impl Registration {
             object.is_some_and(|id| UNLISTED.contains(&id))
         };
         self.links = sent.into_iter().filter(|link| !secret(link)).collect();
+        self.links.shrink_to_fit();
         self.objects = objects;
         self.content_formats = content_formats;
         self.root_path = root_path;

@@ -86,6 +86,13 @@ impl Server {
         self.table.key_of(endpoint).into_iter().flat_map(|key| self.observations.of(key))
     }
 
+    /// The number of remote addresses about which state is held: registered devices, and others
+    /// for as long as CoAP remembers their messages.
+    #[must_use]
+    pub fn peer_count(&self) -> usize {
+        self.link.peer_count()
+    }
+
     /// The counters of CoAP.
     #[must_use]
     pub fn statistics(&mut self) -> &lwm2m_coap::Statistics {

@@ -3,7 +3,9 @@
 use crate::bed::{Bed, LIST, device, update};
 use crate::observe::observed;
 use lwm2m_coap::Code;
-use lwm2m_server::{DeregistrationReason, Event};
+use lwm2m_core::Path;
+use lwm2m_link::Engine;
+use lwm2m_server::{DeregistrationReason, Event, Operation};
 use std::time::Duration;
 
 // proves: REG-16
@@ -43,5 +45,19 @@ fn nothing_is_left_of_devices_that_are_gone() {
     }
     bed.pass(Duration::from_secs(1_000));
     assert_eq!(bed.server.registrations().count(), 0);
-    assert_eq!(lwm2m_link::Engine::poll_timeout(&bed.server), None, "no timer is left");
+    assert_eq!(bed.server.peer_count(), 0);
+    assert_eq!(bed.server.poll_timeout(), None, "no timer is left");
+}
+
+#[test]
+fn a_silent_device_stays_known_at_its_address() {
+    let mut bed = Bed::new();
+    let location = bed.registered(0, "a");
+    bed.pass(Duration::from_secs(3_600));
+    assert_eq!(bed.server.peer_count(), 1);
+    let (_, read) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
+    assert_eq!(read.to, device(0));
+    bed.ask(device(0), update(&location, ""));
+    let Some(Event::Updated { update: said, .. }) = bed.events.back() else { panic!("{location}") };
+    assert_eq!(said.moved_from, None);
 }

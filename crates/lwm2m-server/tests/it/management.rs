@@ -132,9 +132,11 @@ fn a_created_instance_is_known_at_once() {
     assert_eq!(bed.content(id), Content::Created(Some(Path::instance(16, 2))));
     assert_eq!(instances(&bed, 16), [2, 7]);
 
-    let (_, request) = bed.order("a", created(None));
+    let (id, request) = bed.order("a", created(None));
     let foreign = Response::new(Code::CREATED).location_segment("3").location_segment("2");
     bed.answer(&request, foreign);
+    assert_eq!(bed.content(id), Content::Created(None));
+    assert_eq!(instances(&bed, 3), [0]);
     let (_, request) = bed.order("a", created(Some(9)));
     bed.answer(&request, Response::new(Code::BAD_REQUEST));
     assert_eq!(instances(&bed, 16), [2, 7]);

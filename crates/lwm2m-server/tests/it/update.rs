@@ -91,6 +91,9 @@ fn requests_follow_the_device_to_its_new_address() {
         event,
         Event::ObservationEnded { reason: ObservationEnd::Moved, .. }
     )));
-    let (_, read) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
+    let (id, read) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
     assert_eq!(read.to, device(1));
+    bed.server.cancel(id);
+    bed.pass(Duration::from_secs(300));
+    assert_eq!(bed.server.peer_count(), 1, "the old address is forgotten");
 }
