@@ -4,7 +4,7 @@ mod convert;
 mod demo;
 
 use clap::{Parser, Subcommand};
-use lwm2m_daemon::{Failure, exit};
+use lwm2m_daemon::exit;
 use std::process::ExitCode;
 
 /// LwM2M on the command line.
@@ -31,5 +31,5 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),
         Command::Encode(arguments) => convert::run(&arguments, convert::Direction::Encode),
     };
-    exit::status("lwm2m", outcome.map_err(Failure::from))
+    exit::status("lwm2m", outcome)
 }

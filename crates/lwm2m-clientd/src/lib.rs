@@ -65,6 +65,14 @@ impl Device {
         &self.client
     }
 
+    /// Sends an Update now.
+    ///
+    /// # Errors
+    /// The device has been stopped.
+    pub async fn update(&self) -> Result<(), lwm2m_net::Closed> {
+        self.client.with(|client, now| client.update(now, SHORT_SERVER_ID)).await
+    }
+
     /// De-registers and stops. Returns whether the server confirmed it.
     pub async fn stop(self) -> bool {
         self.life.abort();
@@ -150,7 +158,7 @@ async fn react(client: &ClientHandle, event: &Event) -> Option<()> {
 async fn execute(client: &ClientHandle, path: Path) -> Option<()> {
     match path.ids() {
         // A reboot loses the registration, so the device registers anew.
-        [objects::DEVICE, 0, 4] => client.with(|client, now| client.restart(now)).await.ok(),
+        [objects::DEVICE, 0, 4] => client.with(|client, now| client.rebind(now)).await.ok(),
         [objects::TEMPERATURE, instance, 5605] => {
             let instance = *instance;
             let reset = move |client: &mut Client, now| {

@@ -1,7 +1,8 @@
 //! The objects of the simulated device: Device, Connectivity Monitoring, Firmware Update, Location
 //! and an IPSO temperature sensor. Objects 0 and 1 are the engine's own.
 
-use lwm2m_client::{Instances, Object};
+use bytes::Bytes;
+use lwm2m_client::{Instances, Object, Refusal};
 use lwm2m_core::{ObjectInstance, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -46,7 +47,11 @@ fn device() -> Instances {
             .with(16, "U")
     };
     // Reboot is seen to by the daemon, which hears of it by the engine's event.
-    Instances::new(DEVICE).instance(0, values).fixed().on_execute(4, |_, _| Ok(())).on_execute(12, |_, _| Ok(()))
+    Instances::new(DEVICE)
+        .instance(0, values)
+        .fixed()
+        .on_execute(4, |_, _| Ok(()))
+        .on_execute(12, |_, _| Ok(()))
 }
 
 fn connectivity_monitoring() -> Instances {
@@ -63,8 +68,13 @@ fn connectivity_monitoring() -> Instances {
 
 fn firmware_update() -> Instances {
     // State Idle, result Initial, push only: the values of a device without an update under way.
-    let values = |firmware: ObjectInstance| firmware.with(1, "").with(3, 0i64).with(5, 0i64).with(9, 1i64);
-    Instances::new(5).instance(0, values).fixed().on_execute(2, |_, _| Err(lwm2m_client::Refusal::MethodNotAllowed))
+    let values = |firmware: ObjectInstance| {
+        firmware.with(0, Bytes::new()).with(1, "").with(3, 0i64).with(5, 0i64).with(9, 1i64)
+    };
+    Instances::new(5)
+        .instance(0, values)
+        .fixed()
+        .on_execute(2, |_, _| Err(Refusal::MethodNotAllowed))
 }
 
 fn location() -> Instances {

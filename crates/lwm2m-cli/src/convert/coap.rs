@@ -63,8 +63,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Json, ConvertError> {
 }
 
 fn entry(number: OptionNumber, value: &[u8]) -> Entry {
-    let name = number.to_string();
-    let known = !name.bytes().all(|byte| byte.is_ascii_digit());
     let readable = match number {
         OptionNumber::URI_HOST
         | OptionNumber::URI_PATH
@@ -88,7 +86,7 @@ fn entry(number: OptionNumber, value: &[u8]) -> Entry {
     };
     Entry {
         number: number.0,
-        name: known.then_some(name),
+        name: number.name().map(str::to_owned),
         hex: input::to_hex(value),
         value: readable,
     }

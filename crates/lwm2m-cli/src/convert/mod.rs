@@ -7,7 +7,7 @@ mod coap;
 mod input;
 mod payload;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use input::InputKind;
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_daemon::Failure;

@@ -7,18 +7,25 @@ use lwm2m_http::json::{node, registration};
 use lwm2m_registry::Registry;
 use serde_json::Value as Json;
 
-pub(super) fn decode(format: ContentFormat, path: &Path, bytes: &[u8]) -> Result<Json, ConvertError> {
+pub(super) fn decode(
+    format: ContentFormat,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Json, ConvertError> {
     if format == ContentFormat::LINK {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            link::LinkError::Utf8 { offset: error.valid_up_to() }
-        })?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| link::LinkError::Utf8 { offset: error.valid_up_to() })?;
         return Ok(serde_json::to_value(registration::links(&link::parse(text)?))?);
     }
     let model = Registry::builtin().model(&[]);
     Ok(node::write_node(path, &lwm2m_codec::decode(format, path, bytes, &model)?))
 }
 
-pub(super) fn encode(format: ContentFormat, path: &Path, json: &Json) -> Result<Vec<u8>, ConvertError> {
+pub(super) fn encode(
+    format: ContentFormat,
+    path: &Path,
+    json: &Json,
+) -> Result<Vec<u8>, ConvertError> {
     if format == ContentFormat::LINK {
         return Ok(link::write(&links(json)?).into_bytes());
     }
@@ -30,8 +37,9 @@ pub(super) fn encode(format: ContentFormat, path: &Path, json: &Json) -> Result<
 /// Reads `[{"url":"/3","attributes":{"ver":"1.1"}}]`; values are link-format text as in the API,
 /// so a text is quoted inside its JSON string.
 fn links(json: &Json) -> Result<Vec<Link>, ConvertError> {
-    const SHAPE: ConvertError =
-        ConvertError::Shape("links are written [{\"url\":\"/3\",\"attributes\":{\"ver\":\"1.1\"}}]");
+    const SHAPE: ConvertError = ConvertError::Shape(
+        "links are written [{\"url\":\"/3\",\"attributes\":{\"ver\":\"1.1\"}}]",
+    );
     let read = |entry: &Json| {
         let mut link = Link::new(entry.get("url").and_then(Json::as_str).ok_or(SHAPE)?);
         let attributes = entry.get("attributes").and_then(Json::as_object);

@@ -23,9 +23,13 @@ type Outcome = Result<String, String>;
 
 /// Runs the tour and prints its table.
 pub(super) async fn run(server: &Running) -> Result<(), Failure> {
-    let mut tour = Tour::start(server).await?;
+    let mut tour = Tour {
+        server: server.server.clone(),
+        events: server.server.subscribe(),
+        devices: Vec::new(),
+    };
     println!("{:<17} {:<13} {:<44} {:>10}", "step", "path", "result", "round trip");
-    let outcome = tour.steps().await;
+    let outcome = tour.steps(server).await;
     tour.devices.drain(..).for_each(drop);
     outcome.map_err(|step| Failure::running(format!("the step {step} failed")))
 }
@@ -37,18 +41,9 @@ struct Tour {
 }
 
 impl Tour {
-    async fn start(server: &Running) -> Result<Self, Failure> {
-        let events = server.server.subscribe();
-        let mut devices = Vec::new();
-        for endpoint in ENDPOINTS {
-            devices.push(device(server, endpoint, 1).await?);
-        }
-        Ok(Self { server: server.server.clone(), events, devices })
-    }
-
     /// All steps in order; the name of the first one that failed.
-    async fn steps(&mut self) -> Result<(), &'static str> {
-        self.registration().await?;
+    async fn steps(&mut self, server: &Running) -> Result<(), &'static str> {
+        self.registration(server).await?;
         self.reading().await?;
         self.writing().await?;
         self.reporting().await?;
@@ -56,16 +51,27 @@ impl Tour {
         self.end().await
     }
 
-    async fn registration(&mut self) -> Result<(), &'static str> {
-        let registered = self.await_event(|event| match event {
-            Event::Registered(it) if it.endpoint == ENDPOINTS[0] => {
-                Some(format!("{} objects, lifetime {} s", it.objects.len(), it.lifetime.as_secs()))
+    async fn registration(&mut self, server: &Running) -> Result<(), &'static str> {
+        let register = async {
+            for endpoint in ENDPOINTS {
+                let device = device(server, endpoint, 1).await;
+                self.devices.push(device.map_err(|error| error.to_string())?);
             }
-            _ => None,
-        });
-        step("register", None, registered).await?;
+            let mut left = ENDPOINTS.to_vec();
+            while !left.is_empty() {
+                let endpoint = self.await_event(|event| match event {
+                    Event::Registered(it) => Some(it.endpoint.clone()),
+                    _ => None,
+                });
+                let endpoint = endpoint.await?;
+                left.retain(|name| *name != endpoint);
+            }
+            Ok(format!("2.01 for each of {} devices", ENDPOINTS.len()))
+        };
+        step("register", None, register).await?;
         let update = async {
-            self.devices[0].update().await?;
+            let device = self.devices.first().ok_or("no device")?;
+            device.update().await.map_err(|error| error.to_string())?;
             self.await_event(|event| match event {
                 Event::Updated { registration, .. } if registration.endpoint == ENDPOINTS[0] => {
                     Some("2.04 Changed".to_owned())
