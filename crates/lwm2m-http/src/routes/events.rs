@@ -11,6 +11,7 @@ use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::Extension;
 use axum::extract::State;
+use axum::http::HeaderName;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -26,6 +27,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// How often an idle stream sends a comment, so that neither end nor a proxy gives it up.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Asks nginx, which may stand in front, not to hold events back until a buffer is full.
+const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
 /// Tells event streams, which have no end of their own, that the server stops.
 #[derive(Clone, Debug)]
@@ -49,7 +53,8 @@ pub(crate) async fn stream(
         let event = subscriber.next().await?;
         Some((Ok::<_, Infallible>(event), subscriber))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT));
+    Ok(([UNBUFFERED], events).into_response())
 }
 
 struct Subscriber {
