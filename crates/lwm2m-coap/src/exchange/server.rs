@@ -45,6 +45,8 @@ impl Exchanges {
         let token = incoming.token;
         let answer = match self.judge(now, messaging, source, incoming) {
             Ok(()) => return messaging.expect_reply(now, source),
+            // RFC 7252 section 5.4.1: such a request is rejected in silence.
+            Err(response) if response.code == Code::BAD_OPTION && !source.confirmable => return,
             Err(response) => response,
         };
         let content = content(&answer, token);

@@ -74,6 +74,9 @@ fn critical_options_are_understood_or_refused() {
             assert_eq!((replies[0].kind, replies[0].code), (Ack, Code::BAD_OPTION));
             assert_eq!((replies[0].id, replies[0].token), (1, request.token));
             assert_eq!(lone.events(), []);
+            // A non-confirmable one is rejected in silence.
+            assert_eq!(lone.receive(&Message { kind: Non, id: 2, ..request }), []);
+            assert_eq!(lone.events(), []);
         }
     }
 }
