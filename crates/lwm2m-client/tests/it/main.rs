@@ -1,0 +1,10 @@
+//! The client against raw servers in virtual time, one module an area.
+
+mod manage;
+mod multiple_servers;
+mod random;
+mod read;
+mod register;
+mod report;
+mod world;
+mod write;

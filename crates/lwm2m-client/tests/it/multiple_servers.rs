@@ -1,0 +1,54 @@
+//! Several server accounts side by side.
+
+use crate::world::{LINK, World, address, attributes, get, objects, post};
+use lwm2m_client::{Config, Event, ServerAccount};
+
+fn two() -> Config {
+    Config::new("test")
+        .server(ServerAccount::new(1, address(0)).lifetime(300))
+        .server(ServerAccount::new(2, address(1)).lifetime(600))
+}
+
+// proves: REG-28
+#[test]
+fn each_server_has_its_own_registration() {
+    let mut world = World::new(two(), objects());
+    world.start();
+    for (server, lifetime) in [(0, "lt=300"), (1, "lt=600")] {
+        let mut query = world.servers[server].heard[0].1.options.uri_query();
+        assert!(query.any(|parameter| parameter == lifetime.as_bytes()));
+    }
+    world.events.clear();
+    assert_eq!(world.ask(post("1/0/4")).code.to_string(), "2.04");
+    assert_eq!(world.events.last(), Some(&Event::Deregistered { server: 1 }));
+    assert_eq!(world.ask_as(1, get("3/0/0")).code.to_string(), "2.05");
+    assert_eq!(world.servers[1].heard.len(), 1);
+}
+
+// proves: DISC-03
+#[test]
+fn attributes_are_shown_to_who_set_them_alone() {
+    let mut world = World::registered(two());
+    for (server, pmin) in [(0, "pmin=2"), (1, "pmin=15")] {
+        assert_eq!(world.ask_as(server, attributes("3/0", pmin)).code.to_string(), "2.04");
+    }
+    for (server, link) in [(0, "</3/0>;pmin=2,"), (1, "</3/0>;pmin=15,")] {
+        let answer = world.ask_as(server, get("3/0").accept(LINK));
+        assert!(answer.payload.starts_with(link.as_bytes()));
+    }
+}
+
+// proves: NOTIFY-08
+#[test]
+fn observations_of_one_path_are_independent() {
+    let mut world = World::registered(two());
+    for (server, pmax) in [(0, "pmax=5"), (1, "pmax=15")] {
+        world.ask_as(server, attributes("3/0/9", pmax));
+        world.ask_as(server, get("3/0/9").observe(0));
+    }
+    world.run(15.5);
+    assert_eq!((world.servers[0].notified.len(), world.servers[1].notified.len()), (3, 1));
+    world.ask_as(0, get("3/0/9").observe(1));
+    world.run(15.0);
+    assert_eq!(world.servers[1].notified.len(), 2);
+}

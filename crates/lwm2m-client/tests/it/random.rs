@@ -1,0 +1,77 @@
+//! Bytes of chance: no panic, and nothing changes.
+
+use crate::world::{World, address, config, get};
+use lwm2m_coap::{MessageBuilder, MessageType, OptionNumber, Options, Token};
+use lwm2m_link::Engine;
+use proptest::prelude::*;
+
+fn fingerprint(world: &mut World) -> Vec<u8> {
+    let mut all = Vec::new();
+    for object in ["1", "3", "6", "16", "3302", "3303", "3442"] {
+        all.extend(world.ask(get(object).accept(112)).payload);
+    }
+    all
+}
+
+fn request(code: u8, path: &[u16], format: u16, payload: &[u8]) -> Vec<u8> {
+    let mut options = Options::new();
+    for id in path {
+        options.push(OptionNumber::URI_PATH, id.to_string().as_bytes());
+    }
+    options.push_uint(OptionNumber::CONTENT_FORMAT, format.into());
+    let mut buffer = Vec::new();
+    MessageBuilder::new(
+        &mut buffer,
+        MessageType::Confirmable,
+        lwm2m_coap::Code::from_byte(code),
+        7,
+        Token::EMPTY,
+    )
+    .options(&options)
+    .payload(payload);
+    buffer
+}
+
+proptest! {
+    #[test]
+    fn random_datagrams(datagrams in proptest::collection::vec(
+        proptest::collection::vec(any::<u8>(), 0..64), 1..8)) {
+        let mut world = World::registered(config());
+        let before = fingerprint(&mut world);
+        for datagram in datagrams {
+            world.client.handle_datagram(world.now, address(0), &datagram);
+            while world.client.poll_transmit().is_some() {}
+        }
+        prop_assert_eq!(fingerprint(&mut world), before);
+    }
+
+    #[test]
+    fn random_payloads(
+        code in 1_u8..8,
+        path in proptest::collection::vec(prop_oneof![
+            Just(1), Just(3), Just(0), Just(16), Just(3442), any::<u16>()], 0..5),
+        format in prop_oneof![
+            Just(0_u16), Just(42), Just(60), Just(110), Just(112), Just(11542), any::<u16>()],
+        payload in proptest::collection::vec(any::<u8>(), 0..40),
+        flip in any::<usize>(),
+    ) {
+        let mut world = World::registered(config());
+        let mut datagram = request(code, &path, format, &payload);
+        let place = flip % datagram.len();
+        datagram[place] ^= 1 << (flip % 8);
+        world.client.handle_datagram(world.now, address(0), &datagram);
+        world.settle();
+        world.run(300.0);
+    }
+
+    /// Requests from anyone but a registered server change nothing and are not answered.
+    #[test]
+    fn strangers(code in 1_u8..8, payload in proptest::collection::vec(any::<u8>(), 0..20)) {
+        let mut world = World::registered(config());
+        let before = fingerprint(&mut world);
+        let datagram = request(code, &[1, 0, 1], 0, &payload);
+        world.client.handle_datagram(world.now, address(9), &datagram);
+        prop_assert!(world.client.poll_transmit().is_none());
+        prop_assert_eq!(fingerprint(&mut world), before);
+    }
+}

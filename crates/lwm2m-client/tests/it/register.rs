@@ -1,0 +1,257 @@
+//! Register, Update, De-register and what follows failures.
+
+use crate::world::{TEXT, TLV, World, address, config, delete, get, objects, post, put};
+use lwm2m_client::{Client, Config, ConfigError, Event, Instances, Retry, ServerAccount};
+use lwm2m_coap::{Code, Response};
+use lwm2m_core::{ObjectInstance, ObjectVersion, Version};
+
+const LIST: &str = "</1/0>,</3/0>,</6>,</16/0>,</16/1>,</3302/0>,</3303/0>,</3442/0>";
+
+fn with_lifetime(seconds: u32) -> Config {
+    Config::new("test").server(ServerAccount::new(1, address(0)).lifetime(seconds))
+}
+
+fn refuse(world: &mut World, code: Code, times: usize) {
+    world.servers[0].answers.extend(vec![Response::new(code); times]);
+}
+
+// proves: REG-01, REG-08
+#[test]
+fn register_tells_who_how_long_and_what() {
+    let mut world = World::new(config(), objects());
+    world.start();
+    let (_, request) = &world.servers[0].heard[0];
+    assert!(request.confirmable);
+    assert_eq!(request.options.content_format(), Some(40));
+    let expected = format!("0 POST /rd ep=test&lt=86400&lwm2m=1.1&b=U {LIST}");
+    assert_eq!(world.heard(), [expected]);
+    let location = "/rd/5a3f".to_owned();
+    assert_eq!(world.events, [Event::Registered { server: 1, location }]);
+}
+
+#[test]
+fn queue_mode_is_told_as_the_version_has_it() {
+    for (version, expected) in [(Version::V1_0, "b=UQ"), (Version::V1_1, "b=U&Q")] {
+        let mut account = ServerAccount::new(1, address(0));
+        account.queue_mode = true;
+        let config = Config::new("test").version(version).server(account);
+        let mut world = World::new(config, objects());
+        world.start();
+        assert!(world.heard()[0].contains(&format!("lwm2m={version}&{expected} ")));
+    }
+}
+
+// proves: REG-05
+#[test]
+fn a_version_that_is_refused_is_followed_by_the_next_lower_one() {
+    let mut world = World::new(config().version(Version::V1_2), objects());
+    refuse(&mut world, Code::PRECONDITION_FAILED, 1);
+    world.start();
+    let heard = world.heard();
+    assert!(heard[0].contains("lwm2m=1.2") && heard[1].contains("lwm2m=1.1"), "{heard:?}");
+    // The formats are those of 1.1.
+    assert_eq!(world.code(get("3/0").accept(11544)), "4.06");
+}
+
+// proves: MODEL-05, DISC-07
+#[test]
+fn versions_of_objects_are_told_unless_they_are_implied() {
+    let device = crate::world::device().version(ObjectVersion::new(1, 2));
+    let thermometer = Instances::new(3303)
+        .version(ObjectVersion::new(1, 1))
+        .instance(0, |values| values.with(5700, 1.0));
+    let mut world = World::new(config(), vec![Box::new(device), Box::new(thermometer)]);
+    world.start();
+    let list = "</1/0>,</3>;ver=1.2,</3/0>,</3303>;ver=1.1,</3303/0>";
+    assert!(world.heard()[0].ends_with(list));
+    assert!(world.discover("3").starts_with("</3>;ver=1.2,</3/0>"));
+    let implied = crate::world::device().version(ObjectVersion::new(1, 1));
+    let mut world = World::new(config(), vec![Box::new(implied)]);
+    world.start();
+    assert!(world.heard()[0].ends_with(" </1/0>,</3/0>"));
+}
+
+// proves: REG-11
+#[test]
+fn updates_without_changes_are_empty_and_come_in_time() {
+    let mut world = World::registered(with_lifetime(20));
+    world.run(31.0);
+    assert_eq!(world.heard(), ["10 POST /rd/5a3f", "20 POST /rd/5a3f", "30 POST /rd/5a3f"]);
+    assert_eq!(world.events[0], Event::Updated { server: 1 });
+}
+
+// proves: REG-12
+#[test]
+fn a_new_lifetime_is_told_at_once() {
+    let mut world = World::registered(config());
+    assert_eq!(world.code(put("1/0/1").content_format(TEXT).payload("120")), "2.04");
+    assert_eq!(world.heard(), ["0 POST /rd/5a3f lt=120"]);
+    assert_eq!(world.code(put("1/0/1").content_format(TEXT).payload("-1")), "4.00");
+    world.run(61.0);
+    assert_eq!(world.heard(), ["60 POST /rd/5a3f"]);
+}
+
+// proves: REG-13
+#[test]
+fn instances_that_come_or_go_are_told_in_a_complete_list() {
+    let mut world = World::registered(config());
+    world.insert(16, 5, ObjectInstance::default().with_multiple(0, [(0, "x")]));
+    let longer = LIST.replace("</16/1>", "</16/1>,</16/5>");
+    assert_eq!(world.servers[0].heard[0].1.options.content_format(), Some(40));
+    assert_eq!(world.heard(), [format!("0 POST /rd/5a3f  {longer}")]);
+    assert_eq!(world.code(delete("16/5")), "2.02");
+    assert_eq!(world.heard(), [format!("0 POST /rd/5a3f  {LIST}")]);
+    let create = post("16").content_format(TLV).payload(crate::world::hex("8600 41 00 61"));
+    assert_eq!(world.code(create), "4.00");
+    assert!(world.heard().is_empty());
+}
+
+#[test]
+fn changes_during_an_update_are_told_after_it() {
+    let mut world = World::registered(config());
+    world.servers[0].reachable = false;
+    world.client.update(world.now, 1);
+    world.insert(16, 5, ObjectInstance::default().with_multiple(0, [(0, "x")]));
+    world.servers[0].reachable = true;
+    world.run(5.0);
+    let heard = world.heard();
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert!(heard[0].ends_with("/rd/5a3f") && heard[1].contains("</16/5>"), "{heard:?}");
+}
+
+#[test]
+fn shutdown_deregisters() {
+    let mut world = World::registered(config());
+    world.client.shutdown(world.now);
+    world.settle();
+    assert_eq!(world.heard(), ["0 DELETE /rd/5a3f"]);
+    assert_eq!(world.events, [Event::Deregistered { server: 1 }, Event::Stopped]);
+    world.run(100_000.0);
+    assert!(world.heard().is_empty());
+}
+
+// proves: REG-17
+#[test]
+fn an_update_that_is_refused_makes_the_client_register_again() {
+    let mut world = World::registered(config());
+    refuse(&mut world, Code::NOT_FOUND, 1);
+    world.client.update(world.now, 1);
+    world.settle();
+    let register = format!("0 POST /rd ep=test&lt=86400&lwm2m=1.1&b=U {LIST}");
+    assert_eq!(world.heard(), ["0 POST /rd/5a3f".to_owned(), register]);
+}
+
+#[test]
+fn an_update_without_an_answer_makes_the_client_register_again() {
+    let mut world = World::registered(with_lifetime(300));
+    world.servers[0].reachable = false;
+    world.run(320.0);
+    world.servers[0].reachable = true;
+    world.run(60.0);
+    assert!(world.heard()[0].contains("POST /rd ep=test"));
+}
+
+// proves: REG-19
+#[test]
+fn a_new_address_makes_the_client_register_again() {
+    let mut world = World::registered(config());
+    world.client.rebind(world.now);
+    world.settle();
+    assert_eq!(world.heard(), [format!("0 POST /rd ep=test&lt=86400&lwm2m=1.1&b=U {LIST}")]);
+}
+
+// proves: REG-20
+#[test]
+fn the_trigger_brings_an_empty_update() {
+    let mut world = World::registered(config());
+    assert_eq!(world.code(post("1/0/8")), "2.04");
+    assert_eq!(world.heard(), ["0 POST /rd/5a3f"]);
+}
+
+// proves: REG-21
+#[test]
+fn a_server_that_disables_itself_is_left_alone_for_a_while() {
+    let mut world = World::registered(config());
+    assert_eq!(world.code(put("1/0/5").content_format(TEXT).payload("20")), "2.04");
+    assert_eq!(world.code(post("1/0/4")), "2.04");
+    assert_eq!(world.heard(), ["0 DELETE /rd/5a3f"]);
+    let unheard = world.send(0, get("3/0/0"));
+    world.run(19.5);
+    assert_eq!(world.answer(0, unheard), None);
+    assert!(world.heard().is_empty());
+    world.run(1.0);
+    assert!(world.heard()[0].starts_with("20 POST /rd ep="));
+}
+
+// proves: RETRY-01
+#[test]
+fn attempts_wait_twice_as_long_each_time() {
+    let mut account = ServerAccount::new(1, address(0));
+    account.retry = Retry { count: 3, timer: 2, ..Retry::default() };
+    let mut world = World::new(Config::new("test").server(account), objects());
+    refuse(&mut world, Code::FORBIDDEN, 9);
+    world.start();
+    world.run(1_000_000.0);
+    let times: Vec<f64> = world.servers[0].heard.iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, [0.0, 2.0, 6.0]);
+    let last = world.events.last();
+    assert!(matches!(last, Some(Event::RegistrationFailed { retry_at: None, .. })));
+}
+
+// proves: RETRY-02
+#[test]
+fn sequences_follow_after_their_delay() {
+    for (sequence_delay, expected) in
+        [(10, &[0.0, 60.0, 70.0, 130.0][..]), (u32::MAX, &[0.0, 60.0])]
+    {
+        let mut account = ServerAccount::new(1, address(0));
+        account.retry = Retry { count: 2, timer: 60, sequence_delay, sequence_count: 2 };
+        let mut world = World::new(Config::new("test").server(account), objects());
+        refuse(&mut world, Code::FORBIDDEN, 9);
+        world.start();
+        world.run(10_000_000.0);
+        let times: Vec<f64> = world.servers[0].heard.iter().map(|(time, _)| *time).collect();
+        assert_eq!(times, expected);
+    }
+}
+
+#[test]
+fn an_overloaded_server_is_asked_when_it_says_so() {
+    let mut world = World::new(config(), objects());
+    world.servers[0].answers.push_back(Response::new(Code::SERVICE_UNAVAILABLE).max_age(30));
+    world.start();
+    world.run(29.0);
+    assert_eq!(world.heard().len(), 1);
+    world.run(100.0);
+    let heard = world.heard();
+    assert!(heard.len() == 1 && heard[0].starts_with("30 POST /rd "), "{heard:?}");
+}
+
+#[test]
+fn requests_before_the_registration_are_ignored() {
+    let mut world = World::new(config(), objects());
+    let early = world.send(0, get("3/0/0"));
+    world.run(300.0);
+    assert_eq!(world.answer(0, early), None);
+    world.start();
+    assert_eq!(world.text("3/0/0"), "Open Mobile Alliance");
+}
+
+#[test]
+fn configurations_are_checked() {
+    let account = ServerAccount::new;
+    let bad =
+        |config: Config, objects| Client::new(config, objects, [0; 32]).map(drop).unwrap_err();
+    let twice = config().server(account(1, address(1)));
+    assert_eq!(bad(twice, objects()), ConfigError::ShortServerId(1));
+    let same = config().server(account(2, address(0)));
+    assert_eq!(bad(same, objects()), ConfigError::SameAddress(1, 2));
+    assert_eq!(bad(config(), vec![]), ConfigError::MissingObject(3));
+    let path = "/3/0/4".parse().unwrap();
+    let incomplete =
+        Instances::new(3).instance(0, |v| v.with_multiple(11, [(0, 0_i64)]).with(16, "U"));
+    assert_eq!(bad(config(), vec![Box::new(incomplete)]), ConfigError::MissingResource(path));
+    let unknown = Instances::new(65_000);
+    assert_eq!(bad(config(), vec![Box::new(unknown)]), ConfigError::UndefinedObject(65_000));
+    assert_eq!(bad(config(), vec![Box::new(Instances::new(0))]), ConfigError::ReservedObject(0));
+}

@@ -1,0 +1,260 @@
+//! Observe and Notify.
+
+use crate::world::{JSON, TEXT, World, address, attributes, config, get, put};
+use lwm2m_client::{Config, Event, ServerAccount};
+use lwm2m_coap::Code;
+use lwm2m_core::Version;
+
+/// A world in which /3303/0/5700, now 20, is observed with these attributes.
+fn observed(query: &str) -> World {
+    let mut world = World::registered(config());
+    if !query.is_empty() {
+        assert_eq!(world.code(attributes("3303/0/5700", query)), "2.04", "{query}");
+    }
+    let answer = world.ask(get("3303/0/5700").observe(0));
+    assert!(answer.options.observe().is_some());
+    world
+}
+
+fn times(world: &mut World) -> Vec<f64> {
+    world.notified().iter().map(|(time, _)| time.round()).collect()
+}
+
+// proves: NOTIFY-01
+#[test]
+fn the_first_answer_starts_the_periods_at_each_level() {
+    for path in ["3", "3/0", "3/0/7", "3/0/7/0"] {
+        let mut world = World::registered(config());
+        world.ask(attributes("3", "pmax=10"));
+        assert!(world.ask(get(path).observe(0)).options.observe().is_some());
+        world.run(15.0);
+        assert_eq!(times(&mut world), [10.0], "{path}");
+    }
+}
+
+// proves: NOTIFY-02
+#[test]
+fn an_observe_that_fails_leaves_no_observation() {
+    let mut world = World::registered(config());
+    world.ask(attributes("3", "pmax=1"));
+    for (request, code) in [
+        (get("3/0/4"), "4.05"),
+        (get("50"), "4.04"),
+        (get("3/0").accept(9999), "4.06"),
+        (get("0/0"), "4.01"),
+        (get("3/0/9").query("pmin=1"), "4.00"),
+    ] {
+        let answer = world.ask(request.observe(0));
+        assert_eq!((answer.code.to_string().as_str(), answer.options.observe()), (code, None));
+    }
+    world.run(10.0);
+    assert!(world.notified().is_empty());
+}
+
+// proves: NOTIFY-03
+#[test]
+fn a_notification_is_what_a_read_would_be() {
+    let mut world = World::registered(config());
+    world.ask(get("3/0").accept(JSON).observe(0));
+    world.ask(put("3/0/14").content_format(TEXT).payload("+01:00"));
+    let read = world.ask(get("3/0").accept(JSON));
+    let (_, notified) = &world.servers[0].notified[0];
+    assert_eq!(notified.options.content_format(), Some(JSON));
+    assert_eq!(notified.payload, read.payload);
+    let path = "/3/0".parse().unwrap();
+    assert!(world.events.contains(&Event::Notified { server: 1, path }));
+}
+
+// proves: ATTR-07
+#[test]
+fn a_change_within_pmin_is_told_when_it_ends() {
+    let mut world = observed("pmin=5");
+    world.run(1.0);
+    world.set("3303/0/5700", 21.0);
+    world.run(1.0);
+    world.set("3303/0/5700", 22.0);
+    world.run(20.0);
+    assert_eq!(world.notified(), [(5.0, "22".to_owned())]);
+    world.set("3303/0/5700", 23.0);
+    world.set("3303/0/5700", 24.0);
+    world.run(20.0);
+    assert_eq!(times(&mut world), [22.0, 27.0]);
+}
+
+// proves: ATTR-08
+#[test]
+fn without_change_pmax_tells() {
+    for (query, expected) in [
+        ("pmax=15", &[15.0, 30.0][..]),
+        ("pmax=0", &[]),
+        ("pmin=10&pmax=5", &[]),
+        ("pmin=5&pmax=5", &[5.0, 10.0, 15.0, 20.0, 25.0, 30.0]),
+    ] {
+        let mut world = observed(query);
+        world.run(31.0);
+        assert_eq!(times(&mut world), expected, "{query}");
+    }
+}
+
+// proves: ATTR-09
+#[test]
+fn a_change_is_told_at_once_and_restarts_pmax() {
+    let mut world = observed("pmax=60");
+    world.run(3.0);
+    world.set("3303/0/5700", 21.0);
+    world.run(61.0);
+    assert_eq!(times(&mut world), [3.0, 63.0]);
+}
+
+// proves: ATTR-10, ATTR-11
+#[test]
+fn thresholds_and_steps_choose_the_changes() {
+    for (query, values, expected) in [
+        ("gt=45", &[42.0, 48.0, 55.0, 42.0][..], &["48", "42"][..]),
+        ("lt=15", &[16.0, 14.0, 10.0, 25.0], &["14", "25"]),
+        ("gt=45&st=10", &[28.0, 39.0, 42.0, 49.0, 55.0, 60.0], &["39", "49", "60"]),
+        ("st=10", &[23.0, 26.0, 29.0, 31.0, 33.0], &["31"]),
+        ("", &[21.0, 21.0, 22.0], &["21", "22"]),
+    ] {
+        let mut world = observed(query);
+        for value in values {
+            world.set("3303/0/5700", *value);
+        }
+        let notified: Vec<_> = world.notified().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(notified, expected, "{query}");
+    }
+}
+
+// proves: ATTR-06
+#[test]
+fn inner_levels_win_down_to_the_defaults_of_the_server() {
+    let mut account = ServerAccount::new(1, address(0));
+    account.pmax = Some(50);
+    let mut world = World::registered(Config::new("test").server(account));
+    for (path, pmax) in [("3", 40), ("3/0", 30), ("3/0/7", 20), ("3/0/7/0", 10)] {
+        world.ask(attributes(path, &format!("pmax={pmax}")));
+    }
+    world.ask(get("3/0/7/0").observe(0));
+    for (period, unset) in [(10.0, "3/0/7/0"), (20.0, "3/0/7"), (30.0, "3/0"), (40.0, "3")] {
+        let before = world.seconds();
+        world.run(period + 0.5);
+        assert_eq!(times(&mut world).len(), 1, "{period} after {before}");
+        world.ask(attributes(unset, "pmax"));
+        world.ask(get("3/0/7/0").observe(0));
+    }
+    world.run(49.0);
+    assert!(times(&mut world).is_empty());
+    world.run(1.5);
+    assert_eq!(times(&mut world).len(), 1);
+}
+
+// proves: ATTR-13
+#[test]
+fn attributes_below_the_target_have_no_say() {
+    let mut world = World::registered(config());
+    world.ask(attributes("3/0/9", "pmax=5"));
+    world.ask(get("3/0").observe(0));
+    world.run(20.0);
+    assert!(world.notified().is_empty());
+    world.ask(attributes("3", "pmax=5"));
+    // The last notification is longer ago than that already.
+    world.run(6.0);
+    assert_eq!(times(&mut world), [20.0, 25.0]);
+}
+
+#[test]
+fn epmax_has_the_value_looked_at() {
+    let mut world = observed("epmin=1&epmax=20");
+    let thermometer = world.client.object_mut::<lwm2m_client::Instances>(3303).unwrap();
+    thermometer.set(0, 5700, 30.0);
+    world.run(19.0);
+    assert!(world.notified().is_empty());
+    world.run(2.0);
+    assert_eq!(times(&mut world), [20.0]);
+}
+
+// proves: OBS-07
+#[test]
+fn a_cancelled_observation_is_silent() {
+    let mut world = World::registered(config());
+    let observe = world.send(0, get("3303/0/5700").observe(0));
+    world.set("3303/0/5700", 21.0);
+    world.set("3303/0/5700", 22.0);
+    assert_eq!(world.notified().len(), 2);
+    let cancel = world.servers[0].coap.cancel_observation(world.now, observe).unwrap();
+    world.settle();
+    let answer = world.answer(0, cancel).unwrap();
+    assert_eq!((answer.code, answer.options.observe()), (Code::CONTENT, None));
+    world.set("3303/0/5700", 23.0);
+    assert!(world.notified().is_empty());
+    assert!(matches!(world.events.last(), Some(Event::ObservationEnded { .. })));
+}
+
+// proves: OBS-06
+#[test]
+fn a_reset_ends_that_observation_only() {
+    let mut world = World::registered(config());
+    let forgotten = world.send(0, get("3303/0/5700").observe(0));
+    world.ask(get("3303/0").observe(0));
+    world.servers[0].coap.cancel(forgotten);
+    world.set("3303/0/5700", 21.0);
+    world.set("3303/0/5700", 22.0);
+    assert_eq!(world.notified().len(), 2);
+    let ended = |event: &&Event| matches!(event, Event::ObservationEnded { .. });
+    assert_eq!(world.events.iter().filter(ended).count(), 1);
+}
+
+// proves: OBS-12
+#[test]
+fn a_second_observe_replaces_the_first() {
+    let mut world = World::registered(config());
+    world.ask(get("3303/0/5700").observe(0));
+    world.ask(get("3303/0/5700").observe(0));
+    world.set("3303/0/5700", 21.0);
+    assert_eq!(world.notified().len(), 1);
+}
+
+// proves: OBS-10
+#[test]
+fn what_vanishes_is_told_and_ends_the_observation() {
+    let mut world = World::registered(config());
+    world.ask(get("16/1").observe(0));
+    world.client.object_mut::<lwm2m_client::Instances>(16).unwrap().remove(1);
+    world.client.changed(world.now, &"/16/1".parse().unwrap());
+    world.settle();
+    let (_, last) = &world.servers[0].notified[0];
+    assert_eq!((last.code, last.options.observe()), (Code::NOT_FOUND, None));
+}
+
+#[test]
+fn a_new_registration_has_no_observations() {
+    let mut world = observed("");
+    world.client.rebind(world.now);
+    world.settle();
+    world.set("3303/0/5700", 21.0);
+    assert!(world.notified().is_empty());
+}
+
+// proves: NOTIFY-06, NOTIFY-07
+#[test]
+fn attributes_of_an_observe_are_its_own() {
+    let mut world = World::registered(config().version(Version::V1_2));
+    world.ask(attributes("3303/0/5700", "pmax=60"));
+    let own = get("3303/0/5700").query("pmin=5").query("pmax=10").observe(0);
+    assert_eq!(world.code(own), "2.05");
+    world.run(21.0);
+    assert_eq!(times(&mut world), [10.0, 20.0]);
+    assert_eq!(world.discover("3303/0/5700"), "</3303/0/5700>;pmax=60");
+    for (path, query) in [("3/0/9", &["lt=10", "gt=5"][..]), ("3", &["gt=1"])] {
+        let request = query.iter().fold(get(path).observe(0), |request, q| request.query(q));
+        assert_eq!(world.code(request), "4.00");
+    }
+}
+
+#[test]
+fn changes_that_do_not_concern_an_observation_are_silent() {
+    let mut world = observed("");
+    world.set("3303/0/5701", "K");
+    world.set("3/0/9", 50_i64);
+    assert!(world.notified().is_empty());
+}
