@@ -68,7 +68,7 @@ pub(crate) fn downlink(
         }
         Operation::Execute { arguments, .. } => (execute(&arguments), Expected::Code),
         Operation::Create { instance, node, format, .. } => {
-            let format = format.unwrap_or_else(|| to_create(registration, instance));
+            let format = format.unwrap_or_else(|| to_create(registration, instance, &node));
             (create(&path, instance, node, format)?, Expected::Created(instance))
         }
         Operation::Delete { .. } => (Request::delete(), Expected::Deleted),

@@ -1,9 +1,9 @@
 //! Which content format to use where the application names none.
 //!
-//! For values that need structure: the first format for trees in the client's `ct`, which lists
-//! what it supports and in which order; TLV if it lists others alone. A client without `ct` is
-//! asked in TLV if it speaks LwM2M 1.0, where that is mandatory, and in SenML CBOR since 1.1, where
-//! TLV should no longer be used.
+//! For values that need structure: of the formats in the client's `ct` the most compact one that
+//! names types (`ct` tells what is supported; its order means nothing, some clients sort it). TLV
+//! if `ct` has none that fits. A client without `ct` is asked in TLV if it speaks LwM2M 1.0, where
+//! that is mandatory, and in SenML CBOR since 1.1, where TLV should no longer be used.
 //!
 //! For writing one value to a client of 1.1 or later: text, or opaque for bytes. These two alone
 //! are mandatory for such clients, which choose among the others.
@@ -11,20 +11,21 @@
 use crate::registration::Registration;
 use lwm2m_core::{ContentFormat, Node, Resource, Value, Version};
 
-/// What can carry any values below an object.
+/// What can carry any values below an object, the best first.
 const TREES: [ContentFormat; 4] = [
     ContentFormat::SENML_CBOR,
     ContentFormat::LWM2M_CBOR,
-    ContentFormat::TLV,
     ContentFormat::SENML_JSON,
+    ContentFormat::TLV,
 ];
 
 /// The format to ask for in Read and Observe. An answer may have another one.
 pub(crate) fn to_read(registration: &Registration) -> ContentFormat {
-    let mut offered = registration.content_formats.iter().map(|format| format.canonical());
-    match offered.find(|format| TREES.contains(format)) {
+    let offered = &registration.content_formats;
+    let best = TREES.into_iter().find(|tree| offered.iter().any(|it| it.canonical() == *tree));
+    match best {
         Some(format) => format,
-        None if registration.version > Version::V1_0 && registration.content_formats.is_empty() => {
+        None if registration.version > Version::V1_0 && offered.is_empty() => {
             ContentFormat::SENML_CBOR
         }
         None => ContentFormat::TLV,
@@ -46,10 +47,13 @@ pub(crate) fn to_write(registration: &Registration, node: &Node) -> ContentForma
     }
 }
 
-/// The format to create an instance in. TLV alone can leave its id to the client in all versions.
-pub(crate) fn to_create(registration: &Registration, instance: Option<u16>) -> ContentFormat {
-    match instance {
-        Some(_) => to_read(registration),
-        None => ContentFormat::TLV,
-    }
+/// The format to create an instance in. TLV alone can leave the id to the client in all versions,
+/// and carry the id of an instance without values.
+pub(crate) fn to_create(
+    registration: &Registration,
+    instance: Option<u16>,
+    node: &Node,
+) -> ContentFormat {
+    let empty = matches!(node, Node::ObjectInstance(values) if values.resources.is_empty());
+    if instance.is_none() || empty { ContentFormat::TLV } else { to_read(registration) }
 }

@@ -129,7 +129,10 @@ impl Registration {
         self.links = sent.into_iter().filter(|link| !secret(link)).collect();
         self.links.shrink_to_fit();
         self.objects = objects;
-        self.content_formats = content_formats;
+        // Leshan's client names its formats in Register alone.
+        if !content_formats.is_empty() {
+            self.content_formats = content_formats;
+        }
         self.root_path = root_path;
     }
 

@@ -1,6 +1,6 @@
 //! Operations on the wire and their answers.
 
-use crate::bed::{Bed, LIST, device, register};
+use crate::bed::{Bed, LIST, device, register, update};
 use lwm2m_coap::{Code, MessageType, Options, Response};
 use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_server::{Content, Operation, OperationError, WriteMode};
@@ -50,15 +50,45 @@ fn the_format_to_ask_for_fits_the_device() {
     };
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.0", LIST, read("/3")), Some(11_542));
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", LIST, read("/3")), Some(112));
-    let likes = "</>;rt=\"oma.lwm2m\";ct=\"0 110 112\",</3/0>";
-    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", likes, read("/3/0/1")), Some(110));
+    let offers = "</>;rt=\"oma.lwm2m\";ct=\"0 110 11542\",</3/0>";
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", offers, read("/3/0/1")), Some(110));
     let old = "</>;ct=11543,</3/0>";
     assert_eq!(accept("ep=a&lt=60", old, read("/3/0/1")), Some(11_542));
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", old, read("/3/0/1")), Some(11_542));
-    let newest = "</>;rt=\"oma.lwm2m\";ct=\"60 11544 112\",</3/0>";
+    let sorted = "</>;ct=\"60 110 112 11542 11543\",</3/0>";
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", sorted, read("/3")), Some(112));
+    let newest = "</>;rt=\"oma.lwm2m\";ct=\"60 11544 110\",</3/0>";
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.2", newest, read("/3")), Some(11_544));
     let named = Operation::Read { path: Path::object(3), format: Some(ContentFormat::TLV) };
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", LIST, named), Some(11_542));
+}
+
+#[test]
+fn formats_outlive_an_update_that_does_not_name_them() {
+    let mut bed = Bed::new();
+    let list = "</>;rt=\"oma.lwm2m\";ct=110,</3/0>";
+    let location = bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1", list);
+    let list = update(&location, "").payload("</>;rt=\"oma.lwm2m\",</3/0>");
+    bed.ask(device(0), list);
+    let (_, request) = bed.order("a", read("/3"));
+    assert_eq!(request.options.accept(), Some(110));
+}
+
+#[test]
+fn the_format_to_create_in_can_carry_what_is_known() {
+    let values = || ObjectInstance::default().with_multiple(0, [(0, "id")]);
+    for (instance, values, format) in [
+        (Some(1), values(), 112),
+        (None, values(), 11_542),
+        (Some(1), ObjectInstance::default(), 11_542),
+    ] {
+        let mut bed = Bed::new();
+        bed.registered(0, "a");
+        let (path, node) = (Path::object(16), Node::ObjectInstance(values));
+        let operation = Operation::Create { path, instance, node, format: None };
+        let (_, request) = bed.order("a", operation);
+        assert_eq!(request.options.content_format(), Some(format));
+    }
 }
 
 // The part of PATH-04 about bootstrap needs a bootstrap server.
