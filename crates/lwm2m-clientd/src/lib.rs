@@ -8,11 +8,12 @@ pub mod settings;
 use lwm2m_client::{Client, Config, Event, Instances, ServerAccount};
 use lwm2m_core::{Path, Version};
 use lwm2m_daemon::Failure;
-use lwm2m_net::ClientHandle;
+use lwm2m_net::{ClientHandle, Closed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use settings::Settings;
@@ -26,6 +27,7 @@ const SHORT_SERVER_ID: u16 = 1;
 pub struct Device {
     client: ClientHandle,
     life: JoinHandle<()>,
+    registered: watch::Receiver<bool>,
 }
 
 /// Starts a device, which registers at once.
@@ -46,8 +48,12 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let local = settings.bind.unwrap_or_else(|| any_address(address));
     let client = lwm2m_net::bind_client(local, client).await;
     let client = client.map_err(|error| Failure::listen("CoAP", local, &error))?;
-    let life = tokio::spawn(live(client.clone(), settings.period.unwrap_or(5)));
-    Ok(Device { client, life })
+    let events = client.subscribe();
+    let (told, registered) = watch::channel(false);
+    let life = Life { client: client.clone(), registered: told };
+    let life = tokio::spawn(life.run(events, settings.period.unwrap_or(5)));
+    client.start().await.map_err(Failure::running)?;
+    Ok(Device { client, life, registered })
 }
 
 fn any_address(server: SocketAddr) -> SocketAddr {
@@ -65,11 +71,13 @@ impl Device {
         &self.client
     }
 
-    /// Sends an Update now.
+    /// Sends an Update as soon as the device is registered.
     ///
     /// # Errors
     /// The device has been stopped.
-    pub async fn update(&self) -> Result<(), lwm2m_net::Closed> {
+    pub async fn update(&self) -> Result<(), Closed> {
+        let mut registered = self.registered.clone();
+        registered.wait_for(|registered| *registered).await.map_err(|_| Closed)?;
         self.client.with(|client, now| client.update(now, SHORT_SERVER_ID)).await
     }
 
@@ -86,7 +94,7 @@ impl Device {
 /// As [`start`].
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let device = start(settings).await?;
-    println!("listening for coap on {}", device.client.local_addr());
+    lwm2m_daemon::say(format_args!("listening for coap on {}", device.client.local_addr()));
     lwm2m_daemon::signal::wait_for_end().await.map_err(Failure::running)?;
     tracing::info!("deregistering");
     if !device.stop().await {
@@ -96,79 +104,88 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// What goes on in a device: its temperature moves, and it does what it is told to.
-async fn live(client: ClientHandle, period: u32) {
-    let mut events = client.subscribe();
-    let mut moves = tokio::time::interval(Duration::from_secs(u64::from(period.max(1))));
-    moves.tick().await;
-    let mut steps = 0;
-    loop {
-        let going_on = tokio::select! {
-            _ = moves.tick(), if period > 0 => {
-                steps += 1;
-                move_temperature(&client, steps).await
-            }
-            event = next(&mut events) => match event {
-                Some(event) => react(&client, &event).await,
-                None => None,
-            },
-        };
-        if going_on.is_none() {
-            break;
-        }
-    }
+struct Life {
+    client: ClientHandle,
+    registered: watch::Sender<bool>,
 }
 
-async fn next(events: &mut Receiver<Arc<Event>>) -> Option<Arc<Event>> {
-    loop {
-        match events.recv().await {
-            Ok(event) => return Some(event),
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events to follow"),
-            Err(RecvError::Closed) => return None,
-        }
-    }
-}
-
-async fn move_temperature(client: &ClientHandle, steps: u32) -> Option<()> {
-    let celsius = objects::temperature_after(steps);
-    let change = move |client: &mut Client, now| {
-        let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) else { return };
-        for resource in objects::set_temperature(sensor, celsius) {
-            client.changed(now, &Path::resource(objects::TEMPERATURE, 0, resource));
-        }
-    };
-    client.with(change).await.ok()
-}
-
-async fn react(client: &ClientHandle, event: &Event) -> Option<()> {
-    match event {
-        Event::Registered { location, .. } => tracing::info!(%location, "registered"),
-        Event::RegistrationFailed { reason, .. } => tracing::warn!(%reason, "not registered"),
-        Event::Written { path, .. } => tracing::info!(%path, "written"),
-        Event::Created { path, .. } => tracing::info!(%path, "created"),
-        Event::Deleted { path, .. } => tracing::info!(%path, "deleted"),
-        Event::Executed { path, .. } => {
-            tracing::info!(%path, "executed");
-            return execute(client, *path).await;
-        }
-        other => tracing::debug!(?other, "event"),
-    }
-    Some(())
-}
-
-async fn execute(client: &ClientHandle, path: Path) -> Option<()> {
-    match path.ids() {
-        // A reboot loses the registration, so the device registers anew.
-        [objects::DEVICE, 0, 4] => client.with(|client, now| client.rebind(now)).await.ok(),
-        [objects::TEMPERATURE, instance, 5605] => {
-            let instance = *instance;
-            let reset = move |client: &mut Client, now| {
-                if let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) {
-                    objects::reset_extremes(sensor, instance);
-                    client.changed(now, &Path::instance(objects::TEMPERATURE, instance));
+impl Life {
+    async fn run(self, mut events: Receiver<Arc<Event>>, period: u32) {
+        let mut moves = tokio::time::interval(Duration::from_secs(u64::from(period.max(1))));
+        moves.tick().await;
+        let mut steps = 0;
+        loop {
+            let going_on = tokio::select! {
+                _ = moves.tick(), if period > 0 => {
+                    steps += 1;
+                    self.move_temperature(steps).await
                 }
+                event = events.recv() => match event {
+                    Ok(event) => self.react(&event).await,
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "too many events to follow");
+                        Ok(())
+                    }
+                    Err(RecvError::Closed) => Err(Closed),
+                },
             };
-            client.with(reset).await.ok()
+            if going_on.is_err() {
+                break;
+            }
         }
-        _ => Some(()),
+    }
+
+    async fn move_temperature(&self, steps: u32) -> Result<(), Closed> {
+        let celsius = objects::temperature_after(steps);
+        let change = move |client: &mut Client, now| {
+            let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) else { return };
+            for resource in objects::set_temperature(sensor, celsius) {
+                client.changed(now, &Path::resource(objects::TEMPERATURE, 0, resource));
+            }
+        };
+        self.client.with(change).await
+    }
+
+    async fn react(&self, event: &Event) -> Result<(), Closed> {
+        match event {
+            Event::Registered { location, .. } => {
+                tracing::info!(%location, "registered");
+                self.registered.send_replace(true);
+            }
+            Event::RegistrationFailed { reason, .. } => {
+                tracing::warn!(%reason, "not registered");
+                self.registered.send_replace(false);
+            }
+            Event::Deregistered { .. } => {
+                self.registered.send_replace(false);
+            }
+            Event::Written { path, .. } => tracing::info!(%path, "written"),
+            Event::Created { path, .. } => tracing::info!(%path, "created"),
+            Event::Deleted { path, .. } => tracing::info!(%path, "deleted"),
+            Event::Executed { path, .. } => {
+                tracing::info!(%path, "executed");
+                return self.execute(*path).await;
+            }
+            other => tracing::debug!(?other, "event"),
+        }
+        Ok(())
+    }
+
+    async fn execute(&self, path: Path) -> Result<(), Closed> {
+        match path.ids() {
+            // A reboot loses the registration, so the device registers anew.
+            [objects::DEVICE, 0, 4] => self.client.with(|client, now| client.rebind(now)).await,
+            [objects::TEMPERATURE, instance, 5605] => {
+                let instance = *instance;
+                let reset = move |client: &mut Client, now| {
+                    if let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) {
+                        objects::reset_extremes(sensor, instance);
+                        client.changed(now, &Path::instance(objects::TEMPERATURE, instance));
+                    }
+                };
+                self.client.with(reset).await
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -11,3 +11,10 @@ pub mod signal;
 
 pub use exit::Failure;
 pub use log::LogLevel;
+
+/// Prints a line on standard output. Nobody reading it any more is no reason to stop.
+pub fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -46,16 +46,15 @@ impl Engine for Hosted {
     }
 }
 
-/// Binds a UDP socket, runs `client` on it and starts registering with its servers.
+/// Binds a UDP socket and runs `client` on it. Nothing is sent before [`ClientHandle::start`], so
+/// that no event is missed by who subscribes in between.
 ///
 /// # Errors
 /// The socket cannot be bound, for example because the port is in use.
 pub async fn bind_client(address: SocketAddr, client: Client) -> io::Result<ClientHandle> {
     let (events, _) = broadcast::channel(EVENTS);
     let handle = Handle::bind(address, Hosted { client, events: events.clone() }).await?;
-    let client = ClientHandle { handle, events };
-    client.with(|client, now| client.start(now)).await.map_err(io::Error::other)?;
-    Ok(client)
+    Ok(ClientHandle { handle, events })
 }
 
 /// A running client. The task behind it ends when the last clone of the handle is dropped.
@@ -94,6 +93,14 @@ impl ClientHandle {
         f: impl FnOnce(&mut Client, Instant) -> R + Send + 'static,
     ) -> Result<R, Closed> {
         self.handle.with(move |hosted, now| f(&mut hosted.client, now)).await
+    }
+
+    /// Begins to register with all servers.
+    ///
+    /// # Errors
+    /// [`Closed`] if the client has been shut down.
+    pub async fn start(&self) -> Result<(), Closed> {
+        self.with(|client, now| client.start(now)).await
     }
 
     /// Tells the engine that the value at `path` has changed, so that observations are looked at.

@@ -77,8 +77,8 @@ impl Running {
 /// As [`start`], or the HTTP server fails.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut running = start(settings).await?;
-    println!("listening for coap on {}", running.server.local_addr());
-    println!("listening for http on http://{}", running.http);
+    lwm2m_daemon::say(format_args!("listening for coap on {}", running.server.local_addr()));
+    lwm2m_daemon::say(format_args!("listening for http on http://{}", running.http));
     tokio::select! {
         ended = lwm2m_daemon::signal::wait_for_end() => ended.map_err(Failure::running)?,
         ended = &mut running.api => {

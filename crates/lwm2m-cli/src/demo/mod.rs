@@ -71,7 +71,7 @@ async fn show(server: &Running) -> Result<(), Failure> {
     }
     print_hints(server);
     signal::wait_for_end().await.map_err(Failure::running)?;
-    println!("stopping");
+    lwm2m_daemon::say(format_args!("stopping"));
     for device in devices {
         device.stop().await;
     }
@@ -81,7 +81,7 @@ async fn show(server: &Running) -> Result<(), Failure> {
 fn print_hints(server: &Running) {
     let (coap, http) = (server.server.local_addr(), server.http);
     let first = ENDPOINTS[0];
-    println!(
+    lwm2m_daemon::say(format_args!(
         "An LwM2M server and three devices are running.
 
   CoAP       coap://{coap}
@@ -103,5 +103,5 @@ or add a device of your own: cargo run --release --bin lwm2m-clientd -- --endpoi
 
 Ctrl-C stops everything.",
         ENDPOINTS.join(", ")
-    );
+    ));
 }

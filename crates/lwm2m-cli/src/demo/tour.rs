@@ -28,7 +28,10 @@ pub(super) async fn run(server: &Running) -> Result<(), Failure> {
         events: server.server.subscribe(),
         devices: Vec::new(),
     };
-    println!("{:<17} {:<13} {:<44} {:>10}", "step", "path", "result", "round trip");
+    lwm2m_daemon::say(format_args!(
+        "{:<17} {:<13} {:<44} {:>10}",
+        "step", "path", "result", "round trip"
+    ));
     let outcome = tour.steps(server).await;
     tour.devices.drain(..).for_each(drop);
     outcome.map_err(|step| Failure::running(format!("the step {step} failed")))
@@ -227,7 +230,10 @@ async fn step(
         Ok(text) => (text, ""),
         Err(text) => (text, "FAILED: "),
     };
-    println!("{name:<17} {path:<13} {:<44} {millis:>7.2} ms", format!("{mark}{text}"));
+    lwm2m_daemon::say(format_args!(
+        "{name:<17} {path:<13} {:<44} {millis:>7.2} ms",
+        format!("{mark}{text}")
+    ));
     outcome.map(|_| ()).map_err(|_| name)
 }
 
