@@ -46,7 +46,11 @@ impl<L: Engine, R: Engine> Pair<L, R> {
 
     /// Runs until `done` holds after a step, or `patience` of virtual time is over. Returns
     /// whether `done` held.
-    pub fn run_until(&mut self, patience: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+    pub fn run_until(
+        &mut self,
+        patience: Duration,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) -> bool {
         let end = self.now + patience;
         loop {
             self.drain();

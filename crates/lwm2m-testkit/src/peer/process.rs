@@ -11,8 +11,8 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// A running child process.
 ///
-/// Both of its output streams are collected; [`Process::wait_for`] goes through them in order.
-/// Dropping it kills the child.
+/// Both of its output streams are collected; [`Process::wait_for`] takes lines out of them. Dropping
+/// it kills the child.
 #[derive(Debug)]
 pub struct Process {
     name: &'static str,
@@ -20,7 +20,7 @@ pub struct Process {
     input: Option<ChildStdin>,
     output: Receiver<String>,
     said: Vec<String>,
-    seen: usize,
+    untaken: Vec<String>,
 }
 
 impl Process {
@@ -39,7 +39,7 @@ impl Process {
             collect(stderr, sender);
         }
         let input = child.stdin.take();
-        Ok(Self { name, child, input, output, said: Vec::new(), seen: 0 })
+        Ok(Self { name, child, input, output, said: Vec::new(), untaken: Vec::new() })
     }
 
     /// The operating system's process id.
@@ -48,7 +48,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits for the next line for which `found` has a value, and skips those before it.
+    /// Waits for a line for which `found` has a value, and takes it; others stay for later calls.
     ///
     /// # Errors
     /// [`Error::Silent`] when the process ends or [`PATIENCE`] is over before.
@@ -58,16 +58,21 @@ impl Process {
         found: impl Fn(&str) -> Option<T>,
     ) -> Result<T, Error> {
         let deadline = Instant::now() + PATIENCE;
+        let mut first = 0;
         loop {
-            while let Some(line) = self.said.get(self.seen) {
-                self.seen += 1;
-                if let Some(value) = found(line) {
+            for place in first..self.untaken.len() {
+                if let Some(value) = self.untaken.get(place).and_then(|line| found(line)) {
+                    self.untaken.remove(place);
                     return Ok(value);
                 }
             }
+            first = self.untaken.len();
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
-                Ok(line) => self.said.push(line),
+                Ok(line) => {
+                    self.said.push(line.clone());
+                    self.untaken.push(line);
+                }
                 Err(_) => return Err(self.silent(wanted)),
             }
         }

@@ -5,6 +5,7 @@
 mod aiocoap;
 mod coap;
 mod libcoap;
+mod lossy;
 mod management;
 mod noise;
 mod odd_device;
