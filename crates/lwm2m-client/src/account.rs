@@ -147,7 +147,8 @@ mod tests {
         let waits: Vec<_> = core::iter::from_fn(|| attempts.failed(&retry)).collect();
         assert_eq!(waits, [2, 4, 10, 2, 4].map(Duration::from_secs));
         let once = crate::Retry { count: 1, sequence_delay: u32::MAX, ..retry };
-        assert_eq!(Attempts::FIRST.failed(&once), None);
+        let mut attempts = Attempts::FIRST;
+        assert_eq!(attempts.failed(&once), None);
     }
 
     #[test]

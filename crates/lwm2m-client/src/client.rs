@@ -78,10 +78,9 @@ impl Client {
         seed: [u8; 32],
     ) -> Result<Self, ConfigError> {
         check_accounts(&config.servers)?;
-        let own =
-            |object: &&Box<dyn Object>| object.id() == server::ID || HIDDEN.contains(&object.id());
-        if let Some(object) = objects.iter().find(own) {
-            return Err(ConfigError::ReservedObject(object.id()));
+        let own = |id: &u16| *id == server::ID || HIDDEN.contains(id);
+        if let Some(id) = objects.iter().map(|object| object.id()).find(own) {
+            return Err(ConfigError::ReservedObject(id));
         }
         objects.push(Box::new(server::object(&config.servers, config.version)));
         let store = Store::new(objects, Registry::with(config.definitions), config.version)?;

@@ -7,6 +7,7 @@ use crate::objects::{HIDDEN, server};
 use crate::operations::write::Mode;
 use crate::operations::{attributes, create, delete, discover, execute, format, read, write};
 use crate::reporting::Observation;
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use lwm2m_coap::{Code, ExchangeId, Observer, Request, Response};
@@ -35,7 +36,7 @@ enum Then {
     /// Attributes at this path have changed.
     Attributes,
     /// An observation begins.
-    Observe(Observation),
+    Observe(Box<Observation>),
     /// A resource was executed.
     Executed,
 }
@@ -136,7 +137,7 @@ impl Client {
             last: node,
             notified_at: now,
         };
-        Ok((response.observe(), Then::Observe(observation)))
+        Ok((response.observe(), Then::Observe(Box::new(observation))))
     }
 
     /// The attributes in the query of an Observe; a client before 1.2 refuses them.
@@ -242,13 +243,15 @@ impl Client {
         match then {
             Then::Nothing => {}
             Then::Observe(observation) if answered => {
-                self.begin_observation(observer, observation);
+                self.begin_observation(observer, *observation);
             }
             Then::Observe(_) => {}
             Then::Attributes => self.attributes_changed(now, asked.account, &asked.path),
             Then::Changed(path) => {
-                if path.object_id() == Some(server::ID) {
+                if let [server::ID, instance, ..] = *path.ids() {
                     self.synchronise(now);
+                    // The default periods may be others now.
+                    self.attributes_changed(now, instance.into(), &Path::ROOT);
                 }
                 self.report(now, &path);
             }

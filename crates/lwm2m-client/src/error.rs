@@ -90,6 +90,9 @@ pub enum RegistrationError {
     /// The server did not answer.
     #[error("no answer: {0}")]
     NoAnswer(FailReason),
+    /// The server accepted, but did not say where the registration is.
+    #[error("the server accepted but named no location; it breaks OMA LwM2M Transport 6.4.3")]
+    NoLocation,
     /// The request could not be sent; a bound of the CoAP configuration is too small.
     #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
     NotSent,

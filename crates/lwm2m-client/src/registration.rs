@@ -1,12 +1,12 @@
 //! Register, Update and De-register with each server (OMA LwM2M Core 6.2).
 
 use crate::account::{
-    Attempts, Deregistering, Offer, Registered, Registering, State, lower, update_after,
+    Account, Attempts, Deregistering, Offer, Registered, Registering, State, lower, update_after,
 };
 use crate::client::{Client, Timer};
 use crate::error::RegistrationError;
 use crate::event::Event;
-use crate::objects::server::{Settings, seconds};
+use crate::objects::server::{Settings, seconds, with_queue_mode};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -57,11 +57,16 @@ impl Client {
 
     /// What a server should know of this client.
     fn offer(&mut self, account: usize) -> Option<Offer> {
-        let version = self.accounts.get(account)?.version;
+        let Account { version, config, .. } = self.accounts.get(account)?;
+        let (version, queue_mode) = (*version, config.queue_mode);
         let instance = u16::try_from(account).ok()?;
         let links = link::write(&self.store.links(version));
         let mut settings = Settings::of(&mut self.store, instance);
-        Some(Offer { lifetime: settings.lifetime(), binding: settings.binding(), links })
+        let mut binding = settings.binding();
+        if queue_mode && version == Version::V1_0 {
+            binding = with_queue_mode(&binding);
+        }
+        Some(Offer { lifetime: settings.lifetime(), binding, links })
     }
 
     /// Ends requests and observations of a server, and its timer.
@@ -134,6 +139,9 @@ impl Client {
             }
         };
         match response.code {
+            Code::CREATED if response.options.location_path().next().is_none() => {
+                self.registration_failed(now, account, RegistrationError::NoLocation, None);
+            }
             Code::CREATED => self.registered(now, account, state.offer, &response),
             Code::PRECONDITION_FAILED if self.step_down(account) => self.register(now, account),
             code => {

@@ -44,9 +44,7 @@ pub(crate) fn object<'a>(
 fn values(account: &ServerAccount, version: Version) -> ObjectInstance {
     let mut binding = account.binding.to_string();
     if account.queue_mode && version == Version::V1_0 {
-        // LwM2M 1.0 writes queue mode behind the letter U or S.
-        let place = usize::from(!binding.is_empty());
-        binding.insert(place, 'Q');
+        binding = with_queue_mode(&binding);
     }
     let mut values = ObjectInstance::default()
         .with(0, i64::from(account.short_server_id))
@@ -65,6 +63,13 @@ fn values(account: &ServerAccount, version: Version) -> ObjectInstance {
         }
     }
     values
+}
+
+/// A binding as LwM2M 1.0 writes it with queue mode: Q behind the first letter.
+pub(crate) fn with_queue_mode(binding: &str) -> String {
+    let mut letters: String = binding.chars().filter(|letter| *letter != 'Q').collect();
+    letters.insert(letters.len().min(1), 'Q');
+    letters
 }
 
 /// What the definition cannot tell: periods are not negative, and the binding is one.

@@ -55,11 +55,11 @@ fn parse(
 ) -> Result<(BTreeMap<u16, ObjectInstance>, bool), Refusal> {
     let definitions = store.definitions();
     // Several instances can only be named as what lives at the object.
-    if let Ok(Node::Object(several)) = decode(format, &Path::object(object), payload, &definitions)
+    let several = decode(format, &Path::object(object), payload, &definitions);
+    if let Ok(Node::Object(object)) = several
+        && object.instances.len() > 1
     {
-        if several.instances.len() > 1 {
-            return Ok((several.instances, false));
-        }
+        return Ok((object.instances, false));
     }
     let (id, values) = decode_create(format, object, payload, &definitions)
         .map_err(|error| format::undecodable(&error))?;

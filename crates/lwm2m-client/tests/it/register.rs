@@ -215,6 +215,7 @@ fn sequences_follow_after_their_delay() {
     }
 }
 
+// proves: COAP-23
 #[test]
 fn an_overloaded_server_is_asked_when_it_says_so() {
     let mut world = World::new(config(), objects());
@@ -235,6 +236,25 @@ fn requests_before_the_registration_are_ignored() {
     assert_eq!(world.answer(0, early), None);
     world.start();
     assert_eq!(world.text("3/0/0"), "Open Mobile Alliance");
+}
+
+#[test]
+fn an_acceptance_without_a_location_is_a_failure() {
+    let mut world = World::new(config(), objects());
+    world.servers[0].answers.push_back(Response::new(Code::CREATED));
+    world.start();
+    let reason = lwm2m_client::RegistrationError::NoLocation;
+    let failed = |event: &Event| matches!(event, Event::RegistrationFailed { reason: r, .. } if *r == reason);
+    assert!(world.events.iter().any(failed));
+}
+
+#[test]
+fn shutdown_ends_without_an_answer_too() {
+    let mut world = World::registered(config());
+    world.servers[0].reachable = false;
+    world.client.shutdown(world.now);
+    world.run(100.0);
+    assert_eq!(world.events, [Event::Deregistered { server: 1 }, Event::Stopped]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use crate::world::{JSON, TEXT, World, address, attributes, config, get, put};
 use lwm2m_client::{Config, Event, ServerAccount};
-use lwm2m_coap::Code;
+use lwm2m_coap::{Code, MessageType, MessageView};
 use lwm2m_core::Version;
+use lwm2m_link::Engine;
 
 /// A world in which /3303/0/5700, now 20, is observed with these attributes.
 fn observed(query: &str) -> World {
@@ -160,6 +161,38 @@ fn attributes_below_the_target_have_no_say() {
     // The last notification is longer ago than that already.
     world.run(6.0);
     assert_eq!(times(&mut world), [20.0, 25.0]);
+}
+
+#[test]
+fn new_default_periods_hold_at_once() {
+    let mut world = observed("");
+    assert_eq!(world.code(put("1/0/3").content_format(TEXT).payload("5")), "2.04");
+    world.run(11.0);
+    assert_eq!(times(&mut world), [5.0, 10.0]);
+}
+
+// proves: ATTR-16
+#[test]
+fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
+    for (attribute, default, expected) in [
+        (None, "1", true),
+        (None, "0", false),
+        (Some("con=1"), "0", true),
+        (Some("con=0"), "1", false),
+    ] {
+        let mut world = World::registered(config().version(Version::V1_2));
+        assert_eq!(world.code(put("1/0/26").content_format(TEXT).payload(default)), "2.04");
+        if let Some(attribute) = attribute {
+            world.ask(attributes("3303/0/5700", attribute));
+        }
+        world.ask(get("3303/0/5700").observe(0));
+        let thermometer = world.client.object_mut::<lwm2m_client::Instances>(3303).unwrap();
+        thermometer.set(0, 5700, 30.0);
+        world.client.changed(world.now, &"/3303/0/5700".parse().unwrap());
+        let datagram = world.client.poll_transmit().unwrap().payload;
+        let message = MessageView::parse(&datagram).unwrap();
+        assert_eq!(message.kind() == MessageType::Confirmable, expected);
+    }
 }
 
 #[test]
