@@ -12,7 +12,8 @@ pub struct TransmissionParams {
     pub ack_random_factor: u32,
     /// How often a confirmable message is sent again; 4.
     pub max_retransmit: u32,
-    /// How many requests to a peer are under way at the same time; 1.
+    /// How many confirmable requests to a peer are under way at the same time, neither answered
+    /// nor acknowledged; 1. Notifications have a limit of their own: one for each observation.
     pub nstart: usize,
     /// How long the message ID of a confirmable message is remembered; 247 s.
     pub exchange_lifetime: Duration,

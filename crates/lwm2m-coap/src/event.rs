@@ -74,7 +74,8 @@ pub enum Event {
         /// The observation.
         observer: Observer,
     },
-    /// The last state about a peer has expired: layers below may forget it.
+    /// The last state about a peer has expired: layers below may forget it, once the datagrams
+    /// that wait for being sent to it are out.
     PeerIdle {
         /// The peer.
         peer: PeerId,
