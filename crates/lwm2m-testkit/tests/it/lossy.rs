@@ -2,9 +2,12 @@
 //! some come twice, and they overtake each other.
 
 use lwm2m_client::{Client, Instances, ServerAccount};
-use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
+use lwm2m_core::{
+    Attribute, ContentFormat, Node, ObjectInstance, ObjectVersion, Path, Resource, Value,
+};
 use lwm2m_server::{
-    Config, Content, Event, Operation, OperationError, OperationId, Response, Server, WriteMode,
+    Config, Content, Event, Invalid, Operation, OperationError, OperationId, Response, SendError,
+    Server, WriteMode,
 };
 use lwm2m_testkit::pair::RIGHT;
 use lwm2m_testkit::{Conditions, Pair};
@@ -21,6 +24,7 @@ fn world(conditions: Conditions, seed: u64) -> World {
         .instance(0, |it| it.with(0, "Maker").with(16, "U").with_multiple(11, [(0, 0i64)]))
         .on_execute(4, |_, _| Ok(()));
     let sensor = Instances::new(3303)
+        .version(ObjectVersion::new(1, 1))
         .instance(0, |it| it.with(5700, 21.0).with(5750, "hall"))
         .new_instances(|it| it.with(5700, 0.0).with(5750, ""));
     let account = ServerAccount::new(1, RIGHT).lifetime(86_400);
@@ -52,8 +56,16 @@ fn result(world: &World, wanted: OperationId) -> Option<Result<Response, Operati
 fn complete(world: &mut World, operation: &Operation) -> Response {
     for _ in 0..20 {
         assert!(world.run_until(HOUR, |world| registered(world)), "registered again");
-        let sent = world.right.send(world.now, ENDPOINT, operation.clone());
-        let Ok(id) = sent else { continue };
+        let id = match world.right.send(world.now, ENDPOINT, operation.clone()) {
+            Ok(id) => id,
+            // A cancellation whose answer was lost has forgotten the observation all the same.
+            Err(SendError::Invalid(Invalid::NotObserved(path))) => {
+                let format = None;
+                success(world, &Operation::Observe { path, format });
+                continue;
+            }
+            Err(error) => panic!("{operation:?}: {error}"),
+        };
         assert!(world.run_until(HOUR, |world| result(world, id).is_some()), "{operation:?} ends");
         let results = world.right_events.iter().filter(
             |(_, event)| matches!(event, Event::Completed { id: other, .. } if *other == id),

@@ -11,11 +11,11 @@ import org.eclipse.leshan.core.model.ResourceModel.Type;
 public final class PeerTemperature extends SimpleInstanceEnabler {
     public static final int ID = 3303;
 
-    public static final ObjectModel MODEL = new ObjectModel(ID, "Temperature", "", "1.0", true, false,
+    public static final ObjectModel MODEL = new ObjectModel(ID, "Temperature", "", "1.1", true, false,
             List.of(resource(5700, "Sensor Value", Operations.R, true, Type.FLOAT),
                     resource(5701, "Sensor Units", Operations.R, false, Type.STRING),
                     resource(5750, "Application Type", Operations.RW, false, Type.STRING)),
-            "urn:oma:lwm2m:ext:3303", "1.0", "");
+            "urn:oma:lwm2m:ext:3303:1.1", "1.0", "");
 
     public PeerTemperature() {
         initialValues = Map.of(5700, 21.5, 5701, "Cel", 5750, "room");
