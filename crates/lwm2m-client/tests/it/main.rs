@@ -1,4 +1,5 @@
 //! The client against raw servers in virtual time, one module an area.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod manage;
 mod multiple_servers;

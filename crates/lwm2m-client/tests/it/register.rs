@@ -2,8 +2,9 @@
 
 use crate::world::{TEXT, TLV, World, address, config, delete, get, objects, post, put};
 use lwm2m_client::{Client, Config, ConfigError, Event, Instances, Retry, ServerAccount};
-use lwm2m_coap::{Code, Response};
+use lwm2m_coap::{Code, PeerId, Response};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Version};
+use lwm2m_link::Engine;
 
 const LIST: &str = "</1/0>,</3/0>,</6>,</16/0>,</16/1>,</3302/0>,</3303/0>,</3442/0>";
 
@@ -231,11 +232,16 @@ fn an_overloaded_server_is_asked_when_it_says_so() {
 #[test]
 fn requests_before_the_registration_are_ignored() {
     let mut world = World::new(config(), objects());
+    world.client.start(world.now);
+    let register = world.client.poll_transmit().unwrap();
     let early = world.send(0, get("3/0/0"));
-    world.run(300.0);
     assert_eq!(world.answer(0, early), None);
-    world.start();
-    assert_eq!(world.text("3/0/0"), "Open Mobile Alliance");
+    world.servers[0].coap.handle_datagram(world.now, PeerId(0), &register.payload);
+    world.settle();
+    assert!(matches!(world.events[..], [Event::Registered { .. }]));
+    // The server sends it again.
+    world.run(5.0);
+    assert!(world.answer(0, early).is_some());
 }
 
 #[test]
