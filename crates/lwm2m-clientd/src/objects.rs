@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use lwm2m_client::{Instances, Object, Refusal};
-use lwm2m_core::{ObjectInstance, Value};
+use lwm2m_core::{ObjectInstance, ObjectVersion, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The object id of Device.
@@ -90,6 +90,7 @@ fn temperature() -> Instances {
     };
     let fresh = move |sensor: ObjectInstance| values(sensor).with(5750, "");
     Instances::new(TEMPERATURE)
+        .version(ObjectVersion::new(1, 1))
         .instance(0, values)
         .new_instances(fresh)
         .on_execute(5605, |_, _| Ok(()))
