@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_message_goes_both_ways() {
-        let hex = b"4402303921000000 60 b133 0130 05 6c776d32";
+        let hex = b"4402303921000000 60 5133 0130 446c776d32";
         let bytes = input::from_hex(hex).unwrap();
         let json = decode(&bytes).unwrap();
         assert_eq!(json["type"], "CON");
