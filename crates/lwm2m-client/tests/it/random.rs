@@ -71,7 +71,8 @@ proptest! {
         let before = fingerprint(&mut world);
         let datagram = request(code, &[1, 0, 1], 0, &payload);
         world.client.handle_datagram(world.now, address(9), &datagram);
-        prop_assert!(world.client.poll_transmit().is_none());
+        // An answer would go to an address where there is no server, which the world refuses.
+        world.run(5.0);
         prop_assert_eq!(fingerprint(&mut world), before);
     }
 }

@@ -81,6 +81,7 @@ fn one_resource_that_is_not_writable_refuses_all() {
     assert_eq!(world.text("3/0/14"), "+02:00");
 }
 
+// proves: WRITE-07
 #[test]
 fn values_are_checked() {
     let mut world = World::registered(config().version(Version::V1_2));
@@ -173,6 +174,15 @@ fn attributes_have_their_levels_and_values() {
     assert_eq!(world.code(attributes("3/0/50", "pmin=1")), "4.04");
     for (path, query) in [("3/0/9", "gt=-85.5"), ("3302/0/5500", "edge=1"), ("3/0/7/0", "st=2")] {
         assert_eq!(world.code(attributes(path, query)), "2.04", "{path}?{query}");
+    }
+}
+
+#[test]
+fn attributes_come_with_their_version() {
+    for (version, query) in [(Version::V1_0, "epmin=1"), (Version::V1_1, "con=1")] {
+        let mut world = World::registered(config().version(version));
+        assert_eq!(world.code(attributes("3/0/9", query)), "4.00", "{query}");
+        assert_eq!(world.code(attributes("3/0/9", "pmin=1")), "2.04");
     }
 }
 
