@@ -6,7 +6,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_millis(50);
 
 /// The HTTP API of an LwM2M server.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,24 @@ impl Http {
     /// No connection, or no HTTP comes back.
     pub fn send(self, method: &str, target: &str) -> Result<Answer, Error> {
         self.exchange(&format!("{method} {target} HTTP/1.0\r\nHost: {}\r\n\r\n", self.0))
+    }
+
+    /// Asks for `target` again and again until it is there.
+    ///
+    /// # Errors
+    /// The last answer after [`PATIENCE`] was another than 200.
+    pub fn wait_for(self, target: &str) -> Result<Answer, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.send("GET", target)?;
+            if answer.status == 200 {
+                return Ok(answer);
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Garbled { what: "the HTTP answer", text: answer.body });
+            }
+            thread::sleep(POLL);
+        }
     }
 
     /// A request with a body of a media type.

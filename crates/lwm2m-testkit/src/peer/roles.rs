@@ -40,14 +40,24 @@ impl Server {
     /// It cannot be started.
     pub fn start(kind: Kind) -> Result<Self, Error> {
         match kind {
-            Kind::Ours => Self::start_ours(),
+            Kind::Ours => Self::start_ours("127.0.0.1:0"),
             Kind::Leshan => Self::start_leshan(),
         }
     }
 
-    fn start_ours() -> Result<Self, Error> {
+    /// Kills our server and starts one that knows nothing at the same address.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn replace_ours(self) -> Result<Self, Error> {
+        let coap = self.coap;
+        drop(self);
+        Self::start_ours(&coap.to_string())
+    }
+
+    fn start_ours(coap: &str) -> Result<Self, Error> {
         let mut command = Command::new(daemon("lwm2m-serverd")?);
-        command.args(["--coap", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        command.args(["--coap", coap, "--http", "127.0.0.1:0"]);
         let mut process = Process::start("lwm2m-serverd", &mut command)?;
         let coap = process.wait_for("its CoAP address", |line| address(line, "coap on "))?;
         let http = process.wait_for("its HTTP address", |line| address(line, "http on http://"))?;

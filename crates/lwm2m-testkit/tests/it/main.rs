@@ -9,4 +9,5 @@ mod lossy;
 mod management;
 mod noise;
 mod odd_device;
+mod restarts;
 mod versions;

@@ -214,6 +214,18 @@ fn refuses_what_is_not_allowed(managed: &mut Managed) {
     assert_eq!(managed.content("/3/0/0"), before);
 }
 
+fn answers_many_at_once(managed: &mut Managed) {
+    let (http, target) = (managed.http(), managed.target("/3/0/14"));
+    let asker = |_| {
+        let target = target.clone();
+        std::thread::spawn(move || http.send("GET", &target).unwrap())
+    };
+    let askers: Vec<_> = (0..16).map(asker).collect();
+    for asker in askers {
+        assert_eq!(device_answer(asker.join().unwrap())["status"], "CONTENT(205)");
+    }
+}
+
 fn moves_long_values_in_blocks(managed: &mut Managed) {
     let long: String = ('a'..='z').cycle().take(3_000).collect();
     for format in ["TLV", "SENML_CBOR", "TEXT"] {
@@ -350,6 +362,7 @@ macro_rules! all_tests {
             writes_in_every_format
             updates_an_instance
             refuses_what_is_not_allowed
+            answers_many_at_once
             moves_long_values_in_blocks
             lifetime_written_makes_an_update
             update_trigger_makes_an_update
