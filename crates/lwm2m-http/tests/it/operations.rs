@@ -54,7 +54,7 @@ async fn read() {
     assert_eq!(errors["content"], golden);
     assert_eq!(
         asked(&peer).await,
-        ["GET /3/0/14 accept=110", "GET /3/0/9 accept=0", "GET /3/0/11 accept=11542"]
+        ["GET /3/0/14 accept=112", "GET /3/0/9 accept=0", "GET /3/0/11 accept=11542"]
     );
 }
 
