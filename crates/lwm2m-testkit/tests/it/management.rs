@@ -138,7 +138,7 @@ fn reads_resource_in_every_format(managed: &mut Managed) {
     assert_eq!(manufacturer["kind"], "singleResource");
     assert_eq!(manufacturer["type"], "STRING");
     assert!(manufacturer["value"].as_str().is_some_and(|it| !it.is_empty()));
-    for format in ["TLV", "SENML_JSON", "SENML_CBOR", "TEXT"] {
+    for format in ["TLV", "SENML_JSON", "SENML_CBOR", "TEXT", "CBOR"] {
         let content = managed.content(&format!("/3/0/0?format={format}"));
         assert_eq!(content, manufacturer, "{format}");
     }
@@ -176,9 +176,13 @@ fn says_what_is_not_there(managed: &mut Managed) {
 }
 
 fn writes_in_every_format(managed: &mut Managed) {
-    for (format, offset) in
-        [("TLV", "+01"), ("SENML_JSON", "+02"), ("SENML_CBOR", "+03"), ("TEXT", "+04")]
-    {
+    for (format, offset) in [
+        ("TLV", "+01"),
+        ("SENML_JSON", "+02"),
+        ("SENML_CBOR", "+03"),
+        ("TEXT", "+04"),
+        ("CBOR", "+11"),
+    ] {
         let answer = managed.put_json(&format!("/3/0/14?format={format}"), &string(14, offset));
         assert_eq!(answer["status"], "CHANGED(204)", "{format}: {answer}");
         assert_eq!(managed.content("/3/0/14")["value"], offset, "{format}");

@@ -47,3 +47,20 @@ fn device_falls_back_to_a_version_that_the_server_knows() {
     let answer = server.http.send("GET", "/api/clients/new/3/0").unwrap().json();
     assert_eq!(answer["status"], "CONTENT(205)", "{answer}");
 }
+
+#[test]
+fn server_reads_the_json_of_the_oldest_version() {
+    if !Kind::Leshan.is_available() {
+        return;
+    }
+    let server = Server::start(Kind::Ours).unwrap();
+    let _device = Device::start(Kind::Leshan, server.coap, "json", 300).unwrap();
+    server.http.wait_for("/api/clients/json").unwrap();
+    let read = |format: &str| {
+        let target = format!("/api/clients/json/3/0?format={format}");
+        server.http.send("GET", &target).unwrap().json()["content"].clone()
+    };
+    let content = read("JSON");
+    assert_eq!(content["kind"], "instance", "{content}");
+    assert_eq!(content, read("SENML_CBOR"));
+}
