@@ -1,6 +1,6 @@
 //! Addresses, peers and identities over one CoAP endpoint.
 
-use crate::engine::Transmit;
+use crate::engine::{Engine, Transmit};
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
 use lwm2m_coap::{Config, Endpoint, Event, PeerId};
@@ -50,53 +50,6 @@ impl Link {
             unused: BTreeSet::new(),
             next_id: 0,
             refused: 0,
-        }
-    }
-
-    /// Takes a datagram in. One from an unknown address is dropped while the table of peers is
-    /// full.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        match self.peer_at(from) {
-            Some(peer) => self.coap.handle_datagram(now, peer, datagram),
-            None => self.refused += 1,
-        }
-    }
-
-    /// Runs the timers that are due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.coap.handle_timeout(now);
-    }
-
-    /// The next datagram to send.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        while let Some(transmit) = self.coap.poll_transmit() {
-            // A peer that was forgotten meanwhile has nowhere to send to.
-            if let Some(peer) = self.peers.get(&transmit.peer) {
-                return Some(Transmit { to: peer.address, payload: transmit.payload });
-            }
-        }
-        while let Some(peer) = self.unused.pop_first() {
-            self.forget_if_unused(peer);
-        }
-        None
-    }
-
-    /// When [`Link::handle_timeout`] wants to be called.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.coap.poll_timeout()
-    }
-
-    /// The next CoAP event that concerns the engine.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        loop {
-            match self.coap.poll_event()? {
-                Event::PeerIdle { peer } => {
-                    // A Reset may still have to go to it.
-                    self.unused.insert(peer);
-                }
-                event => return Some(event),
-            }
         }
     }
 
@@ -172,6 +125,51 @@ impl Link {
             && let Some(state) = self.peers.remove(&peer)
         {
             self.by_address.remove(&state.address);
+        }
+    }
+}
+
+/// A datagram from an unknown address is dropped while the table of peers is full.
+impl Engine for Link {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        match self.peer_at(from) {
+            Some(peer) => self.coap.handle_datagram(now, peer, datagram),
+            None => self.refused += 1,
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.coap.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        while let Some(transmit) = self.coap.poll_transmit() {
+            // A peer that was forgotten meanwhile has nowhere to send to.
+            if let Some(peer) = self.peers.get(&transmit.peer) {
+                return Some(Transmit { to: peer.address, payload: transmit.payload });
+            }
+        }
+        while let Some(peer) = self.unused.pop_first() {
+            self.forget_if_unused(peer);
+        }
+        None
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.coap.poll_timeout()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            match self.coap.poll_event()? {
+                Event::PeerIdle { peer } => {
+                    // A Reset may still have to go to it.
+                    self.unused.insert(peer);
+                }
+                event => return Some(event),
+            }
         }
     }
 }

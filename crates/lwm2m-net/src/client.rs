@@ -1,9 +1,9 @@
 //! A client on a UDP socket: changes of values in, events out.
 
 use crate::driver::{Closed, Handle};
+use crate::hosted::Sink;
 use lwm2m_client::{Client, Event};
 use lwm2m_core::Path;
-use lwm2m_link::{Engine, Transmit};
 use lwm2m_time::Instant;
 use std::io;
 use std::net::SocketAddr;
@@ -14,35 +14,14 @@ use tokio::sync::broadcast;
 /// Events that a subscriber may be behind before it misses some.
 const EVENTS: usize = 256;
 
-struct Hosted {
-    client: Client,
-    events: broadcast::Sender<Arc<Event>>,
-}
+type Hosted = crate::hosted::Hosted<Client, Listeners>;
 
-impl Engine for Hosted {
-    type Event = ();
+struct Listeners(broadcast::Sender<Arc<Event>>);
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.client.handle_datagram(now, from, datagram);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.client.handle_timeout(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.client.poll_transmit()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.client.poll_timeout()
-    }
-
-    fn poll_event(&mut self) -> Option<()> {
-        let event = self.client.poll_event()?;
+impl Sink<Client> for Listeners {
+    fn take(&mut self, _: Instant, _: &mut Client, event: Event) {
         // No subscriber is no error.
-        let _ = self.events.send(Arc::new(event));
-        Some(())
+        let _ = self.0.send(Arc::new(event));
     }
 }
 
@@ -53,7 +32,7 @@ impl Engine for Hosted {
 /// The socket cannot be bound, for example because the port is in use.
 pub async fn bind_client(address: SocketAddr, client: Client) -> io::Result<ClientHandle> {
     let (events, _) = broadcast::channel(EVENTS);
-    let handle = Handle::bind(address, Hosted { client, events: events.clone() }).await?;
+    let handle = Handle::bind(address, Hosted::new(client, Listeners(events.clone()))).await?;
     Ok(ClientHandle { handle, events })
 }
 
@@ -92,7 +71,7 @@ impl ClientHandle {
         &self,
         f: impl FnOnce(&mut Client, Instant) -> R + Send + 'static,
     ) -> Result<R, Closed> {
-        self.handle.with(move |hosted, now| f(&mut hosted.client, now)).await
+        self.handle.with(move |hosted, now| f(&mut hosted.engine, now)).await
     }
 
     /// Begins to register with all servers.

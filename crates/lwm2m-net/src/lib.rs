@@ -11,12 +11,15 @@
 //! | [`driver`] | the one loop that drives any [`lwm2m_link::Engine`] on a UDP socket |
 //! | [`server`] | a server: operations as futures, events as a stream |
 //! | [`client`] | a client: changes of values in, events out |
+//! | [`coap`] | a CoAP client without LwM2M, for tools |
 //! | [`uri`] | server URIs to socket addresses |
 
 #[cfg(feature = "client")]
 pub mod client;
 pub mod clock;
+pub mod coap;
 pub mod driver;
+mod hosted;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod uri;

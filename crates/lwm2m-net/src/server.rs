@@ -2,8 +2,8 @@
 
 use crate::clock::Clock;
 use crate::driver::{Closed, Handle};
+use crate::hosted::Sink;
 use lwm2m_core::Path;
-use lwm2m_link::{Engine, Transmit};
 use lwm2m_server::{
     Event, Operation, OperationError, OperationId, Registration, Response, SendError, Server,
 };
@@ -38,18 +38,19 @@ pub enum RequestError {
 
 type Outcome = Result<Response, OperationError>;
 
-/// The engine together with those who wait for its answers.
-struct Hosted {
-    server: Server,
-    waiting: HashMap<OperationId, oneshot::Sender<Outcome>>,
+type Hosted = crate::hosted::Hosted<Server, Waiting>;
+
+/// Those who wait for answers, and those who listen.
+struct Waiting {
+    operations: HashMap<OperationId, oneshot::Sender<Outcome>>,
     events: broadcast::Sender<Arc<Event>>,
 }
 
-impl Hosted {
-    fn publish(&mut self, event: Event) {
+impl Sink<Server> for Waiting {
+    fn take(&mut self, _: Instant, _: &mut Server, event: Event) {
         match event {
             Event::Completed { id, result, .. } => {
-                if let Some(waiting) = self.waiting.remove(&id) {
+                if let Some(waiting) = self.operations.remove(&id) {
                     // Whoever waited may have gone.
                     let _ = waiting.send(result);
                 }
@@ -62,40 +63,14 @@ impl Hosted {
     }
 }
 
-impl Engine for Hosted {
-    type Event = ();
-
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.server.handle_datagram(now, from, datagram);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.server.handle_timeout(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.server.poll_transmit()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.server.poll_timeout()
-    }
-
-    fn poll_event(&mut self) -> Option<()> {
-        let event = self.server.poll_event()?;
-        self.publish(event);
-        Some(())
-    }
-}
-
 /// Binds a UDP socket and runs `server` on it.
 ///
 /// # Errors
 /// The socket cannot be bound, for example because the port is in use.
 pub async fn bind_server(address: SocketAddr, server: Server) -> io::Result<ServerHandle> {
     let (events, _) = broadcast::channel(EVENTS);
-    let hosted = Hosted { server, waiting: HashMap::new(), events: events.clone() };
-    let handle = Handle::bind(address, hosted).await?;
+    let waiting = Waiting { operations: HashMap::new(), events: events.clone() };
+    let handle = Handle::bind(address, Hosted::new(server, waiting)).await?;
     Ok(ServerHandle { handle, events })
 }
 
@@ -140,7 +115,7 @@ impl ServerHandle {
         &self,
         f: impl FnOnce(&mut Server, Instant) -> R + Send + 'static,
     ) -> Result<R, Closed> {
-        self.handle.with(move |hosted, now| f(&mut hosted.server, now)).await
+        self.handle.with(move |hosted, now| f(&mut hosted.engine, now)).await
     }
 
     /// Sends an operation to the device that registered as `endpoint`, and waits for its answer.
@@ -156,8 +131,8 @@ impl ServerHandle {
         let endpoint = endpoint.to_owned();
         let (reply, answer) = oneshot::channel();
         let send = move |hosted: &mut Hosted, now| {
-            let id = hosted.server.send(now, &endpoint, operation)?;
-            hosted.waiting.insert(id, reply);
+            let id = hosted.engine.send(now, &endpoint, operation)?;
+            hosted.sink.operations.insert(id, reply);
             Ok::<_, SendError>(id)
         };
         let id = self.handle.with(send).await??;
@@ -165,8 +140,8 @@ impl ServerHandle {
             Ok(outcome) => Ok(outcome.map_err(|_| Closed)??),
             Err(_) => {
                 let cancel = move |hosted: &mut Hosted, _| {
-                    hosted.waiting.remove(&id);
-                    hosted.server.cancel(id);
+                    hosted.sink.operations.remove(&id);
+                    hosted.engine.cancel(id);
                 };
                 self.handle.with(cancel).await?;
                 Err(RequestError::Elapsed(timeout))

@@ -1,0 +1,52 @@
+//! An engine together with whoever its events go to, as one engine for the driver.
+
+use lwm2m_link::{Engine, Transmit};
+use lwm2m_time::Instant;
+use std::net::SocketAddr;
+
+/// Where the events of an engine go.
+pub(crate) trait Sink<E: Engine> {
+    /// Takes an event; it may use the engine to answer it.
+    fn take(&mut self, now: Instant, engine: &mut E, event: E::Event);
+}
+
+/// An engine whose events go to a sink.
+pub(crate) struct Hosted<E, S> {
+    pub(crate) engine: E,
+    pub(crate) sink: S,
+    now: Instant,
+}
+
+impl<E, S> Hosted<E, S> {
+    pub(crate) const fn new(engine: E, sink: S) -> Self {
+        Self { engine, sink, now: Instant::ZERO }
+    }
+}
+
+impl<E: Engine, S: Sink<E>> Engine for Hosted<E, S> {
+    type Event = ();
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.now = now;
+        self.engine.handle_datagram(now, from, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.engine.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.engine.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.engine.poll_timeout()
+    }
+
+    fn poll_event(&mut self) -> Option<()> {
+        let event = self.engine.poll_event()?;
+        self.sink.take(self.now, &mut self.engine, event);
+        Some(())
+    }
+}
