@@ -1,8 +1,8 @@
 //! LwM2M servers and devices, ours or Leshan's, behind one face.
 
-use super::installed::{available, daemon, free_address, peer_folder};
+use super::installed::{available, daemon, peer_folder};
 use super::{Error, Http, Process};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
 /// Whose implementation plays a role.
@@ -65,11 +65,13 @@ impl Server {
     }
 
     fn start_leshan() -> Result<Self, Error> {
-        let (coap, http) = (free_address()?, free_address()?);
-        let mut command = leshan("PeerServer");
-        command.args([coap.port().to_string(), http.port().to_string()]);
-        let mut process = Process::start("Leshan's server", &mut command)?;
-        process.wait_for("listening", |line| (line == "listening").then_some(()))?;
+        let mut process = Process::start("Leshan's server", &mut leshan("PeerServer"))?;
+        let ports = |line: &str| {
+            let (coap, http) = line.strip_prefix("listening ")?.split_once(' ')?;
+            let at = |port: &str| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?)));
+            Some((at(coap)?, at(http)?))
+        };
+        let (coap, http) = process.wait_for("listening", ports)?;
         Ok(Self { process, coap, http: Http(http) })
     }
 }
@@ -78,6 +80,7 @@ impl Server {
 #[derive(Debug)]
 pub struct Device {
     kind: Kind,
+    registered: bool,
     /// The process.
     pub process: Process,
     /// Its endpoint name.
@@ -101,7 +104,7 @@ impl Device {
         let mut command = leshan("PeerClient");
         command.args([endpoint, &format!("coap://{server}"), &lifetime.to_string()]);
         let process = Process::start("Leshan's client", &mut command)?;
-        Ok(Self { kind, process, endpoint })
+        Ok(Self { kind, registered: false, process, endpoint })
     }
 
     /// Starts our device with more flags.
@@ -119,7 +122,25 @@ impl Device {
         command.args(["--lifetime", &lifetime.to_string(), "--bind", "127.0.0.1:0"]);
         command.args(["--period", "0"]).args(flags);
         let process = Process::start("lwm2m-clientd", &mut command)?;
-        Ok(Self { kind: Kind::Ours, process, endpoint })
+        Ok(Self { kind: Kind::Ours, registered: false, process, endpoint })
+    }
+
+    /// Waits until the device itself knows that it is registered; its server knows earlier.
+    ///
+    /// # Errors
+    /// It does not register.
+    pub fn wait_until_registered(&mut self) -> Result<(), Error> {
+        if !self.registered {
+            // "registered /rd/1", or our log's "… INFO registered location=/rd/1".
+            let says_so = |line: &str| {
+                let known =
+                    line.starts_with("registered ") || line.contains(" registered location");
+                known.then_some(())
+            };
+            self.process.wait_for("registered", says_so)?;
+            self.registered = true;
+        }
+        Ok(())
     }
 
     /// Lets the device deregister and end.
@@ -127,14 +148,10 @@ impl Device {
     /// # Errors
     /// It does not end.
     pub fn stop(&mut self) -> Result<(), Error> {
+        self.wait_until_registered()?;
         match self.kind {
             Kind::Ours => self.process.terminate(),
-            Kind::Leshan => {
-                // It does not deregister before it knows that it is registered.
-                let word = |line: &str| line.starts_with("registered").then_some(());
-                self.process.wait_for("registered", word)?;
-                self.process.close()
-            }
+            Kind::Leshan => self.process.close(),
         }
     }
 }

@@ -4,8 +4,9 @@ use lwm2m_testkit::peer::{AiocoapServer, Device, Kind};
 
 fn start() -> Option<(AiocoapServer, Device, String)> {
     let mut server = AiocoapServer::start().unwrap()?;
-    let device = Device::start(Kind::Ours, server.address, "device-2", 300).unwrap();
+    let mut device = Device::start(Kind::Ours, server.address, "device-2", 300).unwrap();
     let registration = server.wait_for("registered").unwrap();
+    device.wait_until_registered().unwrap();
     Some((server, device, registration))
 }
 

@@ -21,9 +21,10 @@ impl Managed {
         }
         let server = Server::start(server).unwrap();
         let mut events = server.http.events().unwrap();
-        let device = Device::start(device, server.coap, "device-1", 300).unwrap();
+        let mut device = Device::start(device, server.coap, "device-1", 300).unwrap();
         let registration =
             events.wait_for("REGISTRATION", |it| it["endpoint"] == "device-1").unwrap();
+        device.wait_until_registered().unwrap();
         Some(Self { server, device, events, registration })
     }
 

@@ -1,6 +1,6 @@
 // A LwM2M server on Eclipse Leshan's library, for tests, driven over HTTP in the dialect of Leshan's demo server.
-// Usage: PeerServer COAP_PORT HTTP_PORT     (both on 127.0.0.1)
-// Prints "listening" when both are open. Ends when its standard input closes.
+// Usage: PeerServer
+// Listens on free ports of 127.0.0.1 and prints "listening COAP_PORT HTTP_PORT". Ends when its standard input closes.
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -47,13 +47,15 @@ public final class PeerServer {
     private final PeerEvents events = new PeerEvents();
 
     public static void main(String[] args) throws Exception {
-        PeerServer peer = new PeerServer(loopback(args[0]));
-        HttpServer http = HttpServer.create(loopback(args[1]), 0);
+        InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        PeerServer peer = new PeerServer(anyPort);
+        HttpServer http = HttpServer.create(anyPort, 0);
         http.setExecutor(Executors.newCachedThreadPool(PeerServer::daemon));
         http.createContext("/api/clients", peer::answer);
         http.createContext("/api/event", peer.events::stream);
         http.start();
-        System.out.println("listening");
+        int coapPort = peer.server.getEndpoint(Protocol.COAP).getURI().getPort();
+        System.out.println("listening " + coapPort + " " + http.getAddress().getPort());
         while (System.in.read() != -1) {
             continue;
         }
@@ -79,10 +81,6 @@ public final class PeerServer {
         Thread thread = new Thread(work);
         thread.setDaemon(true);
         return thread;
-    }
-
-    private static InetSocketAddress loopback(String port) {
-        return new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(port));
     }
 
     private void answer(HttpExchange http) throws IOException {
