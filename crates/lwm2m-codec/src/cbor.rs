@@ -1,7 +1,7 @@
 //! CBOR (60): one value, and times as RFC 8949 tags them (OMA LwM2M Core 7.4.3).
 
-use crate::typed::{scalar, typed};
-use crate::{DecodeError, rfc3339};
+use crate::typed::{scalar, typed, without_nul};
+use crate::{DecodeCause, DecodeError, Quirk, Reading, rfc3339};
 use bytes::Bytes;
 use lwm2m_core::{DataType, Path, Value};
 use lwm2m_senml::Value as Scalar;
@@ -22,51 +22,63 @@ pub(crate) fn encode(value: &Value) -> Bytes {
 }
 
 pub(crate) fn decode(
+    reading: &Reading<'_>,
     path: Path,
     data_type: Option<DataType>,
     payload: &[u8],
 ) -> Result<Value, DecodeError> {
     let mut decoder = Decoder::new(payload);
-    let value = read(&mut decoder, path, data_type)?;
-    if decoder.is_at_end() {
-        Ok(value)
-    } else {
-        Err(DecodeError::Cbor { offset: decoder.offset() })
-    }
+    let value = read(reading, &mut decoder, path, data_type);
+    let value = value.map_err(|cause| cause.at(decoder.offset()))?;
+    if decoder.is_at_end() { Ok(value) } else { Err(DecodeCause::Cbor.at(decoder.offset())) }
 }
 
 /// Reads the value of a leaf, which may be a tagged time.
 pub(crate) fn read(
+    reading: &Reading<'_>,
     decoder: &mut Decoder<'_>,
     path: Path,
     data_type: Option<DataType>,
-) -> Result<Value, DecodeError> {
+) -> Result<Value, DecodeCause> {
     let mut ahead = decoder.clone();
     let tagged_time = matches!(ahead.tag(), Some(DATE | EPOCH));
     if tagged_time {
         *decoder = ahead;
     }
-    let item = decoder.item().map_err(|_| DecodeError::Cbor { offset: decoder.offset() })?;
+    let item = decoder.item().map_err(|_| DecodeCause::Cbor)?;
     match data_type {
         Some(DataType::Time) => {}
         None if tagged_time => {}
-        Some(expected) if tagged_time => return Err(DecodeError::Type { path, expected }),
-        other => return typed(path, other, item),
+        Some(expected) if tagged_time => return Err(DecodeCause::Type { path, expected }),
+        Some(DataType::ObjectLink) => {
+            return typed(reading, path, data_type, as_link(item));
+        }
+        other => return typed(reading, path, other, item),
     }
-    let time = seconds(&item).map(Value::Time);
-    time.ok_or(DecodeError::Type { path, expected: DataType::Time })
+    let untagged_date = !tagged_time && matches!(item, Scalar::String(_));
+    reading.forgive_if(untagged_date, Quirk::UntaggedDate)?;
+    let time = seconds(reading, &item)?.map(Value::Time);
+    time.ok_or(DecodeCause::Type { path, expected: DataType::Time })
+}
+
+/// A text is how CBOR has an object link.
+fn as_link(item: Scalar<'_>) -> Scalar<'_> {
+    match item {
+        Scalar::String(text) => Scalar::ObjectLink(text),
+        other => other,
+    }
 }
 
 /// Whole seconds since 1970 of an epoch number or a date in text.
 #[expect(clippy::cast_possible_truncation, reason = "within the range of the guard")]
-fn seconds(item: &Scalar<'_>) -> Option<i64> {
-    match item {
+fn seconds(reading: &Reading<'_>, item: &Scalar<'_>) -> Result<Option<i64>, DecodeCause> {
+    Ok(match item {
         Scalar::Integer(v) => Some(*v),
         Scalar::Float(v) if v.abs() < 9e15 => {
             let whole = *v as i64;
             Some(if *v < 0.0 && whole as f64 != *v { whole - 1 } else { whole })
         }
-        Scalar::String(v) => rfc3339::seconds(v),
+        Scalar::String(v) => rfc3339::seconds(without_nul(reading, v)?),
         _ => None,
-    }
+    })
 }

@@ -8,11 +8,12 @@
 use crate::senml::{each_resolved, write};
 use crate::tree::Target;
 use crate::typed::{scalar, typed};
-use crate::{DecodeError, EncodeError, decode_timed};
+use crate::{DecodeCause, DecodeError, EncodeError, Quirk, Reading};
 use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use lwm2m_core::model::NoModel;
 use lwm2m_core::{ContentFormat, Model, Path, Value};
 use lwm2m_senml::{Record, Value as Scalar};
 
@@ -42,27 +43,13 @@ pub fn encode_paths(format: ContentFormat, paths: &[Path]) -> Result<Bytes, Enco
     write(format, &records).map_err(|_| EncodeError::UnsupportedFormat(format))
 }
 
-/// Decodes the paths that a Read-Composite or Observe-Composite asks for, each once.
+/// Decodes the paths that a Read-Composite or Observe-Composite asks for, each once; lenient.
 ///
 /// # Errors
-/// [`DecodeError::UnsupportedFormat`] for other formats than SenML and SenML-ETCH, and for what is
+/// [`DecodeCause::UnsupportedFormat`] for other formats than SenML and SenML-ETCH, and for what is
 /// no pack of records that have only names, times and units.
 pub fn decode_paths(format: ContentFormat, payload: &[u8]) -> Result<Vec<Path>, DecodeError> {
-    if !supports_paths(format) {
-        return Err(DecodeError::UnsupportedFormat(format));
-    }
-    let (mut paths, mut known) = (Vec::new(), BTreeSet::new());
-    each_resolved(format, payload, |entry, ids, record| {
-        if record.value.is_some() || record.sum.is_some() || record.update_time.is_some() {
-            return Err(DecodeError::Field { entry });
-        }
-        let path = ids.path().ok_or(DecodeError::Name { entry })?;
-        if known.insert(path) {
-            paths.push(path);
-        }
-        Ok(())
-    })?;
-    Ok(paths)
+    Reading::lenient(&NoModel).decode_paths(format, payload)
 }
 
 /// Encodes the changes of a Write-Composite.
@@ -92,31 +79,74 @@ pub fn encode_changes(format: ContentFormat, changes: &[Change]) -> Result<Bytes
     write(format, &records).map_err(|_| EncodeError::UnsupportedFormat(format))
 }
 
-/// Decodes the changes of a Write-Composite, in their order: later ones go over earlier ones.
+/// Decodes the changes of a Write-Composite, in their order: later ones go over earlier ones;
+/// lenient.
 ///
 /// # Errors
 /// As [`crate::decode`]; a removal of anything but a resource instance is
-/// [`DecodeError::NoValue`].
+/// [`DecodeCause::NoValue`].
 pub fn decode_changes(
     format: ContentFormat,
     payload: &[u8],
     model: &dyn Model,
 ) -> Result<Vec<Change>, DecodeError> {
-    if !is_etch(format) {
-        let values = decode_timed(format, &Path::ROOT, payload, model)?;
-        return Ok(values.into_iter().map(|timed| (timed.path, Some(timed.value))).collect());
+    Reading::lenient(model).decode_changes(format, payload)
+}
+
+impl Reading<'_> {
+    /// As [`decode_paths`].
+    ///
+    /// # Errors
+    /// As [`decode_paths`].
+    pub fn decode_paths(
+        &self,
+        format: ContentFormat,
+        payload: &[u8],
+    ) -> Result<Vec<Path>, DecodeError> {
+        if !supports_paths(format) {
+            return Err(DecodeError::unsupported(format));
+        }
+        let (mut paths, mut known) = (Vec::new(), BTreeSet::new());
+        each_resolved(format, self, payload, |entry, ids, record| {
+            if record.value.is_some() || record.sum.is_some() || record.update_time.is_some() {
+                return Err(DecodeCause::Field { entry });
+            }
+            let path = ids.path().ok_or(DecodeCause::Name { entry })?;
+            self.forgive_if(ids.is_relative(), Quirk::RelativeName)?;
+            if known.insert(path) {
+                paths.push(path);
+            }
+            Ok(())
+        })?;
+        Ok(paths)
     }
-    let target = Target { path: Path::ROOT, model };
-    let mut changes = Vec::new();
-    each_resolved(format, payload, |entry, ids, record| {
-        let path = ids.path().ok_or(DecodeError::Name { entry })?;
-        let data_type = target.admit(&path)?;
-        let value = match record.value {
-            Some(Scalar::Null) if path.depth() == 4 => None,
-            value => Some(typed(path, data_type, value.unwrap_or(Scalar::Null))?),
-        };
-        changes.push((path, value));
-        Ok(())
-    })?;
-    Ok(changes)
+
+    /// As [`decode_changes`].
+    ///
+    /// # Errors
+    /// As [`decode_changes`].
+    pub fn decode_changes(
+        &self,
+        format: ContentFormat,
+        payload: &[u8],
+    ) -> Result<Vec<Change>, DecodeError> {
+        if !is_etch(format) {
+            let values = self.decode_timed(format, &Path::ROOT, payload)?;
+            return Ok(values.into_iter().map(|timed| (timed.path, Some(timed.value))).collect());
+        }
+        let target = Target { path: Path::ROOT, reading: self };
+        let mut changes = Vec::new();
+        each_resolved(format, self, payload, |entry, ids, record| {
+            let path = ids.path().ok_or(DecodeCause::Name { entry })?;
+            self.forgive_if(ids.is_relative(), Quirk::RelativeName)?;
+            let (path, data_type) = target.admit(&path)?;
+            let value = match record.value {
+                Some(Scalar::Null) if path.depth() == 4 => None,
+                value => Some(typed(self, path, data_type, value.unwrap_or(Scalar::Null))?),
+            };
+            changes.push((path, value));
+            Ok(())
+        })?;
+        Ok(changes)
+    }
 }

@@ -1,13 +1,54 @@
 //! What may go wrong with a payload, and what LwM2M answers to it.
 
+use crate::Quirk;
+use core::fmt;
 use lwm2m_core::{ContentFormat, DataType, Path};
 
-/// Why a payload could not be decoded; the sender of the payload is to blame.
+/// Why a payload could not be decoded, and where; the sender of the payload is to blame.
 ///
 /// An engine answers 4.15 if [`DecodeError::is_unsupported_format`], and 4.00 otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecodeError {
+    /// The byte where reading stopped, or where the entry or record begins that is refused.
+    pub offset: usize,
+    /// The rule that is broken.
+    pub cause: DecodeCause,
+}
+
+impl DecodeError {
+    /// The content format of the whole payload is not known here.
+    #[must_use]
+    pub const fn unsupported(format: ContentFormat) -> Self {
+        DecodeCause::UnsupportedFormat(format).at(0)
+    }
+
+    /// Whether the format, not the content, is refused: answered 4.15 Unsupported Content-Format.
+    /// All other errors are answered 4.00 Bad Request.
+    #[must_use]
+    pub const fn is_unsupported_format(&self) -> bool {
+        self.cause.is_unsupported_format()
+    }
+}
+
+impl core::error::Error for DecodeError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_unsupported_format() {
+            true => self.cause.fmt(f),
+            false => write!(f, "byte {}: {}", self.offset, self.cause),
+        }
+    }
+}
+
+/// The rule that a payload breaks.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum DecodeError {
+pub enum DecodeCause {
     /// This content format is not known here at all.
     #[error("content format {0} is not supported; send one of those that LwM2M names")]
     UnsupportedFormat(ContentFormat),
@@ -26,11 +67,8 @@ pub enum DecodeError {
     #[error("SenML: {0}")]
     Senml(#[from] lwm2m_senml::Error),
     /// The CBOR is broken, or not of a shape that LwM2M allows.
-    #[error("the CBOR is malformed or cut off near byte {offset}")]
-    Cbor {
-        /// The byte where reading stopped.
-        offset: usize,
-    },
+    #[error("the CBOR is malformed or cut off")]
+    Cbor,
     /// Text or a string that is not UTF-8.
     #[error("the value of {path} is not UTF-8")]
     Utf8 {
@@ -53,11 +91,8 @@ pub enum DecodeError {
     },
     /// A TLV entry that has no place below the path of the request: an id of a level above is
     /// missing, the id is 65535, or there is a second instance where there may be one.
-    #[error("the TLV entry at byte {offset} has no place below the path of the request")]
-    Id {
-        /// Where the entry begins.
-        offset: usize,
-    },
+    #[error("the TLV entry has no place below the path of the request")]
+    Id,
     /// A value for something that the request did not address.
     #[error("{path} lies outside of {target}, which the request addresses")]
     OutsideTarget {
@@ -90,14 +125,21 @@ pub enum DecodeError {
         /// The path.
         path: Path,
     },
+    /// A deviation that some devices are known for, which strict reading refuses.
+    #[error("{0}, which strict reading refuses")]
+    Quirk(Quirk),
 }
 
-impl DecodeError {
-    /// Whether the format, not the content, is refused: answered 4.15 Unsupported Content-Format.
-    /// All other errors are answered 4.00 Bad Request.
+impl DecodeCause {
+    /// As [`DecodeError::is_unsupported_format`].
     #[must_use]
     pub const fn is_unsupported_format(&self) -> bool {
         matches!(self, Self::UnsupportedFormat(_) | Self::UnsuitableFormat { .. })
+    }
+
+    /// The error that this makes at a byte of the payload.
+    pub(crate) const fn at(self, offset: usize) -> DecodeError {
+        DecodeError { offset, cause: self }
     }
 }
 

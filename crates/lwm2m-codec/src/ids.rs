@@ -1,6 +1,6 @@
 //! Ids as payloads name them: like a path, but with 65535 in Create, and relative there.
 
-use crate::DecodeError;
+use crate::DecodeCause;
 use lwm2m_core::Path;
 use lwm2m_core::path::MAX_ID;
 use lwm2m_senml::Name;
@@ -54,6 +54,11 @@ impl Ids {
         *self.ids.get_mut(self.count)? = id;
         self.count += 1;
         Some(())
+    }
+
+    /// Whether the name that these were read from had no slash in front.
+    pub(crate) const fn is_relative(&self) -> bool {
+        self.relative
     }
 
     fn as_slice(&self) -> &[u16] {
@@ -116,12 +121,12 @@ impl Chosen {
 
     /// The path of a value, with instance id 0 if there is none; nothing if the ids name no value
     /// of the object.
-    pub(crate) fn path(&mut self, ids: &Ids) -> Result<Option<Path>, DecodeError> {
+    pub(crate) fn path(&mut self, ids: &Ids) -> Result<Option<Path>, DecodeCause> {
         let Some((instance, below)) = ids.below(&self.object) else { return Ok(None) };
         let first = *self.instance.get_or_insert(instance);
         let Ok(path) = self.object.child(instance.unwrap_or(0)) else { return Ok(None) };
         if first != instance {
-            return Err(DecodeError::OutsideTarget { target: self.object, path });
+            return Err(DecodeCause::OutsideTarget { target: self.object, path });
         }
         Ok(below.iter().try_fold(path, |path, id| path.child(*id)).ok())
     }

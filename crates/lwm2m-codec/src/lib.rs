@@ -23,6 +23,7 @@ mod error;
 mod ids;
 pub mod link;
 mod lwm2m_cbor;
+mod reading;
 mod rfc3339;
 mod senml;
 mod text;
@@ -30,7 +31,8 @@ mod tlv;
 mod tree;
 mod typed;
 
-pub use error::{DecodeError, EncodeError};
+pub use error::{DecodeCause, DecodeError, EncodeError};
+pub use reading::{Quirk, Reading};
 
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -100,13 +102,13 @@ fn encode_value(format: ContentFormat, path: &Path, value: &Value) -> Result<Byt
     }
 }
 
-/// Decodes what lives at `path`: the returned node is of the kind that goes with the number of
-/// ids of the path. Of several values of one path in time, the newest is taken.
+/// Decodes what lives at `path`, lenient: the returned node is of the kind that goes with the number
+/// of ids of the path. Of several values of one path in time, the newest is taken.
 ///
 /// `model` gives types and multiplicity where the format cannot tell, and both are checked where
 /// it can. A resource that the model does not know keeps the type that the format tells; it is
 /// Opaque in TLV and String in text. The numbers that formats had before they were registered
-/// (1541 to 1543) are understood.
+/// (1541 to 1543) are understood. [`Reading`] tells what was forgiven, or reads strictly.
 ///
 /// # Errors
 /// The format is not supported, or the payload is malformed, does not go with the model, or holds
@@ -117,13 +119,10 @@ pub fn decode(
     payload: &[u8],
     model: &dyn Model,
 ) -> Result<Node, DecodeError> {
-    let target = Target { path: *path, model };
-    let mut tree = Tree::default();
-    decode_into(format, target, payload, &mut tree)?;
-    tree.into_node(&target)
+    Reading::lenient(model).decode(format, path, payload)
 }
 
-/// Decodes the values at or below `path` in the order of the payload, with their times.
+/// Decodes the values at or below `path` in the order of the payload, with their times; lenient.
 ///
 /// # Errors
 /// As [`decode`], except that a path may have several values.
@@ -133,9 +132,77 @@ pub fn decode_timed(
     payload: &[u8],
     model: &dyn Model,
 ) -> Result<Vec<Timed>, DecodeError> {
-    let mut values = Vec::new();
-    decode_into(format, Target { path: *path, model }, payload, &mut values)?;
-    Ok(values)
+    Reading::lenient(model).decode_timed(format, path, payload)
+}
+
+impl Reading<'_> {
+    /// As [`decode()`].
+    ///
+    /// # Errors
+    /// As [`decode()`].
+    pub fn decode(
+        &self,
+        format: ContentFormat,
+        path: &Path,
+        payload: &[u8],
+    ) -> Result<Node, DecodeError> {
+        let target = Target { path: *path, reading: self };
+        let mut tree = Tree::default();
+        decode_into(format, target, payload, &mut tree)?;
+        tree.into_node(&target).map_err(|cause| cause.at(payload.len()))
+    }
+
+    /// As [`decode_timed`].
+    ///
+    /// # Errors
+    /// As [`decode_timed`].
+    pub fn decode_timed(
+        &self,
+        format: ContentFormat,
+        path: &Path,
+        payload: &[u8],
+    ) -> Result<Vec<Timed>, DecodeError> {
+        let mut values = Vec::new();
+        decode_into(format, Target { path: *path, reading: self }, payload, &mut values)?;
+        Ok(values)
+    }
+
+    /// As [`decode_create`].
+    ///
+    /// # Errors
+    /// As [`decode_create`].
+    pub fn decode_create(
+        &self,
+        format: ContentFormat,
+        object: u16,
+        payload: &[u8],
+    ) -> Result<(Option<u16>, ObjectInstance), DecodeError> {
+        let path = Path::object(object);
+        let target = Target { path, reading: self };
+        let format = known(format, self)?;
+        let mut tree = Tree::default();
+        let id = match format {
+            ContentFormat::TLV => tlv::decode_create(target, payload, &mut tree)?,
+            ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode_create(target, payload, &mut tree)?,
+            _ if is_senml(format) => senml::decode_create(format, target, payload, &mut tree)?,
+            _ => return Err(DecodeCause::UnsuitableFormat { format, path }.at(0)),
+        };
+        let instance = Target { path: Path::instance(object, id.unwrap_or(0)), ..target };
+        match tree.into_node(&instance).map_err(|cause| cause.at(payload.len()))? {
+            Node::ObjectInstance(values) => Ok((id, values)),
+            _ => Err(DecodeCause::NoValue { path }.at(payload.len())),
+        }
+    }
+}
+
+/// The format that a number means.
+fn known(format: ContentFormat, reading: &Reading<'_>) -> Result<ContentFormat, DecodeError> {
+    let canonical = format.canonical();
+    if !is_known(canonical) {
+        return Err(DecodeError::unsupported(canonical));
+    }
+    let forgiven = reading.forgive_if(canonical != format, Quirk::LegacyNumber);
+    forgiven.map(|()| canonical).map_err(|cause| cause.at(0))
 }
 
 fn decode_into(
@@ -144,18 +211,18 @@ fn decode_into(
     payload: &[u8],
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
-    let (format, path) = (format.canonical(), target.path);
-    if !is_known(format) {
-        return Err(DecodeError::UnsupportedFormat(format));
-    }
+    let (format, path) = (known(format, target.reading)?, target.path);
     if !supports(format, &path) {
-        return Err(DecodeError::UnsuitableFormat { format, path });
+        return Err(DecodeCause::UnsuitableFormat { format, path }.at(0));
     }
     match format {
         ContentFormat::TLV => tlv::decode(target, payload, sink),
         ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode(target, payload, sink),
         _ if is_senml(format) => senml::decode(format, target, payload, sink),
-        _ => sink.value(path, None, decode_value(format, target, payload)?),
+        _ => {
+            let value = decode_value(format, target, payload)?;
+            sink.value(path, None, value).map_err(|cause| cause.at(0))
+        }
     }
 }
 
@@ -165,17 +232,17 @@ fn decode_value(
     target: Target<'_>,
     payload: &[u8],
 ) -> Result<Value, DecodeError> {
-    let path = target.path;
+    let (path, reading) = (target.path, target.reading);
     if path.depth() == 3 && target.is_multiple() {
-        return Err(DecodeError::UnsuitableFormat { format, path });
+        return Err(DecodeCause::UnsuitableFormat { format, path }.at(0));
     }
-    let data_type = target.admit(&path)?;
-    match format {
-        ContentFormat::TEXT => text::decode_text(path, data_type, payload),
+    let (_, data_type) = target.admit(&path).map_err(|cause| cause.at(0))?;
+    let value = match format {
+        ContentFormat::TEXT => text::decode_text(reading, path, data_type, payload),
         ContentFormat::OPAQUE => text::decode_opaque(path, data_type, payload),
-        ContentFormat::CBOR => cbor::decode(path, data_type, payload),
-        _ => Err(DecodeError::UnsupportedFormat(format)),
-    }
+        _ => return cbor::decode(reading, path, data_type, payload),
+    };
+    value.map_err(|cause| cause.at(0))
 }
 
 /// Encodes the payload of Create on `/object`; without `instance` the client chooses the id.
@@ -215,19 +282,5 @@ pub fn decode_create(
     payload: &[u8],
     model: &dyn Model,
 ) -> Result<(Option<u16>, ObjectInstance), DecodeError> {
-    let (format, path) = (format.canonical(), Path::object(object));
-    let target = Target { path, model };
-    let mut tree = Tree::default();
-    let id = match format {
-        ContentFormat::TLV => tlv::decode_create(target, payload, &mut tree)?,
-        ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode_create(target, payload, &mut tree)?,
-        _ if is_senml(format) => senml::decode_create(format, target, payload, &mut tree)?,
-        _ if is_known(format) => return Err(DecodeError::UnsuitableFormat { format, path }),
-        _ => return Err(DecodeError::UnsupportedFormat(format)),
-    };
-    let instance = Target { path: Path::instance(object, id.unwrap_or(0)), model };
-    match tree.into_node(&instance)? {
-        Node::ObjectInstance(values) => Ok((id, values)),
-        _ => Err(DecodeError::NoValue { path }),
-    }
+    Reading::lenient(model).decode_create(format, object, payload)
 }

@@ -6,7 +6,7 @@
 use crate::ids::{ANY_INSTANCE, Chosen, Ids};
 use crate::tree::{Sink, Target};
 use crate::typed::scalar;
-use crate::{DecodeError, EncodeError, cbor};
+use crate::{DecodeCause, DecodeError, EncodeError, cbor};
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource};
 use lwm2m_senml::cbor::{Decoder, Encoder};
@@ -152,7 +152,8 @@ pub(crate) fn decode_create(
 ) -> Result<Option<u16>, DecodeError> {
     let mut chosen = Chosen::new(target.path);
     walk_all(payload, &mut |ids, decoder| {
-        let Some(path) = chosen.path(&ids)? else { return Err(malformed(decoder)) };
+        let path = chosen.path(&ids).map_err(|cause| cause.at(decoder.offset()))?;
+        let Some(path) = path else { return Err(malformed(decoder)) };
         leaf(target, path, decoder, sink)
     })?;
     Ok(chosen.instance())
@@ -164,12 +165,16 @@ fn leaf(
     decoder: &mut Decoder<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
-    let data_type = target.admit(&path)?;
-    sink.value(path, None, cbor::read(decoder, path, data_type)?)
+    let begin = decoder.offset();
+    let mut take = || {
+        let (path, data_type) = target.admit(&path)?;
+        sink.value(path, None, cbor::read(target.reading, decoder, path, data_type)?)
+    };
+    take().map_err(|cause| cause.at(begin))
 }
 
 const fn malformed(decoder: &Decoder<'_>) -> DecodeError {
-    DecodeError::Cbor { offset: decoder.offset() }
+    DecodeCause::Cbor.at(decoder.offset())
 }
 
 type Leaf<'f> = &'f mut dyn FnMut(Ids, &mut Decoder<'_>) -> Result<(), DecodeError>;

@@ -9,7 +9,7 @@ use nom::{IResult, Parser};
 
 /// Seconds since 1970-01-01T00:00:00Z; fractions are cut off.
 pub(crate) fn seconds(text: &str) -> Option<i64> {
-    all_consuming(date_time).parse(text.trim_end_matches('\0')).ok().map(|(_, seconds)| seconds)
+    all_consuming(date_time).parse(text).ok().map(|(_, seconds)| seconds)
 }
 
 fn date_time(input: &str) -> IResult<&str, i64> {

@@ -6,7 +6,7 @@ use crate::ids::{ANY_INSTANCE, Chosen, Ids};
 use crate::text::decode_text;
 use crate::tree::{Sink, Target};
 use crate::typed::{scalar, typed};
-use crate::{DecodeError, EncodeError};
+use crate::{DecodeCause, DecodeError, EncodeError, Quirk, Reading};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
@@ -137,10 +137,10 @@ pub(crate) fn decode(
     payload: &[u8],
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
-    each(format, payload, |name, time, value| {
-        let path = name.ids.path().ok_or(DecodeError::Name { entry: name.entry })?;
-        let data_type = target.admit(&path)?;
-        sink.value(path, time, self::value(format, path, data_type, value)?)
+    each(format, target.reading, payload, |name, time, value| {
+        let path = name.ids.path().ok_or(DecodeCause::Name { entry: name.entry })?;
+        target.reading.forgive_if(name.ids.is_relative(), Quirk::RelativeName)?;
+        take(format, target, path, time, value, sink)
     })
 }
 
@@ -152,12 +152,24 @@ pub(crate) fn decode_create(
     sink: &mut dyn Sink,
 ) -> Result<Option<u16>, DecodeError> {
     let mut chosen = Chosen::new(target.path);
-    each(format, payload, |name, time, value| {
-        let path = chosen.path(&name.ids)?.ok_or(DecodeError::Name { entry: name.entry })?;
-        let data_type = target.admit(&path)?;
-        sink.value(path, time, self::value(format, path, data_type, value)?)
+    each(format, target.reading, payload, |name, time, value| {
+        let path = chosen.path(&name.ids)?.ok_or(DecodeCause::Name { entry: name.entry })?;
+        take(format, target, path, time, value, sink)
     })?;
     Ok(chosen.instance())
+}
+
+/// Hands a value over, if it may stand at `path`.
+fn take(
+    format: ContentFormat,
+    target: Target<'_>,
+    path: Path,
+    time: Option<f64>,
+    value: lwm2m_senml::Value<'_>,
+    sink: &mut dyn Sink,
+) -> Result<(), DecodeCause> {
+    let (path, data_type) = target.admit(&path)?;
+    sink.value(path, time, self::value(format, target.reading, path, data_type, value)?)
 }
 
 /// The name of a record, and its number.
@@ -169,11 +181,12 @@ struct Named {
 /// Calls `take` with name, time and value of each record.
 fn each<'a>(
     format: ContentFormat,
+    reading: &Reading<'_>,
     payload: &'a [u8],
-    mut take: impl FnMut(Named, Option<f64>, lwm2m_senml::Value<'a>) -> Result<(), DecodeError>,
+    mut take: impl FnMut(Named, Option<f64>, lwm2m_senml::Value<'a>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
-    each_resolved(format, payload, |entry, ids, record| {
-        let missing = || DecodeError::NoValue { path: ids.path().unwrap_or(Path::ROOT) };
+    each_resolved(format, reading, payload, |entry, ids, record| {
+        let missing = || DecodeCause::NoValue { path: ids.path().unwrap_or(Path::ROOT) };
         let value = record.value.ok_or_else(missing)?;
         take(Named { ids, entry }, record.time, value)
     })
@@ -182,44 +195,67 @@ fn each<'a>(
 /// Calls `take` with each record and its number and name.
 pub(crate) fn each_resolved<'a>(
     format: ContentFormat,
+    reading: &Reading<'_>,
     payload: &'a [u8],
-    take: impl FnMut(usize, Ids, Resolved<'a>) -> Result<(), DecodeError>,
+    take: impl FnMut(usize, Ids, Resolved<'a>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
     match format {
         ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
-            each_of(cbor::Reader::new(payload), take)
+            each_of(cbor::Reader::new(payload), cbor::Reader::offset, take)
         }
-        ContentFormat::JSON => each_of(json::oma::read(payload)?, take),
-        _ => each_of(json::Reader::new(payload), take),
+        ContentFormat::JSON => {
+            each_of(json::oma::read(payload).map_err(broken)?, json::oma::Records::offset, take)
+        }
+        _ => {
+            let mut reader = json::Reader::new(payload);
+            each_of(&mut reader, |reader| reader.offset(), take)?;
+            let forgiven = reading.forgive_if(reader.forgave_base64(), Quirk::OtherBase64);
+            forgiven.map_err(|cause| cause.at(reader.offset()))
+        }
     }
 }
 
-fn each_of<'a>(
-    records: impl Iterator<Item = Result<Record<'a>, Error>>,
-    mut take: impl FnMut(usize, Ids, Resolved<'a>) -> Result<(), DecodeError>,
+fn broken(error: Error) -> DecodeError {
+    DecodeCause::Senml(error).at(error.offset().unwrap_or(0))
+}
+
+fn each_of<'a, R: Iterator<Item = Result<Record<'a>, Error>>>(
+    mut records: R,
+    offset: impl Fn(&R) -> usize,
+    mut take: impl FnMut(usize, Ids, Resolved<'a>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
     let mut resolver = Resolver::new();
-    for (entry, record) in records.enumerate() {
-        let record = resolver.resolve(record?)?;
-        let ids = Ids::of_name(&record.name).ok_or(DecodeError::Name { entry })?;
-        take(entry, ids, record)?;
+    let mut entry = 0;
+    loop {
+        let begin = offset(&records);
+        let Some(record) = records.next() else { return Ok(()) };
+        let handle = || {
+            let record = resolver.resolve(record.map_err(DecodeCause::Senml)?)?;
+            let ids = Ids::of_name(&record.name).ok_or(DecodeCause::Name { entry })?;
+            take(entry, ids, record)
+        };
+        handle().map_err(|cause: DecodeCause| match &cause {
+            DecodeCause::Senml(error) => cause.clone().at(error.offset().unwrap_or(begin)),
+            _ => cause.at(begin),
+        })?;
+        entry += 1;
     }
-    Ok(())
 }
 
 /// The value of a record. OMA JSON has Opaque as Base64 in a string.
 fn value(
     format: ContentFormat,
+    reading: &Reading<'_>,
     path: Path,
     data_type: Option<DataType>,
     value: lwm2m_senml::Value<'_>,
-) -> Result<Value, DecodeError> {
+) -> Result<Value, DecodeCause> {
     match value {
         lwm2m_senml::Value::String(text)
             if format == ContentFormat::JSON && data_type == Some(DataType::Opaque) =>
         {
-            decode_text(path, data_type, text.as_bytes())
+            decode_text(reading, path, data_type, text.as_bytes())
         }
-        value => typed(path, data_type, value),
+        value => typed(reading, path, data_type, value),
     }
 }

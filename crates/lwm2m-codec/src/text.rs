@@ -1,7 +1,7 @@
 //! Formats that hold the bytes of one value: text/plain (7.4.1) and opaque (7.4.2).
 
 use crate::typed::{object_link, utf8};
-use crate::{DecodeError, EncodeError};
+use crate::{DecodeCause, EncodeError, Quirk, Reading};
 use alloc::string::{String, ToString};
 use base64::Engine as _;
 use base64::alphabet;
@@ -34,10 +34,11 @@ pub(crate) fn encode_text(path: &Path, value: &Value) -> Result<Bytes, EncodeErr
 }
 
 pub(crate) fn decode_text(
+    reading: &Reading<'_>,
     path: Path,
     data_type: Option<DataType>,
     payload: &[u8],
-) -> Result<Value, DecodeError> {
+) -> Result<Value, DecodeCause> {
     let expected = data_type.unwrap_or(DataType::String);
     let text = utf8(path, payload)?;
     let value = match expected {
@@ -52,11 +53,14 @@ pub(crate) fn decode_text(
             "1" => Some(Value::Boolean(true)),
             _ => None,
         },
-        DataType::Opaque => LENIENT.decode(text).ok().map(|v| Value::Opaque(v.into())),
-        DataType::ObjectLink => object_link(&text).map(Value::ObjectLink),
+        DataType::Opaque => {
+            reading.forgive_if(text.len() % 4 != 0, Quirk::OtherBase64)?;
+            LENIENT.decode(text).ok().map(|v| Value::Opaque(v.into()))
+        }
+        DataType::ObjectLink => object_link(reading, &text)?.map(Value::ObjectLink),
         DataType::None => None,
     };
-    value.ok_or(DecodeError::Type { path, expected })
+    value.ok_or(DecodeCause::Type { path, expected })
 }
 
 pub(crate) fn encode_opaque(path: &Path, value: &Value) -> Result<Bytes, EncodeError> {
@@ -70,10 +74,10 @@ pub(crate) fn decode_opaque(
     path: Path,
     data_type: Option<DataType>,
     payload: &[u8],
-) -> Result<Value, DecodeError> {
+) -> Result<Value, DecodeCause> {
     match data_type {
         None | Some(DataType::Opaque) => Ok(Value::Opaque(Bytes::copy_from_slice(payload))),
-        Some(_) => Err(DecodeError::UnsuitableFormat { format: ContentFormat::OPAQUE, path }),
+        Some(_) => Err(DecodeCause::UnsuitableFormat { format: ContentFormat::OPAQUE, path }),
     }
 }
 

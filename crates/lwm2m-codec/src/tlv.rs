@@ -2,7 +2,7 @@
 
 use crate::tree::{Sink, Target};
 use crate::typed::utf8;
-use crate::{DecodeError, EncodeError};
+use crate::{DecodeCause, DecodeError, EncodeError, Quirk};
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use lwm2m_core::{
@@ -90,7 +90,7 @@ pub(crate) fn decode(
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
     let walk = &mut Walk { target, sink };
-    Reader::new(payload).try_for_each(|entry| walk.entry(target.path, entry?))
+    Reader::new(payload).try_for_each(|entry| walk.entry(target.path, read(entry)?))
 }
 
 /// Decodes the payload of Create. The instance is handed to `sink` with the id that is returned,
@@ -101,19 +101,19 @@ pub(crate) fn decode_create(
     sink: &mut dyn Sink,
 ) -> Result<Option<u16>, DecodeError> {
     let mut reader = Reader::new(payload);
-    let first = reader.clone().next().transpose()?;
+    let first = reader.clone().next().map(read).transpose()?;
     let Some(wrapper) = first.filter(|entry| entry.kind == Kind::ObjectInstance) else {
-        let path = child(target.path, 0, 0)?;
+        let path = child(target.path, 0).map_err(|cause| cause.at(0))?;
         decode(Target { path, ..target }, payload, sink)?;
         return Ok(None);
     };
     if let Some(second) = reader.nth(1) {
-        return Err(DecodeError::Id { offset: second?.offset });
+        return Err(DecodeCause::Id.at(read(second)?.offset));
     }
     let id = (wrapper.id != u16::MAX).then_some(wrapper.id);
-    let path = child(target.path, id.unwrap_or(0), wrapper.offset)?;
+    let path = child(target.path, id.unwrap_or(0)).map_err(|cause| cause.at(wrapper.offset))?;
     let walk = &mut Walk { target: Target { path, ..target }, sink };
-    wrapper.children().try_for_each(|entry| walk.entry(path, entry?))?;
+    wrapper.children().try_for_each(|entry| walk.entry(path, read(entry)?))?;
     Ok(id)
 }
 
@@ -126,43 +126,70 @@ impl Walk<'_, '_> {
     /// Handles an entry; `above` is the path that its level hangs on, if the entry is nested, or
     /// the path of the request.
     fn entry(&mut self, above: Path, entry: Entry<'_>) -> Result<(), DecodeError> {
+        let path = self.place(above, &entry).map_err(|cause| cause.at(entry.offset))?;
+        match entry.kind {
+            Kind::Resource | Kind::ResourceInstance => {
+                self.leaf(path, &entry).map_err(|cause| cause.at(entry.offset))
+            }
+            Kind::ObjectInstance | Kind::MultipleResource => {
+                self.container(path).map_err(|cause| cause.at(entry.offset))?;
+                entry.children().try_for_each(|inner| self.entry(path, read(inner)?))
+            }
+        }
+    }
+
+    /// The path of an entry.
+    fn place(&self, above: Path, entry: &Entry<'_>) -> Result<Path, DecodeCause> {
         let level = match entry.kind {
             Kind::ObjectInstance => 1,
             Kind::Resource | Kind::MultipleResource => 2,
             Kind::ResourceInstance => 3,
         };
-        if above.depth() < level {
-            return Err(DecodeError::Id { offset: entry.offset });
-        }
-        let path = child(above.prefix(level), entry.id, entry.offset)?;
-        match entry.kind {
-            Kind::Resource | Kind::ResourceInstance => self.leaf(path, &entry),
-            Kind::ObjectInstance | Kind::MultipleResource => self.container(path, &entry),
-        }
+        let above = match above.object_id() {
+            _ if above.depth() >= level => above.prefix(level),
+            Some(object) if level == 2 => self.only_instance(object)?,
+            _ => return Err(DecodeCause::Id),
+        };
+        child(above, entry.id)
     }
 
-    fn leaf(&mut self, path: Path, entry: &Entry<'_>) -> Result<(), DecodeError> {
-        let data_type = self.target.admit(&path)?;
+    /// The instance that resources without an Object Instance TLV belong to.
+    fn only_instance(&self, object: u16) -> Result<Path, DecodeCause> {
+        let reading = self.target.reading;
+        if reading.model.multiple_instances(object) != Some(false) {
+            return Err(DecodeCause::Id);
+        }
+        reading.forgive(Quirk::BareResources)?;
+        Ok(Path::instance(object, 0))
+    }
+
+    fn leaf(&mut self, path: Path, entry: &Entry<'_>) -> Result<(), DecodeCause> {
+        let (path, data_type) = self.target.admit(&path)?;
         self.sink.value(path, None, typed(path, data_type, entry.value)?)
     }
 
-    fn container(&mut self, path: Path, entry: &Entry<'_>) -> Result<(), DecodeError> {
+    fn container(&mut self, path: Path) -> Result<(), DecodeCause> {
         if !self.target.path.overlaps(&path) {
-            return Err(DecodeError::OutsideTarget { target: self.target.path, path });
+            return Err(DecodeCause::OutsideTarget { target: self.target.path, path });
         }
         self.target.admit_container(&path)?;
         if self.target.path.contains(&path) {
             self.sink.container(path)?;
         }
-        entry.children().try_for_each(|inner| self.entry(path, inner?))
+        Ok(())
     }
 }
 
-fn child(path: Path, id: u16, offset: usize) -> Result<Path, DecodeError> {
-    path.child(id).map_err(|_| DecodeError::Id { offset })
+/// The entry, unless the TLV is broken there.
+fn read(entry: Result<Entry<'_>, lwm2m_tlv::Error>) -> Result<Entry<'_>, DecodeError> {
+    entry.map_err(|error| DecodeCause::Tlv(error).at(error.offset()))
 }
 
-fn typed(path: Path, data_type: Option<DataType>, bytes: &[u8]) -> Result<Value, DecodeError> {
+fn child(path: Path, id: u16) -> Result<Path, DecodeCause> {
+    path.child(id).map_err(|_| DecodeCause::Id)
+}
+
+fn typed(path: Path, data_type: Option<DataType>, bytes: &[u8]) -> Result<Value, DecodeCause> {
     let expected = data_type.unwrap_or(DataType::Opaque);
     let value = match expected {
         DataType::String => Ok(Value::String(utf8(path, bytes)?)),
@@ -175,7 +202,7 @@ fn typed(path: Path, data_type: Option<DataType>, bytes: &[u8]) -> Result<Value,
         DataType::Opaque => Ok(Value::Opaque(Bytes::copy_from_slice(bytes))),
         DataType::ObjectLink => value::object_link(bytes)
             .map(|(object, instance)| Value::ObjectLink(ObjectLink { object, instance })),
-        DataType::None => return Err(DecodeError::Type { path, expected }),
+        DataType::None => return Err(DecodeCause::Type { path, expected }),
     };
-    value.map_err(|_| DecodeError::Type { path, expected })
+    value.map_err(|_| DecodeCause::Type { path, expected })
 }

@@ -1,51 +1,59 @@
 //! Where decoded values go: into a tree, or into a list with their times.
 
-use crate::{DecodeError, Timed};
+use crate::{DecodeCause, Quirk, Reading, Timed};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
-use lwm2m_core::{DataType, Model, Node, Object, ObjectInstance, Path, Resource, Value};
+use lwm2m_core::{DataType, Node, Object, ObjectInstance, Path, Resource, Value};
 
 /// What a decoder hands over, one value after another.
 pub(crate) trait Sink {
     /// A value, whose path lies at or below the path of the request.
-    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeError>;
+    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeCause>;
 
     /// The presence of an object instance or multiple resource, which may turn out to be empty.
-    fn container(&mut self, path: Path) -> Result<(), DecodeError>;
+    fn container(&mut self, path: Path) -> Result<(), DecodeCause>;
 }
 
 /// What a request addresses, and the rules that hold for paths below it.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'m> {
     pub(crate) path: Path,
-    pub(crate) model: &'m dyn Model,
+    pub(crate) reading: &'m Reading<'m>,
 }
 
 impl Target<'_> {
-    /// Checks that a value may stand at `path`, and gives its data type if the model knows it.
-    pub(crate) fn admit(&self, path: &Path) -> Result<Option<DataType>, DecodeError> {
+    /// Checks that a value may stand at `path`; gives where it belongs, and its data type if the
+    /// model knows it.
+    #[inline]
+    pub(crate) fn admit(&self, path: &Path) -> Result<(Path, Option<DataType>), DecodeCause> {
         if !self.path.contains(path) {
-            return Err(DecodeError::OutsideTarget { target: self.path, path: *path });
+            return Err(DecodeCause::OutsideTarget { target: self.path, path: *path });
         }
         let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
-            return Err(DecodeError::NoValue { path: *path });
+            return Err(DecodeCause::NoValue { path: *path });
         };
-        let Some(known) = self.model.resource(object, resource) else { return Ok(None) };
-        if known.multiple == (path.depth() == 4) {
-            Ok(Some(known.data_type))
-        } else {
-            Err(DecodeError::Multiplicity { path: *path })
-        }
+        let Some(known) = self.reading.model.resource(object, resource) else {
+            return Ok((*path, None));
+        };
+        let placed = match (known.multiple, path.depth() == 4) {
+            (true, false) => {
+                self.reading.forgive(Quirk::SingleForMultiple)?;
+                path.child(0).map_err(|_| DecodeCause::Multiplicity { path: *path })?
+            }
+            (false, true) => return Err(DecodeCause::Multiplicity { path: *path }),
+            _ => *path,
+        };
+        Ok((placed, Some(known.data_type)))
     }
 
     /// Checks that a multiple resource may stand at `path`; object instances always may.
-    pub(crate) fn admit_container(&self, path: &Path) -> Result<(), DecodeError> {
+    pub(crate) fn admit_container(&self, path: &Path) -> Result<(), DecodeCause> {
         let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
             return Ok(());
         };
-        match self.model.resource(object, resource) {
-            Some(known) if !known.multiple => Err(DecodeError::Multiplicity { path: *path }),
+        match self.reading.model.resource(object, resource) {
+            Some(known) if !known.multiple => Err(DecodeCause::Multiplicity { path: *path }),
             _ => Ok(()),
         }
     }
@@ -54,17 +62,17 @@ impl Target<'_> {
     pub(crate) fn is_multiple(&self) -> bool {
         let ids = (self.path.object_id(), self.path.resource_id());
         let (Some(object), Some(resource)) = ids else { return false };
-        self.model.resource(object, resource).is_some_and(|known| known.multiple)
+        self.reading.model.resource(object, resource).is_some_and(|known| known.multiple)
     }
 }
 
 impl Sink for Vec<Timed> {
-    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeError> {
+    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeCause> {
         self.push(Timed { time, path, value });
         Ok(())
     }
 
-    fn container(&mut self, _: Path) -> Result<(), DecodeError> {
+    fn container(&mut self, _: Path) -> Result<(), DecodeCause> {
         Ok(())
     }
 }
@@ -78,9 +86,9 @@ pub(crate) struct Tree {
 }
 
 impl Sink for Tree {
-    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeError> {
+    fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeCause> {
         let &[object, instance, id, ref ri @ ..] = path.ids() else {
-            return Err(DecodeError::NoValue { path });
+            return Err(DecodeCause::NoValue { path });
         };
         let instances = &mut self.objects.entry(object).or_default().instances;
         let resources = &mut instances.entry(instance).or_default().resources;
@@ -89,7 +97,7 @@ impl Sink for Tree {
             (None, _) => None,
             (Some(Resource::Single(old)), None) => Some(old),
             (Some(Resource::Multiple(values)), Some(ri)) => values.get_mut(ri),
-            _ => return Err(DecodeError::Multiplicity { path }),
+            _ => return Err(DecodeCause::Multiplicity { path }),
         };
         match (old, ri) {
             (Some(old), _) => {
@@ -97,7 +105,7 @@ impl Sink for Tree {
                 match age(time).partial_cmp(&age(known)) {
                     Some(Ordering::Greater) => *old = value,
                     Some(Ordering::Less) => return Ok(()),
-                    _ => return Err(DecodeError::Duplicate { path }),
+                    _ => return Err(DecodeCause::Duplicate { path }),
                 }
             }
             (None, None) => {
@@ -117,7 +125,7 @@ impl Sink for Tree {
         Ok(())
     }
 
-    fn container(&mut self, path: Path) -> Result<(), DecodeError> {
+    fn container(&mut self, path: Path) -> Result<(), DecodeCause> {
         let &[object, instance, ref resource @ ..] = path.ids() else { return Ok(()) };
         let instances = &mut self.objects.entry(object).or_default().instances;
         let fresh = match resource.first() {
@@ -127,7 +135,7 @@ impl Sink for Tree {
                 resources.insert(*id, Resource::Multiple(BTreeMap::new())).is_none()
             }
         };
-        if fresh { Ok(()) } else { Err(DecodeError::Duplicate { path }) }
+        if fresh { Ok(()) } else { Err(DecodeCause::Duplicate { path }) }
     }
 }
 
@@ -141,9 +149,9 @@ fn age(time: Option<f64>) -> (bool, f64) {
 
 impl Tree {
     /// The node at the path of the request.
-    pub(crate) fn into_node(mut self, target: &Target<'_>) -> Result<Node, DecodeError> {
+    pub(crate) fn into_node(mut self, target: &Target<'_>) -> Result<Node, DecodeCause> {
         let path = target.path;
-        let missing = DecodeError::NoValue { path };
+        let missing = DecodeCause::NoValue { path };
         let &[object, ref below @ ..] = path.ids() else { return Ok(Node::Root(self.objects)) };
         let mut object = self.objects.remove(&object).unwrap_or_default();
         let &[instance, ref below @ ..] = below else { return Ok(Node::Object(object)) };

@@ -1,6 +1,6 @@
 //! Scalars as formats carry them, to and from values of data types (OMA LwM2M Core, Appendix C).
 
-use crate::DecodeError;
+use crate::{DecodeCause, Quirk, Reading};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::{String, ToString};
 use bytes::Bytes;
@@ -10,14 +10,21 @@ use lwm2m_senml::Value as Scalar;
 /// The value that `scalar` stands for in a resource of type `data_type`; without a type, the
 /// scalar's own.
 pub(crate) fn typed(
+    reading: &Reading<'_>,
     path: Path,
     data_type: Option<DataType>,
     scalar: Scalar<'_>,
-) -> Result<Value, DecodeError> {
+) -> Result<Value, DecodeCause> {
     if matches!(scalar, Scalar::Null) {
-        return Err(DecodeError::NoValue { path });
+        return Err(DecodeCause::NoValue { path });
     }
-    let Some(expected) = data_type else { return own_type(path, scalar) };
+    let Some(expected) = data_type else { return own_type(reading, path, scalar) };
+    if matches!(
+        (expected, &scalar),
+        (DataType::Integer | DataType::Time | DataType::UnsignedInteger, Scalar::Float(_))
+    ) {
+        reading.forgive(Quirk::WholeFloat)?;
+    }
     let value = match (expected, scalar) {
         (DataType::Integer, scalar) => integer(&scalar).map(Value::Integer),
         (DataType::Time, scalar) => integer(&scalar).map(Value::Time),
@@ -27,15 +34,19 @@ pub(crate) fn typed(
         (DataType::String, Scalar::String(v)) => Some(Value::String(v.into_owned())),
         (DataType::CoreLink, Scalar::String(v)) => Some(Value::CoreLink(v.into_owned())),
         (DataType::Opaque, Scalar::Data(v)) => Some(Value::Opaque(opaque(v))),
-        (DataType::ObjectLink, Scalar::ObjectLink(v) | Scalar::String(v)) => {
-            object_link(&v).map(Value::ObjectLink)
+        (DataType::ObjectLink, Scalar::ObjectLink(v)) => {
+            object_link(reading, &v)?.map(Value::ObjectLink)
+        }
+        (DataType::ObjectLink, Scalar::String(v)) => {
+            reading.forgive(Quirk::LinkAsString)?;
+            object_link(reading, &v)?.map(Value::ObjectLink)
         }
         _ => None,
     };
-    value.ok_or(DecodeError::Type { path, expected })
+    value.ok_or(DecodeCause::Type { path, expected })
 }
 
-fn own_type(path: Path, scalar: Scalar<'_>) -> Result<Value, DecodeError> {
+fn own_type(reading: &Reading<'_>, path: Path, scalar: Scalar<'_>) -> Result<Value, DecodeCause> {
     Ok(match scalar {
         Scalar::Integer(v) => Value::Integer(v),
         Scalar::Unsigned(v) => Value::UnsignedInteger(v),
@@ -45,9 +56,11 @@ fn own_type(path: Path, scalar: Scalar<'_>) -> Result<Value, DecodeError> {
         Scalar::Data(v) => Value::Opaque(opaque(v)),
         Scalar::ObjectLink(v) => {
             let expected = DataType::ObjectLink;
-            Value::ObjectLink(object_link(&v).ok_or(DecodeError::Type { path, expected })?)
+            Value::ObjectLink(
+                object_link(reading, &v)?.ok_or(DecodeCause::Type { path, expected })?,
+            )
         }
-        Scalar::Null => return Err(DecodeError::NoValue { path }),
+        Scalar::Null => return Err(DecodeCause::NoValue { path }),
     })
 }
 
@@ -89,14 +102,27 @@ fn whole(value: f64) -> Option<i64> {
     (integer as f64 == value && integer.unsigned_abs() < 1 << 53).then_some(integer)
 }
 
-/// Reads an object link. The null link is also understood as `FFFF:FFFF`, and a closing NUL is
-/// dropped: both are sent by clients in the field.
-pub(crate) fn object_link(text: &str) -> Option<ObjectLink> {
-    let text = text.strip_suffix('\0').unwrap_or(text);
+/// Reads an object link.
+pub(crate) fn object_link(
+    reading: &Reading<'_>,
+    text: &str,
+) -> Result<Option<ObjectLink>, DecodeCause> {
+    let text = without_nul(reading, text)?;
     if text.eq_ignore_ascii_case("FFFF:FFFF") {
-        return Some(ObjectLink::NULL);
+        reading.forgive(Quirk::HexLink)?;
+        return Ok(Some(ObjectLink::NULL));
     }
-    text.parse().ok()
+    Ok(text.parse().ok())
+}
+
+/// The text without a NUL at its end.
+pub(crate) fn without_nul<'t>(
+    reading: &Reading<'_>,
+    text: &'t str,
+) -> Result<&'t str, DecodeCause> {
+    let Some(text) = text.strip_suffix('\0') else { return Ok(text) };
+    reading.forgive(Quirk::TrailingNul)?;
+    Ok(text)
 }
 
 fn opaque(bytes: Cow<'_, [u8]>) -> Bytes {
@@ -107,7 +133,7 @@ fn opaque(bytes: Cow<'_, [u8]>) -> Bytes {
 }
 
 /// UTF-8 of a value of `path`.
-pub(crate) fn utf8(path: Path, bytes: &[u8]) -> Result<String, DecodeError> {
-    let text = core::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8 { path })?;
+pub(crate) fn utf8(path: Path, bytes: &[u8]) -> Result<String, DecodeCause> {
+    let text = core::str::from_utf8(bytes).map_err(|_| DecodeCause::Utf8 { path })?;
     Ok(text.to_owned())
 }

@@ -50,3 +50,19 @@ pub enum Error {
     #[error("a number is not finite, which SenML cannot express")]
     NotFinite,
 }
+
+impl Error {
+    /// The byte of the input that the error is about; those of whole records and of writing have
+    /// none.
+    #[must_use]
+    pub const fn offset(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { offset, .. }
+            | Self::Type { offset, .. }
+            | Self::Duplicate { offset, .. }
+            | Self::MustUnderstand { offset }
+            | Self::Nesting { offset } => Some(*offset),
+            Self::Version(_) | Self::NameTooLong | Self::NotFinite => None,
+        }
+    }
+}

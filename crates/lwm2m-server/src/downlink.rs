@@ -156,7 +156,7 @@ pub(crate) fn node(
 fn links(response: &lwm2m_coap::Response) -> Result<Vec<link::Link>, OperationError> {
     let format = response.options.content_format().map_or(ContentFormat::LINK, ContentFormat);
     if format != ContentFormat::LINK {
-        return Err(DecodeError::UnsupportedFormat(format).into());
+        return Err(DecodeError::unsupported(format).into());
     }
     let text = core::str::from_utf8(&response.payload);
     let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;

@@ -37,3 +37,14 @@ pub enum Error {
         id: u16,
     },
 }
+
+impl Error {
+    /// The byte of the input that the error is about; 0 for values on their own and for writing.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        match self {
+            Self::Truncated { offset, .. } | Self::Nesting { offset, .. } => *offset,
+            Self::Value { .. } | Self::TooLong { .. } => 0,
+        }
+    }
+}

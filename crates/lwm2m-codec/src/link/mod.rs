@@ -20,10 +20,47 @@ pub mod registration;
 pub use parse::parse;
 pub use registration::{RegistrationLinks, parse_registration};
 
+use crate::{Quirk, Reading};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use lwm2m_core::Path;
+
+impl Reading<'_> {
+    /// As [`parse()`], which forgives.
+    ///
+    /// # Errors
+    /// As [`parse()`]; strict reading refuses quirks.
+    pub fn links(&self, text: &str) -> Result<Vec<Link>, LinkError> {
+        let links = parse(text)?;
+        let slash = |link: &Link| link.target.len() > 1 && link.target.ends_with('/');
+        let slash = links.iter().any(slash).then(|| text.find("/>").unwrap_or(0));
+        let bare = text.trim_start().starts_with("lwm2m=").then_some(0);
+        let found = [
+            (Quirk::Blanks, blank(text)),
+            (Quirk::TrailingSlash, slash),
+            (Quirk::BareVersion, bare),
+        ];
+        for (quirk, offset) in found {
+            if let Some(offset) = offset {
+                self.forgive(quirk).map_err(|_| LinkError::Quirk { offset, quirk })?;
+            }
+        }
+        Ok(links)
+    }
+}
+
+/// The first blank of a list of links that stands outside of quotes and brackets.
+fn blank(text: &str) -> Option<usize> {
+    let (mut quoted, mut literal) = (false, false);
+    let mut bytes = text.bytes();
+    bytes.position(|byte| {
+        let blank = !quoted && byte.is_ascii_whitespace();
+        quoted ^= byte == b'"' && !literal;
+        literal = quoted && byte == b'\\' && !literal;
+        blank
+    })
+}
 
 /// Parameters of a link in their order; those without a value are flags.
 pub type Params = Vec<(String, Option<String>)>;
@@ -54,6 +91,14 @@ pub enum LinkError {
         offset: usize,
         /// What should stand there.
         expected: &'static str,
+    },
+    /// A deviation that some devices are known for, which strict reading refuses.
+    #[error("byte {offset} of the links: {quirk}, which strict reading refuses")]
+    Quirk {
+        /// Where it begins.
+        offset: usize,
+        /// The deviation.
+        quirk: Quirk,
     },
     /// The parameter `ver` is not `major.minor`.
     #[error("link number {link} has a ver that is not major.minor, for example ver=1.1")]

@@ -2,7 +2,7 @@
 
 use crate::model::{TestModel, hex};
 use lwm2m_codec::composite::{decode_changes, decode_paths, encode_changes, encode_paths};
-use lwm2m_codec::{DecodeError, EncodeError};
+use lwm2m_codec::{DecodeCause, EncodeError};
 use lwm2m_core::{ContentFormat, Path};
 
 const ETCH_JSON: ContentFormat = ContentFormat::SENML_ETCH_JSON;
@@ -12,8 +12,8 @@ fn paths(texts: &[&str]) -> Vec<Path> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-fn asked(text: &str) -> Result<Vec<Path>, DecodeError> {
-    decode_paths(ETCH_JSON, text.as_bytes())
+fn asked(text: &str) -> Result<Vec<Path>, DecodeCause> {
+    decode_paths(ETCH_JSON, text.as_bytes()).map_err(|error| error.cause)
 }
 
 // proves: ETCH-02
@@ -34,9 +34,9 @@ fn fetch_packs_have_names_only() {
         [r#""v":1"#, r#""vs":"a""#, r#""v":null"#, r#""s":1"#, r#""ut":1"#, r#""vlo":"1:0""#]
     {
         let pack = format!(r#"[{{"n":"/3/0/0",{field}}}]"#);
-        assert_eq!(asked(&pack), Err(DecodeError::Field { entry: 0 }), "{field}");
+        assert_eq!(asked(&pack), Err(DecodeCause::Field { entry: 0 }), "{field}");
     }
-    assert_eq!(asked(r#"[{"n":"/3"},{"n":"x"}]"#), Err(DecodeError::Name { entry: 1 }));
+    assert_eq!(asked(r#"[{"n":"/3"},{"n":"x"}]"#), Err(DecodeCause::Name { entry: 1 }));
     for format in [ContentFormat::LWM2M_CBOR, ContentFormat::TLV, ContentFormat::TEXT] {
         assert!(decode_paths(format, b"[]").unwrap_err().is_unsupported_format());
         assert!(encode_paths(format, &[]).is_err());
@@ -54,8 +54,8 @@ fn patch_packs_remove_resource_instances() {
     assert!(matches!(plain, Err(EncodeError::UnsuitableFormat { .. })));
     let path = Path::resource(3, 0, 9);
     for pack in [r#"[{"n":"/3/0/9","v":null}]"#, r#"[{"n":"/3/0/9"}]"#] {
-        let result = decode_changes(ETCH_JSON, pack.as_bytes(), &TestModel);
-        assert_eq!(result, Err(DecodeError::NoValue { path }), "{pack}");
+        let result = decode_changes(ETCH_JSON, pack.as_bytes(), &TestModel).map_err(|e| e.cause);
+        assert_eq!(result, Err(DecodeCause::NoValue { path }), "{pack}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Payloads of Create.
 
 use crate::model::{TestModel, hex};
-use lwm2m_codec::{DecodeError, decode_create, encode_create};
+use lwm2m_codec::{DecodeCause, Quirk, Reading, decode_create, encode_create};
 use lwm2m_core::{ContentFormat, ObjectInstance, Path};
 
 const FORMATS: [ContentFormat; 3] =
@@ -12,12 +12,13 @@ fn values() -> ObjectInstance {
         .with_multiple(0, [(0, "Host Device ID #2"), (1, "Host Device Model #2")])
 }
 
-fn json(text: &str) -> Result<(Option<u16>, ObjectInstance), DecodeError> {
+fn json(text: &str) -> Result<(Option<u16>, ObjectInstance), DecodeCause> {
     decode_create(ContentFormat::SENML_JSON, 16, text.as_bytes(), &TestModel)
+        .map_err(|error| error.cause)
 }
 
-fn tlv(text: &str) -> Result<(Option<u16>, ObjectInstance), DecodeError> {
-    decode_create(ContentFormat::TLV, 16, &hex(text), &TestModel)
+fn tlv(text: &str) -> Result<(Option<u16>, ObjectInstance), DecodeCause> {
+    decode_create(ContentFormat::TLV, 16, &hex(text), &TestModel).map_err(|error| error.cause)
 }
 
 #[test]
@@ -69,14 +70,17 @@ fn names_in_each_spelling() {
 fn one_instance_of_the_object_only() {
     let two = json(r#"[{"n":"/16/0/0/0","vs":"a"},{"n":"/16/1/0/0","vs":"a"}]"#);
     let outside =
-        DecodeError::OutsideTarget { target: Path::object(16), path: Path::instance(16, 1) };
+        DecodeCause::OutsideTarget { target: Path::object(16), path: Path::instance(16, 1) };
     assert_eq!(two, Err(outside));
     assert!(json(r#"[{"n":"/17/0/0/0","vs":"a"}]"#).is_err());
-    assert!(json(r#"[{"n":"/16/0","vs":"a"}]"#).is_err(), "single value of a multiple resource");
-    assert_eq!(tlv("0000 0001"), Err(DecodeError::Id { offset: 2 }));
+    let single = br#"[{"n":"/16/0","vs":"a"}]"#;
+    let strict = Reading::strict(&TestModel).decode_create(ContentFormat::SENML_JSON, 16, single);
+    let quirk = DecodeCause::Quirk(Quirk::SingleForMultiple);
+    assert_eq!(strict.map_err(|error| error.cause), Err(quirk));
+    assert_eq!(tlv("0000 0001"), Err(DecodeCause::Id));
     assert_eq!(
         tlv("8000 0001").unwrap_err(),
-        DecodeError::OutsideTarget { target: Path::instance(16, 0), path: Path::instance(16, 1) }
+        DecodeCause::OutsideTarget { target: Path::instance(16, 0), path: Path::instance(16, 1) }
     );
     for format in [ContentFormat::TEXT, ContentFormat::OPAQUE, ContentFormat::CBOR] {
         assert!(decode_create(format, 16, b"", &TestModel).unwrap_err().is_unsupported_format());

@@ -9,6 +9,7 @@ mod hostile;
 mod lwm2m_cbor;
 mod model;
 mod oma_json;
+mod quirks;
 mod roundtrip;
 mod senml;
 mod single;

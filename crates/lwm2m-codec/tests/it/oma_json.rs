@@ -1,13 +1,13 @@
 //! The JSON of LwM2M 1.0.
 
 use crate::model::TestModel;
-use lwm2m_codec::{DecodeError, decode, decode_create, encode};
+use lwm2m_codec::{DecodeCause, decode, decode_create, encode};
 use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path, Resource, Value};
 
 const FORMAT: ContentFormat = ContentFormat::JSON;
 
-fn read(path: &str, text: &str) -> Result<Node, DecodeError> {
-    decode(FORMAT, &path.parse().unwrap(), text.as_bytes(), &TestModel)
+fn read(path: &str, text: &str) -> Result<Node, DecodeCause> {
+    decode(FORMAT, &path.parse().unwrap(), text.as_bytes(), &TestModel).map_err(|error| error.cause)
 }
 
 #[test]

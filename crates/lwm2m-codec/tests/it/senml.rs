@@ -1,18 +1,18 @@
 //! SenML beyond the samples.
 
 use crate::model::TestModel;
-use lwm2m_codec::{DecodeError, EncodeError, Timed, decode, decode_timed, encode};
+use lwm2m_codec::{DecodeCause, EncodeError, Timed, decode, decode_timed, encode};
 use lwm2m_core::{
     ContentFormat, DataType, Node, ObjectInstance, ObjectLink, Path, Resource, Value,
 };
 
 const JSON: ContentFormat = ContentFormat::SENML_JSON;
 
-fn read(path: &str, text: &str) -> Result<Node, DecodeError> {
-    decode(JSON, &path.parse().unwrap(), text.as_bytes(), &TestModel)
+fn read(path: &str, text: &str) -> Result<Node, DecodeCause> {
+    decode(JSON, &path.parse().unwrap(), text.as_bytes(), &TestModel).map_err(|error| error.cause)
 }
 
-fn value(path: &str, field: &str) -> Result<Value, DecodeError> {
+fn value(path: &str, field: &str) -> Result<Value, DecodeCause> {
     match read(path, &format!(r#"[{{"n":"{path}",{field}}}]"#))? {
         Node::Resource(Resource::Single(value)) => Ok(value),
         other => panic!("{other:?}"),
@@ -23,12 +23,12 @@ fn value(path: &str, field: &str) -> Result<Value, DecodeError> {
 #[test]
 fn one_value_a_record_and_one_record_a_path() {
     let path = Path::resource(3, 0, 9);
-    assert_eq!(read("/3/0", r#"[{"n":"/3/0/9"}]"#), Err(DecodeError::NoValue { path }));
-    assert_eq!(value("/3/0/9", r#""v":null"#), Err(DecodeError::NoValue { path }));
+    assert_eq!(read("/3/0", r#"[{"n":"/3/0/9"}]"#), Err(DecodeCause::NoValue { path }));
+    assert_eq!(value("/3/0/9", r#""v":null"#), Err(DecodeCause::NoValue { path }));
     let two = read("/3/0", r#"[{"n":"/3/0/9","v":1,"vs":"a"}]"#);
-    assert!(matches!(two, Err(DecodeError::Senml(_))), "{two:?}");
+    assert!(matches!(two, Err(DecodeCause::Senml(_))), "{two:?}");
     let twice = read("/3/0", r#"[{"n":"/3/0/9","v":1},{"n":"/3/0/9","v":2}]"#);
-    assert_eq!(twice, Err(DecodeError::Duplicate { path }));
+    assert_eq!(twice, Err(DecodeCause::Duplicate { path }));
     let node =
         Node::ObjectInstance(ObjectInstance::default().with_multiple(6, [(0, 1i64), (1, 5)]));
     let text = r#"[{"bn":"/3/0/","n":"6/0","v":1},{"n":"6/1","v":5}]"#;
@@ -39,7 +39,7 @@ fn one_value_a_record_and_one_record_a_path() {
 // proves: SENML-10
 #[test]
 fn records_outside_of_the_request_are_refused() {
-    let outside = |target: Path, path| Err(DecodeError::OutsideTarget { target, path });
+    let outside = |target: Path, path| Err(DecodeCause::OutsideTarget { target, path });
     let text = r#"[{"n":"/3/0/9","v":1},{"n":"/1/0/1","v":1}]"#;
     let (device, lifetime) = (Path::instance(3, 0), Path::resource(1, 0, 1));
     assert_eq!(read("/3/0", text), outside(device, lifetime));
@@ -67,7 +67,7 @@ fn names_have_to_be_paths_of_values() {
     ] {
         let result = read("/", &format!(r#"[{{"n":"{name}","v":1}}]"#));
         assert!(
-            matches!(result, Err(DecodeError::Name { entry: 0 } | DecodeError::NoValue { .. })),
+            matches!(result, Err(DecodeCause::Name { entry: 0 } | DecodeCause::NoValue { .. })),
             "{name}: {result:?}"
         );
     }
@@ -92,7 +92,7 @@ fn numbers_fit_the_type_exactly_or_are_refused() {
         assert_eq!(value("/1000/0/6", &format!("\"v\":{five}")), Ok(Value::Time(5)));
     }
     let wrong =
-        |path: &str, expected| Err(DecodeError::Type { path: path.parse().unwrap(), expected });
+        |path: &str, expected| Err(DecodeCause::Type { path: path.parse().unwrap(), expected });
     for bad in ["5.5", "9223372036854775808", "1e300", "9007199254740993.0"] {
         let integer = value("/1000/0/1", &format!("\"v\":{bad}"));
         assert_eq!(integer, wrong("/1000/0/1", DataType::Integer), "{bad}");
@@ -147,7 +147,7 @@ fn the_newest_of_several_values_is_taken() {
         {"n":"/72/1/2","v":3,"t":1700000000}]"#;
     assert_eq!(read("/72/1/2", now), Ok(Node::Resource(Resource::Single(1.0.into()))));
     let tie = r#"[{"n":"/72/1/2","v":1,"t":-5},{"n":"/72/1/2","v":2,"t":-5}]"#;
-    assert_eq!(read("/72/1/2", tie), Err(DecodeError::Duplicate { path }));
+    assert_eq!(read("/72/1/2", tie), Err(DecodeCause::Duplicate { path }));
     let flat = decode_timed(ContentFormat::TEXT, &path, b"1.5", &TestModel).unwrap();
     assert_eq!(flat, [Timed { time: None, path, value: 1.5.into() }]);
 }

@@ -1,7 +1,7 @@
 //! Formats that hold one value: text, opaque, CBOR.
 
 use crate::model::{TestModel, hex};
-use lwm2m_codec::{DecodeError, EncodeError, decode, encode, supports};
+use lwm2m_codec::{DecodeCause, DecodeError, EncodeError, decode, encode, supports};
 use lwm2m_core::{
     ContentFormat, DataType, Node, ObjectInstance, ObjectLink, Path, Resource, Value,
 };
@@ -138,7 +138,7 @@ fn formats_of_one_value_take_nothing_else() {
     let value = decode(TEXT, &Path::resource_instance(3, 0, 6, 1), b"5", &TestModel);
     assert_eq!(value, Ok(Node::ResourceInstance(Value::Integer(5))));
     let executable = decode(TEXT, &Path::resource(3, 0, 4), b"5", &TestModel);
-    assert!(matches!(executable, Err(DecodeError::Type { .. })));
+    assert!(matches!(executable.map_err(|e| e.cause), Err(DecodeCause::Type { .. })));
 }
 
 // proves: OPAQ-01
@@ -211,7 +211,7 @@ fn unknown_formats_are_told_apart() {
     let format = ContentFormat(4711);
     assert_eq!(encode(format, &path, &node), Err(EncodeError::UnsupportedFormat(format)));
     let error = decode(format, &path, b"a", &TestModel).unwrap_err();
-    assert_eq!(error, DecodeError::UnsupportedFormat(format));
+    assert_eq!(error, DecodeError::unsupported(format));
     assert!(error.is_unsupported_format());
     // A node of another kind than the path is the caller's mistake.
     let error = encode(TEXT, &Path::instance(3, 0), &node).unwrap_err();

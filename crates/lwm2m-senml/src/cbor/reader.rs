@@ -31,6 +31,13 @@ impl<'a> Reader<'a> {
         Self { decoder: Decoder::new(input), state: State::Begin }
     }
 
+    /// How many bytes have been read.
+    #[must_use]
+    #[inline]
+    pub const fn offset(&self) -> usize {
+        self.decoder.offset()
+    }
+
     /// Reads the next record into `record`, which is a default one; false at the end of the pack.
     #[inline]
     fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
@@ -115,7 +122,7 @@ impl<'a> Iterator for Reader<'a> {
 impl<'a> Source<'a> for Reader<'a> {
     #[inline]
     fn offset(&self) -> usize {
-        self.decoder.offset()
+        Reader::offset(self)
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 use super::lexer::{Fault, blanks, number, peek, string, symbol};
 use super::reader::Reader;
 use super::writer::{decimal_text, quoted, whole};
-use crate::record::{Field, Number, Record, Source, Value};
+use crate::record::{Field, Number, Record, Value};
 use crate::{Error, base64};
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -53,6 +53,14 @@ pub fn read(input: &[u8]) -> Result<Records<'_>, Error> {
         _ if rest > 0 => Err(missing("the end")),
         None => Err(missing("the array e")),
         Some(entries) => Ok(Records { reader: entries, base_name, base_time }),
+    }
+}
+
+impl Records<'_> {
+    /// How many bytes have been read.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.reader.offset()
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Reader<'a> {
     pub(super) rest: &'a str,
     length: usize,
     state: State,
+    forgave_base64: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +37,21 @@ impl<'a> Reader<'a> {
             Ok(text) => (text, State::Begin),
             Err(error) => ("", State::Invalid(error.valid_up_to())),
         };
-        Self { rest, length: input.len(), state }
+        Self { rest, length: input.len(), state, forgave_base64: false }
+    }
+
+    /// How many bytes have been read.
+    #[must_use]
+    #[inline]
+    pub const fn offset(&self) -> usize {
+        self.length.saturating_sub(self.rest.len())
+    }
+
+    /// Whether a `vd` had padding or letters of plain Base64, where RFC 8428 has base64url without
+    /// padding; both are read.
+    #[must_use]
+    pub const fn forgave_base64(&self) -> bool {
+        self.forgave_base64
     }
 
     /// Takes what `parser` reads.
@@ -93,7 +108,7 @@ impl<'a> Reader<'a> {
         let begin = self.rest;
         self.skip_value()?;
         let part = begin.get(..begin.len() - self.rest.len()).unwrap_or_default();
-        Ok(Self { rest: part, length: self.offset(), state: State::Begin })
+        Ok(Self { rest: part, length: self.offset(), state: State::Begin, forgave_base64: false })
     }
 
     /// Skips a value of any kind.
@@ -218,7 +233,7 @@ impl<'a> Iterator for Reader<'a> {
 
 impl<'a> Source<'a> for Reader<'a> {
     fn offset(&self) -> usize {
-        self.length - self.rest.len()
+        Reader::offset(self)
     }
 
     #[inline]
@@ -231,6 +246,7 @@ impl<'a> Source<'a> for Reader<'a> {
 
     fn data(&mut self, field: Field) -> Result<Cow<'a, [u8]>, Error> {
         let text = self.string(field)?;
+        self.forgave_base64 |= text.bytes().any(|byte| matches!(byte, b'+' | b'/' | b'='));
         base64::decode(&text).map(Cow::Owned).ok_or_else(|| self.wrong_type(field))
     }
 
