@@ -112,7 +112,12 @@ impl Client {
     pub fn shutdown(&mut self, now: Instant) {
         self.stopping = true;
         for account in 0..self.accounts.len() {
-            self.deregister(now, account, None);
+            // A server that is about to answer a Register knows this client: the answer tells
+            // where to de-register.
+            let state = self.accounts.get(account).map(|account| &account.state);
+            if !matches!(state, Some(State::Registering(_))) {
+                self.deregister(now, account, None);
+            }
         }
         self.drain(now);
         self.stop_if_done();

@@ -143,7 +143,9 @@ impl Client {
                 self.registration_failed(now, account, RegistrationError::NoLocation, None);
             }
             Code::CREATED => self.registered(now, account, state.offer, &response),
-            Code::PRECONDITION_FAILED if self.step_down(account) => self.register(now, account),
+            Code::PRECONDITION_FAILED if !self.stopping && self.step_down(account) => {
+                self.register(now, account);
+            }
             code => {
                 let reason = RegistrationError::Refused(code);
                 self.registration_failed(now, account, reason, retry_after(&response));
@@ -167,6 +169,9 @@ impl Client {
             .push_back(Event::Registered { server, location: format!("/{}", location.join("/")) });
         let state = Registered { location, known, update: None, again: false };
         self.set_state(account, State::Registered(state));
+        if self.stopping {
+            return self.deregister(now, account, None);
+        }
         if let Some(account) = self.accounts.get_mut(account) {
             account.attempts = Attempts::FIRST;
         }
@@ -196,7 +201,8 @@ impl Client {
         let instance = u16::try_from(account).unwrap_or(u16::MAX);
         let retry = Settings::of(&mut self.store, instance).retry();
         let Some(state) = self.accounts.get_mut(account) else { return };
-        let wait = state.attempts.failed(&retry).map(|wait| at_least.unwrap_or(wait));
+        let next = if self.stopping { None } else { state.attempts.failed(&retry) };
+        let wait = next.map(|wait| at_least.unwrap_or(wait));
         let retry_at = wait.map(|wait| now + wait);
         state.state = if retry_at.is_some() { State::Waiting } else { State::Idle };
         if let Some(at) = retry_at {

@@ -7,7 +7,7 @@ pub mod settings;
 
 use lwm2m_client::{Client, Config, Event, Instances, ServerAccount};
 use lwm2m_core::{Path, Version};
-use lwm2m_daemon::Failure;
+use lwm2m_daemon::{Failure, signal::End};
 use lwm2m_net::{ClientHandle, Closed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -93,9 +93,10 @@ impl Device {
 /// # Errors
 /// As [`start`].
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
+    let mut end = End::listen().map_err(Failure::running)?;
     let device = start(settings).await?;
     lwm2m_daemon::say(format_args!("listening for coap on {}", device.client.local_addr()));
-    lwm2m_daemon::signal::wait_for_end().await.map_err(Failure::running)?;
+    end.wait().await;
     tracing::info!("deregistering");
     if !device.stop().await {
         tracing::warn!("the server did not confirm the deregistration");

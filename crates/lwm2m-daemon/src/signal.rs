@@ -1,19 +1,43 @@
 //! The wish of the user or the system that a program ends.
 
-/// Waits for Ctrl-C, or on Unix for SIGTERM, as service managers send it.
-///
-/// # Errors
-/// The signals cannot be listened to.
-pub async fn wait_for_end() -> std::io::Result<()> {
+use std::io;
+
+/// Ctrl-C, or on Unix also SIGTERM, as service managers send it.
+#[derive(Debug)]
+pub struct End {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl End {
+    /// Begins to listen. Do this before the program says that it runs, or a signal that comes at
+    /// once ends it unasked.
+    ///
+    /// # Errors
+    /// The signals cannot be listened to.
+    pub fn listen() -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let interrupt = signal(SignalKind::interrupt())?;
+            Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for a signal.
+    pub async fn wait(&mut self) {
+        #[cfg(unix)]
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

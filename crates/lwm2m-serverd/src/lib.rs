@@ -4,7 +4,7 @@
 
 pub mod settings;
 
-use lwm2m_daemon::Failure;
+use lwm2m_daemon::{Failure, signal::End};
 use lwm2m_http::ApiState;
 use lwm2m_net::ServerHandle;
 use lwm2m_server::{Config, Event, Server};
@@ -76,11 +76,12 @@ impl Running {
 /// # Errors
 /// As [`start`], or the HTTP server fails.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
+    let mut end = End::listen().map_err(Failure::running)?;
     let mut running = start(settings).await?;
     lwm2m_daemon::say(format_args!("listening for coap on {}", running.server.local_addr()));
     lwm2m_daemon::say(format_args!("listening for http on http://{}", running.http));
     tokio::select! {
-        ended = lwm2m_daemon::signal::wait_for_end() => ended.map_err(Failure::running)?,
+        () = end.wait() => {}
         ended = &mut running.api => {
             ended.map_err(Failure::running)?.map_err(Failure::running)?;
             return Err(Failure::running("the HTTP server ended"));

@@ -4,7 +4,7 @@ mod tour;
 
 use clap::Args;
 use lwm2m_clientd::Device;
-use lwm2m_daemon::{Failure, LogLevel, log, signal};
+use lwm2m_daemon::{Failure, LogLevel, log, signal::End};
 use lwm2m_serverd::Running;
 use std::net::SocketAddr;
 
@@ -65,12 +65,13 @@ async fn device(server: &Running, endpoint: &str, period: u32) -> Result<Device,
 }
 
 async fn show(server: &Running) -> Result<(), Failure> {
+    let mut end = End::listen().map_err(Failure::running)?;
     let mut devices = Vec::new();
     for endpoint in ENDPOINTS {
         devices.push(device(server, endpoint, 5).await?);
     }
     print_hints(server);
-    signal::wait_for_end().await.map_err(Failure::running)?;
+    end.wait().await;
     lwm2m_daemon::say(format_args!("stopping"));
     for device in devices {
         device.stop().await;

@@ -264,6 +264,32 @@ fn shutdown_ends_without_an_answer_too() {
 }
 
 #[test]
+fn shutdown_while_registering_waits_for_the_location() {
+    let mut world = World::new(config(), objects());
+    world.client.start(world.now);
+    world.client.shutdown(world.now);
+    assert!(world.events.is_empty());
+    world.settle();
+    let heard = world.heard();
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert_eq!(heard[1], "0 DELETE /rd/5a3f");
+    assert_eq!(world.events.last(), Some(&Event::Stopped));
+}
+
+#[test]
+fn shutdown_while_registering_is_no_reason_to_try_again() {
+    let mut world = World::new(config(), objects());
+    world.servers[0].reachable = false;
+    world.client.start(world.now);
+    world.client.shutdown(world.now);
+    world.run(100.0);
+    assert_eq!(world.events.last(), Some(&Event::Stopped));
+    world.servers[0].reachable = true;
+    world.run(100_000.0);
+    assert!(world.heard().is_empty());
+}
+
+#[test]
 fn configurations_are_checked() {
     let account = ServerAccount::new;
     let bad =
