@@ -30,7 +30,7 @@ leshan() {
     lacks javac Leshan && return
     rm -rf "$peers/leshan"
     mkdir -p "$peers/leshan/lib" "$peers/leshan/classes"
-    mvn -q -B -f "$here/leshan/pom.xml" dependency:copy-dependencies -DoutputDirectory="$peers/leshan/lib" &&
+    mvn -q -B -Dstyle.color=never -f "$here/leshan/pom.xml" dependency:copy-dependencies -DoutputDirectory="$peers/leshan/lib" &&
         javac -cp "$peers/leshan/lib/*" -d "$peers/leshan/classes" "$here"/leshan/src/*.java &&
         cat "$here"/leshan/pom.xml "$here"/leshan/src/*.java | cksum >"$peers/leshan/stamp" || missing=1
 }

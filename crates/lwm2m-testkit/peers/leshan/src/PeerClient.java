@@ -41,6 +41,8 @@ public final class PeerClient {
             client.triggerRegistrationUpdate();
         }
         client.destroy(true);
+        // Without its server the library leaves threads behind.
+        System.exit(0);
     }
 
     private static LeshanClient build(String endpoint, String serverUri, long lifetime) throws Exception {
