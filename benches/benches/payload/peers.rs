@@ -77,6 +77,19 @@ fn measure_minicbor(criterion: &mut Criterion, name: &str, records: &[Record<'_>
             minicbor::decode(black_box(&payload)).expect("our own pack")
         });
     });
+    criterion.bench_function(&format!("senml-cbor/view/{name}/minicbor"), |bencher| {
+        bencher.iter(|| {
+            let mut decoder = minicbor::Decoder::new(black_box(&payload));
+            let records = decoder.array_iter::<Record<'_>>().expect("our own pack");
+            records.map(visit).sum::<usize>()
+        });
+    });
+}
+
+fn visit(record: Result<Record<'_>, minicbor::decode::Error>) -> usize {
+    let record = record.expect("our own pack");
+    let integer = record.value.map_or(0, |value| usize::from(value == 0));
+    integer + record.string.map_or(0, str::len) + record.name.len()
 }
 
 fn measure_ciborium(criterion: &mut Criterion, name: &str, records: &[Record<'_>]) {

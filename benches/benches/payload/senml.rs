@@ -22,6 +22,42 @@ pub(crate) fn measure(criterion: &mut Criterion, name: &str, resources: &[Resour
     criterion.bench_function(&format!("senml-cbor/decode/{name}"), |bencher| {
         bencher.iter(|| cbor::read(black_box(&bytes)));
     });
+    measure_views(criterion, name, &leaves, &bytes);
+}
+
+/// Records one by one, as hot paths handle them: none is kept.
+fn measure_views(criterion: &mut Criterion, name: &str, leaves: &[(String, Value)], bytes: &[u8]) {
+    criterion.bench_function(&format!("senml-cbor/write/{name}"), |bencher| {
+        bencher.iter(|| {
+            let mut writer = cbor::Writer::new(leaves.len());
+            let mut base = Some(BASE_NAME.into());
+            for leaf in black_box(leaves) {
+                let record = Record { base_name: base.take(), ..record(leaf) };
+                writer.record(&record).expect("finite numbers");
+            }
+            writer.finish()
+        });
+    });
+    criterion.bench_function(&format!("senml-cbor/view/{name}"), |bencher| {
+        bencher.iter(|| {
+            let mut reader = cbor::Reader::new(black_box(bytes));
+            let (mut record, mut sum) = (Record::default(), 0);
+            while reader.read_into(&mut record).expect("our own pack") {
+                sum += visit(&record);
+            }
+            sum
+        });
+    });
+}
+
+/// The sum keeps the compiler from leaving the work out.
+fn visit(record: &Record<'_>) -> usize {
+    let value = match &record.value {
+        Some(lwm2m_senml::Value::Integer(value)) => usize::from(*value == 0),
+        Some(lwm2m_senml::Value::String(value)) => value.len(),
+        _ => 0,
+    };
+    value + record.name.as_ref().map_or(0, |name| name.len())
 }
 
 fn records(leaves: &[(String, Value)]) -> Vec<Record<'_>> {

@@ -201,45 +201,63 @@ pub(crate) fn each_resolved<'a>(
 ) -> Result<(), DecodeError> {
     match format {
         ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
-            each_of(cbor::Reader::new(payload), cbor::Reader::offset, take)
+            each_of(cbor::Reader::new(payload), take).map(drop)
         }
-        ContentFormat::JSON => {
-            each_of(json::oma::read(payload).map_err(broken)?, json::oma::Records::offset, take)
-        }
+        ContentFormat::JSON => each_of(json::oma::read(payload).map_err(broken)?, take).map(drop),
         _ => {
-            let mut reader = json::Reader::new(payload);
-            each_of(&mut reader, |reader| reader.offset(), take)?;
+            let reader = each_of(json::Reader::new(payload), take)?;
             let forgiven = reading.forgive_if(reader.forgave_base64(), Quirk::OtherBase64);
             forgiven.map_err(|cause| cause.at(reader.offset()))
         }
     }
 }
 
+/// A reader of records, in one of the formats.
+trait Records<'a> {
+    fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error>;
+    fn offset(&self) -> usize;
+}
+
+macro_rules! records {
+    ($($reader:ty),*) => {$(
+        impl<'a> Records<'a> for $reader {
+            #[inline]
+            fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
+                <$reader>::read_into(self, record)
+            }
+
+            #[inline]
+            fn offset(&self) -> usize {
+                <$reader>::offset(self)
+            }
+        }
+    )*};
+}
+
+records!(cbor::Reader<'a>, json::Reader<'a>, json::oma::Records<'a>);
+
 fn broken(error: Error) -> DecodeError {
     DecodeCause::Senml(error).at(error.offset().unwrap_or(0))
 }
 
-fn each_of<'a, R: Iterator<Item = Result<Record<'a>, Error>>>(
+/// Calls `take` with each record; gives the reader back, which is at its end.
+fn each_of<'a, R: Records<'a>>(
     mut records: R,
-    offset: impl Fn(&R) -> usize,
     mut take: impl FnMut(usize, Ids, Resolved<'a>) -> Result<(), DecodeCause>,
-) -> Result<(), DecodeError> {
+) -> Result<R, DecodeError> {
     let mut resolver = Resolver::new();
-    let mut entry = 0;
-    loop {
-        let begin = offset(&records);
-        let Some(record) = records.next() else { return Ok(()) };
-        let handle = || {
-            let record = resolver.resolve(record.map_err(DecodeCause::Senml)?)?;
-            let ids = Ids::of_name(&record.name).ok_or(DecodeCause::Name { entry })?;
-            take(entry, ids, record)
-        };
-        handle().map_err(|cause: DecodeCause| match &cause {
-            DecodeCause::Senml(error) => cause.clone().at(error.offset().unwrap_or(begin)),
-            _ => cause.at(begin),
-        })?;
-        entry += 1;
+    for entry in 0.. {
+        let begin = records.offset();
+        let at = |cause: DecodeCause| cause.at(begin);
+        let mut record = Record::default();
+        if !records.read_into(&mut record).map_err(broken)? {
+            break;
+        }
+        let record = resolver.resolve(record).map_err(|error| at(error.into()))?;
+        let ids = Ids::of_name(&record.name).ok_or(DecodeCause::Name { entry }).map_err(at)?;
+        take(entry, ids, record).map_err(at)?;
     }
+    Ok(records)
 }
 
 /// The value of a record. OMA JSON has Opaque as Base64 in a string.

@@ -174,11 +174,23 @@ impl<'a> Decoder<'a> {
         Some(*first)
     }
 
+    /// An integer that fits `i64`, if one comes next.
+    #[inline]
+    pub(super) fn plain_integer(&mut self) -> Option<i64> {
+        if let Some(small) = self.small() {
+            return Some(small.into());
+        }
+        let (rest, head) = head(self.rest).ok()?;
+        if head.major > NEGATIVE || head.info == INDEFINITE {
+            return None;
+        }
+        let value = i64::try_from(head.argument).ok()?;
+        self.rest = rest;
+        Some(if head.major == NEGATIVE { -1 - value } else { value })
+    }
+
     fn any_integer(&mut self) -> Result<i64, Error> {
-        let expected = "an integer";
-        let head = self.head(expected, |head| head.major <= NEGATIVE && head.info != INDEFINITE)?;
-        let value = i64::try_from(head.argument).map_err(|_| self.syntax(expected))?;
-        Ok(if head.major == NEGATIVE { -1 - value } else { value })
+        self.plain_integer().ok_or_else(|| self.syntax("an integer"))
     }
 
     /// A text.

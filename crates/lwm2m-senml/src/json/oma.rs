@@ -56,7 +56,20 @@ pub fn read(input: &[u8]) -> Result<Records<'_>, Error> {
     }
 }
 
-impl Records<'_> {
+impl<'a> Records<'a> {
+    /// Reads the next record into the place of `record`; false at the end of the payload.
+    ///
+    /// # Errors
+    /// As those of the iterator; it is then at its end.
+    pub fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
+        *record = Record {
+            base_name: self.base_name.take(),
+            base_time: self.base_time.take(),
+            ..Record::default()
+        };
+        self.reader.read_fields(record, field)
+    }
+
     /// How many bytes have been read.
     #[must_use]
     pub const fn offset(&self) -> usize {
@@ -80,12 +93,8 @@ impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut record = Record {
-            base_name: self.base_name.take(),
-            base_time: self.base_time.take(),
-            ..Record::default()
-        };
-        match self.reader.read_into(&mut record, field) {
+        let mut record = Record::default();
+        match self.read_into(&mut record) {
             Ok(true) => Some(Ok(record)),
             Ok(false) => None,
             Err(error) => Some(Err(error)),

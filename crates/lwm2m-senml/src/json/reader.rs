@@ -77,10 +77,21 @@ impl<'a> Reader<'a> {
         Error::Syntax { offset, expected: fault.expected }
     }
 
+    /// Reads the next record into the place of `record`; false at the end of the pack. Faster than
+    /// the iterator, since records are too large to be moved about.
+    ///
+    /// # Errors
+    /// As those of the iterator; the reader is then at its end.
+    #[inline]
+    pub fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
+        *record = Record::default();
+        self.read_fields(record, Field::from_name)
+    }
+
     /// Reads the next record into `record`, which has none of its fields; false at the end of the
     /// pack. `field` knows the names of fields.
     #[inline]
-    pub(super) fn read_into(
+    pub(super) fn read_fields(
         &mut self,
         record: &mut Record<'a>,
         field: impl Fn(&str) -> Option<Field>,
@@ -223,7 +234,7 @@ impl<'a> Iterator for Reader<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let mut record = Record::default();
-        match self.read_into(&mut record, Field::from_name) {
+        match self.read_into(&mut record) {
             Ok(true) => Some(Ok(record)),
             Ok(false) => None,
             Err(error) => Some(Err(error)),
@@ -283,9 +294,7 @@ pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
     let mut more = true;
     while more {
         records.push(Record::default());
-        more = records
-            .last_mut()
-            .map_or(Ok(false), |record| reader.read_into(record, Field::from_name))?;
+        more = records.last_mut().map_or(Ok(false), |record| reader.read_into(record))?;
     }
     records.pop();
     Ok(records)
