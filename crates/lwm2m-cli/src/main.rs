@@ -1,5 +1,6 @@
 //! `lwm2m`: a demonstration of the stack, and its codecs on the command line.
 
+mod coap;
 mod convert;
 mod demo;
 
@@ -19,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Runs a server and three simulated devices in this process
     Demo(demo::Arguments),
+    /// Asks any CoAP server
+    Coap(coap::Arguments),
     /// Decodes a payload or a CoAP message to JSON
     Decode(convert::Arguments),
     /// Encodes JSON, as `decode` prints it, to a payload or a CoAP message
@@ -28,6 +31,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Coap(arguments) => coap::run(&arguments),
         Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),
         Command::Encode(arguments) => convert::run(&arguments, convert::Direction::Encode),
     };

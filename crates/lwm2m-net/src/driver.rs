@@ -139,6 +139,7 @@ impl<E: Engine> Driver<E> {
             match self.socket.try_recv_from(buffer) {
                 Ok((length, from)) => {
                     let datagram = buffer.get(..length).unwrap_or_default();
+                    tracing::trace!(%from, bytes = %Hex(datagram), "received");
                     self.engine.handle_datagram(self.clock.now(), from, datagram);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -165,6 +166,7 @@ impl<E: Engine> Driver<E> {
 
     async fn send(&mut self, Transmit { to, payload }: Transmit) {
         let to = as_seen_from(self.local, to);
+        tracing::trace!(%to, bytes = %Hex(&payload), "sent");
         // A datagram that cannot be sent is as good as lost on the way: the peer's or our own
         // retransmission makes up for it.
         if let Err(error) = self.socket.send_to(&payload, to).await {
@@ -180,5 +182,14 @@ fn as_seen_from(local: SocketAddr, to: SocketAddr) -> SocketAddr {
             SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), to.port())
         }
         _ => to,
+    }
+}
+
+/// Bytes as they stand in a log.
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

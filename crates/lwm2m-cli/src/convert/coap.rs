@@ -56,10 +56,21 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Json, ConvertError> {
         code: view.code().to_string(),
         message_id: view.message_id(),
         token: input::to_hex(view.token().as_bytes()),
-        options: view.options().map(|(number, value)| entry(number, value)).collect(),
+        options: entries(view.options()),
         payload: input::to_hex(view.payload()),
     };
     Ok(serde_json::to_value(message)?)
+}
+
+/// The JSON of options.
+pub(crate) fn option_entries<'a>(
+    options: impl Iterator<Item = (OptionNumber, &'a [u8])>,
+) -> impl Serialize {
+    entries(options)
+}
+
+fn entries<'a>(options: impl Iterator<Item = (OptionNumber, &'a [u8])>) -> Vec<Entry> {
+    options.map(|(number, value)| entry(number, value)).collect()
 }
 
 fn entry(number: OptionNumber, value: &[u8]) -> Entry {

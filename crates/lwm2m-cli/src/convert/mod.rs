@@ -3,8 +3,8 @@
 //! Values have the JSON of the HTTP API, so what one prints the other takes.
 
 mod batch;
-mod coap;
-mod input;
+pub(crate) mod coap;
+pub(crate) mod input;
 mod payload;
 
 use clap::Args;

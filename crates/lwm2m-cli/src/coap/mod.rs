@@ -1,0 +1,160 @@
+//! `lwm2m coap`: ask any CoAP server, as curl asks web servers.
+
+mod print;
+
+use crate::convert::input;
+use clap::{Args, ValueEnum};
+use lwm2m_coap::uri::Uri;
+use lwm2m_coap::{Code, Config, Request};
+use lwm2m_core::ContentFormat;
+use lwm2m_daemon::{Failure, LogLevel, log};
+use lwm2m_net::coap::{Answer, CoapClient};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
+
+/// What `coap` takes.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// What to do with the resource
+    #[arg(value_enum)]
+    method: Method,
+    /// The resource, for example coap://127.0.0.1/.well-known/core
+    uri: String,
+    /// The payload; `-` reads standard input
+    payload: Option<String>,
+    /// How the payload is written
+    #[arg(long, value_enum, default_value_t = input::InputKind::Binary)]
+    input: input::InputKind,
+    /// Format of the payload: a name such as senml-cbor, or a number
+    #[arg(long, short, value_name = "FORMAT", value_parser = format)]
+    content_format: Option<ContentFormat>,
+    /// Format wanted for the answer: a name such as senml-cbor, or a number
+    #[arg(long, short, value_name = "FORMAT", value_parser = format)]
+    accept: Option<ContentFormat>,
+    /// Send a non-confirmable message
+    #[arg(long)]
+    non: bool,
+    /// Print each answer with its code and options as a line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Log every datagram in hex
+    #[arg(long, short)]
+    verbose: bool,
+    /// With observe: notifications to wait for before it ends
+    #[arg(long, value_name = "NUMBER")]
+    count: Option<usize>,
+    /// Seconds to wait for the answer, and with observe for each notification [default: 95, and no
+    /// end for notifications]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u32>,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+    Fetch,
+    Ipatch,
+    /// GET with Observe
+    Observe,
+}
+
+fn format(text: &str) -> Result<ContentFormat, String> {
+    ContentFormat::from_name(text).ok_or_else(|| "no format is named so".to_owned())
+}
+
+impl Method {
+    const fn code(self) -> Code {
+        match self {
+            Self::Get | Self::Observe => Code::GET,
+            Self::Post => Code::POST,
+            Self::Put => Code::PUT,
+            Self::Delete => Code::DELETE,
+            Self::Fetch => Code::FETCH,
+            Self::Ipatch => Code::IPATCH,
+        }
+    }
+}
+
+/// Runs `lwm2m coap`.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    log::start(if arguments.verbose { LogLevel::Trace } else { LogLevel::Warn });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::running)?.block_on(ask(arguments))
+}
+
+async fn ask(arguments: &Arguments) -> Result<(), Failure> {
+    let request = request(arguments)?;
+    let server = lwm2m_net::uri::resolve(&arguments.uri).await.map_err(Failure::usage)?;
+    let any = match server {
+        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    };
+    let seed = lwm2m_net::seed().map_err(Failure::running)?;
+    let client = CoapClient::bind(any, Config::default(), seed).await.map_err(Failure::running)?;
+    let mut answers = client.request(server, request).await.map_err(Failure::usage)?;
+    let mut left = arguments.count.unwrap_or(usize::MAX);
+    let mut first = true;
+    while let Some(answer) = next(arguments, &mut answers, first).await? {
+        let (Answer::Response(response) | Answer::Notification(response)) = answer else {
+            return Err(Failure::running("the server gave no answer"));
+        };
+        print::answer(&response, arguments.json)?;
+        if !response.code.is_success() {
+            return Err(Failure::running(format!("the server answered {}", response.code)));
+        }
+        left = left.saturating_sub(usize::from(!first));
+        first = false;
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The next answer; none after the last.
+async fn next(
+    arguments: &Arguments,
+    answers: &mut Receiver<Answer>,
+    first: bool,
+) -> Result<Option<Answer>, Failure> {
+    let seconds = arguments.timeout.or_else(|| first.then_some(95));
+    let answer = match seconds {
+        Some(seconds) => {
+            let patience = Duration::from_secs(seconds.into());
+            let late = |_| Failure::running(format!("no answer within {seconds} s"));
+            tokio::time::timeout(patience, answers.recv()).await.map_err(late)?
+        }
+        None => answers.recv().await,
+    };
+    match answer {
+        Some(Answer::Failed(reason)) => Err(Failure::running(reason)),
+        answer => Ok(answer),
+    }
+}
+
+fn request(arguments: &Arguments) -> Result<Request, Failure> {
+    let uri = Uri::parse(&arguments.uri).map_err(Failure::usage)?;
+    let mut request = Request::new(arguments.method.code());
+    uri.push_options(&mut request.options);
+    if arguments.method == Method::Observe {
+        request = request.observe(0);
+    }
+    if let Some(format) = arguments.accept {
+        request = request.accept(format.0);
+    }
+    if let Some(format) = arguments.content_format {
+        request = request.content_format(format.0);
+    }
+    if arguments.non {
+        request = request.non_confirmable();
+    }
+    if let Some(payload) = &arguments.payload {
+        let bytes = input::read(Some(payload)).map_err(Failure::usage)?;
+        request = request.payload(arguments.input.bytes(bytes).map_err(Failure::usage)?);
+    }
+    Ok(request)
+}

@@ -1,0 +1,33 @@
+//! Answers on standard output.
+
+use crate::convert::{coap::option_entries, input};
+use lwm2m_coap::Response;
+use lwm2m_daemon::Failure;
+use serde_json::json;
+use std::io::Write;
+
+/// Prints an answer: its payload as it is if it is text, else in hex; or all of it as JSON.
+pub(super) fn answer(response: &Response, as_json: bool) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let text = std::str::from_utf8(&response.payload).ok().filter(|text| readable(text));
+    let line = match (as_json, text) {
+        (true, text) => json!({
+            "code": response.code.to_string(),
+            "options": option_entries(response.options.iter()),
+            "payload": input::to_hex(&response.payload),
+            "text": text,
+        })
+        .to_string(),
+        (false, Some(text)) => text.to_owned(),
+        (false, None) => input::to_hex(&response.payload),
+    };
+    if as_json || !line.is_empty() {
+        writeln!(out, "{line}").map_err(Failure::running)?;
+    }
+    Ok(())
+}
+
+/// What does no harm to a terminal.
+fn readable(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+}

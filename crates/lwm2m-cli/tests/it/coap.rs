@@ -1,0 +1,45 @@
+//! `lwm2m coap`, against our server
+
+use crate::{failure, success};
+use lwm2m_serverd::Settings;
+use serde_json::Value;
+
+/// Runs `test` with the address of a server.
+fn with_server(test: impl FnOnce(&str)) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let local = "127.0.0.1:0".parse().ok();
+    let settings = Settings { coap: local, http: local, ..Settings::default() };
+    let server = runtime.block_on(lwm2m_serverd::start(&settings)).unwrap();
+    test(&server.server.local_addr().to_string());
+    runtime.block_on(server.stop()).unwrap();
+}
+
+#[test]
+fn a_device_is_registered_by_hand() {
+    with_server(|server| {
+        let uri = format!("coap://{server}/rd?ep=hand&lt=60&lwm2m=1.1&b=U");
+        let links = "</1/0>,</3/0>";
+        let answer = success(&["coap", "post", &uri, links, "-c", "link", "--json"], b"");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["code"], "2.01");
+        assert_eq!(answer["options"][0]["value"], "rd");
+        let location = answer["options"][1]["value"].as_str().unwrap();
+        success(&["coap", "delete", &format!("coap://{server}/rd/{location}")], b"");
+    });
+}
+
+#[test]
+fn an_error_of_the_server_is_status_1() {
+    with_server(|server| {
+        let uri = format!("coap://{server}/nothing");
+        let output = crate::lwm2m(&["coap", "get", &uri], b"");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("4.04"), "{output:?}");
+    });
+}
+
+#[test]
+fn what_is_no_uri_is_status_2() {
+    assert!(failure(&["coap", "get", "http://127.0.0.1/"], 2).contains("coap://"));
+    assert!(failure(&["coap", "get", "coaps://127.0.0.1/"], 2).contains("scheme"));
+}

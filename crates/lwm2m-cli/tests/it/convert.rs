@@ -1,0 +1,63 @@
+//! `lwm2m decode` and `lwm2m encode`
+
+use crate::{failure, success};
+use serde_json::{Value, json};
+
+#[test]
+fn hex_binary_argument_and_standard_input_are_one() {
+    let path = ["decode", "--format", "tlv", "--path", "/3/0/9"];
+    let from = |extra: &[&str], input: &[u8]| success(&[&path[..], extra].concat(), input);
+    let hex = from(&["c10964"], b"");
+    assert_eq!(from(&["C1 09 64"], b""), hex);
+    assert_eq!(from(&[], b"c10964\n"), hex);
+    assert_eq!(from(&["-"], &[0xC1, 0x09, 0x64]), hex);
+    assert_eq!(from(&["--input", "binary"], &[0xC1, 0x09, 0x64]), hex);
+    let json: Value = serde_json::from_str(&hex).unwrap();
+    assert_eq!(json, json!({"kind": "singleResource", "id": 9, "type": "INTEGER", "value": "100"}));
+}
+
+#[test]
+fn what_decode_prints_encode_takes() {
+    for (format, path, bytes) in [
+        ("tlv", "/3/0/6", "860641000141 0105"),
+        ("senml-json", "/3/0/0", "5b7b22626e223a222f332f302f30222c227673223a2278227d5d"),
+        ("text", "/3/0/9", "3837"),
+        ("opaque", "/5/0/0", "00ff"),
+        ("link", "/", "3c2f332f303e2c3c2f353e"),
+        ("coap", "/", "44010001a1a2a3a4b1330130"),
+    ] {
+        let json = success(&["decode", "-f", format, "-p", path, "--input", "hex", bytes], b"");
+        let hex = success(&["encode", "-f", format, "-p", path], json.as_bytes());
+        assert_eq!(hex.trim(), bytes.replace(' ', ""), "{format}: {json}");
+    }
+}
+
+#[test]
+fn a_batch_answers_line_by_line() {
+    let lines = concat!(
+        r#"{"format":"tlv","path":"/3/0/9","hex":"c10964"}"#,
+        "\n{\n",
+        r#"{"format":"text","path":"/3/0/9","hex":"78"}"#,
+        "\n"
+    );
+    let answers = success(&["decode", "--batch"], lines.as_bytes());
+    let answers: Vec<Value> =
+        answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[0]["ok"]["value"], "100");
+    assert!(answers[1]["error"].is_string() && answers[2]["error"].is_string());
+}
+
+#[test]
+fn bad_input_ends_with_status_2_and_one_line() {
+    for (arguments, word) in [
+        (&["decode", "-f", "tlv", "-p", "/3/0", "c8"][..], "TLV"),
+        (&["decode", "-f", "tlv", "-p", "/3/0", "--input", "hex", "xyz"], "hex"),
+        (&["decode", "-f", "coap", "ff"], "header"),
+        (&["encode", "-f", "tlv", "-p", "/3/0", "{"], "JSON"),
+        (&["encode", "-f", "tlv", "-p", "/3/0/9", r#"{"id":9,"value":"x"}"#], "9"),
+    ] {
+        let error = failure(arguments, 2);
+        assert!(error.contains(word), "{arguments:?}: {error}");
+    }
+}
