@@ -20,7 +20,7 @@ fn hex_binary_argument_and_standard_input_are_one() {
 fn what_decode_prints_encode_takes() {
     for (format, path, bytes) in [
         ("tlv", "/3/0/6", "860641000141 0105"),
-        ("senml-json", "/3/0/0", "5b7b22626e223a222f332f302f30222c227673223a2278227d5d"),
+        ("senml-json", "/3/0/0", "5b7b226e223a222f332f302f30222c227673223a2278227d5d"),
         ("text", "/3/0/9", "3837"),
         ("opaque", "/5/0/0", "00ff"),
         ("link", "/", "3c2f332f303e2c3c2f353e"),
