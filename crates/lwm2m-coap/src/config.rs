@@ -90,6 +90,12 @@ pub struct Config {
     pub max_assemblies_per_peer: usize,
     /// The bytes of large responses that are kept for fetching their blocks; 64 MiB.
     pub max_served_total: usize,
+    /// The bytes of the longest message that is taken on a connection, announced as
+    /// Max-Message-Size (RFC 8323 section 5.3.1); 8,448, which is eight blocks and their options.
+    pub max_message_size: u32,
+    /// The bytes of messages that have arrived in part, over all connections; 64 MiB. A connection
+    /// that exceeds it is aborted.
+    pub max_incomplete_messages: usize,
 }
 
 impl Default for Config {
@@ -113,6 +119,8 @@ impl Default for Config {
             max_assembly_total: 64 << 20,
             max_assemblies_per_peer: 8,
             max_served_total: 64 << 20,
+            max_message_size: 8_448,
+            max_incomplete_messages: 64 << 20,
         }
     }
 }

@@ -1,21 +1,24 @@
-//! The endpoint: the message layer and the exchange layer put together.
+//! The endpoint: the exchange layer and what carries its messages put together.
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{Event, FailReason, GoneReason, Transmit};
+use crate::event::{CloseReason, Event, FailReason, GoneReason, Transmit};
 use crate::exchange::{Exchanges, Incoming};
 use crate::message::{Code, MessageType, MessageView, OptionNumber, ParseError};
-use crate::messaging::{Content, Expired, Messaging, Owner, Source};
+use crate::messaging::{Content, Expired, Owner, Source};
 use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
 use crate::statistics::Statistics;
+use crate::transport::Transport;
 use lwm2m_time::Instant;
 
 /// A CoAP endpoint that speaks with any number of peers, as client and as server.
 ///
 /// - **Input:** [`handle_datagram`](Self::handle_datagram),
-///   [`handle_timeout`](Self::handle_timeout).
+///   [`handle_timeout`](Self::handle_timeout); for peers on a connection
+///   [`connected`](Self::connected), [`handle_stream`](Self::handle_stream),
+///   [`disconnected`](Self::disconnected).
 /// - **Mutators:** [`request`](Self::request), [`respond`](Self::respond),
 ///   [`notify`](Self::notify) and the others.
 /// - **Output:** after each of these, [`poll_transmit`](Self::poll_transmit) and
@@ -27,10 +30,10 @@ use lwm2m_time::Instant;
 /// 4.13), later blocks of a response, and, when a bound of [`Config`] is reached, all else (5.03).
 #[derive(Debug)]
 pub struct Endpoint {
-    messaging: Messaging,
-    exchanges: Exchanges,
+    pub(crate) transport: Transport,
+    pub(crate) exchanges: Exchanges,
     /// The latest time that was passed in.
-    now: Instant,
+    pub(crate) now: Instant,
 }
 
 impl Endpoint {
@@ -39,7 +42,7 @@ impl Endpoint {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
-            messaging: Messaging::new(config, seed),
+            transport: Transport::new(config, seed),
             exchanges: Exchanges::new(config, seed),
             now: Instant::ZERO,
         }
@@ -51,7 +54,7 @@ impl Endpoint {
     /// answered, reset or dropped, and counted.
     pub fn handle_datagram(&mut self, now: Instant, peer: PeerId, datagram: &[u8]) {
         self.now = self.now.max(now);
-        self.messaging.statistics.received += 1;
+        self.transport.messaging.statistics.received += 1;
         match MessageView::parse(datagram) {
             Ok(view) => self.handle_message(peer, &view),
             Err(error) => self.handle_malformed(peer, error),
@@ -63,7 +66,7 @@ impl Endpoint {
     /// Runs the timers that are due; calling it early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        while let Some(expired) = self.messaging.expire(self.now) {
+        while let Some(expired) = self.transport.messaging.expire(self.now) {
             match expired {
                 Expired::Undelivered(owner, peer) => {
                     self.undelivered(owner, FailReason::Timeout, GoneReason::Timeout);
@@ -72,7 +75,7 @@ impl Endpoint {
                 Expired::Quiet(peer) => self.settle(peer),
             }
         }
-        self.exchanges.expire(self.now, &mut self.messaging);
+        self.exchanges.expire(self.now, &mut self.transport);
         self.settle_touched();
     }
 
@@ -80,13 +83,18 @@ impl Endpoint {
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.messaging.poll_transmit()
+        self.transport.poll_transmit()
     }
 
     /// When [`Endpoint::handle_timeout`] wants to be called, if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.messaging.poll_timeout().into_iter().chain(self.exchanges.poll_timeout()).min()
+        self.transport
+            .messaging
+            .poll_timeout()
+            .into_iter()
+            .chain(self.exchanges.poll_timeout())
+            .min()
     }
 
     /// The next event for the application.
@@ -110,7 +118,7 @@ impl Endpoint {
         request: Request,
     ) -> Result<RequestId, Error> {
         self.now = self.now.max(now);
-        let id = self.exchanges.request(self.now, &mut self.messaging, peer, request);
+        let id = self.exchanges.request(self.now, &mut self.transport, peer, request);
         self.settle_touched();
         id
     }
@@ -118,7 +126,7 @@ impl Endpoint {
     /// Forgets a pending request, or an observation without telling the peer: its next
     /// notification is rejected, which ends it there. No event follows.
     pub fn cancel(&mut self, id: RequestId) {
-        self.exchanges.cancel(self.now, &mut self.messaging, id);
+        self.exchanges.cancel(self.now, &mut self.transport, id);
         self.settle_touched();
     }
 
@@ -129,7 +137,7 @@ impl Endpoint {
     /// When `id` observes nothing, or a bound is reached.
     pub fn cancel_observation(&mut self, now: Instant, id: RequestId) -> Result<RequestId, Error> {
         self.now = self.now.max(now);
-        let cancellation = self.exchanges.cancel_observation(self.now, &mut self.messaging, id);
+        let cancellation = self.exchanges.cancel_observation(self.now, &mut self.transport, id);
         self.settle_touched();
         cancellation
     }
@@ -147,7 +155,7 @@ impl Endpoint {
         response: Response,
     ) -> Result<(), Error> {
         self.now = self.now.max(now);
-        let done = self.exchanges.respond(self.now, &mut self.messaging, exchange, response);
+        let done = self.exchanges.respond(self.now, &mut self.transport, exchange, response);
         self.settle_touched();
         done
     }
@@ -167,22 +175,22 @@ impl Endpoint {
         confirmable: bool,
     ) -> Result<(), Error> {
         self.now = self.now.max(now);
-        let messaging = &mut self.messaging;
-        let done = self.exchanges.notify(self.now, messaging, observer, response, confirmable);
+        let transport = &mut self.transport;
+        let done = self.exchanges.notify(self.now, transport, observer, response, confirmable);
         self.settle_touched();
         done
     }
 
     /// Forgets an observer without telling it; no event follows.
     pub fn forget_observer(&mut self, observer: Observer) {
-        self.exchanges.forget_observer(&mut self.messaging, observer);
+        self.exchanges.forget_observer(&mut self.transport, observer);
         self.settle_touched();
     }
 
     /// Forgets all about a peer. Its pending requests end with [`FailReason::Cancelled`].
     pub fn remove_peer(&mut self, peer: PeerId) {
-        self.exchanges.remove_peer(self.now, &mut self.messaging, peer);
-        self.messaging.remove_peer(peer);
+        self.exchanges.remove_peer(self.now, &mut self.transport, peer, FailReason::Cancelled);
+        self.transport.remove_peer(peer);
         self.settle(peer);
         self.settle_touched();
     }
@@ -192,21 +200,21 @@ impl Endpoint {
     /// Whether no state about a peer is left.
     #[must_use]
     pub fn is_idle(&self, peer: PeerId) -> bool {
-        !self.messaging.knows(peer) && !self.exchanges.knows(peer)
+        !self.transport.knows(peer) && !self.exchanges.knows(peer)
     }
 
     /// The counters.
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
-        &self.messaging.statistics
+        &self.transport.messaging.statistics
     }
 
     // --- messages -----------------------------------------------------------------------------
 
     fn handle_malformed(&mut self, peer: PeerId, error: ParseError) {
-        self.messaging.statistics.malformed += 1;
+        self.transport.messaging.statistics.malformed += 1;
         if let ParseError::Malformed { kind: MessageType::Confirmable, message_id, .. } = error {
-            self.messaging.reset(peer, message_id);
+            self.transport.messaging.reset(peer, message_id);
         }
     }
 
@@ -224,57 +232,57 @@ impl Endpoint {
                     self.handle_response(source, view);
                 } else if confirmable {
                     // A ping, or a code of a reserved class.
-                    self.messaging.reset(peer, message_id);
+                    self.transport.messaging.reset(peer, message_id);
                 }
             }
         }
     }
 
     fn handle_request(&mut self, source: Source, view: &MessageView<'_>) {
-        if self.messaging.is_duplicate(self.now, source) {
+        if self.transport.messaging.is_duplicate(self.now, source) {
             return;
         }
-        if self.messaging.remember(self.now, source) {
+        if self.transport.messaging.remember(self.now, source) {
             let incoming = incoming(view);
-            self.exchanges.accept(self.now, &mut self.messaging, source, incoming);
+            self.exchanges.accept(self.now, &mut self.transport, source, incoming);
             return;
         }
         let overload = Response::new(Code::SERVICE_UNAVAILABLE);
         let Response { code, options, payload } = &overload;
         let content = Content { code: *code, token: view.token(), options, payload };
-        self.messaging.statistics.dropped_overload += 1;
-        self.messaging.reply_unremembered(source, content);
+        self.transport.messaging.statistics.dropped_overload += 1;
+        self.transport.messaging.reply_unremembered(source, content);
     }
 
     fn handle_response(&mut self, source: Source, view: &MessageView<'_>) {
-        if self.messaging.is_duplicate(self.now, source) {
+        if self.transport.messaging.is_duplicate(self.now, source) {
             return;
         }
-        let messaging = &mut self.messaging;
-        if self.exchanges.response(self.now, messaging, source.peer, incoming(view), true) {
+        let transport = &mut self.transport;
+        if self.exchanges.response(self.now, transport, source.peer, incoming(view), true) {
             // A response that there is no room to remember is acknowledged all the same.
-            self.messaging.remember(self.now, source);
-            self.messaging.acknowledge(source);
+            self.transport.messaging.remember(self.now, source);
+            self.transport.messaging.acknowledge(source);
             return;
         }
-        self.messaging.statistics.unexpected += 1;
+        self.transport.messaging.statistics.unexpected += 1;
         // A notification that nobody waits for is rejected in any case, so that it was the last.
         let notifies = view.options().any(|(number, _)| number == OptionNumber::OBSERVE);
         if source.confirmable || notifies {
-            self.messaging.reset(source.peer, source.message_id);
+            self.transport.messaging.reset(source.peer, source.message_id);
         }
     }
 
     fn handle_acknowledgement(&mut self, peer: PeerId, view: &MessageView<'_>) {
         let (message_id, code) = (view.message_id(), view.code());
-        let Some(owner) = self.messaging.owner_of(peer, message_id) else {
-            self.messaging.statistics.unexpected += 1;
+        let Some(owner) = self.transport.messaging.owner_of(peer, message_id) else {
+            self.transport.messaging.statistics.unexpected += 1;
             return;
         };
         if code == Code::EMPTY {
-            match self.messaging.acknowledged(self.now, peer, message_id) {
+            match self.transport.messaging.acknowledged(self.now, peer, message_id) {
                 Some(Owner::Call(id)) => {
-                    self.exchanges.call_acknowledged(self.now, &mut self.messaging, id);
+                    self.exchanges.call_acknowledged(self.now, &mut self.transport, id);
                 }
                 Some(Owner::Notification(observer)) => {
                     self.exchanges.notification_acknowledged(observer);
@@ -287,49 +295,52 @@ impl Endpoint {
             Owner::Call(id)
                 if code.is_response() && self.exchanges.awaits(id, peer, view.token()) =>
             {
-                self.messaging.acknowledged(self.now, peer, message_id);
-                let messaging = &mut self.messaging;
-                self.exchanges.response(self.now, messaging, peer, incoming(view), false);
+                self.transport.messaging.acknowledged(self.now, peer, message_id);
+                let transport = &mut self.transport;
+                self.exchanges.response(self.now, transport, peer, incoming(view), false);
             }
-            _ => self.messaging.statistics.unexpected += 1,
+            _ => self.transport.messaging.statistics.unexpected += 1,
         }
     }
 
     fn handle_reset(&mut self, peer: PeerId, view: &MessageView<'_>) {
-        self.messaging.statistics.resets_received += 1;
+        self.transport.messaging.statistics.resets_received += 1;
         if view.code() != Code::EMPTY {
             return;
         }
-        match self.messaging.rejected(peer, view.message_id()) {
+        match self.transport.messaging.rejected(peer, view.message_id()) {
             Some(owner) => self.undelivered(owner, FailReason::Reset, GoneReason::Reset),
-            None => self.messaging.statistics.unexpected += 1,
+            None => self.transport.messaging.statistics.unexpected += 1,
         }
     }
 
     fn undelivered(&mut self, owner: Owner, reason: FailReason, gone: GoneReason) {
-        let messaging = &mut self.messaging;
+        let transport = &mut self.transport;
         match owner {
-            Owner::Call(id) => self.exchanges.call_failed(self.now, messaging, id, reason),
+            Owner::Call(id) => self.exchanges.call_failed(self.now, transport, id, reason),
             Owner::Notification(observer) => {
-                self.exchanges.observer_gone(messaging, observer, gone);
+                self.exchanges.observer_gone(transport, observer, gone);
             }
             Owner::Response => {}
         }
     }
 
     /// Tells the layers below when nothing about a peer is left.
-    fn settle(&mut self, peer: PeerId) {
+    pub(crate) fn settle(&mut self, peer: PeerId) {
+        if self.transport.connections.is_released(peer) && !self.exchanges.is_busy(peer) {
+            self.close(peer, CloseReason::Released);
+        }
         let idle = Event::PeerIdle { peer };
         if self.is_idle(peer) && self.exchanges.events.back() != Some(&idle) {
             self.exchanges.events.push_back(idle);
         }
     }
 
-    fn settle_touched(&mut self) {
+    pub(crate) fn settle_touched(&mut self) {
         while let Some(peer) = self.exchanges.poll_touched() {
             self.settle(peer);
         }
-        self.messaging.statistics.evicted += self.exchanges.take_evicted();
+        self.transport.messaging.statistics.evicted += self.exchanges.take_evicted();
     }
 }
 

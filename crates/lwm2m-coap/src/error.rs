@@ -13,10 +13,13 @@ pub enum Error {
     /// State about as many peers is held as [`Config::max_peers`](crate::Config::max_peers) allows.
     #[error("no room for {0:?}; send again when other peers are idle")]
     TooManyPeers(PeerId),
+    /// This endpoint or the peer has asked for the end of the connection by Release.
+    #[error("the connection to {0:?} is about to end; connect anew")]
+    Released(PeerId),
     /// The code is not one of a request, or not one of a response.
     #[error("the code does not fit: a request needs a method, an answer a response code")]
     Code,
-    /// The options alone fill a message of 1,152 bytes.
+    /// The options alone fill a message: 1,152 bytes, or what a connected peer takes.
     #[error("the options do not fit into one message; use fewer or shorter ones")]
     OptionsTooLong,
     /// The body is larger than block-wise transfer or the peer can carry.

@@ -1,18 +1,20 @@
 //! What an endpoint tells its application, and what it wants sent.
 
-use crate::message::Token;
+use crate::framing::FrameError;
+use crate::message::{Code, OptionNumber, Token};
 use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
 use bytes::Bytes;
 use core::fmt;
 
-/// A datagram to send.
+/// A datagram to send, or a piece of the stream of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transmit {
     /// To whom.
     pub peer: PeerId,
-    /// The datagram, at most 1,152 bytes.
+    /// A datagram, at most 1,152 bytes; or the next bytes of the stream to a
+    /// [connected](crate::Endpoint::connected) peer.
     pub payload: Bytes,
 }
 
@@ -69,10 +71,24 @@ pub enum Event {
         /// Why.
         reason: GoneReason,
     },
-    /// The observer acknowledged the latest confirmable notification.
+    /// The observer acknowledged the latest confirmable notification. On a connection, which
+    /// acknowledges nothing, it was sent.
     Delivered {
         /// The observation.
         observer: Observer,
+    },
+    /// The peer answered [`Endpoint::ping`](crate::Endpoint::ping).
+    Pong {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// A connection has ended, and all that was pending on it has failed before. The layer below
+    /// sends what is still to be sent, then closes the stream; the peer has no name any more.
+    Closed {
+        /// The peer.
+        peer: PeerId,
+        /// Why.
+        reason: CloseReason,
     },
     /// The last state about a peer has expired: layers below may forget it, once the datagrams
     /// that wait for being sent to it are out.
@@ -98,6 +114,12 @@ pub enum FailReason {
     /// The body of the answer is larger than [`Config::max_body`](crate::Config::max_body).
     #[error("the body of the answer is larger than this endpoint accepts")]
     TooLarge,
+    /// The peer now takes only messages that are shorter than one of the request.
+    #[error("a message of the request is longer than the peer takes")]
+    TooLong,
+    /// The connection has ended.
+    #[error("the connection ended while the request was under way")]
+    Closed,
     /// So many messages went to the peer within 247 s that no message ID is free.
     #[error("too many messages went to the peer lately; send again later")]
     TooManyMessages,
@@ -133,6 +155,8 @@ pub enum GoneReason {
     Cancelled,
     /// It began another observation of the same target.
     Replaced,
+    /// Its connection has ended or is about to end.
+    Closed,
 }
 
 impl fmt::Display for GoneReason {
@@ -142,6 +166,40 @@ impl fmt::Display for GoneReason {
             Self::Timeout => "the observer did not acknowledge a notification",
             Self::Cancelled => "the observer cancelled",
             Self::Replaced => "the observer began the observation anew",
+            Self::Closed => "the connection to the observer ended",
         })
     }
+}
+
+/// Why a connection ended: RFC 8323.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The layer below said so.
+    #[error("the connection was lost")]
+    Lost,
+    /// The peer asked for it by Release, and nothing is pending any more.
+    #[error("the peer released the connection")]
+    Released,
+    /// The peer sent Abort.
+    #[error("the peer aborted the connection")]
+    Aborted,
+    /// The first message of the peer was no CSM.
+    #[error("the first message is no CSM")]
+    NoCsm,
+    /// A signal had a critical option that this endpoint does not know.
+    #[error("{code} has the unknown critical option {number:?}")]
+    CriticalOption {
+        /// Which signal.
+        code: Code,
+        /// Which option.
+        number: OptionNumber,
+    },
+    /// The stream of the peer cannot be read.
+    #[error(transparent)]
+    Stream(FrameError),
+    /// Incomplete messages took more memory than
+    /// [`Config::max_incomplete_messages`](crate::Config::max_incomplete_messages).
+    #[error("too many messages are incomplete")]
+    Overload,
 }

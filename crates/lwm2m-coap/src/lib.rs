@@ -1,16 +1,19 @@
-//! A CoAP endpoint without sockets and clocks: RFC 7252, 7641 and 7959.
+//! A CoAP endpoint without sockets and clocks: RFC 7252, 7641, 7959 and 8323.
 //!
 //! [`Endpoint`] speaks CoAP with any number of peers, as client and server at once. Datagrams and
 //! the time are passed in, datagrams and events are polled out, so one loop drives it on any
 //! runtime, and a test drives it on a virtual clock. Datagrams stay within 1,152 bytes; larger
-//! bodies travel in blocks, which the application never sees.
+//! bodies travel in blocks, which the application never sees. A peer may be on a connection as
+//! well (TCP, TLS): then streams take the place of datagrams, and all else stays as it is.
 //!
 //! | module | what | standard |
 //! |---|---|---|
 //! | `message` | format of messages, options, codes | RFC 7252 sections 3, 5.10, 12 |
 //! | `messaging` | message IDs, acknowledgement, retransmission, duplicates | RFC 7252 section 4 |
+//! | `framing` | messages on a stream, signals of a connection | RFC 8323 |
+//! | `transport` | one of these two, by peer | |
 //! | `exchange` | tokens, requests and responses, Observe, blocks | RFC 7252 section 5, 7641, 7959, 9175 |
-//! | `endpoint` | the layers put together | |
+//! | `endpoint` | the layers put together, with `connection` for peers on a connection | |
 //! | [`uri`] | `coap` and `coaps` URIs | RFC 7252 section 6 |
 //!
 //! ```
@@ -41,23 +44,27 @@
 extern crate alloc;
 
 mod config;
+mod connection;
 mod endpoint;
 mod error;
 mod event;
 mod exchange;
+mod framing;
 mod message;
 mod messaging;
 mod peer;
 mod request;
 mod response;
 mod statistics;
+mod transport;
 pub mod uri;
 
 pub use config::{Config, TransmissionParams};
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use event::{Event, FailReason, GoneReason, ProtocolFault, Transmit};
+pub use event::{CloseReason, Event, FailReason, GoneReason, ProtocolFault, Transmit};
 pub use exchange::{BlockSize, BlockValue};
+pub use framing::{FrameError, FrameView, write_frame};
 pub use message::{
     Code, Fault, MessageBuilder, MessageType, MessageView, OptionIter, OptionNumber, Options,
     ParseError, Token,

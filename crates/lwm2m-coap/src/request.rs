@@ -114,6 +114,15 @@ impl Request {
         self
     }
 
+    /// Says which responses are not wanted, by the sum of 2 (class 2), 8 (class 4) and 16 (class 5);
+    /// 26 is all. RFC 7967. A request that gets none ends with
+    /// [`FailReason::Timeout`](crate::FailReason::Timeout).
+    #[must_use]
+    pub fn no_response(mut self, classes: u8) -> Self {
+        self.options.set_uint(OptionNumber::NO_RESPONSE, classes.into());
+        self
+    }
+
     /// Sends it just once, without asking for an acknowledgement.
     #[must_use]
     pub const fn non_confirmable(mut self) -> Self {

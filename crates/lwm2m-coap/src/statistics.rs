@@ -3,15 +3,15 @@
 /// What an endpoint has seen and done since it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Statistics {
-    /// Datagrams that came in.
+    /// Datagrams, and messages on connections, that came in.
     pub received: u64,
-    /// Datagrams that were handed out for sending, retransmissions included.
+    /// Datagrams, and messages on connections, that were handed out for sending, retransmissions included.
     pub sent: u64,
     /// Confirmable messages that were sent again.
     pub retransmitted: u64,
     /// Messages that had come in before.
     pub duplicates: u64,
-    /// Datagrams that are no CoAP message.
+    /// Datagrams that are no CoAP message, and streams that cannot be read.
     pub malformed: u64,
     /// Resets that were sent.
     pub resets_sent: u64,

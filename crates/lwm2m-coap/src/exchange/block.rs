@@ -1,6 +1,6 @@
 //! The value of a Block option: RFC 7959 section 2.2.
 
-/// The size of a block, a power of two from 16 to 1,024 bytes.
+/// The size of a block, a power of two from 16 to 1,024 bytes; or several blocks at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum BlockSize {
     /// 16 bytes, SZX 0.
@@ -17,10 +17,14 @@ pub enum BlockSize {
     B512,
     /// 1,024 bytes, SZX 6.
     B1024,
+    /// Any number of blocks of 1,024 bytes in one message, SZX 7: BERT, on connections only,
+    /// RFC 8323 section 6.
+    Bert,
 }
 
 impl BlockSize {
-    /// The size of an exponent; `None` for 7, which is reserved over UDP.
+    /// The size of an exponent; `None` for 7, which is reserved over UDP and stands for
+    /// [`BlockSize::Bert`] on connections.
     #[must_use]
     pub const fn from_szx(szx: u8) -> Option<Self> {
         Some(match szx {
@@ -41,10 +45,13 @@ impl BlockSize {
         self as u8
     }
 
-    /// The size in bytes.
+    /// The size in bytes, in which block numbers count.
     #[must_use]
     pub const fn bytes(self) -> usize {
-        16 << self as u8
+        match self {
+            Self::Bert => Self::B1024.bytes(),
+            _ => 16 << self as u8,
+        }
     }
 }
 
@@ -66,11 +73,16 @@ impl BlockValue {
     /// Reads the value of an option: at most three bytes; `None` for SZX 7 or a longer value.
     #[must_use]
     pub fn from_bytes(value: &[u8]) -> Option<Self> {
+        Self::read(value).filter(|block| block.size != BlockSize::Bert)
+    }
+
+    /// Reads the value of an option that may use BERT.
+    pub(super) fn read(value: &[u8]) -> Option<Self> {
         if value.len() > 3 {
             return None;
         }
         let bits = value.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
-        let size = BlockSize::from_szx((bits & 7) as u8)?;
+        let size = BlockSize::from_szx((bits & 7) as u8).unwrap_or(BlockSize::Bert);
         Some(Self { number: bits >> 4, more: bits & 8 != 0, size })
     }
 

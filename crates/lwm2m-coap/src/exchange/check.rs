@@ -10,14 +10,27 @@ pub(super) struct Steering {
     pub(super) block1: Option<BlockValue>,
     pub(super) block2: Option<BlockValue>,
     pub(super) size1: Option<u64>,
+    /// The classes of responses that the client does not want, as bits: RFC 7967 section 2.1.
+    no_response: u8,
+}
+
+impl Steering {
+    /// Whether the client does not want to hear of such an outcome. The steps of a block-wise
+    /// transfer are none.
+    pub(super) const fn silences(&self, code: Code) -> bool {
+        code.as_byte() != Code::CONTINUE.as_byte()
+            && code.is_response()
+            && self.no_response & (1 << (code.class() - 1)) != 0
+    }
 }
 
 /// Checks a request.
 ///
 /// # Errors
 /// The code to answer with: 4.02 for a critical option that is unknown, has a value of a wrong
-/// length or is there too often, 4.00 for a reserved block size, 5.05 for a request to a proxy.
-pub(super) fn request(options: &Options) -> Result<Steering, Code> {
+/// length or is there too often, 4.00 for a reserved block size (7 is reserved unless the peer is
+/// `connected`), 5.05 for a request to a proxy.
+pub(super) fn request(options: &Options, connected: bool) -> Result<Steering, Code> {
     let mut steering = Steering::default();
     let mut last = None;
     for (number, value) in options.iter() {
@@ -30,8 +43,11 @@ pub(super) fn request(options: &Options) -> Result<Steering, Code> {
             _ if number.is_critical() && !is_understood(number, value, again) => {
                 return Err(Code::BAD_OPTION);
             }
-            OptionNumber::BLOCK1 => steering.block1 = Some(block(value)?),
-            OptionNumber::BLOCK2 => steering.block2 = Some(block(value)?),
+            OptionNumber::NO_RESPONSE if value.len() <= 1 => {
+                steering.no_response = value.first().copied().unwrap_or_default();
+            }
+            OptionNumber::BLOCK1 => steering.block1 = Some(block(value, connected)?),
+            OptionNumber::BLOCK2 => steering.block2 = Some(block(value, connected)?),
             _ => {}
         }
     }
@@ -61,8 +77,9 @@ fn is_understood(number: OptionNumber, value: &[u8], again: bool) -> bool {
         })
 }
 
-fn block(value: &[u8]) -> Result<BlockValue, Code> {
-    BlockValue::from_bytes(value).ok_or(Code::BAD_REQUEST)
+fn block(value: &[u8], connected: bool) -> Result<BlockValue, Code> {
+    let block = if connected { BlockValue::read(value) } else { BlockValue::from_bytes(value) };
+    block.ok_or(Code::BAD_REQUEST)
 }
 
 #[cfg(test)]
@@ -90,7 +107,7 @@ mod tests {
             (&[(3, b"host"), (7, b"\x16"), (65_000, b"x"), (12, b"abc")], Ok(())),
             (&[(60, b"\x01"), (60, b"\x02"), (11, b"a"), (11, b"b")], Ok(())),
         ] {
-            assert_eq!(request(&with(list)).map(|_| ()), expected, "{list:?}");
+            assert_eq!(request(&with(list), false).map(|_| ()), expected, "{list:?}");
         }
     }
 

@@ -1,16 +1,17 @@
 //! The client's side: requests of this endpoint and what they lead to.
 
-use super::block::BlockValue;
+use super::block::{BlockSize, BlockValue};
 use super::check;
 use super::transfer::{Limits, Step, Transfer, Upload};
-use super::{Exchanges, FRAME, Incoming, MAX_MESSAGE};
+use super::{Exchanges, Incoming};
 use crate::error::Error;
 use crate::event::{Event, FailReason, ProtocolFault};
 use crate::message::{Code, OptionNumber, Token};
-use crate::messaging::{Content, Delivery, Messaging, Owner};
+use crate::messaging::{Content, Delivery, Owner};
 use crate::peer::{PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
+use crate::transport::{Capacity, Transport};
 use bytes::Bytes;
 use lwm2m_time::Instant;
 
@@ -58,17 +59,17 @@ impl Exchanges {
     pub(crate) fn request(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         peer: PeerId,
         request: Request,
     ) -> Result<RequestId, Error> {
-        self.begin(now, messaging, peer, request, Purpose::Request)
+        self.begin(now, transport, peer, request, Purpose::Request)
     }
 
     pub(super) fn begin(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         peer: PeerId,
         mut request: Request,
         purpose: Purpose,
@@ -80,49 +81,57 @@ impl Exchanges {
         if pending >= self.config.max_pending_per_peer {
             return Err(Error::TooManyPending(peer));
         }
-        if !messaging.has_room_for(peer) {
+        if !transport.connections.takes_requests(peer) {
+            return Err(Error::Released(peer));
+        }
+        if !transport.has_room_for(peer) {
             return Err(Error::TooManyPeers(peer));
         }
-        let transfer = self.first_transfer(&mut request)?;
+        let transfer = self.first_transfer(transport.capacity(peer), &mut request)?;
         let id = self.id();
         let call = Call { peer, request, transfer, stage: Stage::Queued, purpose };
-        self.enqueue(now, messaging, id, call);
+        self.enqueue(now, transport, id, call);
         Ok(RequestId(id))
     }
 
     /// How the request goes out: whole if it fits, else in blocks.
-    fn first_transfer(&mut self, request: &mut Request) -> Result<Transfer, Error> {
+    fn first_transfer(
+        &mut self,
+        capacity: Capacity,
+        request: &mut Request,
+    ) -> Result<Transfer, Error> {
         let preferred = self.config.preferred_block_size;
         request.options.remove(OptionNumber::BLOCK1);
         request.options.remove(OptionNumber::BLOCK2);
-        if preferred.bytes() < 1_024 {
+        if preferred < BlockSize::B1024 {
             let wish = BlockValue { number: 0, more: false, size: preferred };
             request.options.push_uint(OptionNumber::BLOCK2, wish.to_uint());
         }
         let (options, body) = (request.options.as_encoded().len(), request.payload.len());
-        if body <= preferred.bytes() && FRAME + options + body <= MAX_MESSAGE {
+        if body <= capacity.largest_whole(preferred) && options + body <= capacity.content {
             return Ok(Transfer::Whole);
         }
-        let size =
-            self.fitting_block(options + BLOCK_OPTIONS, preferred).ok_or(Error::OptionsTooLong)?;
-        if body.div_ceil(size.bytes()) > BlockValue::MAX_NUMBER as usize {
+        let chunk = capacity
+            .chunk(options + BLOCK_OPTIONS, capacity.largest_block(preferred))
+            .ok_or(Error::OptionsTooLong)?;
+        if !chunk.can_number(body) {
             return Err(Error::BodyTooLarge);
         }
-        Ok(Transfer::Upload(Upload::new(size, self.id())))
+        Ok(Transfer::Upload(Upload::new(chunk, self.id())))
     }
 
-    pub(super) fn enqueue(&mut self, now: Instant, messaging: &mut Messaging, id: u64, call: Call) {
+    pub(super) fn enqueue(&mut self, now: Instant, transport: &mut Transport, id: u64, call: Call) {
         let peer = call.peer;
         self.calls.insert(id, call);
         self.with_peer(peer, |peer| {
             peer.calls.push(id);
             peer.queue.push_back(id);
         });
-        self.advance(now, messaging, peer);
+        self.advance(now, transport, peer);
     }
 
     /// Sends what has its turn.
-    pub(super) fn advance(&mut self, now: Instant, messaging: &mut Messaging, peer: PeerId) {
+    pub(super) fn advance(&mut self, now: Instant, transport: &mut Transport, peer: PeerId) {
         while let Some(state) = self.peers.get_mut(&peer) {
             let Some(id) = state.queue.front().copied() else { return };
             let confirmable = self.calls.get(&id).is_some_and(|call| call.request.confirmable);
@@ -130,11 +139,11 @@ impl Exchanges {
                 return;
             }
             state.queue.pop_front();
-            self.transmit(now, messaging, id);
+            self.transmit(now, transport, id);
         }
     }
 
-    fn transmit(&mut self, now: Instant, messaging: &mut Messaging, id: u64) {
+    fn transmit(&mut self, now: Instant, transport: &mut Transport, id: u64) {
         let Some(call) = self.calls.get(&id) else { return };
         let (peer, confirmable) = (call.peer, call.request.confirmable);
         let token = match call.purpose {
@@ -145,8 +154,14 @@ impl Exchanges {
         let (options, payload) = call.transfer.message(&call.request);
         let content =
             Content { code: call.request.code, token, options: &options, payload: &payload };
-        match messaging.send(now, peer, confirmable, content, Owner::Call(id)) {
-            Ok(delivery) => {
+        match transport.send(now, peer, confirmable, content, Owner::Call(id)) {
+            Ok(None) => {
+                // It arrives, or the connection ends: as good as acknowledged.
+                call.stage = Stage::Acknowledged(token);
+                self.tokens.insert((peer, token), TokenUse::Call(id));
+                self.responses.set(id, now + self.config.transmission.response_timeout);
+            }
+            Ok(Some(delivery)) => {
                 call.stage = Stage::Sent(token, delivery);
                 self.tokens.insert((peer, token), TokenUse::Call(id));
                 if confirmable {
@@ -155,19 +170,19 @@ impl Exchanges {
                     self.responses.set(id, now + self.config.transmission.response_timeout);
                 }
             }
-            Err(refused) => self.end_call(now, messaging, id, Err(refused.into())),
+            Err(refused) => self.end_call(now, transport, id, Err(refused.into())),
         }
     }
 
     /// The peer has the message of a call; the response is to follow.
-    pub(crate) fn call_acknowledged(&mut self, now: Instant, messaging: &mut Messaging, id: u64) {
+    pub(crate) fn call_acknowledged(&mut self, now: Instant, transport: &mut Transport, id: u64) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let (Stage::Sent(token, _), true) = (call.stage, call.request.confirmable) {
             let peer = call.peer;
             call.stage = Stage::Acknowledged(token);
             self.responses.set(id, now + self.config.transmission.response_timeout);
             self.with_peer(peer, |peer| peer.in_flight -= 1);
-            self.advance(now, messaging, peer);
+            self.advance(now, transport, peer);
         }
     }
 
@@ -175,11 +190,11 @@ impl Exchanges {
     pub(crate) fn call_failed(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: u64,
         reason: FailReason,
     ) {
-        self.end_call(now, messaging, id, Err(reason));
+        self.end_call(now, transport, id, Err(reason));
     }
 
     /// Whether a call waits for the response to a message with this token.
@@ -192,7 +207,7 @@ impl Exchanges {
     pub(crate) fn response(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         peer: PeerId,
         incoming: Incoming<'_>,
         separate: bool,
@@ -208,11 +223,11 @@ impl Exchanges {
         match token_use {
             TokenUse::Call(id) if !understood => {
                 let fault = FailReason::Protocol(ProtocolFault::CriticalOption);
-                self.end_call(now, messaging, id, Err(fault));
+                self.end_call(now, transport, id, Err(fault));
             }
-            TokenUse::Call(id) => self.answer(now, messaging, id, token, response, separate),
+            TokenUse::Call(id) => self.answer(now, transport, id, token, response, separate),
             TokenUse::Observation(id) if understood => {
-                self.notification(now, messaging, id, response);
+                self.notification(now, transport, id, response);
             }
             TokenUse::Observation(_) => {}
         }
@@ -222,13 +237,14 @@ impl Exchanges {
     fn answer(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: u64,
         token: Token,
         response: Response,
         separate: bool,
     ) {
         let Some(call) = self.calls.get(&id) else { return };
+        let capacity = transport.capacity(call.peer);
         let observed = response.options.observe();
         if separate && observed.is_some() && matches!(call.purpose, Purpose::Cancellation(_)) {
             // A notification that was under way when its observation was cancelled.
@@ -237,19 +253,20 @@ impl Exchanges {
         let registers = call.purpose == Purpose::Request
             && call.request.options.observe() == Some(0)
             && response.code.is_success()
-            && !matches!(call.transfer, Transfer::Download(_));
-        self.release(messaging, id);
+            && !matches!(call.transfer, Transfer::Download(_))
+            && transport.connections.takes_requests(call.peer);
+        self.release(transport, id);
         if let (true, Some(sequence)) = (registers, observed) {
-            self.observe(now, messaging, id, token, sequence);
+            self.observe(now, transport, id, token, sequence);
         }
-        if self.repeats_with_echo(now, messaging, id, &response) {
+        if self.repeats_with_echo(now, transport, id, &response) {
             return;
         }
         let transfer = self.take_transfer(id);
-        let limits = self.limits();
+        let limits = self.limits(capacity);
         let Some(call) = self.calls.get(&id) else { return };
         let step = transfer.answer(&call.request, response, &limits);
-        self.take_step(now, messaging, id, step);
+        self.take_step(now, transport, id, step);
     }
 
     pub(super) fn take_transfer(&mut self, id: u64) -> Transfer {
@@ -258,9 +275,10 @@ impl Exchanges {
         core::mem::replace(&mut call.transfer, Transfer::Whole)
     }
 
-    pub(super) fn limits(&mut self) -> Limits {
+    pub(super) fn limits(&mut self, capacity: Capacity) -> Limits {
         Limits {
-            preferred: self.config.preferred_block_size,
+            preferred: capacity.largest_block(self.config.preferred_block_size),
+            connected: capacity.connected,
             max_body: self.config.max_body,
             tag: self.id(),
         }
@@ -269,28 +287,28 @@ impl Exchanges {
     pub(super) fn take_step(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: u64,
         step: Step,
     ) {
         match step {
-            Step::Continue(transfer) => self.continue_call(now, messaging, id, transfer),
-            Step::Complete(response) => self.end_call(now, messaging, id, Ok(response)),
-            Step::Failed(reason) => self.end_call(now, messaging, id, Err(reason)),
+            Step::Continue(transfer) => self.continue_call(now, transport, id, transfer),
+            Step::Complete(response) => self.end_call(now, transport, id, Ok(response)),
+            Step::Failed(reason) => self.end_call(now, transport, id, Err(reason)),
         }
     }
 
-    fn continue_call(&mut self, now: Instant, messaging: &mut Messaging, id: u64, next: Transfer) {
+    fn continue_call(&mut self, now: Instant, transport: &mut Transport, id: u64, next: Transfer) {
         let held = self.downloading + next.held();
         if held > self.config.max_assembly_total {
-            return self.end_call(now, messaging, id, Err(FailReason::TooLarge));
+            return self.end_call(now, transport, id, Err(FailReason::TooLarge));
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         self.downloading = held;
         call.transfer = next;
         let peer = call.peer;
         self.with_peer(peer, |peer| peer.queue.push_front(id));
-        self.advance(now, messaging, peer);
+        self.advance(now, transport, peer);
     }
 
     /// A peer that asks for freshness gets the request again with its Echo value, once: RFC 9175
@@ -298,7 +316,7 @@ impl Exchanges {
     fn repeats_with_echo(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: u64,
         response: &Response,
     ) -> bool {
@@ -311,12 +329,12 @@ impl Exchanges {
         call.request.options.push(OptionNumber::ECHO, echo);
         let peer = call.peer;
         self.with_peer(peer, |peer| peer.queue.push_front(id));
-        self.advance(now, messaging, peer);
+        self.advance(now, transport, peer);
         true
     }
 
     /// Gives back what the message of a call that is out takes: its delivery, token and turn.
-    pub(super) fn release(&mut self, messaging: &mut Messaging, id: u64) {
+    pub(super) fn release(&mut self, transport: &mut Transport, id: u64) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let peer = call.peer;
         let stage = core::mem::replace(&mut call.stage, Stage::Queued);
@@ -324,7 +342,7 @@ impl Exchanges {
         match stage {
             Stage::Queued => {}
             Stage::Sent(token, delivery) => {
-                messaging.forget(delivery);
+                transport.messaging.forget(delivery);
                 self.tokens.remove(&(peer, token));
                 if call.request.confirmable {
                     self.with_peer(peer, |peer| peer.in_flight -= 1);
@@ -340,14 +358,14 @@ impl Exchanges {
     pub(super) fn end_call(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: u64,
         outcome: Result<Response, FailReason>,
     ) {
-        let Some((peer, purpose)) = self.drop_call(messaging, id) else { return };
+        let Some((peer, purpose)) = self.drop_call(transport, id) else { return };
         match purpose {
             Purpose::Request | Purpose::Cancellation(_) => {
-                self.report(now, messaging, RequestId(id), peer, outcome);
+                self.report(now, transport, RequestId(id), peer, outcome);
             }
             Purpose::Fetch(observed) => {
                 if let Some(observation) = self.observations.get_mut(&observed) {
@@ -355,17 +373,17 @@ impl Exchanges {
                 }
                 // Blocks that cannot be had are no end: the next notification brings newer ones.
                 if let Some(response) = outcome.ok().filter(|response| response.code.is_success()) {
-                    self.deliver(now, messaging, observed, peer, response);
+                    self.deliver(now, transport, observed, peer, response);
                 }
             }
         }
-        self.advance(now, messaging, peer);
+        self.advance(now, transport, peer);
     }
 
     fn report(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
         peer: PeerId,
         outcome: Result<Response, FailReason>,
@@ -376,12 +394,12 @@ impl Exchanges {
                     observation.fetch = None;
                 }
                 if !response.code.is_success() || response.options.observe().is_none() {
-                    self.forget_observation(now, messaging, id);
+                    self.forget_observation(now, transport, id);
                 }
                 Event::Response { id, peer, response }
             }
             Err(reason) => {
-                self.forget_observation(now, messaging, id);
+                self.forget_observation(now, transport, id);
                 Event::Failed { id, peer, reason }
             }
         };
@@ -391,10 +409,10 @@ impl Exchanges {
     /// Takes a call out of everything.
     pub(super) fn drop_call(
         &mut self,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: u64,
     ) -> Option<(PeerId, Purpose)> {
-        self.release(messaging, id);
+        self.release(transport, id);
         let call = self.calls.remove(&id)?;
         if let Purpose::Cancellation(token) = call.purpose {
             self.tokens.remove(&(call.peer, token));
@@ -411,13 +429,13 @@ impl Exchanges {
     pub(crate) fn cancel(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
     ) -> Option<PeerId> {
-        let observed = self.forget_observation(now, messaging, id).map(|observed| observed.peer);
-        let called = self.drop_call(messaging, id.0).map(|(peer, _)| peer);
+        let observed = self.forget_observation(now, transport, id).map(|observed| observed.peer);
+        let called = self.drop_call(transport, id.0).map(|(peer, _)| peer);
         let peer = called.or(observed)?;
-        self.advance(now, messaging, peer);
+        self.advance(now, transport, peer);
         Some(peer)
     }
 }

@@ -1,7 +1,8 @@
 //! Requests and responses: RFC 7252 section 5, Observe (RFC 7641), block-wise transfer (RFC 7959).
 //!
 //! This layer knows tokens, not message IDs: it hands content to a layer below that delivers it
-//! and reports what became of it, so it needs nothing of how datagrams are acknowledged.
+//! and reports what became of it, so it needs nothing of how datagrams are acknowledged, and works
+//! over connections as well.
 //!
 //! | module | what |
 //! |---|---|
@@ -12,6 +13,7 @@
 mod block;
 mod bodies;
 mod check;
+mod chunk;
 mod client;
 mod key;
 mod observation;
@@ -23,10 +25,11 @@ mod transfer;
 pub use block::{BlockSize, BlockValue};
 
 use crate::config::Config;
-use crate::event::{Event, FailReason};
+use crate::event::{Event, FailReason, GoneReason};
 use crate::message::{Code, Options, Token};
-use crate::messaging::{Messaging, Refused};
+use crate::messaging::Refused;
 use crate::peer::{Observer, PeerId, RequestId};
+use crate::transport::Transport;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -40,12 +43,6 @@ use peer::Peer;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use server::Waiting;
-
-/// The largest datagram: RFC 7252 section 4.6.
-const MAX_MESSAGE: usize = 1_152;
-
-/// The bytes that a message has besides its options and its payload: header, token, marker.
-const FRAME: usize = 4 + Token::MAX_LENGTH + 1;
 
 /// The content of a message that came in.
 #[derive(Clone, Debug)]
@@ -124,9 +121,9 @@ impl Exchanges {
     }
 
     /// Does what is due.
-    pub(crate) fn expire(&mut self, now: Instant, messaging: &mut Messaging) {
+    pub(crate) fn expire(&mut self, now: Instant, transport: &mut Transport) {
         while let Some(id) = self.responses.pop_expired(now) {
-            self.end_call(now, messaging, id, Err(FailReason::Timeout));
+            self.end_call(now, transport, id, Err(FailReason::Timeout));
         }
         while let Some(entry) = self.waiting.first_entry() {
             if entry.get().expires > now {
@@ -138,23 +135,51 @@ impl Exchanges {
         self.bodies.expire(now, &mut self.touched);
     }
 
-    /// Forgets all about a peer; its pending requests end with [`FailReason::Cancelled`].
-    pub(crate) fn remove_peer(&mut self, now: Instant, messaging: &mut Messaging, peer: PeerId) {
+    /// Forgets all about a peer; its pending requests end for this reason.
+    pub(crate) fn remove_peer(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        peer: PeerId,
+        reason: FailReason,
+    ) {
         self.bodies.remove_peer(peer);
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.queue.clear();
         let (calls, observations) = (state.calls.clone(), state.observations.clone());
         for token in state.observed_by.clone() {
-            self.forget_observer(messaging, Observer { peer, token });
+            self.forget_observer(transport, Observer { peer, token });
         }
         for id in calls {
-            self.end_call(now, messaging, id, Err(FailReason::Cancelled));
+            self.end_call(now, transport, id, Err(reason));
         }
         for id in observations {
-            self.forget_observation(now, messaging, id);
+            self.forget_observation(now, transport, id);
         }
         self.waiting.retain(|_, waiting| waiting.peer != peer);
         self.peers.remove(&peer);
+    }
+
+    /// The connection to a peer has ended or is about to: so do observations in both directions.
+    pub(crate) fn end_observations(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        peer: PeerId,
+    ) {
+        let Some(state) = self.peers.get(&peer) else { return };
+        let (observations, tokens) = (state.observations.clone(), state.observed_by.clone());
+        for token in tokens {
+            self.observer_gone(transport, Observer { peer, token }, GoneReason::Closed);
+        }
+        for id in observations {
+            self.forget_observation(now, transport, id);
+        }
+    }
+
+    /// Whether a request of either side is pending, or an observation is held.
+    pub(crate) fn is_busy(&self, peer: PeerId) -> bool {
+        self.peers.contains_key(&peer)
     }
 
     fn id(&mut self) -> u64 {
@@ -182,15 +207,6 @@ impl Exchanges {
         }
         result
     }
-
-    /// The largest block that fits into a message beside so many bytes of options.
-    fn fitting_block(&self, options: usize, wanted: BlockSize) -> Option<BlockSize> {
-        let room = MAX_MESSAGE.checked_sub(FRAME + options)?;
-        (0..=wanted.min(self.config.preferred_block_size).szx())
-            .rev()
-            .filter_map(BlockSize::from_szx)
-            .find(|size| size.bytes() <= room)
-    }
 }
 
 impl From<Refused> for FailReason {
@@ -200,6 +216,7 @@ impl From<Refused> for FailReason {
             // would pass without an answer.
             Refused::Peers => Self::Timeout,
             Refused::MessageIds => Self::TooManyMessages,
+            Refused::TooLong => Self::TooLong,
         }
     }
 }

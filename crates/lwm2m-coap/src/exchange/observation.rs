@@ -7,10 +7,10 @@ use super::transfer::{Step, Transfer, first_answer};
 use crate::error::Error;
 use crate::event::Event;
 use crate::message::Token;
-use crate::messaging::Messaging;
 use crate::peer::{PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
+use crate::transport::Transport;
 use core::time::Duration;
 use lwm2m_time::Instant;
 
@@ -63,7 +63,7 @@ impl Exchanges {
     pub(super) fn observe(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: u64,
         token: Token,
         sequence: u32,
@@ -78,7 +78,7 @@ impl Exchanges {
             fetch: Some(id.0),
         };
         if let Some(replaced) = self.observation_like(&observation) {
-            self.forget_observation(now, messaging, replaced);
+            self.forget_observation(now, transport, replaced);
         }
         self.observations.insert(id, observation);
         self.tokens.insert((peer, token), TokenUse::Observation(id));
@@ -96,43 +96,46 @@ impl Exchanges {
     pub(super) fn notification(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
         response: Response,
     ) {
         let Some(observation) = self.observations.get_mut(&id) else { return };
         let peer = observation.peer;
-        if let Some(sequence) = response.options.observe()
+        let capacity = transport.capacity(peer);
+        // The order on a connection is the order of the states: RFC 8323 section 7.1.
+        if !capacity.connected
+            && let Some(sequence) = response.options.observe()
             && !observation.freshness.advance(sequence, now)
         {
             return;
         }
         let fetch = observation.fetch;
-        let limits = self.limits();
+        let limits = self.limits(capacity);
         let step = first_answer(response, &limits);
         match fetch {
             // The blocks of an older state are not wanted any more.
             Some(call) => {
-                self.release(messaging, call);
+                self.release(transport, call);
                 self.take_transfer(call);
                 self.with_peer(peer, |peer| peer.queue.retain(|other| *other != call));
-                self.take_step(now, messaging, call, step);
+                self.take_step(now, transport, call, step);
             }
-            None => self.first_step(now, messaging, id, peer, step),
+            None => self.first_step(now, transport, id, peer, step),
         }
     }
 
     fn first_step(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
         peer: PeerId,
         step: Step,
     ) {
         match step {
-            Step::Complete(response) => self.deliver(now, messaging, id, peer, response),
-            Step::Continue(transfer) => self.fetch(now, messaging, id, transfer),
+            Step::Complete(response) => self.deliver(now, transport, id, peer, response),
+            Step::Continue(transfer) => self.fetch(now, transport, id, transfer),
             Step::Failed(_) => {}
         }
     }
@@ -141,7 +144,7 @@ impl Exchanges {
     fn fetch(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
         transfer: Transfer,
     ) {
@@ -156,19 +159,19 @@ impl Exchanges {
             stage: Stage::Queued,
             purpose: Purpose::Fetch(id),
         };
-        self.enqueue(now, messaging, call_id, call);
+        self.enqueue(now, transport, call_id, call);
     }
 
     pub(super) fn deliver(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
         peer: PeerId,
         response: Response,
     ) {
         if !response.code.is_success() || response.options.observe().is_none() {
-            self.forget_observation(now, messaging, id);
+            self.forget_observation(now, transport, id);
         }
         self.events.push_back(Event::Notification { id, peer, response });
     }
@@ -177,7 +180,7 @@ impl Exchanges {
     pub(super) fn forget_observation(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
     ) -> Option<Observation> {
         let observation = self.observations.remove(&id)?;
@@ -185,8 +188,8 @@ impl Exchanges {
         self.tokens.remove(&(peer, observation.token));
         self.with_peer(peer, |peer| peer.observations.retain(|other| *other != id));
         if let Some(call) = observation.fetch.filter(|call| *call != id.0) {
-            self.drop_call(messaging, call);
-            self.advance(now, messaging, peer);
+            self.drop_call(transport, call);
+            self.advance(now, transport, peer);
         }
         Some(observation)
     }
@@ -195,15 +198,15 @@ impl Exchanges {
     pub(crate) fn cancel_observation(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: RequestId,
     ) -> Result<RequestId, Error> {
         let observation = self.observations.get(&id).ok_or(Error::UnknownRequest(id))?;
         let (peer, token) = (observation.peer, observation.token);
         let request = observation.request.clone().observe(1);
         let cancellation =
-            self.begin(now, messaging, peer, request, Purpose::Cancellation(token))?;
-        self.forget_observation(now, messaging, id);
+            self.begin(now, transport, peer, request, Purpose::Cancellation(token))?;
+        self.forget_observation(now, transport, id);
         if self.calls.contains_key(&cancellation.0) {
             // The token stays taken until the answer is here.
             self.tokens.insert((peer, token), TokenUse::Call(cancellation.0));

@@ -7,9 +7,10 @@ use super::server::content;
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
 use crate::message::OptionNumber;
-use crate::messaging::{Delivery, Messaging, Owner};
+use crate::messaging::{Delivery, Owner};
 use crate::peer::Observer;
 use crate::response::Response;
+use crate::transport::Transport;
 use alloc::boxed::Box;
 use lwm2m_time::Instant;
 
@@ -55,13 +56,13 @@ impl Exchanges {
     pub(super) fn register(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         observer: Observer,
         key: RequestKey,
         size: Option<BlockSize>,
         sequence: u32,
     ) {
-        self.forget_observer(messaging, observer);
+        self.forget_observer(transport, observer);
         let tokens = self.peers.get(&observer.peer).map(|peer| peer.observed_by.as_slice());
         let replaced = tokens.unwrap_or_default().iter().copied().find(|token| {
             self.observers
@@ -70,7 +71,7 @@ impl Exchanges {
         });
         if let Some(token) = replaced {
             self.observer_gone(
-                messaging,
+                transport,
                 Observer { peer: observer.peer, token },
                 GoneReason::Replaced,
             );
@@ -90,7 +91,7 @@ impl Exchanges {
     pub(crate) fn notify(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         observer: Observer,
         mut response: Response,
         confirmable: bool,
@@ -106,11 +107,11 @@ impl Exchanges {
         if !last {
             response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
         }
-        let notification = self.cut(now, observer.peer, &key, block, response)?;
+        let notification = self.cut(now, transport, observer.peer, &key, block, response)?;
         if last {
-            self.notify_last(now, messaging, observer, &notification, confirmable);
+            self.notify_last(now, transport, observer, &notification, confirmable);
         } else {
-            self.send_notification(now, messaging, observer, &notification, confirmable);
+            self.send_notification(now, transport, observer, &notification, confirmable);
         }
         Ok(())
     }
@@ -119,23 +120,23 @@ impl Exchanges {
     fn notify_last(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         observer: Observer,
         notification: &Response,
         confirmable: bool,
     ) {
-        self.forget_observer(messaging, observer);
+        self.forget_observer(transport, observer);
         let content = content(notification, observer.token);
-        let sent = messaging.send(now, observer.peer, confirmable, content, Owner::Response);
-        if let (Ok(delivery), false) = (sent, confirmable) {
-            messaging.forget(delivery);
+        let sent = transport.send(now, observer.peer, confirmable, content, Owner::Response);
+        if let (Ok(Some(delivery)), false) = (sent, confirmable) {
+            transport.messaging.forget(delivery);
         }
     }
 
     fn send_notification(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         observer: Observer,
         notification: &Response,
         confirmable: bool,
@@ -145,9 +146,9 @@ impl Exchanges {
         observing.sequence = (observing.sequence + 1) & 0xFF_FFFF;
         let interval = now - core::mem::replace(&mut observing.notified_at, now);
         match observing.latest {
-            Latest::InFlight(delivery) if messaging.replace(delivery, content) => return,
+            Latest::InFlight(delivery) if transport.messaging.replace(delivery, content) => return,
             Latest::InFlight(delivery) | Latest::Unconfirmed(delivery) => {
-                messaging.forget(delivery);
+                transport.messaging.forget(delivery);
             }
             Latest::Settled => {}
         }
@@ -155,12 +156,18 @@ impl Exchanges {
         let due = observing.confirmed_at + self.config.confirm_notifications_every;
         let reliable = confirmable || now + interval >= due;
         let owner = Owner::Notification(observer);
-        observing.latest = match messaging.send(now, observer.peer, reliable, content, owner) {
-            Ok(delivery) if reliable => {
+        observing.latest = match transport.send(now, observer.peer, reliable, content, owner) {
+            Ok(None) => {
+                if confirmable {
+                    self.events.push_back(Event::Delivered { observer });
+                }
+                Latest::Settled
+            }
+            Ok(Some(delivery)) if reliable => {
                 observing.confirmed_at = now;
                 Latest::InFlight(delivery)
             }
-            Ok(delivery) => Latest::Unconfirmed(delivery),
+            Ok(Some(delivery)) => Latest::Unconfirmed(delivery),
             // No message ID is free: this state is lost, a later one goes out.
             Err(_) => Latest::Settled,
         };
@@ -177,11 +184,11 @@ impl Exchanges {
     /// Ends an observation and tells the application.
     pub(crate) fn observer_gone(
         &mut self,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         observer: Observer,
         reason: GoneReason,
     ) {
-        if self.forget_observer(messaging, observer) {
+        if self.forget_observer(transport, observer) {
             self.events.push_back(Event::ObserverGone { observer, reason });
         }
     }
@@ -189,13 +196,13 @@ impl Exchanges {
     /// Forgets an observation; `false` if there was none.
     pub(crate) fn forget_observer(
         &mut self,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         observer: Observer,
     ) -> bool {
         let Some(observing) = self.observers.remove(&observer) else { return false };
         match observing.latest {
             Latest::InFlight(delivery) | Latest::Unconfirmed(delivery) => {
-                messaging.forget(delivery);
+                transport.messaging.forget(delivery);
             }
             Latest::Settled => {}
         }

@@ -3,15 +3,17 @@
 use super::block::{BlockSize, BlockValue};
 use super::bodies::{Assembly, Served};
 use super::check::{self, Steering};
+use super::chunk::Chunk;
 use super::key::{RequestKey, body_options};
-use super::{Exchanges, FRAME, Incoming, MAX_MESSAGE};
+use super::{Exchanges, Incoming};
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
 use crate::message::{Code, OptionNumber, Token};
-use crate::messaging::{Content, Messaging, Source};
+use crate::messaging::{Content, Source};
 use crate::peer::{ExchangeId, Observer, PeerId};
 use crate::request::Request;
 use crate::response::Response;
+use crate::transport::{Capacity, Transport};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use lwm2m_time::Instant;
@@ -27,8 +29,7 @@ pub(super) struct Waiting {
     token: Token,
     source: Source,
     key: RequestKey,
-    block1: Option<BlockValue>,
-    block2: Option<BlockValue>,
+    steering: Steering,
     /// It asks for an observation.
     registers: bool,
 }
@@ -38,20 +39,23 @@ impl Exchanges {
     pub(crate) fn accept(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         source: Source,
         incoming: Incoming<'_>,
     ) {
         let token = incoming.token;
-        let answer = match self.judge(now, messaging, source, incoming) {
-            Ok(()) => return messaging.expect_reply(now, source),
+        let capacity = transport.capacity(source.peer);
+        let steering = match check::request(&incoming.options, capacity.connected) {
+            Ok(steering) => steering,
             // RFC 7252 section 5.4.1: such a request is rejected in silence.
-            Err(response) if response.code == Code::BAD_OPTION && !source.confirmable => return,
-            Err(response) => response,
+            Err(Code::BAD_OPTION) if !source.confirmable => return,
+            Err(code) => return answer(now, transport, source, token, &Response::new(code)),
         };
-        let content = content(&answer, token);
-        // Without a message ID for it, the answer to a non-confirmable request is lost.
-        let _ = messaging.reply(now, source, content);
+        match self.judge(now, transport, source, incoming, &steering) {
+            Ok(()) => transport.expect_reply(now, source),
+            Err(response) if steering.silences(response.code) => transport.expect_no_reply(source),
+            Err(response) => answer(now, transport, source, token, &response),
+        }
     }
 
     /// Puts a request before the application.
@@ -61,25 +65,26 @@ impl Exchanges {
     fn judge(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         source: Source,
         incoming: Incoming<'_>,
+        steering: &Steering,
     ) -> Result<(), Response> {
         let peer = source.peer;
-        let steering = check::request(&incoming.options).map_err(Response::new)?;
-        self.serve_block(now, peer, &incoming, &steering)?;
+        let capacity = transport.capacity(peer);
+        self.serve_block(now, peer, capacity, &incoming, steering)?;
         let mut request = Request {
             code: incoming.code,
             options: incoming.options,
             payload: Bytes::new(),
             confirmable: source.confirmable,
         };
-        self.assemble(now, peer, &mut request, incoming.payload, &steering)?;
-        self.check_load(messaging, peer)?;
+        self.assemble(now, peer, capacity, &mut request, incoming.payload, steering)?;
+        self.check_load(transport, peer)?;
         let observable = matches!(request.code, Code::GET | Code::FETCH);
         if observable && steering.observe == Some(1) {
             self.observer_gone(
-                messaging,
+                transport,
                 Observer { peer, token: incoming.token },
                 GoneReason::Cancelled,
             );
@@ -90,8 +95,7 @@ impl Exchanges {
             token: incoming.token,
             source,
             key: RequestKey::new(request.code, &request.options, &request.payload),
-            block1: steering.block1,
-            block2: steering.block2,
+            steering: *steering,
             registers: observable && steering.observe == Some(0),
         };
         self.wait(waiting, request);
@@ -100,7 +104,7 @@ impl Exchanges {
 
     fn wait(&mut self, waiting: Waiting, mut request: Request) {
         let (peer, token) = (waiting.peer, waiting.token);
-        if waiting.block1.is_some() || waiting.block2.is_some() {
+        if waiting.steering.block1.is_some() || waiting.steering.block2.is_some() {
             request
                 .options
                 .retain(|number| !matches!(number, OptionNumber::BLOCK1 | OptionNumber::BLOCK2));
@@ -112,12 +116,12 @@ impl Exchanges {
         self.events.push_back(Event::Request { exchange, peer, request, token });
     }
 
-    fn check_load(&self, messaging: &mut Messaging, peer: PeerId) -> Result<(), Response> {
+    fn check_load(&self, transport: &mut Transport, peer: PeerId) -> Result<(), Response> {
         let own = self.peers.get(&peer).map_or(0, |peer| peer.waiting);
         let full = self.waiting.len() >= self.config.max_exchanges
             || own >= self.config.max_exchanges_per_peer;
         if full {
-            messaging.statistics.dropped_overload += 1;
+            transport.messaging.statistics.dropped_overload += 1;
             return Err(Response::new(Code::SERVICE_UNAVAILABLE));
         }
         Ok(())
@@ -128,18 +132,24 @@ impl Exchanges {
         &mut self,
         now: Instant,
         peer: PeerId,
+        capacity: Capacity,
         incoming: &Incoming<'_>,
         steering: &Steering,
     ) -> Result<(), Response> {
         let Some(wanted) = steering.block2.filter(|block| block.number > 0) else {
             return Ok(());
         };
-        let preferred = self.config.preferred_block_size;
+        let largest = capacity.largest_block(self.config.preferred_block_size).min(wanted.size);
         let (code, options, payload) = (incoming.code, &incoming.options, incoming.payload);
         let served =
             self.bodies.served(now, peer, |key| key.is_continued_by(code, options, payload));
         match served {
-            Some(response) => Err(piece(response, wanted, preferred)),
+            Some(response) => {
+                let options = response.options.as_encoded().len() + BLOCK_OPTIONS;
+                let too_long = || Response::new(Code::INTERNAL_SERVER_ERROR);
+                let chunk = capacity.chunk(options, largest).ok_or_else(too_long)?;
+                Err(piece(response, wanted, chunk))
+            }
             // The application can render it again, but must not act again.
             None if matches!(code, Code::GET | Code::FETCH) => Ok(()),
             None => Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE)),
@@ -151,6 +161,7 @@ impl Exchanges {
         &mut self,
         now: Instant,
         peer: PeerId,
+        capacity: Capacity,
         request: &mut Request,
         payload: &[u8],
         steering: &Steering,
@@ -167,7 +178,7 @@ impl Exchanges {
             Some(assembly) if assembly.body.len() == block.offset() => assembly.body,
             _ => return Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE)),
         };
-        if block.more && payload.len() != block.size.bytes() || payload.len() > block.size.bytes() {
+        if !block.allows(payload.len()) {
             return Err(Response::new(Code::BAD_REQUEST));
         }
         let announced = steering.size1.unwrap_or(0);
@@ -179,15 +190,15 @@ impl Exchanges {
         if block.more {
             let assembly = Assembly { code, options, body };
             self.bodies.keep_assembly(now, peer, assembly, &mut self.touched);
-            return Err(self.next_block(block));
+            return Err(self.next_block(capacity, block));
         }
         request.payload = body.into();
         Ok(())
     }
 
     /// 2.31, with a wish for smaller blocks if those are too large.
-    fn next_block(&self, block: BlockValue) -> Response {
-        let size = block.size.min(self.config.preferred_block_size);
+    fn next_block(&self, capacity: Capacity, block: BlockValue) -> Response {
+        let size = block.size.min(capacity.largest_block(self.config.preferred_block_size));
         let mut response = Response::new(Code::CONTINUE);
         response.options.push_uint(OptionNumber::BLOCK1, BlockValue { size, ..block }.to_uint());
         response
@@ -196,7 +207,7 @@ impl Exchanges {
     pub(crate) fn respond(
         &mut self,
         now: Instant,
-        messaging: &mut Messaging,
+        transport: &mut Transport,
         id: ExchangeId,
         mut response: Response,
     ) -> Result<(), Error> {
@@ -208,22 +219,33 @@ impl Exchanges {
         let accepts = response.options.remove(OptionNumber::OBSERVE)
             && waiting.registers
             && response.code.is_success()
+            && transport.connections.takes_requests(waiting.peer)
             && self.has_room_for_observer(observer);
         let sequence = self.next_sequence(observer);
         if accepts {
             response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
         }
-        let mut answer = self.cut(now, waiting.peer, &waiting.key, waiting.block2, response)?;
-        if let Some(block) = waiting.block1 {
+        let mut answer = self.cut(
+            now,
+            transport,
+            waiting.peer,
+            &waiting.key,
+            waiting.steering.block2,
+            response,
+        )?;
+        if let Some(block) = waiting.steering.block1 {
             answer.options.set_uint(OptionNumber::BLOCK1, block.to_uint());
         }
         if accepts {
-            let size = waiting.block2.map(|block| block.size);
-            self.register(now, messaging, observer, waiting.key, size, sequence);
+            let size = waiting.steering.block2.map(|block| block.size);
+            self.register(now, transport, observer, waiting.key, size, sequence);
         }
         self.waiting.remove(&id.0);
-        // Without a message ID for it the response is lost, as a datagram may be.
-        let _ = messaging.reply(now, waiting.source, content(&answer, waiting.token));
+        if waiting.steering.silences(answer.code) {
+            transport.expect_no_reply(waiting.source);
+        } else {
+            self::answer(now, transport, waiting.source, waiting.token, &answer);
+        }
         self.with_peer(waiting.peer, |peer| peer.waiting -= 1);
         Ok(())
     }
@@ -233,19 +255,27 @@ impl Exchanges {
     pub(super) fn cut(
         &mut self,
         now: Instant,
+        transport: &Transport,
         peer: PeerId,
         key: &RequestKey,
         wanted: Option<BlockValue>,
         mut response: Response,
     ) -> Result<Response, Error> {
         let options = response.options.as_encoded().len();
-        let first = BlockValue { number: 0, more: false, size: BlockSize::B1024 };
+        let capacity = transport.capacity(peer);
+        let preferred = self.config.preferred_block_size;
+        let largest = capacity.largest_block(preferred);
+        let first = BlockValue { number: 0, more: false, size: largest };
         let block = wanted.unwrap_or(first);
-        let size = block.size.min(self.config.preferred_block_size);
+        let size = block.size.min(largest);
         let length = response.payload.len();
+        let whole = match wanted {
+            Some(_) if size != BlockSize::Bert => size.bytes(),
+            _ => capacity.largest_whole(preferred),
+        };
         if block.number == 0
-            && length <= size.bytes()
-            && FRAME + BLOCK_OPTIONS + options + length <= MAX_MESSAGE
+            && length <= whole
+            && BLOCK_OPTIONS + options + length <= capacity.content
         {
             self.bodies.forget_served(peer, key);
             if wanted.is_some() {
@@ -254,20 +284,31 @@ impl Exchanges {
             }
             return Ok(response);
         }
-        let size =
-            self.fitting_block(options + BLOCK_OPTIONS, size).ok_or(Error::OptionsTooLong)?;
-        if length.div_ceil(size.bytes()) > BlockValue::MAX_NUMBER as usize {
+        let chunk = capacity.chunk(options + BLOCK_OPTIONS, size).ok_or(Error::OptionsTooLong)?;
+        if !chunk.can_number(length) {
             return Err(Error::BodyTooLarge);
         }
         if response.options.etag().is_none() {
             response.options.push(OptionNumber::ETAG, &digest(&response.payload).to_be_bytes());
         }
-        let answer = piece(&response, block, size);
+        let answer = piece(&response, block, chunk);
         response.options.remove(OptionNumber::OBSERVE);
         let served = Served { key: key.clone(), response };
         self.bodies.serve(now, peer, served, &mut self.touched);
         Ok(answer)
     }
+}
+
+/// Sends an answer. Without a message ID for it, that to a non-confirmable request is lost, as a
+/// datagram may be.
+fn answer(
+    now: Instant,
+    transport: &mut Transport,
+    source: Source,
+    token: Token,
+    response: &Response,
+) {
+    let _ = transport.reply(now, source, content(response, token));
 }
 
 /// A response as the layer below takes it.
@@ -281,18 +322,16 @@ fn too_large(limit: usize) -> Response {
     response
 }
 
-/// One block of a response: the one that begins where the wanted one does, no larger than it and
-/// `size`. 4.00 if the body ends before.
-fn piece(response: &Response, wanted: BlockValue, size: BlockSize) -> Response {
-    let size = size.min(wanted.size);
+/// One chunk of a response: the one that begins where the wanted block does. 4.00 if the body ends
+/// before.
+fn piece(response: &Response, wanted: BlockValue, chunk: Chunk) -> Response {
     let start = wanted.offset();
     let length = response.payload.len();
     if start >= length {
         return Response::new(Code::BAD_REQUEST);
     }
-    let end = length.min(start + size.bytes());
-    let number = u32::try_from(start / size.bytes()).unwrap_or(u32::MAX);
-    let block = BlockValue { number, more: end < length, size };
+    let end = length.min(start + chunk.bytes);
+    let block = chunk.block(start, length);
     let mut options = response.options.clone();
     options.set_uint(OptionNumber::BLOCK2, block.to_uint());
     if start == 0 {

@@ -1,6 +1,7 @@
 //! Block-wise transfer as the client of a request: RFC 7959.
 
 use super::block::{BlockSize, BlockValue};
+use super::chunk::Chunk;
 use crate::event::{FailReason, ProtocolFault};
 use crate::message::{Code, OptionNumber, Options};
 use crate::request::Request;
@@ -38,7 +39,7 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Upload {
     pub(super) offset: usize,
-    pub(super) size: BlockSize,
+    pub(super) chunk: Chunk,
     /// The Request-Tag, which tells this body from any other: RFC 9175 section 3.
     pub(super) tag: u64,
 }
@@ -56,7 +57,10 @@ pub(super) struct Download {
 /// What bounds a transfer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    /// The largest blocks to ask for.
     pub(super) preferred: BlockSize,
+    /// Whether SZX 7 means something: on a connection.
+    pub(super) connected: bool,
     pub(super) max_body: usize,
     /// The tag for an upload that begins.
     pub(super) tag: u64,
@@ -86,8 +90,10 @@ impl Transfer {
         match self {
             Self::Download(download) => download.answer(response, limits),
             Self::Upload(upload) => upload.answer(request, response, limits),
-            Self::Whole => match smaller_blocks(request, &response, None) {
-                Some(size) => Step::Continue(Self::Upload(Upload::new(size, limits.tag))),
+            Self::Whole => match smaller_blocks(request, &response, None, limits) {
+                Some(size) => {
+                    Step::Continue(Self::Upload(Upload::new(Chunk::of(size), limits.tag)))
+                }
                 None => first_answer(response, limits),
             },
         }
@@ -96,7 +102,7 @@ impl Transfer {
 
 /// Takes in an answer that is whole or has the first block of a body.
 pub(super) fn first_answer(response: Response, limits: &Limits) -> Step {
-    let Some(block) = block(&response.options, OptionNumber::BLOCK2) else {
+    let Some(block) = block(&response.options, OptionNumber::BLOCK2, limits) else {
         return Step::Complete(without_blocks(response));
     };
     match block {
@@ -107,43 +113,37 @@ pub(super) fn first_answer(response: Response, limits: &Limits) -> Step {
 }
 
 impl Upload {
-    pub(super) const fn new(size: BlockSize, tag: u64) -> Self {
-        Self { offset: 0, size, tag }
-    }
-
-    fn block(&self, request: &Request) -> BlockValue {
-        BlockValue {
-            number: u32::try_from(self.offset / self.size.bytes()).unwrap_or(u32::MAX),
-            more: self.offset + self.size.bytes() < request.payload.len(),
-            size: self.size,
-        }
+    pub(super) const fn new(chunk: Chunk, tag: u64) -> Self {
+        Self { offset: 0, chunk, tag }
     }
 
     fn message(&self, request: &Request) -> (Options, Bytes) {
-        let block = self.block(request);
+        let block = self.chunk.block(self.offset, request.payload.len());
         let mut options = request.options.clone();
         options.set_uint(OptionNumber::BLOCK1, block.to_uint());
         if self.offset == 0 {
             options.set_uint(OptionNumber::SIZE1, request.payload.len() as u64);
         }
         options.push_uint(OptionNumber::REQUEST_TAG, self.tag);
-        let end = request.payload.len().min(self.offset + self.size.bytes());
+        let end = request.payload.len().min(self.offset + self.chunk.bytes);
         (options, request.payload.slice(self.offset.min(end)..end))
     }
 
     fn answer(mut self, request: &Request, response: Response, limits: &Limits) -> Step {
-        if let Some(size) = smaller_blocks(request, &response, Some(&self)) {
-            return Step::Continue(Transfer::Upload(Self::new(size, self.tag)));
+        if let Some(size) = smaller_blocks(request, &response, Some(&self), limits) {
+            return Step::Continue(Transfer::Upload(Self::new(Chunk::of(size), self.tag)));
         }
-        let sent = self.block(request);
-        let echoed = block(&response.options, OptionNumber::BLOCK1);
+        let sent = self.chunk.block(self.offset, request.payload.len());
+        let echoed = block(&response.options, OptionNumber::BLOCK1, limits);
         if response.code != Code::CONTINUE && (!sent.more || !response.code.is_success()) {
             return first_answer(response, limits);
         }
         match echoed {
             Some(Ok(block)) if block.number == sent.number && sent.more => {
-                self.offset += self.size.bytes();
-                self.size = self.size.min(block.size);
+                self.offset += self.chunk.bytes;
+                if block.size < self.chunk.size {
+                    self.chunk = Chunk::of(block.size);
+                }
                 Step::Continue(Transfer::Upload(self))
             }
             // The peer answered for good although it has seen but one block.
@@ -159,14 +159,15 @@ fn smaller_blocks(
     request: &Request,
     response: &Response,
     upload: Option<&Upload>,
+    limits: &Limits,
 ) -> Option<BlockSize> {
     if response.code != Code::REQUEST_ENTITY_TOO_LARGE {
         return None;
     }
-    let size = block(&response.options, OptionNumber::BLOCK1)?.ok()?.size;
+    let size = block(&response.options, OptionNumber::BLOCK1, limits)?.ok()?.size;
     let sent = match upload {
         Some(upload) if upload.offset > 0 => return None,
-        Some(upload) => upload.size.bytes(),
+        Some(upload) => upload.chunk.bytes,
         None => request.payload.len(),
     };
     (size.bytes() < sent).then_some(size)
@@ -200,7 +201,7 @@ impl Download {
         if !response.code.is_success() {
             return Step::Complete(without_blocks(response));
         }
-        let Some(Ok(block)) = block(&response.options, OptionNumber::BLOCK2) else {
+        let Some(Ok(block)) = block(&response.options, OptionNumber::BLOCK2, limits) else {
             return FAULT;
         };
         if response.code != self.head.code || response.options.etag() != self.head.options.etag() {
@@ -233,12 +234,7 @@ impl Download {
     }
 
     fn append(mut self, payload: &[u8], block: BlockValue, limits: &Limits) -> Step {
-        let fits = if block.more {
-            payload.len() == block.size.bytes()
-        } else {
-            payload.len() <= block.size.bytes()
-        };
-        if !fits {
+        if !block.allows(payload.len()) {
             return Step::Failed(FailReason::Protocol(ProtocolFault::Block));
         }
         if self.body.len() + payload.len() > limits.max_body {
@@ -254,8 +250,13 @@ impl Download {
 }
 
 /// The value of a Block option, if there is one; an error if it means nothing.
-fn block(options: &Options, number: OptionNumber) -> Option<Result<BlockValue, ()>> {
-    options.get(number).map(|value| BlockValue::from_bytes(value).ok_or(()))
+fn block(
+    options: &Options,
+    number: OptionNumber,
+    limits: &Limits,
+) -> Option<Result<BlockValue, ()>> {
+    let read = if limits.connected { BlockValue::read } else { BlockValue::from_bytes };
+    options.get(number).map(|value| read(value).ok_or(()))
 }
 
 /// The answer as the application sees it.

@@ -55,6 +55,11 @@ codes! {
     SERVICE_UNAVAILABLE = 5 . 3, "5.03";
     GATEWAY_TIMEOUT = 5 . 4, "5.04";
     PROXYING_NOT_SUPPORTED = 5 . 5, "5.05";
+    CSM = 7 . 1, "7.01: capabilities and settings (RFC 8323).";
+    PING = 7 . 2, "7.02 (RFC 8323)";
+    PONG = 7 . 3, "7.03 (RFC 8323)";
+    RELEASE = 7 . 4, "7.04 (RFC 8323)";
+    ABORT = 7 . 5, "7.05 (RFC 8323)";
 }
 
 impl Code {
@@ -76,7 +81,7 @@ impl Code {
         self.0
     }
 
-    /// The class: 0 request, 2 success, 4 client error, 5 server error.
+    /// The class: 0 request, 2 success, 4 client error, 5 server error, 7 signal.
     #[must_use]
     pub const fn class(self) -> u8 {
         self.0 >> 5
@@ -104,6 +109,12 @@ impl Code {
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.class() == 2
+    }
+
+    /// Whether this is a signal about the connection itself: class 7, RFC 8323 section 5.
+    #[must_use]
+    pub const fn is_signal(self) -> bool {
+        self.class() == 7
     }
 
     /// Whether this is a response of class 4.

@@ -8,11 +8,12 @@ mod code;
 mod option;
 mod options;
 mod token;
-mod view;
+pub(crate) mod view;
 
 pub use builder::MessageBuilder;
 pub use code::Code;
 pub use option::OptionNumber;
+pub(crate) use options::uint;
 pub use options::{OptionIter, Options};
 pub use token::Token;
 pub use view::{Fault, MessageView, ParseError};

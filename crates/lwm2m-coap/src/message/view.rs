@@ -129,11 +129,13 @@ impl<'a> MessageView<'a> {
     }
 }
 
-struct Body<'a> {
-    token: Token,
-    options: &'a [u8],
-    last_option: u16,
-    payload: &'a [u8],
+/// All of a message behind its header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body<'a> {
+    pub(crate) token: Token,
+    pub(crate) options: &'a [u8],
+    pub(crate) last_option: u16,
+    pub(crate) payload: &'a [u8],
 }
 
 type Parsed<'a, T> = nom::IResult<&'a [u8], T, ()>;
@@ -150,8 +152,9 @@ const fn empty(first: u8, rest: &[u8]) -> Result<Body<'_>, Fault> {
     Ok(Body { token: Token::EMPTY, options: &[], last_option: 0, payload: &[] })
 }
 
+/// Parses all behind the header, and validates the format of every option.
 #[inline]
-fn body(token_length: u8, input: &[u8]) -> Result<Body<'_>, Fault> {
+pub(crate) fn body(token_length: u8, input: &[u8]) -> Result<Body<'_>, Fault> {
     let (input, token) = token(token_length, input).ok_or(Fault::Token)?;
     let mut rest = input;
     let mut last_option = 0_u16;

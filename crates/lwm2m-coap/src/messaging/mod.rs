@@ -83,9 +83,8 @@ impl Messaging {
         self.timers.next().into_iter().chain(self.expiries.next()).min()
     }
 
-    /// Whether state about the peer is held or can be.
-    pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
-        self.peers.len() < self.config.max_peers || self.knows(peer)
+    pub(crate) fn peer_count(&self) -> usize {
+        self.peers.len()
     }
 
     pub(crate) fn knows(&self, peer: PeerId) -> bool {
@@ -140,6 +139,12 @@ impl Messaging {
             self.reply_with(source, Reply::Acknowledged(datagram.clone()));
             self.transmits.push_back(Transmit { peer: source.peer, payload: datagram });
         }
+    }
+
+    /// Whether neither an acknowledgement nor a reply to a message is out yet.
+    pub(crate) fn is_unanswered(&self, source: Source) -> bool {
+        let peer = self.peers.get(&source.peer);
+        peer.is_some_and(|peer| peer.duplicates.is_unanswered(source.message_id))
     }
 
     /// Answers with a Reset.
@@ -248,8 +253,7 @@ impl Messaging {
             self.transmits.push_back(Transmit { peer: source.peer, payload });
             return Ok(());
         }
-        let peer = self.peers.get(&source.peer);
-        if !peer.is_some_and(|peer| peer.duplicates.is_unanswered(source.message_id)) {
+        if !self.is_unanswered(source) {
             return self.send(now, source.peer, true, content, Owner::Response).map(|_| ());
         }
         let datagram = self.encode(MessageType::Acknowledgement, source.message_id, content);

@@ -54,4 +54,6 @@ pub(crate) enum Refused {
     Peers,
     /// All message IDs towards the peer were used within the exchange lifetime.
     MessageIds,
+    /// The message is longer than the peer takes.
+    TooLong,
 }

@@ -1,0 +1,163 @@
+//! The endpoint towards peers on a connection: RFC 8323.
+
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::event::{CloseReason, Event, FailReason};
+use crate::exchange::Incoming;
+use crate::framing::{FrameReader, FrameView, Signal};
+use crate::message::Code;
+use crate::messaging::Source;
+use crate::peer::PeerId;
+use lwm2m_time::Instant;
+
+/// Peers on a connection.
+///
+/// A peer is on a connection from [`connected`](Self::connected) until [`Event::Closed`], and
+/// has a new name on the next one. Requests, responses, observations and bodies are those of other
+/// peers; all of [`Config`](crate::Config) holds but what is about acknowledgements, NSTART and
+/// duplicates, which do not exist here. Who opened the connection makes no difference.
+///
+/// It answers pings by itself, and aborts a connection whose stream cannot be read, is no CoAP, or
+/// has a message longer than [`Config::max_message_size`](crate::Config::max_message_size).
+impl Endpoint {
+    /// A connection to or from a peer is established: its first message goes out. Requests may
+    /// follow at once, within 1,152 bytes a message until the peer announces more.
+    ///
+    /// # Errors
+    /// When state about too many peers is held; close the stream then.
+    pub fn connected(&mut self, now: Instant, peer: PeerId) -> Result<(), Error> {
+        self.remove_peer(peer);
+        self.now = self.now.max(now);
+        if !self.transport.has_room_for(peer) {
+            return Err(Error::TooManyPeers(peer));
+        }
+        self.transport.connections.open(peer);
+        Ok(())
+    }
+
+    /// Takes the next bytes of the stream of a peer in, cut anywhere. Whatever they are, this
+    /// neither fails nor panics; bytes of a peer that is not connected (any more) are ignored.
+    pub fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        self.now = self.now.max(now);
+        let Some(mut reader) = self.transport.connections.take_reader(peer) else { return };
+        let closed = self.read_stream(peer, &mut reader, bytes);
+        if closed.is_none() && !self.transport.connections.put_reader(peer, reader) {
+            self.transport.messaging.statistics.dropped_overload += 1;
+            self.abort(peer, CloseReason::Overload);
+        }
+        if let Some(reason) = closed {
+            self.close(peer, reason);
+        }
+        self.settle(peer);
+        self.settle_touched();
+    }
+
+    /// The stream of a peer has ended, for whatever reason. What is pending fails with
+    /// [`FailReason::Closed`], and [`Event::Closed`] follows, unless that came before.
+    pub fn disconnected(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        self.close(peer, CloseReason::Lost);
+        self.settle_touched();
+    }
+
+    /// Asks a connected peer for a sign of life, which is [`Event::Pong`].
+    pub fn ping(&mut self, peer: PeerId) {
+        if self.transport.connections.has(peer) {
+            self.transport.connections.ping(peer);
+        }
+    }
+
+    /// Asks a connected peer to close the connection when nothing is pending on it any more. This
+    /// endpoint begins no request there any more.
+    pub fn release(&mut self, peer: PeerId) {
+        self.transport.connections.release(peer);
+    }
+
+    /// Takes message after message; why the connection is over, if it is.
+    fn read_stream(
+        &mut self,
+        peer: PeerId,
+        reader: &mut FrameReader,
+        mut bytes: &[u8],
+    ) -> Option<CloseReason> {
+        let max = self.transport.connections.max_message_size();
+        loop {
+            match reader.next(&mut bytes, max) {
+                Ok(None) => return None,
+                Ok(Some(frame)) => {
+                    if let Some(reason) = self.handle_frame(peer, &frame) {
+                        return Some(reason);
+                    }
+                }
+                Err(error) => {
+                    self.transport.messaging.statistics.malformed += 1;
+                    return Some(
+                        self.transport.connections.abort(peer, CloseReason::Stream(error)),
+                    );
+                }
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, peer: PeerId, frame: &FrameView<'_>) -> Option<CloseReason> {
+        self.transport.messaging.statistics.received += 1;
+        let code = frame.code();
+        if !self.transport.connections.expects(peer, code) {
+            return Some(self.transport.connections.abort(peer, CloseReason::NoCsm));
+        }
+        if code.is_signal() {
+            return self.handle_signal(peer, frame);
+        }
+        if code.is_request() {
+            // Neither its message ID nor its type is asked for again.
+            let source = Source { peer, message_id: 0, confirmable: true };
+            let incoming = incoming(frame);
+            self.exchanges.accept(self.now, &mut self.transport, source, incoming);
+        } else if !(code.is_response() && self.handle_answer(peer, frame)) && code != Code::EMPTY {
+            self.transport.messaging.statistics.unexpected += 1;
+        }
+        None
+    }
+
+    fn handle_answer(&mut self, peer: PeerId, frame: &FrameView<'_>) -> bool {
+        self.exchanges.response(self.now, &mut self.transport, peer, incoming(frame), true)
+    }
+
+    fn handle_signal(&mut self, peer: PeerId, frame: &FrameView<'_>) -> Option<CloseReason> {
+        match self.transport.connections.signal(peer, frame) {
+            Signal::Handled => {}
+            Signal::Pong => self.exchanges.events.push_back(Event::Pong { peer }),
+            Signal::Release => {
+                self.exchanges.end_observations(self.now, &mut self.transport, peer);
+            }
+            Signal::Close(reason) => return Some(reason),
+        }
+        None
+    }
+
+    fn abort(&mut self, peer: PeerId, reason: CloseReason) {
+        self.transport.connections.abort(peer, reason);
+        self.close(peer, reason);
+    }
+
+    /// Ends a connection; what is to be sent on it still goes out.
+    pub(crate) fn close(&mut self, peer: PeerId, reason: CloseReason) {
+        if !self.transport.connections.has(peer) {
+            return;
+        }
+        let transport = &mut self.transport;
+        self.exchanges.end_observations(self.now, transport, peer);
+        self.exchanges.remove_peer(self.now, transport, peer, FailReason::Closed);
+        self.transport.connections.close(peer);
+        self.exchanges.events.push_back(Event::Closed { peer, reason });
+    }
+}
+
+fn incoming<'a>(frame: &FrameView<'a>) -> Incoming<'a> {
+    Incoming {
+        code: frame.code(),
+        token: frame.token(),
+        options: frame.to_options(),
+        payload: frame.payload(),
+    }
+}

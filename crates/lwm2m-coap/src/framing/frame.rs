@@ -1,0 +1,244 @@
+//! One message on a stream: RFC 8323 section 3.2.
+
+use crate::message::view::{Body, body};
+use crate::message::{Code, Fault, OptionIter, Options, Token};
+use alloc::vec::Vec;
+use nom::Parser;
+use nom::number::complete::{be_u8, be_u16, be_u32};
+
+/// What the one, two and four bytes of an extended length count from.
+const EXTENDED_8: usize = 13;
+const EXTENDED_16: usize = 269;
+const EXTENDED_32: usize = 65_805;
+
+/// The bytes that a frame has at most besides its options and its payload: length, code, token
+/// and payload marker.
+pub(crate) const OVERHEAD: usize = 1 + 4 + 1 + Token::MAX_LENGTH + 1;
+
+/// A message of a stream that was parsed in full; everything in it points into the stream.
+///
+/// ```
+/// use lwm2m_coap::{Code, FrameView};
+///
+/// let stream = [0x11, 0x45, 0xAB, 0xC0, 0x01];
+/// let (frame, rest) = FrameView::parse(&stream, 1_152)?.expect("it is complete");
+/// assert_eq!((frame.code(), frame.token().as_bytes()), (Code::CONTENT, &[0xAB][..]));
+/// assert_eq!(rest, [0x01]);
+/// # Ok::<(), lwm2m_coap::FrameError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FrameView<'a> {
+    code: Code,
+    body: Body<'a>,
+}
+
+/// Why a stream cannot be read any further: RFC 8323 says that the connection ends then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The message is longer than the receiver announced by Max-Message-Size.
+    #[error("a message is longer than the {0} bytes that this endpoint takes")]
+    TooLong(usize),
+    /// The message breaks the format; a token length of 9 to 15 does as well.
+    #[error("a message breaks the format: {0}")]
+    Malformed(Fault),
+}
+
+impl<'a> FrameView<'a> {
+    /// Parses the first message of a stream, and validates the format of every option. `None`
+    /// while bytes are missing. `max` is the longest message to be taken, from its first byte to
+    /// the end of its payload.
+    ///
+    /// # Errors
+    /// When the message is longer or breaks the format; no more of the stream than its first six
+    /// bytes is needed to tell that it is too long.
+    pub fn parse(stream: &'a [u8], max: usize) -> Result<Option<(Self, &'a [u8])>, FrameError> {
+        let Some(length) = frame_length(stream, max)? else { return Ok(None) };
+        let Some((frame, rest)) = stream.split_at_checked(length) else { return Ok(None) };
+        Ok(Some((Self::parse_whole(frame)?, rest)))
+    }
+
+    /// Parses bytes that are as many as their beginning announces.
+    pub(super) fn parse_whole(frame: &'a [u8]) -> Result<Self, FrameError> {
+        let cut_off = FrameError::Malformed(Fault::Token);
+        let (rest, head) = head(frame).map_err(|_| cut_off)?;
+        let (rest, code) = be_u8::<_, ()>(rest).map_err(|_| cut_off)?;
+        let body = body(head.token_length, rest).map_err(FrameError::Malformed)?;
+        Ok(Self { code: Code::from_byte(code), body })
+    }
+
+    /// The method, the response code, or that of a signal.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The token.
+    #[must_use]
+    pub const fn token(&self) -> Token {
+        self.body.token
+    }
+
+    /// The options in the order of their numbers.
+    #[must_use]
+    pub const fn options(&self) -> OptionIter<'a> {
+        OptionIter::new(self.body.options)
+    }
+
+    /// An owned copy of the options.
+    #[must_use]
+    pub fn to_options(&self) -> Options {
+        Options::from_validated(self.body.options, self.body.last_option)
+    }
+
+    /// The payload; empty if there is none.
+    #[must_use]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.body.payload
+    }
+}
+
+/// Writes a message at the end of a buffer that the caller owns and may use again. Options and
+/// payload are at most 4 GiB together.
+pub fn write_frame(
+    buffer: &mut Vec<u8>,
+    code: Code,
+    token: Token,
+    options: &Options,
+    payload: &[u8],
+) {
+    let marker = usize::from(!payload.is_empty());
+    let length = options.as_encoded().len() + marker + payload.len();
+    let token = token.as_bytes();
+    buffer.reserve(OVERHEAD + length);
+    write_length(buffer, length, token.len() as u8);
+    buffer.push(code.as_byte());
+    buffer.extend_from_slice(token);
+    buffer.extend_from_slice(options.as_encoded());
+    if marker == 1 {
+        buffer.push(0xFF);
+        buffer.extend_from_slice(payload);
+    }
+}
+
+fn write_length(buffer: &mut Vec<u8>, length: usize, token_length: u8) {
+    match length {
+        0..EXTENDED_8 => buffer.push(((length as u8) << 4) | token_length),
+        EXTENDED_8..EXTENDED_16 => {
+            buffer.extend_from_slice(&[0xD0 | token_length, (length - EXTENDED_8) as u8]);
+        }
+        EXTENDED_16..EXTENDED_32 => {
+            buffer.push(0xE0 | token_length);
+            buffer.extend_from_slice(&((length - EXTENDED_16) as u16).to_be_bytes());
+        }
+        _ => {
+            buffer.push(0xF0 | token_length);
+            buffer.extend_from_slice(&((length - EXTENDED_32) as u32).to_be_bytes());
+        }
+    }
+}
+
+/// The bytes of the first message of a stream, from the first to the last; `None` while too few
+/// are there to tell.
+pub(super) fn frame_length(stream: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
+    if stream.first().is_some_and(|first| usize::from(first & 15) > Token::MAX_LENGTH) {
+        return Err(FrameError::Malformed(Fault::Token));
+    }
+    let Ok((rest, head)) = head(stream) else { return Ok(None) };
+    let before = stream.len() - rest.len() + 1 + usize::from(head.token_length);
+    match before.checked_add(head.length) {
+        Some(length) if length <= max => Ok(Some(length)),
+        _ => Err(FrameError::TooLong(max)),
+    }
+}
+
+struct Head {
+    token_length: u8,
+    /// The bytes of the options and the payload, with its marker.
+    length: usize,
+}
+
+/// Reads all before the code.
+fn head(input: &[u8]) -> nom::IResult<&[u8], Head, ()> {
+    let (rest, first) = be_u8.parse(input)?;
+    let (rest, length) = match first >> 4 {
+        13 => be_u8.map(|length| EXTENDED_8 + usize::from(length)).parse(rest)?,
+        14 => be_u16.map(|length| EXTENDED_16 + usize::from(length)).parse(rest)?,
+        15 => be_u32.map(|length| EXTENDED_32.saturating_add(length as usize)).parse(rest)?,
+        length => (rest, usize::from(length)),
+    };
+    Ok((rest, Head { token_length: first & 15, length }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::OptionNumber;
+    use alloc::vec;
+
+    fn written(token: &[u8], options: &Options, payload: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        write_frame(&mut frame, Code::POST, Token::new(token).unwrap(), options, payload);
+        frame
+    }
+
+    // proves: TCP-01
+    #[test]
+    fn lengths_extend_at_13_269_and_65805() {
+        for (length, golden) in [
+            (0_usize, &[0x02_u8][..]),
+            (12, &[0xC2]),
+            (13, &[0xD2, 0]),
+            (268, &[0xD2, 255]),
+            (269, &[0xE2, 0, 0]),
+            (65_804, &[0xE2, 0xFF, 0xFF]),
+            (65_805, &[0xF2, 0, 0, 0, 0]),
+            (65_805 + 258, &[0xF2, 0, 0, 1, 2]),
+        ] {
+            let payload = vec![7; length.saturating_sub(1)];
+            let frame = written(&[0xAB, 0xCD], &Options::new(), &payload);
+            let head = [golden, &[0x02, 0xAB, 0xCD]].concat();
+            assert_eq!(frame[..head.len()], head);
+            assert_eq!(frame.len(), head.len() + length);
+            if length > 0 {
+                assert_eq!(frame[head.len()], 0xFF);
+            }
+            let (view, rest) = FrameView::parse(&frame, usize::MAX).unwrap().unwrap();
+            assert_eq!((view.code(), view.token().as_bytes()), (Code::POST, &[0xAB, 0xCD][..]));
+            assert_eq!((view.payload(), rest), (&payload[..], &[][..]));
+            assert_eq!(view.options().count(), 0);
+        }
+    }
+
+    #[test]
+    fn every_truncation_needs_more_bytes() {
+        let mut options = Options::new();
+        options.push(OptionNumber::URI_PATH, b"rd");
+        options.push(OptionNumber::URI_QUERY, b"ep=a-name-that-needs-an-extended-length");
+        let frame = written(b"token", &options, &[9; 300]);
+        for length in 0..frame.len() {
+            assert!(FrameView::parse(&frame[..length], 1_152).unwrap().is_none(), "at {length}");
+        }
+        let (view, _) = FrameView::parse(&frame, 1_152).unwrap().unwrap();
+        assert_eq!((view.to_options(), view.payload()), (options, &[9; 300][..]));
+    }
+
+    #[test]
+    fn bad_frames_are_told_as_early_as_possible() {
+        let malformed = |fault| FrameError::Malformed(fault);
+        for (error, bytes) in [
+            (malformed(Fault::Token), &[0x09][..]),
+            (malformed(Fault::Token), &[0xFF]),
+            (FrameError::TooLong(64), &[0xF0, 0x7F, 0xFF, 0xFF, 0xFF]),
+            (FrameError::TooLong(64), &[0xF8, 0xFF, 0xFF, 0xFF, 0xFF]),
+            (FrameError::TooLong(64), &[0xE0, 0, 0]),
+            (FrameError::TooLong(64), &[0xD0, 50]),
+            (malformed(Fault::EmptyPayload), &[0x10, 2, 0xFF]),
+            (malformed(Fault::Option), &[0x10, 2, 0xB1]),
+        ] {
+            assert_eq!(FrameView::parse(bytes, 64).unwrap_err(), error, "{bytes:x?}");
+        }
+        // 2 + 49 + 13 = 64 bytes in all.
+        assert!(FrameView::parse(&[0xD0, 48], 64).unwrap().is_none());
+    }
+}

@@ -1,0 +1,94 @@
+//! Cutting a stream into messages, wherever it was cut on its way: RFC 8323 section 3.2.
+
+use super::frame::{FrameError, FrameView, frame_length};
+use alloc::vec::Vec;
+
+/// What is left of the stream of one peer while a message is incomplete. It never holds more
+/// than one message, and no more of it than came in; between messages it holds no memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FrameReader {
+    buffer: Vec<u8>,
+    /// The message in the buffer was handed out.
+    taken: bool,
+}
+
+impl FrameReader {
+    /// The bytes that are held.
+    pub(crate) const fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Takes the next message from the front of `input`, after which the rest of it is left there;
+    /// `None` when all of it is used up. A message that is whole in `input` is not copied.
+    ///
+    /// # Errors
+    /// When the stream is bad; it cannot be read any further.
+    pub(crate) fn next<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        max: usize,
+    ) -> Result<Option<FrameView<'a>>, FrameError> {
+        if core::mem::take(&mut self.taken) {
+            self.buffer = Vec::new();
+        }
+        if self.buffer.is_empty()
+            && let Some((frame, rest)) = FrameView::parse(input, max)?
+        {
+            *input = rest;
+            return Ok(Some(frame));
+        }
+        self.taken = self.fill(input, max)?;
+        if self.taken { FrameView::parse_whole(&self.buffer).map(Some) } else { Ok(None) }
+    }
+
+    /// Moves bytes into the buffer until the message in it is complete: `true`, or none are left.
+    fn fill(&mut self, input: &mut &[u8], max: usize) -> Result<bool, FrameError> {
+        loop {
+            // Byte by byte until the length is known.
+            let length = frame_length(&self.buffer, max)?;
+            let wanted = length.map_or(1, |length| length - self.buffer.len());
+            if wanted == 0 || input.is_empty() {
+                return Ok(wanted == 0);
+            }
+            let (piece, rest) = input.split_at(wanted.min(input.len()));
+            self.buffer.extend_from_slice(piece);
+            *input = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::write_frame;
+    use super::*;
+    use crate::message::{Code, Options, Token};
+
+    #[test]
+    fn a_message_is_complete_with_its_last_byte_and_leaves_nothing() {
+        let mut stream = Vec::new();
+        write_frame(&mut stream, Code::GET, Token::EMPTY, &Options::new(), &[1; 20]);
+        write_frame(&mut stream, Code::EMPTY, Token::EMPTY, &Options::new(), b"");
+        let mut reader = FrameReader::default();
+        let first = stream.len() - 2;
+        for (at, byte) in stream.iter().enumerate() {
+            let mut input = core::slice::from_ref(byte);
+            let complete = reader.next(&mut input, 64).unwrap().is_some();
+            assert_eq!(complete, at + 1 == first || at + 1 == stream.len());
+            assert!(input.is_empty());
+            assert!(reader.held() <= first);
+        }
+        assert!(reader.next(&mut &b""[..], 64).unwrap().is_none());
+        assert_eq!((reader.held(), reader.buffer.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn a_length_that_lies_takes_no_memory() {
+        let mut reader = FrameReader::default();
+        let mut input = &[0xF0, 0x00, 0x0E, 0x00][..];
+        assert!(reader.next(&mut input, 1 << 20).unwrap().is_none());
+        let mut input = &[0x00, 1, 2][..];
+        assert!(reader.next(&mut input, 1 << 20).unwrap().is_none());
+        assert_eq!(reader.held(), 7);
+        assert!(reader.buffer.capacity() < 64);
+    }
+}

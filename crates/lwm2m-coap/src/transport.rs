@@ -1,0 +1,128 @@
+//! What carries the messages of the exchange layer: datagrams or a connection, by peer.
+//!
+//! The exchange layer asks for sending and replying, and for what fits into a message; it is the
+//! same code for both kinds of peers. A peer is on a connection or it is not: there is no third
+//! way, so this is a plain `if` in a few methods and no trait. An endpoint without connections
+//! pays for the look into an empty table.
+
+use crate::config::Config;
+use crate::event::Transmit;
+use crate::framing::{self, Connections};
+use crate::message::Token;
+use crate::messaging::{Content, Delivery, Messaging, Owner, Refused, Source};
+use crate::peer::PeerId;
+use lwm2m_time::Instant;
+
+/// The largest datagram: RFC 7252 section 4.6.
+const MAX_DATAGRAM: usize = 1_152;
+
+/// What the messages to a peer may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Capacity {
+    /// The bytes of options and payload that fit into one message.
+    pub(crate) content: usize,
+    /// Whether a connection carries it, so that the body is as long as fits.
+    pub(crate) connected: bool,
+    /// Whether the peer takes several blocks in one message.
+    pub(crate) bert: bool,
+}
+
+impl Capacity {
+    const DATAGRAM: Self =
+        Self { content: MAX_DATAGRAM - (4 + Token::MAX_LENGTH + 1), connected: false, bert: false };
+}
+
+/// The layer below the exchange layer.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    pub(crate) messaging: Messaging,
+    pub(crate) connections: Connections,
+    max_peers: usize,
+}
+
+impl Transport {
+    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            messaging: Messaging::new(config, seed),
+            connections: Connections::new(&config),
+            max_peers: config.max_peers,
+        }
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(transmit) = self.messaging.poll_transmit() {
+            return Some(transmit);
+        }
+        let transmit = self.connections.poll_transmit()?;
+        self.messaging.statistics.sent += 1;
+        Some(transmit)
+    }
+
+    pub(crate) fn knows(&self, peer: PeerId) -> bool {
+        self.messaging.knows(peer) || self.connections.has(peer)
+    }
+
+    /// Whether state about the peer is held or can be.
+    pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
+        self.messaging.peer_count() + self.connections.len() < self.max_peers || self.knows(peer)
+    }
+
+    pub(crate) fn capacity(&self, peer: PeerId) -> Capacity {
+        match self.connections.capacity(peer) {
+            None => Capacity::DATAGRAM,
+            Some((message, bert)) => {
+                let content = message.saturating_sub(framing::OVERHEAD);
+                Capacity { content, connected: true, bert }
+            }
+        }
+    }
+
+    /// Sends a message. `None` if it arrives or the connection ends, so that there is nothing to
+    /// wait for.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        reliable: bool,
+        content: Content<'_>,
+        owner: Owner,
+    ) -> Result<Option<Delivery>, Refused> {
+        if self.connections.has(peer) {
+            return self.connections.send(peer, content).map(|()| None);
+        }
+        self.messaging.send(now, peer, reliable, content, owner).map(Some)
+    }
+
+    /// Sends the reply to a message.
+    pub(crate) fn reply(
+        &mut self,
+        now: Instant,
+        source: Source,
+        content: Content<'_>,
+    ) -> Result<(), Refused> {
+        if self.connections.has(source.peer) {
+            return self.connections.send(source.peer, content);
+        }
+        self.messaging.reply(now, source, content)
+    }
+
+    /// The reply to a message will take its time.
+    pub(crate) fn expect_reply(&mut self, now: Instant, source: Source) {
+        if !self.connections.has(source.peer) {
+            self.messaging.expect_reply(now, source);
+        }
+    }
+
+    /// There will be no reply to a message: all that it gets is an acknowledgement.
+    pub(crate) fn expect_no_reply(&mut self, source: Source) {
+        if self.messaging.is_unanswered(source) {
+            self.messaging.acknowledge(source);
+        }
+    }
+
+    /// Forgets all about a peer.
+    pub(crate) fn remove_peer(&mut self, peer: PeerId) {
+        self.connections.remove(peer);
+        self.messaging.remove_peer(peer);
+    }
+}
