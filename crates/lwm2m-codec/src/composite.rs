@@ -140,7 +140,7 @@ impl Reading<'_> {
             let path = ids.path().ok_or(DecodeCause::Name { entry })?;
             self.forgive_if(ids.is_relative(), Quirk::RelativeName)?;
             let (path, data_type) = target.admit(&path)?;
-            let value = match record.value {
+            let value = match record.value.take() {
                 Some(Scalar::Null) if path.depth() == 4 => None,
                 value => Some(typed(self, path, data_type, value.unwrap_or(Scalar::Null))?),
             };

@@ -3,7 +3,6 @@
 use crate::DecodeCause;
 use lwm2m_core::Path;
 use lwm2m_core::path::MAX_ID;
-use lwm2m_senml::Name;
 
 /// The instance id in Create that leaves the choice to the client (OMA LwM2M Core 1.2.1, 6.3.4).
 pub(crate) const ANY_INSTANCE: u16 = u16::MAX;
@@ -18,38 +17,12 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// Reads a name such as `/3/0/0`; without the first slash it may be relative. The root is `/`.
-    pub(crate) fn of_name(name: &Name<'_>) -> Option<Self> {
-        let mut ids = Self { relative: !name.starts_with(b'/'), ..Self::default() };
-        let mut current = None;
-        let mut bytes = name.bytes().skip(usize::from(!ids.relative));
-        bytes.try_for_each(|byte| {
-            let id = match (current, byte) {
-                (Some(id), b'/') => {
-                    ids.push(id)?;
-                    None
-                }
-                (None, digit) => Some(u16::from(value_of(digit)?)),
-                // No id has a leading zero.
-                (Some(0), _) => return None,
-                (Some(id), digit) => {
-                    Some(id.checked_mul(10)?.checked_add(value_of(digit)?.into())?)
-                }
-            };
-            current = id;
-            Some(())
-        })?;
-        match current {
-            Some(id) => ids.push(id).map(|()| ids),
-            None => Some(ids).filter(|ids| ids.count == 0 && !ids.relative),
-        }
-    }
-
     /// These ids and one more.
     pub(crate) fn child(mut self, id: u16) -> Option<Self> {
         self.push(id).map(|()| self)
     }
 
+    #[inline]
     fn push(&mut self, id: u16) -> Option<()> {
         *self.ids.get_mut(self.count)? = id;
         self.count += 1;
@@ -99,6 +72,54 @@ impl Ids {
     }
 }
 
+/// The ids of a name such as `/3/0/0`, which is read in parts: a base name is the same for many
+/// records. Without the first slash a name may be relative. The root is `/`.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct NameIds {
+    ids: Ids,
+    /// The id whose digits are being read.
+    current: Option<u16>,
+    begun: bool,
+}
+
+impl NameIds {
+    /// Reads a part of the name; nothing if it leaves the grammar.
+    #[inline]
+    pub(crate) fn read(mut self, part: &str) -> Option<Self> {
+        let mut bytes = part.as_bytes();
+        if let (false, Some((first, rest))) = (self.begun, bytes.split_first()) {
+            self.begun = true;
+            self.ids.relative = *first != b'/';
+            bytes = if self.ids.relative { bytes } else { rest };
+        }
+        for byte in bytes {
+            self.current = match (self.current, *byte) {
+                (Some(id), b'/') => {
+                    self.ids.push(id)?;
+                    None
+                }
+                (None, digit) => Some(u16::from(value_of(digit)?)),
+                // No id has a leading zero.
+                (Some(0), _) => return None,
+                (Some(id), digit) => {
+                    Some(id.checked_mul(10)?.checked_add(value_of(digit)?.into())?)
+                }
+            };
+        }
+        Some(self)
+    }
+
+    /// The ids of the whole name.
+    #[inline]
+    pub(crate) fn finish(mut self) -> Option<Ids> {
+        match self.current {
+            Some(id) => self.ids.push(id).map(|()| self.ids),
+            None => (self.begun && self.ids.count == 0).then_some(self.ids),
+        }
+    }
+}
+
+#[inline]
 fn value_of(byte: u8) -> Option<u8> {
     byte.checked_sub(b'0').filter(|digit| *digit < 10)
 }

@@ -162,7 +162,7 @@ impl Reading<'_> {
         path: &Path,
         payload: &[u8],
     ) -> Result<Vec<Timed>, DecodeError> {
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(1 + payload.len() / 16);
         decode_into(format, Target { path: *path, reading: self }, payload, &mut values)?;
         Ok(values)
     }

@@ -2,7 +2,7 @@
 //! JSON of LwM2M 1.0 (11543), which says the same in other words; and the records of SenML-ETCH
 //! (320, 322), for [`crate::composite`].
 
-use crate::ids::{ANY_INSTANCE, Chosen, Ids};
+use crate::ids::{ANY_INSTANCE, Chosen, Ids, NameIds};
 use crate::text::decode_text;
 use crate::tree::{Sink, Target};
 use crate::typed::{scalar, typed};
@@ -12,7 +12,7 @@ use alloc::format;
 use alloc::string::String;
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, DataType, Node, ObjectInstance, Path, Value};
-use lwm2m_senml::{Error, Record, Resolved, Resolver, cbor, json};
+use lwm2m_senml::{Error, Record, Resolver, cbor, json};
 
 /// Encodes a tree: names relative to a base name, or one absolute name for a single value.
 pub(crate) fn encode(
@@ -75,10 +75,16 @@ fn push_ids(name: &mut String, path: &Path, depth: usize) {
         if depth == 0 || place > depth {
             name.push('/');
         }
-        let powers = [10_000, 1_000, 100, 10, 1].into_iter();
-        let digits = powers.skip_while(|power| *power > 1 && *power > *id);
-        name.extend(digits.filter_map(|power| char::from_digit(u32::from(id / power % 10), 10)));
+        push_digits(name, *id);
     }
+}
+
+/// Appends a number of at most five digits.
+fn push_digits(name: &mut String, id: u16) {
+    if id >= 10 {
+        push_digits(name, id / 10);
+    }
+    name.extend(char::from_digit(u32::from(id % 10), 10));
 }
 
 /// Writes records in one of the formats.
@@ -187,7 +193,7 @@ fn each<'a>(
 ) -> Result<(), DecodeError> {
     each_resolved(format, reading, payload, |entry, ids, record| {
         let missing = || DecodeCause::NoValue { path: ids.path().unwrap_or(Path::ROOT) };
-        let value = record.value.ok_or_else(missing)?;
+        let value = record.value.take().ok_or_else(missing)?;
         take(Named { ids, entry }, record.time, value)
     })
 }
@@ -197,7 +203,7 @@ pub(crate) fn each_resolved<'a>(
     format: ContentFormat,
     reading: &Reading<'_>,
     payload: &'a [u8],
-    take: impl FnMut(usize, Ids, Resolved<'a>) -> Result<(), DecodeCause>,
+    take: impl FnMut(usize, Ids, &mut Record<'a>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
     match format {
         ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
@@ -243,19 +249,25 @@ fn broken(error: Error) -> DecodeError {
 /// Calls `take` with each record; gives the reader back, which is at its end.
 fn each_of<'a, R: Records<'a>>(
     mut records: R,
-    mut take: impl FnMut(usize, Ids, Resolved<'a>) -> Result<(), DecodeCause>,
+    mut take: impl FnMut(usize, Ids, &mut Record<'a>) -> Result<(), DecodeCause>,
 ) -> Result<R, DecodeError> {
     let mut resolver = Resolver::new();
+    let mut base = Some(NameIds::default());
+    let mut record = Record::default();
     for entry in 0.. {
         let begin = records.offset();
         let at = |cause: DecodeCause| cause.at(begin);
-        let mut record = Record::default();
         if !records.read_into(&mut record).map_err(broken)? {
             break;
         }
-        let record = resolver.resolve(record).map_err(|error| at(error.into()))?;
-        let ids = Ids::of_name(&record.name).ok_or(DecodeCause::Name { entry }).map_err(at)?;
-        take(entry, ids, record).map_err(at)?;
+        if let Some(name) = &record.base_name {
+            base = NameIds::default().read(name);
+        }
+        resolver.apply(&mut record).map_err(|error| at(error.into()))?;
+        let own = record.name.as_deref().unwrap_or_default();
+        let ids = base.and_then(|base| base.read(own)?.finish());
+        let ids = ids.ok_or(DecodeCause::Name { entry }).map_err(at)?;
+        take(entry, ids, &mut record).map_err(at)?;
     }
     Ok(records)
 }

@@ -146,7 +146,8 @@ impl Walk<'_, '_> {
             Kind::ResourceInstance => 3,
         };
         let above = match above.object_id() {
-            _ if above.depth() >= level => above.prefix(level),
+            _ if above.depth() == level => above,
+            _ if above.depth() > level => above.prefix(level),
             Some(object) if level == 2 => self.only_instance(object)?,
             _ => return Err(DecodeCause::Id),
         };

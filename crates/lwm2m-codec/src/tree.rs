@@ -2,6 +2,7 @@
 
 use crate::{DecodeCause, Quirk, Reading, Timed};
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use lwm2m_core::{DataType, Node, Object, ObjectInstance, Path, Resource, Value};
@@ -81,6 +82,9 @@ impl Sink for Vec<Timed> {
 #[derive(Default)]
 pub(crate) struct Tree {
     objects: BTreeMap<u16, Object>,
+    /// The instance that the latest value belongs to, out of the tree meanwhile: most values that
+    /// follow belong to it, too.
+    open: Option<((u16, u16), ObjectInstance)>,
     /// The times of those values that have one.
     times: BTreeMap<Path, f64>,
 }
@@ -90,43 +94,42 @@ impl Sink for Tree {
         let &[object, instance, id, ref ri @ ..] = path.ids() else {
             return Err(DecodeCause::NoValue { path });
         };
-        let instances = &mut self.objects.entry(object).or_default().instances;
-        let resources = &mut instances.entry(instance).or_default().resources;
-        let ri = ri.first();
-        let old = match (resources.get_mut(&id), ri) {
-            (None, _) => None,
-            (Some(Resource::Single(old)), None) => Some(old),
-            (Some(Resource::Multiple(values)), Some(ri)) => values.get_mut(ri),
-            _ => return Err(DecodeCause::Multiplicity { path }),
+        let known = if self.times.is_empty() { None } else { self.times.get(&path).copied() };
+        let resources = self.instance(object, instance);
+        let old = match (resources.entry(id), ri.first()) {
+            (Entry::Vacant(entry), None) => {
+                entry.insert(Resource::Single(value));
+                return self.note(path, time);
+            }
+            (Entry::Vacant(entry), Some(ri)) => {
+                let mut values = BTreeMap::new();
+                values.insert(*ri, value);
+                entry.insert(Resource::Multiple(values));
+                return self.note(path, time);
+            }
+            (Entry::Occupied(entry), ri) => match (entry.into_mut(), ri) {
+                (Resource::Single(old), None) => old,
+                (Resource::Multiple(values), Some(ri)) => match values.entry(*ri) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(value);
+                        return self.note(path, time);
+                    }
+                    Entry::Occupied(entry) => entry.into_mut(),
+                },
+                _ => return Err(DecodeCause::Multiplicity { path }),
+            },
         };
-        match (old, ri) {
-            (Some(old), _) => {
-                let known = self.times.get(&path).copied();
-                match age(time).partial_cmp(&age(known)) {
-                    Some(Ordering::Greater) => *old = value,
-                    Some(Ordering::Less) => return Ok(()),
-                    _ => return Err(DecodeCause::Duplicate { path }),
-                }
-            }
-            (None, None) => {
-                resources.insert(id, Resource::Single(value));
-            }
-            (None, Some(ri)) => {
-                let empty = || Resource::Multiple(BTreeMap::new());
-                if let Resource::Multiple(values) = resources.entry(id).or_insert_with(empty) {
-                    values.insert(*ri, value);
-                }
-            }
+        match age(time).partial_cmp(&age(known)) {
+            Some(Ordering::Greater) => *old = value,
+            Some(Ordering::Less) => return Ok(()),
+            _ => return Err(DecodeCause::Duplicate { path }),
         }
-        match time {
-            Some(time) => self.times.insert(path, time),
-            None => self.times.remove(&path),
-        };
-        Ok(())
+        self.note(path, time)
     }
 
     fn container(&mut self, path: Path) -> Result<(), DecodeCause> {
         let &[object, instance, ref resource @ ..] = path.ids() else { return Ok(()) };
+        self.close();
         let instances = &mut self.objects.entry(object).or_default().instances;
         let fresh = match resource.first() {
             None => instances.insert(instance, ObjectInstance::default()).is_none(),
@@ -148,8 +151,41 @@ fn age(time: Option<f64>) -> (bool, f64) {
 }
 
 impl Tree {
+    /// The resources of an instance.
+    #[inline]
+    fn instance(&mut self, object: u16, instance: u16) -> &mut BTreeMap<u16, Resource> {
+        if self.open.as_ref().is_some_and(|(ids, _)| *ids != (object, instance)) {
+            self.close();
+        }
+        let take = || {
+            let above = self.objects.get_mut(&object);
+            let known = above.and_then(|above| above.instances.remove(&instance));
+            ((object, instance), known.unwrap_or_default())
+        };
+        &mut self.open.get_or_insert_with(take).1.resources
+    }
+
+    /// Puts the open instance back.
+    fn close(&mut self) {
+        if let Some(((object, id), instance)) = self.open.take() {
+            self.objects.entry(object).or_default().instances.insert(id, instance);
+        }
+    }
+
+    /// Keeps the time of a value.
+    #[inline]
+    fn note(&mut self, path: Path, time: Option<f64>) -> Result<(), DecodeCause> {
+        match time {
+            Some(time) => drop(self.times.insert(path, time)),
+            None if self.times.is_empty() => {}
+            None => drop(self.times.remove(&path)),
+        }
+        Ok(())
+    }
+
     /// The node at the path of the request.
     pub(crate) fn into_node(mut self, target: &Target<'_>) -> Result<Node, DecodeCause> {
+        self.close();
         let path = target.path;
         let missing = DecodeCause::NoValue { path };
         let &[object, ref below @ ..] = path.ids() else { return Ok(Node::Root(self.objects)) };

@@ -54,39 +54,65 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// A version above 10, a name that is too long, or a value that leaves the finite numbers when
     /// the base value is added.
-    pub fn resolve(&mut self, record: Record<'a>) -> Result<Resolved<'a>, Error> {
-        if let Some(version) = record.base_version.filter(|version| *version > VERSION) {
+    pub fn resolve(&mut self, mut record: Record<'a>) -> Result<Resolved<'a>, Error> {
+        self.apply(&mut record)?;
+        Ok(Resolved {
+            name: Name { base: self.name.clone(), own: record.name.unwrap_or_default() },
+            time: record.time,
+            value: record.value,
+            sum: record.sum,
+            unit: record.unit,
+            update_time: record.update_time,
+        })
+    }
+
+    /// Resolves the next record of the pack in its place: the base fields are taken out of it and
+    /// applied to time, value, sum and unit. Its name stays without the base name, which is
+    /// [`Resolver::base_name`].
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    #[inline]
+    pub fn apply(&mut self, record: &mut Record<'a>) -> Result<(), Error> {
+        if let Some(version) = record.base_version.take().filter(|version| *version > VERSION) {
             return Err(Error::Version(version));
         }
-        self.name = record.base_name.unwrap_or_else(|| core::mem::take(&mut self.name));
-        self.time = record.base_time.or(self.time);
-        self.unit = record.base_unit.or_else(|| self.unit.take());
-        self.value = record.base_value.or(self.value);
-        self.sum = record.base_sum.or(self.sum);
-        let own = record.name.unwrap_or_default();
-        if self.name.len() + own.len() > MAX_NAME {
+        if let Some(name) = record.base_name.take() {
+            self.name = name;
+        }
+        if self.name.len() + record.name.as_ref().map_or(0, |name| name.len()) > MAX_NAME {
             return Err(Error::NameTooLong);
         }
-        let number = record.value.as_ref().and_then(Value::number);
-        let value = match (self.value, number) {
-            (Some(base), Some(number)) => Some(add(base, number)?.into()),
-            _ => record.value,
-        };
-        let sum = match (self.sum, record.sum) {
+        self.time = record.base_time.take().or(self.time);
+        if let Some(unit) = record.base_unit.take() {
+            self.unit = Some(unit);
+        }
+        self.value = record.base_value.take().or(self.value);
+        self.sum = record.base_sum.take().or(self.sum);
+        if let (Some(base), Some(time)) = (self.time, record.time) {
+            record.time = Some(base + time);
+        } else {
+            record.time = record.time.or(self.time);
+        }
+        if let (Some(base), Some(number)) =
+            (self.value, record.value.as_ref().and_then(Value::number))
+        {
+            record.value = Some(add(base, number)?.into());
+        }
+        record.sum = match (self.sum, record.sum) {
             (Some(base), Some(sum)) => Some(add(base, sum)?),
             (base, sum) => sum.or(base),
         };
-        Ok(Resolved {
-            name: Name { base: self.name.clone(), own },
-            time: match (self.time, record.time) {
-                (Some(base), Some(time)) => Some(base + time),
-                (base, time) => base.or(time),
-            },
-            value,
-            sum,
-            unit: record.unit.or_else(|| self.unit.clone()),
-            update_time: record.update_time,
-        })
+        if record.unit.is_none() {
+            record.unit.clone_from(&self.unit);
+        }
+        Ok(())
+    }
+
+    /// The base name that holds for the latest record.
+    #[must_use]
+    pub fn base_name(&self) -> &str {
+        &self.name
     }
 }
 
