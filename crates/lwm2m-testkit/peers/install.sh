@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the peers that the interoperability tests talk to:
-#   Eclipse Leshan (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's coap-client (Debian package libcoap3-bin).
+#   Eclipse Leshan and its demo server (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's coap-client (Debian package libcoap3-bin).
 # Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
 # A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.
 set -u
@@ -35,6 +35,15 @@ leshan() {
         cat "$here"/leshan/pom.xml "$here"/leshan/src/*.java | cksum >"$peers/leshan/stamp" || missing=1
 }
 
+leshan_demo() {
+    up_to_date "$peers/leshan-demo/stamp" "$here/leshan-demo/pom.xml" && return
+    lacks mvn "Leshan's demo server" && return
+    rm -rf "$peers/leshan-demo"
+    mkdir -p "$peers/leshan-demo/lib"
+    mvn -q -B -f "$here/leshan-demo/pom.xml" dependency:copy-dependencies -DoutputDirectory="$peers/leshan-demo/lib" &&
+        cksum <"$here/leshan-demo/pom.xml" >"$peers/leshan-demo/stamp" || missing=1
+}
+
 aiocoap() {
     up_to_date "$peers/venv/stamp" "$here/requirements.txt" && return
     lacks python3 aiocoap && return
@@ -50,6 +59,7 @@ libcoap() {
 }
 
 leshan
+leshan_demo
 aiocoap
 libcoap
 exit $missing

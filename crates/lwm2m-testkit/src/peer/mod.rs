@@ -21,7 +21,7 @@ pub use installed::available;
 pub use libcoap::{CoapClient, LibcoapServer, Reply};
 pub use noise::{Noise, barrier};
 pub use process::Process;
-pub use roles::{Device, Kind, Server};
+pub use roles::{Device, Kind, Server, leshan_demo_server};
 pub use wire::{HandDevice, HandServer};
 
 use std::time::Duration;

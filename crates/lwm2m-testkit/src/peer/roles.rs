@@ -2,7 +2,7 @@
 
 use super::installed::{available, daemon, peer_folder};
 use super::{Error, Http, Process};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 
 /// Whose implementation plays a role.
@@ -74,6 +74,37 @@ impl Server {
         let (coap, http) = process.wait_for("listening", ports)?;
         Ok(Self { process, coap, http: Http(http) })
     }
+}
+
+/// Starts Leshan's own demo server, of an old milestone whose API has less in its JSON; none if it
+/// is not installed (see [`available`]).
+///
+/// # Errors
+/// It cannot be started.
+pub fn leshan_demo_server() -> Result<Option<Server>, Error> {
+    let folder = peer_folder("leshan-demo");
+    if !available("Leshan's demo server", folder.join("stamp").exists()) {
+        return Ok(None);
+    }
+    // It takes no port 0, so free ports are looked up; the sockets are closed again before it starts.
+    let udp = || UdpSocket::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+    let free = || Ok((udp()?, udp()?, TcpListener::bind("127.0.0.1:0")?.local_addr()?));
+    let (coap, coaps, http) = free().map_err(Error::io("look for free ports"))?;
+    let mut command = Command::new("java");
+    // It was made for older Java, where its JSON library could still look into these classes.
+    command.arg("--add-opens=java.base/java.util=ALL-UNNAMED").arg("-cp");
+    command
+        .arg(folder.join("lib").join("*"))
+        .arg("org.eclipse.leshan.server.demo.LeshanServerDemo");
+    for (flags, address) in
+        [(["-lh", "-lp"], coap), (["-slh", "-slp"], coaps), (["-wh", "-wp"], http)]
+    {
+        let [host, port] = flags;
+        command.args([host, &address.ip().to_string(), port, &address.port().to_string()]);
+    }
+    let mut process = Process::start("Leshan's demo server", &mut command)?;
+    process.wait_for("its start", |line| line.contains("Web server started").then_some(()))?;
+    Ok(Some(Server { process, coap, http: Http(http) }))
 }
 
 /// A running device.
