@@ -9,15 +9,18 @@ mod payload;
 
 use clap::Args;
 use input::InputKind;
+use lwm2m_codec::Reading;
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_daemon::Failure;
+use lwm2m_registry::Registry;
 use serde_json::Value as Json;
 use std::io::Write;
 
 /// What `decode` and `encode` take.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Format: tlv, senml-json, senml-cbor, text, opaque, cbor, link, coap, or a number of CoAP
+    /// Format: tlv, senml-json, senml-cbor, senml-etch-json, senml-etch-cbor, lwm2m-cbor, json (OMA),
+    /// text, opaque, cbor, link, coap, or a number of CoAP
     #[arg(long, short, value_name = "FORMAT", required_unless_present = "batch")]
     format: Option<Format>,
     /// Path that the payload is for, such as /3/0
@@ -26,12 +29,15 @@ pub(crate) struct Arguments {
     /// How the input is written, for decode
     #[arg(long, value_enum, default_value_t)]
     input: InputKind,
+    /// Refuse what is known of devices but not standard, instead of noting it, for decode
+    #[arg(long)]
+    strict: bool,
     /// Write the bytes themselves instead of hex, for encode
     #[arg(long)]
     binary: bool,
     /// Read JSON lines `{"format","path","hex"}` (encode: `"json"` for `"hex"`) from standard
     /// input, answer each by a line `{"ok":…}` or `{"error":…}`
-    #[arg(long, conflicts_with_all = ["format", "path", "input", "binary", "data"])]
+    #[arg(long, conflicts_with_all = ["format", "path", "input", "strict", "binary", "data"])]
     batch: bool,
     /// The input; standard input if it is missing or `-`
     data: Option<String>,
@@ -60,9 +66,9 @@ impl std::str::FromStr for Format {
         if text.eq_ignore_ascii_case("coap") {
             return Ok(Self::Coap);
         }
-        let format = ContentFormat::from_name(text).map(ContentFormat::canonical);
+        let format = ContentFormat::from_name(text);
         format.map(Self::Payload).ok_or_else(|| {
-            format!("unknown format {text}; known are tlv, senml-json, senml-cbor, text, opaque, cbor, link and coap")
+            format!("unknown format {text}; known are tlv, senml-json, senml-cbor, senml-etch-json, senml-etch-cbor, lwm2m-cbor, json, text, opaque, cbor, link and coap")
         })
     }
 }
@@ -111,7 +117,13 @@ fn convert_one(
     match direction {
         Direction::Decode => {
             let bytes = arguments.input.bytes(data)?;
-            writeln!(out, "{:#}", decode(format, &arguments.path, &bytes)?)?;
+            let model = Registry::builtin().model(&[]);
+            let reading = match arguments.strict {
+                true => Reading::strict(&model),
+                false => Reading::lenient(&model),
+            };
+            writeln!(out, "{:#}", decode(format, &arguments.path, &bytes, &reading)?)?;
+            reading.forgiven().for_each(|quirk| eprintln!("forgiven: {quirk}"));
         }
         Direction::Encode => {
             let json = serde_json::from_slice(&data)?;
@@ -125,10 +137,15 @@ fn convert_one(
     Ok(())
 }
 
-fn decode(format: Format, path: &Path, bytes: &[u8]) -> Result<Json, ConvertError> {
+fn decode(
+    format: Format,
+    path: &Path,
+    bytes: &[u8],
+    reading: &Reading<'_>,
+) -> Result<Json, ConvertError> {
     match format {
         Format::Coap => coap::decode(bytes),
-        Format::Payload(format) => payload::decode(format, path, bytes),
+        Format::Payload(format) => payload::decode(format, path, bytes, reading),
     }
 }
 

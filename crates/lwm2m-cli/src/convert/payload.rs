@@ -2,7 +2,8 @@
 
 use super::ConvertError;
 use lwm2m_codec::link::{self, Link};
-use lwm2m_core::{ContentFormat, Path};
+use lwm2m_codec::{Reading, composite};
+use lwm2m_core::{ContentFormat, Node, Path, Resource, Value};
 use lwm2m_http::json::{node, registration};
 use lwm2m_registry::Registry;
 use serde_json::Value as Json;
@@ -11,14 +12,17 @@ pub(super) fn decode(
     format: ContentFormat,
     path: &Path,
     bytes: &[u8],
+    reading: &Reading<'_>,
 ) -> Result<Json, ConvertError> {
     if format == ContentFormat::LINK {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| link::LinkError::Utf8 { offset: error.valid_up_to() })?;
-        return Ok(serde_json::to_value(registration::links(&link::parse(text)?))?);
+        return Ok(serde_json::to_value(registration::links(&reading.links(text)?))?);
     }
-    let model = Registry::builtin().model(&[]);
-    Ok(node::write_node(path, &lwm2m_codec::decode(format, path, bytes, &model)?))
+    if is_etch(format) {
+        return decode_etch(format, bytes, reading);
+    }
+    Ok(node::write_node(path, &reading.decode(format, path, bytes)?))
 }
 
 pub(super) fn encode(
@@ -29,9 +33,60 @@ pub(super) fn encode(
     if format == ContentFormat::LINK {
         return Ok(link::write(&links(json)?).into_bytes());
     }
+    if is_etch(format) {
+        return encode_etch(format, json);
+    }
     let model = Registry::builtin().model(&[]);
     let node = node::read_node(path, json, &model)?;
     Ok(lwm2m_codec::encode(format, path, &node)?.to_vec())
+}
+
+const fn is_etch(format: ContentFormat) -> bool {
+    matches!(format, ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR)
+}
+
+/// A Fetch Pack is written `["/3/0/9"]`, a Patch Pack `{"/3/0/9": node}` as in composite
+/// notifications, with null for what it removes.
+fn decode_etch(
+    format: ContentFormat,
+    bytes: &[u8],
+    reading: &Reading<'_>,
+) -> Result<Json, ConvertError> {
+    if let Ok(paths) = reading.decode_paths(format, bytes) {
+        return Ok(paths.iter().map(ToString::to_string).collect());
+    }
+    let node = |(path, value): (Path, Option<Value>)| {
+        let json = value.map_or(Json::Null, |value| match path.depth() {
+            4 => node::write_node(&path, &Node::ResourceInstance(value)),
+            _ => node::write_node(&path, &Node::Resource(Resource::Single(value))),
+        });
+        (path.to_string(), json)
+    };
+    Ok(reading.decode_changes(format, bytes)?.into_iter().map(node).collect())
+}
+
+fn encode_etch(format: ContentFormat, json: &Json) -> Result<Vec<u8>, ConvertError> {
+    const SHAPE: ConvertError =
+        ConvertError::Shape("a pack is written [\"/3/0/9\"] or {\"/3/0/9\": node or null}");
+    let path = |text: &str| text.parse::<Path>().map_err(|_| SHAPE);
+    if let Some(paths) = json.as_array() {
+        let paths = paths.iter().map(|text| path(text.as_str().ok_or(SHAPE)?));
+        let paths = paths.collect::<Result<Vec<_>, _>>()?;
+        return Ok(composite::encode_paths(format, &paths)?.to_vec());
+    }
+    let model = Registry::builtin().model(&[]);
+    let mut changes = Vec::new();
+    for (text, json) in json.as_object().ok_or(SHAPE)? {
+        let path = path(text)?;
+        if json.is_null() {
+            changes.push((path, None));
+            continue;
+        }
+        let node = node::read_node(&path, json, &model)?;
+        let leaves = node.leaves(&path);
+        changes.extend(leaves.into_iter().map(|(path, value)| (path, Some(value.clone()))));
+    }
+    Ok(composite::encode_changes(format, &changes)?.to_vec())
 }
 
 /// Reads `[{"url":"/3","attributes":{"ver":"1.1"}}]`; values are link-format text as in the API,
@@ -61,13 +116,41 @@ fn links(json: &Json) -> Result<Vec<Link>, ConvertError> {
 mod tests {
     use super::*;
 
+    fn read(format: ContentFormat, path: &Path, bytes: &[u8]) -> Json {
+        let model = Registry::builtin().model(&[]);
+        decode(format, path, bytes, &Reading::strict(&model)).unwrap()
+    }
+
     #[test]
     fn links_go_both_ways() {
         let text = "</>;rt=\"oma.lwm2m\";ct=110,</1/0>,</3>;ver=1.1,</3/0>";
-        let json = decode(ContentFormat::LINK, &Path::ROOT, text.as_bytes()).unwrap();
+        let json = read(ContentFormat::LINK, &Path::ROOT, text.as_bytes());
         let back = encode(ContentFormat::LINK, &Path::ROOT, &json).unwrap();
-        let again = decode(ContentFormat::LINK, &Path::ROOT, &back).unwrap();
+        let again = read(ContentFormat::LINK, &Path::ROOT, &back);
         assert_eq!(json, again, "{}", String::from_utf8_lossy(&back));
         assert_eq!(json[2]["attributes"]["ver"], "1.1");
+    }
+
+    #[test]
+    fn every_format_goes_both_ways() {
+        let value = serde_json::json!({"type": "OPAQUE", "value": "0102"});
+        let path = Path::resource(5, 0, 0);
+        for format in ContentFormat::ALL {
+            if *format == ContentFormat::LINK || is_etch(*format) {
+                continue;
+            }
+            let bytes = encode(*format, &path, &value).unwrap();
+            assert_eq!(read(*format, &path, &bytes)["value"], "0102", "{format}");
+        }
+        for json in [
+            serde_json::json!(["/3/0/9", "/1"]),
+            serde_json::json!({"/16/0/0/1": null, "/3/0/13":
+                {"kind": "singleResource", "id": 13, "type": "TIME", "value": 1_367_491_215_000_i64}}),
+        ] {
+            for format in [ContentFormat::SENML_ETCH_JSON, ContentFormat::SENML_ETCH_CBOR] {
+                let bytes = encode(format, &Path::ROOT, &json).unwrap();
+                assert_eq!(read(format, &Path::ROOT, &bytes), json, "{format}");
+            }
+        }
     }
 }

@@ -61,3 +61,13 @@ fn bad_input_ends_with_status_2_and_one_line() {
         assert!(error.contains(word), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn quirks_are_noted_or_refused() {
+    let arguments = ["decode", "-f", "1542", "--path", "/3/0/9", "c10964"];
+    let output = crate::lwm2m(&arguments, b"");
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("forgiven: the content format"));
+    let strict = failure(&[&arguments[..], &["--strict"]].concat(), 2);
+    assert!(strict.contains("strict reading refuses"), "{strict}");
+}

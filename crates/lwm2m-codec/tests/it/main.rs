@@ -10,6 +10,7 @@ mod lwm2m_cbor;
 mod model;
 mod oma_json;
 mod quirks;
+mod registry;
 mod roundtrip;
 mod senml;
 mod single;
