@@ -8,3 +8,5 @@ mod observe;
 mod pair;
 mod random;
 mod requests;
+mod stream;
+mod streams;

@@ -291,9 +291,11 @@ fn without_a_free_message_id_requests_fail() {
         lone.receive(&message(Non, Code::CONTENT, request.id, request.token.as_bytes()));
     }
     lone.events();
-    let id = lone.endpoint.request(lone.now, PEER, get()).unwrap();
-    let reason = FailReason::TooManyMessages;
-    assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason }]);
+    for request in [get(), get().non_confirmable()] {
+        let id = lone.endpoint.request(lone.now, PEER, request).unwrap();
+        let reason = FailReason::TooManyMessages;
+        assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason }]);
+    }
     lone.pass(247 * SECOND);
     lone.ask(get());
 }
@@ -341,4 +343,52 @@ fn a_body_beside_long_options_goes_in_blocks() {
     let request = Request::put().query(&"q".repeat(200)).payload(vec![0; 1_000]);
     let (_, first) = lone.ask(request);
     assert_eq!(first.block_value(OptionNumber::BLOCK1), Some((0, true, 5)));
+}
+
+#[test]
+fn a_response_that_is_not_wanted_is_not_sent() {
+    // RFC 7967 section 2.1: 2 is for class 2, 8 for class 4, 16 for class 5.
+    for (wish, code, silent) in [
+        (2, Code::CHANGED, true),
+        (2, Code::NOT_FOUND, false),
+        (8, Code::NOT_FOUND, true),
+        (16, Code::NOT_IMPLEMENTED, true),
+        (24, Code::CHANGED, false),
+        (26, Code::CHANGED, true),
+        (0, Code::CHANGED, false),
+    ] {
+        let mut lone = Lone::new();
+        let put =
+            |kind, id| message(kind, Code::PUT, id, b"t").uint(OptionNumber::NO_RESPONSE, wish);
+        lone.receive(&put(Con, 1));
+        let expected = if silent { Code::EMPTY } else { code };
+        let sent = lone.answer(Response::new(code));
+        assert_eq!(sent.iter().map(|sent| sent.code).collect::<Vec<_>>(), [expected], "{wish}");
+        // The acknowledgement is repeated for a duplicate.
+        assert_eq!(lone.receive(&put(Con, 1)), sent);
+        lone.receive(&put(Non, 2));
+        assert_eq!(lone.answer(Response::new(code)).is_empty(), silent, "{wish}");
+        // After a separate acknowledgement nothing follows.
+        lone.receive(&put(Con, 3));
+        lone.pass(SECOND);
+        assert_eq!(lone.answer(Response::new(code)).is_empty(), silent, "{wish}");
+    }
+}
+
+#[test]
+fn steps_of_a_transfer_are_answered_although_no_response_is_wanted() {
+    let mut lone = Lone::new();
+    let block = |number, more| {
+        message(Con, Code::PUT, 1 + number as u16, b"t")
+            .block(OptionNumber::BLOCK1, number, more, 0)
+            .uint(OptionNumber::NO_RESPONSE, 26)
+            .payload(&[1; 16])
+    };
+    assert_eq!(lone.receive(&block(0, true))[0].code, Code::CONTINUE);
+    lone.receive(&block(1, false));
+    assert_eq!(lone.answer(Response::new(Code::CHANGED))[0].code, Code::EMPTY);
+    // An outcome that the endpoint decides is not told either.
+    assert_eq!(lone.receive(&block(7, false))[0].code, Code::EMPTY);
+    let request = Request::put().no_response(26);
+    assert_eq!(request.options.get(OptionNumber::NO_RESPONSE), Some(&[26][..]));
 }
