@@ -2,18 +2,28 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use lwm2m_fuzz::allocation::within;
 use lwm2m_tlv::{Error, Kind, Reader, Writer, value};
 
 /// An entry without where it stood.
 type Flat = (usize, Kind, u16, Vec<u8>);
 
 fuzz_target!(|payload: &[u8]| {
+    within(0, || walk(Reader::new(payload)));
     let Ok(entries) = flatten(payload) else { return };
     let written = rewrite(payload);
     assert!(written.len() <= payload.len());
     assert_eq!(flatten(&written), Ok(entries));
     assert_eq!(rewrite(&written), written);
 });
+
+/// Visits all entries without keeping any: that takes no memory.
+fn walk(reader: Reader<'_>) {
+    for entry in reader.flatten() {
+        read_as_every_type(entry.value);
+        walk(entry.children());
+    }
+}
 
 fn holds_entries(kind: Kind) -> bool {
     matches!(kind, Kind::ObjectInstance | Kind::MultipleResource)

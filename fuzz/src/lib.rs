@@ -11,6 +11,9 @@
 //! | 4 | so many milliseconds pass |
 //! | others | left to the application |
 
+pub mod allocation;
+pub mod payload;
+
 use lwm2m_coap::{MessageType, MessageView};
 use lwm2m_link::Engine;
 use lwm2m_time::Instant;
