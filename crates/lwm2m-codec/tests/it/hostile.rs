@@ -1,9 +1,9 @@
 //! Input that nobody means well with.
 
 use crate::model::{TestModel, hex};
-use lwm2m_codec::{decode, decode_create, decode_timed};
+use lwm2m_codec::{decode, decode_create, decode_timed, encode, supports};
 use lwm2m_core::model::NoModel;
-use lwm2m_core::{ContentFormat, Path};
+use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -98,4 +98,33 @@ fn time_is_linear_even_with_a_long_base_name() {
         r#"{"n":"1"},"#.repeat(50_000)
     );
     assert!(decode(ContentFormat::SENML_JSON, &path, long.as_bytes(), &NoModel).is_err());
+}
+
+/// The time of the fastest of some runs.
+fn fastest_of(mut run: impl FnMut()) -> f64 {
+    let mut time = || {
+        let begin = Instant::now();
+        run();
+        begin.elapsed().as_secs_f64()
+    };
+    (0..5).map(|_| time()).fold(f64::MAX, f64::min).max(1e-9)
+}
+
+#[test]
+fn every_tree_format_is_linear_to_ten_thousand_resources() {
+    let path = Path::instance(9, 0);
+    let node = |count: u16| {
+        let instance = ObjectInstance::default();
+        Node::ObjectInstance((0..count).fold(instance, |i, id| i.with(id, i64::from(id))))
+    };
+    let (small, large) = (node(1_000), node(10_000));
+    for format in ContentFormat::ALL.iter().filter(|format| supports(**format, &path)) {
+        let payload = |node| encode(*format, &path, node).unwrap();
+        let writing = fastest_of(|| drop(payload(&large))) / fastest_of(|| drop(payload(&small)));
+        let read = |payload: &[u8]| drop(decode(*format, &path, payload, &NoModel).unwrap());
+        let (short, long) = (payload(&small), payload(&large));
+        let reading = fastest_of(|| read(&long)) / fastest_of(|| read(&short));
+        // Ten times the work, and room for a noisy machine: quadratic would be a hundred times.
+        assert!(writing < 40.0 && reading < 40.0, "{format}: {writing} and {reading} times");
+    }
 }

@@ -168,8 +168,8 @@ impl<'a> Source<'a> for Reader<'a> {
 /// name, label and value.
 const USUAL_LENGTH: usize = 6;
 
-/// Reads all records of a pack. The records take up to a hundred times the bytes of the input;
-/// [`Reader`] gives them one by one.
+/// Reads all records of a pack. A record takes 240 bytes, however short it is in the input;
+/// [`Reader::read_into`] keeps one at a time.
 ///
 /// # Errors
 /// Input that is not a CBOR array of records with fields of the right types.

@@ -282,8 +282,8 @@ impl<'a> Source<'a> for Reader<'a> {
 /// How many bytes a record has at the least in packs as LwM2M sends them.
 const USUAL_LENGTH: usize = 24;
 
-/// Reads all records of a pack. The records take up to a hundred times the bytes of the input;
-/// [`Reader`] gives them one by one.
+/// Reads all records of a pack. A record takes 240 bytes, however short it is in the input;
+/// [`Reader::read_into`] keeps one at a time.
 ///
 /// # Errors
 /// Input that is not a JSON array of records with fields of the right types.
