@@ -26,12 +26,13 @@ impl Endpoint {
     /// # Errors
     /// When state about too many peers is held; close the stream then.
     pub fn connected(&mut self, now: Instant, peer: PeerId) -> Result<(), Error> {
-        self.remove_peer(peer);
         self.now = self.now.max(now);
+        self.forget(peer);
         if !self.transport.has_room_for(peer) {
             return Err(Error::TooManyPeers(peer));
         }
         self.transport.connections.open(peer);
+        self.settle_touched();
         Ok(())
     }
 
@@ -116,7 +117,7 @@ impl Endpoint {
         } else if !(code.is_response() && self.handle_answer(peer, frame)) && code != Code::EMPTY {
             self.transport.messaging.statistics.unexpected += 1;
         }
-        None
+        self.finished(peer)
     }
 
     fn handle_answer(&mut self, peer: PeerId, frame: &FrameView<'_>) -> bool {
@@ -132,7 +133,14 @@ impl Endpoint {
             }
             Signal::Close(reason) => return Some(reason),
         }
-        None
+        self.finished(peer)
+    }
+
+    /// Whether the peer has released the connection and nothing is pending any more.
+    pub(crate) fn finished(&self, peer: PeerId) -> Option<CloseReason> {
+        let finished =
+            self.transport.connections.is_released(peer) && !self.exchanges.is_busy(peer);
+        finished.then_some(CloseReason::Released)
     }
 
     fn abort(&mut self, peer: PeerId, reason: CloseReason) {

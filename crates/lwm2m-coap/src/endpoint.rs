@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{CloseReason, Event, FailReason, GoneReason, Transmit};
+use crate::event::{Event, FailReason, GoneReason, Transmit};
 use crate::exchange::{Exchanges, Incoming};
 use crate::message::{Code, MessageType, MessageView, OptionNumber, ParseError};
 use crate::messaging::{Content, Expired, Owner, Source};
@@ -189,8 +189,7 @@ impl Endpoint {
 
     /// Forgets all about a peer. Its pending requests end with [`FailReason::Cancelled`].
     pub fn remove_peer(&mut self, peer: PeerId) {
-        self.exchanges.remove_peer(self.now, &mut self.transport, peer, FailReason::Cancelled);
-        self.transport.remove_peer(peer);
+        self.forget(peer);
         self.settle(peer);
         self.settle_touched();
     }
@@ -325,10 +324,15 @@ impl Endpoint {
         }
     }
 
+    pub(crate) fn forget(&mut self, peer: PeerId) {
+        self.exchanges.remove_peer(self.now, &mut self.transport, peer, FailReason::Cancelled);
+        self.transport.remove_peer(peer);
+    }
+
     /// Tells the layers below when nothing about a peer is left.
     pub(crate) fn settle(&mut self, peer: PeerId) {
-        if self.transport.connections.is_released(peer) && !self.exchanges.is_busy(peer) {
-            self.close(peer, CloseReason::Released);
+        if let Some(reason) = self.finished(peer) {
+            self.close(peer, reason);
         }
         let idle = Event::PeerIdle { peer };
         if self.is_idle(peer) && self.exchanges.events.back() != Some(&idle) {

@@ -109,8 +109,12 @@ impl LoneStream {
     }
 
     pub(crate) fn sent(&mut self) -> Vec<Frame> {
+        frames(&self.sent_pieces().concat())
+    }
+
+    pub(crate) fn sent_pieces(&mut self) -> Vec<Vec<u8>> {
         let pieces = core::iter::from_fn(|| self.endpoint.poll_transmit());
-        frames(&pieces.flat_map(|transmit| transmit.payload.to_vec()).collect::<Vec<_>>())
+        pieces.map(|transmit| transmit.payload.to_vec()).collect()
     }
 
     pub(crate) fn events(&mut self) -> Vec<Event> {

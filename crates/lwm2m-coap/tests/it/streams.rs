@@ -196,6 +196,10 @@ fn release_ends_observations_and_an_idle_connection() {
         lone.events(),
         [Event::ObserverGone { observer, reason }, closed(CloseReason::Released)]
     );
+    // However the stream is cut, nothing counts behind a Release that ends it.
+    let mut lone = LoneStream::open(1_152);
+    assert_eq!(lone.receive(&[frame(Code::RELEASE, b""), get(b"t")]), []);
+    assert_eq!(lone.events(), [closed(CloseReason::Released)]);
 }
 
 #[test]
@@ -313,7 +317,17 @@ fn connections_are_peers_and_bounded_like_them() {
     lone.endpoint.remove_peer(PEER);
     assert_eq!(lone.sent(), []);
     assert!(lone.endpoint.is_idle(PEER));
+    let begun = lone.endpoint.connected(lone.now, PeerId(8));
+    assert_eq!(begun, Ok(()));
+    // A peer that was known by datagrams is another one from now on.
+    let mut lone = LoneStream::fresh(Config::default());
+    let id = lone.endpoint.request(lone.now, PeerId(8), Request::get()).unwrap();
+    lone.sent_pieces();
     lone.endpoint.connected(lone.now, PeerId(8)).unwrap();
+    let events: Vec<Event> = core::iter::from_fn(|| lone.endpoint.poll_event()).collect();
+    let reason = FailReason::Cancelled;
+    assert_eq!(events, [Event::Failed { id, peer: PeerId(8), reason }]);
+    assert_eq!(lone.sent()[0].code, Code::CSM);
 }
 
 // proves: TCP-08
