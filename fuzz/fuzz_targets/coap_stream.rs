@@ -148,8 +148,8 @@ fn framed(bytes: &[u8]) -> Vec<u8> {
     let token = usize::from(first % 9);
     let Some(length) = rest.len().checked_sub(1 + token) else { return vec![0, 0] };
     let head = match length {
-        0..13 => vec![(length as u8) << 4 | first % 9],
-        _ => vec![0xD0 | first % 9, (length - 13) as u8],
+        0..13 => vec![((length as u8) << 4) | (first % 9)],
+        _ => vec![0xD0 | (first % 9), (length - 13) as u8],
     };
     [&head, rest].concat()
 }
