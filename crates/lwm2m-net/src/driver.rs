@@ -6,6 +6,7 @@
 use crate::clock::Clock;
 use lwm2m_link::{Engine, Transmit};
 use lwm2m_time::Instant;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 const QUEUE: usize = 256;
 /// Datagrams taken from the socket before the engine's output is looked at.
 const BATCH: usize = 64;
+/// The receive buffer that is asked for, in bytes.
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// The largest UDP payload; longer ones do not exist.
 const DATAGRAM: usize = 65_536;
 
@@ -47,7 +50,7 @@ impl<E: Engine + Send + 'static> Handle<E> {
     /// # Errors
     /// The socket cannot be bound, for example because the port is in use.
     pub async fn bind(address: SocketAddr, engine: E) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address).await?;
+        let socket = bind_udp(address)?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let local = socket.local_addr()?;
         let clock = Clock::start();
@@ -83,6 +86,18 @@ impl<E: Engine + Send + 'static> Handle<E> {
         self.commands.send(command).await.map_err(|_| Closed)?;
         answer.await.map_err(|_| Closed)
     }
+}
+
+/// A socket with room for a burst: what does not fit is lost, and its sender waits seconds before it
+/// sends again. The kernel gives what it allows.
+fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+        tracing::debug!(%error, "the receive buffer keeps its size");
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
 }
 
 struct Driver<E: Engine> {
