@@ -184,7 +184,7 @@ impl Connections {
         Ok(())
     }
 
-    /// Sends a signal, which is never too long.
+    /// Sends a signal; without a text it has a few bytes only.
     fn push(&mut self, peer: PeerId, code: Code, token: Token, options: &Options, text: &[u8]) {
         self.scratch.clear();
         write_frame(&mut self.scratch, code, token, options, text);
@@ -213,7 +213,10 @@ impl Connections {
             options.push_uint(signal::BAD_CSM_OPTION, number.0.into());
         }
         let text = alloc::format!("{reason}");
-        self.push(peer, Code::ABORT, Token::EMPTY, &options, text.as_bytes());
+        let length = OVERHEAD + options.as_encoded().len() + text.len();
+        let fits = self.capacity(peer).is_some_and(|(max, _)| length <= max);
+        let text = if fits { text.as_bytes() } else { b"" };
+        self.push(peer, Code::ABORT, Token::EMPTY, &options, text);
         reason
     }
 

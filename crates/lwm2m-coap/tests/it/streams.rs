@@ -103,6 +103,22 @@ fn no_message_is_longer_than_the_peer_takes() {
 }
 
 #[test]
+fn every_limit_is_kept() {
+    for limit in (96..1_400).step_by(7).chain(1_015..1_060) {
+        let mut lone = LoneStream::open(limit);
+        let (_, request) = lone.ask(Request::put().payload(body(1_000)));
+        lone.receive(&[get(b"8 bytes!")]);
+        let (exchange, _) = lone.asked();
+        let response = lone.respond(exchange, content(body(1_000)).content_format(60));
+        for sent in [&request, &response[0]] {
+            assert!(sent.length as u64 <= limit, "{limit}: {sent:?}");
+        }
+        // Nor is less sent than could be: either all, or the largest block.
+        assert!(request.payload.len() == 1_000 || request.length as u64 * 2 + 128 > limit);
+    }
+}
+
+#[test]
 fn what_does_not_fit_any_more_fails() {
     let mut lone = LoneStream::open(1_152);
     let (id, request) = lone.ask(Request::put().payload(body(2_000)));
@@ -113,6 +129,8 @@ fn what_does_not_fit_any_more_fails() {
     lone.receive(&[csm(10)]);
     let long = Request::get().query("longer-than-that");
     assert_eq!(lone.endpoint.request(lone.now, PEER, long), Err(Error::OptionsTooLong));
+    let abort = lone.receive(&[frame(Code::CSM, b"").option(9, b"")]);
+    assert_eq!((abort[0].code, abort[0].length), (Code::ABORT, 4));
 }
 
 // proves: TCP-04
