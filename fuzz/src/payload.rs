@@ -28,7 +28,11 @@ pub fn check(format: ContentFormat, input: &[u8]) {
         return;
     };
     // As text, since a NaN is not equal to itself.
-    let expected = format!("{:?}", Ok::<_, ()>(&node));
+    let mut expected = format!("{:?}", Ok::<_, ()>(&node));
+    if format == ContentFormat::LWM2M_CBOR && place >= 128 {
+        // Times are written without a tag, as in OMA's samples: only a model tells them again.
+        expected = expected.replace("Time(", "Integer(");
+    }
     assert_eq!(strictly.is_ok(), lenient.forgiven().count() == 0, "{strictly:?} {lenient:?}");
     assert!(supports(format.canonical(), &path), "{format} at {path}");
     let encoded = encode(format, &path, &node).expect("what was decoded");
