@@ -128,7 +128,19 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    #[inline]
     fn container(&mut self, major: u8, expected: &'static str) -> Result<Option<u64>, Error> {
+        // Most containers are so small that one byte is their head.
+        if let Some((first, rest)) = self.rest.split_first()
+            && let count @ 0..0x18 = first.wrapping_sub(major << 5)
+        {
+            self.rest = rest;
+            return Ok(Some(count.into()));
+        }
+        self.large_container(major, expected)
+    }
+
+    fn large_container(&mut self, major: u8, expected: &'static str) -> Result<Option<u64>, Error> {
         let head = self.head(expected, |head| head.major == major)?;
         Ok((head.info != INDEFINITE).then_some(head.argument))
     }
@@ -177,10 +189,21 @@ impl<'a> Decoder<'a> {
     /// An integer that fits `i64`, if one comes next.
     #[inline]
     pub(super) fn plain_integer(&mut self) -> Option<i64> {
-        if let Some(small) = self.small() {
-            return Some(small.into());
-        }
-        let (rest, head) = head(self.rest).ok()?;
+        let (rest, head) = match *self.rest {
+            [small @ 0..0x18, ref rest @ ..] => {
+                self.rest = rest;
+                return Some(small.into());
+            }
+            [0x18, byte, ref rest @ ..] => {
+                self.rest = rest;
+                return Some(byte.into());
+            }
+            [0x19, high, low, ref rest @ ..] => {
+                self.rest = rest;
+                return Some(u16::from_be_bytes([high, low]).into());
+            }
+            _ => head(self.rest).ok()?,
+        };
         if head.major > NEGATIVE || head.info == INDEFINITE {
             return None;
         }

@@ -46,10 +46,16 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
         *record = Record::default();
-        let more = self.advance().and_then(|more| match more {
-            true => self.record(record).map(|()| true),
-            false => Ok(false),
-        });
+        self.fill(record)
+    }
+
+    /// [`Reader::read_into`] for a record that has no fields.
+    #[inline]
+    fn fill(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
+        let more = match self.advance() {
+            Ok(true) => self.record(record).map(|()| true),
+            other => other,
+        };
         if more.is_err() {
             self.state = State::End;
         }
@@ -116,7 +122,7 @@ impl<'a> Iterator for Reader<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let mut record = Record::default();
-        match self.read_into(&mut record) {
+        match self.fill(&mut record) {
             Ok(true) => Some(Ok(record)),
             Ok(false) => None,
             Err(error) => Some(Err(error)),
@@ -184,7 +190,7 @@ pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
     let mut more = true;
     while more {
         records.push(Record::default());
-        more = records.last_mut().map_or(Ok(false), |record| reader.read_into(record))?;
+        more = records.last_mut().map_or(Ok(false), |record| reader.fill(record))?;
     }
     records.pop();
     Ok(records)

@@ -234,7 +234,7 @@ impl<'a> Iterator for Reader<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let mut record = Record::default();
-        match self.read_into(&mut record) {
+        match self.read_fields(&mut record, Field::from_name) {
             Ok(true) => Some(Ok(record)),
             Ok(false) => None,
             Err(error) => Some(Err(error)),
@@ -294,7 +294,9 @@ pub fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
     let mut more = true;
     while more {
         records.push(Record::default());
-        more = records.last_mut().map_or(Ok(false), |record| reader.read_into(record))?;
+        more = records
+            .last_mut()
+            .map_or(Ok(false), |record| reader.read_fields(record, Field::from_name))?;
     }
     records.pop();
     Ok(records)
