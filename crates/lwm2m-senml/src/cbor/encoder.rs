@@ -82,6 +82,22 @@ impl Encoder {
         self.output.extend_from_slice(text.as_bytes());
     }
 
+    /// An integer from -24 to 23 as key, and a text.
+    #[inline]
+    pub(super) fn labelled_text(&mut self, label: i8, text: &str) {
+        match (label, u8::try_from(text.len())) {
+            // Both heads are one byte each.
+            (0..=23, Ok(length @ 0..=23)) => {
+                self.output.extend_from_slice(&[label.cast_unsigned(), 0x60 | length]);
+                self.output.extend_from_slice(text.as_bytes());
+            }
+            _ => {
+                self.integer(label.into());
+                self.text(text);
+            }
+        }
+    }
+
     /// A float, in 4 bytes if they hold it exactly, else in 8. The 2 bytes of half precision are
     /// not written, since small devices do not read them.
     #[expect(clippy::cast_possible_truncation, reason = "tried, and undone if it loses anything")]

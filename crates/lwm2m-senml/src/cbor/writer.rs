@@ -44,7 +44,20 @@ impl Writer {
     /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
-        self.encoder.map(count(record));
+        let rare = rare(record);
+        let usual = usize::from(record.base_name.is_some())
+            + usize::from(record.name.is_some())
+            + usize::from(record.value.is_some());
+        self.encoder.map(rare + usual);
+        if rare > 0 {
+            return self.all_fields(record);
+        }
+        self.text(Field::BaseName, record.base_name.as_deref());
+        self.text(Field::Name, record.name.as_deref());
+        record.value.as_ref().map_or(Ok(()), |value| self.value(value))
+    }
+
+    fn all_fields(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.number(Field::BaseVersion, record.base_version.map(Number::Unsigned))?;
         self.text(Field::BaseName, record.base_name.as_deref());
         self.number(Field::BaseTime, record.base_time.map(whole))?;
@@ -71,9 +84,13 @@ impl Writer {
 
     #[inline]
     fn text(&mut self, field: Field, text: Option<&str>) {
-        if let Some(text) = text {
-            self.key(field);
-            self.encoder.text(text);
+        match (text, field.label()) {
+            (Some(text), Some(label)) => self.encoder.labelled_text(label, text),
+            (Some(text), None) => {
+                self.key(field);
+                self.encoder.text(text);
+            }
+            (None, _) => {}
         }
     }
 
@@ -105,18 +122,15 @@ impl Writer {
     }
 }
 
-/// The number of fields.
+/// The number of fields besides names and value.
 #[inline]
-fn count(record: &Record<'_>) -> usize {
+fn rare(record: &Record<'_>) -> usize {
     usize::from(record.base_version.is_some())
-        + usize::from(record.base_name.is_some())
         + usize::from(record.base_time.is_some())
         + usize::from(record.base_unit.is_some())
         + usize::from(record.base_value.is_some())
         + usize::from(record.base_sum.is_some())
-        + usize::from(record.name.is_some())
         + usize::from(record.unit.is_some())
-        + usize::from(record.value.is_some())
         + usize::from(record.sum.is_some())
         + usize::from(record.time.is_some())
         + usize::from(record.update_time.is_some())
