@@ -12,6 +12,9 @@ use bytes::Bytes;
 
 /// How often a body whose representation changes while it is fetched is begun anew.
 const MAX_RESTARTS: u8 = 3;
+/// A peer that answers in ever so small blocks costs a request for each; 1 MiB in blocks of 256
+/// bytes is as far as its patience is repaid.
+const MAX_BLOCKS: u32 = 4096;
 
 /// How far the bodies of a request and of its answer have got.
 #[derive(Clone, Debug)]
@@ -102,6 +105,10 @@ impl Transfer {
 
 /// Takes in an answer that is whole or has the first block of a body.
 pub(super) fn first_answer(response: Response, limits: &Limits) -> Step {
+    // Nothing is left to continue with.
+    if response.code == Code::CONTINUE {
+        return Step::Failed(FailReason::Protocol(ProtocolFault::Block));
+    }
     let Some(block) = block(&response.options, OptionNumber::BLOCK2, limits) else {
         return Step::Complete(without_blocks(response));
     };
@@ -242,6 +249,9 @@ impl Download {
         }
         self.body.extend_from_slice(payload);
         if block.more {
+            if block.number >= MAX_BLOCKS {
+                return Step::Failed(FailReason::TooLarge);
+            }
             self.size = self.size.min(block.size);
             return Step::Continue(Transfer::Download(self));
         }

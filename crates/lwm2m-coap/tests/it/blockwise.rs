@@ -418,6 +418,32 @@ fn an_answer_over_the_limit_is_given_up() {
 }
 
 #[test]
+fn an_answer_in_ever_so_many_blocks_is_given_up() {
+    let mut lone = Lone::new();
+    let (_, mut request) = lone.ask(Request::get());
+    let mut fetched = 0;
+    loop {
+        let piece = answer_to(&request, Code::CONTENT).block(BLOCK2, fetched, true, 0);
+        match lone.receive(&piece.payload(&[0; 16])).pop() {
+            Some(next) => request = next,
+            None => break,
+        }
+        fetched += 1;
+    }
+    assert_eq!(fetched, 4096);
+    assert!(matches!(&lone.events()[..], [Event::Failed { reason: FailReason::TooLarge, .. }]));
+}
+
+#[test]
+fn a_continue_without_more_to_send_is_no_answer() {
+    let mut lone = Lone::new();
+    let (_, request) = lone.ask(Request::get());
+    lone.receive(&answer_to(&request, Code::CONTINUE));
+    let events = lone.events();
+    assert!(matches!(&events[..], [Event::Failed { reason: FailReason::Protocol(_), .. }]));
+}
+
+#[test]
 fn answers_that_are_being_fetched_share_their_memory() {
     let mut lone = Lone::with(Config { max_assembly_total: 40, ..Config::default() });
     let requests = [1, 2, 3].map(|peer| {
