@@ -7,11 +7,11 @@ use crate::json::node::NodeError;
 use crate::json::value::ValueError;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use lwm2m_coap::Error as CoapError;
+use lwm2m_coap::{Error as CoapError, FailReason};
 use lwm2m_core::attributes::AttributeError;
 use lwm2m_core::path::PathError;
 use lwm2m_net::{Closed, RequestError};
@@ -19,6 +19,10 @@ use lwm2m_server::{Invalid, OperationError, SendError};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
+
+/// When to come back to a device that is busy, in seconds: message IDs and places for requests
+/// become free one after the other.
+const BUSY_FOR: HeaderValue = HeaderValue::from_static("10");
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,8 @@ pub(crate) enum ApiError {
     UnknownRoute,
     #[error("this address does not know the method; the header Allow lists those that it knows")]
     Method(Option<&'static str>),
+    #[error("the address cannot be read; write segments as percent-encoded UTF-8")]
+    Address,
     #[error(transparent)]
     Path(#[from] PathError),
     #[error("{operation} needs the path of {needed}")]
@@ -60,7 +66,10 @@ pub(crate) enum ApiError {
          that are no browsers, may use the API"
     )]
     ForeignOrigin,
-    #[error("this server does not answer to that host name; its configuration names those it does")]
+    #[error(
+        "this server does not answer to the host name in the header Host; use its IP address, or \
+         start it with --http-host NAME to allow the name"
+    )]
     ForeignHost,
     #[error("all {0} event streams are in use; close one, or raise the limit")]
     TooManySubscribers(usize),
@@ -163,7 +172,7 @@ impl ApiError {
             Self::UnknownEndpoint(_) => Kind::UnknownEndpoint,
             Self::UnknownRoute => Kind::UnknownRoute,
             Self::Method(_) => Kind::MethodNotAllowed,
-            Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,
+            Self::Address | Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,
             Self::Parameter { .. } | Self::Query | Self::Attribute(..) | Self::NoAttribute => {
                 Kind::InvalidParameter
             }
@@ -188,7 +197,10 @@ const fn request_kind(error: &RequestError) -> Kind {
         RequestError::Send(
             SendError::Coap(CoapError::TooManyPending(_) | CoapError::TooManyPeers(_))
             | SendError::TooManyObservations,
-        ) => Kind::Busy,
+        )
+        | RequestError::Operation(OperationError::Protocol(FailReason::TooManyMessages)) => {
+            Kind::Busy
+        }
         RequestError::Send(_) => Kind::NotSent,
         RequestError::Elapsed(_) | RequestError::Operation(OperationError::Timeout) => {
             Kind::NoAnswer
@@ -203,8 +215,11 @@ const fn request_kind(error: &RequestError) -> Kind {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, ..) = self.kind().parts();
-        let mut response = status.into_response();
+        let kind = self.kind();
+        let mut response = kind.parts().0.into_response();
+        if kind == Kind::Busy {
+            response.headers_mut().insert(RETRY_AFTER, BUSY_FOR);
+        }
         if let Self::Method(Some(allowed)) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         }
@@ -253,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_went_wrong_with_an_operation_decides_the_status() {
-        use OperationError::{Cancelled, Deregistered, Reset, Timeout};
+        use OperationError::{Cancelled, Deregistered, Protocol, Reset, Timeout};
         let busy = SendError::Coap(CoapError::TooManyPending(PeerId(1)));
         let table = [
             (SendError::UnknownEndpoint.into(), 404, "unknown-endpoint"),
@@ -262,6 +277,8 @@ mod tests {
             (SendError::Coap(CoapError::BodyTooLarge).into(), 400, "not-sent"),
             (busy.into(), 503, "busy"),
             (SendError::TooManyObservations.into(), 503, "busy"),
+            (Protocol(FailReason::TooManyMessages).into(), 503, "busy"),
+            (Protocol(FailReason::TooLarge).into(), 500, "bad-answer"),
             (Timeout.into(), 504, "no-answer"),
             (RequestError::Elapsed(Duration::from_secs(1)), 504, "no-answer"),
             (Reset.into(), 500, "bad-answer"),
@@ -273,7 +290,9 @@ mod tests {
             let error = ApiError::request("peer", error);
             let (found, kind, _) = error.kind().parts();
             assert_eq!((found.as_u16(), kind), (status, name), "{error}");
-            assert_eq!(error.into_response().status(), found);
+            let response = error.into_response();
+            assert_eq!(response.status(), found);
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), name == "busy", "{name}");
         }
     }
 

@@ -30,8 +30,8 @@
 //! authenticates in front. Browsers are kept from being misused for requests that other web pages
 //! start: CORS is closed, and requests whose `Sec-Fetch-Site` or `Origin` names another origin get
 //! 403, whatever their content type; browsers send `Origin` with all that can change something.
-//! [`ApiConfig::hosts`] closes the way around that by foreign names for this server's address (DNS
-//! rebinding).
+//! Against foreign names for this server's address (DNS rebinding), `Host` must be an IP address,
+//! `localhost` or one of [`ApiConfig::hosts`], or the answer is 403 as well.
 //!
 //! ```no_run
 //! # async fn run() -> std::io::Result<()> {
@@ -48,7 +48,9 @@ pub mod json;
 mod origin;
 mod query;
 mod routes;
+mod serve;
 mod state;
 
-pub use routes::{router, serve};
+pub use routes::router;
+pub use serve::serve;
 pub use state::{ApiConfig, ApiState};

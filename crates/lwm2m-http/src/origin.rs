@@ -12,8 +12,10 @@
 //! device send; but where a browser reaches this server by plain HTTP and not on the loopback
 //! interface, it marks an image or a link with neither header, so such a read goes through,
 //! without its answer being readable. Programs that are no browsers send neither header and pass.
-//! Against names that an attacker points at this server's address (DNS rebinding), set
-//! [`ApiConfig::hosts`](crate::ApiConfig::hosts).
+//!
+//! A name that an attacker points at this server's address (DNS rebinding) makes a foreign page
+//! look like one of this server. So `Host` must be an IP address or `localhost`, which no attacker
+//! can point anywhere, or one of [`ApiConfig::hosts`](crate::ApiConfig::hosts).
 
 use crate::error::ApiError;
 use crate::state::ApiState;
@@ -22,6 +24,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -37,7 +40,7 @@ fn check(headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
     // A header that is no text matches nothing.
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(HOST).unwrap_or_default();
-    if !hosts.is_empty() && !hosts.iter().any(|known| known.eq_ignore_ascii_case(name_of(host))) {
+    if !is_ours(name_of(host), hosts) {
         return Err(ApiError::ForeignHost);
     }
     let same = match (text(SEC_FETCH_SITE), text(ORIGIN)) {
@@ -48,6 +51,17 @@ fn check(headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
         (None, None) => true,
     };
     if same { Ok(()) } else { Err(ApiError::ForeignOrigin) }
+}
+
+/// Whether a host is one that no attacker's name server can have pointed here.
+fn is_ours(host: &str, hosts: &[String]) -> bool {
+    let address = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<Ipv4Addr>().is_ok(),
+    };
+    address
+        || host.eq_ignore_ascii_case("localhost")
+        || hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
 }
 
 /// The host without the port.
@@ -73,33 +87,66 @@ mod tests {
 
     #[test]
     fn programs_and_our_own_page_pass() {
-        assert!(allowed(&[("host", "lwm2m:8080")], &[]));
-        assert!(allowed(&[("host", "lwm2m:8080"), ("origin", "http://LWM2M:8080")], &[]));
-        assert!(allowed(&[("host", "lwm2m"), ("sec-fetch-site", "same-origin")], &[]));
-        assert!(allowed(&[("host", "lwm2m"), ("sec-fetch-site", "none")], &[]));
+        assert!(allowed(&[("host", "lwm2m:8080")], &["lwm2m", "inner"]));
+        assert!(allowed(
+            &[("host", "lwm2m:8080"), ("origin", "http://LWM2M:8080")],
+            &["lwm2m", "inner"]
+        ));
+        assert!(allowed(
+            &[("host", "lwm2m"), ("sec-fetch-site", "same-origin")],
+            &["lwm2m", "inner"]
+        ));
+        assert!(allowed(&[("host", "lwm2m"), ("sec-fetch-site", "none")], &["lwm2m", "inner"]));
         // Behind a proxy that changes Host, the browser's own word counts.
         let proxied = [("host", "inner"), ("sec-fetch-site", "same-origin")];
-        assert!(allowed(&[proxied[0], proxied[1], ("origin", "https://outer")], &[]));
+        assert!(allowed(
+            &[proxied[0], proxied[1], ("origin", "https://outer")],
+            &["lwm2m", "inner"]
+        ));
     }
 
     #[test]
     fn foreign_pages_do_not() {
-        assert!(!allowed(&[("host", "lwm2m"), ("origin", "http://evil.example")], &[]));
-        assert!(!allowed(&[("host", "lwm2m:8080"), ("origin", "http://lwm2m:9090")], &[]));
-        assert!(!allowed(&[("host", "lwm2m"), ("origin", "null")], &[]));
+        assert!(!allowed(
+            &[("host", "lwm2m"), ("origin", "http://evil.example")],
+            &["lwm2m", "inner"]
+        ));
+        assert!(!allowed(
+            &[("host", "lwm2m:8080"), ("origin", "http://lwm2m:9090")],
+            &["lwm2m", "inner"]
+        ));
+        assert!(!allowed(&[("host", "lwm2m"), ("origin", "null")], &["lwm2m", "inner"]));
         for site in ["cross-site", "same-site", "x"] {
             let headers = [("host", "lwm2m"), ("sec-fetch-site", site)];
-            assert!(!allowed(&[headers[0], headers[1], ("origin", "http://lwm2m")], &[]));
+            assert!(!allowed(
+                &[headers[0], headers[1], ("origin", "http://lwm2m")],
+                &["lwm2m", "inner"]
+            ));
         }
     }
 
     #[test]
-    fn only_the_configured_hosts_are_answered_to() {
-        let hosts = ["lwm2m.example", "[::1]"];
-        assert!(allowed(&[("host", "LwM2M.example:8080")], &hosts));
-        assert!(allowed(&[("host", "[::1]:8080")], &hosts));
-        assert!(allowed(&[("host", "[::1]")], &hosts));
-        assert!(!allowed(&[("host", "rebound.example:8080")], &hosts));
-        assert!(!allowed(&[], &hosts));
+    fn addresses_localhost_and_the_configured_names_are_answered_to() {
+        for host in ["127.0.0.1", "192.0.2.7:8080", "[::1]", "[2001:db8::7]:8080", "LocalHost:1"] {
+            assert!(allowed(&[("host", host)], &[]), "{host}");
+        }
+        assert!(allowed(&[("host", "LwM2M.example:8080")], &["lwm2m.example"]));
+        let foreign = ["evil.com", "lwm2m.example.evil.com", "127.0.0.1.evil.com", "[evil.com]"];
+        for host in foreign.into_iter().chain(["localhost.evil.com:1", "::1", "[::1", ""]) {
+            assert!(!allowed(&[("host", host)], &["lwm2m.example"]), "{host}");
+        }
+        assert!(!allowed(&[], &[]));
+    }
+
+    #[test]
+    fn a_rebound_name_does_not_pass_as_our_own_page() {
+        let rebound = [
+            ("host", "evil.com:18081"),
+            ("origin", "http://evil.com:18081"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        assert!(!allowed(&rebound, &[]));
+        assert!(!allowed(&rebound, &["lwm2m.example"]));
+        assert!(allowed(&rebound, &["evil.com"]));
     }
 }

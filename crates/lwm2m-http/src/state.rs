@@ -21,8 +21,8 @@ pub struct ApiConfig {
     pub max_timeout: Duration,
     /// How many event streams may be open at a time; 256.
     pub max_subscribers: usize,
-    /// The host names, without ports, that the server answers to; none means any. Name them where
-    /// browsers use the page, so that a foreign name that resolves to this server is refused.
+    /// The host names, without ports, that the server answers to besides IP addresses and
+    /// `localhost`; none. Others get 403, because anybody can make a name resolve to this server.
     pub hosts: Vec<String>,
 }
 

@@ -5,7 +5,7 @@
 pub mod settings;
 
 use lwm2m_daemon::{Failure, signal::End};
-use lwm2m_http::ApiState;
+use lwm2m_http::{ApiConfig, ApiState};
 use lwm2m_net::ServerHandle;
 use lwm2m_server::{Config, Event, Server};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +18,7 @@ pub use settings::Settings;
 
 const COAP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5683);
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const MAX_REGISTRATIONS: usize = 100_000;
 
 /// A running server.
 #[derive(Debug)]
@@ -35,28 +36,35 @@ pub struct Running {
 /// # Errors
 /// An address cannot be listened on, or the operating system has no randomness.
 pub async fn start(settings: &Settings) -> Result<Running, Failure> {
-    let mut config = Config::default();
-    if let Some(max) = settings.max_registrations {
-        config.max_registrations = max;
-    }
     let coap = settings.coap.unwrap_or(COAP);
     let http = settings.http.unwrap_or(HTTP);
     // HTTP first: where that fails, no device has been answered yet.
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let server = lwm2m_net::bind_server(coap, Server::new(config, seed)).await;
+    let server = lwm2m_net::bind_server(coap, Server::new(engine(settings), seed)).await;
     let server = server.map_err(|error| Failure::listen("CoAP", coap, &error))?;
     tokio::spawn(log_events(server.subscribe()));
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
-    let routes = lwm2m_http::router(ApiState::new(server.clone()));
+    let routes = lwm2m_http::router(ApiState::with_config(server.clone(), api(settings)));
     let end = async {
         // A dropped sender means the end as well.
         let _ = stopped.await;
     };
     let api = tokio::spawn(lwm2m_http::serve(listener, routes, end));
     Ok(Running { server, http, stop, api })
+}
+
+fn engine(settings: &Settings) -> Config {
+    let max_registrations = settings.max_registrations.unwrap_or(MAX_REGISTRATIONS);
+    Config { max_registrations, ..Config::default() }
+}
+
+fn api(settings: &Settings) -> ApiConfig {
+    let mut config = ApiConfig::default();
+    config.hosts.clone_from(&settings.http_host);
+    config
 }
 
 impl Running {
@@ -120,5 +128,23 @@ fn log_event(event: &Event) {
             tracing::warn!(endpoint = %it.endpoint, %path, %error, "notification not understood");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_those_of_the_help() {
+        assert_eq!(engine(&Settings::default()).max_registrations, 100_000);
+        let settings = Settings { max_registrations: Some(7), ..Settings::default() };
+        assert_eq!(engine(&settings).max_registrations, 7);
+    }
+
+    #[test]
+    fn host_names_reach_the_api() {
+        let settings = Settings { http_host: vec!["a.example".to_owned()], ..Settings::default() };
+        assert_eq!(api(&settings).hosts, ["a.example"]);
     }
 }

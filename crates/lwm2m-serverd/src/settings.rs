@@ -18,6 +18,14 @@ pub struct Settings {
     /// The API has no access control of its own: whoever reaches it controls the devices.
     #[arg(long, env = "LWM2M_HTTP", value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
+    /// Host name that the HTTP API answers to besides IP addresses and localhost; repeatable
+    ///
+    /// Without the port. Requests for other names get 403: anybody can make a name resolve to this
+    /// server and so turn a foreign web page into one of its own. Commas separate names in the
+    /// environment variable.
+    #[arg(long, env = "LWM2M_HTTP_HOST", value_name = "NAME", value_delimiter = ',')]
+    #[serde(default)]
+    pub http_host: Vec<String>,
     /// Most devices that may be registered at a time [default: 100000]
     #[arg(long, env = "LWM2M_MAX_REGISTRATIONS", value_name = "NUMBER")]
     pub max_registrations: Option<usize>,
@@ -33,6 +41,7 @@ impl Settings {
         Self {
             coap: self.coap.or(others.coap),
             http: self.http.or(others.http),
+            http_host: if self.http_host.is_empty() { others.http_host } else { self.http_host },
             max_registrations: self.max_registrations.or(others.max_registrations),
             log: self.log.or(others.log),
         }
@@ -51,6 +60,21 @@ mod tests {
         assert_eq!(both.http, "127.0.0.1:1".parse().ok());
         assert_eq!(both.log, Some(LogLevel::Warn));
         assert_eq!(both.coap, None);
+    }
+
+    #[test]
+    fn host_names_can_be_repeated() {
+        #[derive(clap::Parser)]
+        struct Flags {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let flags = ["serverd", "--http-host", "a.example", "--http-host", "b.example"];
+        let flags = <Flags as clap::Parser>::parse_from(flags).settings;
+        assert_eq!(flags.http_host, ["a.example", "b.example"]);
+        let file: Settings = toml::from_str("http_host = [\"c.example\"]").unwrap();
+        assert_eq!(Settings::default().or(file.clone()).http_host, ["c.example"]);
+        assert_eq!(flags.clone().or(file).http_host, flags.http_host);
     }
 
     #[test]

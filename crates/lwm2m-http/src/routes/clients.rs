@@ -1,10 +1,11 @@
 //! `/api/clients`: the registrations; `/api/server/endpoint`: where the server listens.
 
+use super::target::Endpoint;
 use crate::error::ApiError;
 use crate::json::registration::RegistrationJson;
 use crate::state::ApiState;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -19,7 +20,7 @@ pub(crate) async fn list(State(state): State<ApiState>) -> Result<Response, ApiE
 /// One registration.
 pub(crate) async fn one(
     State(state): State<ApiState>,
-    Path(endpoint): Path<String>,
+    Endpoint(endpoint): Endpoint,
 ) -> Result<Response, ApiError> {
     let registration = state.server().registration(&endpoint).await?;
     let registration = registration.ok_or(ApiError::UnknownEndpoint(endpoint))?;

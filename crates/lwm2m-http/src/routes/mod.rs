@@ -2,7 +2,7 @@
 
 mod body;
 mod clients;
-mod events;
+pub(crate) mod events;
 mod objectspecs;
 mod observe;
 mod operations;
@@ -11,15 +11,11 @@ mod target;
 
 use crate::state::ApiState;
 use crate::{error, origin};
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use axum::{Extension, Router};
 use error::ApiError;
-use std::io;
-use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 /// The API and the page; see the table in the documentation of this crate.
 pub fn router(state: ApiState) -> Router {
@@ -64,37 +60,4 @@ async fn method_not_allowed() -> ApiError {
 
 async fn unknown_route() -> ApiError {
     ApiError::UnknownRoute
-}
-
-/// How long requests that are being answered may go on after the end was asked for.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Serves `router` on `listener` until `shutdown` ends. Event streams then end at once, and other
-/// requests have five seconds left.
-///
-/// # Errors
-/// The listener failed.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let (close, closing) = watch::channel(false);
-    let mut closed = closing.clone();
-    let router = router.layer(Extension(events::Closing(closing)));
-    let signal = async move {
-        shutdown.await;
-        // No stream listening is no error.
-        let _ = close.send(true);
-    };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(signal).into_future();
-    let out_of_patience = async {
-        // An error means that the sender is gone: the signal has been given.
-        let _ = closed.wait_for(|closing| *closing).await;
-        tokio::time::sleep(PATIENCE).await;
-    };
-    tokio::select! {
-        served = serving => served,
-        () = out_of_patience => Ok(()),
-    }
 }

@@ -1,17 +1,18 @@
 //! `/api/objectspecs/{ep}`: the definitions of the objects that a device has.
 
+use super::target::Endpoint;
 use crate::error::ApiError;
 use crate::json::objectspec::ObjectSpecJson;
 use crate::state::ApiState;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
 /// The definitions of the objects that the device registered, in the versions it registered,
 /// ordered by id; those that are unknown here are left out.
 pub(crate) async fn list(
     State(state): State<ApiState>,
-    Path(endpoint): Path<String>,
+    Endpoint(endpoint): Endpoint,
 ) -> Result<Response, ApiError> {
     let known = state.known(&endpoint).await?;
     let model = known.model();

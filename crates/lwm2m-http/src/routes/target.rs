@@ -15,6 +15,19 @@ pub(crate) enum Aspect {
     Observe,
 }
 
+/// The endpoint name in addresses that have nothing else to tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Endpoint(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Endpoint {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let segment = Segments::<String>::from_request_parts(parts, state).await;
+        segment.map(|Segments(endpoint)| Self(endpoint)).map_err(|_| ApiError::Address)
+    }
+}
+
 /// A path on a device, and an aspect of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Target {
@@ -28,7 +41,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let segments = Segments::<(String, String)>::from_request_parts(parts, state).await;
-        let Ok(Segments((endpoint, tail))) = segments else { return Err(ApiError::UnknownRoute) };
+        let Ok(Segments((endpoint, tail))) = segments else { return Err(ApiError::Address) };
         let (path, aspect) = split(&tail)?;
         Ok(Self { endpoint, path, aspect })
     }

@@ -26,6 +26,9 @@ const TABLE: &[Row] = &[
     ("GET", "/api/clients/peer/3/0/attributes", None, "", 405, "method-not-allowed"),
     ("DELETE", "/api/clients/peer/3/0/discover", None, "", 405, "method-not-allowed"),
     ("POST", "/", None, "", 405, "method-not-allowed"),
+    ("GET", "/api/clients/%ff", None, "", 400, "invalid-path"),
+    ("GET", "/api/clients/%ff/3/0", None, "", 400, "invalid-path"),
+    ("GET", "/api/objectspecs/%ff", None, "", 400, "invalid-path"),
     ("GET", "/api/clients/peer/3/x", None, "", 400, "invalid-path"),
     ("GET", "/api/clients/peer/65535", None, "", 400, "invalid-path"),
     ("GET", "/api/clients/peer/3/0/6/0/1", None, "", 400, "invalid-path"),
@@ -159,6 +162,18 @@ async fn pages_of_other_origins_reach_nothing() {
     let own = own.header("host", "lwm2m.test").header("origin", "http://lwm2m.test");
     assert_eq!(bench.call(own.body("".into()).unwrap()).await.status, StatusCode::OK);
     assert_eq!(asked(&device).await, ["POST /3/0/4"]);
+}
+
+#[tokio::test]
+async fn a_name_that_an_attacker_points_at_this_server_reaches_nothing() {
+    let bench = Bench::new().await;
+    let request = Request::get("/api/clients").header("host", "evil.com:18081");
+    let request = request.header("origin", "http://evil.com:18081");
+    let request = request.header("sec-fetch-site", "same-origin").body("".into()).unwrap();
+    let answer = bench.call(request).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("--http-host"));
 }
 
 #[tokio::test]

@@ -49,3 +49,24 @@ async fn an_open_event_stream_does_not_keep_the_server_from_stopping() {
     assert!(before.elapsed().as_secs() < 4);
     within(stream.read_to_end(&mut Vec::new())).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_end_costs_the_connection() {
+    let bench = Bench::new().await;
+    let (address, _stop, _serving) = serve(&bench).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+    within(stream.read_to_end(&mut Vec::new())).await.unwrap();
+}
+
+#[tokio::test]
+async fn heads_are_bounded() {
+    let bench = Bench::new().await;
+    let (address, _stop, _serving) = serve(&bench).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\nX: {}", "x".repeat(40 << 10));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    within(stream.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 431");
+}
