@@ -34,6 +34,7 @@ pub struct Instances {
     actions: BTreeMap<u16, Action>,
     guard: Option<Guard>,
     fixed: bool,
+    max_instances: usize,
 }
 
 impl fmt::Debug for Instances {
@@ -58,6 +59,7 @@ impl Instances {
             actions: BTreeMap::new(),
             guard: None,
             fixed: false,
+            max_instances: 64,
         }
     }
 
@@ -119,6 +121,14 @@ impl Instances {
     #[must_use]
     pub const fn fixed(mut self) -> Self {
         self.fixed = true;
+        self
+    }
+
+    /// Sets how many instances there may be for a server to create another; 64 by default. The
+    /// device itself may have more.
+    #[must_use]
+    pub const fn max_instances(mut self, count: usize) -> Self {
+        self.max_instances = count;
         self
     }
 
@@ -223,6 +233,10 @@ impl Object for Instances {
     fn create(&mut self, instance: u16, values: ObjectInstance) -> Result<(), Refusal> {
         if self.fixed {
             return Err(Refusal::MethodNotAllowed);
+        }
+        // None of the codes that a Create may be answered with says "full" (Core 6.3.6).
+        if self.instances.len() >= self.max_instances {
+            return Err(Refusal::BadRequest);
         }
         if let Some(guard) = &mut self.guard {
             guard(instance, &values)?;

@@ -366,8 +366,16 @@ fn update_request(state: &Registered, offer: &Offer) -> Request {
     request
 }
 
-/// When a server that is overloaded (5.03) wants to be asked again; 60 s if it does not say.
+/// How soon an overloaded server is asked again at the earliest: one that says "at once" must not
+/// keep the client sending.
+const SHORTEST_RETRY: Duration = Duration::from_secs(5);
+/// How late it is asked again at the latest: it must not silence the client for ever.
+const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
+
+/// When a server that is overloaded (5.03) wants to be asked again; 60 s if it does not say, and
+/// between 5 s and a day in any case.
 fn retry_after(response: &Response) -> Option<Duration> {
     (response.code == Code::SERVICE_UNAVAILABLE)
         .then(|| seconds(response.options.max_age().unwrap_or(60)))
+        .map(|wait| wait.clamp(SHORTEST_RETRY, LONGEST_RETRY))
 }

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 /// The configuration of a [`Server`](crate::Server). Every value that begins with `max` bounds
 /// memory.
+///
+/// A device may register with the lifetime 0, which never ends: without DTLS anyone can fill the
+/// table with such registrations. They count against the bounds as all others do, and stay until
+/// they are de-registered or replaced.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The parameters of CoAP. `coap.max_peers` should exceed [`Config::max_registrations`],
@@ -20,12 +24,19 @@ pub struct Config {
     pub default_lifetime: Duration,
     /// The number of registrations; 1,000,000. More are answered 5.03.
     pub max_registrations: usize,
+    /// The bytes of memory that all registrations take together, by estimate; 1 GiB, which is
+    /// room for some 500,000 devices with ten objects each. A Register or Update that would exceed
+    /// it is answered 5.03; Updates that do not let a registration grow go on.
+    pub max_registration_bytes: usize,
     /// The length of an endpoint name in bytes; 252, as much as a CoAP option has room for.
     pub max_endpoint_name: usize,
     /// The bytes of all query parameters of a Register or Update together; 1,024.
     pub max_query: usize,
     /// The bytes of an object list; 65,536. Longer ones are answered 4.13.
     pub max_object_list: usize,
+    /// The links of an object list; 1,000. Longer lists are answered 4.13, as any body that is
+    /// larger than the server is willing to process (RFC 7252, 5.9.2.9).
+    pub max_links: usize,
     /// The number of observations of one device; 1,024.
     pub max_observations: usize,
 }
@@ -38,9 +49,11 @@ impl Default for Config {
             versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
             default_lifetime: Duration::from_secs(86_400),
             max_registrations: 1_000_000,
+            max_registration_bytes: 1 << 30,
             max_endpoint_name: 252,
             max_query: 1_024,
             max_object_list: 1 << 16,
+            max_links: 1_000,
             max_observations: 1_024,
         }
     }

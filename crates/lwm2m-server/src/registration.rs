@@ -1,6 +1,7 @@
 //! A registration: what a device has told about itself (OMA LwM2M Core 6.2).
 
 pub(crate) mod parse;
+mod weight;
 
 use self::parse::UpdateParameters;
 use lwm2m_codec::link::{Link, RegistrationLinks};
@@ -17,6 +18,20 @@ pub use lwm2m_codec::link::registration::RegisteredObject as ObjectInfo;
 
 /// Objects that hold secrets (Security, OSCORE, COSE, MQTT Server) and do not belong into a list.
 const UNLISTED: [u16; 4] = [0, 21, 23, 24];
+
+/// A list to keep: without the objects that hold secrets, and without the room that parsing left,
+/// which is most of a link without parameters.
+pub(crate) fn to_keep(mut list: RegistrationLinks) -> RegistrationLinks {
+    let secret = |link: &Link| {
+        let object = link.path_below(&list.root_path).and_then(|path| path.object_id());
+        object.is_some_and(|id| UNLISTED.contains(&id))
+    };
+    list.sent.retain(|link| !secret(link));
+    list.sent.iter_mut().for_each(|link| link.params.shrink_to_fit());
+    list.sent.shrink_to_fit();
+    list.objects.retain(|id, _| !UNLISTED.contains(id));
+    list
+}
 
 /// A registered device.
 #[derive(Clone, PartialEq, Debug)]
@@ -120,14 +135,8 @@ impl Registration {
 
     /// Takes over a list of links, in place of the one before.
     pub(crate) fn set_links(&mut self, list: RegistrationLinks) {
-        let RegistrationLinks { root_path, content_formats, sent, mut objects, .. } = list;
-        objects.retain(|id, _| !UNLISTED.contains(id));
-        let secret = |link: &Link| {
-            let object = link.path_below(&root_path).and_then(|path| path.object_id());
-            object.is_some_and(|id| UNLISTED.contains(&id))
-        };
-        self.links = sent.into_iter().filter(|link| !secret(link)).collect();
-        self.links.shrink_to_fit();
+        let RegistrationLinks { root_path, content_formats, sent, objects, .. } = list;
+        self.links = sent;
         self.objects = objects;
         // Leshan's client names its formats in Register alone.
         if !content_formats.is_empty() {

@@ -40,6 +40,8 @@ impl std::fmt::Display for Key {
 pub(crate) struct Entry {
     pub(crate) registration: Arc<Registration>,
     pub(crate) peer: PeerId,
+    /// The bytes that the registration takes, by estimate.
+    pub(crate) weight: usize,
 }
 
 /// The table of registrations.
@@ -49,6 +51,7 @@ pub(crate) struct Table {
     by_endpoint: BTreeMap<String, Key>,
     lifetimes: TimerTable<Key>,
     rng: ChaCha12Rng,
+    weight: usize,
 }
 
 impl Table {
@@ -58,11 +61,27 @@ impl Table {
             by_endpoint: BTreeMap::new(),
             lifetimes: TimerTable::new(),
             rng: ChaCha12Rng::from_seed(seed),
+            weight: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// The bytes that all registrations would take, if that of `key`, or a new one, took `weight`.
+    pub(crate) fn weight_with(&self, key: Option<Key>, weight: usize) -> usize {
+        let before = key.and_then(|key| self.get(key)).map_or(0, |entry| entry.weight);
+        (self.weight - before).saturating_add(weight)
+    }
+
+    /// Notes that a registration has become larger or smaller.
+    pub(crate) fn set_weight(&mut self, key: Key, weight: usize) {
+        let total = self.weight_with(Some(key), weight);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.weight = weight;
+            self.weight = total;
+        }
     }
 
     /// A key that is not in use. With 80 random bits it has not been in use either.
@@ -78,12 +97,14 @@ impl Table {
     /// Adds a registration; no other one has its endpoint name.
     pub(crate) fn insert(&mut self, key: Key, entry: Entry) {
         self.by_endpoint.insert(entry.registration.endpoint.clone(), key);
+        self.weight += entry.weight;
         self.entries.insert(key, entry);
         self.restart_lifetime(key);
     }
 
     pub(crate) fn remove(&mut self, key: Key) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
+        self.weight -= entry.weight;
         self.by_endpoint.remove(&entry.registration.endpoint);
         self.lifetimes.cancel(key);
         Some(entry)

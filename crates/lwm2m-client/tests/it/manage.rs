@@ -199,3 +199,17 @@ fn a_single_server_has_all_rights() {
     assert_eq!(world.code(post("16").content_format(TLV).payload(portfolio(7))), "2.01");
     assert_eq!(world.code(delete("16/7")), "2.02");
 }
+
+#[test]
+fn servers_create_instances_up_to_a_limit() {
+    let two = Instances::new(16).optional(0).max_instances(2);
+    let mut world = World::new(config(), vec![Box::new(device()), Box::new(two)]);
+    world.start();
+    let create = |instance| post("16").content_format(TLV).payload(portfolio(instance));
+    assert_eq!(world.code(create(1)), "2.01");
+    assert_eq!(world.code(create(2)), "2.01");
+    assert_eq!(world.code(create(3)), "4.00");
+    assert_eq!(world.code(get("16/3")), "4.04");
+    assert_eq!(world.code(delete("16/1")), "2.02");
+    assert_eq!(world.code(create(3)), "2.01");
+}

@@ -230,6 +230,27 @@ fn an_overloaded_server_is_asked_when_it_says_so() {
 }
 
 #[test]
+fn an_overloaded_server_neither_makes_the_client_spin_nor_silences_it() {
+    for (max_age, expected) in [(0, 5.0), (u32::MAX, 86_400.0)] {
+        let mut world = World::new(config(), objects());
+        let overloaded = Response::new(Code::SERVICE_UNAVAILABLE).max_age(max_age);
+        world.servers[0].answers.extend([overloaded.clone(), Response::new(Code::CREATED)]);
+        world.start();
+        world.run(expected + 1.0);
+        let times = |world: &World| -> Vec<f64> {
+            world.servers[0].heard.iter().map(|(time, _)| *time).collect()
+        };
+        assert_eq!(times(&world), [0.0, expected]);
+
+        let mut world = World::registered(config());
+        world.servers[0].answers.push_back(overloaded);
+        world.insert(16, 7, ObjectInstance::default());
+        world.run(expected + 1.0);
+        assert_eq!(times(&world), [0.0, expected], "an Update");
+    }
+}
+
+#[test]
 fn requests_before_the_registration_are_ignored() {
     let mut world = World::new(config(), objects());
     world.client.start(world.now);

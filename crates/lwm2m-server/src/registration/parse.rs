@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::rd::Refusal;
-use crate::registration::Registration;
+use crate::registration::{Registration, to_keep};
 use crate::table::Key;
 use lwm2m_coap::Request;
 use lwm2m_codec::link::{RegistrationLinks, parse_registration};
@@ -188,7 +188,8 @@ impl Parameters {
 
     fn endpoint(&mut self, config: &Config) -> Result<String, Refusal> {
         let endpoint = self.known.remove("ep").ok_or(Refusal::Missing("ep"))?;
-        let legal = !endpoint.is_empty()
+        // A URI has no segments `.` and `..`, so that such a device could not be addressed by HTTP.
+        let legal = !matches!(endpoint.as_str(), "" | "." | "..")
             && endpoint.len() <= config.max_endpoint_name
             && !endpoint.chars().any(char::is_control);
         legal.then_some(endpoint).ok_or(Refusal::Bad("ep"))
@@ -208,7 +209,10 @@ fn object_list(request: &Request, config: &Config) -> Result<Option<Registration
         return Err(Refusal::ContentFormat);
     }
     let list = parse_registration(&request.payload)?;
-    if list.objects.is_empty() { Err(Refusal::NoObjects) } else { Ok(Some(list)) }
+    if list.sent.len() > config.max_links {
+        return Err(Refusal::ListTooLong);
+    }
+    if list.objects.is_empty() { Err(Refusal::NoObjects) } else { Ok(Some(to_keep(list))) }
 }
 
 fn unquoted(text: &str) -> &str {

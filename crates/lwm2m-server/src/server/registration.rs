@@ -5,7 +5,7 @@ use crate::error::OperationError;
 use crate::event::{DeregistrationReason, Event, ObservationEnd};
 use crate::rd::{self, Command, Refusal};
 use crate::registration::Update;
-use crate::registration::parse::{Register, UpdateRequest};
+use crate::registration::parse::{Register, UpdateParameters, UpdateRequest};
 use crate::table::{Entry, Key};
 use lwm2m_coap::{Code, PeerId, Request, Response};
 use lwm2m_time::Instant;
@@ -39,17 +39,45 @@ impl Server {
             None if self.table.len() >= self.config.max_registrations => return Err(Refusal::Full),
             _ => {}
         }
-        if let Some(key) = self.table.key_of(&register.endpoint) {
-            self.remove(key, DeregistrationReason::Replaced);
-        }
+        let replaced = self.table.key_of(&register.endpoint);
         let key = self.table.fresh_key();
         let registration = Arc::new(register.into_registration(key, address, identity, now));
+        let weight = registration.weight();
+        self.check_memory(replaced, weight)?;
+        if let Some(key) = replaced {
+            self.remove(key, DeregistrationReason::Replaced);
+        }
         self.link.hold(peer);
-        self.table.insert(key, Entry { registration: Arc::clone(&registration), peer });
+        self.table.insert(key, Entry { registration: Arc::clone(&registration), peer, weight });
         let id = registration.id.clone();
         self.events.push_back(Event::Registered(registration));
         let response = Response::new(Code::CREATED);
         Ok(response.location_segment("rd").location_segment(&id))
+    }
+
+    /// Whether a registration may take `weight` bytes from now on; always, if it takes no more
+    /// than before.
+    fn check_memory(&self, key: Option<Key>, weight: usize) -> Result<(), Refusal> {
+        let before = key.and_then(|key| self.table.get(key)).map_or(0, |entry| entry.weight);
+        let fits = self.table.weight_with(key, weight) <= self.config.max_registration_bytes;
+        if fits || weight <= before { Ok(()) } else { Err(Refusal::Full) }
+    }
+
+    /// The bytes that a registration takes after an Update, if there is room.
+    fn weigh_update(
+        &self,
+        key: Key,
+        entry: &Entry,
+        parameters: &UpdateParameters,
+        request: &UpdateRequest,
+    ) -> Result<usize, Refusal> {
+        if parameters.sms.is_none() && request.list.is_none() {
+            return Ok(entry.weight);
+        }
+        let list = request.list.as_ref();
+        let weight = entry.registration.weight_after(parameters.sms.as_ref(), list);
+        self.check_memory(Some(key), weight)?;
+        Ok(weight)
     }
 
     /// An Update may come from a new address, with the identity that registered. For plain CoAP
@@ -66,6 +94,7 @@ impl Server {
         let entry = self.known_to(peer, key)?;
         let (old_peer, old_address) = (entry.peer, entry.registration.address);
         let parameters = request.parameters(entry.registration.version)?;
+        let weight = self.weigh_update(key, entry, &parameters, &request)?;
         let address = self.link.peer_address(peer).ok_or(Refusal::NotFound)?;
         let moved_from = (old_peer != peer).then_some(old_address);
         let Some(entry) = self.table.get_mut(key) else { return Err(Refusal::NotFound) };
@@ -73,6 +102,7 @@ impl Server {
         let update = registration.apply(parameters, request.list, moved_from);
         registration.address = address;
         registration.updated_at = now;
+        self.table.set_weight(key, weight);
         self.table.restart_lifetime(key);
         if moved_from.is_some() {
             self.move_to(key, peer, old_peer);
@@ -120,7 +150,7 @@ impl Server {
             self.fail(id, OperationError::Deregistered);
         }
         self.end_observations(key, ObservationEnd::Deregistered);
-        if let Some(Entry { registration, peer }) = self.table.remove(key) {
+        if let Some(Entry { registration, peer, .. }) = self.table.remove(key) {
             self.link.release(peer);
             self.events.push_back(Event::Deregistered { registration, reason });
         }

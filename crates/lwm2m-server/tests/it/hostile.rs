@@ -1,6 +1,6 @@
 //! Whatever comes in, the server neither panics nor grows without a bound.
 
-use crate::bed::{Bed, LIST, device, register};
+use crate::bed::{Bed, LIST, device, register, update};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, Token};
 use lwm2m_server::Config;
 use proptest::prelude::*;
@@ -71,4 +71,66 @@ fn a_long_object_list_is_refused() {
     let list = ["</3303/0>"; 12].join(",");
     let answer = bed.ask(device(0), register("ep=a&lt=60&lwm2m=1.1", &list));
     assert_eq!(answer.code, Code::REQUEST_ENTITY_TOO_LARGE);
+}
+
+fn list_of(links: u16) -> String {
+    (100..100 + links).map(|n| format!("</{n}>")).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn an_object_list_of_many_links_is_refused() {
+    let mut bed = Bed::new();
+    let query = "ep=a&lt=60&lwm2m=1.1";
+    let answer = bed.ask(device(0), register(query, &list_of(1_001)));
+    assert_eq!(answer.code, Code::REQUEST_ENTITY_TOO_LARGE);
+    let location = bed.registered_as(0, query, &list_of(1_000));
+    let longer = update(&location, "").content_format(40).payload(list_of(1_001));
+    assert_eq!(bed.ask(device(0), longer).code, Code::REQUEST_ENTITY_TOO_LARGE);
+}
+
+#[test]
+fn the_memory_of_all_registrations_is_bounded() {
+    let bed = || Bed::with(Config { max_registration_bytes: 100_000, ..Config::default() });
+    for (query, list) in [
+        ("", list_of(200)),
+        ("", format!("</3>;x=\"{}\"", "y".repeat(700))),
+        ("&u&v&w&x&y&z", LIST.to_owned()),
+    ] {
+        let mut bed = bed();
+        let mut code = Code::CREATED;
+        let mut count = 0;
+        while code == Code::CREATED && count < 200 {
+            let query = format!("ep=dev{count}&lt=0&lwm2m=1.1{query}");
+            let answer = bed.ask(device(count), register(&query, &list));
+            (code, count) = (answer.code, count + 1);
+        }
+        assert_eq!(code, Code::SERVICE_UNAVAILABLE, "{query} {list}");
+        assert!(count > 1, "the first one fits");
+    }
+}
+
+#[test]
+fn a_full_server_goes_on_with_those_that_do_not_grow() {
+    let mut bed = Bed::with(Config { max_registration_bytes: 8_000, ..Config::default() });
+    let query = "ep=a&lt=60&lwm2m=1.1";
+    let list = list_of(20);
+    let location = bed.registered_as(0, query, &list);
+    let with = |list: &str| update(&location, "").content_format(40).payload(list.to_owned());
+    let grown = bed.ask(device(0), with(&list_of(200)));
+    assert_eq!(grown.code, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(grown.options.max_age(), Some(60));
+    assert_eq!(bed.server.registration("a").unwrap().links.len(), 20);
+    let code = |bed: &mut Bed, request| bed.ask(device(0), request).code;
+    assert_eq!(code(&mut bed, update(&location, "lt=30")), Code::CHANGED);
+    assert_eq!(code(&mut bed, with(&list)), Code::CHANGED);
+    assert_eq!(code(&mut bed, with(&list_of(2))), Code::CHANGED);
+    assert_eq!(code(&mut bed, with(&list)), Code::CHANGED, "what was freed can be used again");
+    let sms = format!("sms={}", "1".repeat(200));
+    for _ in 0..40 {
+        assert_eq!(code(&mut bed, update(&location, &sms)), Code::CHANGED, "counted once");
+    }
+    let replacing = bed.ask(device(0), register(query, &list_of(200)));
+    assert_eq!(replacing.code, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(code(&mut bed, update(&location, "")), Code::CHANGED, "the old one is still there");
+    assert_eq!(code(&mut bed, register(query, &list)), Code::CREATED);
 }

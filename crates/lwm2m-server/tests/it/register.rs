@@ -180,6 +180,8 @@ fn binding_modes_by_version() {
 fn an_endpoint_name_is_needed_without_security() {
     refused("lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     refused("ep=&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
+    refused("ep=.&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
+    refused("ep=..&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     refused("ep=a%00&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     let ask = |config, query: &str| Bed::with(config).ask(device(0), register(query, LIST)).code;
     let short = Config { max_endpoint_name: 3, ..Config::default() };
