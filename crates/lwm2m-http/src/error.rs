@@ -19,6 +19,7 @@ use lwm2m_server::{Invalid, OperationError, SendError};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// When to come back to a device that is busy, in seconds: message IDs and places for requests
 /// become free one after the other.
@@ -59,6 +60,8 @@ pub(crate) enum ApiError {
     NotText,
     #[error("the body is larger than {0} bytes, the limit of this server")]
     BodyTooLarge(usize),
+    #[error("the body did not arrive within {} s; send it faster", .0.as_secs())]
+    BodyTooSlow(Duration),
     #[error("the body ended early")]
     BodyLost,
     #[error(
@@ -89,6 +92,7 @@ pub(crate) enum Kind {
     InvalidParameter,
     InvalidBody,
     BodyTooLarge,
+    BodyTooSlow,
     ForeignOrigin,
     TooManySubscribers,
     NotObserved,
@@ -101,7 +105,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::UnknownEndpoint,
         Self::UnknownRoute,
         Self::MethodNotAllowed,
@@ -109,6 +113,7 @@ impl Kind {
         Self::InvalidParameter,
         Self::InvalidBody,
         Self::BodyTooLarge,
+        Self::BodyTooSlow,
         Self::ForeignOrigin,
         Self::TooManySubscribers,
         Self::NotObserved,
@@ -137,6 +142,7 @@ impl Kind {
             }
             Self::InvalidBody => (S::BAD_REQUEST, "invalid-body", "The body does not fit"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
+            Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "body-too-slow", "The body is too slow"),
             Self::ForeignOrigin => (S::FORBIDDEN, "foreign-origin", "Not allowed from there"),
             Self::TooManySubscribers => {
                 (S::SERVICE_UNAVAILABLE, "too-many-subscribers", "Too many event streams")
@@ -183,6 +189,7 @@ impl ApiError {
             | Self::NotText
             | Self::BodyLost => Kind::InvalidBody,
             Self::BodyTooLarge(_) => Kind::BodyTooLarge,
+            Self::BodyTooSlow(_) => Kind::BodyTooSlow,
             Self::ForeignOrigin | Self::ForeignHost => Kind::ForeignOrigin,
             Self::TooManySubscribers(_) => Kind::TooManySubscribers,
             Self::Request(error) => request_kind(error),
@@ -264,7 +271,6 @@ mod tests {
     use super::*;
     use lwm2m_coap::PeerId;
     use lwm2m_core::Path;
-    use std::time::Duration;
 
     #[test]
     fn what_went_wrong_with_an_operation_decides_the_status() {

@@ -19,11 +19,11 @@
 //!
 //! Whatever a device answered is status 200 with its answer as JSON; see [`json::response`]. All
 //! else is problem JSON (RFC 9457): 400 for what cannot be sent, 403 for pages of other origins,
-//! 404 for an unknown device or address, 405, 413, 500 for an answer that makes no sense, 503
-//! while the server stops, 504 for no answer in time. Differences to Leshan: an unknown device is
-//! 404 and not 400, error bodies are JSON and not text, `type` may be left out of values, an `id`
-//! that contradicts the address is refused here and not by the device, and without `format` the
-//! server asks for the one that the device named first.
+//! 404 for an unknown device or address, 405, 408 for a body that does not arrive, 413, 500 for an
+//! answer that makes no sense, 503 while the server stops, 504 for no answer in time. Differences
+//! to Leshan: an unknown device is 404 and not 400, error bodies are JSON and not text, `type` may
+//! be left out of values, an `id` that contradicts the address is refused here and not by the
+//! device, and without `format` the server asks for the one that the device named first.
 //!
 //! # Who may use it
 //! The API has no users or passwords: bind it to the loopback interface, or put a proxy that

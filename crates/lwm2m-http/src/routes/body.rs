@@ -10,6 +10,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use lwm2m_core::{Model, Node, ObjectInstance, Path, Resource};
 use serde_json::Value as Json;
+use std::time::Duration;
+
+/// How long a body may take to arrive, so that slow ones do not use up the connections.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The body of a request and what it claims to be.
 #[derive(Debug)]
@@ -42,7 +46,9 @@ impl FromRequest<ApiState> for Body {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let media_type = MediaType::of(request.headers());
-        match Bytes::from_request(request, state).await {
+        let reading = Bytes::from_request(request, state);
+        let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+        match read.map_err(|_| ApiError::BodyTooSlow(BODY_TIMEOUT))? {
             Ok(bytes) => Ok(Self { media_type, bytes }),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(ApiError::BodyTooLarge(state.config().body_limit))

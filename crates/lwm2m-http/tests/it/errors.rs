@@ -130,6 +130,16 @@ async fn bodies_are_bounded() {
     assert_eq!(asked(&device).await, [""; 0]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_is_408() {
+    let bench = Bench::new().await;
+    let body = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let body = axum::body::Body::from_stream(body);
+    let answer = bench.send("PUT", "/api/clients/peer/3/0/14", JSON, body).await;
+    assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(answer.json()["type"], "/problems#body-too-slow");
+}
+
 #[tokio::test]
 async fn pages_of_other_origins_reach_nothing() {
     let bench = Bench::new().await;
