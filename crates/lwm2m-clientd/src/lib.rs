@@ -5,7 +5,7 @@
 pub mod objects;
 pub mod settings;
 
-use lwm2m_client::{Client, Config, Event, Instances, ServerAccount};
+use lwm2m_client::{Client, Config, Event, Instances, Retry, ServerAccount};
 use lwm2m_core::{Path, Version};
 use lwm2m_daemon::{Failure, signal::End};
 use lwm2m_net::{ClientHandle, Closed};
@@ -21,6 +21,9 @@ pub use settings::Settings;
 /// How long a device waits for the answers to its De-registers before it goes anyway.
 const PATIENCE: Duration = Duration::from_secs(3);
 const SHORT_SERVER_ID: u16 = 1;
+/// Five attempts that take a quarter of an hour, then a pause as long, and so on for ever: there is
+/// no bootstrap server to ask after a failed sequence.
+const RETRY: Retry = Retry { count: 5, timer: 60, sequence_delay: 900, sequence_count: u32::MAX };
 
 /// A running device.
 #[derive(Debug)]
@@ -40,6 +43,7 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let mut account = ServerAccount::new(SHORT_SERVER_ID, address);
     account.uri = uri.to_owned();
     account.lifetime = settings.lifetime.unwrap_or(300);
+    account.retry = RETRY;
     let config = Config::new(settings.endpoint.as_deref().unwrap_or("lwm2m-device"))
         .version(settings.lwm2m.unwrap_or(Version::V1_1))
         .server(account);
@@ -153,8 +157,11 @@ impl Life {
                 tracing::info!(%location, "registered");
                 self.registered.send_replace(true);
             }
-            Event::RegistrationFailed { reason, .. } => {
-                tracing::warn!(%reason, "not registered");
+            Event::RegistrationFailed { reason, retry_at, .. } => {
+                match retry_at {
+                    Some(_) => tracing::warn!(%reason, "not registered, will try again"),
+                    None => tracing::error!(%reason, "not registered, given up"),
+                }
                 self.registered.send_replace(false);
             }
             Event::Deregistered { .. } => {

@@ -23,7 +23,7 @@
 //! answer that makes no sense, 503 while the server stops, 504 for no answer in time. Differences
 //! to Leshan: an unknown device is 404 and not 400, error bodies are JSON and not text, `type` may
 //! be left out of values, an `id` that contradicts the address is refused here and not by the
-//! device, and without `format` the server asks for the one that the device named first.
+//! device, and without `format` the server asks for the best one that the device announced.
 //!
 //! # Who may use it
 //! The API has no users or passwords: bind it to the loopback interface, or put a proxy that

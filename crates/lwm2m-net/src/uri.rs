@@ -21,7 +21,8 @@ pub enum ResolveError {
     Lookup(String, #[source] std::io::Error),
 }
 
-/// The address of the server that `uri` names, by a look-up in the DNS if it holds a name.
+/// The address of the server that `uri` names, by a look-up in the DNS if it holds a name. Of
+/// several addresses IPv4 comes first, as that is what servers listen on unless told otherwise.
 ///
 /// # Errors
 /// What is wrong with the URI or with the look-up.
@@ -35,8 +36,9 @@ pub async fn resolve(uri: &str) -> Result<SocketAddr, ResolveError> {
         Host::Name(name) => name,
     };
     let lookup = tokio::net::lookup_host((name, uri.port)).await;
-    let mut addresses = lookup.map_err(|error| ResolveError::Lookup(name.to_owned(), error))?;
-    addresses.next().ok_or_else(|| ResolveError::NoAddress(name.to_owned()))
+    let addresses = lookup.map_err(|error| ResolveError::Lookup(name.to_owned(), error))?;
+    let first = addresses.min_by_key(SocketAddr::is_ipv6);
+    first.ok_or_else(|| ResolveError::NoAddress(name.to_owned()))
 }
 
 #[cfg(test)]
