@@ -29,7 +29,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let arguments: Arguments = match exit::arguments("lwm2m") {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
+    let outcome = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Coap(arguments) => coap::run(&arguments),
         Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),

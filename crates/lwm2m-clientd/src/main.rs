@@ -21,8 +21,10 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    exit::status("lwm2m-clientd", run(arguments).await)
+    match exit::arguments("lwm2m-clientd") {
+        Ok(arguments) => exit::status("lwm2m-clientd", run(arguments).await),
+        Err(status) => status,
+    }
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {

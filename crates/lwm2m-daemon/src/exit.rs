@@ -1,5 +1,6 @@
 //! How a program ends: 0 done, 1 failed while running, 2 cannot start as asked.
 
+use clap::Parser;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -48,5 +49,42 @@ pub fn status(program: &str, outcome: Result<(), Failure>) -> ExitCode {
     match failure {
         Failure::Usage(_) => ExitCode::from(2),
         Failure::Running(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The arguments of the program. `--help` and `--version` end it with status 0, what cannot be
+/// understood with status 2 and one line.
+///
+/// # Errors
+/// The status to end with.
+pub fn arguments<A: Parser>(program: &str) -> Result<A, ExitCode> {
+    A::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            // Help that nobody reads any more is no failure.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        status(program, Err(Failure::usage(one_line(&error.to_string()))))
+    })
+}
+
+/// What is wrong, without the usage and the hints that follow it.
+fn one_line(message: &str) -> String {
+    let head = message.split("\n\n").next().unwrap_or(message);
+    let words: Vec<&str> = head.trim_start_matches("error: ").split_whitespace().collect();
+    format!("{}; see --help", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_fits_into_a_line() {
+        let message = "error: the following required arguments were not provided:\n  --format <FORMAT>\n\nUsage: x\n";
+        assert_eq!(
+            one_line(message),
+            "the following required arguments were not provided: --format <FORMAT>; see --help"
+        );
     }
 }

@@ -54,6 +54,10 @@ fn bad_input_ends_with_status_2_and_one_line() {
         (&["decode", "-f", "tlv", "-p", "/3/0", "c8"][..], "TLV"),
         (&["decode", "-f", "tlv", "-p", "/3/0", "--input", "hex", "xyz"], "hex"),
         (&["decode", "-f", "coap", "ff"], "header"),
+        (&["decode", "--bogus"], "--bogus"),
+        (&["decode"], "--format"),
+        (&["decode", "-f", "xml"], "xml"),
+        (&["bogus"], "bogus"),
         (&["encode", "-f", "tlv", "-p", "/3/0", "{"], "JSON"),
         (&["encode", "-f", "tlv", "-p", "/3/0/9", r#"{"id":9,"value":"x"}"#], "9"),
     ] {
