@@ -1,6 +1,7 @@
 //! How a program ends: 0 done, 1 failed while running, 2 cannot start as asked.
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -59,6 +60,10 @@ pub fn status(program: &str, outcome: Result<(), Failure>) -> ExitCode {
 /// The status to end with.
 pub fn arguments<A: Parser>(program: &str) -> Result<A, ExitCode> {
     A::try_parse().map_err(|error| {
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
         if !error.use_stderr() {
             // Help that nobody reads any more is no failure.
             let _ = error.print();
