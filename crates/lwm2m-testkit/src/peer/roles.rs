@@ -151,7 +151,10 @@ impl Device {
         let mut command = Command::new(daemon("lwm2m-clientd")?);
         command.args(["--server", &format!("coap://{server}"), "--endpoint", endpoint]);
         command.args(["--lifetime", &lifetime.to_string(), "--bind", "127.0.0.1:0"]);
-        command.args(["--period", "0"]).args(flags);
+        if !flags.contains(&"--period") {
+            command.args(["--period", "0"]);
+        }
+        command.args(flags);
         let process = Process::start("lwm2m-clientd", &mut command)?;
         Ok(Self { kind: Kind::Ours, registered: false, process, endpoint })
     }

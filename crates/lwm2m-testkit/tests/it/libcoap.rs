@@ -1,6 +1,6 @@
 //! Registrations made by hand with libcoap's `coap-client`.
 
-use lwm2m_testkit::peer::{CoapClient, Kind, Server};
+use lwm2m_testkit::peer::{CoapClient, Device, HandServer, Kind, Server};
 use serde_json::{Value, json};
 
 const GOOD: &str = "/rd?ep=hand-made&lt=86400&lwm2m=1.1&b=U";
@@ -134,4 +134,30 @@ fn a_registration_ends_with_its_lifetime() {
     events.wait_for("REGISTRATION", |it| it["endpoint"] == "hand-made").unwrap();
     events.wait_for("DEREGISTRATION", |it| it["endpoint"] == "hand-made").unwrap();
     assert_eq!(client.request("post", &created.location, &[]).unwrap().code, "4.04");
+}
+
+/// Our device obeys its server alone, so a server made by hand takes the Register and then leaves
+/// its port to coap-client.
+#[test]
+fn device_is_read_written_and_observed_from_the_port_of_its_server() {
+    let server = HandServer::open().unwrap();
+    let Some(_) = CoapClient::new(server.address) else { return };
+    let flags = ["--period", "1"];
+    let _device = Device::start_ours(server.address, "device", 86_400, &flags).unwrap();
+    server.accept().unwrap();
+    let client = CoapClient::new(server.socket.peer_addr().unwrap()).unwrap();
+    let port = server.address.port().to_string();
+    drop(server);
+    let from = ["-a", "127.0.0.1", "-p", &port];
+    let with = |more: &[&'static str]| [&from[..], more].concat();
+    let read = |path| client.body("get", path, &with(&["-A", "0"])).unwrap();
+    assert_eq!(read("/3/0/0").trim_ascii(), b"lwm2m-rs");
+    let written = client.request("put", "/3/0/14", &with(&["-t", "0", "-e", "+05:30"])).unwrap();
+    assert_eq!(written.code, "2.04");
+    assert_eq!(read("/3/0/14").trim_ascii(), b"+05:30");
+    let refused = client.request("put", "/3/0/0", &with(&["-t", "0", "-e", "x"])).unwrap();
+    assert_eq!(refused.code, "4.05");
+    let seen = client.body("get", "/3303/0/5700", &with(&["-A", "0", "-s", "3"])).unwrap();
+    let values = String::from_utf8(seen).unwrap().matches('.').count();
+    assert!(values >= 2, "the first value and at least one notification");
 }
