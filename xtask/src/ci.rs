@@ -186,7 +186,8 @@ fn fuzz(ci: &mut Context<'_>) -> Outcome {
         let found = format!("target/fuzz-corpus/{target}");
         std::fs::create_dir_all(ci.root.join(&found))?;
         let seeds = format!("fuzz/corpus/{target}");
-        let limits = [limit.as_str(), "-timeout=10", "-rss_limit_mb=1024", "-verbosity=0"];
+        let limits =
+            [limit.as_str(), "-timeout=10", "-rss_limit_mb=1024", "-seed=1", "-verbosity=0"];
         let arguments = [&["run", &target, &found, &seeds, "--"], &limits[..]].concat();
         run_command(&mut fuzz_command(ci.root, &arguments))?;
     }
