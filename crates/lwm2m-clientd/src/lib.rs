@@ -44,9 +44,13 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     account.uri = uri.to_owned();
     account.lifetime = settings.lifetime.unwrap_or(300);
     account.retry = RETRY;
-    let config = Config::new(settings.endpoint.as_deref().unwrap_or("lwm2m-device"))
-        .version(settings.lwm2m.unwrap_or(Version::V1_1))
-        .server(account);
+    let endpoint = settings.endpoint.as_deref().unwrap_or("lwm2m-device");
+    // It goes into one Uri-Query option together with `ep=`.
+    if !(1..=252).contains(&endpoint.len()) {
+        return Err(Failure::usage("an endpoint name has 1 to 252 bytes"));
+    }
+    let config =
+        Config::new(endpoint).version(settings.lwm2m.unwrap_or(Version::V1_1)).server(account);
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let client = Client::new(config, objects::objects(), seed).map_err(Failure::usage)?;
     let local = settings.bind.unwrap_or_else(|| any_address(address));

@@ -24,9 +24,10 @@ struct Line {
 /// Converts line by line until the input ends; a bad line is answered and does no harm.
 pub(super) fn run(direction: Direction) -> Result<(), ConvertError> {
     let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
+    // Lines are bytes: what is not UTF-8 is a bad line like any other.
+    for line in std::io::stdin().lock().split(b'\n') {
         let line = line?;
-        if line.trim().is_empty() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
         let answer = match convert(&line, direction) {
@@ -40,8 +41,8 @@ pub(super) fn run(direction: Direction) -> Result<(), ConvertError> {
     Ok(())
 }
 
-fn convert(line: &str, direction: Direction) -> Result<Json, ConvertError> {
-    let line: Line = serde_json::from_str(line)?;
+fn convert(line: &[u8], direction: Direction) -> Result<Json, ConvertError> {
+    let line: Line = serde_json::from_slice(line)?;
     let format: Format = line.format.parse().map_err(ConvertError::Format)?;
     let path = line.path.as_deref().unwrap_or("/").parse::<Path>();
     let path = path.map_err(|error| ConvertError::Format(error.to_string()))?;
@@ -66,13 +67,13 @@ mod tests {
     #[test]
     fn a_line_is_decoded_and_encoded_again() {
         let line = r#"{"format":"tlv","path":"/3/0/9","hex":"c10964"}"#;
-        let decoded = convert(line, Direction::Decode).unwrap();
+        let decoded = convert(line.as_bytes(), Direction::Decode).unwrap();
         assert_eq!(
             decoded,
             json!({"kind": "singleResource", "id": 9, "type": "INTEGER", "value": "100"})
         );
         let line = json!({"format": "tlv", "path": "/3/0/9", "json": decoded}).to_string();
-        assert_eq!(convert(&line, Direction::Encode).unwrap(), json!("c10964"));
+        assert_eq!(convert(line.as_bytes(), Direction::Encode).unwrap(), json!("c10964"));
     }
 
     #[test]
@@ -85,7 +86,7 @@ mod tests {
             (r#"{"format":"tlv","path":"/3/0","hex":"c"}"#, "hex"),
             (r#"{"format":"tlv","path":"/3/0"}"#, "no hex"),
         ] {
-            let error = convert(line, Direction::Decode).unwrap_err().to_string();
+            let error = convert(line.as_bytes(), Direction::Decode).unwrap_err().to_string();
             assert!(error.contains(word), "{line}: {error}");
             assert!(!error.contains('\n'), "{error}");
         }

@@ -34,13 +34,12 @@ fn what_decode_prints_encode_takes() {
 
 #[test]
 fn a_batch_answers_line_by_line() {
-    let lines = concat!(
-        r#"{"format":"tlv","path":"/3/0/9","hex":"c10964"}"#,
-        "\n{\n",
-        r#"{"format":"text","path":"/3/0/9","hex":"78"}"#,
-        "\n"
-    );
-    let answers = success(&["decode", "--batch"], lines.as_bytes());
+    let lines = [
+        br#"{"format":"tlv","path":"/3/0/9","hex":"c10964"}"#.as_slice(),
+        b"\xff\xfe",
+        br#"{"format":"text","path":"/3/0/9","hex":"78"}"#,
+    ];
+    let answers = success(&["decode", "--batch"], &lines.join(b"\n".as_slice()));
     let answers: Vec<Value> =
         answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.len(), 3);

@@ -96,6 +96,8 @@ function showNode(path, node) {
   const [, object, id] = path.split("/");
   const shown = selected?.values.get(`/${object}/${id}`);
   if (!shown || !node) return;
+  // A resource instance alone has an id of its own, which is none of a row.
+  if (node.kind === "resourceInstance") return;
   const resources = node.kind === "instance" ? node.resources : [node];
   for (const resource of resources) showResource(shown, resource);
 }
