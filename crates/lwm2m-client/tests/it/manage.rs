@@ -145,7 +145,6 @@ fn create_needs_an_object_and_a_format() {
     assert_eq!(world.code(post("16").content_format(9999).payload(portfolio(7))), "4.15");
 }
 
-// proves: DELETE-01
 #[test]
 fn what_is_deleted_is_gone_with_all_that_hung_on_it() {
     let mut world = World::registered(config());

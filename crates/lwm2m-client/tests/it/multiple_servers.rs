@@ -38,7 +38,6 @@ fn attributes_are_shown_to_who_set_them_alone() {
     }
 }
 
-// proves: NOTIFY-08
 #[test]
 fn observations_of_one_path_are_independent() {
     let mut world = World::registered(two());

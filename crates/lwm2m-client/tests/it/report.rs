@@ -171,7 +171,6 @@ fn new_default_periods_hold_at_once() {
     assert_eq!(times(&mut world), [5.0, 10.0]);
 }
 
-// proves: ATTR-16
 #[test]
 fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
     for (attribute, default, expected) in [
