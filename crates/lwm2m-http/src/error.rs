@@ -212,9 +212,9 @@ const fn request_kind(error: &RequestError) -> Kind {
         RequestError::Elapsed(_) | RequestError::Operation(OperationError::Timeout) => {
             Kind::NoAnswer
         }
-        RequestError::Operation(OperationError::Cancelled | OperationError::Deregistered) => {
-            Kind::GivenUp
-        }
+        RequestError::Operation(
+            OperationError::Cancelled | OperationError::Deregistered | OperationError::Moved,
+        ) => Kind::GivenUp,
         RequestError::Closed(_) => Kind::Closed,
         _ => Kind::BadAnswer,
     }
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_went_wrong_with_an_operation_decides_the_status() {
-        use OperationError::{Cancelled, Deregistered, Protocol, Reset, Timeout};
+        use OperationError::{Cancelled, Deregistered, Moved, Protocol, Reset, Timeout};
         let busy = SendError::Coap(CoapError::TooManyPending(PeerId(1)));
         let table = [
             (SendError::UnknownEndpoint.into(), 404, "unknown-endpoint"),
@@ -290,6 +290,7 @@ mod tests {
             (Reset.into(), 500, "bad-answer"),
             (Cancelled.into(), 500, "given-up"),
             (Deregistered.into(), 500, "given-up"),
+            (Moved.into(), 500, "given-up"),
             (Closed.into(), 503, "closed"),
         ];
         for (error, status, name) in table {

@@ -36,7 +36,8 @@ impl Parameters {
     pub(crate) fn format(&self) -> Result<Option<ContentFormat>, ApiError> {
         let expected = "a content format: TLV, JSON, SENML_JSON, SENML_CBOR, LWM2M_CBOR, TEXT, \
                         OPAQUE, CBOR, or a number";
-        let read = |text| ContentFormat::from_name(text);
+        // Links are no values: they are asked for by `/discover`.
+        let read = |text| ContentFormat::from_name(text).filter(|it| *it != ContentFormat::LINK);
         let error = ApiError::Parameter { name: "format", expected };
         self.get("format").map(|text| read(text).ok_or(error)).transpose()
     }
@@ -82,6 +83,7 @@ mod tests {
         assert_eq!(format("timeout=1"), Some(None));
         assert_eq!(format("format=xml"), None);
         assert_eq!(format("format="), None);
+        assert_eq!((format("format=LINK"), format("format=40")), (None, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Transmit};
 use alloc::collections::{BTreeMap, BTreeSet};
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use lwm2m_coap::{Config, Endpoint, Event, PeerId};
 use lwm2m_time::Instant;
 
@@ -104,7 +104,7 @@ impl Link {
     }
 
     fn peer_at(&mut self, address: SocketAddr) -> Option<PeerId> {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = canonical(address);
         if let Some(peer) = self.by_address.get(&address) {
             return Some(*peer);
         }
@@ -126,6 +126,17 @@ impl Link {
         {
             self.by_address.remove(&state.address);
         }
+    }
+}
+
+/// An IPv4 address is the same peer however the socket writes it; an IPv6 address keeps its scope,
+/// without which a link-local one cannot be answered.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    let SocketAddr::V6(v6) = address else { return address };
+    let port = v6.port();
+    match v6.ip().to_ipv4_mapped() {
+        Some(ip) => SocketAddrV4::new(ip, port).into(),
+        None => SocketAddrV6::new(*v6.ip(), port, 0, v6.scope_id()).into(),
     }
 }
 
@@ -188,6 +199,20 @@ mod tests {
         assert_eq!((reset.to, &reset.payload[..]), (stranger, &[0x70, 0, 0x12, 0x34][..]));
         assert_eq!(link.poll_transmit(), None);
         assert_eq!(link.peer_count(), 0);
+    }
+
+    #[test]
+    fn link_local_stranger_is_answered_on_its_own_link() {
+        let mut link = Link::new(Config::default(), [0; 32]);
+        let [on_two, on_three] =
+            [2, 3].map(|scope| SocketAddrV6::new("fe80::1".parse().unwrap(), 5683, 9, scope));
+        for stranger in [on_two, on_three] {
+            link.handle_datagram(Instant::ZERO, stranger.into(), &[0x40, 0, 0x12, 0x34]);
+        }
+        for stranger in [on_two, on_three] {
+            let SocketAddr::V6(to) = link.poll_transmit().unwrap().to else { panic!() };
+            assert_eq!((to.ip(), to.scope_id()), (stranger.ip(), stranger.scope_id()));
+        }
     }
 
     #[test]

@@ -86,6 +86,20 @@ impl<E: Engine + Send + 'static> Handle<E> {
         self.commands.send(command).await.map_err(|_| Closed)?;
         answer.await.map_err(|_| Closed)
     }
+
+    /// Runs `f` on the engine after what was sent before, without waiting for it; not at all, if the
+    /// task has ended. For use where nothing can wait, such as `Drop`.
+    pub(crate) fn post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
+        let Err(mpsc::error::TrySendError::Full(command)) = self.commands.try_send(Box::new(f))
+        else {
+            return;
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let commands = self.commands.clone();
+            // The task may end before there is room; then there is nothing to run it on.
+            runtime.spawn(async move { commands.send(command).await.ok() });
+        }
+    }
 }
 
 /// A socket with room for a burst: what does not fit is lost, and its sender waits seconds before it

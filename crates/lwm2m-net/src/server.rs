@@ -11,7 +11,7 @@ use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
@@ -60,6 +60,36 @@ impl Sink<Server> for Waiting {
                 let _ = self.events.send(Arc::new(event));
             }
         }
+    }
+}
+
+/// A request whose asker still waits. Dropped before it is redeemed, it gives the operation up.
+struct Ticket<'a> {
+    handle: &'a Handle<Hosted>,
+    /// Set in the engine's task, so that it is known there even if the asker goes before it hears.
+    id: Arc<OnceLock<OperationId>>,
+}
+
+impl Ticket<'_> {
+    /// The answer has come.
+    fn redeemed(mut self) {
+        self.id = Arc::default();
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        // The engine holds the other half while the operation may still be sent.
+        if self.id.get().is_none() && Arc::strong_count(&self.id) == 1 {
+            return;
+        }
+        let id = Arc::clone(&self.id);
+        self.handle.post(move |hosted, _| {
+            if let Some(id) = id.get() {
+                hosted.sink.operations.remove(id);
+                hosted.engine.cancel(*id);
+            }
+        });
     }
 }
 
@@ -121,7 +151,8 @@ impl ServerHandle {
     /// Sends an operation to the device that registered as `endpoint`, and waits for its answer.
     ///
     /// # Errors
-    /// See [`RequestError`]. After `timeout` the operation is cancelled.
+    /// See [`RequestError`]. After `timeout` the operation is cancelled, as it is when the future
+    /// is dropped: a device is not kept busy for somebody who has gone.
     pub async fn request(
         &self,
         endpoint: &str,
@@ -130,22 +161,21 @@ impl ServerHandle {
     ) -> Result<Response, RequestError> {
         let endpoint = endpoint.to_owned();
         let (reply, answer) = oneshot::channel();
+        let ticket = Ticket { handle: &self.handle, id: Arc::default() };
+        let number = Arc::clone(&ticket.id);
         let send = move |hosted: &mut Hosted, now| {
             let id = hosted.engine.send(now, &endpoint, operation)?;
+            number.get_or_init(|| id);
             hosted.sink.operations.insert(id, reply);
-            Ok::<_, SendError>(id)
+            Ok::<_, SendError>(())
         };
-        let id = self.handle.with(send).await??;
+        self.handle.with(send).await??;
         match tokio::time::timeout(timeout, answer).await {
-            Ok(outcome) => Ok(outcome.map_err(|_| Closed)??),
-            Err(_) => {
-                let cancel = move |hosted: &mut Hosted, _| {
-                    hosted.sink.operations.remove(&id);
-                    hosted.engine.cancel(id);
-                };
-                self.handle.with(cancel).await?;
-                Err(RequestError::Elapsed(timeout))
+            Ok(outcome) => {
+                ticket.redeemed();
+                Ok(outcome.map_err(|_| Closed)??)
             }
+            Err(_) => Err(RequestError::Elapsed(timeout)),
         }
     }
 
@@ -174,5 +204,42 @@ impl ServerHandle {
     pub async fn forget_observation(&self, endpoint: &str, path: Path) -> Result<usize, Closed> {
         let endpoint = endpoint.to_owned();
         self.with(move |server, now| server.cancel_observations(now, &endpoint, &path)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_server::Config;
+    use std::net::Ipv4Addr;
+    use tokio::net::UdpSocket;
+
+    const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    /// A device that has registered as `a`, and never answers.
+    async fn mute_device(server: &ServerHandle) -> UdpSocket {
+        let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
+        socket.connect(server.local_addr()).await.unwrap();
+        let register = b"\x40\x02\0\x01\xb2rd\x11\x28\x34ep=a\x05lt=60\x09lwm2m=1.1\xff</3/0>";
+        socket.send(register).await.unwrap();
+        let mut answer = [0; 64];
+        let length = socket.recv(&mut answer).await.unwrap();
+        assert_eq!(answer[1], 0x41, "not 2.01: {}", answer[..length].escape_ascii());
+        socket
+    }
+
+    #[tokio::test]
+    async fn operation_whose_asker_has_gone_is_given_up() {
+        let engine = Server::new(Config::default(), [7; 32]);
+        let server = bind_server(LOOPBACK, engine).await.unwrap();
+        let device = mute_device(&server).await;
+        let read = Operation::Read { path: Path::object(3), format: None };
+        let mut datagram = [0; 64];
+        tokio::select! {
+            it = server.request("a", read, Duration::from_secs(60)) => panic!("{it:?}"),
+            received = device.recv(&mut datagram) => assert!(received.is_ok()),
+        }
+        let waiting = server.handle.with(|hosted, _| hosted.sink.operations.len()).await.unwrap();
+        assert_eq!(waiting, 0);
     }
 }

@@ -96,6 +96,10 @@ pub enum OperationError {
     /// The registration ended before the device answered.
     #[error("the device registered anew or its registration ended before it answered")]
     Deregistered,
+    /// The device moved to another address, so the answer cannot come any more. It may have
+    /// carried the operation out.
+    #[error("the device moved to another address before it answered; send the operation again")]
+    Moved,
     /// The answer breaks a rule of CoAP, or is larger than the server accepts.
     #[error("the answer of the device cannot be accepted: {0}")]
     Protocol(lwm2m_coap::FailReason),

@@ -6,7 +6,9 @@
 use crate::error::Invalid;
 use crate::operation::{Operation, WriteMode};
 use crate::registration::Registration;
-use lwm2m_core::{Arguments, Attribute, Node, ObjectInstance, Path, Resource, Value, Version};
+use lwm2m_core::{
+    Arguments, Attribute, Node, ObjectInstance, Operations, Path, Resource, Value, Version,
+};
 use lwm2m_registry::{DeviceModel, Registry, ResourceDefinition};
 
 /// The rules that hold for one device.
@@ -40,6 +42,12 @@ fn depth(path: &Path, fits: bool) -> Result<(), Invalid> {
     if fits { Ok(()) } else { Err(Invalid::Path(*path)) }
 }
 
+/// What servers may do with a resource; `None` for those of bootstrap servers only, where the
+/// refusal is the device's to give.
+fn operations(definition: &ResourceDefinition) -> Option<Operations> {
+    Some(definition.operations()).filter(|operations| *operations != Operations::NONE)
+}
+
 impl<'r> Rules<'r> {
     fn resource(&self, path: &Path) -> Option<&'r ResourceDefinition> {
         self.model.object(path.object_id()?)?.resource(path.resource_id()?)
@@ -60,7 +68,7 @@ impl<'r> Rules<'r> {
     fn read(&self, path: &Path) -> Result<(), Invalid> {
         self.address(path, 1)?;
         match self.resource(path) {
-            Some(definition) if !definition.operations().readable() => {
+            Some(definition) if operations(definition).is_some_and(|it| !it.readable()) => {
                 Err(Invalid::NotReadable(*path))
             }
             _ => Ok(()),
@@ -99,7 +107,7 @@ impl<'r> Rules<'r> {
 
     fn writable(&self, path: &Path) -> Result<(), Invalid> {
         match self.resource(path) {
-            Some(definition) if !definition.operations().writable() => {
+            Some(definition) if operations(definition).is_some_and(|it| !it.writable()) => {
                 Err(Invalid::NotWritable(*path))
             }
             _ => Ok(()),
@@ -148,7 +156,7 @@ impl<'r> Rules<'r> {
         depth(path, path.depth() == 3)?;
         let _: Arguments = arguments.parse()?;
         match self.resource(path) {
-            Some(definition) if !definition.operations().executable() => {
+            Some(definition) if operations(definition).is_some_and(|it| !it.executable()) => {
                 Err(Invalid::NotExecutable(*path))
             }
             _ => Ok(()),

@@ -118,9 +118,10 @@ impl Server {
         }
     }
 
-    /// Requests under way go on at the old address, which may still work; observations cannot,
-    /// because CoAP recognises notifications by their source.
+    /// CoAP recognises answers and notifications by their source, so what is under way at the old
+    /// address ends. It is not sent again: the device may have carried it out.
     fn move_to(&mut self, key: Key, peer: PeerId, old_peer: PeerId) {
+        self.fail_all(key, &OperationError::Moved);
         self.end_observations(key, ObservationEnd::Moved);
         if let Some(entry) = self.table.get_mut(key) {
             entry.peer = peer;
@@ -145,14 +146,18 @@ impl Server {
 
     /// Ends a registration, with all that depends on it.
     fn remove(&mut self, key: Key, reason: DeregistrationReason) {
-        for id in self.pending.of(key) {
-            self.link.coap().cancel(id);
-            self.fail(id, OperationError::Deregistered);
-        }
+        self.fail_all(key, &OperationError::Deregistered);
         self.end_observations(key, ObservationEnd::Deregistered);
         if let Some(Entry { registration, peer, .. }) = self.table.remove(key) {
             self.link.release(peer);
             self.events.push_back(Event::Deregistered { registration, reason });
+        }
+    }
+
+    fn fail_all(&mut self, key: Key, error: &OperationError) {
+        for id in self.pending.of(key) {
+            self.link.coap().cancel(id);
+            self.fail(id, error.clone());
         }
     }
 

@@ -4,7 +4,7 @@ use crate::bed::{Bed, LIST, at, device, update};
 use crate::observe::observed;
 use lwm2m_coap::{Code, MessageType, Request, Response};
 use lwm2m_core::Path;
-use lwm2m_server::{DeregistrationReason, Event, ObservationEnd, Operation};
+use lwm2m_server::{DeregistrationReason, Event, ObservationEnd, Operation, OperationError};
 use std::time::Duration;
 
 // proves: REG-14
@@ -83,7 +83,9 @@ fn requests_follow_the_device_to_its_new_address() {
     let mut bed = Bed::new();
     let location = bed.registered(0, "a");
     observed(&mut bed, "a", "/3/0/9");
+    let (lost, _) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
     assert_eq!(bed.ask(device(1), update(&location, "")).code, Code::CHANGED);
+    assert_eq!(bed.outcome(lost), Some(Err(OperationError::Moved)));
     assert_eq!(bed.server.registration("a").unwrap().address, device(1));
     let Some(Event::Updated { update: said, .. }) = bed.events.back() else { panic!() };
     assert_eq!(said.moved_from, Some(device(0)));

@@ -148,3 +148,15 @@ fn later_versions_allow_more() {
     let refused = bed.server.send(bed.now, "a", instance);
     assert!(matches!(refused, Err(SendError::Invalid(Invalid::Path(_)))));
 }
+
+#[test]
+fn what_belongs_to_bootstrap_servers_is_refused_by_the_device() {
+    let mut bed = Bed::new();
+    bed.registered(0, "a");
+    let read = Operation::Read { path: "/0/0/0".parse().unwrap(), format: None };
+    for operation in [read, write("/0/0/0", "coap://192.0.2.1")] {
+        let (id, request) = bed.order("a", operation);
+        bed.answer(&request, lwm2m_coap::Response::new(Code::UNAUTHORIZED));
+        assert_eq!(bed.outcome(id).unwrap().unwrap().code, Code::UNAUTHORIZED);
+    }
+}
