@@ -5,6 +5,7 @@
 //! whose peer is not there says so and passes, unless the environment has `LWM2M_PEERS=require`.
 
 mod aiocoap;
+mod codec;
 mod endpoint;
 mod http;
 mod installed;
@@ -15,6 +16,7 @@ mod roles;
 mod wire;
 
 pub use aiocoap::AiocoapServer;
+pub use codec::PeerCodec;
 pub use endpoint::UdpEndpoint;
 pub use http::{Answer, Events, Http};
 pub use installed::available;

@@ -190,7 +190,7 @@ impl Device {
     }
 }
 
-fn leshan(program: &str) -> Command {
+pub(crate) fn leshan(program: &str) -> Command {
     let folder = peer_folder("leshan");
     let path = format!("{0}/classes:{0}/lib/*", folder.display());
     let mut command = Command::new("java");

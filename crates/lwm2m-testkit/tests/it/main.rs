@@ -4,6 +4,7 @@
 
 mod aiocoap;
 mod coap;
+mod codec;
 mod demo_server;
 mod libcoap;
 mod lossy;
