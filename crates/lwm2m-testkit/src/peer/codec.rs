@@ -4,6 +4,9 @@ use super::installed::{available, peer_folder};
 use super::roles::leshan;
 use super::{Error, Process};
 
+/// Payloads with the numbers of their formats.
+pub type Payloads = Vec<(u16, Vec<u8>)>;
+
 /// An independent codec in another process.
 #[derive(Debug)]
 pub struct PeerCodec(Process);
@@ -33,20 +36,16 @@ impl PeerCodec {
     ///
     /// # Errors
     /// No answer comes.
-    pub fn ask(&mut self, command: &str) -> Result<Result<Vec<(u16, Vec<u8>)>, String>, Error> {
+    pub fn ask(&mut self, command: &str) -> Result<Result<Payloads, String>, Error> {
         self.0.tell(command)?;
         let answer = self.0.wait_for("an answer", |line| {
             let rest = line.strip_prefix("recoded").map(|rest| Ok(rest.to_owned()));
             rest.or_else(|| line.strip_prefix("failed ").map(|why| Err(why.to_owned())))
         })?;
-        match answer {
-            Ok(list) => {
-                list.split_whitespace().map(payload).collect::<Option<_>>().map(Ok).ok_or(
-                    Error::Garbled { what: "the answer of Leshan's codec", text: list.clone() },
-                )
-            }
-            Err(why) => Ok(Err(why)),
-        }
+        let garbled = |text: &str| Error::Garbled { what: "Leshan's codec", text: text.to_owned() };
+        answer
+            .map(|list| list.split_whitespace().map(payload).collect::<Option<_>>().ok_or(list))
+            .map_or_else(|why| Ok(Err(why)), |read| read.map(Ok).map_err(|list| garbled(&list)))
     }
 }
 

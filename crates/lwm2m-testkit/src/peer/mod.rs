@@ -16,7 +16,7 @@ mod roles;
 mod wire;
 
 pub use aiocoap::AiocoapServer;
-pub use codec::PeerCodec;
+pub use codec::{Payloads, PeerCodec};
 pub use endpoint::UdpEndpoint;
 pub use http::{Answer, Events, Http};
 pub use installed::available;
