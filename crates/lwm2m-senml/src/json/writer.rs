@@ -1,6 +1,6 @@
 //! Writing records as JSON.
 
-use crate::record::{Field, Number, Record, Value};
+use crate::record::{Number, Record, Value};
 use crate::{Error, base64};
 use alloc::string::String;
 use core::fmt::Write;
@@ -9,6 +9,8 @@ use core::fmt::Write;
 /// its decimal point or exponent, so that it is read as one.
 #[derive(Debug)]
 pub struct Writer {
+    /// Each record, and within a record each field, is followed by a comma; the last comma gives
+    /// way to the bracket that closes. So nothing has to ask whether it is the first.
     output: String,
 }
 
@@ -27,19 +29,27 @@ impl Writer {
     /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
-        self.output.push_str(if self.output.len() == 1 { "{" } else { ",{" });
-        let start = self.output.len();
-        fields(record, &mut Fields { output: &mut self.output, start })?;
-        self.output.push('}');
+        self.output.push('{');
+        fields(record, &mut Fields(&mut self.output))?;
+        close(&mut self.output, "},");
         Ok(())
     }
 
     /// The whole pack.
     #[must_use]
     pub fn finish(mut self) -> String {
-        self.output.push(']');
+        close(&mut self.output, "]");
         self.output
     }
+}
+
+/// Puts `bracket` in place of the last comma, if there is one.
+#[inline]
+fn close(output: &mut String, bracket: &str) {
+    if output.ends_with(',') {
+        output.pop();
+    }
+    output.push_str(bracket);
 }
 
 /// Writes a pack with [`Writer`].
@@ -53,81 +63,73 @@ pub fn write(records: &[Record<'_>]) -> Result<String, Error> {
 }
 
 /// Writes the fields of one record in the order of RFC 8428.
+#[inline]
 fn fields(record: &Record<'_>, out: &mut Fields<'_>) -> Result<(), Error> {
     if let Some(version) = record.base_version {
-        out.number(Field::BaseVersion, Number::Unsigned(version))?;
+        out.number("\"bver\":", Number::Unsigned(version))?;
     }
-    out.text(Field::BaseName, record.base_name.as_deref());
-    out.seconds(Field::BaseTime, record.base_time)?;
-    out.text(Field::BaseUnit, record.base_unit.as_deref());
-    out.maybe_number(Field::BaseValue, record.base_value)?;
-    out.maybe_number(Field::BaseSum, record.base_sum)?;
-    out.text(Field::Name, record.name.as_deref());
-    out.text(Field::Unit, record.unit.as_deref());
+    out.text("\"bn\":\"", record.base_name.as_deref());
+    out.seconds("\"bt\":", record.base_time)?;
+    out.text("\"bu\":\"", record.base_unit.as_deref());
+    out.maybe_number("\"bv\":", record.base_value)?;
+    out.maybe_number("\"bs\":", record.base_sum)?;
+    out.text("\"n\":\"", record.name.as_deref());
+    out.text("\"u\":\"", record.unit.as_deref());
     if let Some(value) = &record.value {
         out.value(value)?;
     }
-    out.maybe_number(Field::Sum, record.sum)?;
-    out.seconds(Field::Time, record.time)?;
-    out.seconds(Field::UpdateTime, record.update_time)
+    out.maybe_number("\"s\":", record.sum)?;
+    out.seconds("\"t\":", record.time)?;
+    out.seconds("\"ut\":", record.update_time)
 }
 
-struct Fields<'o> {
-    output: &'o mut String,
-    /// Where the first field begins.
-    start: usize,
-}
+/// Takes fields with the text that goes before them, as one piece: it is known when compiled.
+struct Fields<'o>(&'o mut String);
 
 impl Fields<'_> {
     #[inline]
-    fn key(&mut self, field: Field) {
-        self.output.push_str(if self.output.len() == self.start { "\"" } else { ",\"" });
-        self.output.push_str(field.name());
-        self.output.push_str("\":");
-    }
-
-    #[inline]
-    fn text(&mut self, field: Field, text: Option<&str>) {
+    fn text(&mut self, key: &'static str, text: Option<&str>) {
         if let Some(text) = text {
-            self.key(field);
-            quoted(text, self.output);
+            self.0.push_str(key);
+            escaped(text, self.0);
+            self.0.push_str("\",");
         }
     }
 
-    fn seconds(&mut self, field: Field, seconds: Option<f64>) -> Result<(), Error> {
-        self.maybe_number(field, seconds.map(whole))
+    #[inline]
+    fn seconds(&mut self, key: &'static str, seconds: Option<f64>) -> Result<(), Error> {
+        self.maybe_number(key, seconds.map(whole))
     }
 
-    fn maybe_number(&mut self, field: Field, number: Option<Number>) -> Result<(), Error> {
-        number.map_or(Ok(()), |number| self.number(field, number))
+    #[inline]
+    fn maybe_number(&mut self, key: &'static str, number: Option<Number>) -> Result<(), Error> {
+        number.map_or(Ok(()), |number| self.number(key, number))
     }
 
-    fn number(&mut self, field: Field, number: Number) -> Result<(), Error> {
-        self.key(field);
-        decimal_text(number, self.output)
+    #[inline]
+    fn number(&mut self, key: &'static str, number: Number) -> Result<(), Error> {
+        self.0.push_str(key);
+        decimal_text(number, self.0)?;
+        self.0.push(',');
+        Ok(())
     }
 
+    #[inline]
     fn value(&mut self, value: &Value<'_>) -> Result<(), Error> {
         match value {
-            Value::Integer(v) => self.number(Field::Value, Number::Integer(*v))?,
-            Value::Unsigned(v) => self.number(Field::Value, Number::Unsigned(*v))?,
-            Value::Float(v) => self.number(Field::Value, Number::Float(*v))?,
-            Value::Boolean(v) => {
-                self.key(Field::Boolean);
-                self.output.push_str(if *v { "true" } else { "false" });
-            }
-            Value::String(v) => self.text(Field::String, Some(v)),
-            Value::ObjectLink(v) => self.text(Field::ObjectLink, Some(v)),
+            Value::Integer(v) => self.number("\"v\":", Number::Integer(*v))?,
+            Value::Unsigned(v) => self.number("\"v\":", Number::Unsigned(*v))?,
+            Value::Float(v) => self.number("\"v\":", Number::Float(*v))?,
+            Value::Boolean(true) => self.0.push_str("\"vb\":true,"),
+            Value::Boolean(false) => self.0.push_str("\"vb\":false,"),
+            Value::String(v) => self.text("\"vs\":\"", Some(v)),
+            Value::ObjectLink(v) => self.text("\"vlo\":\"", Some(v)),
             Value::Data(v) => {
-                self.key(Field::Data);
-                self.output.push('"');
-                base64::encode(v, self.output);
-                self.output.push('"');
+                self.0.push_str("\"vd\":\"");
+                base64::encode(v, self.0);
+                self.0.push_str("\",");
             }
-            Value::Null => {
-                self.key(Field::Value);
-                self.output.push_str("null");
-            }
+            Value::Null => self.0.push_str("\"v\":null,"),
         }
         Ok(())
     }
@@ -149,45 +151,41 @@ pub(crate) fn whole(seconds: f64) -> Number {
 #[inline]
 pub(super) fn decimal_text(number: Number, output: &mut String) -> Result<(), Error> {
     match number {
-        Number::Integer(v) => {
-            if v < 0 {
-                output.push('-');
-            }
-            decimal(v.unsigned_abs(), output);
-        }
-        Number::Unsigned(v) => decimal(v, output),
+        Number::Integer(v) => output.push_str(itoa::Buffer::new().format(v)),
+        Number::Unsigned(v) => output.push_str(itoa::Buffer::new().format(v)),
         Number::Float(v) if v.is_finite() => {
-            // Writing to a String cannot fail.
-            let _ = write!(output, "{v:?}");
+            output.push_str(zmij::Buffer::new().format_finite(v));
         }
         Number::Float(_) => return Err(Error::NotFinite),
     }
     Ok(())
 }
 
-/// Appends `value` in decimal.
-fn decimal(mut value: u64, output: &mut String) {
-    let mut digits = [0u8; 20];
-    let mut begin = digits.len();
-    for (place, digit) in digits.iter_mut().enumerate().rev() {
-        let last = (value % 10) as u8;
-        *digit = b'0' + last;
-        begin = place;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    let text = digits.get(begin..).and_then(|digits| core::str::from_utf8(digits).ok());
-    output.push_str(text.unwrap_or_default());
-}
-
 /// Appends `text` in quotes, with escapes where JSON demands them.
 pub(super) fn quoted(text: &str, output: &mut String) {
-    let special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..=0x1F);
     output.push('"');
+    escaped(text, output);
+    output.push('"');
+}
+
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1F)
+}
+
+#[inline]
+fn escaped(text: &str, output: &mut String) {
+    // Without a way out of the loop, the compiler looks at many bytes at once.
+    if text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+        with_escapes(text, output);
+    } else {
+        output.push_str(text);
+    }
+}
+
+#[cold]
+fn with_escapes(text: &str, output: &mut String) {
     let mut rest = text;
-    while let Some(place) = rest.bytes().position(special) {
+    while let Some(place) = rest.bytes().position(is_special) {
         let (plain, tail) = rest.split_at_checked(place).unwrap_or((rest, ""));
         output.push_str(plain);
         let mut chars = tail.chars();
@@ -195,6 +193,7 @@ pub(super) fn quoted(text: &str, output: &mut String) {
             Some('\n') => output.push_str("\\n"),
             Some(c @ ('"' | '\\')) => output.extend(['\\', c]),
             Some(c) => {
+                // Writing to a String cannot fail.
                 let _ = write!(output, "\\u{:04x}", u32::from(c));
             }
             None => {}
@@ -202,7 +201,6 @@ pub(super) fn quoted(text: &str, output: &mut String) {
         rest = chars.as_str();
     }
     output.push_str(rest);
-    output.push('"');
 }
 
 #[cfg(test)]
@@ -222,7 +220,7 @@ mod tests {
             (Value::Unsigned(u64::MAX), r#"[{"v":18446744073709551615}]"#),
             (Value::Float(22.4), r#"[{"v":22.4}]"#),
             (Value::Float(5.0), r#"[{"v":5.0}]"#),
-            (Value::Float(1e300), r#"[{"v":1e300}]"#),
+            (Value::Float(1e300), r#"[{"v":1e+300}]"#),
             (Value::Float(-0.0), r#"[{"v":-0.0}]"#),
             (Value::Boolean(true), r#"[{"vb":true}]"#),
             (Value::String("a\"\\\n\u{1}é".into()), "[{\"vs\":\"a\\\"\\\\\\n\\u0001é\"}]"),
