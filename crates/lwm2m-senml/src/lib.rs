@@ -7,12 +7,16 @@
 //! | [`json`] | application/senml+json | 5 |
 //! | [`cbor`] | application/senml+cbor | 6 |
 //!
+//! Readers hand out one record after another and keep none: a record in memory is larger than in a
+//! pack, so whoever keeps them decides how many.
+//!
 //! The field `vlo`, an object link, is an addition of LwM2M. Records with `v` null, which remove
 //! what they name, are those of RFC 8790.
 //!
 //! ```
 //! use lwm2m_senml::{Record, Value, json, resolve};
-//! let records = json::read(br#"[{"bn":"/3/0/","n":"9","v":100}, {"n":"13","v":1367491215}]"#)?;
+//! let pack = br#"[{"bn":"/3/0/","n":"9","v":100}, {"n":"13","v":1367491215}]"#;
+//! let records = json::Reader::new(pack).collect::<Result<Vec<_>, _>>()?;
 //! assert_eq!(records[0].value, Some(Value::Integer(100)));
 //! let second = resolve(records).nth(1).unwrap()?;
 //! assert_eq!(second.name.to_string(), "/3/0/13");

@@ -101,10 +101,10 @@ pub enum LinkError {
         quirk: Quirk,
     },
     /// The parameter `ver` is not `major.minor`.
-    #[error("link number {link} has a ver that is not major.minor, for example ver=1.1")]
+    #[error("the link at byte {offset} has a ver that is not major.minor, for example ver=1.1")]
     Version {
-        /// The number of the link, from 0.
-        link: usize,
+        /// Where the link begins.
+        offset: usize,
     },
 }
 

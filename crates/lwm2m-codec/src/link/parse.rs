@@ -36,11 +36,16 @@ type Parsed<'a, T> = IResult<&'a str, T, Failure>;
 /// # Errors
 /// [`LinkError::Syntax`] with the place where the text leaves the grammar.
 pub fn parse(text: &str) -> Result<Vec<Link>, LinkError> {
+    Ok(located(text)?.into_iter().map(|(_, link)| link).collect())
+}
+
+/// The links with the byte where each begins.
+pub(super) fn located(text: &str) -> Result<Vec<(usize, Link)>, LinkError> {
     let syntax = |failure: Failure| LinkError::Syntax {
         offset: text.len().saturating_sub(failure.remaining),
         expected: failure.expected,
     };
-    match links(text) {
+    match links(text, text.len()) {
         Ok(("", links)) => Ok(links),
         Ok((rest, _)) => Err(syntax(Failure { remaining: rest.len(), expected: "a comma" })),
         Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => Err(syntax(failure)),
@@ -48,17 +53,25 @@ pub fn parse(text: &str) -> Result<Vec<Link>, LinkError> {
     }
 }
 
-fn links(text: &str) -> Parsed<'_, Vec<Link>> {
-    let (text, _) = multispace0(text)?;
+/// The rest of a text of `length` bytes: links with their places in it.
+fn links(text: &str, length: usize) -> Parsed<'_, Vec<(usize, Link)>> {
+    let (mut text, _) = multispace0(text)?;
+    let mut links = Vec::new();
     if text.is_empty() {
-        return Ok((text, Vec::new()));
+        return Ok((text, links));
     }
-    let (mut text, first) = alt((legacy_root, link)).parse(text)?;
-    let mut links = Vec::from([first]);
-    while let (rest, Some(_)) = opt(separator(',')).parse(text)? {
-        let (rest, next) = link(rest)?;
-        links.push(next);
+    loop {
+        let begin = length.saturating_sub(text.len());
+        let (rest, next) = match links.is_empty() {
+            true => alt((legacy_root, link)).parse(text)?,
+            false => link(text)?,
+        };
+        links.push((begin, next));
+        let (rest, more) = opt(separator(',')).parse(rest)?;
         text = rest;
+        if more.is_none() {
+            break;
+        }
     }
     let (text, _) = multispace0(text)?;
     Ok((text, links))

@@ -1,6 +1,7 @@
 //! The links that a client registers: its objects and object instances (OMA LwM2M Core 6.2.1).
 
-use super::{Link, LinkError, Params, parse};
+use super::parse::located;
+use super::{Link, LinkError, Params};
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -39,14 +40,15 @@ pub struct RegistrationLinks {
 pub fn parse_registration(payload: &[u8]) -> Result<RegistrationLinks, LinkError> {
     let text = core::str::from_utf8(payload)
         .map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
-    let sent = parse(text)?;
-    let root = sent.iter().find(|link| is_root(link));
+    let sent = located(text)?;
+    let links = || sent.iter().map(|(_, link)| link);
+    let root = links().find(|link| is_root(link));
     let root_path = root.map_or("/", |link| match link.target.trim_end_matches('/') {
         "" => "/",
         path => path,
     });
     let root_path = root_path.to_owned();
-    let offered = root.or_else(|| sent.iter().find(|link| link.target == "/"));
+    let offered = root.or_else(|| links().find(|link| link.target == "/"));
     let content_formats = offered.and_then(|link| link.param("ct")).map_or_else(Vec::new, formats);
     let mut list = RegistrationLinks {
         root_path,
@@ -55,10 +57,10 @@ pub fn parse_registration(payload: &[u8]) -> Result<RegistrationLinks, LinkError
         objects: BTreeMap::new(),
         sent: Vec::new(),
     };
-    for (number, link) in sent.iter().enumerate() {
-        list.add(number, link)?;
+    for (offset, link) in &sent {
+        list.add(*offset, link)?;
     }
-    list.sent = sent;
+    list.sent = sent.into_iter().map(|(_, link)| link).collect();
     Ok(list)
 }
 
@@ -72,13 +74,13 @@ fn formats(list: &str) -> Vec<ContentFormat> {
 }
 
 impl RegistrationLinks {
-    fn add(&mut self, number: usize, link: &Link) -> Result<(), LinkError> {
+    fn add(&mut self, offset: usize, link: &Link) -> Result<(), LinkError> {
         let Some(path) = link.path_below(&self.root_path) else { return Ok(()) };
         let (Some(id), 1..=2) = (path.object_id(), path.depth()) else { return Ok(()) };
         let object = self.objects.entry(id).or_default();
         object.instances.extend(path.instance_id());
         if let Some(version) = link.param("ver") {
-            let version = version.parse().map_err(|_| LinkError::Version { link: number })?;
+            let version = version.parse().map_err(|_| LinkError::Version { offset })?;
             // The object link goes before the instance link, which may carry it since 1.2.1.
             if path.depth() == 1 || object.version.is_none() {
                 object.version = Some(version);
@@ -130,8 +132,9 @@ mod tests {
             assert_eq!(list.objects[&3].version, Some(ObjectVersion::new(1, 1)), "{text}");
             assert_eq!(list.objects[&3].instances, BTreeSet::from([0]));
         }
-        for text in ["</3>;ver=1", "</1/0>,</3>;ver=x", "</3>;ver"] {
-            assert!(matches!(parse_registration(text.as_bytes()), Err(LinkError::Version { .. })));
+        for (text, offset) in [("</3>;ver=1", 0), ("</1/0>, </3>;ver=x", 8), (" </3>;ver", 1)] {
+            let error = parse_registration(text.as_bytes());
+            assert_eq!(error, Err(LinkError::Version { offset }));
         }
         assert_eq!(parse_registration(b"</3>\xff"), Err(LinkError::Utf8 { offset: 4 }));
     }

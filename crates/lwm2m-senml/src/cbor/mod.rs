@@ -10,5 +10,7 @@ mod writer;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
-pub use reader::{Reader, read};
+pub use reader::Reader;
+#[cfg(test)]
+pub(crate) use reader::read;
 pub use writer::{Writer, write};

@@ -8,6 +8,8 @@ pub mod oma;
 mod reader;
 mod writer;
 
-pub use reader::{Reader, read};
+pub use reader::Reader;
+#[cfg(test)]
+pub(crate) use reader::read;
 pub(crate) use writer::whole;
 pub use writer::{Writer, write};
