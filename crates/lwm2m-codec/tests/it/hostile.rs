@@ -73,7 +73,7 @@ fn nested_and_endless_cbor_is_refused() {
 /// Whether `large` takes less than `limit` times as long as `small`. A busy machine may slow any
 /// run down, so one of some tries has to show it; what is not linear never does.
 fn is_below(limit: f64, mut large: impl FnMut(), mut small: impl FnMut()) -> bool {
-    let mut fastest = |run: &mut dyn FnMut()| {
+    let fastest = |run: &mut dyn FnMut()| {
         let mut time = || {
             let begin = Instant::now();
             run();
