@@ -3,6 +3,8 @@
 mod coap;
 mod convert;
 mod demo;
+mod load;
+mod serve;
 
 use clap::{Parser, Subcommand};
 use lwm2m_daemon::exit;
@@ -20,8 +22,10 @@ struct Arguments {
 enum Command {
     /// Runs a server and three simulated devices in this process
     Demo(demo::Arguments),
-    /// Asks any CoAP server
+    /// Asks any CoAP server, or is one
     Coap(coap::Arguments),
+    /// Sends many requests to a CoAP server and tells how fast it is
+    Load(load::Arguments),
     /// Decodes a payload or a CoAP message to JSON
     Decode(convert::Arguments),
     /// Encodes JSON, as `decode` prints it, to a payload or a CoAP message
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Coap(arguments) => coap::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
         Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),
         Command::Encode(arguments) => convert::run(&arguments, convert::Direction::Encode),
     };

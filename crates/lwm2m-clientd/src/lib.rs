@@ -8,6 +8,7 @@ pub mod settings;
 use lwm2m_client::{Client, Config, Event, Instances, Retry, ServerAccount};
 use lwm2m_core::{Path, Version};
 use lwm2m_daemon::{Failure, signal::End};
+use lwm2m_net::uri::Remote;
 use lwm2m_net::{ClientHandle, Closed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub struct Device {
 /// The server has no address, the settings fit no device, or the local address cannot be bound.
 pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
-    let address = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
+    let address = lwm2m_net::uri::resolve(uri).await.and_then(Remote::datagrams);
+    let address = address.map_err(Failure::usage)?;
     let mut account = ServerAccount::new(SHORT_SERVER_ID, address);
     account.uri = uri.to_owned();
     account.lifetime = settings.lifetime.unwrap_or(300);

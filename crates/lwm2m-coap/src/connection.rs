@@ -74,6 +74,12 @@ impl Endpoint {
         self.transport.connections.release(peer);
     }
 
+    /// Whether the peer is connected and its first message, the CSM, has come.
+    #[must_use]
+    pub fn has_greeted(&self, peer: PeerId) -> bool {
+        self.transport.connections.has_greeted(peer)
+    }
+
     /// Takes message after message; why the connection is over, if it is.
     fn read_stream(
         &mut self,

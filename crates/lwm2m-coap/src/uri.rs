@@ -1,4 +1,5 @@
-//! `coap` and `coaps` URIs: RFC 7252 section 6. Names are not resolved.
+//! `coap` and `coaps` URIs (RFC 7252 section 6), and those with `+tcp` (RFC 8323 section 8). Names
+//! are not resolved.
 
 use crate::message::{OptionNumber, Options};
 use alloc::borrow::Cow;
@@ -15,6 +16,10 @@ pub enum Scheme {
     Coap,
     /// CoAP over DTLS, default port 5684.
     Coaps,
+    /// CoAP over TCP, default port 5683.
+    CoapTcp,
+    /// CoAP over TLS, default port 5684.
+    CoapsTcp,
 }
 
 impl Scheme {
@@ -22,8 +27,8 @@ impl Scheme {
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
-            Self::Coap => 5_683,
-            Self::Coaps => 5_684,
+            Self::Coap | Self::CoapTcp => 5_683,
+            Self::Coaps | Self::CoapsTcp => 5_684,
         }
     }
 }
@@ -52,15 +57,15 @@ pub struct Uri<'a> {
     pub query: Option<&'a str>,
 }
 
-/// Why a text is no `coap` or `coaps` URI.
+/// Why a text is no CoAP URI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UriError {
     /// More than [`MAX_LENGTH`] bytes.
     #[error("the URI is longer than 255 bytes")]
     TooLong,
-    /// Not `coap://` or `coaps://`.
-    #[error("the URI begins with neither coap:// nor coaps://")]
+    /// None of the schemes of [`Scheme`].
+    #[error("the URI begins with none of coap://, coaps://, coap+tcp:// and coaps+tcp://")]
     Scheme,
     /// No host, user information, or an address literal in brackets that is none.
     #[error("the URI has no usable host")]
@@ -129,13 +134,14 @@ impl<'a> Uri<'a> {
 
 fn scheme(uri: &str) -> Result<(Scheme, &str), UriError> {
     let (name, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
-    if name.eq_ignore_ascii_case("coap") {
-        Ok((Scheme::Coap, rest))
-    } else if name.eq_ignore_ascii_case("coaps") {
-        Ok((Scheme::Coaps, rest))
-    } else {
-        Err(UriError::Scheme)
-    }
+    let schemes = [
+        ("coap", Scheme::Coap),
+        ("coaps", Scheme::Coaps),
+        ("coap+tcp", Scheme::CoapTcp),
+        ("coaps+tcp", Scheme::CoapsTcp),
+    ];
+    let known = schemes.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+    known.map(|(_, scheme)| (scheme, rest)).ok_or(UriError::Scheme)
 }
 
 fn host_and_port(authority: &str) -> Result<(Host<'_>, Option<&str>), UriError> {
@@ -200,6 +206,8 @@ mod tests {
         for (uri, scheme, host, port) in [
             ("coap://h", Scheme::Coap, Host::Name("h"), 5_683),
             ("COAPS://h/", Scheme::Coaps, Host::Name("h"), 5_684),
+            ("coap+tcp://h", Scheme::CoapTcp, Host::Name("h"), 5_683),
+            ("coaps+TCP://h", Scheme::CoapsTcp, Host::Name("h"), 5_684),
             ("coap://h:/", Scheme::Coap, Host::Name("h"), 5_683),
             ("coap://127.0.0.1:1", Scheme::Coap, Host::Address([127, 0, 0, 1].into()), 1),
             ("coap://[::1]:5783", Scheme::Coap, Host::Address(Ipv6Addr::LOCALHOST.into()), 5_783),
@@ -216,6 +224,7 @@ mod tests {
             (long.as_str(), UriError::TooLong),
             ("http://h", UriError::Scheme),
             ("coap:h", UriError::Scheme),
+            ("coap+udp://h", UriError::Scheme),
             ("coap://", UriError::Host),
             ("coap://:5683", UriError::Host),
             ("coap://me@h", UriError::Host),

@@ -11,14 +11,17 @@
 //! |---|---|
 //! | [`engine`] | the contract by which one driver loop serves every engine |
 //! | [`link`] | addresses, peers, identities |
+//! | [`connections`] | peers on a connection: deadlines, what is to be done with their streams |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
 
 extern crate alloc;
 
+pub mod connections;
 pub mod engine;
 pub mod link;
 
-pub use engine::{Engine, Transmit};
+pub use connections::ConnectionConfig;
+pub use engine::{Engine, StreamAction, Transmit};
 pub use link::{Identity, Link};
 pub use lwm2m_coap::PeerId;

@@ -1,6 +1,7 @@
 //! Addresses, peers and identities over one CoAP endpoint.
 
-use crate::engine::{Engine, Transmit};
+use crate::connections::{ConnectionConfig, Connections};
+use crate::engine::{Engine, StreamAction, Transmit};
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use lwm2m_coap::{Config, Endpoint, Event, PeerId};
@@ -22,6 +23,7 @@ pub enum Identity {
 #[derive(Debug)]
 pub struct Link {
     coap: Endpoint,
+    connections: Connections,
     peers: BTreeMap<PeerId, Peer>,
     by_address: BTreeMap<SocketAddr, PeerId>,
     /// Peers to forget once what is to be sent to them has been polled.
@@ -34,6 +36,8 @@ pub struct Link {
 #[derive(Debug)]
 struct Peer {
     address: SocketAddr,
+    /// A connection carries it, datagrams do not.
+    connected: bool,
     identity: Identity,
     holds: u32,
 }
@@ -45,12 +49,42 @@ impl Link {
         Self {
             max_peers: config.max_peers,
             coap: Endpoint::new(config, seed),
+            connections: Connections::default(),
             peers: BTreeMap::new(),
             by_address: BTreeMap::new(),
             unused: BTreeSet::new(),
             next_id: 0,
             refused: 0,
         }
+    }
+
+    /// Sets the deadlines of connections that begin from now on, and the bound on their number.
+    pub const fn set_connection_config(&mut self, config: ConnectionConfig) {
+        self.connections.config = config;
+    }
+
+    /// The peer at the other end of a connection to an address, which is opened unless it is known.
+    /// Requests may follow at once; should the connection not come about, they fail. `None` while
+    /// there are too many peers or connections.
+    #[must_use]
+    pub fn open_connection(&mut self, now: Instant, address: SocketAddr) -> Option<PeerId> {
+        match self.connections.opened_to(address) {
+            Some(peer) => Some(peer),
+            None => self.begin_connection(now, address, Some(address)),
+        }
+    }
+
+    /// Asks the peer to close the connection when nothing is pending on it any more; after
+    /// [`ConnectionConfig::release`] it is closed in any case.
+    pub fn release_connection(&mut self, now: Instant, peer: PeerId) {
+        self.coap.release(peer);
+        self.connections.released(now, peer);
+    }
+
+    /// Whether the peer is on a connection.
+    #[must_use]
+    pub fn is_connected(&self, peer: PeerId) -> bool {
+        self.connections.has(peer)
     }
 
     /// The peer at an address, known or new; `None` while the table of peers is full.
@@ -111,10 +145,33 @@ impl Link {
         if self.peers.len() >= self.max_peers {
             return None;
         }
+        let peer = self.new_peer(address, false);
+        self.by_address.insert(address, peer);
+        Some(peer)
+    }
+
+    fn new_peer(&mut self, address: SocketAddr, connected: bool) -> PeerId {
         let peer = PeerId(self.next_id);
         self.next_id += 1;
-        self.peers.insert(peer, Peer { address, identity: Identity::NoSec, holds: 0 });
-        self.by_address.insert(address, peer);
+        self.peers.insert(peer, Peer { address, connected, identity: Identity::NoSec, holds: 0 });
+        peer
+    }
+
+    fn begin_connection(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        to: Option<SocketAddr>,
+    ) -> Option<PeerId> {
+        if self.peers.len() >= self.max_peers || self.connections.is_full() {
+            return None;
+        }
+        let peer = self.new_peer(canonical(address), true);
+        if self.coap.connected(now, peer).is_err() {
+            self.peers.remove(&peer);
+            return None;
+        }
+        self.connections.begin(now, peer, to);
         Some(peer)
     }
 
@@ -123,6 +180,7 @@ impl Link {
         if unused
             && self.coap.is_idle(peer)
             && let Some(state) = self.peers.remove(&peer)
+            && !state.connected
         {
             self.by_address.remove(&state.address);
         }
@@ -153,15 +211,23 @@ impl Engine for Link {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.coap.handle_timeout(now);
+        self.connections.handle_timeout(now, &mut self.coap);
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
         while let Some(transmit) = self.coap.poll_transmit() {
-            // A peer that was forgotten meanwhile has nowhere to send to.
-            if let Some(peer) = self.peers.get(&transmit.peer) {
-                return Some(Transmit { to: peer.address, payload: transmit.payload });
+            match self.peers.get(&transmit.peer) {
+                Some(peer) if peer.connected => {
+                    self.connections.write(transmit.peer, transmit.payload);
+                }
+                Some(peer) => {
+                    return Some(Transmit { to: peer.address, payload: transmit.payload });
+                }
+                // A peer that was forgotten meanwhile has nowhere to send to.
+                None => {}
             }
         }
+        self.unused.extend(self.connections.take_ended());
         while let Some(peer) = self.unused.pop_first() {
             self.forget_if_unused(peer);
         }
@@ -169,7 +235,7 @@ impl Engine for Link {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.coap.poll_timeout()
+        self.coap.poll_timeout().into_iter().chain(self.connections.poll_timeout()).min()
     }
 
     fn poll_event(&mut self) -> Option<Event> {
@@ -179,9 +245,30 @@ impl Engine for Link {
                     // A Reset may still have to go to it.
                     self.unused.insert(peer);
                 }
+                Event::Closed { peer, reason } => {
+                    self.connections.end(peer);
+                    return Some(Event::Closed { peer, reason });
+                }
                 event => return Some(event),
             }
         }
+    }
+
+    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
+        self.begin_connection(now, from, None)
+    }
+
+    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        self.connections.heard(now, peer);
+        self.coap.handle_stream(now, peer, bytes);
+    }
+
+    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
+        self.coap.disconnected(now, peer);
+    }
+
+    fn poll_stream(&mut self) -> Option<StreamAction> {
+        self.connections.poll_action()
     }
 }
 

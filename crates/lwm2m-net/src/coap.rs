@@ -1,7 +1,8 @@
-//! A CoAP client on a UDP socket, without LwM2M: for tools that ask any CoAP server.
+//! A CoAP client over UDP and TCP, without LwM2M: for tools that ask any CoAP server.
 
 use crate::driver::{Closed, Handle};
 use crate::hosted::Sink;
+use crate::uri::{Carrier, Remote};
 use lwm2m_coap::{Code, Config, Error, Event, FailReason, Request, RequestId, Response};
 use lwm2m_link::Link;
 use lwm2m_time::Instant;
@@ -98,19 +99,24 @@ impl CoapClient {
         Handle::bind(local, hosted).await.map(Self)
     }
 
-    /// Sends a request and gives the stream of its answers: one, or more if it observes. Dropping
+    /// Sends a request, over a connection that is opened if there is none yet, and gives the stream of its answers: one, or more if it observes. Dropping
     /// the stream ends the observation.
     ///
     /// # Errors
     /// See [`CoapError`].
     pub async fn request(
         &self,
-        server: SocketAddr,
+        server: impl Into<Remote>,
         request: Request,
     ) -> Result<mpsc::Receiver<Answer>, CoapError> {
         let (reader, answers) = mpsc::channel(ANSWERS);
+        let Remote { carrier, address } = server.into();
         let send = move |hosted: &mut Hosted, now| {
-            let peer = hosted.engine.connect(server).ok_or(CoapError::TooManyPeers)?;
+            let peer = match carrier {
+                Carrier::Datagrams => hosted.engine.connect(address),
+                Carrier::Connection => hosted.engine.open_connection(now, address),
+            };
+            let peer = peer.ok_or(CoapError::TooManyPeers)?;
             let id = hosted.engine.coap().request(now, peer, request)?;
             hosted.sink.0.insert(id, reader);
             Ok::<_, CoapError>(())

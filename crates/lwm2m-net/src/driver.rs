@@ -1,10 +1,11 @@
-//! The loop that drives an engine on a UDP socket.
+//! The loop that drives an engine on a UDP socket and on TCP connections.
 //!
 //! One task owns the engine, so engines need no locks. Others reach it by sending closures
 //! through a bounded queue ([`Handle::with`]); when the queue is full, the sender waits.
 
 use crate::clock::Clock;
-use lwm2m_link::{Engine, Transmit};
+use crate::tcp::{Connections, Incoming};
+use lwm2m_link::{Engine, StreamAction, Transmit};
 use lwm2m_time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::pending;
@@ -34,34 +35,66 @@ pub struct Closed;
 pub struct Handle<E> {
     commands: mpsc::Sender<Command<E>>,
     local: SocketAddr,
+    local_tcp: Option<SocketAddr>,
     clock: Clock,
 }
 
 impl<E> Clone for Handle<E> {
     fn clone(&self) -> Self {
-        Self { commands: self.commands.clone(), local: self.local, clock: self.clock }
+        Self { commands: self.commands.clone(), ..*self }
+    }
+}
+
+/// Where an engine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sockets {
+    /// The address for datagrams; port 0 is any free one.
+    pub udp: SocketAddr,
+    /// The address on which TCP connections are accepted; with none, connections are opened only.
+    pub tcp: Option<SocketAddr>,
+    /// Whether other sockets of this user may share the UDP port: the kernel then gives each peer
+    /// to one of them.
+    pub share_port: bool,
+}
+
+impl From<SocketAddr> for Sockets {
+    /// For datagrams, and for connections that this side opens.
+    fn from(udp: SocketAddr) -> Self {
+        Self { udp, tcp: None, share_port: false }
     }
 }
 
 impl<E: Engine + Send + 'static> Handle<E> {
-    /// Binds a socket and starts the task that drives `engine` on it. The task ends when all
+    /// Binds the sockets and starts the task that drives `engine` on them. The task ends when all
     /// handles are gone.
     ///
     /// # Errors
-    /// The socket cannot be bound, for example because the port is in use.
-    pub async fn bind(address: SocketAddr, engine: E) -> io::Result<Self> {
-        let socket = bind_udp(address)?;
+    /// A socket cannot be bound, for example because the port is in use.
+    pub async fn bind(sockets: impl Into<Sockets>, engine: E) -> io::Result<Self> {
+        let sockets = sockets.into();
+        let socket = bind_udp(&sockets)?;
+        let connections = Connections::new();
+        let local_tcp = match sockets.tcp {
+            Some(address) => Some(connections.listen(address).await?),
+            None => None,
+        };
         let (commands, queue) = mpsc::channel(QUEUE);
         let local = socket.local_addr()?;
         let clock = Clock::start();
-        tokio::spawn(Driver { engine, socket, local, clock, queue }.run());
-        Ok(Self { commands, local, clock })
+        tokio::spawn(Driver { engine, socket, connections, local, clock, queue }.run());
+        Ok(Self { commands, local, local_tcp, clock })
     }
 
-    /// The address that the socket is bound to.
+    /// The address that the UDP socket is bound to.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The address on which TCP connections are accepted, if they are.
+    #[must_use]
+    pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
+        self.local_tcp
     }
 
     /// The clock that the engine is driven by.
@@ -104,8 +137,12 @@ impl<E: Engine + Send + 'static> Handle<E> {
 
 /// A socket with room for a burst: what does not fit is lost, and its sender waits seconds before it
 /// sends again. The kernel gives what it allows.
-fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind_udp(sockets: &Sockets) -> io::Result<UdpSocket> {
+    let address = sockets.udp;
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if sockets.share_port {
+        socket.set_reuse_port(true)?;
+    }
     if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
         tracing::debug!(%error, "the receive buffer keeps its size");
     }
@@ -117,6 +154,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 struct Driver<E: Engine> {
     engine: E,
     socket: UdpSocket,
+    connections: Connections,
     local: SocketAddr,
     clock: Clock,
     queue: mpsc::Receiver<Command<E>>,
@@ -124,6 +162,7 @@ struct Driver<E: Engine> {
 
 enum Input<E> {
     Datagrams,
+    Connection(Incoming),
     Timeout,
     Command(Option<Command<E>>),
 }
@@ -135,6 +174,9 @@ impl<E: Engine> Driver<E> {
             self.flush().await;
             match self.next_input().await {
                 Input::Datagrams => self.receive(&mut buffer),
+                Input::Connection(it) => {
+                    self.connections.deliver(it, &mut self.engine, &self.clock);
+                }
                 Input::Timeout => self.engine.handle_timeout(self.clock.now()),
                 Input::Command(Some(command)) => command(&mut self.engine, self.clock.now()),
                 Input::Command(None) => break,
@@ -158,6 +200,7 @@ impl<E: Engine> Driver<E> {
                 }
                 Input::Datagrams
             }
+            Some(incoming) = self.connections.next() => Input::Connection(incoming),
             () = sleep => Input::Timeout,
             command = self.queue.recv() => Input::Command(command),
         }
@@ -186,10 +229,22 @@ impl<E: Engine> Driver<E> {
             while let Some(transmit) = self.engine.poll_transmit() {
                 self.send(transmit).await;
             }
+            while let Some(action) = self.engine.poll_stream() {
+                self.act(action);
+            }
             // The engines that are driven here pass their events on themselves.
             if self.engine.poll_event().is_none() {
                 break;
             }
+        }
+    }
+
+    fn act(&mut self, action: StreamAction) {
+        let (StreamAction::Open { peer, .. }
+        | StreamAction::Write { peer, .. }
+        | StreamAction::Close { peer }) = action;
+        if !self.connections.act(action) {
+            self.engine.handle_disconnected(self.clock.now(), peer);
         }
     }
 

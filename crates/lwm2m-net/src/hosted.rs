@@ -1,6 +1,6 @@
 //! An engine together with whoever its events go to, as one engine for the driver.
 
-use lwm2m_link::{Engine, Transmit};
+use lwm2m_link::{Engine, PeerId, StreamAction, Transmit};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
 
@@ -48,5 +48,24 @@ impl<E: Engine, S: Sink<E>> Engine for Hosted<E, S> {
         let event = self.engine.poll_event()?;
         self.sink.take(self.now, &mut self.engine, event);
         Some(())
+    }
+
+    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
+        self.now = now;
+        self.engine.handle_connected(now, from)
+    }
+
+    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        self.now = now;
+        self.engine.handle_stream(now, peer, bytes);
+    }
+
+    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
+        self.now = now;
+        self.engine.handle_disconnected(now, peer);
+    }
+
+    fn poll_stream(&mut self) -> Option<StreamAction> {
+        self.engine.poll_stream()
     }
 }

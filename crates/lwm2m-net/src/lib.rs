@@ -1,17 +1,20 @@
 //! Sockets, clocks and the async runtime: the one crate that has them.
 //!
-//! The engines of `lwm2m-server` and `lwm2m-client` are values without I/O. This crate binds a
-//! UDP socket, runs an engine on it in a tokio task, and hands out a handle: [`ServerHandle`] or
+//! The engines of `lwm2m-server` and `lwm2m-client` are values without I/O. This crate binds
+//! sockets, runs an engine on them in a tokio task, and hands out a handle: [`ServerHandle`] or
 //! [`ClientHandle`]. A handle is cheap to clone; the task ends when the last one is
 //! dropped.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`clock`] | the monotonic and the wall clock, side by side |
-//! | [`driver`] | the one loop that drives any [`lwm2m_link::Engine`] on a UDP socket |
+//! | [`driver`] | the one loop that drives any [`lwm2m_link::Engine`] on a UDP socket and TCP connections |
 //! | [`server`] | a server: operations as futures, events as a stream |
 //! | [`client`] | a client: changes of values in, events out |
 //! | [`coap`] | a CoAP client without LwM2M, for tools |
+//! | [`load`] | many requests over UDP, to measure a server by |
+//! | `tcp` | connections: a task for each, bounded in what waits |
+//! | [`service`] | a CoAP server without LwM2M |
 //! | [`uri`] | server URIs to socket addresses |
 
 #[cfg(feature = "client")]
@@ -20,14 +23,18 @@ pub mod clock;
 pub mod coap;
 pub mod driver;
 mod hosted;
+pub mod load;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod service;
+mod tcp;
 pub mod uri;
 
 #[cfg(feature = "client")]
 pub use client::{ClientHandle, bind_client};
 pub use clock::Clock;
-pub use driver::{Closed, Handle};
+pub use driver::{Closed, Handle, Sockets};
+pub use lwm2m_link::ConnectionConfig;
 #[cfg(feature = "server")]
 pub use server::{RequestError, ServerHandle, bind_server};
 

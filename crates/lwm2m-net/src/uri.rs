@@ -1,4 +1,4 @@
-//! Server URIs to socket addresses.
+//! Server URIs to addresses and what carries messages there.
 
 use lwm2m_coap::uri::{Host, Scheme, Uri, UriError};
 use std::net::SocketAddr;
@@ -11,8 +11,11 @@ pub enum ResolveError {
     #[error("{0}; a server URI looks like coap://host:5683")]
     Syntax(#[from] UriError),
     /// The URI asks for a transport or security that this build does not have.
-    #[error("the scheme of the server URI is not supported; use coap://")]
+    #[error("the scheme of the server URI is not supported; use coap:// or coap+tcp://")]
     Scheme,
+    /// The URI asks for a connection, and only datagrams are possible.
+    #[error("a connection is not possible here; use coap://")]
+    Connection,
     /// The host name has no address.
     #[error("the host {0} has no address")]
     NoAddress(String),
@@ -21,24 +24,64 @@ pub enum ResolveError {
     Lookup(String, #[source] std::io::Error),
 }
 
-/// The address of the server that `uri` names, by a look-up in the DNS if it holds a name. Of
-/// several addresses IPv4 comes first, as that is what servers listen on unless told otherwise.
+/// What carries messages to a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// UDP.
+    Datagrams,
+    /// TCP.
+    Connection,
+}
+
+/// Where a server is and what carries messages there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Remote {
+    /// UDP or TCP.
+    pub carrier: Carrier,
+    /// The address.
+    pub address: SocketAddr,
+}
+
+impl Remote {
+    /// The address, where only datagrams are possible.
+    ///
+    /// # Errors
+    /// [`ResolveError::Connection`] if it is reached over TCP.
+    pub const fn datagrams(self) -> Result<SocketAddr, ResolveError> {
+        match self.carrier {
+            Carrier::Datagrams => Ok(self.address),
+            Carrier::Connection => Err(ResolveError::Connection),
+        }
+    }
+}
+
+impl From<SocketAddr> for Remote {
+    fn from(address: SocketAddr) -> Self {
+        Self { carrier: Carrier::Datagrams, address }
+    }
+}
+
+/// The server that `uri` names, by a look-up in the DNS if it holds a name. Of several addresses
+/// IPv4 comes first, as that is what servers listen on unless told otherwise.
 ///
 /// # Errors
 /// What is wrong with the URI or with the look-up.
-pub async fn resolve(uri: &str) -> Result<SocketAddr, ResolveError> {
+pub async fn resolve(uri: &str) -> Result<Remote, ResolveError> {
     let uri = Uri::parse(uri)?;
-    if uri.scheme != Scheme::Coap {
-        return Err(ResolveError::Scheme);
-    }
+    let carrier = match uri.scheme {
+        Scheme::Coap => Carrier::Datagrams,
+        Scheme::CoapTcp => Carrier::Connection,
+        Scheme::Coaps | Scheme::CoapsTcp => return Err(ResolveError::Scheme),
+    };
     let name = match uri.host {
-        Host::Address(address) => return Ok(SocketAddr::new(address, uri.port)),
+        Host::Address(ip) => return Ok(Remote { carrier, address: SocketAddr::new(ip, uri.port) }),
         Host::Name(name) => name,
     };
     let lookup = tokio::net::lookup_host((name, uri.port)).await;
     let addresses = lookup.map_err(|error| ResolveError::Lookup(name.to_owned(), error))?;
     let first = addresses.min_by_key(SocketAddr::is_ipv6);
-    first.ok_or_else(|| ResolveError::NoAddress(name.to_owned()))
+    let address = first.ok_or_else(|| ResolveError::NoAddress(name.to_owned()))?;
+    Ok(Remote { carrier, address })
 }
 
 #[cfg(test)]
@@ -47,10 +90,12 @@ mod tests {
 
     #[tokio::test]
     async fn literals_need_no_look_up() {
-        let address = resolve("coap://[::1]:5783").await.unwrap();
-        assert_eq!(address, "[::1]:5783".parse().unwrap());
-        let address = resolve("coap://127.0.0.1").await.unwrap();
-        assert_eq!(address, "127.0.0.1:5683".parse().unwrap());
+        let remote = resolve("coap://[::1]:5783").await.unwrap();
+        assert_eq!(remote, Remote::from("[::1]:5783".parse::<SocketAddr>().unwrap()));
+        let remote = resolve("coap+tcp://127.0.0.1").await.unwrap();
+        assert_eq!(remote.carrier, Carrier::Connection);
+        assert_eq!(remote.address, "127.0.0.1:5683".parse().unwrap());
+        assert!(matches!(remote.datagrams(), Err(ResolveError::Connection)));
     }
 
     #[tokio::test]

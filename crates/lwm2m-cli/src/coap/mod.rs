@@ -1,9 +1,10 @@
-//! `lwm2m coap`: ask any CoAP server, as curl asks web servers.
+//! `lwm2m coap`: ask any CoAP server, as curl asks web servers; or be one.
 
 mod print;
 
 use crate::convert::input;
-use clap::{Args, ValueEnum};
+use crate::serve;
+use clap::{Args, Subcommand, ValueEnum};
 use lwm2m_coap::uri::Uri;
 use lwm2m_coap::{Code, Config, Request};
 use lwm2m_core::ContentFormat;
@@ -15,7 +16,22 @@ use tokio::sync::mpsc::Receiver;
 
 /// What `coap` takes.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    question: Option<Question>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs a CoAP server with the resources of the ETSI plugtests
+    Serve(serve::Arguments),
+}
+
+#[derive(Args, Debug)]
+struct Question {
     /// What to do with the resource
     #[arg(value_enum)]
     method: Method,
@@ -81,15 +97,23 @@ impl Method {
 
 /// Runs `lwm2m coap`.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match (&arguments.command, &arguments.question) {
+        (Some(Command::Serve(arguments)), _) => serve::run(arguments),
+        (None, Some(question)) => run_question(question),
+        (None, None) => Err(Failure::usage("say what to do with which resource")),
+    }
+}
+
+fn run_question(arguments: &Question) -> Result<(), Failure> {
     log::start(if arguments.verbose { LogLevel::Trace } else { LogLevel::Warn });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::running)?.block_on(ask(arguments))
 }
 
-async fn ask(arguments: &Arguments) -> Result<(), Failure> {
+async fn ask(arguments: &Question) -> Result<(), Failure> {
     let request = request(arguments)?;
     let server = lwm2m_net::uri::resolve(&arguments.uri).await.map_err(Failure::usage)?;
-    let any = match server {
+    let any = match server.address {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     };
@@ -117,7 +141,7 @@ async fn ask(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The next answer; none after the last.
 async fn next(
-    arguments: &Arguments,
+    arguments: &Question,
     answers: &mut Receiver<Answer>,
     first: bool,
 ) -> Result<Option<Answer>, Failure> {
@@ -136,7 +160,7 @@ async fn next(
     }
 }
 
-fn request(arguments: &Arguments) -> Result<Request, Failure> {
+fn request(arguments: &Question) -> Result<Request, Failure> {
     let uri = Uri::parse(&arguments.uri).map_err(Failure::usage)?;
     let mut request = Request::new(arguments.method.code());
     uri.push_options(&mut request.options);

@@ -222,8 +222,12 @@ impl Connections {
 
     /// Whether a message may come now: the first is a CSM.
     pub(crate) fn expects(&self, peer: PeerId, code: Code) -> bool {
-        matches!(code, Code::CSM | Code::ABORT | Code::EMPTY)
-            || self.by_peer.get(&peer).is_some_and(|connection| connection.greeted)
+        matches!(code, Code::CSM | Code::ABORT | Code::EMPTY) || self.has_greeted(peer)
+    }
+
+    /// Whether the CSM of the peer has come.
+    pub(crate) fn has_greeted(&self, peer: PeerId) -> bool {
+        self.by_peer.get(&peer).is_some_and(|connection| connection.greeted)
     }
 
     /// Takes a signal in.

@@ -1,0 +1,89 @@
+//! `lwm2m coap serve`: a CoAP server with the resources of the ETSI plugtests, to test clients by.
+
+mod links;
+mod resources;
+mod service;
+mod store;
+
+use clap::Args;
+use lwm2m_coap::Config;
+use lwm2m_daemon::{Failure, LogLevel, log, say, signal};
+use lwm2m_net::service::{CoapServer, ServiceConfig};
+use lwm2m_net::{ConnectionConfig, Sockets};
+use service::Plugtest;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::time::Duration;
+
+/// The largest body that a resource takes, in bytes.
+const MAX_BODY: usize = 256 << 10;
+/// How long a connection may be silent before it is pinged.
+const KEEP_ALIVE: Duration = Duration::from_secs(300);
+
+/// What `coap serve` takes.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Where datagrams are taken
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5683")]
+    coap: SocketAddr,
+    /// Where TCP connections are taken
+    #[arg(long, value_name = "ADDRESS")]
+    coap_tcp: Option<SocketAddr>,
+    /// Threads that share the port, each with resources of its own
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZero::<u8>::MIN)]
+    shards: NonZero<u8>,
+    /// Log every datagram in hex
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// Runs `lwm2m coap serve` until it is told to end.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    log::start(if arguments.verbose { LogLevel::Trace } else { LogLevel::Warn });
+    let runtime = runtime()?;
+    let mut sockets = Sockets {
+        udp: arguments.coap,
+        tcp: arguments.coap_tcp,
+        share_port: arguments.shards.get() > 1,
+    };
+    let mut end = runtime.block_on(async { signal::End::listen() }).map_err(Failure::running)?;
+    let first = runtime.block_on(bind(sockets))?;
+    sockets = Sockets { udp: first.local_addr(), tcp: None, ..sockets };
+    for _ in 1..arguments.shards.get() {
+        let shard = self::runtime()?;
+        let server = shard.block_on(bind(sockets))?;
+        std::thread::spawn(move || shard.block_on(serve_forever(server)));
+    }
+    say(format_args!("coap on {}", first.local_addr()));
+    if let Some(address) = first.local_tcp_addr() {
+        say(format_args!("coap+tcp on {address}"));
+    }
+    runtime.block_on(end.wait());
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)
+}
+
+/// Serves with other shards, until the process ends.
+async fn serve_forever(server: CoapServer<Plugtest>) {
+    std::future::pending::<()>().await;
+    drop(server);
+}
+
+async fn bind(sockets: Sockets) -> Result<CoapServer<Plugtest>, Failure> {
+    let config = ServiceConfig {
+        coap: Config { max_body: MAX_BODY, ..Config::default() },
+        connections: ConnectionConfig {
+            keep_alive: Some(KEEP_ALIVE),
+            ..ConnectionConfig::default()
+        },
+    };
+    let seed = lwm2m_net::seed().map_err(Failure::running)?;
+    let server = CoapServer::bind(sockets, config, seed, Plugtest::default()).await;
+    server.map_err(|error| match sockets.tcp {
+        Some(tcp) => Failure::listen(&format!("coap+tcp ({tcp}) and coap"), sockets.udp, &error),
+        None => Failure::listen("coap", sockets.udp, &error),
+    })
+}

@@ -1,0 +1,129 @@
+//! The resources behind a CoAP endpoint: late answers, observers, and the clock.
+
+use super::resources::{Answer, Resources};
+use lwm2m_coap::{Code, Endpoint, Event, ExchangeId, Observer, Request, Response};
+use lwm2m_net::service::Service;
+use lwm2m_time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How long `/separate` takes.
+const LATE: Duration = Duration::from_millis(1_500);
+/// How often the clock steps.
+const STEP: Duration = Duration::from_secs(5);
+
+/// An observer with what it asked for.
+#[derive(Debug)]
+struct Observation {
+    path: String,
+    request: Request,
+}
+
+/// The plugtest resources as a service.
+#[derive(Debug, Default)]
+pub(super) struct Plugtest {
+    resources: Resources,
+    observations: BTreeMap<Observer, Observation>,
+    late: VecDeque<(Instant, ExchangeId, Response)>,
+    next_step: Option<Instant>,
+}
+
+impl Service for Plugtest {
+    fn handle_event(&mut self, now: Instant, coap: &mut Endpoint, event: Event) {
+        match event {
+            Event::Request { exchange, peer, request, token } => {
+                self.handle_request(now, coap, exchange, Observer { peer, token }, request);
+            }
+            Event::ObserverGone { observer, .. } => {
+                self.observations.remove(&observer);
+                if self.observations.is_empty() {
+                    self.next_step = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, coap: &mut Endpoint) {
+        while let Some((_, exchange, response)) = self.late.pop_front_if(|(at, ..)| *at <= now) {
+            respond(now, coap, exchange, response);
+        }
+        if self.next_step.is_some_and(|at| at <= now) {
+            self.next_step = Some(now + STEP);
+            self.resources.ticks += 1;
+            let resources = &self.resources;
+            let of_clock = |it: &Observation| resources.is_clock(&it.path);
+            let observers: Vec<_> = self.observers(of_clock);
+            self.notify(now, coap, &observers);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.late.front().map(|(at, ..)| *at).into_iter().chain(self.next_step).min()
+    }
+}
+
+impl Plugtest {
+    fn handle_request(
+        &mut self,
+        now: Instant,
+        coap: &mut Endpoint,
+        exchange: ExchangeId,
+        observer: Observer,
+        request: Request,
+    ) {
+        let segments = request.options.uri_path().map(String::from_utf8_lossy);
+        let path = segments.collect::<Vec<_>>().join("/");
+        let answer = self.resources.handle(&path, &request);
+        match answer {
+            Answer::Late(response) => self.late.push_back((now + LATE, exchange, response)),
+            Answer::Now(mut response) => {
+                let changed = response.code == Code::CHANGED;
+                let observes = request.code == Code::GET && request.options.observe() == Some(0);
+                if observes
+                    && response.code.is_success()
+                    && self.resources.observable(&path).is_some()
+                {
+                    response = self.observed(now, response);
+                    self.observations.insert(observer, Observation { path: path.clone(), request });
+                }
+                respond(now, coap, exchange, response);
+                if changed && self.resources.observable(&path).is_some() {
+                    let observers = self.observers(|it| it.path == path);
+                    self.notify(now, coap, &observers);
+                }
+            }
+        }
+    }
+
+    fn observed(&mut self, now: Instant, response: Response) -> Response {
+        self.next_step.get_or_insert(now + STEP);
+        response.observe()
+    }
+
+    fn observers(&self, which: impl Fn(&Observation) -> bool) -> Vec<Observer> {
+        self.observations
+            .iter()
+            .filter(|(_, it)| which(it))
+            .map(|(observer, _)| *observer)
+            .collect()
+    }
+
+    fn notify(&mut self, now: Instant, coap: &mut Endpoint, observers: &[Observer]) {
+        for observer in observers {
+            let Some(Observation { path, request }) = self.observations.get(observer) else {
+                continue;
+            };
+            let confirmable = self.resources.observable(path).unwrap_or(true);
+            if let Answer::Now(response) = self.resources.handle(path, request) {
+                // One that has gone says so by an event.
+                let _ = coap.notify(now, *observer, response, confirmable);
+            }
+        }
+    }
+}
+
+/// Answers; a peer that is gone needs no answer.
+fn respond(now: Instant, coap: &mut Endpoint, exchange: ExchangeId, response: Response) {
+    let _ = coap.respond(now, exchange, response);
+}

@@ -1,0 +1,59 @@
+//! Values that clients can write: a body, its format and its entity-tag.
+
+use bytes::Bytes;
+use lwm2m_coap::{Code, OptionNumber, Request, Response};
+
+/// The state of a resource that can be written.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    format: u16,
+    body: Bytes,
+    version: u32,
+}
+
+impl Stored {
+    pub(super) fn new(format: u16, body: impl Into<Bytes>) -> Self {
+        Self { format, body: body.into(), version: 1 }
+    }
+
+    /// The entity-tag of this state.
+    fn etag(&self) -> [u8; 4] {
+        self.version.to_be_bytes()
+    }
+
+    /// GET: 2.03 if the client names the entity-tag of what it has and that is still so.
+    pub(super) fn get(&self, request: &Request) -> Response {
+        let known = request.options.get_all(OptionNumber::ETAG).any(|tag| tag == self.etag());
+        let mut response = if known {
+            Response::new(Code::VALID)
+        } else {
+            Response::new(Code::CONTENT).content_format(self.format).payload(self.body.clone())
+        };
+        response.options.push(OptionNumber::ETAG, &self.etag());
+        response
+    }
+
+    /// PUT of what is there already: 4.12 if the client names entity-tags and none is this one.
+    pub(super) fn put(&mut self, request: &Request) -> Code {
+        let mut wanted = request.options.get_all(OptionNumber::IF_MATCH).peekable();
+        let any = wanted.peek().is_none();
+        if !any && !wanted.any(|tag| tag.is_empty() || tag == self.etag())
+            || request.options.get(OptionNumber::IF_NONE_MATCH).is_some()
+        {
+            return Code::PRECONDITION_FAILED;
+        }
+        self.format = request.options.content_format().unwrap_or(0);
+        self.body = request.payload.clone();
+        self.version = self.version.wrapping_add(1);
+        Code::CHANGED
+    }
+}
+
+/// PUT of what is not there yet: 4.12 if the client wants to change what is.
+pub(super) fn create(request: &Request) -> Result<Stored, Code> {
+    if request.options.get(OptionNumber::IF_MATCH).is_some() {
+        return Err(Code::PRECONDITION_FAILED);
+    }
+    let format = request.options.content_format().unwrap_or(0);
+    Ok(Stored::new(format, request.payload.clone()))
+}

@@ -1,0 +1,135 @@
+//! A CoAP server without LwM2M: requests in, responses out, over UDP and TCP.
+
+use crate::driver::{Closed, Handle, Sockets};
+use lwm2m_coap::{Config, Endpoint, Event};
+use lwm2m_link::{ConnectionConfig, Engine, Link, PeerId, StreamAction, Transmit};
+use lwm2m_time::Instant;
+use std::io;
+use std::net::SocketAddr;
+
+/// What answers the requests of a CoAP server.
+pub trait Service: Send + 'static {
+    /// Takes an event in. A request is answered by [`Endpoint::respond`], now or later.
+    fn handle_event(&mut self, now: Instant, coap: &mut Endpoint, event: Event);
+
+    /// The time that [`Service::poll_timeout`] named has come; calling it earlier does nothing.
+    fn handle_timeout(&mut self, now: Instant, coap: &mut Endpoint);
+
+    /// When [`Service::handle_timeout`] wants to be called.
+    fn poll_timeout(&self) -> Option<Instant>;
+}
+
+struct Serving<S> {
+    link: Link,
+    service: S,
+    now: Instant,
+}
+
+impl<S: Service> Engine for Serving<S> {
+    type Event = ();
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.now = now;
+        self.link.handle_datagram(now, from, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.link.handle_timeout(now);
+        self.service.handle_timeout(now, self.link.coap());
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.link.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.link.poll_timeout().into_iter().chain(self.service.poll_timeout()).min()
+    }
+
+    fn poll_event(&mut self) -> Option<()> {
+        let event = self.link.poll_event()?;
+        self.service.handle_event(self.now, self.link.coap(), event);
+        Some(())
+    }
+
+    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
+        self.now = now;
+        self.link.handle_connected(now, from)
+    }
+
+    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        self.now = now;
+        self.link.handle_stream(now, peer, bytes);
+    }
+
+    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
+        self.now = now;
+        self.link.handle_disconnected(now, peer);
+    }
+
+    fn poll_stream(&mut self) -> Option<StreamAction> {
+        self.link.poll_stream()
+    }
+}
+
+/// The bounds and deadlines of a [`CoapServer`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServiceConfig {
+    /// The parameters of CoAP.
+    pub coap: Config,
+    /// The parameters of connections.
+    pub connections: ConnectionConfig,
+}
+
+/// A running CoAP server; it ends when the last clone is dropped.
+pub struct CoapServer<S>(Handle<Serving<S>>);
+
+impl<S> Clone for CoapServer<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S> std::fmt::Debug for CoapServer<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CoapServer").finish_non_exhaustive()
+    }
+}
+
+impl<S: Service> CoapServer<S> {
+    /// Binds sockets and serves on them. `seed` must be unpredictable outside of tests.
+    ///
+    /// # Errors
+    /// A socket cannot be bound, for example because the port is in use.
+    pub async fn bind(
+        sockets: impl Into<Sockets>,
+        config: ServiceConfig,
+        seed: [u8; 32],
+        service: S,
+    ) -> io::Result<Self> {
+        let mut link = Link::new(config.coap, seed);
+        link.set_connection_config(config.connections);
+        Handle::bind(sockets, Serving { link, service, now: Instant::ZERO }).await.map(Self)
+    }
+
+    /// The address that the UDP socket is bound to.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.0.local_addr()
+    }
+
+    /// The address on which TCP connections are accepted, if they are.
+    #[must_use]
+    pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
+        self.0.local_tcp_addr()
+    }
+
+    /// How many peers are known: those on a connection, and those whose datagrams are remembered.
+    ///
+    /// # Errors
+    /// [`Closed`] if the server has ended.
+    pub async fn peer_count(&self) -> Result<usize, Closed> {
+        self.0.with(|serving, _| serving.link.peer_count()).await
+    }
+}

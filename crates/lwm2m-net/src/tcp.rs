@@ -1,0 +1,250 @@
+//! TCP connections: one task for each, which moves bytes between its socket and the driver.
+//!
+//! Nothing piles up: what arrives waits in one bounded queue for the engine, a peer that does not
+//! read is not read from either, and when even so too much is to be sent to it, it is cut off.
+
+use crate::clock::Clock;
+use bytes::Bytes;
+use lwm2m_link::{Engine, PeerId, StreamAction};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+
+/// Pieces of streams that wait for the engine; more wait in their sockets.
+const QUEUE: usize = 64;
+/// Bytes taken from a socket at once.
+const READ: usize = 8 << 10;
+/// Bytes to be sent to a peer beyond which nothing more is read from it.
+const HIGH_WATER: usize = 64 << 10;
+/// Bytes to be sent to a peer beyond which it is cut off.
+const MAX_QUEUED: usize = 1 << 20;
+/// How long connecting, and how long sending one message, may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the rest of a closed stream is read, so that the peer gets all that was sent.
+const LINGER: Duration = Duration::from_secs(2);
+/// The pause after an accept that failed, usually because too many files are open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the connections tell the driver.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Accepted(TcpStream, SocketAddr),
+    Bytes(PeerId, Vec<u8>),
+    Ended(PeerId),
+}
+
+/// The driver's side of all connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    sender: mpsc::Sender<Incoming>,
+    receiver: mpsc::Receiver<Incoming>,
+    open: HashMap<PeerId, Outgoing>,
+}
+
+/// What is to be sent to one peer.
+#[derive(Debug)]
+struct Outgoing {
+    messages: mpsc::UnboundedSender<Bytes>,
+    queue: Arc<Queue>,
+    task: tokio::task::AbortHandle,
+}
+
+/// How much waits to be sent.
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: AtomicUsize,
+    sent: Notify,
+}
+
+impl Connections {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        Self { sender, receiver, open: HashMap::new() }
+    }
+
+    /// Accepts connections until the driver ends. Returns the address that it listens on.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address).await?;
+        let local = listener.local_addr()?;
+        tokio::spawn(accept(listener, self.sender.clone()));
+        Ok(local)
+    }
+
+    pub(crate) async fn next(&mut self) -> Option<Incoming> {
+        self.receiver.recv().await
+    }
+
+    /// Gives what has come to the engine, and all that waits behind it.
+    pub(crate) fn deliver<E: Engine>(&mut self, first: Incoming, engine: &mut E, clock: &Clock) {
+        let mut next = Some(first);
+        let mut left = QUEUE;
+        while let Some(incoming) = next {
+            match incoming {
+                Incoming::Accepted(stream, from) => {
+                    // A connection that is refused is closed by being dropped.
+                    if let Some(peer) = engine.handle_connected(clock.now(), from) {
+                        tracing::debug!(%from, "connected");
+                        self.spawn(peer, async { Ok(stream) });
+                    }
+                }
+                Incoming::Bytes(peer, bytes) => engine.handle_stream(clock.now(), peer, &bytes),
+                Incoming::Ended(peer) => engine.handle_disconnected(clock.now(), peer),
+            }
+            left -= 1;
+            next = if left > 0 { self.receiver.try_recv().ok() } else { None };
+        }
+    }
+
+    /// Does what the engine wants; `false` if the connection had to be cut.
+    #[must_use]
+    pub(crate) fn act(&mut self, action: StreamAction) -> bool {
+        match action {
+            StreamAction::Open { peer, to } => self.spawn(peer, TcpStream::connect(to)),
+            StreamAction::Close { peer } => {
+                // The task sends what is left when it sees that no more will come.
+                self.open.remove(&peer);
+            }
+            StreamAction::Write { peer, payload } => return self.write(peer, payload),
+        }
+        true
+    }
+
+    fn write(&mut self, peer: PeerId, payload: Bytes) -> bool {
+        let Some(outgoing) = self.open.get(&peer) else { return true };
+        let length = payload.len();
+        if outgoing.queue.bytes.fetch_add(length, Ordering::Relaxed) + length > MAX_QUEUED {
+            tracing::debug!(?peer, "reads too little and is cut off");
+            outgoing.task.abort();
+            self.open.remove(&peer);
+            return false;
+        }
+        // A task that has ended has said so.
+        let _ = outgoing.messages.send(payload);
+        true
+    }
+
+    fn spawn(
+        &mut self,
+        peer: PeerId,
+        stream: impl Future<Output = io::Result<TcpStream>> + Send + 'static,
+    ) {
+        let (messages, receiver) = mpsc::unbounded_channel();
+        let queue = Arc::new(Queue::default());
+        let task = Task { peer, queue: Arc::clone(&queue), incoming: self.sender.clone() };
+        let task = tokio::spawn(task.run(stream, receiver)).abort_handle();
+        self.open.insert(peer, Outgoing { messages, queue, task });
+    }
+}
+
+async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = incoming.closed() => return,
+        };
+        match accepted {
+            // The driver may have ended meanwhile; then the loop ends as well.
+            Ok((stream, from)) => _ = incoming.send(Incoming::Accepted(stream, from)).await,
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection.
+struct Task {
+    peer: PeerId,
+    queue: Arc<Queue>,
+    incoming: mpsc::Sender<Incoming>,
+}
+
+impl Task {
+    async fn run(
+        self,
+        stream: impl Future<Output = io::Result<TcpStream>>,
+        messages: mpsc::UnboundedReceiver<Bytes>,
+    ) {
+        match timeout(PATIENCE, stream).await {
+            Ok(Ok(stream)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "small messages may be delayed");
+                }
+                self.carry(stream, messages).await;
+            }
+            Ok(Err(error)) => tracing::debug!(peer = ?self.peer, %error, "connecting failed"),
+            Err(_) => tracing::debug!(peer = ?self.peer, "connecting takes too long"),
+        }
+        // The driver may have ended.
+        let _ = self.incoming.send(Incoming::Ended(self.peer)).await;
+    }
+
+    async fn carry(&self, stream: TcpStream, messages: mpsc::UnboundedReceiver<Bytes>) {
+        let (mut reader, mut writer) = stream.into_split();
+        let closed = tokio::select! {
+            never = self.read(&mut reader) => match never {},
+            closed = self.write(&mut writer, messages) => closed,
+        };
+        // With bytes unread, closing would take back what the peer has not got yet.
+        if closed.is_ok() && writer.shutdown().await.is_ok() {
+            let _ = timeout(LINGER, discard(&reader)).await;
+        }
+    }
+
+    /// Reads to the end of the stream and says so; ends only by being dropped.
+    async fn read(&self, reader: &mut OwnedReadHalf) -> std::convert::Infallible {
+        loop {
+            while self.queue.bytes.load(Ordering::Relaxed) > HIGH_WATER {
+                self.queue.sent.notified().await;
+            }
+            let ready = reader.readable().await;
+            let mut buffer = Vec::with_capacity(READ);
+            let read = ready.and_then(|()| reader.try_read_buf(&mut buffer));
+            let incoming = match read {
+                Ok(1..) => Incoming::Bytes(self.peer, buffer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Ok(0) | Err(_) => {
+                    let _ = self.incoming.send(Incoming::Ended(self.peer)).await;
+                    std::future::pending().await
+                }
+            };
+            // Without a driver the writing half ends, and with it this one.
+            let _ = self.incoming.send(incoming).await;
+        }
+    }
+
+    /// Sends until the driver closes the connection or the peer takes nothing any more.
+    async fn write(
+        &self,
+        writer: &mut OwnedWriteHalf,
+        mut messages: mpsc::UnboundedReceiver<Bytes>,
+    ) -> io::Result<()> {
+        while let Some(message) = messages.recv().await {
+            timeout(PATIENCE, writer.write_all(&message)).await??;
+            self.queue.bytes.fetch_sub(message.len(), Ordering::Relaxed);
+            self.queue.sent.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Reads to the end of a stream.
+async fn discard(reader: &OwnedReadHalf) {
+    let mut buffer = [0; 1024];
+    while reader.readable().await.is_ok() {
+        match reader.try_read(&mut buffer) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
+        }
+    }
+}
