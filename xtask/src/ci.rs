@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: every check of the repository, in order, each with its time.
 
 use crate::process::{command, run as run_command, succeeds};
-use crate::{Outcome, coverage, tidy};
+use crate::{Outcome, coverage, fuzz, tidy};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -174,40 +174,12 @@ fn deny(ci: &mut Context<'_>) -> Outcome {
     ci.cargo(&["deny", "check", "advisories"])
 }
 
-/// A crash, an input that takes over ten seconds or one that takes over a gigabyte is a failure.
-/// The committed corpus is read only: what a run finds goes below `target`.
 fn fuzz(ci: &mut Context<'_>) -> Outcome {
     if !succeeds(&mut command(ci.root, "cargo", &["fuzz", "--version"])) {
         return ci.missing("fuzz: no cargo-fuzz", "cargo install cargo-fuzz --locked");
     }
-    run_command(&mut fuzz_command(ci.root, &["build"]))?;
-    let limit = format!("-max_total_time={FUZZ_SECONDS}");
-    for target in fuzz_targets(ci.root)? {
-        let found = format!("target/fuzz-corpus/{target}");
-        std::fs::create_dir_all(ci.root.join(&found))?;
-        let seeds = format!("fuzz/corpus/{target}");
-        let limits =
-            [limit.as_str(), "-timeout=10", "-rss_limit_mb=1024", "-seed=1", "-verbosity=0"];
-        let arguments = [&["run", &target, &found, &seeds, "--"], &limits[..]].concat();
-        run_command(&mut fuzz_command(ci.root, &arguments))?;
-    }
-    Ok(())
-}
-
-/// cargo-fuzz without sanitizers: the code has no `unsafe`, and the stable compiler will do.
-fn fuzz_command(root: &Path, arguments: &[&str]) -> std::process::Command {
-    let (verb, rest) = arguments.split_at(1);
-    command(root, "cargo", &[&["fuzz"], verb, &["--sanitizer", "none"], rest].concat())
-}
-
-fn fuzz_targets(root: &Path) -> Outcome<Vec<String>> {
-    let mut targets = Vec::new();
-    for entry in std::fs::read_dir(root.join("fuzz/fuzz_targets"))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        targets.extend(name.strip_suffix(".rs").map(str::to_owned));
-    }
-    targets.sort();
-    Ok(targets)
+    let (jobs, targets) = (fuzz::cores(), Vec::new());
+    fuzz::all(ci.root, &fuzz::Plan { seconds: FUZZ_SECONDS, jobs, targets, repeatable: true })
 }
 
 fn bench(ci: &mut Context<'_>) -> Outcome {

@@ -1,11 +1,13 @@
 //! Checks of the repository: `cargo xtask ci` runs them all, the other commands run one.
 //!
 //! - [`ci`]: every check, in order, with its time;
+//! - [`fuzz`]: fuzz targets, for as long as one likes;
 //! - [`tidy`]: the repository's own rules (crate edges, sans-IO, sizes, …);
 //! - [`coverage`]: the requirements table against the tests that prove its rows.
 
 mod ci;
 mod coverage;
+mod fuzz;
 mod process;
 mod repository;
 mod source;
@@ -20,6 +22,8 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   ci [--all] [--only STEP]...   all checks, or the named steps; --all: a missing tool or peer is an error
+  fuzz [--seconds N] [--jobs N] [TARGET]...
+                                fuzz targets, all of them unless named, for a minute each unless told otherwise
   tidy                          the repository's own rules
   coverage [--open AREA]        which requirements have a test; --open: the rows of AREA without one
 ";
@@ -40,6 +44,7 @@ fn run(arguments: &[String]) -> Outcome {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["ci", options @ ..] => ci::run(&root, options),
+        ["fuzz", options @ ..] => fuzz::run(&root, options),
         ["tidy"] => tidy::run(&root),
         ["coverage"] => coverage::run(&root, None),
         ["coverage", "--open", area] => coverage::run(&root, Some(area)),
