@@ -175,7 +175,7 @@ impl<E: Engine> Driver<E> {
             match self.next_input().await {
                 Input::Datagrams => self.receive(&mut buffer),
                 Input::Connection(it) => {
-                    self.connections.deliver(it, &mut self.engine, &self.clock);
+                    self.connections.deliver(it, self.clock.now(), &mut self.engine);
                 }
                 Input::Timeout => self.engine.handle_timeout(self.clock.now()),
                 Input::Command(Some(command)) => command(&mut self.engine, self.clock.now()),

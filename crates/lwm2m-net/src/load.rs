@@ -173,6 +173,8 @@ impl Sender {
     }
 
     async fn run(mut self, deadline: Instant) -> Report {
+        // Before the first sending, the runtime does not know that the socket can send.
+        let _ = self.socket.writable().await;
         let start = self.clock.now();
         let mut datagram = vec![0; DATAGRAM];
         loop {

@@ -3,9 +3,9 @@
 //! Nothing piles up: what arrives waits in one bounded queue for the engine, a peer that does not
 //! read is not read from either, and when even so too much is to be sent to it, it is cut off.
 
-use crate::clock::Clock;
 use bytes::Bytes;
 use lwm2m_link::{Engine, PeerId, StreamAction};
+use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -82,24 +82,18 @@ impl Connections {
         self.receiver.recv().await
     }
 
-    /// Gives what has come to the engine, and all that waits behind it.
-    pub(crate) fn deliver<E: Engine>(&mut self, first: Incoming, engine: &mut E, clock: &Clock) {
-        let mut next = Some(first);
-        let mut left = QUEUE;
-        while let Some(incoming) = next {
-            match incoming {
-                Incoming::Accepted(stream, from) => {
-                    // A connection that is refused is closed by being dropped.
-                    if let Some(peer) = engine.handle_connected(clock.now(), from) {
-                        tracing::debug!(%from, "connected");
-                        self.spawn(peer, async { Ok(stream) });
-                    }
+    /// Gives what has come to the engine.
+    pub(crate) fn deliver<E: Engine>(&mut self, incoming: Incoming, now: Instant, engine: &mut E) {
+        match incoming {
+            Incoming::Accepted(stream, from) => {
+                // A connection that is refused is closed by being dropped.
+                if let Some(peer) = engine.handle_connected(now, from) {
+                    tracing::debug!(%from, "connected");
+                    self.spawn(peer, async { Ok(stream) });
                 }
-                Incoming::Bytes(peer, bytes) => engine.handle_stream(clock.now(), peer, &bytes),
-                Incoming::Ended(peer) => engine.handle_disconnected(clock.now(), peer),
             }
-            left -= 1;
-            next = if left > 0 { self.receiver.try_recv().ok() } else { None };
+            Incoming::Bytes(peer, bytes) => engine.handle_stream(now, peer, &bytes),
+            Incoming::Ended(peer) => engine.handle_disconnected(now, peer),
         }
     }
 
