@@ -129,12 +129,14 @@ impl Sink for Tree {
 
     fn container(&mut self, path: Path) -> Result<(), DecodeCause> {
         let &[object, instance, ref resource @ ..] = path.ids() else { return Ok(()) };
-        self.close();
-        let instances = &mut self.objects.entry(object).or_default().instances;
         let fresh = match resource.first() {
-            None => instances.insert(instance, ObjectInstance::default()).is_none(),
+            None => {
+                self.close();
+                let instances = &mut self.objects.entry(object).or_default().instances;
+                instances.insert(instance, ObjectInstance::default()).is_none()
+            }
             Some(id) => {
-                let resources = &mut instances.entry(instance).or_default().resources;
+                let resources = self.instance(object, instance);
                 resources.insert(*id, Resource::Multiple(BTreeMap::new())).is_none()
             }
         };

@@ -147,8 +147,11 @@ impl ObjectDefinition {
         match owned.binary_search_by_key(&id, |r| r.id) {
             Ok(place) => owned.get(place),
             Err(_) => {
-                let place = shared.partition_point(|row| built_in(row).is_some_and(|r| r.id < id));
-                built_in(shared.get(place)?).filter(|r| r.id == id)
+                // Many objects number their resources from 0 without gaps.
+                let own = |place: usize| built_in(shared.get(place)?).filter(|r| r.id == id);
+                own(id.into()).or_else(|| {
+                    own(shared.partition_point(|row| built_in(row).is_some_and(|r| r.id < id)))
+                })
             }
         }
     }

@@ -23,25 +23,18 @@ impl Encoder {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "within the ranges of the arms")]
     fn head(&mut self, major: u8, argument: u64) {
-        let major = major << 5;
-        match argument {
-            0..=23 => self.output.push(major | argument as u8),
-            24..=0xFF => self.output.extend_from_slice(&[major | 24, argument as u8]),
-            0x100..=0xFFFF => {
-                let [high, low] = (argument as u16).to_be_bytes();
-                self.output.extend_from_slice(&[major | 25, high, low]);
-            }
-            0x1_0000..=0xFFFF_FFFF => {
-                self.output.push(major | 26);
-                self.output.extend_from_slice(&(argument as u32).to_be_bytes());
-            }
-            _ => {
-                self.output.push(major | 27);
-                self.output.extend_from_slice(&argument.to_be_bytes());
-            }
-        }
+        let (head, length) = head(major, argument);
+        self.put(head, length);
+    }
+
+    /// Appends the first `length` bytes of `bytes`. All of them are copied at first, since a copy
+    /// of a fixed size is a few instructions without a call.
+    #[inline]
+    fn put<const N: usize>(&mut self, bytes: [u8; N], length: usize) {
+        let end = self.output.len() + length;
+        self.output.extend_from_slice(&bytes);
+        self.output.truncate(end);
     }
 
     /// The head of an array of `count` items.
@@ -63,10 +56,8 @@ impl Encoder {
     /// A signed integer.
     #[inline]
     pub fn integer(&mut self, value: i64) {
-        match u64::try_from(value) {
-            Ok(value) => self.head(0, value),
-            Err(_) => self.head(1, !value.cast_unsigned()),
-        }
+        let (head, length) = integer(value);
+        self.put(head, length);
     }
 
     /// An unsigned integer.
@@ -82,20 +73,27 @@ impl Encoder {
         self.output.extend_from_slice(text.as_bytes());
     }
 
-    /// An integer from -24 to 23 as key, and a text.
+    /// The head of a map of up to 23 pairs, whose first pair is the label 0 and a text: as most
+    /// records begin.
     #[inline]
-    pub(super) fn labelled_text(&mut self, label: i8, text: &str) {
-        match (label, u8::try_from(text.len())) {
-            // Both heads are one byte each.
-            (0..=23, Ok(length @ 0..=23)) => {
-                self.output.extend_from_slice(&[label.cast_unsigned(), 0x60 | length]);
-                self.output.extend_from_slice(text.as_bytes());
-            }
+    pub(super) fn map_with_text(&mut self, count: u8, text: &str) {
+        let map = 0xA0 | count;
+        match *text.as_bytes() {
+            [a] => self.output.extend_from_slice(&[map, 0, 0x61, a]),
+            [a, b] => self.output.extend_from_slice(&[map, 0, 0x62, a, b]),
+            [a, b, c] => self.output.extend_from_slice(&[map, 0, 0x63, a, b, c]),
             _ => {
-                self.integer(label.into());
+                self.output.extend_from_slice(&[map, 0]);
                 self.text(text);
             }
         }
+    }
+
+    /// A label from 0 to 23 and an integer.
+    #[inline]
+    pub(super) fn labelled_integer(&mut self, label: u8, value: i64) {
+        let ([a, b, c, d, e, f, g, h, i], length) = integer(value);
+        self.put([label, a, b, c, d, e, f, g, h, i], 1 + length);
     }
 
     /// A float, in 4 bytes if they hold it exactly, else in 8. The 2 bytes of half precision are
@@ -128,6 +126,37 @@ impl Encoder {
             Value::Null => self.output.push(0xF6),
         }
     }
+}
+
+/// The head of an item: major type and argument, and how many of the bytes it takes.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "within the ranges of the arms")]
+const fn head(major: u8, argument: u64) -> ([u8; 9], usize) {
+    let major = major << 5;
+    match argument {
+        0..=23 => ([major | argument as u8, 0, 0, 0, 0, 0, 0, 0, 0], 1),
+        24..=0xFF => ([major | 24, argument as u8, 0, 0, 0, 0, 0, 0, 0], 2),
+        0x100..=0xFFFF => {
+            let [a, b] = (argument as u16).to_be_bytes();
+            ([major | 25, a, b, 0, 0, 0, 0, 0, 0], 3)
+        }
+        0x1_0000..=0xFFFF_FFFF => {
+            let [a, b, c, d] = (argument as u32).to_be_bytes();
+            ([major | 26, a, b, c, d, 0, 0, 0, 0], 5)
+        }
+        _ => {
+            let [a, b, c, d, e, f, g, h] = argument.to_be_bytes();
+            ([major | 27, a, b, c, d, e, f, g, h], 9)
+        }
+    }
+}
+
+/// A signed integer, as [`head`].
+#[inline]
+const fn integer(value: i64) -> ([u8; 9], usize) {
+    // A negative one is its complement, which has the sign bit clear.
+    let negative = value < 0;
+    head(negative as u8, if negative { !value } else { value }.cast_unsigned())
 }
 
 #[cfg(test)]

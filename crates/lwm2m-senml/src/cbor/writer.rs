@@ -44,17 +44,22 @@ impl Writer {
     /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
-        let rare = rare(record);
-        let usual = usize::from(record.base_name.is_some())
-            + usize::from(record.name.is_some())
-            + usize::from(record.value.is_some());
-        self.encoder.map(rare + usual);
-        if rare > 0 {
-            return self.all_fields(record);
+        match (rare(record), &record.base_name, &record.name, &record.value) {
+            (0, None, Some(name), Some(Value::Integer(value))) => {
+                self.encoder.map_with_text(2, name);
+                self.encoder.labelled_integer(2, *value);
+                Ok(())
+            }
+            (0, None, Some(name), Some(value)) => {
+                self.encoder.map_with_text(2, name);
+                self.value(value)
+            }
+            (rare, base, name, value) => {
+                let usual = [base.is_some(), name.is_some(), value.is_some()].map(usize::from);
+                self.encoder.map(rare + usual.iter().sum::<usize>());
+                self.all_fields(record)
+            }
         }
-        self.text(Field::BaseName, record.base_name.as_deref());
-        self.text(Field::Name, record.name.as_deref());
-        record.value.as_ref().map_or(Ok(()), |value| self.value(value))
     }
 
     fn all_fields(&mut self, record: &Record<'_>) -> Result<(), Error> {
@@ -84,13 +89,9 @@ impl Writer {
 
     #[inline]
     fn text(&mut self, field: Field, text: Option<&str>) {
-        match (text, field.label()) {
-            (Some(text), Some(label)) => self.encoder.labelled_text(label, text),
-            (Some(text), None) => {
-                self.key(field);
-                self.encoder.text(text);
-            }
-            (None, _) => {}
+        if let Some(text) = text {
+            self.key(field);
+            self.encoder.text(text);
         }
     }
 
