@@ -8,7 +8,6 @@ use crate::tree::{Sink, Target};
 use crate::typed::{scalar, typed};
 use crate::{DecodeCause, DecodeError, EncodeError, Quirk, Reading};
 use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, DataType, Node, ObjectInstance, Path, Value};
@@ -27,7 +26,7 @@ pub(crate) fn encode(
         [(leaf, _)] if leaf == path => path.depth() - 1,
         _ => path.depth(),
     };
-    let base = (depth > 0).then(|| format!("{}/", path.prefix(depth)));
+    let base = (depth > 0).then(|| base_name(path.prefix(depth).ids()));
     write_leaves(format, base.as_deref(), depth, &leaves)
         .map_err(|_| not_finite(format, path, &leaves))
 }
@@ -39,7 +38,7 @@ pub(crate) fn encode_create(
     id: Option<u16>,
     instance: &ObjectInstance,
 ) -> Result<Bytes, EncodeError> {
-    let base = format!("{object}/{}/", id.unwrap_or(ANY_INSTANCE));
+    let base = base_name(&[object.object_id().unwrap_or_default(), id.unwrap_or(ANY_INSTANCE)]);
     // Any path of an instance gives the same relative names.
     let node = Node::ObjectInstance(instance.clone());
     let leaves = node.leaves(&Path::instance(0, 0));
@@ -79,12 +78,19 @@ fn push_ids(name: &mut String, path: &Path, depth: usize) {
     }
 }
 
-/// Appends a number of at most five digits.
-fn push_digits(name: &mut String, id: u16) {
-    if id >= 10 {
-        push_digits(name, id / 10);
+/// The base name that ends in these ids: `/3/0/`.
+fn base_name(ids: &[u16]) -> String {
+    let mut name = String::with_capacity(24);
+    name.push('/');
+    for id in ids {
+        push_digits(&mut name, *id);
+        name.push('/');
     }
-    name.extend(char::from_digit(u32::from(id % 10), 10));
+    name
+}
+
+fn push_digits(name: &mut String, id: u16) {
+    name.push_str(itoa::Buffer::new().format(id));
 }
 
 /// Writes records in one of the formats.

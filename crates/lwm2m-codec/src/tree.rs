@@ -187,15 +187,20 @@ impl Tree {
 
     /// The node at the path of the request.
     pub(crate) fn into_node(mut self, target: &Target<'_>) -> Result<Node, DecodeCause> {
-        self.close();
         let path = target.path;
         let missing = DecodeCause::NoValue { path };
-        let &[object, ref below @ ..] = path.ids() else { return Ok(Node::Root(self.objects)) };
-        let mut object = self.objects.remove(&object).unwrap_or_default();
-        let &[instance, ref below @ ..] = below else { return Ok(Node::Object(object)) };
-        let mut instance = object.instances.remove(&instance).unwrap_or_default();
-        let &[resource, ref below @ ..] = below else { return Ok(Node::ObjectInstance(instance)) };
-        let resource = match instance.resources.remove(&resource) {
+        let &[object, instance, ref below @ ..] = path.ids() else {
+            self.close();
+            return Ok(match path.object_id() {
+                None => Node::Root(self.objects),
+                Some(id) => Node::Object(self.objects.remove(&id).unwrap_or_default()),
+            });
+        };
+        let mut resources = core::mem::take(self.instance(object, instance));
+        let &[resource, ref below @ ..] = below else {
+            return Ok(Node::ObjectInstance(ObjectInstance { resources }));
+        };
+        let resource = match resources.remove(&resource) {
             None if target.is_multiple() && below.is_empty() => Resource::Multiple(BTreeMap::new()),
             found => found.ok_or_else(|| missing.clone())?,
         };

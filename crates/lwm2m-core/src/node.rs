@@ -124,10 +124,22 @@ impl Node {
         }
     }
 
+    /// How many values there are, if each resource has one.
+    fn width(&self) -> usize {
+        let of = |object: &Object| object.instances.values().map(|i| i.resources.len()).sum();
+        match self {
+            Self::Root(objects) => objects.values().map(of).sum(),
+            Self::Object(object) => of(object),
+            Self::ObjectInstance(instance) => instance.resources.len(),
+            Self::Resource(Resource::Multiple(values)) => values.len(),
+            Self::Resource(Resource::Single(_)) | Self::ResourceInstance(_) => 1,
+        }
+    }
+
     /// All values with their paths, in ascending order; `base` is the path of this node.
     #[must_use]
     pub fn leaves(&self, base: &Path) -> Vec<(Path, &Value)> {
-        let mut leaves = Vec::new();
+        let mut leaves = Vec::with_capacity(self.width());
         match self {
             Self::Root(objects) => {
                 for (id, object) in objects {

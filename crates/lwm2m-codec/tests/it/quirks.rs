@@ -109,15 +109,26 @@ fn what_we_write_is_read_strictly() {
     }
 }
 
+const LINKS: [(Quirk, &str); 4] = [
+    (Quirk::Blanks, "</1/0>, </3/0>"),
+    (Quirk::Blanks, "</3>; ver=1.1"),
+    (Quirk::TrailingSlash, "</0/1/>"),
+    (Quirk::BareVersion, "lwm2m=\"1.0\",</0/0>"),
+];
+
+#[test]
+fn no_quirk_is_without_a_case() {
+    let cases = cases();
+    for quirk in Quirk::ALL {
+        let of_payload = cases.iter().any(|case| case.quirk == *quirk);
+        let of_links = LINKS.iter().any(|(of, _)| of == quirk);
+        assert!(of_payload || of_links, "{quirk:?}");
+    }
+}
+
 #[test]
 fn links_are_read_strictly_or_not() {
-    let cases = [
-        (Quirk::Blanks, "</1/0>, </3/0>"),
-        (Quirk::Blanks, "</3>; ver=1.1"),
-        (Quirk::TrailingSlash, "</0/1/>"),
-        (Quirk::BareVersion, "lwm2m=\"1.0\",</0/0>"),
-    ];
-    for (quirk, text) in cases {
+    for (quirk, text) in LINKS {
         let lenient = Reading::lenient(&TestModel);
         assert!(lenient.links(text).is_ok(), "{text}");
         assert!(lenient.forgiven().eq([quirk]), "{text}");

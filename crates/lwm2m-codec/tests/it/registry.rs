@@ -1,5 +1,6 @@
 //! Every object of the registry, with generated values, in every format that can carry it.
 
+use lwm2m_codec::composite::{encode_changes, encode_paths};
 use lwm2m_codec::{Reading, encode, encode_create, supports};
 use lwm2m_core::{
     ContentFormat, DataType, Node, ObjectInstance, ObjectLink, Path, Resource, Value,
@@ -106,4 +107,32 @@ fn every_object_round_trips_in_every_format() {
         objects += 1;
     }
     assert!(objects > 400, "{objects}");
+}
+
+/// Every value of an object as Patch Pack, and its paths as Fetch Pack.
+#[test]
+fn every_object_round_trips_in_composite_operations() {
+    for definition in Registry::builtin().objects() {
+        let object = definition.id();
+        let model = Registry::builtin().model(&[(object, definition.version())]);
+        let mut runner = TestRunner::new(Config { cases: 4, ..Config::default() });
+        let run = runner.run(&instance(definition), |values| {
+            let reading = Reading::strict(&model);
+            let node = Node::ObjectInstance(values);
+            let leaves = node.leaves(&Path::instance(object, 0));
+            let paths: Vec<_> = leaves.iter().map(|(path, _)| *path).collect();
+            let changes: Vec<_> =
+                leaves.iter().map(|(path, value)| (*path, Some((*value).clone()))).collect();
+            for format in [ContentFormat::SENML_ETCH_JSON, ContentFormat::SENML_ETCH_CBOR] {
+                let payload = encode_changes(format, &changes).unwrap();
+                let read = reading.decode_changes(format, &payload);
+                prop_assert_eq!(read.as_ref(), Ok(&changes), "{} {}", format, object);
+                let payload = encode_paths(format, &paths).unwrap();
+                let read = reading.decode_paths(format, &payload);
+                prop_assert_eq!(read.as_ref(), Ok(&paths), "{} {}", format, object);
+            }
+            Ok(())
+        });
+        assert!(run.is_ok(), "{} {}: {run:?}", definition.id(), definition.version());
+    }
 }
