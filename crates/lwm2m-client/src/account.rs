@@ -13,8 +13,12 @@ pub(crate) struct Account {
     pub(crate) config: ServerAccount,
     /// The version that the server accepts, as far as it is known.
     pub(crate) version: Version,
+    /// The version to begin with.
+    highest: Version,
     pub(crate) peer: Option<PeerId>,
     pub(crate) attempts: Attempts,
+    /// How often in a row the server said that it is overloaded.
+    overloads: u32,
     pub(crate) state: State,
 }
 
@@ -48,6 +52,8 @@ pub(crate) struct Registered {
     pub(crate) update: Option<(RequestId, Offer)>,
     /// Whether another Update has to follow at once.
     pub(crate) again: bool,
+    /// When the server accepted a Register or Update last.
+    pub(crate) renewed_at: Instant,
 }
 
 pub(crate) struct Deregistering {
@@ -90,6 +96,37 @@ impl Attempts {
     }
 }
 
+/// How soon an overloaded server is asked again at the earliest: one that says "at once" must not
+/// keep the client sending.
+const SHORTEST_RETRY: Duration = Duration::from_secs(5);
+/// How late it is asked again at the latest: it must not silence the client for ever.
+const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
+/// So many doublings exceed the longest wait.
+const MAX_DOUBLINGS: u32 = 15;
+
+impl Registered {
+    /// How long to wait with an Update that an overloaded server wants after `wait`, so that it
+    /// still comes within the lifetime; nothing if that is over.
+    pub(crate) fn retry_within(
+        &self,
+        now: Instant,
+        wait: Duration,
+        span: Duration,
+    ) -> Option<Duration> {
+        if self.known.lifetime == 0 {
+            return Some(wait);
+        }
+        let end = self.renewed_at + Duration::from_secs(self.known.lifetime.into());
+        let left = end.saturating_since(now);
+        let early = left.saturating_sub(span).max(left / 2);
+        match left {
+            Duration::ZERO => None,
+            left if left <= SHORTEST_RETRY => Some(left),
+            _ => Some(wait.min(early)),
+        }
+    }
+}
+
 /// When to send the next Update, seen from the last one: so early that it can be retransmitted as
 /// often as CoAP does (`span`) and still fail before the lifetime ends; half of a lifetime that is
 /// too short for that. A lifetime of 0 never ends.
@@ -110,7 +147,29 @@ pub(crate) const fn lower(version: Version) -> Option<Version> {
 
 impl Account {
     pub(crate) const fn new(config: ServerAccount, version: Version) -> Self {
-        Self { config, version, peer: None, attempts: Attempts::FIRST, state: State::Idle }
+        let (attempts, state) = (Attempts::FIRST, State::Idle);
+        Self { config, version, highest: version, peer: None, attempts, overloads: 0, state }
+    }
+
+    /// Forgets what was learnt of the server: registering begins as if it were new.
+    pub(crate) const fn forget(&mut self) {
+        self.version = self.highest;
+        self.accepted();
+    }
+
+    /// Notes that the server accepted something.
+    pub(crate) const fn accepted(&mut self) {
+        self.attempts = Attempts::FIRST;
+        self.overloads = 0;
+    }
+
+    /// How long to leave an overloaded server (5.03) alone: as long as it says (60 s if it does
+    /// not), but each time twice as long as before, and from 5 s to a day in any case. It is no
+    /// failed attempt.
+    pub(crate) fn overloaded(&mut self, max_age: Option<u32>) -> Duration {
+        let doubled = SHORTEST_RETRY.saturating_mul(1_u32.checked_shl(self.overloads).unwrap_or(0));
+        self.overloads = (self.overloads + 1).min(MAX_DOUBLINGS);
+        doubled.max(Duration::from_secs(max_age.unwrap_or(60).into())).min(LONGEST_RETRY)
     }
 
     pub(crate) const fn server(&self) -> u16 {

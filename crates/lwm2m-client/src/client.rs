@@ -60,6 +60,9 @@ pub(crate) enum Timer {
     Epmax(Observer),
 }
 
+/// The longest endpoint name in bytes: a Uri-Query option has 255 (RFC 7252 section 5.10).
+const MAX_ENDPOINT_NAME: usize = 252;
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("endpoint_name", &self.endpoint_name).finish_non_exhaustive()
@@ -77,6 +80,7 @@ impl Client {
         mut objects: Vec<Box<dyn Object>>,
         seed: [u8; 32],
     ) -> Result<Self, ConfigError> {
+        check_name(&config.endpoint_name)?;
         check_accounts(&config.servers)?;
         let own = |id: &u16| *id == server::ID || HIDDEN.contains(id);
         if let Some(id) = objects.iter().map(|object| object.id()).find(own) {
@@ -112,11 +116,15 @@ impl Client {
     pub fn shutdown(&mut self, now: Instant) {
         self.stopping = true;
         for account in 0..self.accounts.len() {
-            // A server that is about to answer a Register knows this client: the answer tells
-            // where to de-register.
-            let state = self.accounts.get(account).map(|account| &account.state);
-            if !matches!(state, Some(State::Registering(_))) {
-                self.deregister(now, account, None);
+            match self.accounts.get_mut(account).map(|account| &mut account.state) {
+                // A server that is about to answer a Register knows this client: the answer tells
+                // where to de-register.
+                Some(State::Registering(_)) => {}
+                Some(State::Deregistering(state)) => {
+                    state.disabled = false;
+                    self.timers.cancel(Timer::Account(account));
+                }
+                _ => self.deregister(now, account, None),
             }
         }
         self.drain(now);
@@ -158,7 +166,7 @@ impl Client {
         if path.depth() <= 2 {
             self.synchronise(now);
         }
-        self.report(now, path);
+        self.report(now, &[*path]);
         self.drain(now);
     }
 
@@ -209,8 +217,8 @@ impl Client {
     }
 
     /// Whether a datagram may pass: answers always, requests from servers that are registered with,
-    /// and nothing from a server that disabled itself.
-    fn admits(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+    /// and nothing new from a server that is left: what it repeats is answered as before.
+    fn admits(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
         let same = |address: SocketAddr| {
             SocketAddr::new(address.ip().to_canonical(), address.port()) == from
@@ -218,10 +226,17 @@ impl Client {
         let Some(account) = self.accounts.iter().find(|a| same(a.config.address)) else {
             return false;
         };
-        match account.state {
-            State::Registered(_) => true,
-            State::Disabled => false,
-            _ => !MessageView::parse(datagram).is_ok_and(|message| message.code().is_request()),
+        let (registered, disabled, peer) = match account.state {
+            State::Registered(_) => (true, false, account.peer),
+            State::Disabled => (false, true, account.peer),
+            _ => (false, false, account.peer),
+        };
+        match MessageView::parse(datagram) {
+            _ if registered => true,
+            Ok(message) if message.code().is_request() => peer.is_some_and(|peer| {
+                self.link.coap().is_repetition(now, peer, message.message_id())
+            }),
+            _ => !disabled,
         }
     }
 }
@@ -230,7 +245,7 @@ impl Engine for Client {
     type Event = Event;
 
     fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        if self.admits(from, datagram) {
+        if self.admits(now, from, datagram) {
             self.link.handle_datagram(now, from, datagram);
             self.drain(now);
         }
@@ -259,6 +274,14 @@ impl Engine for Client {
 
     fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+}
+
+/// A name has to fit into one Uri-Query option, `ep=` before it.
+const fn check_name(endpoint_name: &str) -> Result<(), ConfigError> {
+    match endpoint_name.len() {
+        1..=MAX_ENDPOINT_NAME => Ok(()),
+        length => Err(ConfigError::EndpointName(length)),
     }
 }
 

@@ -11,7 +11,7 @@ use lwm2m_registry::ObjectDefinition;
 /// The configuration of a [`Client`](crate::Client).
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The endpoint name, the query parameter `ep` of Register.
+    /// The endpoint name, the query parameter `ep` of Register: 1 to 252 bytes.
     pub endpoint_name: String,
     /// The version that Register names first; 1.1. A server that refuses it with 4.12 is asked
     /// again with the next lower one.
@@ -46,7 +46,7 @@ pub struct ServerAccount {
     pub pmax: Option<u32>,
     /// The Disable Timeout in seconds (/1/x/5); 86,400.
     pub disable_timeout: u32,
-    /// Notification Storing When Disabled or Offline (/1/x/6); no.
+    /// Notification Storing When Disabled or Offline (/1/x/6); yes.
     pub notification_storing: bool,
     /// Whether notifications are confirmable where the attribute `con` is silent; no.
     pub confirmable_notifications: bool,
@@ -124,7 +124,7 @@ impl ServerAccount {
             pmin: None,
             pmax: None,
             disable_timeout: 86_400,
-            notification_storing: false,
+            notification_storing: true,
             confirmable_notifications: false,
             retry: Retry::default(),
         }

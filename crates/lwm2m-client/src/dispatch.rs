@@ -5,10 +5,13 @@ use crate::error::Refusal;
 use crate::event::Event;
 use crate::objects::{HIDDEN, server};
 use crate::operations::write::Mode;
-use crate::operations::{attributes, create, delete, discover, execute, format, read, write};
-use crate::reporting::Observation;
+use crate::operations::{
+    attributes, composite, create, delete, discover, execute, format, read, write,
+};
+use crate::reporting::{Observation, Observed};
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use alloc::vec;
 use alloc::vec::Vec;
 use lwm2m_coap::{Code, ExchangeId, Observer, Request, Response};
 use lwm2m_codec::link;
@@ -29,8 +32,8 @@ struct Asked<'a> {
 /// What is left to do once the answer is on its way.
 enum Then {
     Nothing,
-    /// Values at this path have changed.
-    Changed(Path),
+    /// Values at these paths have changed.
+    Changed(Vec<Path>),
     /// Instances have come or gone; the values at this path with them.
     Instances(Path),
     /// Attributes at this path have changed.
@@ -72,7 +75,10 @@ impl Client {
         };
         let (response, then) = match outcome {
             Ok(done) => done,
-            Err(refusal) => (Response::new(refusal.code()), Then::Nothing),
+            Err(refusal) => {
+                let response = Response::new(refusal.code()).payload(refusal.to_string());
+                (response, Then::Nothing)
+            }
         };
         let answered = self.link.coap().respond(now, exchange, response).is_ok();
         if let Ok(asked) = asked {
@@ -91,6 +97,8 @@ impl Client {
             Code::PUT => self.write(asked, Mode::Replace),
             Code::POST => self.post(asked),
             Code::DELETE => self.delete(asked),
+            Code::FETCH if asked.path.depth() == 0 => self.read_composite(now, asked),
+            Code::IPATCH if asked.path.depth() == 0 => self.write_composite(asked),
             _ => Err(Refusal::MethodNotAllowed),
         }
     }
@@ -131,13 +139,43 @@ impl Client {
         }
         let observation = Observation {
             account: asked.account,
-            path: asked.path,
+            observed: Observed::One(asked.path),
             format,
             own: self.own_attributes(asked)?,
-            last: node,
+            last: vec![Some(node)],
             notified_at: now,
         };
         Ok((response.observe(), Then::Observe(Box::new(observation))))
+    }
+
+    /// Read-Composite, and Observe-Composite, which is one with more to come.
+    fn read_composite(&mut self, now: Instant, asked: &Asked<'_>) -> Outcome {
+        let options = &asked.request.options;
+        let content_format = options.content_format();
+        let paths = composite::paths(asked.version, content_format, &asked.request.payload)?;
+        let format = composite::choose(asked.version, options.accept(), content_format)?;
+        let observed = Observed::Composite(paths);
+        let last = observed.read(&mut self.store)?;
+        let (path, node) = observed.tree(&last).ok_or(Refusal::NotFound)?;
+        let payload = format::payload(format, &path, &node)?;
+        let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
+        if options.observe() != Some(0) {
+            return Ok((response, Then::Nothing));
+        }
+        let account = asked.account;
+        let own = self.own_attributes(asked)?;
+        let observation = Observation { account, observed, format, own, last, notified_at: now };
+        Ok((response.observe(), Then::Observe(Box::new(observation))))
+    }
+
+    fn write_composite(&mut self, asked: &Asked<'_>) -> Outcome {
+        let content_format = asked.request.options.content_format();
+        let payload = &asked.request.payload;
+        let paths = composite::write(&mut self.store, asked.version, content_format, payload)?;
+        let server = asked.server;
+        let written = paths.iter().map(|path| Event::Written { server, path: *path });
+        self.events.extend(written);
+        Ok((Response::new(Code::CHANGED), Then::Changed(paths)))
     }
 
     /// The attributes in the query of an Observe; a client before 1.2 refuses them.
@@ -148,7 +186,10 @@ impl Client {
         if asked.version < Version::V1_2 {
             return Err(Refusal::BadRequest);
         }
-        let parsed = attributes::parse(&mut self.store, &asked.path, asked.version, &asked.query)?;
+        let parsed = match asked.path.depth() {
+            0 => attributes::parse_composite(asked.version, &asked.query)?,
+            _ => attributes::parse(&mut self.store, &asked.path, asked.version, &asked.query)?,
+        };
         Ok(Some(parsed.into_iter().collect()))
     }
 
@@ -183,7 +224,7 @@ impl Client {
         )?;
         let (server, path) = (asked.server, asked.path);
         self.events.push_back(Event::Written { server, path });
-        Ok((Response::new(Code::CHANGED), Then::Changed(path)))
+        Ok((Response::new(Code::CHANGED), Then::Changed(vec![path])))
     }
 
     fn execute(&mut self, asked: &Asked<'_>) -> Outcome {
@@ -226,7 +267,7 @@ impl Client {
         self.attributes.remove_below(&path);
         if path.depth() == 4 {
             self.events.push_back(Event::Written { server, path });
-            return Ok((response, Then::Changed(path)));
+            return Ok((response, Then::Changed(vec![path])));
         }
         self.events.push_back(Event::Deleted { server, path });
         Ok((response, Then::Instances(path)))
@@ -247,20 +288,24 @@ impl Client {
             }
             Then::Observe(_) => {}
             Then::Attributes => self.attributes_changed(now, asked.account, &asked.path),
-            Then::Changed(path) => {
-                if let [server::ID, instance, ..] = *path.ids() {
-                    self.synchronise(now);
-                    // The default periods may be others now.
-                    self.attributes_changed(now, instance.into(), &Path::ROOT);
-                }
-                self.report(now, &path);
-            }
+            Then::Changed(paths) => self.written(now, &paths),
             Then::Instances(path) => {
                 self.synchronise(now);
-                self.report(now, &path);
+                self.report(now, &[path]);
             }
             Then::Executed => self.executed(now, &asked.path),
         }
+    }
+
+    fn written(&mut self, now: Instant, paths: &[Path]) {
+        for path in paths {
+            if let [server::ID, instance, ..] = *path.ids() {
+                self.synchronise(now);
+                // The default periods may be others now.
+                self.attributes_changed(now, instance.into(), &Path::ROOT);
+            }
+        }
+        self.report(now, paths);
     }
 
     /// The executables of the Server object are the client's own.

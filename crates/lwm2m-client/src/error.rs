@@ -7,6 +7,9 @@ use lwm2m_core::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The endpoint name, of so many bytes, is empty or too long for a query parameter.
+    #[error("an endpoint name has 1 to 252 bytes, not {0}")]
+    EndpointName(usize),
     /// Two accounts have the same short server id, or one has 0 or 65535.
     #[error("short server id {0} is used twice or is not one of 1 to 65534")]
     ShortServerId(u16),

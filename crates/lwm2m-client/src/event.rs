@@ -34,6 +34,9 @@ pub enum Event {
     Deregistered {
         /// The server.
         server: u16,
+        /// Whether the server confirmed it, or why not; it may then keep the registration until
+        /// the lifetime ends.
+        confirmed: Result<(), RegistrationError>,
     },
     /// A server executed a resource.
     Executed {

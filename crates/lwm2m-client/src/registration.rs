@@ -1,12 +1,12 @@
 //! Register, Update and De-register with each server (OMA LwM2M Core 6.2).
 
 use crate::account::{
-    Account, Attempts, Deregistering, Offer, Registered, Registering, State, lower, update_after,
+    Account, Deregistering, Offer, Registered, Registering, State, lower, update_after,
 };
 use crate::client::{Client, Timer};
 use crate::error::RegistrationError;
 use crate::event::Event;
-use crate::objects::server::{Settings, seconds, with_queue_mode};
+use crate::objects::server::{Settings, with_queue_mode};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,7 +22,7 @@ impl Client {
     /// Registers with a server as if nothing had been before.
     pub(crate) fn register_afresh(&mut self, now: Instant, account: usize) {
         if let Some(state) = self.accounts.get_mut(account) {
-            state.attempts = Attempts::FIRST;
+            state.forget();
         }
         self.register(now, account);
     }
@@ -34,7 +34,7 @@ impl Client {
         let state = match self.send(now, account, request) {
             Some(request) => State::Registering(Registering { request, offer }),
             None => {
-                return self.registration_failed(now, account, RegistrationError::NotSent, None);
+                return self.registration_failed(now, account, RegistrationError::NotSent);
             }
         };
         self.set_state(account, state);
@@ -119,7 +119,7 @@ impl Client {
         match state {
             State::Registering(state) => self.register_answered(now, account, state, answer),
             State::Registered(state) => self.update_answered(now, account, state, answer),
-            State::Deregistering(state) => self.deregistered(account, &state),
+            State::Deregistering(state) => self.deregistered(account, &state, answer),
             State::Idle | State::Waiting | State::Disabled => {}
         }
     }
@@ -135,22 +135,33 @@ impl Client {
             Ok(response) => response,
             Err(reason) => {
                 let reason = RegistrationError::NoAnswer(reason);
-                return self.registration_failed(now, account, reason, None);
+                return self.registration_failed(now, account, reason);
             }
         };
         match response.code {
             Code::CREATED if response.options.location_path().next().is_none() => {
-                self.registration_failed(now, account, RegistrationError::NoLocation, None);
+                self.registration_failed(now, account, RegistrationError::NoLocation);
             }
             Code::CREATED => self.registered(now, account, state.offer, &response),
             Code::PRECONDITION_FAILED if !self.stopping && self.step_down(account) => {
                 self.register(now, account);
             }
-            code => {
-                let reason = RegistrationError::Refused(code);
-                self.registration_failed(now, account, reason, retry_after(&response));
+            Code::SERVICE_UNAVAILABLE if !self.stopping => {
+                self.server_overloaded(now, account, &response);
             }
+            code => self.registration_failed(now, account, RegistrationError::Refused(code)),
         }
+    }
+
+    /// Waits for a server that has no room for a Register now.
+    fn server_overloaded(&mut self, now: Instant, account: usize, response: &Response) {
+        let Some(state) = self.accounts.get_mut(account) else { return };
+        let at = now + state.overloaded(response.options.max_age());
+        state.state = State::Waiting;
+        self.timers.set(Timer::Account(account), at);
+        let (server, retry_at) = (self.server(account), Some(at));
+        let reason = RegistrationError::Refused(response.code);
+        self.events.push_back(Event::RegistrationFailed { server, reason, retry_at });
     }
 
     /// Takes the next lower version; `false` if there is none.
@@ -167,13 +178,13 @@ impl Client {
         let server = self.server(account);
         self.events
             .push_back(Event::Registered { server, location: format!("/{}", location.join("/")) });
-        let state = Registered { location, known, update: None, again: false };
+        let state = Registered { location, known, update: None, again: false, renewed_at: now };
         self.set_state(account, State::Registered(state));
         if self.stopping {
             return self.deregister(now, account, None);
         }
         if let Some(account) = self.accounts.get_mut(account) {
-            account.attempts = Attempts::FIRST;
+            account.accepted();
         }
         self.schedule_update(now, account);
         // Something may have changed while the request was under way.
@@ -191,19 +202,12 @@ impl Client {
         }
     }
 
-    fn registration_failed(
-        &mut self,
-        now: Instant,
-        account: usize,
-        reason: RegistrationError,
-        at_least: Option<Duration>,
-    ) {
+    fn registration_failed(&mut self, now: Instant, account: usize, reason: RegistrationError) {
         let instance = u16::try_from(account).unwrap_or(u16::MAX);
         let retry = Settings::of(&mut self.store, instance).retry();
         let Some(state) = self.accounts.get_mut(account) else { return };
         let next = if self.stopping { None } else { state.attempts.failed(&retry) };
-        let wait = next.map(|wait| at_least.unwrap_or(wait));
-        let retry_at = wait.map(|wait| now + wait);
+        let retry_at = next.map(|wait| now + wait);
         state.state = if retry_at.is_some() { State::Waiting } else { State::Idle };
         if let Some(at) = retry_at {
             self.timers.set(Timer::Account(account), at);
@@ -260,7 +264,7 @@ impl Client {
                     state.update = Some((id, offer));
                 }
             }
-            None => self.registration_failed(now, account, RegistrationError::NotSent, None),
+            None => self.registration_failed(now, account, RegistrationError::NotSent),
         }
     }
 
@@ -278,7 +282,11 @@ impl Client {
                     state.known = offer;
                 }
                 let again = core::mem::take(&mut state.again);
+                state.renewed_at = now;
                 self.set_state(account, State::Registered(state));
+                if let Some(account) = self.accounts.get_mut(account) {
+                    account.accepted();
+                }
                 self.events.push_back(Event::Updated { server });
                 self.schedule_update(now, account);
                 return if again {
@@ -286,11 +294,7 @@ impl Client {
                 };
             }
             Ok(response) if response.code == Code::SERVICE_UNAVAILABLE => {
-                state.update = None;
-                self.set_state(account, State::Registered(state));
-                let at = now + retry_after(&response).unwrap_or_default();
-                self.timers.set(Timer::Account(account), at);
-                return;
+                return self.update_postponed(now, account, state, &response);
             }
             Ok(response) => RegistrationError::Refused(response.code),
             Err(reason) => RegistrationError::NoAnswer(reason),
@@ -298,6 +302,24 @@ impl Client {
         // The server does not know this client any more, or cannot be reached at this address.
         self.events.push_back(Event::RegistrationFailed { server, reason, retry_at: Some(now) });
         self.register_afresh(now, account);
+    }
+
+    /// Tries an Update again when an overloaded server wants it, or before the lifetime ends.
+    fn update_postponed(
+        &mut self,
+        now: Instant,
+        account: usize,
+        mut state: Registered,
+        response: &Response,
+    ) {
+        let Some(known) = self.accounts.get_mut(account) else { return };
+        let wait = known.overloaded(response.options.max_age());
+        let Some(wait) = state.retry_within(now, wait, self.request_span) else {
+            return self.register(now, account);
+        };
+        state.update = None;
+        known.state = State::Registered(state);
+        self.timers.set(Timer::Account(account), now + wait);
     }
 
     /// Sends De-register; `disabled_for` brings a new registration after that time.
@@ -329,11 +351,16 @@ impl Client {
     }
 
     /// Whatever the server answered: for this client the registration is over.
-    fn deregistered(&mut self, account: usize, state: &Deregistering) {
+    fn deregistered(&mut self, account: usize, state: &Deregistering, answer: Answer) {
         let next = if state.disabled { State::Disabled } else { State::Idle };
         self.set_state(account, next);
         let server = self.server(account);
-        self.events.push_back(Event::Deregistered { server });
+        let confirmed = match answer {
+            Ok(response) if response.code == Code::DELETED => Ok(()),
+            Ok(response) => Err(RegistrationError::Refused(response.code)),
+            Err(reason) => Err(RegistrationError::NoAnswer(reason)),
+        };
+        self.events.push_back(Event::Deregistered { server, confirmed });
         self.stop_if_done();
     }
 
@@ -364,18 +391,4 @@ fn update_request(state: &Registered, offer: &Offer) -> Request {
         request = request.content_format(ContentFormat::LINK.0).payload(offer.links.clone());
     }
     request
-}
-
-/// How soon an overloaded server is asked again at the earliest: one that says "at once" must not
-/// keep the client sending.
-const SHORTEST_RETRY: Duration = Duration::from_secs(5);
-/// How late it is asked again at the latest: it must not silence the client for ever.
-const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
-
-/// When a server that is overloaded (5.03) wants to be asked again; 60 s if it does not say, and
-/// between 5 s and a day in any case.
-fn retry_after(response: &Response) -> Option<Duration> {
-    (response.code == Code::SERVICE_UNAVAILABLE)
-        .then(|| seconds(response.options.max_age().unwrap_or(60)))
-        .map(|wait| wait.clamp(SHORTEST_RETRY, LONGEST_RETRY))
 }

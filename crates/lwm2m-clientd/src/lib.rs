@@ -47,10 +47,6 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     account.lifetime = settings.lifetime.unwrap_or(300);
     account.retry = RETRY;
     let endpoint = settings.endpoint.as_deref().unwrap_or("lwm2m-device");
-    // It goes into one Uri-Query option together with `ep=`.
-    if !(1..=252).contains(&endpoint.len()) {
-        return Err(Failure::usage("an endpoint name has 1 to 252 bytes"));
-    }
     let config =
         Config::new(endpoint).version(settings.lwm2m.unwrap_or(Version::V1_1)).server(account);
     let seed = lwm2m_net::seed().map_err(Failure::running)?;

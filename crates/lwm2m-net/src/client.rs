@@ -98,10 +98,15 @@ impl ClientHandle {
         let mut events = self.subscribe();
         self.with(|client, now| client.shutdown(now)).await?;
         let stopped = async {
+            let mut all_confirmed = true;
             loop {
                 match events.recv().await {
-                    Ok(event) if matches!(*event, Event::Stopped) => return true,
-                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(event) => match &*event {
+                        Event::Stopped => return all_confirmed,
+                        Event::Deregistered { confirmed: Err(_), .. } => all_confirmed = false,
+                        _ => {}
+                    },
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return false,
                 }
             }

@@ -79,7 +79,8 @@ fn acceptable(values: &ObjectInstance, version: Version) -> bool {
             u32::try_from(*seconds).is_ok()
         }
         (BINDING, Resource::Single(Value::String(text))) => {
-            BindingMode::parse(text, version).is_ok()
+            // The client speaks over UDP alone.
+            BindingMode::parse(text, version).is_ok_and(|(offered, _)| offered == BindingMode::U)
         }
         _ => true,
     })
@@ -123,7 +124,7 @@ impl<'a> Settings<'a> {
     }
 
     pub(crate) fn disable_timeout(&mut self) -> Duration {
-        seconds(self.number(DISABLE_TIMEOUT).unwrap_or(86_400))
+        Duration::from_secs(self.number(DISABLE_TIMEOUT).unwrap_or(86_400).into())
     }
 
     pub(crate) fn pmin(&mut self) -> Option<u32> {
@@ -147,8 +148,4 @@ impl<'a> Settings<'a> {
             sequence_count: self.number(SEQUENCE_COUNT).unwrap_or(default.sequence_count),
         }
     }
-}
-
-pub(crate) const fn seconds(number: u32) -> Duration {
-    Duration::from_secs(number as u64)
 }

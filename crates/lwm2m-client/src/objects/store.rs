@@ -90,6 +90,11 @@ impl Store {
         }
     }
 
+    /// The ids of all objects.
+    pub(crate) fn object_ids(&self) -> Vec<u16> {
+        self.objects.keys().copied().collect()
+    }
+
     /// The definitions of all objects.
     pub(crate) fn definitions(&self) -> Definitions {
         self.definitions.clone()

@@ -26,6 +26,12 @@ impl AttributeTable {
         })
     }
 
+    /// What the server `account` has set below `path`.
+    pub(crate) fn below(&self, account: usize, path: &Path) -> impl Iterator<Item = &Attributes> {
+        let within = move |(owner, set): &(usize, Path)| *owner == account && path.contains(set);
+        self.set.iter().filter(move |(place, _)| within(place)).map(|(_, attributes)| attributes)
+    }
+
     /// Merges `attributes` into those at `path`.
     pub(crate) fn apply(&mut self, account: usize, path: Path, attributes: &[Attribute]) {
         let mut set = self.at(account, &path);
@@ -55,12 +61,28 @@ pub(crate) fn parse(
         (Some(object), Some(id)) => store.definitions().resource(object, id).map(|r| r.data_type),
         _ => None,
     };
+    read_all(version, query, |name| name.fits(path.depth(), data_type))
+}
+
+/// The attributes of an Observe-Composite: those that an object may have.
+pub(crate) fn parse_composite(
+    version: Version,
+    query: &[&[u8]],
+) -> Result<Vec<Attribute>, Refusal> {
+    read_all(version, query, |name| name != AttributeName::Hqmax && name.fits(1, None))
+}
+
+fn read_all(
+    version: Version,
+    query: &[&[u8]],
+    fits: impl Fn(AttributeName) -> bool,
+) -> Result<Vec<Attribute>, Refusal> {
     let mut attributes = Vec::new();
     for parameter in query {
         let text = core::str::from_utf8(parameter).map_err(|_| Refusal::BadRequest)?;
         let attribute = Attribute::parse(text).map_err(|_| Refusal::BadRequest)?;
         let name = attribute.name;
-        if name.since() > version || !name.fits(path.depth(), data_type) {
+        if name.since() > version || !fits(name) {
             return Err(Refusal::BadRequest);
         }
         attributes.push(attribute);

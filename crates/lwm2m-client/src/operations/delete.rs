@@ -37,6 +37,17 @@ fn delete_resource_instance(store: &mut Store, path: Path, id: u16) -> Result<()
         return Err(Refusal::Internal);
     };
     values.remove(&id).ok_or(Refusal::NotFound)?;
+    check_kept(store, &path, values.len())?;
+    let target = store.with_instance(object, instance)?;
     let values = ObjectInstance::default().with_multiple(resource, values);
     target.write(instance, values, &[])
+}
+
+/// A mandatory resource keeps at least one of its instances.
+pub(crate) fn check_kept(store: &Store, path: &Path, left: usize) -> Result<(), Refusal> {
+    let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
+        return Err(Refusal::NotFound);
+    };
+    let mandatory = store.definitions().resource(object, resource).is_some_and(|r| r.mandatory);
+    if mandatory && left == 0 { Err(Refusal::MethodNotAllowed) } else { Ok(()) }
 }

@@ -39,7 +39,7 @@ pub(crate) fn choose(
     accept: Option<u16>,
     node: &Node,
 ) -> Result<ContentFormat, Refusal> {
-    match accept.map(ContentFormat) {
+    match accept.map(|number| ContentFormat(number).canonical()) {
         None => Ok(preferred(version, node)),
         Some(format) if offers(version, format) => Ok(format),
         Some(_) => Err(Refusal::NotAcceptable),

@@ -4,6 +4,7 @@
 //! or refuses and changes nothing. What a definition forbids never reaches an object.
 
 pub(crate) mod attributes;
+pub(crate) mod composite;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod discover;

@@ -50,7 +50,7 @@ pub(crate) fn write(
 }
 
 /// Whether the resource, or resource instance, that a Write names can be written.
-fn check_target(store: &mut Store, path: &Path, resource: u16) -> Result<(), Refusal> {
+pub(crate) fn check_target(store: &mut Store, path: &Path, resource: u16) -> Result<(), Refusal> {
     let (Some(object), Some(instance)) = (path.object_id(), path.instance_id()) else {
         return Err(Refusal::MethodNotAllowed);
     };
@@ -169,7 +169,8 @@ fn merge(
     Ok(())
 }
 
-fn present_values(
+/// The values of a multiple-instance resource; none if it is not there.
+pub(crate) fn present_values(
     store: &mut Store,
     object: u16,
     instance: u16,

@@ -145,6 +145,7 @@ fn create_needs_an_object_and_a_format() {
     assert_eq!(world.code(post("16").content_format(9999).payload(portfolio(7))), "4.15");
 }
 
+// proves: DELETE-01
 #[test]
 fn what_is_deleted_is_gone_with_all_that_hung_on_it() {
     let mut world = World::registered(config());
@@ -154,10 +155,20 @@ fn what_is_deleted_is_gone_with_all_that_hung_on_it() {
     assert_eq!(world.code(get("16/1")), "4.04");
     let (_, last) = world.servers[0].notified.last().expect("a last notification");
     assert_eq!((last.code, last.options.observe()), (Code::NOT_FOUND, None));
-    assert!(world.heard().iter().all(|update| !update.contains("</16/1>")));
+    let updates = world.heard();
+    assert!(updates.len() == 1 && updates[0].contains("POST /rd/5a3f  </1/0>"), "{updates:?}");
+    assert!(!updates[0].contains("</16/1>") && updates[0].contains("</16/0>"));
     world.insert(16, 1, lwm2m_core::ObjectInstance::default().with_multiple(0, [(0, "new")]));
     assert_eq!(world.discover("16/1"), "</16/1>,</16/1/0>;dim=1");
     assert_eq!(world.servers[0].notified.len(), 1);
+}
+
+#[test]
+fn a_mandatory_resource_keeps_its_last_instance() {
+    let mut world = World::registered(config());
+    assert_eq!(world.code(delete("16/0/0/0")), "2.02");
+    assert_eq!(world.code(delete("16/0/0/1")), "4.05");
+    assert_eq!(world.text("16/0/0/1"), "b");
 }
 
 // proves: DELETE-02, DELETE-03

@@ -20,7 +20,7 @@ fn each_server_has_its_own_registration() {
     }
     world.events.clear();
     assert_eq!(world.ask(post("1/0/4")).code.to_string(), "2.04");
-    assert_eq!(world.events.last(), Some(&Event::Deregistered { server: 1 }));
+    assert_eq!(world.events.last(), Some(&Event::Deregistered { server: 1, confirmed: Ok(()) }));
     assert_eq!(world.ask_as(1, get("3/0/0")).code.to_string(), "2.05");
     assert_eq!(world.servers[1].heard.len(), 1);
 }
@@ -38,16 +38,30 @@ fn attributes_are_shown_to_who_set_them_alone() {
     }
 }
 
+// proves: NOTIFY-08
 #[test]
 fn observations_of_one_path_are_independent() {
     let mut world = World::registered(two());
+    let mut ids = Vec::new();
     for (server, pmax) in [(0, "pmax=5"), (1, "pmax=15")] {
         world.ask_as(server, attributes("3/0/9", pmax));
-        world.ask_as(server, get("3/0/9").observe(0));
+        ids.push(world.send(server, get("3/0/9").observe(0)));
     }
     world.run(15.5);
     assert_eq!((world.servers[0].notified.len(), world.servers[1].notified.len()), (3, 1));
-    world.ask_as(0, get("3/0/9").observe(1));
+    let now = world.now;
+    world.servers[0].coap.cancel_observation(now, ids[0]).unwrap();
+    world.settle();
     world.run(15.0);
-    assert_eq!(world.servers[1].notified.len(), 2);
+    assert_eq!((world.servers[0].notified.len(), world.servers[1].notified.len()), (3, 2));
+    // Attributes that one sets later, and the ends of its observations, are its own.
+    world.ask_as(0, get("3/0/9").observe(0));
+    world.ask_as(0, attributes("3/0/9", "pmax"));
+    world.run(15.0);
+    assert_eq!((world.servers[0].notified.len(), world.servers[1].notified.len()), (3, 3));
+    world.set("3/0/9", 42_i64);
+    let last = |world: &World, server: usize| world.servers[server].notified.last().cloned();
+    assert_eq!((world.servers[0].notified.len(), world.servers[1].notified.len()), (4, 4));
+    assert_eq!(last(&world, 0).unwrap().1.payload, "42");
+    assert_eq!(last(&world, 1).unwrap().1.payload, "42");
 }

@@ -184,3 +184,56 @@ fn object_reads_have_instances_in_tlv() {
     let answer = world.ask(get("3302").accept(TLV));
     assert_eq!(answer.payload.to_vec(), hex("0400 E1157C 00"));
 }
+
+#[test]
+fn formats_go_by_their_old_numbers_too() {
+    let mut world = World::registered(config());
+    for (path, old, canonical) in [("3/0/16", 1541, TEXT), ("3/0", 1542, TLV)] {
+        let old = world.ask(get(path).accept(old));
+        let new = world.ask(get(path).accept(canonical));
+        assert_eq!((old.options.content_format(), &old.payload), (Some(canonical), &new.payload));
+    }
+    assert_eq!(world.code(get("3/0").accept(1543)), "4.06");
+}
+
+#[test]
+fn refusals_say_why() {
+    let mut world = World::registered(config());
+    for (request, code, reason) in [
+        (get("50"), "4.04", "does not exist"),
+        (get("3/0/4"), "4.05", "operation"),
+        (get("0/0"), "4.01", "no right"),
+        (get("3/0").accept(9999), "4.06", "format"),
+    ] {
+        let answer = world.ask(request);
+        let text = String::from_utf8(answer.payload.to_vec()).unwrap();
+        assert_eq!(answer.code.to_string(), code);
+        assert!(text.contains(reason) && answer.options.content_format().is_none(), "{text}");
+    }
+}
+
+// The rest of OBJ-04 is a bootstrap server's.
+#[test]
+fn the_server_object_has_defaults_and_keeps_what_is_its_own() {
+    let mut world = World::registered(config());
+    assert_eq!((world.text("1/0/5"), world.text("1/0/6")), ("86400".into(), "1".into()));
+    let write = |path, value: &str| put(path).content_format(TEXT).payload(value.to_owned());
+    assert_eq!(world.code(write("1/0/0", "7")), "4.05");
+    for transport in ["T", "S", "UT", "N"] {
+        assert_eq!(world.code(write("1/0/7", transport)), "4.00", "{transport}");
+    }
+    assert_eq!(world.code(write("1/0/7", "U")), "2.04");
+}
+
+#[test]
+fn discover_shows_what_the_version_of_the_object_has() {
+    let shown = |version| {
+        let mut world = World::registered(config().version(version));
+        let links = world.discover("1/0");
+        [17, 20, 26].map(|resource| links.contains(&format!("</1/0/{resource}>")))
+    };
+    use lwm2m_core::Version;
+    assert_eq!(shown(Version::V1_0), [false, false, false]);
+    assert_eq!(shown(Version::V1_1), [true, true, false]);
+    assert_eq!(shown(Version::V1_2), [true, true, true]);
+}

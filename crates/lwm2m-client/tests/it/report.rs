@@ -171,26 +171,36 @@ fn new_default_periods_hold_at_once() {
     assert_eq!(times(&mut world), [5.0, 10.0]);
 }
 
+// proves: ATTR-16
 #[test]
 fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
-    for (attribute, default, expected) in [
-        (None, "1", true),
-        (None, "0", false),
-        (Some("con=1"), "0", true),
-        (Some("con=0"), "1", false),
+    let (resource, instance) = ("3303/0/5700", "3303/0");
+    for (observed, attribute, default, expected) in [
+        (resource, None, "1", true),
+        (resource, None, "0", false),
+        (resource, Some((resource, "con=1")), "0", true),
+        (resource, Some((resource, "con=0")), "1", false),
+        (resource, Some((instance, "con=1")), "0", true),
+        (resource, Some(("3303/0/5701", "con=1")), "0", false),
+        // Whatever is reported counts, not only what is observed by name.
+        (instance, Some((resource, "con=1")), "0", true),
+        ("3303", Some((resource, "con=1")), "0", true),
+        (instance, Some((instance, "con=0")), "1", false),
+        (instance, None, "1", true),
     ] {
         let mut world = World::registered(config().version(Version::V1_2));
         assert_eq!(world.code(put("1/0/26").content_format(TEXT).payload(default)), "2.04");
-        if let Some(attribute) = attribute {
-            world.ask(attributes("3303/0/5700", attribute));
+        if let Some((path, attribute)) = attribute {
+            assert_eq!(world.code(attributes(path, attribute)), "2.04");
         }
-        world.ask(get("3303/0/5700").observe(0));
+        world.ask(get(observed).observe(0));
         let thermometer = world.client.object_mut::<lwm2m_client::Instances>(3303).unwrap();
         thermometer.set(0, 5700, 30.0);
         world.client.changed(world.now, &"/3303/0/5700".parse().unwrap());
         let datagram = world.client.poll_transmit().unwrap().payload;
         let message = MessageView::parse(&datagram).unwrap();
-        assert_eq!(message.kind() == MessageType::Confirmable, expected);
+        let is = message.kind() == MessageType::Confirmable;
+        assert_eq!(is, expected, "{observed} {attribute:?} {default}");
     }
 }
 

@@ -93,6 +93,11 @@ impl Messaging {
 
     // --- what came in -------------------------------------------------------------------------
 
+    /// Whether a message came before and is still remembered.
+    pub(crate) fn remembers(&self, now: Instant, peer: PeerId, message_id: u16) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.duplicates.find(now, message_id).is_some())
+    }
+
     /// Whether the message came before; then its reply, if it has one, is sent again.
     pub(crate) fn is_duplicate(&mut self, now: Instant, source: Source) -> bool {
         let Some(peer) = self.peers.get(&source.peer) else { return false };
