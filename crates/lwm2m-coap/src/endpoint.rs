@@ -11,6 +11,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::statistics::Statistics;
 use crate::transport::Transport;
+use alloc::collections::VecDeque;
 use lwm2m_time::Instant;
 
 /// A CoAP endpoint that speaks with any number of peers, as client and as server.
@@ -32,6 +33,9 @@ use lwm2m_time::Instant;
 pub struct Endpoint {
     pub(crate) transport: Transport,
     pub(crate) exchanges: Exchanges,
+    /// Peers about which nothing is known any more; apart from the events, since there may be
+    /// very many at once and an event is large.
+    idle: VecDeque<PeerId>,
     /// The latest time that was passed in.
     pub(crate) now: Instant,
 }
@@ -44,6 +48,7 @@ impl Endpoint {
         Self {
             transport: Transport::new(config, seed),
             exchanges: Exchanges::new(config, seed),
+            idle: VecDeque::new(),
             now: Instant::ZERO,
         }
     }
@@ -99,7 +104,8 @@ impl Endpoint {
 
     /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.exchanges.events.pop_front()
+        let event = self.exchanges.events.pop_front();
+        event.or_else(|| self.idle.pop_front().map(|peer| Event::PeerIdle { peer }))
     }
 
     // --- mutators -----------------------------------------------------------------------------
@@ -341,9 +347,8 @@ impl Endpoint {
         if let Some(reason) = self.finished(peer) {
             self.close(peer, reason);
         }
-        let idle = Event::PeerIdle { peer };
-        if self.is_idle(peer) && self.exchanges.events.back() != Some(&idle) {
-            self.exchanges.events.push_back(idle);
+        if self.is_idle(peer) && self.idle.back() != Some(&peer) {
+            self.idle.push_back(peer);
         }
     }
 

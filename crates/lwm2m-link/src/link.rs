@@ -2,8 +2,10 @@
 
 use crate::connections::{ConnectionConfig, Connections};
 use crate::engine::{Engine, StreamAction, Transmit};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
+use core::hash::BuildHasher;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use lwm2m_coap::{Config, Endpoint, Event, PeerId};
 use lwm2m_time::Instant;
 
@@ -24,8 +26,10 @@ pub enum Identity {
 pub struct Link {
     coap: Endpoint,
     connections: Connections,
-    peers: BTreeMap<PeerId, Peer>,
-    by_address: BTreeMap<SocketAddr, PeerId>,
+    peers: HashMap<PeerId, Peer>,
+    /// The peers that datagrams carry, by the hash of their addresses, which stand in `peers`.
+    by_address: HashTable<PeerId>,
+    hasher: DefaultHashBuilder,
     /// Peers to forget once what is to be sent to them has been polled.
     unused: BTreeSet<PeerId>,
     next_id: u64,
@@ -50,8 +54,9 @@ impl Link {
             max_peers: config.max_peers,
             coap: Endpoint::new(config, seed),
             connections: Connections::default(),
-            peers: BTreeMap::new(),
-            by_address: BTreeMap::new(),
+            peers: HashMap::new(),
+            by_address: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             unused: BTreeSet::new(),
             next_id: 0,
             refused: 0,
@@ -139,15 +144,23 @@ impl Link {
 
     fn peer_at(&mut self, address: SocketAddr) -> Option<PeerId> {
         let address = canonical(address);
-        if let Some(peer) = self.by_address.get(&address) {
+        let hash = self.hash(address);
+        let is_at = |peer: &PeerId| self.peers.get(peer).is_some_and(|it| it.address == address);
+        if let Some(peer) = self.by_address.find(hash, is_at) {
             return Some(*peer);
         }
         if self.peers.len() >= self.max_peers {
             return None;
         }
         let peer = self.new_peer(address, false);
-        self.by_address.insert(address, peer);
+        let (peers, hasher) = (&self.peers, &self.hasher);
+        let hash_of = |peer: &PeerId| peers.get(peer).map_or(0, |it| hasher.hash_one(it.address));
+        self.by_address.insert_unique(hash, peer, hash_of);
         Some(peer)
+    }
+
+    fn hash(&self, address: SocketAddr) -> u64 {
+        self.hasher.hash_one(address)
     }
 
     fn new_peer(&mut self, address: SocketAddr, connected: bool) -> PeerId {
@@ -182,7 +195,10 @@ impl Link {
             && let Some(state) = self.peers.remove(&peer)
             && !state.connected
         {
-            self.by_address.remove(&state.address);
+            let hash = self.hash(state.address);
+            if let Ok(entry) = self.by_address.find_entry(hash, |known| *known == peer) {
+                entry.remove();
+            }
         }
     }
 }

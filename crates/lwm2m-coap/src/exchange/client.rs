@@ -125,7 +125,7 @@ impl Exchanges {
         self.calls.insert(id, call);
         self.with_peer(peer, |peer| {
             peer.calls.push(id);
-            peer.queue.push_back(id);
+            peer.queue.push(id);
         });
         self.advance(now, transport, peer);
     }
@@ -133,12 +133,12 @@ impl Exchanges {
     /// Sends what has its turn.
     pub(super) fn advance(&mut self, now: Instant, transport: &mut Transport, peer: PeerId) {
         while let Some(state) = self.peers.get_mut(&peer) {
-            let Some(id) = state.queue.front().copied() else { return };
+            let Some(id) = state.queue.first().copied() else { return };
             let confirmable = self.calls.get(&id).is_some_and(|call| call.request.confirmable);
             if confirmable && state.in_flight >= self.config.transmission.nstart {
                 return;
             }
-            state.queue.pop_front();
+            state.queue.remove(0);
             self.transmit(now, transport, id);
         }
     }
@@ -307,7 +307,7 @@ impl Exchanges {
         self.downloading = held;
         call.transfer = next;
         let peer = call.peer;
-        self.with_peer(peer, |peer| peer.queue.push_front(id));
+        self.with_peer(peer, |peer| peer.queue.insert(0, id));
         self.advance(now, transport, peer);
     }
 
@@ -328,7 +328,7 @@ impl Exchanges {
         }
         call.request.options.push(OptionNumber::ECHO, echo);
         let peer = call.peer;
-        self.with_peer(peer, |peer| peer.queue.push_front(id));
+        self.with_peer(peer, |peer| peer.queue.insert(0, id));
         self.advance(now, transport, peer);
         true
     }

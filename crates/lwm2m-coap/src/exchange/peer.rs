@@ -2,17 +2,20 @@
 
 use crate::message::Token;
 use crate::peer::RequestId;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use smallvec::SmallVec;
+
+/// Calls of a peer; most peers have one or none at a time.
+pub(super) type CallIds = SmallVec<[u64; 2]>;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peer {
     /// Calls that wait for their turn, in their order: NSTART, RFC 7252 section 4.7.
-    pub(super) queue: VecDeque<u64>,
+    pub(super) queue: CallIds,
     /// How many calls have their turn.
     pub(super) in_flight: usize,
     /// All calls, waiting or not.
-    pub(super) calls: Vec<u64>,
+    pub(super) calls: CallIds,
     /// The observations that this endpoint holds on the peer.
     pub(super) observations: Vec<RequestId>,
     /// The tokens of the observations that the peer holds on this endpoint.

@@ -1,6 +1,6 @@
 //! Writing a message into a buffer: RFC 7252 section 3.
 
-use super::options::encode;
+use super::options::{head, within_limit};
 use super::{Code, MessageType, OptionNumber, Options, Token};
 use alloc::vec::Vec;
 
@@ -45,7 +45,11 @@ impl<'a> MessageBuilder<'a> {
     #[inline]
     pub fn option(mut self, number: OptionNumber, value: &[u8]) -> Self {
         if let Some(delta) = number.0.checked_sub(self.last_option) {
-            encode(self.buffer, delta, value);
+            let value = within_limit(value);
+            let (head, length) = head(delta, value.len());
+            self.buffer.reserve(length + value.len());
+            self.buffer.extend_from_slice(head.get(..length).unwrap_or_default());
+            self.buffer.extend_from_slice(value);
             self.last_option = number.0;
         }
         self

@@ -1,16 +1,17 @@
 //! Owned options, kept in the encoding of the wire: RFC 7252 section 3.1.
 
 use super::OptionNumber;
-use alloc::vec::Vec;
 use core::fmt;
+use smallvec::SmallVec;
 
 /// A list of options in the order of their numbers.
 ///
 /// The options live in one buffer, in the very bytes that a message carries, so taking them from
-/// a datagram or putting them into one is a copy, and an empty list allocates nothing.
+/// a datagram or putting them into one is a copy. Up to 32 bytes of them, as most messages have,
+/// allocate nothing.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Options {
-    encoded: Vec<u8>,
+    encoded: SmallVec<[u8; 32]>,
     last: u16,
 }
 
@@ -18,12 +19,12 @@ impl Options {
     /// An empty list.
     #[must_use]
     pub const fn new() -> Self {
-        Self { encoded: Vec::new(), last: 0 }
+        Self { encoded: SmallVec::new_const(), last: 0 }
     }
 
     /// The list of an options region that the parser has validated.
     pub(crate) fn from_validated(encoded: &[u8], last: u16) -> Self {
-        Self { encoded: encoded.to_vec(), last }
+        Self { encoded: SmallVec::from_slice(encoded), last }
     }
 
     /// The bytes as a message carries them.
@@ -40,7 +41,10 @@ impl Options {
     /// rest of a longer one is cut off.
     pub fn push(&mut self, number: OptionNumber, value: &[u8]) {
         if number.0 >= self.last {
-            encode(&mut self.encoded, number.0 - self.last, value);
+            let value = within_limit(value);
+            let (head, length) = head(number.0 - self.last, value.len());
+            self.encoded.extend_from_slice(head.get(..length).unwrap_or_default());
+            self.encoded.extend_from_slice(value);
             self.last = number.0;
         } else {
             self.insert(number, value);
@@ -187,20 +191,29 @@ pub(crate) fn uint(value: &[u8]) -> Option<u64> {
     (value.len() <= 8).then(|| value.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)))
 }
 
-/// Appends one option to a region, `delta` after the last one.
+/// The most bytes that the value of an option may have.
+const MAX_VALUE: usize = 269 + u16::MAX as usize;
+
 #[inline]
-pub(super) fn encode(region: &mut Vec<u8>, delta: u16, value: &[u8]) {
-    let value = value.get(..MAX_VALUE).unwrap_or(value);
-    let (delta_nibble, delta_bytes, delta_length) = extend(usize::from(delta));
-    let (length_nibble, length_bytes, length_length) = extend(value.len());
-    region.reserve(1 + delta_length + length_length + value.len());
-    region.push((delta_nibble << 4) | length_nibble);
-    region.extend_from_slice(delta_bytes.get(..delta_length).unwrap_or_default());
-    region.extend_from_slice(length_bytes.get(..length_length).unwrap_or_default());
-    region.extend_from_slice(value);
+pub(super) fn within_limit(value: &[u8]) -> &[u8] {
+    value.get(..MAX_VALUE).unwrap_or(value)
 }
 
-const MAX_VALUE: usize = 269 + u16::MAX as usize;
+/// What goes before the value of an option, `delta` after the last one: up to five bytes and their
+/// number.
+#[inline]
+pub(super) const fn head(delta: u16, length: usize) -> ([u8; 5], usize) {
+    let (delta_nibble, delta, delta_length) = extend(delta as usize);
+    let (length_nibble, [l0, l1], length_length) = extend(length);
+    let first = (delta_nibble << 4) | length_nibble;
+    let [d0, d1] = delta;
+    let bytes = match delta_length {
+        0 => [first, l0, l1, 0, 0],
+        1 => [first, d0, l0, l1, 0],
+        _ => [first, d0, d1, l0, l1],
+    };
+    (bytes, 1 + delta_length + length_length)
+}
 
 /// The nibble of a delta or a length, and its extended bytes.
 const fn extend(number: usize) -> (u8, [u8; 2], usize) {
@@ -241,6 +254,7 @@ impl<'a> Iterator for OptionIter<'a> {
 mod tests {
     use super::*;
     use alloc::vec;
+    use alloc::vec::Vec;
 
     // proves: COAP-03
     #[test]

@@ -30,6 +30,7 @@ use outgoing::{Outgoing, Retransmission};
 use peer::Peer;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use smallvec::SmallVec;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Timer {
@@ -458,7 +459,17 @@ impl Messaging {
         MessageBuilder::new(&mut self.scratch, kind, content.code, message_id, content.token)
             .options(content.options)
             .payload(content.payload);
-        Bytes::copy_from_slice(&self.scratch)
+        shared(&self.scratch)
+    }
+}
+
+/// A datagram that is sent and kept at the same time. A short one, as most are, takes a single
+/// allocation; `Bytes` itself makes a second one when it is first cloned.
+fn shared(datagram: &[u8]) -> Bytes {
+    const SHORT: usize = 64;
+    match datagram.len() {
+        0..=SHORT => Bytes::from_owner(SmallVec::<[u8; SHORT]>::from_slice(datagram)),
+        _ => Bytes::copy_from_slice(datagram),
     }
 }
 

@@ -1,0 +1,132 @@
+//! What CoAP costs in memory and allocations, counted: no clock, no noise.
+
+use allocation_counter::{AllocationInfo, measure};
+use bytes::Bytes;
+use lwm2m_coap::{
+    Code, Config, Event, MessageBuilder, MessageType, Options, Request, Response, Token,
+};
+use lwm2m_link::{Engine, Link};
+use lwm2m_time::Instant;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+fn address(number: u32) -> SocketAddr {
+    (Ipv4Addr::from_bits(0x0a00_0000 + number), 5683).into()
+}
+
+/// A confirmable GET of `/3/0/9`.
+fn get(message_id: u16) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    let mut options = Options::new();
+    for segment in ["3", "0", "9"] {
+        options.push(lwm2m_coap::OptionNumber::URI_PATH, segment.as_bytes());
+    }
+    let token = Token::new(&message_id.to_be_bytes()).unwrap();
+    MessageBuilder::new(&mut datagram, MessageType::Confirmable, Code::GET, message_id, token)
+        .options(&options)
+        .payload(b"");
+    datagram
+}
+
+/// Takes a request in and answers it.
+fn serve(link: &mut Link, now: Instant, from: SocketAddr, datagram: &[u8]) -> Bytes {
+    link.handle_datagram(now, from, datagram);
+    let Some(Event::Request { exchange, .. }) = link.poll_event() else { panic!("no request") };
+    let response =
+        Response::new(Code::CONTENT).content_format(0).payload(Bytes::from_static(b"87"));
+    link.coap().respond(now, exchange, response).unwrap();
+    let answer = link.poll_transmit().expect("an answer").payload;
+    assert!(link.poll_transmit().is_none());
+    answer
+}
+
+/// Lets all that is remembered expire.
+fn pass(link: &mut Link, now: &mut Instant, time: Duration) {
+    let end = *now + time;
+    while let Some(next) = link.poll_timeout().filter(|next| *next <= end) {
+        *now = (*now).max(next);
+        link.handle_timeout(*now);
+        while link.poll_transmit().is_some() || link.poll_event().is_some() {}
+    }
+    *now = end;
+}
+
+fn print(what: &str, info: &AllocationInfo, number: u64) {
+    let per = |total: u64| total as f64 / number as f64;
+    println!(
+        "{what}: {:.2} allocations, {:.0} B each",
+        per(info.count_total),
+        per(info.bytes_total)
+    );
+}
+
+#[test]
+fn request_that_is_answered_takes_two_allocations_at_most() {
+    const REQUESTS: u16 = 1_000;
+    let mut link = Link::new(Config::default(), [1; 32]);
+    let mut now = Instant::from_millis(1);
+    let datagrams: Vec<_> = (0..2 * REQUESTS).map(get).collect();
+    let (warm, measured) = datagrams.split_at(usize::from(REQUESTS));
+    let mut ask = |datagram: &Vec<u8>| {
+        now = now + Duration::from_millis(500);
+        link.handle_timeout(now);
+        serve(&mut link, now, address(1), datagram);
+    };
+    warm.iter().for_each(&mut ask);
+    let info = measure(|| measured.iter().for_each(&mut ask));
+    print("serving", &info, REQUESTS.into());
+    assert!(info.count_total <= 2 * u64::from(REQUESTS), "{info:?}");
+}
+
+#[test]
+fn request_that_is_sent_takes_two_allocations_at_most() {
+    const REQUESTS: u64 = 1_000;
+    let mut client = Link::new(Config::default(), [1; 32]);
+    let mut server = Link::new(Config::default(), [2; 32]);
+    let mut now = Instant::from_millis(1);
+    let peer = client.connect(address(2)).unwrap();
+    let mut counted = 0;
+    for number in 0..2 * REQUESTS {
+        now = now + Duration::from_millis(500);
+        let mut sent = None;
+        let sending = measure(|| {
+            client.handle_timeout(now);
+            let request = Request::get().path(["3", "0", "9"]);
+            client.coap().request(now, peer, request).unwrap();
+            sent = client.poll_transmit();
+        });
+        let answer = serve(&mut server, now, address(1), &sent.unwrap().payload);
+        let hearing = measure(|| {
+            client.handle_datagram(now, address(2), &answer);
+            let event = client.poll_event();
+            assert!(matches!(event, Some(Event::Response { .. })), "{event:?}");
+        });
+        if number >= REQUESTS {
+            counted += sending.count_total + hearing.count_total;
+        }
+    }
+    println!("asking: {:.2} allocations each", counted as f64 / REQUESTS as f64);
+    assert!(counted <= 2 * REQUESTS, "{counted}");
+}
+
+#[test]
+fn idle_peer_takes_two_hundred_bytes_at_most() {
+    const PEERS: u32 = 100_000;
+    let config = Config { max_peers: 1 << 20, ..Config::default() };
+    let mut link = None;
+    let mut now = Instant::from_millis(1);
+    let info = measure(|| {
+        let mut new = Link::new(config, [1; 32]);
+        for number in 0..PEERS {
+            let peer = new.connect(address(number)).unwrap();
+            new.hold(peer);
+            serve(&mut new, now, address(number), &get(1));
+        }
+        pass(&mut new, &mut now, Duration::from_secs(600));
+        link = Some(new);
+    });
+    let each = info.bytes_current / i64::from(PEERS);
+    println!("{each} B an idle peer, {} B at most", info.bytes_max / u64::from(PEERS));
+    assert_eq!(link.unwrap().peer_count(), PEERS as usize);
+    assert!(each <= 200, "{each} B");
+}
