@@ -1,0 +1,246 @@
+//! Whether a peer's certificate is trusted: PKIX paths and the certificate usages of RFC 6698.
+
+use super::{names, point_of};
+use crate::crypto::{Point, Provider};
+use crate::error::Reason;
+use crate::identity::CertificateIdentity;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
+
+/// What the configured certificate of the server means: RFC 6698 section 2.1.1, /0/x/15.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CertificateUsage {
+    /// 0: a path to a trusted root, and the configured certificate is an authority in it.
+    CaConstraint,
+    /// 1: a path to a trusted root, and the configured certificate is the server's.
+    ServiceCertificateConstraint,
+    /// 2: a path to the configured certificate, whatever else is trusted.
+    TrustAnchorAssertion,
+    /// 3: the configured certificate is the server's; no path is needed.
+    DomainIssued,
+}
+
+/// How the configured value is compared: RFC 6698 section 2.1.3, /0/x/13.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Matching {
+    /// 0: the whole certificate or SubjectPublicKeyInfo.
+    Exact,
+    /// 1: its SHA-256.
+    Sha256,
+    /// 2: its SHA-384.
+    Sha384,
+    /// 3: its SHA-512.
+    Sha512,
+}
+
+/// The configured certificate or key of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Association {
+    /// How `data` is compared.
+    pub matching: Matching,
+    /// A certificate or SubjectPublicKeyInfo (DER), or the hash of one.
+    pub data: Vec<u8>,
+}
+
+impl Association {
+    fn matches(&self, certificate: &[u8], spki: &[u8]) -> bool {
+        [certificate, spki].iter().any(|der| match self.matching {
+            Matching::Exact => self.data == *der,
+            Matching::Sha256 => self.data == Sha256::digest(der).as_slice(),
+            Matching::Sha384 => self.data == Sha384::digest(der).as_slice(),
+            Matching::Sha512 => self.data == Sha512::digest(der).as_slice(),
+        })
+    }
+
+    fn matches_certificate(&self, certificate: &CertificateDer<'_>) -> bool {
+        let parsed = EndEntityCert::try_from(certificate);
+        let spki = parsed.map(|parsed| parsed.subject_public_key_info());
+        let spki = spki.as_ref().map(AsRef::as_ref).unwrap_or_default();
+        self.matches(certificate, spki)
+    }
+}
+
+/// How a client checks the server's certificate.
+#[derive(Clone, Debug)]
+pub struct ServerVerification {
+    /// What `association` means.
+    pub usage: CertificateUsage,
+    /// The configured certificate.
+    pub association: Association,
+    /// The trusted roots for usages 0 and 1.
+    pub roots: Vec<CertificateDer<'static>>,
+}
+
+/// What an accepted chain yields.
+#[derive(Debug)]
+pub(crate) struct VerifiedPeer {
+    pub(crate) key: Point,
+    pub(crate) identity: Arc<CertificateIdentity>,
+}
+
+/// The received chain, parsed as far as it is needed.
+struct Chain<'a> {
+    leaf: &'a CertificateDer<'a>,
+    end_entity: EndEntityCert<'a>,
+    intermediates: &'a [CertificateDer<'a>],
+}
+
+impl<'a> Chain<'a> {
+    fn new(chain: &'a [CertificateDer<'a>]) -> Result<Self, Reason> {
+        let (leaf, intermediates) = chain.split_first().ok_or(Reason::NoCertificate)?;
+        let end_entity = EndEntityCert::try_from(leaf).map_err(reason)?;
+        Ok(Self { leaf, end_entity, intermediates })
+    }
+
+    fn peer(&self) -> Result<VerifiedPeer, Reason> {
+        let spki = self.end_entity.subject_public_key_info();
+        let point = point_of(&spki).ok_or(Reason::BadCertificate)?;
+        let identity = CertificateIdentity {
+            common_name: names::common_name(self.end_entity.subject()),
+            dns_names: self.end_entity.valid_dns_names().map(Into::into).collect(),
+            sha256: Sha256::digest(self.leaf).into(),
+        };
+        let key = point.try_into().map_err(|_| Reason::BadCertificate)?;
+        Ok(VerifiedPeer { key, identity: Arc::new(identity) })
+    }
+
+    /// Whether a path leads from the leaf to one of the anchors; `accepts` judges the path.
+    fn has_path(
+        &self,
+        anchors: &[TrustAnchor<'_>],
+        usage: KeyUsage,
+        provider: &dyn Provider,
+        unix_time: Duration,
+        accepts: &dyn Fn(&VerifiedPath<'_>) -> bool,
+    ) -> Result<(), Reason> {
+        let accept = |path: &VerifiedPath<'_>| match accepts(path) {
+            true => Ok(()),
+            false => Err(webpki::Error::UnknownIssuer),
+        };
+        self.end_entity
+            .verify_for_usage(
+                provider.certificate_algorithms(),
+                anchors,
+                self.intermediates,
+                UnixTime::since_unix_epoch(unix_time),
+                usage,
+                None,
+                Some(&accept),
+            )
+            .map(drop)
+            .map_err(reason)
+    }
+}
+
+/// Checks a client's chain against the server's authorities.
+pub(crate) fn verify_client(
+    chain: &[CertificateDer<'_>],
+    authorities: &[CertificateDer<'_>],
+    provider: &dyn Provider,
+    unix_time: Duration,
+) -> Result<VerifiedPeer, Reason> {
+    let chain = Chain::new(chain)?;
+    let anchors = anchors(authorities);
+    chain.has_path(&anchors, KeyUsage::client_auth(), provider, unix_time, &|_| true)?;
+    chain.peer()
+}
+
+/// Checks a server's chain by the usage; `name` is the one it must be issued for.
+pub(crate) fn verify_server(
+    chain: &[CertificateDer<'_>],
+    verification: &ServerVerification,
+    name: Option<&str>,
+    provider: &dyn Provider,
+    unix_time: Duration,
+) -> Result<VerifiedPeer, Reason> {
+    let parsed = Chain::new(chain)?;
+    let association = &verification.association;
+    let pinned = association.matches_certificate(parsed.leaf);
+    let path = |anchors: &[TrustAnchor<'_>], accepts: &dyn Fn(&VerifiedPath<'_>) -> bool| {
+        parsed.has_path(anchors, KeyUsage::server_auth(), provider, unix_time, accepts)
+    };
+    match verification.usage {
+        CertificateUsage::DomainIssued if pinned => {}
+        CertificateUsage::DomainIssued => return Err(Reason::UnknownPeerKey),
+        CertificateUsage::ServiceCertificateConstraint if pinned => {
+            path(&anchors(&verification.roots), &|_| true)?;
+        }
+        CertificateUsage::ServiceCertificateConstraint => return Err(Reason::UnknownPeerKey),
+        CertificateUsage::CaConstraint => {
+            let constrained = |path: &VerifiedPath<'_>| {
+                path.intermediate_certificates()
+                    .any(|ca| association.matches_certificate(&ca.der()))
+                    || roots_of(path, &verification.roots)
+                        .any(|root| association.matches_certificate(root))
+            };
+            path(&anchors(&verification.roots), &constrained)?;
+        }
+        CertificateUsage::TrustAnchorAssertion => {
+            path(&asserted(association, chain), &|_| true)?;
+        }
+    }
+    match name {
+        Some(name) if !pinned => check_name(&parsed, name)?,
+        _ => {}
+    }
+    parsed.peer()
+}
+
+/// The anchor of usage 2: the configured certificate, or what the chain has for its hash.
+fn asserted<'a>(
+    association: &'a Association,
+    chain: &'a [CertificateDer<'a>],
+) -> Vec<TrustAnchor<'a>> {
+    let sent = chain.iter().skip(1).filter(|ca| association.matches_certificate(ca));
+    let mut anchors: Vec<_> = sent
+        .filter_map(|ca| anchor_from_trusted_cert(ca).ok())
+        .map(|anchor| anchor.to_owned())
+        .collect();
+    if association.matching == Matching::Exact {
+        let configured = CertificateDer::from(association.data.as_slice());
+        anchors.extend(anchor_from_trusted_cert(&configured).ok().map(|anchor| anchor.to_owned()));
+    }
+    anchors
+}
+
+fn anchors<'a>(certificates: &'a [CertificateDer<'_>]) -> Vec<TrustAnchor<'a>> {
+    certificates.iter().filter_map(|ca| anchor_from_trusted_cert(ca).ok()).collect()
+}
+
+/// The configured roots that are the anchor of the path.
+fn roots_of<'a>(
+    path: &VerifiedPath<'_>,
+    roots: &'a [CertificateDer<'static>],
+) -> impl Iterator<Item = &'a CertificateDer<'static>> {
+    let anchor = path.anchor().to_owned();
+    roots.iter().filter(move |root| {
+        anchor_from_trusted_cert(root).is_ok_and(|candidate| candidate == anchor)
+    })
+}
+
+/// The name must be a dNSName; without any, the common name counts (RFC 6125 section 6.4.4).
+fn check_name(chain: &Chain<'_>, name: &str) -> Result<(), Reason> {
+    let server_name = ServerName::try_from(name).map_err(|_| Reason::NameMismatch)?;
+    if chain.end_entity.verify_is_valid_for_subject_name(&server_name).is_ok() {
+        return Ok(());
+    }
+    let common_name = names::common_name(chain.end_entity.subject());
+    let by_common_name = chain.end_entity.valid_dns_names().next().is_none()
+        && common_name.is_some_and(|common| common.eq_ignore_ascii_case(name));
+    by_common_name.then_some(()).ok_or(Reason::NameMismatch)
+}
+
+fn reason(error: webpki::Error) -> Reason {
+    match error {
+        webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => {
+            Reason::CertificateExpired
+        }
+        webpki::Error::UnknownIssuer => Reason::UnknownAuthority,
+        webpki::Error::InvalidSignatureForPublicKey => Reason::BadSignature,
+        _ => Reason::BadCertificate,
+    }
+}

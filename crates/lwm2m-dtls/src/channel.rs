@@ -1,0 +1,101 @@
+//! The protected records of a session, both ways. There is one epoch: nothing is renegotiated.
+
+use crate::Rng;
+use crate::error::Error;
+use crate::handshake::Keys;
+use crate::record::{
+    ContentType, Header, MAX_PLAINTEXT, MAX_SEQUENCE, Protection, Record, ReplayWindow, VERSION,
+};
+use crate::suite::{Cipher, CipherSuite};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use rand_chacha::rand_core::RngCore;
+
+/// The epoch after the one and only ChangeCipherSpec.
+pub(crate) const EPOCH: u16 = 1;
+
+/// Keys, Connection IDs and counters of a session.
+pub(crate) struct Channel {
+    pub(crate) suite: CipherSuite,
+    pub(crate) read: Protection,
+    pub(crate) write: Protection,
+    pub(crate) window: ReplayWindow,
+    /// The number of our next record.
+    pub(crate) sequence: u64,
+    pub(crate) read_cid: Box<[u8]>,
+    pub(crate) write_cid: Box<[u8]>,
+    pub(crate) max_plaintext: u16,
+}
+
+/// An authentic record.
+pub(crate) struct Opened {
+    pub(crate) content: ContentType,
+    pub(crate) plaintext: Vec<u8>,
+    /// Its number is greater than all before.
+    pub(crate) newest: bool,
+}
+
+impl Channel {
+    pub(crate) fn new(keys: Keys) -> Self {
+        Self {
+            suite: keys.suite,
+            read: keys.read,
+            write: keys.write,
+            window: ReplayWindow::default(),
+            sequence: 0,
+            read_cid: keys.read_cid.into(),
+            write_cid: keys.write_cid.into(),
+            max_plaintext: u16::try_from(keys.max_plaintext).unwrap_or(u16::MAX),
+        }
+    }
+
+    /// The bytes of a record around its plaintext, at most.
+    pub(crate) fn overhead(&self) -> usize {
+        crate::record::HEADER_LENGTH + self.write_cid.len() + 1 + self.write.overhead()
+    }
+
+    /// Appends a record.
+    pub(crate) fn seal(
+        &mut self,
+        content: ContentType,
+        plaintext: &[u8],
+        rng: &mut Rng,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let limit = usize::from(self.max_plaintext);
+        if plaintext.len() > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        if self.sequence > MAX_SEQUENCE {
+            return Err(Error::SequenceExhausted);
+        }
+        let mut iv = [0; 16];
+        if self.write.cipher == Cipher::CbcSha256 {
+            rng.fill_bytes(&mut iv);
+        }
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let cid = &self.write_cid;
+        let header = Header { content, version: VERSION, epoch: EPOCH, sequence, cid };
+        self.write.seal(&header, plaintext, &iv, out);
+        Ok(())
+    }
+
+    /// Opens a record of our epoch; nothing if it is a repetition or not authentic.
+    pub(crate) fn open(&mut self, record: &Record<'_>) -> Option<Opened> {
+        let header = &record.header;
+        let expected = header.epoch == EPOCH
+            && header.version == VERSION
+            && *header.cid == *self.read_cid
+            && (header.content == ContentType::TLS12_CID) != self.read_cid.is_empty();
+        if !expected || !self.window.accepts(header.sequence) {
+            return None;
+        }
+        let (content, plaintext) = self.read.open(header, record.body)?;
+        if plaintext.len() > MAX_PLAINTEXT {
+            return None;
+        }
+        let newest = self.window.insert(header.sequence);
+        Some(Opened { content, plaintext, newest })
+    }
+}

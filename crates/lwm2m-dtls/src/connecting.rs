@@ -1,0 +1,182 @@
+//! A handshake under way: the state machine with its flight, its fragments and its timer.
+
+use crate::channel::{Channel, Opened};
+use crate::config::Mode;
+use crate::error::Reason;
+use crate::flight::Flight;
+use crate::handshake::client::ClientHandshake;
+use crate::handshake::fragment::{Fragment, Message, Reassembly};
+use crate::handshake::server::ServerHandshake;
+use crate::handshake::{Completed, Context, Output, Role};
+use crate::record::Record;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+use lwm2m_time::Instant;
+
+/// What messages under way may hold, in bytes.
+const MAX_REASSEMBLY: usize = 16 * 1024;
+/// Retransmission intervals double up to this: RFC 6347 section 4.2.4.1.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
+/// So many records that do not authenticate are a wrong key and not noise.
+const MAX_BAD_RECORDS: u8 = 3;
+
+/// The side of the handshake.
+pub(crate) enum Machine {
+    Client(Box<ClientHandshake>),
+    Server(Box<ServerHandshake>),
+}
+
+/// A handshake and what carries it.
+pub(crate) struct Connecting {
+    pub(crate) peer: SocketAddr,
+    pub(crate) machine: Machine,
+    pub(crate) mode: Mode,
+    pub(crate) flight: Flight,
+    pub(crate) channel: Option<Box<Channel>>,
+    reassembly: Reassembly,
+    /// The hello that a server answers: a repetition is no new handshake.
+    pub(crate) hello: Vec<u8>,
+    deadline: Instant,
+    resend_at: Instant,
+    interval: Duration,
+    bad_records: u8,
+}
+
+/// What became of a received message.
+pub(crate) enum Progress {
+    /// Nothing to send.
+    Wait,
+    /// The flight has to be sent, for the first time or again.
+    Send,
+    /// The handshake is done; what remains of the flight has to be sent.
+    Completed(Box<Completed>),
+}
+
+/// When a handshake begins and how patient it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Timing {
+    pub(crate) now: Instant,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl Connecting {
+    /// A handshake whose first flight is in `output`.
+    pub(crate) fn new(
+        peer: SocketAddr,
+        (machine, mode): (Machine, Mode),
+        next_message: u16,
+        mut flight: Flight,
+        output: Output,
+        timing: Timing,
+    ) -> Self {
+        flight.replace(output.flight);
+        Self {
+            peer,
+            machine,
+            mode,
+            flight,
+            channel: output.keys.map(|keys| Box::new(Channel::new(*keys))),
+            reassembly: Reassembly::new(next_message, MAX_REASSEMBLY),
+            hello: Vec::new(),
+            deadline: timing.now + timing.timeout,
+            resend_at: timing.now + timing.interval,
+            interval: timing.interval,
+            bad_records: 0,
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self.machine {
+            Machine::Client(_) => Role::Client,
+            Machine::Server(_) => Role::Server,
+        }
+    }
+
+    /// When something is due.
+    pub(crate) fn next_timeout(&self) -> Instant {
+        self.resend_at.min(self.deadline)
+    }
+
+    /// What is due: a resend, or the end.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<Progress, Reason> {
+        if now >= self.deadline {
+            return Err(match self.bad_records {
+                0 => Reason::Timeout,
+                _ => Reason::WrongKey,
+            });
+        }
+        if now < self.resend_at {
+            return Ok(Progress::Wait);
+        }
+        self.interval = (self.interval * 2).min(MAX_INTERVAL);
+        self.resend_at = now + self.interval;
+        Ok(Progress::Send)
+    }
+
+    /// Opens a protected record, if keys are agreed and it is authentic.
+    pub(crate) fn open(&mut self, record: &Record<'_>) -> Result<Option<Opened>, Reason> {
+        let Some(channel) = &mut self.channel else { return Ok(None) };
+        let opened = channel.open(record);
+        if opened.is_none() {
+            self.bad_records = self.bad_records.saturating_add(1);
+            if self.bad_records >= MAX_BAD_RECORDS {
+                return Err(Reason::WrongKey);
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Takes a fragment in and drives the state machine with the messages that are complete.
+    pub(crate) fn handle_fragment(
+        &mut self,
+        fragment: &Fragment<'_>,
+        epoch: u16,
+        context: &mut Context<'_>,
+        timing: Timing,
+    ) -> Result<Progress, Reason> {
+        let due = self.reassembly.next();
+        if fragment.sequence.wrapping_add(1) == due && fragment.is_last() {
+            return Ok(Progress::Send);
+        }
+        if let (Machine::Client(_), 1, true) = (&self.machine, due, fragment.sequence == 0) {
+            return Ok(Progress::Wait);
+        }
+        self.reassembly.insert(fragment, epoch);
+        let mut progress = Progress::Wait;
+        while let Some(message) = self.reassembly.pop() {
+            if let Some(next) = self.handle_message(&message, context, timing)? {
+                progress = next;
+            }
+        }
+        Ok(progress)
+    }
+
+    fn handle_message(
+        &mut self,
+        message: &Message,
+        context: &mut Context<'_>,
+        timing: Timing,
+    ) -> Result<Option<Progress>, Reason> {
+        let mut output = Output::default();
+        match &mut self.machine {
+            Machine::Client(machine) => machine.handle(message, context, &mut output)?,
+            Machine::Server(machine) => machine.handle(message, context, &mut output)?,
+        }
+        if let Some(keys) = output.keys {
+            self.channel = Some(Box::new(Channel::new(*keys)));
+        }
+        let flight = !output.flight.is_empty();
+        if flight {
+            self.flight.replace(output.flight);
+            self.interval = timing.interval;
+            self.resend_at = timing.now + timing.interval;
+        }
+        Ok(match output.completed {
+            Some(completed) => Some(Progress::Completed(completed)),
+            None => flight.then_some(Progress::Send),
+        })
+    }
+}

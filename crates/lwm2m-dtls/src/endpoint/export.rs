@@ -1,0 +1,160 @@
+//! Established sessions as sealed bytes: to outlive a restart, or to move to another node.
+
+use super::{Endpoint, Session};
+use crate::alert::Alert;
+use crate::channel::Channel;
+use crate::config::TicketKey;
+use crate::error::Error;
+use crate::event::{Cause, SessionId};
+use crate::handshake::wire::{array, put_u16, put_vector8, put_vector16, vector8, vector16};
+use crate::record::{Protection, ReplayWindow};
+use crate::resumption::{decode_identity, encode_identity};
+use crate::seal;
+use crate::suite::CipherSuite;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use nom::Parser;
+use nom::number::complete::{be_u8, be_u16, be_u64};
+use rand_chacha::rand_core::RngCore;
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 1;
+const PURPOSE: &[u8] = b"dtls session";
+/// So many record numbers are left out by an import: what was sent after a copy was made.
+const SKIPPED: u64 = 1 << 20;
+
+impl Endpoint {
+    /// Takes a session out, sealed with the key. It can be imported once, here or elsewhere, and
+    /// goes on without a gap.
+    pub fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
+        let sealed = self.seal_session(session, key, 0)?;
+        self.remove(session, Cause::Exported);
+        Ok(sealed)
+    }
+
+    /// A sealed copy of a session that goes on. Meant for a crash: import the newest copy only.
+    /// Record numbers skip so far ahead that none is used twice as long as fewer than 2^20
+    /// records were sent since; older records than the copy's are accepted no more.
+    pub fn snapshot(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
+        self.seal_session(session, key, SKIPPED)
+    }
+
+    /// Goes on with an exported session.
+    pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
+        if self.sessions.len() >= self.config.max_sessions {
+            return Err(Error::TooManySessions);
+        }
+        let plain = seal::open(key, PURPOSE, sealed).ok_or(Error::ImportRefused)?;
+        let session = decode(&plain).ok_or(Error::ImportRefused)?;
+        let cid = &session.channel.read_cid;
+        let ids = self.config.connection_ids.as_ref();
+        if !cid.is_empty() && ids.map(|ids| ids.length()) != Some(cid.len()) {
+            return Err(Error::ImportRefused);
+        }
+        if self.by_cid.contains_key(cid) || self.session_by_address.contains_key(&session.peer) {
+            return Err(Error::AlreadyOpen);
+        }
+        let id = self.next_id();
+        if !cid.is_empty() {
+            self.by_cid.insert(cid.clone(), id);
+        }
+        self.session_by_address.insert(session.peer, id);
+        self.sessions.insert(id, Box::new(session));
+        Ok(id)
+    }
+
+    fn seal_session(
+        &mut self,
+        session: SessionId,
+        key: &TicketKey,
+        skipped: u64,
+    ) -> Result<Vec<u8>, Error> {
+        let open = self.sessions.get(&session).ok_or(Error::UnknownSession)?;
+        let mut nonce = [0; 12];
+        self.rng.fill_bytes(&mut nonce);
+        Ok(seal::seal(key, nonce, PURPOSE, &encode(open, skipped)))
+    }
+
+    /// Tells the peer that a fatal error has ended the session, and ends it.
+    pub fn abort(&mut self, session: SessionId, alert: Alert) -> Result<(), Error> {
+        if !self.sessions.contains_key(&session) {
+            return Err(Error::UnknownSession);
+        }
+        self.send_alert(session, alert);
+        self.remove(session, Cause::ByUs);
+        Ok(())
+    }
+}
+
+fn encode(session: &Session, skipped: u64) -> Zeroizing<Vec<u8>> {
+    let Session { peer, channel, identity } = session;
+    let mut out = Zeroizing::new(Vec::with_capacity(256));
+    out.push(VERSION);
+    match peer.ip() {
+        IpAddr::V4(ip) => put_vector8(&mut out, &ip.octets()),
+        IpAddr::V6(ip) => put_vector8(&mut out, &ip.octets()),
+    }
+    put_u16(&mut out, peer.port());
+    put_u16(&mut out, channel.suite.0);
+    out.push(u8::from(channel.read.encrypt_then_mac));
+    for keys in [&channel.read, &channel.write] {
+        out.extend_from_slice(&keys.key);
+        out.extend_from_slice(&keys.fixed_iv);
+        out.extend_from_slice(&keys.mac_key);
+    }
+    let (next, seen) = match skipped {
+        0 => channel.window.parts(),
+        _ => (channel.window.parts().0, u64::MAX),
+    };
+    for number in [next, seen, channel.sequence + skipped] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    put_vector8(&mut out, &channel.read_cid);
+    put_vector8(&mut out, &channel.write_cid);
+    put_u16(&mut out, channel.max_plaintext);
+    let mut who = Vec::new();
+    encode_identity(identity, &mut who);
+    put_vector16(&mut out, &who);
+    out
+}
+
+fn decode(input: &[u8]) -> Option<Session> {
+    let head = (be_u8, vector8, be_u16, be_u16, be_u8);
+    let keys = (array::<16>, array::<4>, array::<32>);
+    let tail = (be_u64, be_u64, be_u64, vector8, vector8, be_u16, vector16);
+    let (rest, (head, read, write, tail)) =
+        (head, keys, { keys }, tail).parse(input).map_err(|_: nom::Err<()>| ()).ok()?;
+    let (version, ip, port, suite, encrypt_then_mac) = head;
+    (version == VERSION && rest.is_empty()).then_some(())?;
+    let suite = CipherSuite(suite);
+    let (_, cipher) = suite.parts()?;
+    let protection = |(key, fixed_iv, mac_key)| Protection {
+        cipher,
+        encrypt_then_mac: encrypt_then_mac == 1,
+        key,
+        fixed_iv,
+        mac_key,
+    };
+    let (next, seen, sequence, read_cid, write_cid, max_plaintext, who) = tail;
+    Some(Session {
+        peer: SocketAddr::new(ip_address(ip)?, port),
+        channel: Channel {
+            suite,
+            read: protection(read),
+            write: protection(write),
+            window: ReplayWindow::from_parts(next, seen),
+            sequence,
+            read_cid: read_cid.into(),
+            write_cid: write_cid.into(),
+            max_plaintext,
+        },
+        identity: decode_identity(who)?,
+    })
+}
+
+fn ip_address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(octets).map(Ipv4Addr::from).map(IpAddr::V4);
+    let v6 = || <[u8; 16]>::try_from(octets).map(Ipv6Addr::from).map(IpAddr::V6);
+    v4().or_else(|_| v6()).ok()
+}

@@ -1,0 +1,273 @@
+//! Handshakes of an endpoint: begin, drive, finish, fail.
+
+use super::{Endpoint, Session, is_usable};
+use crate::channel::Channel;
+use crate::config::ClientProfile;
+use crate::connecting::{Connecting, Machine, Progress, Timing};
+use crate::error::{Error, Reason};
+use crate::event::{Cause, Event, SessionId, Transmit};
+use crate::flight::Flight;
+use crate::handshake::client::ClientHandshake;
+use crate::handshake::fragment::{Fragment, Message};
+use crate::handshake::server::ServerHandshake;
+use crate::handshake::{Completed, Context, Output, Role};
+use crate::record::{ContentType, write_plain};
+use crate::resumption::Resumption;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use core::time::Duration;
+use lwm2m_time::Instant;
+
+/// Twice the maximum segment lifetime: so long the last flight is repeated on demand.
+const LINGER: Duration = Duration::from_secs(240);
+
+impl Endpoint {
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        profile: Arc<ClientProfile>,
+        resumption: Option<Arc<Resumption>>,
+    ) -> Result<SessionId, Error> {
+        if !is_usable(&profile) {
+            return Err(Error::UnusableProfile);
+        }
+        if let Some(&earlier) = self.connecting_by_address.get(&peer) {
+            self.fail(earlier, Reason::Cancelled);
+        }
+        if self.connecting.len() >= self.config.max_handshakes {
+            return Err(Error::TooManySessions);
+        }
+        let cid = profile.connection_id.then(|| self.new_cid().unwrap_or_default());
+        let mode = profile.security.mode();
+        let mut output = Output::default();
+        let machine =
+            ClientHandshake::start(profile, resumption, cid, &mut self.context(now), &mut output);
+        let machine = Machine::Client(Box::new(machine));
+        let timing = self.timing(now);
+        let connecting =
+            Connecting::new(peer, (machine, mode), 0, Flight::default(), output, timing);
+        Ok(self.add_handshake(connecting))
+    }
+
+    /// Begins a handshake as server. The cookie of the hello is good.
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        hello: &Fragment<'_>,
+        record_sequence: u64,
+    ) {
+        if self.connecting.len() >= self.config.max_handshakes
+            || self.sessions.len() >= self.config.max_sessions
+        {
+            return;
+        }
+        let cid = self.new_cid();
+        let mut output = Output::default();
+        let message = Message::whole(hello, 0);
+        let started = ServerHandshake::start(&message, cid, &mut self.context(now), &mut output);
+        let machine = match started {
+            Ok(machine) => machine,
+            Err(reason) => return self.refuse(peer, reason, record_sequence),
+        };
+        let mode = machine.mode();
+        let machine = Machine::Server(Box::new(machine));
+        let next = hello.sequence.wrapping_add(1);
+        let flight = Flight::starting_at(record_sequence);
+        let timing = self.timing(now);
+        let mut connecting = Connecting::new(peer, (machine, mode), next, flight, output, timing);
+        connecting.hello = hello.body.to_vec();
+        self.add_handshake(connecting);
+    }
+
+    /// Answers a hello that cannot lead to a handshake.
+    fn refuse(&mut self, peer: SocketAddr, reason: Reason, record_sequence: u64) {
+        if let Some(alert) = reason.alert() {
+            let mut out = Vec::new();
+            write_plain(&mut out, ContentType::ALERT, record_sequence, &alert.encode());
+            self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
+        }
+        let role = Role::Server;
+        self.events.push_back(Event::Failed { session: None, peer, mode: None, role, reason });
+    }
+
+    fn add_handshake(&mut self, connecting: Connecting) -> SessionId {
+        let id = self.next_id();
+        self.connecting_by_address.insert(connecting.peer, id);
+        self.timers.set(id, connecting.next_timeout());
+        self.connecting.insert(id, Box::new(connecting));
+        self.register_cid(id);
+        self.send_flight(id);
+        id
+    }
+
+    /// Makes the Connection ID known as soon as it is agreed.
+    fn register_cid(&mut self, id: SessionId) {
+        let channel = self.connecting.get(&id).and_then(|connecting| connecting.channel.as_ref());
+        if let Some(channel) = channel
+            && !channel.read_cid.is_empty()
+        {
+            self.by_cid.insert(channel.read_cid.clone(), id);
+        }
+    }
+
+    fn send_flight(&mut self, id: SessionId) {
+        let Some(connecting) = self.connecting.get_mut(&id) else { return };
+        let Connecting { peer, flight, channel, .. } = &mut **connecting;
+        let datagrams = flight.datagrams(self.config.mtu, channel.as_deref_mut(), &mut self.rng);
+        let to_transmit = |datagram| Transmit { peer: *peer, payload: Bytes::from(datagram) };
+        self.transmits.extend(datagrams.into_iter().map(to_transmit));
+    }
+
+    /// Gives a fragment to a handshake.
+    pub(super) fn drive(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        fragment: &Fragment<'_>,
+        epoch: u16,
+    ) {
+        let (timing, unix_time) = (self.timing(now), self.unix_time(now));
+        let Self { config, rng, cache, connecting, .. } = self;
+        let Some(handshake) = connecting.get_mut(&id) else { return };
+        let mut context = Context { config, rng, cache, unix_time };
+        let progress = handshake.handle_fragment(fragment, epoch, &mut context, timing);
+        self.proceed(now, id, progress);
+    }
+
+    fn proceed(&mut self, now: Instant, id: SessionId, progress: Result<Progress, Reason>) {
+        self.register_cid(id);
+        match progress {
+            Ok(Progress::Wait) => {}
+            Ok(Progress::Send) => self.send_flight(id),
+            Ok(Progress::Completed(completed)) => return self.complete(now, id, *completed),
+            Err(reason) => return self.fail(id, reason),
+        }
+        if let Some(connecting) = self.connecting.get(&id) {
+            self.timers.set(id, connecting.next_timeout());
+        }
+    }
+
+    fn complete(&mut self, now: Instant, id: SessionId, completed: Completed) {
+        let Some(mut connecting) = self.connecting.remove(&id) else { return };
+        let Some(mut channel) = connecting.channel.take() else { return };
+        let (peer, role) = (connecting.peer, connecting.role());
+        self.forget_address(peer, id);
+        self.replace_at(peer, id, &completed.identity);
+        // Whoever is last to send may have to send again.
+        self.timers.cancel(id);
+        if (role == Role::Server) != completed.resumed {
+            let mut flight = connecting.flight;
+            self.transmit_all(peer, &mut flight, &mut channel);
+            self.lingering.insert(id, flight);
+            self.timers.set(id, now + LINGER);
+        }
+        let Completed { identity, suite, resumed, resumption } = completed;
+        let session = Session { peer, channel: *channel, identity: identity.clone() };
+        self.sessions.insert(id, Box::new(session));
+        let resumption = resumption.map(|resumption| Arc::new(*resumption));
+        let session = id;
+        self.events.push_back(Event::Connected {
+            session,
+            peer,
+            identity,
+            role,
+            suite,
+            resumed,
+            resumption,
+        });
+    }
+
+    fn transmit_all(&mut self, peer: SocketAddr, flight: &mut Flight, channel: &mut Channel) {
+        let datagrams = flight.datagrams(self.config.mtu, Some(channel), &mut self.rng);
+        let to_transmit = |datagram| Transmit { peer, payload: Bytes::from(datagram) };
+        self.transmits.extend(datagrams.into_iter().map(to_transmit));
+    }
+
+    /// Makes the session the one of the address. An earlier one ends, unless it is somebody
+    /// else's who can be found by Connection ID.
+    pub(super) fn replace_at(
+        &mut self,
+        peer: SocketAddr,
+        id: SessionId,
+        identity: &crate::identity::Identity,
+    ) {
+        let Some(earlier) = self.session_by_address.insert(peer, id).filter(|&old| old != id)
+        else {
+            return;
+        };
+        let stays = self.sessions.get(&earlier).is_some_and(|session| {
+            !session.channel.read_cid.is_empty() && session.identity != *identity
+        });
+        if !stays {
+            self.remove(earlier, Cause::Replaced);
+        }
+    }
+
+    /// Sends the last flight again: the peer has repeated its own.
+    pub(super) fn repeat_last_flight(&mut self, id: SessionId) {
+        let Self { lingering, sessions, config, rng, transmits, .. } = self;
+        if let (Some(flight), Some(open)) = (lingering.get_mut(&id), sessions.get_mut(&id)) {
+            let datagrams = flight.datagrams(config.mtu, Some(&mut open.channel), rng);
+            let to_transmit =
+                |datagram| Transmit { peer: open.peer, payload: Bytes::from(datagram) };
+            transmits.extend(datagrams.into_iter().map(to_transmit));
+        }
+    }
+
+    /// Ends a handshake and tells both sides.
+    pub(super) fn fail(&mut self, id: SessionId, reason: Reason) {
+        let Some(mut connecting) = self.connecting.remove(&id) else { return };
+        let peer = connecting.peer;
+        self.timers.cancel(id);
+        self.forget_address(peer, id);
+        if let Some(channel) = &connecting.channel {
+            self.by_cid.remove(&channel.read_cid);
+        }
+        if let Some(alert) = reason.alert() {
+            let mut out = Vec::new();
+            let body = alert.encode();
+            match &mut connecting.channel {
+                Some(channel) if connecting.flight.has_changed_cipher() => {
+                    // What cannot be sealed is not sent; the session ends either way.
+                    let _ = channel.seal(ContentType::ALERT, &body, &mut self.rng, &mut out);
+                }
+                _ => {
+                    let sequence = connecting.flight.sequence;
+                    write_plain(&mut out, ContentType::ALERT, sequence, &body);
+                }
+            }
+            self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
+        }
+        let (mode, role) = (Some(connecting.mode), connecting.role());
+        self.events.push_back(Event::Failed { session: Some(id), peer, mode, role, reason });
+    }
+
+    fn forget_address(&mut self, peer: SocketAddr, id: SessionId) {
+        if self.connecting_by_address.get(&peer) == Some(&id) {
+            self.connecting_by_address.remove(&peer);
+        }
+    }
+
+    /// Resends what is due, gives up what took too long.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(id) = self.timers.pop_expired(now) {
+            match self.connecting.get_mut(&id) {
+                Some(connecting) => {
+                    let progress = connecting.handle_timeout(now);
+                    self.proceed(now, id, progress);
+                }
+                None => drop(self.lingering.remove(&id)),
+            }
+        }
+    }
+
+    fn timing(&self, now: Instant) -> Timing {
+        let Self { config, .. } = self;
+        Timing { now, interval: config.retransmit_after, timeout: config.handshake_timeout }
+    }
+}

@@ -1,0 +1,237 @@
+//! The endpoint: sessions by address and Connection ID, calls in, datagrams and events out.
+
+mod export;
+mod handshakes;
+mod receive;
+
+use crate::Rng;
+use crate::alert::Alert;
+use crate::channel::Channel;
+use crate::config::{ClientProfile, ClientSecurity, Config};
+use crate::connecting::Connecting;
+use crate::cookie::Cookies;
+use crate::error::{Error, Reason};
+use crate::event::{Cause, Event, SessionId, Transmit};
+use crate::flight::Flight;
+use crate::handshake::Context;
+use crate::identity::Identity;
+use crate::record::ContentType;
+use crate::resumption::{Resumption, SessionCache};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use core::time::Duration;
+use hashbrown::HashMap;
+use lwm2m_time::{Instant, TimerTable};
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+/// DTLS 1.2 with any number of peers.
+///
+/// Calls in: [`connect`](Self::connect), [`send`](Self::send), [`close`](Self::close),
+/// [`handle_datagram`](Self::handle_datagram), [`handle_timeout`](Self::handle_timeout). After
+/// each, drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event), then
+/// ask [`poll_timeout`](Self::poll_timeout) when to come back.
+pub struct Endpoint {
+    config: Config,
+    rng: Rng,
+    cookies: Cookies,
+    cache: SessionCache,
+    next_id: u64,
+    sessions: HashMap<SessionId, Box<Session>>,
+    connecting: HashMap<SessionId, Box<Connecting>>,
+    /// The last flights of established sessions, kept for a peer that missed them.
+    lingering: HashMap<SessionId, Flight>,
+    session_by_address: HashMap<SocketAddr, SessionId>,
+    connecting_by_address: HashMap<SocketAddr, SessionId>,
+    by_cid: HashMap<Box<[u8]>, SessionId>,
+    timers: TimerTable<SessionId>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+/// An established session.
+struct Session {
+    peer: SocketAddr,
+    channel: Channel,
+    identity: Identity,
+}
+
+impl Endpoint {
+    /// An endpoint without sessions. All its randomness stems from the seed, which must be
+    /// unpredictable and never be used twice.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut rng = Rng::from_seed(seed);
+        let mut secret = [0; 32];
+        rng.fill_bytes(&mut secret);
+        Self {
+            cache: SessionCache::new(config.session_cache),
+            config,
+            rng,
+            cookies: Cookies::new(secret),
+            next_id: 0,
+            sessions: HashMap::new(),
+            connecting: HashMap::new(),
+            lingering: HashMap::new(),
+            session_by_address: HashMap::new(),
+            connecting_by_address: HashMap::new(),
+            by_cid: HashMap::new(),
+            timers: TimerTable::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Begins a handshake as client; [`Event::Connected`] or [`Event::Failed`] follows. A
+    /// handshake with the same address that is under way is given up.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        profile: Arc<ClientProfile>,
+    ) -> Result<SessionId, Error> {
+        self.begin(now, peer, profile, None)
+    }
+
+    /// Like [`connect`](Self::connect), but offers to go on with an earlier session; the server
+    /// may insist on a full handshake.
+    pub fn resume(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        profile: Arc<ClientProfile>,
+        resumption: Arc<Resumption>,
+    ) -> Result<SessionId, Error> {
+        self.begin(now, peer, profile, Some(resumption))
+    }
+
+    /// Sends application data in one record.
+    pub fn send(&mut self, _now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
+        let Some(open) = self.sessions.get_mut(&session) else {
+            return Err(match self.connecting.contains_key(&session) {
+                true => Error::NotEstablished,
+                false => Error::UnknownSession,
+            });
+        };
+        let mut out = Vec::with_capacity(open.channel.overhead() + data.len());
+        open.channel.seal(ContentType::APPLICATION_DATA, data, &mut self.rng, &mut out)?;
+        self.transmits.push_back(Transmit { peer: open.peer, payload: Bytes::from(out) });
+        Ok(())
+    }
+
+    /// Ends a session with close_notify, or gives a handshake up.
+    pub fn close(&mut self, session: SessionId) -> Result<(), Error> {
+        if self.connecting.contains_key(&session) {
+            self.fail(session, Reason::Cancelled);
+            return Ok(());
+        }
+        if !self.sessions.contains_key(&session) {
+            return Err(Error::UnknownSession);
+        }
+        self.send_alert(session, Alert::CLOSE_NOTIFY);
+        self.remove(session, Cause::ByUs);
+        Ok(())
+    }
+
+    /// Who the peer of an established session is.
+    pub fn identity(&self, session: SessionId) -> Option<&Identity> {
+        self.sessions.get(&session).map(|open| &open.identity)
+    }
+
+    /// The present address of the peer of an established session.
+    pub fn peer(&self, session: SessionId) -> Option<SocketAddr> {
+        self.sessions.get(&session).map(|open| open.peer)
+    }
+
+    /// How many sessions are established.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How many handshakes are under way.
+    pub fn handshake_count(&self) -> usize {
+        self.connecting.len()
+    }
+
+    /// The next datagram to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Certificates are held against this clock.
+    fn unix_time(&self, now: Instant) -> Duration {
+        self.config.unix_time_of_origin + now.saturating_since(Instant::ZERO)
+    }
+
+    fn context(&mut self, now: Instant) -> Context<'_> {
+        let unix_time = self.unix_time(now);
+        let Self { config, rng, cache, .. } = self;
+        Context { config, rng, cache, unix_time }
+    }
+
+    fn next_id(&mut self) -> SessionId {
+        self.next_id += 1;
+        SessionId(self.next_id)
+    }
+
+    /// A Connection ID that no session has; none if the endpoint hands none out.
+    fn new_cid(&mut self) -> Option<Vec<u8>> {
+        let generator = self.config.connection_ids.as_ref()?;
+        // A generator that repeats itself so often is exhausted.
+        (0..64).find_map(|_| {
+            let mut cid = alloc::vec![0; generator.length()];
+            let mut random = [0; 8];
+            self.rng.fill_bytes(&mut random);
+            generator.generate(random, &mut cid);
+            (!cid.is_empty() && !self.by_cid.contains_key(cid.as_slice())).then_some(cid)
+        })
+    }
+
+    fn send_alert(&mut self, session: SessionId, alert: Alert) {
+        let Some(open) = self.sessions.get_mut(&session) else { return };
+        let mut out = Vec::new();
+        let sealed =
+            open.channel.seal(ContentType::ALERT, &alert.encode(), &mut self.rng, &mut out);
+        if sealed.is_ok() {
+            self.transmits.push_back(Transmit { peer: open.peer, payload: Bytes::from(out) });
+        }
+    }
+
+    /// Takes an established session out.
+    fn remove(&mut self, session: SessionId, cause: Cause) -> Option<Box<Session>> {
+        let open = self.sessions.remove(&session)?;
+        self.lingering.remove(&session);
+        self.timers.cancel(session);
+        self.by_cid.remove(&open.channel.read_cid);
+        if self.session_by_address.get(&open.peer) == Some(&session) {
+            self.session_by_address.remove(&open.peer);
+        }
+        self.events.push_back(Event::Closed { session, peer: open.peer, cause });
+        Some(open)
+    }
+}
+
+/// Whether a profile can make a handshake at all.
+fn is_usable(profile: &ClientProfile) -> bool {
+    let key_fits = match &profile.security {
+        ClientSecurity::Psk { identity, key } => {
+            identity.len() <= 128 && (1..=64).contains(&key.len())
+        }
+        ClientSecurity::Certificate { certified, .. } => !certified.chain.is_empty(),
+        ClientSecurity::RawPublicKey { .. } => true,
+    };
+    let name_fits = profile.server_name.as_ref().is_none_or(|name| name.len() <= 255);
+    key_fits && name_fits && profile.offered().iter().any(|suite| suite.parts().is_some())
+}

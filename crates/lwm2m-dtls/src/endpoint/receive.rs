@@ -1,0 +1,213 @@
+//! What an endpoint makes of a datagram.
+
+use super::Endpoint;
+use crate::alert::Alert;
+use crate::channel::Opened;
+use crate::error::Reason;
+use crate::event::{Cause, Event, SessionId, Transmit};
+use crate::handshake::Role;
+use crate::handshake::fragment::{self, Fragment};
+use crate::handshake::message::{ClientHello, MessageType, hello_verify_request};
+use crate::handshake::transcript::frame;
+use crate::record::header::{self, VERSION_1_0};
+use crate::record::{ContentType, Record, VERSION, write_plain};
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use lwm2m_time::Instant;
+
+impl Endpoint {
+    /// Takes a datagram in. Nothing in it can do harm: what is not understood or not authentic is
+    /// dropped in silence (RFC 6347 section 4.1.2.7).
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let ids = self.config.connection_ids.as_ref();
+        let cid_length = ids.map_or(0, |ids| ids.length());
+        let mut rest = datagram;
+        while let Some((record, after)) = header::parse(rest, cid_length) {
+            rest = after;
+            match record.header.epoch {
+                0 => self.on_plain(now, from, &record),
+                _ => self.on_protected(now, from, &record),
+            }
+        }
+    }
+
+    fn on_plain(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) {
+        if !matches!(record.header.version, VERSION | VERSION_1_0) {
+            return;
+        }
+        let handshake = self.connecting_by_address.get(&from).copied();
+        match record.header.content {
+            ContentType::HANDSHAKE => {
+                let mut rest = record.body;
+                while let Some((fragment, after)) = fragment::parse(rest) {
+                    rest = after;
+                    self.on_plain_fragment(now, from, &fragment, record.header.sequence);
+                }
+            }
+            ContentType::ALERT => {
+                if let (Some(id), Some((alert, true))) = (handshake, Alert::decode(record.body)) {
+                    self.fail(id, Reason::PeerAlert(alert));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_plain_fragment(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        fragment: &Fragment<'_>,
+        record_sequence: u64,
+    ) {
+        if fragment.kind == MessageType::CLIENT_HELLO {
+            if fragment.is_whole() && self.config.credentials.is_some() {
+                self.on_hello(now, from, fragment, record_sequence);
+            }
+        } else if let Some(&id) = self.connecting_by_address.get(&from) {
+            self.drive(now, id, fragment, 0);
+        }
+    }
+
+    /// A hello without a good cookie gets one and leaves nothing behind.
+    fn on_hello(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        hello: &Fragment<'_>,
+        record_sequence: u64,
+    ) {
+        let Some(parts) = ClientHello::cookie_parts(hello.body) else { return };
+        if !self.cookies.verify(now, from, &parts) {
+            let cookie = self.cookies.make(now, from, &parts);
+            let kind = MessageType::HELLO_VERIFY_REQUEST;
+            let request = frame(kind, hello.sequence, &hello_verify_request(&cookie));
+            let mut out = Vec::with_capacity(64);
+            write_plain(&mut out, ContentType::HANDSHAKE, record_sequence, &request);
+            self.transmits.push_back(Transmit { peer: from, payload: Bytes::from(out) });
+            return;
+        }
+        if let Some(&id) = self.connecting_by_address.get(&from)
+            && let Some(connecting) = self.connecting.get(&id)
+        {
+            if connecting.hello == hello.body {
+                return self.drive(now, id, hello, 0);
+            }
+            if connecting.role() == Role::Client {
+                return;
+            }
+            self.fail(id, Reason::Cancelled);
+        }
+        self.accept(now, from, hello, record_sequence);
+    }
+
+    fn on_protected(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) {
+        if record.header.content == ContentType::TLS12_CID {
+            let Some(&id) = self.by_cid.get(record.header.cid) else { return };
+            return match self.sessions.contains_key(&id) {
+                true => self.on_session_record(from, id, record),
+                false => self.on_handshake_record(now, id, record),
+            };
+        }
+        // An attacker may have begun a handshake at the address of a session, so that comes first.
+        if let Some(&id) = self.session_by_address.get(&from)
+            && self.on_session_record_of_address(from, id, record)
+        {
+            return;
+        }
+        if let Some(&id) = self.connecting_by_address.get(&from) {
+            self.on_handshake_record(now, id, record);
+        }
+    }
+
+    fn on_handshake_record(&mut self, now: Instant, id: SessionId, record: &Record<'_>) {
+        let Some(connecting) = self.connecting.get_mut(&id) else { return };
+        let opened = match connecting.open(record) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return,
+            Err(reason) => return self.fail(id, reason),
+        };
+        match opened.content {
+            ContentType::HANDSHAKE => {
+                let mut rest = opened.plaintext.as_slice();
+                while let Some((fragment, after)) = fragment::parse(rest) {
+                    rest = after;
+                    self.drive(now, id, &fragment, record.header.epoch);
+                }
+            }
+            ContentType::ALERT => {
+                if let Some((alert, true)) = Alert::decode(&opened.plaintext) {
+                    self.fail(id, Reason::PeerAlert(alert));
+                }
+            }
+            // Application data ahead of Finished is not trusted yet; it will be sent again.
+            _ => {}
+        }
+    }
+
+    /// Whether the record was of the session.
+    fn on_session_record_of_address(
+        &mut self,
+        from: SocketAddr,
+        id: SessionId,
+        record: &Record<'_>,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let Some(opened) = session.channel.open(record) else { return false };
+        self.on_opened(from, id, opened);
+        true
+    }
+
+    fn on_session_record(&mut self, from: SocketAddr, id: SessionId, record: &Record<'_>) {
+        self.on_session_record_of_address(from, id, record);
+    }
+
+    fn on_opened(&mut self, from: SocketAddr, id: SessionId, opened: Opened) {
+        if opened.newest {
+            self.follow(from, id);
+        }
+        match opened.content {
+            ContentType::APPLICATION_DATA => {
+                let data = Bytes::from(opened.plaintext);
+                self.events.push_back(Event::Data { session: id, data });
+            }
+            ContentType::ALERT => match Alert::decode(&opened.plaintext) {
+                Some((Alert::CLOSE_NOTIFY, _)) => {
+                    self.send_alert(id, Alert::CLOSE_NOTIFY);
+                    self.remove(id, Cause::ByPeer);
+                }
+                Some((alert, true)) => drop(self.remove(id, Cause::Alert(alert))),
+                _ => {}
+            },
+            ContentType::HANDSHAKE => self.on_late_handshake(id, &opened.plaintext),
+            _ => {}
+        }
+    }
+
+    /// A repeated Finished asks for our last flight again; renegotiation is refused.
+    fn on_late_handshake(&mut self, id: SessionId, body: &[u8]) {
+        match fragment::parse(body).map(|(fragment, _)| fragment.kind) {
+            Some(MessageType::FINISHED) => self.repeat_last_flight(id),
+            Some(MessageType::CLIENT_HELLO | MessageType::HELLO_REQUEST) => {
+                self.send_alert(id, Alert::NO_RENEGOTIATION);
+            }
+            _ => {}
+        }
+    }
+
+    /// The newest authentic record says where the peer is: RFC 9146 section 6.
+    fn follow(&mut self, from: SocketAddr, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.peer == from {
+            return;
+        }
+        let earlier = core::mem::replace(&mut session.peer, from);
+        let identity = session.identity.clone();
+        if self.session_by_address.get(&earlier) == Some(&id) {
+            self.session_by_address.remove(&earlier);
+        }
+        self.replace_at(from, id, &identity);
+        self.events.push_back(Event::Moved { session: id, peer: from });
+    }
+}

@@ -1,0 +1,116 @@
+//! Flights: several messages that are sent, and sent again, together. RFC 6347 section 4.2.4.
+
+use crate::Rng;
+use crate::channel::Channel;
+use crate::handshake::FlightItem;
+use crate::handshake::fragment::FRAGMENT_HEADER;
+use crate::handshake::wire::put_u24;
+use crate::record::{ContentType, HEADER_LENGTH, write_plain};
+use alloc::vec::Vec;
+
+/// The last messages we sent, and the numbers of our unprotected records.
+#[derive(Default)]
+pub(crate) struct Flight {
+    items: Vec<FlightItem>,
+    /// The number of our next record in epoch 0.
+    pub(crate) sequence: u64,
+}
+
+impl Flight {
+    /// A flight of nothing; unprotected records count from `sequence`.
+    pub(crate) fn starting_at(sequence: u64) -> Self {
+        Self { items: Vec::new(), sequence }
+    }
+
+    /// Puts new messages in place of the old ones.
+    pub(crate) fn replace(&mut self, items: Vec<FlightItem>) {
+        self.items = items;
+    }
+
+    /// Whether it ends with a Finished: whether we have changed to the new keys.
+    pub(crate) fn has_changed_cipher(&self) -> bool {
+        self.items.iter().any(|item| item.epoch > 0)
+    }
+
+    /// The flight as datagrams of at most `mtu` bytes; every record has a new number.
+    pub(crate) fn datagrams(
+        &mut self,
+        mtu: usize,
+        mut channel: Option<&mut Channel>,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u8>> {
+        let mut packer = Packer { mtu, done: Vec::new(), current: Vec::new() };
+        for item in &self.items {
+            let protected = item.epoch > 0;
+            let overhead = match &channel {
+                Some(channel) if protected => channel.overhead(),
+                _ => HEADER_LENGTH,
+            };
+            for body in fragments(item, &mut packer, overhead) {
+                let out = packer.room_for(overhead + body.len());
+                match &mut channel {
+                    // A record that cannot be sealed is lost like others: the timer decides.
+                    Some(channel) if protected => {
+                        let _ = channel.seal(item.content, &body, rng, out);
+                    }
+                    _ => {
+                        write_plain(out, item.content, self.sequence, &body);
+                        self.sequence += 1;
+                    }
+                }
+            }
+        }
+        packer.finish()
+    }
+}
+
+struct Packer {
+    mtu: usize,
+    done: Vec<Vec<u8>>,
+    current: Vec<u8>,
+}
+
+impl Packer {
+    fn left(&self) -> usize {
+        self.mtu.saturating_sub(self.current.len())
+    }
+
+    /// The datagram that a record of this length goes into.
+    fn room_for(&mut self, length: usize) -> &mut Vec<u8> {
+        if !self.current.is_empty() && length > self.left() {
+            self.done.push(core::mem::take(&mut self.current));
+        }
+        &mut self.current
+    }
+
+    fn finish(mut self) -> Vec<Vec<u8>> {
+        if !self.current.is_empty() {
+            self.done.push(self.current);
+        }
+        self.done
+    }
+}
+
+/// The bodies of the item's records: fragments that fit, a hello always in one piece because
+/// servers without state cannot put it together.
+fn fragments(item: &FlightItem, packer: &mut Packer, overhead: usize) -> Vec<Vec<u8>> {
+    const CLIENT_HELLO: u8 = 1;
+    let whole = item.content != ContentType::HANDSHAKE || item.bytes.first() == Some(&CLIENT_HELLO);
+    let fits = overhead + item.bytes.len() <= packer.left();
+    if whole || fits || overhead + item.bytes.len() <= packer.mtu {
+        return alloc::vec![item.bytes.clone()];
+    }
+    let room = packer.mtu.saturating_sub(overhead + FRAGMENT_HEADER).max(1);
+    let (header, body) = item.bytes.split_at_checked(FRAGMENT_HEADER).unwrap_or_default();
+    let kind_length_sequence = header.get(..6).unwrap_or_default();
+    let mut offset = 0;
+    let parts = body.chunks(room).map(|chunk| {
+        let mut fragment = kind_length_sequence.to_vec();
+        put_u24(&mut fragment, offset);
+        put_u24(&mut fragment, chunk.len());
+        fragment.extend_from_slice(chunk);
+        offset += chunk.len();
+        fragment
+    });
+    parts.collect()
+}

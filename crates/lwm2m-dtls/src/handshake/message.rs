@@ -1,0 +1,243 @@
+//! Handshake messages: RFC 5246 section 7.4, RFC 6347 section 4.2, RFC 4279, RFC 8422.
+
+use super::extension::{Extensions, Hello, SECP256R1};
+use super::wire::{
+    Parsed, array, complete, numbers, put_u16, put_vector8, put_vector16, put_vector24, vector8,
+    vector16, vector24,
+};
+use crate::crypto::Point;
+use crate::record::VERSION;
+use crate::suite::CipherSuite;
+use alloc::vec::Vec;
+use nom::Parser;
+use nom::multi::many0;
+use nom::number::complete::{be_u8, be_u16, be_u32};
+
+/// What a handshake message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageType(pub(crate) u8);
+
+impl MessageType {
+    pub(crate) const HELLO_REQUEST: Self = Self(0);
+    pub(crate) const CLIENT_HELLO: Self = Self(1);
+    pub(crate) const SERVER_HELLO: Self = Self(2);
+    pub(crate) const HELLO_VERIFY_REQUEST: Self = Self(3);
+    pub(crate) const NEW_SESSION_TICKET: Self = Self(4);
+    pub(crate) const CERTIFICATE: Self = Self(11);
+    pub(crate) const SERVER_KEY_EXCHANGE: Self = Self(12);
+    pub(crate) const CERTIFICATE_REQUEST: Self = Self(13);
+    pub(crate) const SERVER_HELLO_DONE: Self = Self(14);
+    pub(crate) const CERTIFICATE_VERIFY: Self = Self(15);
+    pub(crate) const CLIENT_KEY_EXCHANGE: Self = Self(16);
+    pub(crate) const FINISHED: Self = Self(20);
+}
+
+/// The first message of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClientHello {
+    pub(crate) version: u16,
+    pub(crate) random: [u8; 32],
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) cookie: Vec<u8>,
+    pub(crate) suites: Vec<CipherSuite>,
+    pub(crate) null_compression: bool,
+    pub(crate) extensions: Extensions,
+}
+
+/// What a cookie vouches for: all of a hello but the cookie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CookieParts<'a> {
+    pub(crate) before: &'a [u8],
+    pub(crate) cookie: &'a [u8],
+    pub(crate) after: &'a [u8],
+}
+
+impl ClientHello {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(192);
+        put_u16(&mut out, self.version);
+        out.extend_from_slice(&self.random);
+        put_vector8(&mut out, &self.session_id);
+        put_vector8(&mut out, &self.cookie);
+        let mut suites = Vec::new();
+        self.suites.iter().for_each(|suite| put_u16(&mut suites, suite.0));
+        put_vector16(&mut out, &suites);
+        put_vector8(&mut out, &[0]);
+        self.extensions.encode(Hello::Client, &mut out);
+        out
+    }
+
+    pub(crate) fn decode(body: &[u8]) -> Option<Self> {
+        let head = (be_u16, array, vector8, vector8, vector16, vector8);
+        let (rest, head) = { head }.parse(body).map_err(|_: nom::Err<()>| ()).ok()?;
+        let (version, random, session_id, cookie, suites, compression) = head;
+        Some(Self {
+            version,
+            random,
+            session_id: (session_id.len() <= 32).then(|| session_id.to_vec())?,
+            cookie: cookie.to_vec(),
+            suites: numbers(suites)?.into_iter().map(CipherSuite).collect(),
+            null_compression: compression.contains(&0),
+            extensions: Extensions::decode(Hello::Client, rest)?,
+        })
+    }
+
+    /// Cuts the cookie out of a hello's bytes without making anything of the rest.
+    pub(crate) fn cookie_parts(body: &[u8]) -> Option<CookieParts<'_>> {
+        let head = (be_u16, array::<32>, vector8);
+        let (rest, _) = { head }.parse(body).map_err(|_: nom::Err<()>| ()).ok()?;
+        let before = body.get(..body.len() - rest.len())?;
+        let (after, cookie) = vector8(rest).ok()?;
+        Some(CookieParts { before, cookie, after })
+    }
+}
+
+/// The server's demand for a cookie.
+pub(crate) fn hello_verify_request(cookie: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    // RFC 6347 section 4.2.1: the version of DTLS 1.0, whatever is negotiated later.
+    put_u16(&mut out, crate::record::header::VERSION_1_0);
+    put_vector8(&mut out, cookie);
+    out
+}
+
+/// The cookie of a HelloVerifyRequest.
+pub(crate) fn decode_hello_verify_request(body: &[u8]) -> Option<Vec<u8>> {
+    complete((be_u16, vector8), body).map(|(_, cookie)| cookie.to_vec())
+}
+
+/// The server's choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerHello {
+    pub(crate) version: u16,
+    pub(crate) random: [u8; 32],
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) suite: CipherSuite,
+    pub(crate) extensions: Extensions,
+}
+
+impl ServerHello {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        put_u16(&mut out, self.version);
+        out.extend_from_slice(&self.random);
+        put_vector8(&mut out, &self.session_id);
+        put_u16(&mut out, self.suite.0);
+        out.push(0);
+        self.extensions.encode(Hello::Server, &mut out);
+        out
+    }
+
+    pub(crate) fn decode(body: &[u8]) -> Option<Self> {
+        let head = (be_u16, array, vector8, be_u16, be_u8);
+        let (rest, head) = { head }.parse(body).map_err(|_: nom::Err<()>| ()).ok()?;
+        let (version, random, session_id, suite, compression) = head;
+        (compression == 0 && session_id.len() <= 32).then_some(())?;
+        Some(Self {
+            version,
+            random,
+            session_id: session_id.to_vec(),
+            suite: CipherSuite(suite),
+            extensions: Extensions::decode(Hello::Server, rest)?,
+        })
+    }
+
+    pub(crate) fn is_supported_version(&self) -> bool {
+        self.version == VERSION
+    }
+}
+
+/// A Certificate message of X.509: the chain, leaf first.
+pub(crate) fn certificate_chain<T: AsRef<[u8]>>(chain: &[T]) -> Vec<u8> {
+    let mut list = Vec::new();
+    chain.iter().for_each(|certificate| put_vector24(&mut list, certificate.as_ref()));
+    raw_public_key(&list)
+}
+
+/// A Certificate message of a raw public key: RFC 7250 section 3.
+pub(crate) fn raw_public_key(spki: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_vector24(&mut out, spki);
+    out
+}
+
+/// The chain of a Certificate message of X.509.
+pub(crate) fn decode_certificate_chain(body: &[u8]) -> Option<Vec<&[u8]>> {
+    complete(many0(vector24), complete(vector24, body)?)
+}
+
+/// The key of a Certificate message of a raw public key.
+pub(crate) fn decode_raw_public_key(body: &[u8]) -> Option<&[u8]> {
+    complete(vector24, body)
+}
+
+/// The type of the ECParameters that name a curve.
+const NAMED_CURVE: u8 = 3;
+
+/// The parameters of ECDHE in a ServerKeyExchange: the bytes that are signed.
+pub(crate) fn ecdh_parameters(point: &Point) -> Vec<u8> {
+    let mut out = alloc::vec![NAMED_CURVE];
+    put_u16(&mut out, SECP256R1);
+    put_vector8(&mut out, point);
+    out
+}
+
+/// The parts of a ServerKeyExchange with ECDHE.
+pub(crate) struct EcdhParameters<'a> {
+    pub(crate) curve: (u8, u16),
+    pub(crate) point: &'a [u8],
+}
+
+impl EcdhParameters<'_> {
+    pub(crate) fn is_secp256r1(&self) -> bool {
+        self.curve == (NAMED_CURVE, SECP256R1)
+    }
+}
+
+/// Reads the parameters of ECDHE.
+pub(crate) fn decode_ecdh_parameters(input: &[u8]) -> Parsed<'_, EcdhParameters<'_>> {
+    let (rest, (kind, curve, point)) = (be_u8, be_u16, vector8).parse(input)?;
+    Ok((rest, EcdhParameters { curve: (kind, curve), point }))
+}
+
+/// A signature with its algorithm: CertificateVerify, and the end of a ServerKeyExchange.
+pub(crate) fn signature(algorithm: u16, signature: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_u16(&mut out, algorithm);
+    put_vector16(&mut out, signature);
+    out
+}
+
+/// Algorithm and signature.
+pub(crate) fn decode_signature(input: &[u8]) -> Option<(u16, &[u8])> {
+    complete((be_u16, vector16), input)
+}
+
+/// The type of client certificate ecdsa_sign.
+const ECDSA_SIGN: u8 = 64;
+
+/// A CertificateRequest for ECDSA with the names of no authorities.
+pub(crate) fn certificate_request(algorithm: u16) -> Vec<u8> {
+    let mut out = alloc::vec![1, ECDSA_SIGN];
+    put_vector16(&mut out, &algorithm.to_be_bytes());
+    put_vector16(&mut out, &[]);
+    out
+}
+
+/// Whether a CertificateRequest takes ECDSA keys and the algorithm.
+pub(crate) fn decode_certificate_request(body: &[u8], algorithm: u16) -> Option<bool> {
+    let (types, algorithms, _authorities) = complete((vector8, vector16, vector16), body)?;
+    Some(types.contains(&ECDSA_SIGN) && numbers(algorithms)?.contains(&algorithm))
+}
+
+/// A NewSessionTicket: RFC 5077 section 3.3; the lifetime in seconds.
+pub(crate) fn new_session_ticket(lifetime: u32, ticket: &[u8]) -> Vec<u8> {
+    let mut out = lifetime.to_be_bytes().to_vec();
+    put_vector16(&mut out, ticket);
+    out
+}
+
+/// Lifetime in seconds and ticket.
+pub(crate) fn decode_new_session_ticket(body: &[u8]) -> Option<(u32, &[u8])> {
+    complete((be_u32, vector16), body)
+}

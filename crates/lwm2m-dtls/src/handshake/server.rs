@@ -1,0 +1,374 @@
+//! The server's side of the handshake, from the hello with a good cookie on.
+
+use super::extension::{ECDSA_SECP256R1_SHA256, X509};
+use super::fragment::Message;
+use super::message::{self, ClientHello, MessageType, ServerHello};
+use super::schedule::{Master, Role, psk_premaster, verify_data};
+use super::server_flight::{self, OwnKey};
+use super::transcript::{Framing, Transcript};
+use super::wire::{complete, vector8, vector16};
+use super::{Agreed, Completed, Context, Output, check_finished, signed_parameters};
+use crate::certificate::{point_of, subject_public_key_info, verify_client};
+use crate::config::{Credentials, Mode};
+use crate::crypto::KeyExchange;
+use crate::error::Reason;
+use crate::identity::Identity;
+use crate::record::VERSION;
+use crate::resumption::{SessionState, seal_ticket};
+use crate::suite::KeyExchangeKind;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+/// A handshake as its server sees it.
+pub(crate) struct ServerHandshake {
+    transcript: Transcript,
+    common: Common,
+    state: State,
+}
+
+/// What all states share.
+struct Common {
+    agreed: Agreed,
+    server_name: Option<String>,
+    issues_ticket: bool,
+}
+
+enum State {
+    AwaitCertificate(AwaitCertificate),
+    AwaitKeyExchange(AwaitKeyExchange),
+    AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitFinished(AwaitFinished),
+    Done,
+}
+
+struct AwaitCertificate {
+    ephemeral: Box<dyn KeyExchange>,
+}
+
+struct AwaitKeyExchange {
+    ephemeral: Option<Box<dyn KeyExchange>>,
+    /// The client's key and identity, where it showed a certificate.
+    peer: Option<(Vec<u8>, Identity)>,
+}
+
+struct AwaitCertificateVerify {
+    key: Vec<u8>,
+    identity: Identity,
+    master: Master,
+}
+
+struct AwaitFinished {
+    identity: Identity,
+    master: Master,
+    resumed: bool,
+}
+
+impl ServerHandshake {
+    /// Answers a hello. `cid` is the Connection ID for the client to use, if we have any.
+    pub(crate) fn start(
+        hello_message: &Message,
+        cid: Option<Vec<u8>>,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Result<Self, Reason> {
+        let hello = ClientHello::decode(hello_message.body()).ok_or(Reason::Malformed)?;
+        // DTLS counts versions downwards.
+        if hello.version > VERSION {
+            return Err(Reason::UnsupportedVersion);
+        }
+        let mut transcript = Transcript::new(Framing::Datagram, hello_message.sequence);
+        transcript.add(hello_message.raw());
+        match server_flight::resumable(&hello, context)? {
+            Some(session) => Self::resume(&hello, session, transcript, cid, context, out),
+            None => Self::full(&hello, transcript, cid, context, out),
+        }
+    }
+
+    fn full(
+        hello: &ClientHello,
+        mut transcript: Transcript,
+        cid: Option<Vec<u8>>,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Result<Self, Reason> {
+        let cid_agreed = cid.is_some() && hello.extensions.connection_id.is_some();
+        let (agreed, key) = server_flight::agree(hello, cid, context)?;
+        let issues_ticket =
+            context.config.ticket_key.is_some() && hello.extensions.session_ticket.is_some();
+        let extensions =
+            server_flight::extensions(hello, &agreed, false, issues_ticket, cid_agreed);
+        send_hello(&mut transcript, &agreed, extensions, out);
+        let state = send_key(&mut transcript, &agreed, &key, context, out)?;
+        out.message(&mut transcript, MessageType::SERVER_HELLO_DONE, &[]);
+        let server_name = hello.extensions.server_name.clone();
+        Ok(Self { transcript, common: Common { agreed, server_name, issues_ticket }, state })
+    }
+
+    fn resume(
+        hello: &ClientHello,
+        session: SessionState,
+        mut transcript: Transcript,
+        cid: Option<Vec<u8>>,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Result<Self, Reason> {
+        transcript.forget_messages();
+        let (exchange, _) = session.suite.parts().ok_or(Reason::Internal)?;
+        let cid_agreed = cid.is_some() && hello.extensions.connection_id.is_some();
+        let choice = (session.suite, exchange);
+        let types = (X509, X509);
+        let agreed =
+            server_flight::settle(hello, choice, hello.session_id.clone(), types, cid, context)?;
+        let extensions = server_flight::extensions(hello, &agreed, true, false, cid_agreed);
+        send_hello(&mut transcript, &agreed, extensions, out);
+        let SessionState { master, identity, server_name, .. } = session;
+        agreed.log(&master, context.config);
+        out.keys = Some(agreed.keys(Role::Server, &master)?);
+        out.finished(&mut transcript, &master, Role::Server);
+        Ok(Self {
+            transcript,
+            common: Common { agreed, server_name, issues_ticket: false },
+            state: State::AwaitFinished(AwaitFinished { identity, master, resumed: true }),
+        })
+    }
+
+    /// The mode that was agreed on.
+    pub(crate) fn mode(&self) -> Mode {
+        self.common.agreed.mode(self.common.agreed.certificate_types.0)
+    }
+
+    /// Takes the next message in.
+    pub(crate) fn handle(
+        &mut self,
+        message: &Message,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Result<(), Reason> {
+        let due = match &self.state {
+            State::AwaitCertificate(_) => MessageType::CERTIFICATE,
+            State::AwaitKeyExchange(_) => MessageType::CLIENT_KEY_EXCHANGE,
+            State::AwaitCertificateVerify(_) => MessageType::CERTIFICATE_VERIFY,
+            State::AwaitFinished(_) | State::Done => MessageType::FINISHED,
+        };
+        let epoch = u16::from(due == MessageType::FINISHED);
+        if (message.kind, message.epoch) != (due, epoch) {
+            return Err(Reason::UnexpectedMessage);
+        }
+        self.state = match core::mem::replace(&mut self.state, State::Done) {
+            State::AwaitCertificate(state) => self.on_certificate(state, message, context)?,
+            State::AwaitKeyExchange(state) => self.on_key_exchange(state, message, context, out)?,
+            State::AwaitCertificateVerify(state) => self.on_verify(state, message, context, out)?,
+            State::AwaitFinished(state) => self.on_finished(state, message, context, out)?,
+            State::Done => return Err(Reason::UnexpectedMessage),
+        };
+        Ok(())
+    }
+
+    fn on_certificate(
+        &mut self,
+        state: AwaitCertificate,
+        message: &Message,
+        context: &Context<'_>,
+    ) -> Result<State, Reason> {
+        self.transcript.add(message.raw());
+        let credentials = context.config.credentials.as_deref().ok_or(Reason::Internal)?;
+        let peer = match self.mode() {
+            Mode::RawPublicKey => raw_peer(message.body(), credentials)?,
+            _ => certified_peer(message.body(), credentials, context)?,
+        };
+        Ok(State::AwaitKeyExchange(AwaitKeyExchange {
+            ephemeral: Some(state.ephemeral),
+            peer: Some(peer),
+        }))
+    }
+
+    fn on_key_exchange(
+        &mut self,
+        state: AwaitKeyExchange,
+        message: &Message,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Result<State, Reason> {
+        let Self { transcript, common, .. } = self;
+        transcript.add(message.raw());
+        let agreed = &common.agreed;
+        let shared = |point: &[u8]| {
+            let ephemeral = state.ephemeral.ok_or(Reason::Internal)?;
+            ephemeral.agree(point).map_err(|_| Reason::IllegalParameter)
+        };
+        let Some((key, identity)) = state.peer else {
+            let (identity, premaster) = psk_exchange(agreed, message.body(), shared, context)?;
+            let master = agreed.master(&premaster, transcript, context.config);
+            out.keys = Some(agreed.keys(Role::Server, &master)?);
+            return Ok(State::AwaitFinished(AwaitFinished { identity, master, resumed: false }));
+        };
+        let point = complete(vector8, message.body()).ok_or(Reason::Malformed)?;
+        let premaster = shared(point)?;
+        let master = agreed.master(&*premaster, transcript, context.config);
+        Ok(State::AwaitCertificateVerify(AwaitCertificateVerify { key, identity, master }))
+    }
+
+    fn on_verify(
+        &mut self,
+        state: AwaitCertificateVerify,
+        message: &Message,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Result<State, Reason> {
+        let (algorithm, signature) =
+            message::decode_signature(message.body()).ok_or(Reason::Malformed)?;
+        if algorithm != ECDSA_SECP256R1_SHA256 {
+            return Err(Reason::IllegalParameter);
+        }
+        let AwaitCertificateVerify { key, identity, master } = state;
+        context
+            .provider()
+            .verify(&key, self.transcript.messages(), signature)
+            .map_err(|_| Reason::BadSignature)?;
+        self.transcript.add(message.raw());
+        self.transcript.forget_messages();
+        out.keys = Some(self.common.agreed.keys(Role::Server, &master)?);
+        Ok(State::AwaitFinished(AwaitFinished { identity, master, resumed: false }))
+    }
+
+    fn on_finished(
+        &mut self,
+        state: AwaitFinished,
+        message: &Message,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Result<State, Reason> {
+        let AwaitFinished { identity, master, resumed } = state;
+        let expected = verify_data(&master, Role::Client, &self.transcript.hash());
+        check_finished(message, &expected)?;
+        self.transcript.add(message.raw());
+        let agreed = &self.common.agreed;
+        if !resumed {
+            let mut session = agreed.state(identity.clone(), &master, context.expiry());
+            session.server_name.clone_from(&self.common.server_name);
+            if let (true, Some(key)) = (self.common.issues_ticket, &context.config.ticket_key) {
+                let ticket = seal_ticket(&key.clone(), context.random(), &session);
+                let lifetime = context.config.resumption_lifetime.as_secs();
+                let lifetime = u32::try_from(lifetime).unwrap_or(u32::MAX);
+                let body = message::new_session_ticket(lifetime, &ticket);
+                out.message(&mut self.transcript, MessageType::NEW_SESSION_TICKET, &body);
+            }
+            if let Ok(id) = agreed.session_id.as_slice().try_into() {
+                context.cache.insert(id, session);
+            }
+            out.finished(&mut self.transcript, &master, Role::Server);
+        }
+        let suite = agreed.suite;
+        out.completed = Some(Box::new(Completed { identity, suite, resumed, resumption: None }));
+        Ok(State::Done)
+    }
+}
+
+fn send_hello(
+    transcript: &mut Transcript,
+    agreed: &Agreed,
+    extensions: super::extension::Extensions,
+    out: &mut Output,
+) {
+    let hello = ServerHello {
+        version: VERSION,
+        random: agreed.randoms.server,
+        session_id: agreed.session_id.clone(),
+        suite: agreed.suite,
+        extensions,
+    };
+    out.message(transcript, MessageType::SERVER_HELLO, &hello.encode());
+}
+
+/// Sends certificate, key exchange and the request for a certificate, as the suite wants them.
+fn send_key(
+    transcript: &mut Transcript,
+    agreed: &Agreed,
+    key: &OwnKey,
+    context: &mut Context<'_>,
+    out: &mut Output,
+) -> Result<State, Reason> {
+    if agreed.exchange == KeyExchangeKind::Psk {
+        transcript.forget_messages();
+        return Ok(State::AwaitKeyExchange(AwaitKeyExchange { ephemeral: None, peer: None }));
+    }
+    let ephemeral = context.key_exchange()?;
+    let parameters = message::ecdh_parameters(&ephemeral.public_key());
+    let (certificate, signing) = match key {
+        OwnKey::Shared => {
+            transcript.forget_messages();
+            // An empty identity hint.
+            let body = [&[0, 0][..], &parameters].concat();
+            out.message(transcript, MessageType::SERVER_KEY_EXCHANGE, &body);
+            let ephemeral = Some(ephemeral);
+            return Ok(State::AwaitKeyExchange(AwaitKeyExchange { ephemeral, peer: None }));
+        }
+        OwnKey::Raw(key) => {
+            (message::raw_public_key(&subject_public_key_info(&key.public_key())), key)
+        }
+        OwnKey::Certified(certified) => {
+            (message::certificate_chain(&certified.chain), &certified.key)
+        }
+    };
+    out.message(transcript, MessageType::CERTIFICATE, &certificate);
+    let signature = signing.sign(&signed_parameters(&agreed.randoms, &parameters));
+    let signature = signature.map_err(|_| Reason::Internal)?;
+    let signature = message::signature(ECDSA_SECP256R1_SHA256, &signature);
+    out.message(
+        transcript,
+        MessageType::SERVER_KEY_EXCHANGE,
+        &[&parameters[..], &signature].concat(),
+    );
+    let request = message::certificate_request(ECDSA_SECP256R1_SHA256);
+    out.message(transcript, MessageType::CERTIFICATE_REQUEST, &request);
+    Ok(State::AwaitCertificate(AwaitCertificate { ephemeral }))
+}
+
+/// Identity and premaster secret of a ClientKeyExchange with a pre-shared key.
+fn psk_exchange(
+    agreed: &Agreed,
+    body: &[u8],
+    shared: impl FnOnce(&[u8]) -> Result<Zeroizing<[u8; 32]>, Reason>,
+    context: &Context<'_>,
+) -> Result<(Identity, Zeroizing<Vec<u8>>), Reason> {
+    let with_point = agreed.exchange == KeyExchangeKind::EcdhePsk;
+    let (identity, point) = match with_point {
+        true => complete((vector16, vector8), body).ok_or(Reason::Malformed)?,
+        false => (complete(vector16, body).ok_or(Reason::Malformed)?, &[][..]),
+    };
+    let credentials = context.config.credentials.as_deref().ok_or(Reason::Internal)?;
+    let identity = Bytes::copy_from_slice(identity);
+    let Some(key) = credentials.psk(&identity) else {
+        return Err(Reason::UnknownIdentity { identity });
+    };
+    let shared = if with_point { Some(shared(point)?) } else { None };
+    Ok((Identity::Psk(identity), psk_premaster(shared.as_deref(), &key)))
+}
+
+fn raw_peer(body: &[u8], credentials: &dyn Credentials) -> Result<(Vec<u8>, Identity), Reason> {
+    let spki = message::decode_raw_public_key(body).ok_or(Reason::Malformed)?;
+    if spki.is_empty() {
+        return Err(Reason::NoCertificate);
+    }
+    let key = point_of(spki).ok_or(Reason::BadCertificate)?.to_vec();
+    if !credentials.trusts_raw_key(spki) {
+        return Err(Reason::UnknownPeerKey);
+    }
+    Ok((key, Identity::RawPublicKey(Bytes::copy_from_slice(spki))))
+}
+
+fn certified_peer(
+    body: &[u8],
+    credentials: &dyn Credentials,
+    context: &Context<'_>,
+) -> Result<(Vec<u8>, Identity), Reason> {
+    let chain = message::decode_certificate_chain(body).ok_or(Reason::Malformed)?;
+    let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
+    let authorities = credentials.client_authorities();
+    let peer = verify_client(&chain, authorities, context.provider(), context.unix_time)?;
+    Ok((peer.key.to_vec(), Identity::Certificate(peer.identity)))
+}

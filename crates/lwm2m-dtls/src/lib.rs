@@ -1,0 +1,92 @@
+//! A DTLS 1.2 endpoint without sockets and clocks: PSK, raw public keys, X.509, Connection IDs.
+//!
+//! [`Endpoint`] holds sessions with any number of peers, as client and server at once. Datagrams
+//! and the time are passed in; datagrams and events are polled out. The protocol is written here;
+//! every primitive of cryptography is a library's, the curve behind [`crypto::Provider`].
+//!
+//! | module | what | standard |
+//! |---|---|---|
+//! | `record` | headers, protection, replay window | RFC 6347 4.1, 6655, 5288, 7366, 9146 |
+//! | `handshake` | messages, key schedule, the two state machines | RFC 5246, 4279, 5489, 8422, 7250, 7627 |
+//! | `flight`, `connecting` | flights, fragments, retransmission | RFC 6347 4.2 |
+//! | `cookie` | no state for spoofed addresses | RFC 6347 4.2.1 |
+//! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
+//! | `resumption` | session ids and tickets | RFC 5246, 5077 |
+//! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6 |
+//!
+//! ```
+//! use lwm2m_dtls::{ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Event};
+//! use lwm2m_time::Instant;
+//! use std::sync::Arc;
+//! use zeroize::Zeroizing;
+//!
+//! struct OneDevice;
+//! impl Credentials for OneDevice {
+//!     fn uses_psk(&self) -> bool {
+//!         true
+//!     }
+//!     fn psk(&self, identity: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+//!         (identity == b"device").then(|| Zeroizing::new(b"a shared secret.".to_vec()))
+//!     }
+//! }
+//!
+//! let now = Instant::ZERO;
+//! let (client_address, server_address) =
+//!     ("192.0.2.1:5684".parse().unwrap(), "192.0.2.2:5684".parse().unwrap());
+//! let mut config = Config::default();
+//! config.credentials = Some(Arc::new(OneDevice));
+//! let mut server = Endpoint::new(config, [1; 32]);
+//! let mut client = Endpoint::new(Config::default(), [2; 32]);
+//! let key = Zeroizing::new(b"a shared secret.".to_vec());
+//! let security = ClientSecurity::Psk { identity: "device".into(), key };
+//! let session = client.connect(now, server_address, Arc::new(ClientProfile::new(security)))?;
+//! for _ in 0..3 {
+//!     while let Some(datagram) = client.poll_transmit() {
+//!         server.handle_datagram(now, client_address, &datagram.payload);
+//!     }
+//!     while let Some(datagram) = server.poll_transmit() {
+//!         client.handle_datagram(now, server_address, &datagram.payload);
+//!     }
+//! }
+//! assert!(matches!(client.poll_event(), Some(Event::Connected { .. })));
+//! client.send(now, session, b"hello")?;
+//! # Ok::<(), lwm2m_dtls::Error>(())
+//! ```
+#![cfg_attr(not(feature = "std"), no_std)]
+#![warn(clippy::indexing_slicing)]
+
+extern crate alloc;
+
+mod alert;
+pub mod certificate;
+mod channel;
+mod config;
+mod connecting;
+mod cookie;
+pub mod crypto;
+mod endpoint;
+mod error;
+mod event;
+mod flight;
+mod handshake;
+mod identity;
+mod record;
+mod resumption;
+mod seal;
+mod suite;
+
+pub use alert::Alert;
+pub use config::{
+    CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, KeyLog, Mode,
+    TicketKey,
+};
+pub use endpoint::Endpoint;
+pub use error::{Error, Reason};
+pub use event::{Cause, Event, SessionId, Transmit};
+pub use handshake::Role;
+pub use identity::{CertificateIdentity, Identity};
+pub use resumption::Resumption;
+pub use suite::CipherSuite;
+
+/// The source of all randomness of an endpoint, seeded by its owner.
+type Rng = rand_chacha::ChaCha20Rng;

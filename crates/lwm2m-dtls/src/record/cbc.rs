@@ -1,0 +1,130 @@
+//! AES-128-CBC with HMAC-SHA256: RFC 5246 section 6.2.3.2, RFC 7366, RFC 9146 section 5.1.
+
+use super::header::Header;
+use super::protection::{AdditionalData, Protection};
+use aes::Aes128;
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
+use alloc::vec::Vec;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
+
+const BLOCK: usize = 16;
+const MAC: usize = 32;
+
+/// Appends IV, ciphertext and, with encrypt-then-MAC, the MAC.
+pub(super) fn seal(
+    keys: &Protection,
+    header: &Header<'_>,
+    (plaintext, inner): (&[u8], Option<u8>),
+    iv: &[u8; BLOCK],
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(iv);
+    let start = out.len();
+    out.extend_from_slice(plaintext);
+    out.extend(inner);
+    if !keys.encrypt_then_mac {
+        let content = out.get(start..).unwrap_or_default();
+        let tag = mac(keys, header, content.len(), &[content]);
+        out.extend_from_slice(&tag);
+    }
+    let padding = BLOCK - 1 - (out.len() - start) % BLOCK;
+    out.resize(out.len() + padding + 1, padding as u8);
+    let length = out.len() - start;
+    let message = out.get_mut(start..).unwrap_or_default();
+    // The length is a multiple of the block, so this cannot fail.
+    let _ = ::cbc::Encryptor::<Aes128>::new(&keys.key.into(), &(*iv).into())
+        .encrypt_padded::<NoPadding>(message, length);
+    if keys.encrypt_then_mac {
+        let ciphertext = out.get(start..).unwrap_or_default();
+        let tag = mac(keys, header, BLOCK + length, &[iv, ciphertext]);
+        out.extend_from_slice(&tag);
+    }
+}
+
+/// The plaintext of an authentic record.
+pub(super) fn open(keys: &Protection, header: &Header<'_>, body: &[u8]) -> Option<Vec<u8>> {
+    if keys.encrypt_then_mac {
+        let (body, tag) = body.split_at_checked(body.len().checked_sub(MAC)?)?;
+        let expected = mac(keys, header, body.len(), &[body]);
+        if !bool::from(expected.as_slice().ct_eq(tag)) {
+            return None;
+        }
+        let mut plaintext = decrypt(keys, body)?;
+        let padding = usize::from(*plaintext.last()?);
+        let length = plaintext.len().checked_sub(padding + 1)?;
+        if plaintext.get(length..)?.iter().any(|&byte| usize::from(byte) != padding) {
+            return None;
+        }
+        plaintext.truncate(length);
+        return Some(plaintext);
+    }
+    open_mac_then_encrypt(keys, header, body)
+}
+
+/// Padding and MAC faults look alike and cost alike: wrong padding counts as none at all, and the
+/// MAC is computed over as many blocks whatever the padding says.
+fn open_mac_then_encrypt(keys: &Protection, header: &Header<'_>, body: &[u8]) -> Option<Vec<u8>> {
+    let mut plaintext = decrypt(keys, body)?;
+    let greatest = plaintext.len().checked_sub(MAC + 1)?;
+    let (padding_ok, padding) = padding(&plaintext, greatest);
+    let length = greatest - padding;
+    let content = plaintext.get(..length)?;
+    let expected = mac(keys, header, length, &[content]);
+    let tag = plaintext.get(length..length + MAC)?;
+    let authentic = expected.as_slice().ct_eq(tag) & padding_ok;
+    equalize(keys, plaintext.get(..padding)?);
+    if !bool::from(authentic) {
+        return None;
+    }
+    plaintext.truncate(length);
+    Some(plaintext)
+}
+
+/// Whether the padding is well formed, and its length, which is 0 if not.
+fn padding(plaintext: &[u8], greatest: usize) -> (Choice, usize) {
+    let claimed = plaintext.last().copied().unwrap_or(0);
+    let mut good = !(greatest as u64).ct_lt(&u64::from(claimed));
+    for (distance, byte) in (0u64..=255).zip(plaintext.iter().rev()) {
+        let inside = !u64::from(claimed).ct_lt(&distance);
+        good &= !inside | byte.ct_eq(&claimed);
+    }
+    let length = u64::conditional_select(&0, &u64::from(claimed), good);
+    (good, length as usize)
+}
+
+/// Hashes what the padding has spared the MAC.
+fn equalize(keys: &Protection, spared: &[u8]) {
+    let mut hash = Hmac::<Sha256>::new(&hmac_key(keys));
+    hash.update(spared);
+    core::hint::black_box(hash.finalize());
+}
+
+fn decrypt(keys: &Protection, body: &[u8]) -> Option<Vec<u8>> {
+    let (iv, ciphertext) = body.split_first_chunk::<BLOCK>()?;
+    if ciphertext.is_empty() || ciphertext.len() % BLOCK != 0 {
+        return None;
+    }
+    let mut plaintext = ciphertext.to_vec();
+    ::cbc::Decryptor::<Aes128>::new(&keys.key.into(), &(*iv).into())
+        .decrypt_padded::<NoPadding>(&mut plaintext)
+        .ok()?;
+    Some(plaintext)
+}
+
+fn mac(keys: &Protection, header: &Header<'_>, length: usize, parts: &[&[u8]]) -> [u8; MAC] {
+    let mut hash = Hmac::<Sha256>::new(&hmac_key(keys));
+    hash.update(AdditionalData::new(header, length).as_slice());
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into_bytes().into()
+}
+
+/// Keys shorter than a block are filled up with zeros: RFC 2104 section 2.
+fn hmac_key(keys: &Protection) -> hmac::digest::Key<Hmac<Sha256>> {
+    let mut key = [0; 64];
+    if let Some(room) = key.first_chunk_mut::<32>() {
+        *room = keys.mac_key;
+    }
+    key.into()
+}

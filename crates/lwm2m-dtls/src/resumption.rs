@@ -1,0 +1,202 @@
+//! Sessions that may be resumed: RFC 5246 section 7.3, RFC 5077.
+
+use crate::config::TicketKey;
+use crate::handshake::Master;
+use crate::handshake::wire::{
+    array, complete, put_u16, put_vector8, put_vector16, vector8, vector16,
+};
+use crate::identity::{CertificateIdentity, Identity};
+use crate::seal;
+use crate::suite::CipherSuite;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::fmt;
+use hashbrown::HashMap;
+use nom::Parser;
+use nom::multi::many0;
+use nom::number::complete::{be_u8, be_u16, be_u64};
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 1;
+const PURPOSE: &[u8] = b"dtls session ticket";
+
+/// What a server must know to resume a session.
+#[derive(Clone)]
+pub(crate) struct SessionState {
+    pub(crate) suite: CipherSuite,
+    pub(crate) extended_master_secret: bool,
+    pub(crate) master: Master,
+    pub(crate) identity: Identity,
+    pub(crate) server_name: Option<String>,
+    /// Unix time in seconds.
+    pub(crate) expires: u64,
+}
+
+/// What a client must know to resume a session; the application keeps it.
+#[derive(Clone)]
+pub struct Resumption {
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) ticket: Option<Vec<u8>>,
+    pub(crate) state: SessionState,
+}
+
+impl fmt::Debug for Resumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resumption").field("suite", &self.state.suite).finish_non_exhaustive()
+    }
+}
+
+impl SessionState {
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut out = Zeroizing::new(Vec::with_capacity(160));
+        out.push(VERSION);
+        put_u16(&mut out, self.suite.0);
+        out.push(u8::from(self.extended_master_secret));
+        out.extend_from_slice(&*self.master);
+        out.extend_from_slice(&self.expires.to_be_bytes());
+        put_vector8(&mut out, self.server_name.as_deref().unwrap_or_default().as_bytes());
+        encode_identity(&self.identity, &mut out);
+        out
+    }
+
+    pub(crate) fn decode(input: &[u8]) -> Option<Self> {
+        let head = (be_u8, be_u16, be_u8, array::<48>, be_u64, vector8);
+        let (rest, head) = { head }.parse(input).map_err(|_: nom::Err<()>| ()).ok()?;
+        let (version, suite, extended, master, expires, name) = head;
+        (version == VERSION).then_some(())?;
+        Some(Self {
+            suite: CipherSuite(suite),
+            extended_master_secret: extended == 1,
+            master: Zeroizing::new(master),
+            identity: decode_identity(rest)?,
+            server_name: (!name.is_empty()).then(|| text(name)).flatten(),
+            expires,
+        })
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    core::str::from_utf8(bytes).ok().map(String::from)
+}
+
+/// Writes an identity: its kind and the parts of it.
+pub(crate) fn encode_identity(identity: &Identity, out: &mut Vec<u8>) {
+    let (kind, parts): (u8, Vec<&[u8]>) = match identity {
+        Identity::Psk(identity) => (0, alloc::vec![identity]),
+        Identity::RawPublicKey(spki) => (1, alloc::vec![spki]),
+        Identity::Certificate(certificate) => {
+            let common = certificate.common_name.as_deref().unwrap_or_default();
+            let mut parts = alloc::vec![&certificate.sha256[..], common.as_bytes()];
+            parts.extend(certificate.dns_names.iter().map(|name| name.as_bytes()));
+            (2, parts)
+        }
+    };
+    out.push(kind);
+    parts.iter().for_each(|part| put_vector16(out, part));
+}
+
+/// Reads an identity that fills the input.
+pub(crate) fn decode_identity(input: &[u8]) -> Option<Identity> {
+    let (kind, parts) = complete((be_u8, many0(vector16)), input)?;
+    match (kind, parts.as_slice()) {
+        (0, [identity]) => Some(Identity::Psk(Bytes::copy_from_slice(identity))),
+        (1, [spki]) => Some(Identity::RawPublicKey(Bytes::copy_from_slice(spki))),
+        (2, [sha256, common, names @ ..]) => {
+            Some(Identity::Certificate(Arc::new(CertificateIdentity {
+                common_name: (!common.is_empty()).then(|| text(common)).flatten(),
+                dns_names: names.iter().filter_map(|name| text(name)).collect(),
+                sha256: (*sha256).try_into().ok()?,
+            })))
+        }
+        _ => None,
+    }
+}
+
+/// A session ticket with the state in it.
+pub(crate) fn seal_ticket(key: &TicketKey, nonce: [u8; 12], state: &SessionState) -> Vec<u8> {
+    seal::seal(key, nonce, PURPOSE, &state.encode())
+}
+
+/// The state of a ticket of ours.
+pub(crate) fn open_ticket(key: &TicketKey, ticket: &[u8]) -> Option<SessionState> {
+    SessionState::decode(&seal::open(key, PURPOSE, ticket)?)
+}
+
+/// The sessions that a server can resume by id: the latest, up to a bound.
+pub(crate) struct SessionCache {
+    sessions: HashMap<[u8; 32], SessionState>,
+    order: VecDeque<[u8; 32]>,
+    capacity: usize,
+}
+
+impl SessionCache {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { sessions: HashMap::new(), order: VecDeque::new(), capacity }
+    }
+
+    /// Whether anything is kept at all.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.capacity > 0
+    }
+
+    pub(crate) fn get(&self, id: &[u8]) -> Option<&SessionState> {
+        self.sessions.get(&<[u8; 32]>::try_from(id).ok()?)
+    }
+
+    pub(crate) fn insert(&mut self, id: [u8; 32], state: SessionState) {
+        if self.order.len() >= self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.sessions.remove(&oldest);
+        }
+        if self.is_enabled() && self.sessions.insert(id, state).is_none() {
+            self.order.push_back(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> SessionState {
+        SessionState {
+            suite: CipherSuite::PSK_WITH_AES_128_CCM_8,
+            extended_master_secret: true,
+            master: Zeroizing::new([7; 48]),
+            identity: Identity::Certificate(Arc::new(CertificateIdentity {
+                common_name: Some("urn:a".into()),
+                dns_names: vec!["a.example".into()],
+                sha256: [3; 32],
+            })),
+            server_name: Some("s.example".into()),
+            expires: 99,
+        }
+    }
+
+    #[test]
+    fn a_ticket_comes_back_whole_and_not_altered() {
+        let key = TicketKey::new([1; 16]);
+        let ticket = seal_ticket(&key, [2; 12], &state());
+        let opened = open_ticket(&key, &ticket).expect("a ticket of ours");
+        assert_eq!((opened.identity, opened.server_name), (state().identity, state().server_name));
+        for index in 0..ticket.len() {
+            let mut altered = ticket.clone();
+            altered[index] ^= 1;
+            assert!(open_ticket(&key, &altered).is_none());
+        }
+    }
+
+    #[test]
+    fn the_cache_forgets_the_oldest() {
+        let mut cache = SessionCache::new(2);
+        for id in 0..3 {
+            cache.insert([id; 32], state());
+        }
+        assert!(cache.get(&[0; 32]).is_none() && cache.get(&[1; 32]).is_some());
+        assert!(cache.get(&[2; 32]).is_some() && cache.get(&[2; 31]).is_none());
+    }
+}

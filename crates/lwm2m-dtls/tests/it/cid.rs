@@ -1,0 +1,95 @@
+//! Connection IDs: RFC 9146.
+
+use crate::support::{
+    FourBytes, KEY, Pair, address, connected, deliver, events, psk_config, psk_profile, received,
+};
+use lwm2m_dtls::{Config, Event};
+use std::sync::Arc;
+
+fn with_ids(mut config: Config) -> Config {
+    config.connection_ids = Some(Arc::new(FourBytes));
+    config
+}
+
+/// The type of a datagram's first record.
+fn content_type(datagram: &[u8]) -> u8 {
+    datagram[0]
+}
+
+// proves: CID-05
+#[test]
+fn only_the_side_that_handed_an_id_out_gets_records_with_it() {
+    let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
+    let to_server = pair.connect(psk_profile(KEY));
+    pair.settle();
+    connected(&mut pair.client);
+    let to_client = connected(&mut pair.server);
+    pair.client.send(pair.now, to_server, b"up").expect("established");
+    pair.server.send(pair.now, to_client, b"down").expect("established");
+    let mut types = Vec::new();
+    pair.exchange(&mut |up, datagram| {
+        types.push((up, content_type(datagram)));
+        if !up {
+            return vec![datagram.to_vec()];
+        }
+        // The same record with the id cut out is none of the session.
+        let mut bare = datagram.to_vec();
+        bare[0] = 23;
+        bare.drain(11..15);
+        vec![bare, datagram.to_vec()]
+    });
+    assert_eq!(types, [(true, 25), (false, 23)]);
+    assert_eq!(received(&mut pair.server), [b"up"]);
+    assert_eq!(received(&mut pair.client), [b"down"]);
+}
+
+// proves: CID-06
+#[test]
+fn a_newer_record_moves_the_session_and_nothing_else_does() {
+    let mut pair = Pair::new(with_ids(Config::default()), with_ids(psk_config()));
+    let to_server = pair.connect(psk_profile(KEY));
+    pair.settle();
+    connected(&mut pair.client);
+    let to_client = connected(&mut pair.server);
+    let mut sent = Vec::new();
+    let mut keep = |up: bool, datagram: &[u8]| {
+        sent.push((up, datagram.to_vec()));
+        deliver(up, datagram)
+    };
+    pair.client_address = address("198.51.100.7:4000");
+    pair.client.send(pair.now, to_server, b"one").expect("established");
+    pair.exchange(&mut keep);
+    match events(&mut pair.server).as_slice() {
+        [Event::Moved { session, peer }, Event::Data { .. }] => {
+            assert_eq!((*session, *peer), (to_client, pair.client_address));
+        }
+        other => panic!("{other:?}"),
+    }
+    let attacker = address("203.0.113.66:666");
+    let replay = sent.remove(0).1;
+    pair.server.handle_datagram(pair.now, attacker, &replay);
+    let mut forged = replay.clone();
+    forged[10] = 200;
+    pair.server.handle_datagram(pair.now, attacker, &forged);
+    // Older than the newest, yet authentic and new: it counts but moves nothing.
+    pair.client.send(pair.now, to_server, b"late").expect("established");
+    let late = pair.client.poll_transmit().expect("a record").payload;
+    pair.client.send(pair.now, to_server, b"next").expect("established");
+    pair.settle();
+    pair.server.handle_datagram(pair.now, attacker, &late);
+    assert_eq!(received(&mut pair.server), [&b"next"[..], b"late"]);
+    assert_eq!(pair.server.peer(to_client), Some(pair.client_address));
+}
+
+#[test]
+fn records_with_unknown_ids_are_dropped_in_silence() {
+    let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
+    let to_server = pair.connect(psk_profile(KEY));
+    pair.settle();
+    let mut restarted = Pair::new(Config::default(), with_ids(psk_config()));
+    pair.client.send(pair.now, to_server, b"lost").expect("established");
+    let record = pair.client.poll_transmit().expect("a record").payload;
+    restarted.server.handle_datagram(pair.now, pair.client_address, &record);
+    assert!(restarted.server.poll_transmit().is_none());
+    assert!(restarted.server.poll_event().is_none());
+}

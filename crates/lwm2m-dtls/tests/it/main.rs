@@ -1,0 +1,7 @@
+//! Tests of the endpoint against itself and against other implementations.
+
+mod cid;
+mod psk;
+mod rpk;
+mod support;
+mod x509;

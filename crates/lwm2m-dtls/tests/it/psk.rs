@@ -1,0 +1,121 @@
+//! Handshakes with pre-shared keys.
+
+use crate::support::{
+    IDENTITY, KEY, Pair, address, connected, deliver, events, psk_config, psk_profile, received,
+};
+use lwm2m_dtls::{Alert, CipherSuite, Config, Event, Identity, Mode, Reason, Role};
+use std::time::Duration;
+
+#[test]
+fn both_sides_connect_and_talk() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    let to_server = pair.connect(psk_profile(KEY));
+    pair.settle();
+    assert_eq!(connected(&mut pair.client), to_server);
+    let to_client = match events(&mut pair.server).as_slice() {
+        [Event::Connected { session, identity, role: Role::Server, suite, .. }] => {
+            assert_eq!(*identity, Identity::Psk(IDENTITY.into()));
+            assert_eq!(*suite, CipherSuite::PSK_WITH_AES_128_CCM_8);
+            *session
+        }
+        other => panic!("{other:?}"),
+    };
+    pair.client.send(pair.now, to_server, b"ping").expect("established");
+    pair.server.send(pair.now, to_client, b"pong").expect("established");
+    pair.settle();
+    assert_eq!(received(&mut pair.server), [b"ping"]);
+    assert_eq!(received(&mut pair.client), [b"pong"]);
+}
+
+// proves: PSK-03
+#[test]
+fn identities_and_keys_of_any_bytes_are_compared_exactly() {
+    let identity: Vec<u8> = (0..128).map(|byte| byte * 2 + 1).chain([]).collect();
+    let key = vec![0xff; 64];
+    let attempt = |offered: Vec<u8>| {
+        let store = crate::support::Store {
+            psk: [(identity.clone(), key.clone())].into(),
+            ..Default::default()
+        };
+        let mut pair = Pair::new(Config::default(), crate::support::server_config(store));
+        let security =
+            lwm2m_dtls::ClientSecurity::Psk { identity: offered.into(), key: key.clone().into() };
+        pair.connect(lwm2m_dtls::ClientProfile::new(security));
+        pair.settle();
+        matches!(events(&mut pair.client).as_slice(), [Event::Connected { .. }])
+    };
+    assert!(attempt(identity.clone()));
+    let mut other = identity.clone();
+    // 'A' becomes 'a'.
+    let upper = other.iter_mut().find(|byte| **byte == b'A').expect("an A");
+    *upper = b'a';
+    assert!(!attempt(other));
+}
+
+// proves: PSK-04
+#[test]
+fn an_unknown_identity_is_named() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    let security = lwm2m_dtls::ClientSecurity::Psk {
+        identity: b"nobody"[..].into(),
+        key: KEY.to_vec().into(),
+    };
+    pair.connect(lwm2m_dtls::ClientProfile::new(security));
+    pair.settle();
+    match events(&mut pair.server).as_slice() {
+        [Event::Failed { mode: Some(Mode::Psk), reason, .. }] => {
+            assert_eq!(*reason, Reason::UnknownIdentity { identity: b"nobody"[..].into() });
+            assert!(reason.to_string().contains("\"nobody\""));
+        }
+        other => panic!("{other:?}"),
+    }
+    match events(&mut pair.client).as_slice() {
+        [Event::Failed { reason, .. }] => {
+            assert_eq!(*reason, Reason::PeerAlert(Alert::UNKNOWN_PSK_IDENTITY));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((pair.server.session_count(), pair.server.handshake_count()), (0, 0));
+}
+
+// proves: PSK-05
+#[test]
+fn one_wrong_bit_of_the_key_and_there_is_no_session() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    let mut key = KEY.to_vec();
+    key[3] ^= 1;
+    let session = pair.connect(psk_profile(&key));
+    pair.settle();
+    assert!(pair.client.send(pair.now, session, b"x").is_err());
+    pair.run(&mut deliver);
+    assert!(matches!(
+        events(&mut pair.server).as_slice(),
+        [Event::Failed { reason: Reason::WrongKey, .. }]
+    ));
+    assert!(matches!(events(&mut pair.client).as_slice(), [Event::Failed { .. }]));
+}
+
+#[test]
+fn silence_is_a_timeout_after_doubling_intervals() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    pair.connect(psk_profile(KEY));
+    let mut sent = Vec::new();
+    while let Some(next) = pair.client.poll_timeout() {
+        while let Some(datagram) = pair.client.poll_transmit() {
+            assert_eq!(datagram.peer, address(crate::support::SERVER));
+            sent.push((pair.now.as_micros() / 1_000_000, datagram.payload));
+        }
+        pair.now = next;
+        pair.client.handle_timeout(next);
+    }
+    assert_eq!(sent.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 1, 3, 7, 15, 31, 63]);
+    for (index, (_, datagram)) in sent.iter().enumerate() {
+        assert_eq!(usize::from(datagram[10]), index, "record numbers are never used twice");
+        assert_eq!(datagram[11..], sent[0].1[11..]);
+    }
+    assert!(matches!(
+        events(&mut pair.client).as_slice(),
+        [Event::Failed { reason: Reason::Timeout, .. }]
+    ));
+    assert_eq!(pair.now.saturating_since(lwm2m_time::Instant::ZERO), Duration::from_secs(90));
+}
