@@ -10,12 +10,11 @@ use crate::tree::Target;
 use crate::typed::{scalar, typed};
 use crate::{DecodeCause, DecodeError, EncodeError, Quirk, Reading};
 use alloc::collections::BTreeSet;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use lwm2m_core::model::NoModel;
 use lwm2m_core::{ContentFormat, Model, Path, Value};
-use lwm2m_senml::{Record, Value as Scalar};
+use lwm2m_senml::Value as Scalar;
 
 /// A change of one resource or resource instance; no value removes the resource instance.
 pub type Change = (Path, Option<Value>);
@@ -38,9 +37,8 @@ pub fn encode_paths(format: ContentFormat, paths: &[Path]) -> Result<Bytes, Enco
     if !supports_paths(format) {
         return Err(EncodeError::UnsupportedFormat(format));
     }
-    let record = |path: &Path| Record { name: Some(path.to_string().into()), ..Record::default() };
-    let records: Vec<_> = paths.iter().map(record).collect();
-    write(format, &records).map_err(|_| EncodeError::UnsupportedFormat(format))
+    write(format, None, 0, paths.iter().map(|path| (*path, None)))
+        .map_err(|_| EncodeError::UnsupportedFormat(format))
 }
 
 /// Decodes the paths that a Read-Composite or Observe-Composite asks for, each once; lenient.
@@ -62,21 +60,21 @@ pub fn encode_changes(format: ContentFormat, changes: &[Change]) -> Result<Bytes
     if !supports_paths(format) {
         return Err(EncodeError::UnsupportedFormat(format));
     }
-    let mut records = Vec::with_capacity(changes.len());
     for (path, value) in changes {
-        let value = match value {
+        match value {
             Some(Value::Float(v)) if !v.is_finite() => {
                 return Err(EncodeError::NotFinite { format, path: *path });
             }
             None if !is_etch(format) => {
                 return Err(EncodeError::UnsuitableFormat { format, path: *path });
             }
-            value => value.as_ref().map_or(Scalar::Null, scalar),
-        };
-        let name = Some(path.to_string().into());
-        records.push(Record { name, value: Some(value), ..Record::default() });
+            _ => {}
+        }
     }
-    write(format, &records).map_err(|_| EncodeError::UnsupportedFormat(format))
+    let records = changes
+        .iter()
+        .map(|(path, value)| (*path, Some(value.as_ref().map_or(Scalar::Null, scalar))));
+    write(format, None, 0, records).map_err(|_| EncodeError::UnsupportedFormat(format))
 }
 
 /// Decodes the changes of a Write-Composite, in their order: later ones go over earlier ones;

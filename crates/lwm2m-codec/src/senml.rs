@@ -11,7 +11,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, DataType, Node, ObjectInstance, Path, Value};
-use lwm2m_senml::{Error, Record, Resolver, cbor, json};
+use lwm2m_senml::{Error, Record, Resolver, Value as Scalar, cbor, json};
 
 /// Encodes a tree: names relative to a base name, or one absolute name for a single value.
 pub(crate) fn encode(
@@ -27,7 +27,7 @@ pub(crate) fn encode(
         _ => path.depth(),
     };
     let base = (depth > 0).then(|| base_name(path.prefix(depth).ids()));
-    write_leaves(format, base.as_deref(), depth, &leaves)
+    write(format, base.as_deref(), depth, values(&leaves))
         .map_err(|_| not_finite(format, path, &leaves))
 }
 
@@ -42,34 +42,45 @@ pub(crate) fn encode_create(
     // Any path of an instance gives the same relative names.
     let node = Node::ObjectInstance(instance.clone());
     let leaves = node.leaves(&Path::instance(0, 0));
-    write_leaves(format, Some(&base), 2, &leaves).map_err(|_| not_finite(format, &object, &leaves))
+    write(format, Some(&base), 2, values(&leaves)).map_err(|_| not_finite(format, &object, &leaves))
 }
 
-/// Writes values with names that lack the first `depth` ids, which are in the base name; names are
+/// The values as records have them.
+fn values<'v>(
+    leaves: &'v [(Path, &'v Value)],
+) -> impl ExactSizeIterator<Item = (Path, Option<Scalar<'v>>)> {
+    leaves.iter().map(|(leaf, value)| (*leaf, Some(scalar(value))))
+}
+
+/// Writes records with names that lack the first `depth` ids, which are in the base name; names are
 /// absolute if `depth` is 0.
-fn write_leaves(
+pub(crate) fn write<'v>(
     format: ContentFormat,
     mut base: Option<&str>,
     depth: usize,
-    leaves: &[(Path, &Value)],
+    records: impl ExactSizeIterator<Item = (Path, Option<Scalar<'v>>)>,
 ) -> Result<Bytes, Error> {
-    let mut writer = Writer::new(format, leaves.len());
+    let mut writer = Writer::new(format, records.len());
     let mut name = String::with_capacity(24);
-    for (leaf, value) in leaves {
+    for (path, value) in records {
         name.clear();
-        push_ids(&mut name, leaf, depth);
+        push_ids(&mut name, &path, depth);
         writer.record(&Record {
             base_name: base.take().map(Cow::Borrowed),
             name: Some(Cow::Borrowed(&name)),
-            value: Some(scalar(value)),
+            value,
             ..Record::default()
         })?;
     }
     Ok(writer.finish())
 }
 
-/// Appends the ids of `path` behind the first `depth` ones: `/3/0/6` or, below a base name, `6`.
+/// Appends the ids of `path` behind the first `depth` ones: `/3/0/6` or, below a base name, `6`. The
+/// root is `/`.
 fn push_ids(name: &mut String, path: &Path, depth: usize) {
+    if *path == Path::ROOT {
+        name.push('/');
+    }
     for (place, id) in path.ids().iter().enumerate().skip(depth) {
         if depth == 0 || place > depth {
             name.push('/');
@@ -128,13 +139,6 @@ impl Writer {
     }
 }
 
-/// Writes a pack in one of the formats.
-pub(crate) fn write(format: ContentFormat, records: &[Record<'_>]) -> Result<Bytes, Error> {
-    let mut writer = Writer::new(format, records.len());
-    records.iter().try_for_each(|record| writer.record(record))?;
-    Ok(writer.finish())
-}
-
 /// The only way in which writing fails.
 fn not_finite(format: ContentFormat, path: &Path, leaves: &[(Path, &Value)]) -> EncodeError {
     let culprit =
@@ -177,7 +181,7 @@ fn take(
     target: Target<'_>,
     path: Path,
     time: Option<f64>,
-    value: lwm2m_senml::Value<'_>,
+    value: Scalar<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeCause> {
     let (path, data_type) = target.admit(&path)?;
@@ -195,7 +199,7 @@ fn each<'a>(
     format: ContentFormat,
     reading: &Reading<'_>,
     payload: &'a [u8],
-    mut take: impl FnMut(Named, Option<f64>, lwm2m_senml::Value<'a>) -> Result<(), DecodeCause>,
+    mut take: impl FnMut(Named, Option<f64>, Scalar<'a>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
     each_resolved(format, reading, payload, |entry, ids, record| {
         let missing = || DecodeCause::NoValue { path: ids.path().unwrap_or(Path::ROOT) };
@@ -284,10 +288,10 @@ fn value(
     reading: &Reading<'_>,
     path: Path,
     data_type: Option<DataType>,
-    value: lwm2m_senml::Value<'_>,
+    value: Scalar<'_>,
 ) -> Result<Value, DecodeCause> {
     match value {
-        lwm2m_senml::Value::String(text)
+        Scalar::String(text)
             if format == ContentFormat::JSON && data_type == Some(DataType::Opaque) =>
         {
             decode_text(reading, path, data_type, text.as_bytes())
