@@ -6,6 +6,7 @@ mod aiocoap;
 mod coap;
 mod codec;
 mod demo_server;
+mod goodput;
 mod heap;
 mod libcoap;
 mod lossy;
