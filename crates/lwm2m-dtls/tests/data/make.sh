@@ -29,3 +29,11 @@ issue server "/CN=lwm2m" intermediate "subjectAltName=DNS:server.example.com"
 issue client "/O=devices/CN=urn:dev:1" root "keyUsage=digitalSignature"
 issue short "/CN=urn:dev:1" root "keyUsage=digitalSignature" 1
 issue stranger "/CN=urn:dev:1" other "keyUsage=digitalSignature"
+# What the other implementations want in PEM.
+for name in server client; do
+    openssl pkey -inform DER -in "$name.key.der" -out "$name.key.pem"
+    openssl pkey -inform DER -in "$name.key.der" -pubout -out "$name.pub.pem"
+done
+for name in root intermediate server client; do
+    openssl x509 -inform DER -in "$name.cert.der" -out "$name.cert.pem"
+done

@@ -1,6 +1,7 @@
 //! Tests of the endpoint against itself and against other implementations.
 
 mod cid;
+mod interop;
 mod psk;
 mod rpk;
 mod support;
