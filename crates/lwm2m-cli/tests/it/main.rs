@@ -5,6 +5,7 @@
 mod coap;
 mod convert;
 mod demo;
+mod serve;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -36,21 +36,26 @@ pub(crate) fn peer_source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
 }
 
-/// One of our programs, brought up to date once for each test run.
+/// One of our daemons, brought up to date once for each test run.
 pub(crate) fn daemon(name: &'static str) -> Result<PathBuf, Error> {
+    program(name, name)
+}
+
+/// The program `name` of one of our packages, brought up to date once for each test run.
+pub(crate) fn program(package: &'static str, name: &'static str) -> Result<PathBuf, Error> {
     static BUILT: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if !*built.entry(name).or_insert_with(|| build(name)) {
-        return Err(Error::Build(name));
+    if !*built.entry(package).or_insert_with(|| build(package)) {
+        return Err(Error::Build(package));
     }
     let test = std::env::current_exe().map_err(Error::io("the path of the test"))?;
     // <target>/debug/deps/it-0123: the programs are two levels up.
     Ok(test.ancestors().nth(2).unwrap_or(&test).join(name))
 }
 
-fn build(name: &str) -> bool {
+fn build(package: &str) -> bool {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace()).args(["build", "--quiet", "-p", name]);
+    cargo.current_dir(workspace()).args(["build", "--quiet", "-p", package]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

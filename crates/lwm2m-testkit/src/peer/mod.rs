@@ -10,9 +10,11 @@ mod endpoint;
 mod http;
 mod installed;
 mod libcoap;
+mod lossy;
 mod noise;
 mod process;
 mod roles;
+mod tools;
 mod wire;
 
 pub use aiocoap::AiocoapServer;
@@ -21,9 +23,11 @@ pub use endpoint::UdpEndpoint;
 pub use http::{Answer, Events, Http};
 pub use installed::available;
 pub use libcoap::{CoapClient, LibcoapServer, Reply};
+pub use lossy::LossyProxy;
 pub use noise::{Noise, barrier};
 pub use process::Process;
 pub use roles::{Device, Kind, Server, leshan_demo_server};
+pub use tools::{Site, Tool};
 pub use wire::{HandDevice, HandServer};
 
 use std::time::Duration;

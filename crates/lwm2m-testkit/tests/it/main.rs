@@ -14,4 +14,5 @@ mod management;
 mod noise;
 mod odd_device;
 mod restarts;
+mod transports;
 mod versions;
