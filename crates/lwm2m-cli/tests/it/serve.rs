@@ -131,5 +131,7 @@ fn load_counts_what_shards_answer() {
     assert_eq!((&report["succeeded"], &report["failed"]), (&5_000.into(), &0.into()));
     let table = success(&["load", &uri, "--requests", "100", "--put", "x"], b"");
     assert!(table.contains("requests/s") && table.contains("p99"), "{table}");
-    assert!(failure(&["load", &uri, "--requests", "40000", "--sockets", "1"], 2).contains("2 sockets"));
+    assert!(
+        failure(&["load", &uri, "--requests", "40000", "--sockets", "1"], 2).contains("2 sockets")
+    );
 }
