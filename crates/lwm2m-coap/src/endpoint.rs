@@ -28,7 +28,7 @@ use lwm2m_time::Instant;
 ///
 /// What it answers by itself: pings, format errors, critical options that it does not know
 /// (4.02), requests to a proxy (5.05), duplicates, blocks of a body but the last (2.31, 4.08,
-/// 4.13), later blocks of a response, and, when a bound of [`Config`] is reached, all else (5.03).
+/// 4.13), later blocks of a response, requests that shall be fresh and may be old (4.01), and, when a bound of [`Config`] is reached, all else (5.03).
 #[derive(Debug)]
 pub struct Endpoint {
     pub(crate) transport: Transport,

@@ -23,6 +23,9 @@ pub struct Statistics {
     pub timeouts: u64,
     /// Requests that were answered 5.03, or dropped, because a bound was reached.
     pub dropped_overload: u64,
+    /// Requests that were answered by a challenge, because they were not known to be fresh:
+    /// [`Config::freshness`](crate::Config::freshness).
+    pub challenged: u64,
     /// Remembered messages, unfinished bodies and cached bodies that were forgotten before their
     /// time because a bound was reached.
     pub evicted: u64,

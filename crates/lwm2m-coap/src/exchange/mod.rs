@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `client` | requests of this endpoint, with `transfer` (bodies) and `observation` |
 //! | `server` | requests of peers, with `bodies` (assembled and served), `check`, `key` |
+//! | `freshness` | the Echo option |
 //! | `observers` | observations that peers hold on this endpoint |
 
 mod block;
@@ -15,6 +16,7 @@ mod bodies;
 mod check;
 mod chunk;
 mod client;
+mod freshness;
 mod key;
 mod observation;
 mod observers;
@@ -35,6 +37,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use bodies::Bodies;
 use client::{Call, TokenUse};
+use freshness::Freshness;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
 use observation::Observation;
@@ -73,6 +76,7 @@ pub(crate) struct Exchanges {
     waiting: BTreeMap<u64, Waiting>,
     observers: HashMap<Observer, Box<Observing>>,
     bodies: Bodies,
+    freshness: Freshness,
     pub(crate) events: VecDeque<Event>,
     /// Peers that may have lost their last state.
     touched: Vec<PeerId>,
@@ -83,6 +87,10 @@ impl Exchanges {
         let mut random = ChaCha20Rng::from_seed(seed);
         // The message layer draws from the first stream of the same seed.
         random.set_stream(1);
+        let mut keys = ChaCha20Rng::from_seed(seed);
+        keys.set_stream(2);
+        let mut key = [0; 32];
+        keys.fill_bytes(&mut key);
         Self {
             config,
             random,
@@ -96,6 +104,7 @@ impl Exchanges {
             waiting: BTreeMap::new(),
             observers: HashMap::new(),
             bodies: Bodies::new(&config),
+            freshness: Freshness::new(config.freshness, key),
             events: VecDeque::new(),
             touched: Vec::new(),
         }

@@ -73,6 +73,10 @@ impl Exchanges {
         let peer = source.peer;
         let capacity = transport.capacity(peer);
         self.serve_block(now, peer, capacity, &incoming, steering)?;
+        if steering.block1.is_none_or(|block| block.number == 0) {
+            // Later blocks lead nowhere without a first one that was fresh.
+            self.check_freshness(now, transport, peer, &incoming)?;
+        }
         let mut request = Request {
             code: incoming.code,
             options: incoming.options,
@@ -114,6 +118,18 @@ impl Exchanges {
         self.with_peer(peer, |peer| peer.waiting += 1);
         let exchange = ExchangeId(id);
         self.events.push_back(Event::Request { exchange, peer, request, token });
+    }
+
+    fn check_freshness(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        peer: PeerId,
+        incoming: &Incoming<'_>,
+    ) -> Result<(), Response> {
+        let checked = self.freshness.check(now, peer, incoming.code, &incoming.options);
+        transport.messaging.statistics.challenged += u64::from(checked.is_err());
+        checked
     }
 
     fn check_load(&self, transport: &mut Transport, peer: PeerId) -> Result<(), Response> {
