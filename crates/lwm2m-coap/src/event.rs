@@ -55,7 +55,7 @@ pub enum Event {
         /// The new state, with the complete body.
         response: Response,
     },
-    /// A request ended without an answer.
+    /// A request ended without an answer, or an observation of ours with its connection.
     Failed {
         /// The request.
         id: RequestId,

@@ -208,10 +208,10 @@ const fn request_kind(error: &RequestError) -> Kind {
         | RequestError::Operation(OperationError::Protocol(FailReason::TooManyMessages)) => {
             Kind::Busy
         }
+        RequestError::Elapsed(_)
+        | RequestError::Operation(OperationError::Timeout)
+        | RequestError::Send(SendError::NotConnected) => Kind::NoAnswer,
         RequestError::Send(_) => Kind::NotSent,
-        RequestError::Elapsed(_) | RequestError::Operation(OperationError::Timeout) => {
-            Kind::NoAnswer
-        }
         RequestError::Operation(
             OperationError::Cancelled | OperationError::Deregistered | OperationError::Moved,
         ) => Kind::GivenUp,
@@ -283,6 +283,7 @@ mod tests {
             (SendError::Coap(CoapError::BodyTooLarge).into(), 400, "not-sent"),
             (busy.into(), 503, "busy"),
             (SendError::TooManyObservations.into(), 503, "busy"),
+            (SendError::NotConnected.into(), 504, "no-answer"),
             (Protocol(FailReason::TooManyMessages).into(), 503, "busy"),
             (Protocol(FailReason::TooLarge).into(), 500, "bad-answer"),
             (Timeout.into(), 504, "no-answer"),

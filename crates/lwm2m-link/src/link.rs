@@ -92,6 +92,12 @@ impl Link {
         self.connections.has(peer)
     }
 
+    /// Whether something can be sent to the peer: not if it was on a connection that is over.
+    #[must_use]
+    pub fn is_reachable(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(|it| !it.connected || self.connections.has(peer))
+    }
+
     /// The peer at an address, known or new; `None` while the table of peers is full.
     #[must_use]
     pub fn connect(&mut self, address: SocketAddr) -> Option<PeerId> {

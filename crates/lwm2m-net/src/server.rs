@@ -1,7 +1,7 @@
-//! A server on a UDP socket: operations as futures, events as a stream.
+//! A server on its sockets: operations as futures, events as a stream.
 
 use crate::clock::Clock;
-use crate::driver::{Closed, Handle};
+use crate::driver::{Closed, Handle, Sockets};
 use crate::hosted::Sink;
 use lwm2m_core::Path;
 use lwm2m_server::{
@@ -93,14 +93,15 @@ impl Drop for Ticket<'_> {
     }
 }
 
-/// Binds a UDP socket and runs `server` on it.
+/// Binds a UDP socket, and one for TCP connections if an address is given for them, and runs
+/// `server` on them.
 ///
 /// # Errors
-/// The socket cannot be bound, for example because the port is in use.
-pub async fn bind_server(address: SocketAddr, server: Server) -> io::Result<ServerHandle> {
+/// A socket cannot be bound, for example because the port is in use.
+pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Result<ServerHandle> {
     let (events, _) = broadcast::channel(EVENTS);
     let waiting = Waiting { operations: HashMap::new(), events: events.clone() };
-    let handle = Handle::bind(address, Hosted::new(server, waiting)).await?;
+    let handle = Handle::bind(sockets, Hosted::new(server, waiting)).await?;
     Ok(ServerHandle { handle, events })
 }
 
@@ -122,6 +123,12 @@ impl ServerHandle {
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.handle.local_addr()
+    }
+
+    /// The address on which TCP connections are accepted, if they are.
+    #[must_use]
+    pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
+        self.handle.local_tcp_addr()
     }
 
     /// The clock of the registrations' times.

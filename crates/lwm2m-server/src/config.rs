@@ -1,6 +1,7 @@
 //! What an operator can choose about a server.
 
 use lwm2m_core::Version;
+use lwm2m_link::ConnectionConfig;
 use lwm2m_registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct Config {
     /// The parameters of CoAP. `coap.max_peers` should exceed [`Config::max_registrations`],
     /// because each registered device counts as a peer.
     pub coap: lwm2m_coap::Config,
+    /// The deadlines of connections (TCP) and their number.
+    pub connections: ConnectionConfig,
     /// The object definitions by which payloads are decoded and operations checked.
     pub registry: Arc<Registry>,
     /// The LwM2M versions that are accepted; all of 1.0, 1.1 and 1.2. Others are answered 4.12.
@@ -45,6 +48,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             coap: lwm2m_coap::Config::default(),
+            connections: ConnectionConfig::default(),
             registry: Arc::new(Registry::builtin().clone()),
             versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
             default_lifetime: Duration::from_secs(86_400),

@@ -81,6 +81,8 @@ pub enum ObservationEnd {
     Deregistered,
     /// The device moved to another address, from which its notifications are not recognised.
     Moved,
+    /// The connection to the device is lost.
+    Disconnected,
     /// The device ended it with this code.
     Ended(Code),
 }

@@ -13,8 +13,9 @@ use crate::pending::{Pending, PendingOperations};
 use crate::registration::Registration;
 use crate::table::{Key, Table};
 use crate::validate;
+use lwm2m_coap::PeerId;
 use lwm2m_core::Path;
-use lwm2m_link::{Engine, Link, Transmit};
+use lwm2m_link::{Engine, Link, StreamAction, Transmit};
 use lwm2m_registry::Registry;
 use lwm2m_time::Instant;
 use std::collections::VecDeque;
@@ -46,8 +47,10 @@ impl Server {
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         // Tokens go out in the clear and ids must not follow from them: two streams of one seed.
         let link_seed = seed.map(|byte| byte ^ 0x5c);
+        let mut link = Link::new(config.coap, link_seed);
+        link.set_connection_config(config.connections);
         Self {
-            link: Link::new(config.coap, link_seed),
+            link,
             config,
             table: Table::new(seed),
             pending: PendingOperations::default(),
@@ -113,6 +116,9 @@ impl Server {
         let key = self.table.key_of(endpoint).ok_or(SendError::UnknownEndpoint)?;
         let entry = self.table.get(key).ok_or(SendError::UnknownEndpoint)?;
         let (peer, registration) = (entry.peer, Arc::clone(&entry.registration));
+        if !self.link.is_reachable(peer) {
+            return Err(SendError::NotConnected);
+        }
         validate::check(&operation, &registration, &self.config.registry)?;
         let path = *operation.path();
         let (id, expected) = match downlink::downlink(&registration, operation)? {
@@ -192,5 +198,24 @@ impl Engine for Server {
 
     fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
+        self.link.handle_connected(now, from)
+    }
+
+    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        self.expire(now);
+        self.link.handle_stream(now, peer, bytes);
+        self.handle_coap_events(now);
+    }
+
+    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
+        self.link.handle_disconnected(now, peer);
+        self.handle_coap_events(now);
+    }
+
+    fn poll_stream(&mut self) -> Option<StreamAction> {
+        self.link.poll_stream()
     }
 }

@@ -1,4 +1,4 @@
-//! The LwM2M server as a daemon: the engine on a UDP socket and the HTTP API on a TCP one.
+//! The LwM2M server as a daemon: the engine on its sockets, and the HTTP API.
 //!
 //! The binary is flags and this library; the demo starts the same server in its own process.
 
@@ -6,7 +6,7 @@ pub mod settings;
 
 use lwm2m_daemon::{Failure, signal::End};
 use lwm2m_http::{ApiConfig, ApiState};
-use lwm2m_net::ServerHandle;
+use lwm2m_net::{ServerHandle, Sockets};
 use lwm2m_server::{Config, Event, Server};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -42,7 +42,8 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let server = lwm2m_net::bind_server(coap, Server::new(engine(settings), seed)).await;
+    let sockets = Sockets { udp: coap, tcp: settings.coap_tcp, share_port: false };
+    let server = lwm2m_net::bind_server(sockets, Server::new(engine(settings), seed)).await;
     let server = server.map_err(|error| Failure::listen("CoAP", coap, &error))?;
     tokio::spawn(log_events(server.subscribe()));
     let http = listener.local_addr().map_err(Failure::running)?;
@@ -90,6 +91,9 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let mut running = start(settings).await?;
     lwm2m_daemon::say(format_args!("listening for coap on {}", running.server.local_addr()));
+    if let Some(address) = running.server.local_tcp_addr() {
+        lwm2m_daemon::say(format_args!("listening for coap+tcp on {address}"));
+    }
     lwm2m_daemon::say(format_args!("listening for http on http://{}", running.http));
     tokio::select! {
         () = end.wait() => {}

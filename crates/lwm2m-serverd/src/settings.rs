@@ -13,6 +13,9 @@ pub struct Settings {
     /// Address for CoAP over UDP [default: 0.0.0.0:5683]
     #[arg(long, env = "LWM2M_COAP", value_name = "ADDRESS:PORT")]
     pub coap: Option<SocketAddr>,
+    /// Address for CoAP over TCP; none by default
+    #[arg(long, env = "LWM2M_COAP_TCP", value_name = "ADDRESS:PORT")]
+    pub coap_tcp: Option<SocketAddr>,
     /// Address for the HTTP API and the dashboard [default: 127.0.0.1:8080]
     ///
     /// The API has no access control of its own: whoever reaches it controls the devices.
@@ -40,6 +43,7 @@ impl Settings {
     pub fn or(self, others: Self) -> Self {
         Self {
             coap: self.coap.or(others.coap),
+            coap_tcp: self.coap_tcp.or(others.coap_tcp),
             http: self.http.or(others.http),
             http_host: if self.http_host.is_empty() { others.http_host } else { self.http_host },
             max_registrations: self.max_registrations.or(others.max_registrations),

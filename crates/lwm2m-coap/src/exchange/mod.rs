@@ -183,6 +183,7 @@ impl Exchanges {
         }
         for id in observations {
             self.forget_observation(now, transport, id);
+            self.events.push_back(Event::Failed { id, peer, reason: FailReason::Closed });
         }
     }
 

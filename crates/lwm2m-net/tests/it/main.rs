@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
 mod load;
+#[cfg(feature = "server")]
+mod lwm2m;
 mod tcp;
 mod world;

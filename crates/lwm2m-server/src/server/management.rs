@@ -129,6 +129,9 @@ impl Server {
             FailReason::Cancelled => OperationError::Cancelled,
             reason => OperationError::Protocol(reason),
         };
+        if let Some((key, observation)) = self.observations.of_request(id) {
+            self.end_observation(key, &observation.path, ObservationEnd::Disconnected);
+        }
         self.fail(id, error);
     }
 
