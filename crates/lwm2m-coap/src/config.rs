@@ -1,6 +1,7 @@
 //! The parameters of an endpoint; the defaults are those of the RFCs.
 
 use crate::exchange::BlockSize;
+use crate::message::Token;
 use core::time::Duration;
 
 /// The timing of messages: RFC 7252 section 4.8.
@@ -58,6 +59,9 @@ pub struct Config {
     pub separate_after: Duration,
     /// The size of blocks that this endpoint sends and asks for; 1,024 bytes.
     pub preferred_block_size: BlockSize,
+    /// The longest token that this endpoint takes from a peer, in bytes: 8, which is all that RFC
+    /// 7252 knows, up to [`Token::MAX_LENGTH`] with those of RFC 8974. Its own tokens have 8.
+    pub max_token_length: usize,
     /// The largest body that this endpoint accepts; 1 MiB.
     pub max_body: usize,
     /// How long a cached body or an unfinished one is kept; 247 s.
@@ -109,6 +113,7 @@ impl Default for Config {
             transmission: TransmissionParams::default(),
             separate_after: Duration::from_millis(500),
             preferred_block_size: BlockSize::B1024,
+            max_token_length: Token::USUAL_LENGTH,
             max_body: 1 << 20,
             body_lifetime: Duration::from_secs(247),
             confirm_notifications_every: Duration::from_secs(24 * 3_600),

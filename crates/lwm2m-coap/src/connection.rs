@@ -4,8 +4,8 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::event::{CloseReason, Event, FailReason};
 use crate::exchange::Incoming;
-use crate::framing::{FrameReader, FrameView, Signal};
-use crate::message::Code;
+use crate::framing::{FrameError, FrameReader, FrameView, Signal};
+use crate::message::{Code, Fault};
 use crate::messaging::Source;
 use crate::peer::PeerId;
 use lwm2m_time::Instant;
@@ -109,6 +109,11 @@ impl Endpoint {
     fn handle_frame(&mut self, peer: PeerId, frame: &FrameView<'_>) -> Option<CloseReason> {
         self.transport.messaging.statistics.received += 1;
         let code = frame.code();
+        if frame.token().len() > self.transport.max_token_length {
+            self.transport.messaging.statistics.malformed += 1;
+            let reason = CloseReason::Stream(FrameError::Malformed(Fault::Token));
+            return Some(self.transport.connections.abort(peer, reason));
+        }
         if !self.transport.connections.expects(peer, code) {
             return Some(self.transport.connections.abort(peer, CloseReason::NoCsm));
         }

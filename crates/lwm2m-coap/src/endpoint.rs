@@ -1,10 +1,10 @@
 //! The endpoint: the exchange layer and what carries its messages put together.
 
-use crate::config::Config;
+use crate::config::{Config, TransmissionParams};
 use crate::error::Error;
 use crate::event::{Event, FailReason, GoneReason, Transmit};
 use crate::exchange::{Exchanges, Incoming};
-use crate::message::{Code, MessageType, MessageView, OptionNumber, ParseError};
+use crate::message::{Code, Fault, MessageType, MessageView, OptionNumber, ParseError};
 use crate::messaging::{Content, Expired, Owner, Source};
 use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
 use crate::request::Request;
@@ -61,6 +61,11 @@ impl Endpoint {
         self.now = self.now.max(now);
         self.transport.messaging.statistics.received += 1;
         match MessageView::parse(datagram) {
+            Ok(view) if view.token().len() > self.transport.max_token_length => {
+                let (kind, message_id) = (view.kind(), view.message_id());
+                let fault = Fault::Token;
+                self.handle_malformed(peer, ParseError::Malformed { kind, message_id, fault });
+            }
             Ok(view) => self.handle_message(peer, &view),
             Err(error) => self.handle_malformed(peer, error),
         }
@@ -196,6 +201,7 @@ impl Endpoint {
     /// Forgets all about a peer. Its pending requests end with [`FailReason::Cancelled`].
     pub fn remove_peer(&mut self, peer: PeerId) {
         self.forget(peer);
+        self.set_transmission(peer, None);
         self.settle(peer);
         self.settle_touched();
     }
@@ -219,6 +225,14 @@ impl Endpoint {
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
         &self.transport.messaging.statistics
+    }
+
+    /// Gives a peer transmission parameters of its own, say for a slow network or a device that
+    /// sleeps, or with `None` those of the endpoint again. They hold for what is sent from now on
+    /// and stay, even if all else about the peer is forgotten, until the peer is
+    /// [removed](Self::remove_peer).
+    pub fn set_transmission(&mut self, peer: PeerId, params: Option<TransmissionParams>) {
+        self.transport.messaging.set_params(peer, params);
     }
 
     // --- messages -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@
 //! | `messaging` | message IDs, acknowledgement, retransmission, duplicates | RFC 7252 section 4 |
 //! | `framing` | messages on a stream, signals of a connection | RFC 8323 |
 //! | `transport` | one of these two, by peer | |
-//! | `exchange` | tokens, requests and responses, Observe, blocks, Echo | RFC 7252 section 5, 7641, 7959, 9175 |
+//! | `exchange` | tokens, requests and responses, Observe, blocks, Echo | RFC 7252 section 5, 7641, 7959, 8974, 9175 |
 //! | `endpoint` | the layers put together, with `connection` for peers on a connection | |
 //! | [`uri`] | `coap` and `coaps` URIs | RFC 7252 section 6 |
 //!

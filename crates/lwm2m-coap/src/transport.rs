@@ -28,8 +28,11 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    const DATAGRAM: Self =
-        Self { content: MAX_DATAGRAM - (4 + Token::MAX_LENGTH + 1), connected: false, bert: false };
+    const DATAGRAM: Self = Self {
+        content: MAX_DATAGRAM - (4 + Token::USUAL_LENGTH + 1),
+        connected: false,
+        bert: false,
+    };
 }
 
 /// The layer below the exchange layer.
@@ -38,6 +41,7 @@ pub(crate) struct Transport {
     pub(crate) messaging: Messaging,
     pub(crate) connections: Connections,
     max_peers: usize,
+    pub(crate) max_token_length: usize,
 }
 
 impl Transport {
@@ -46,6 +50,7 @@ impl Transport {
             messaging: Messaging::new(config, seed),
             connections: Connections::new(&config),
             max_peers: config.max_peers,
+            max_token_length: config.max_token_length.min(Token::MAX_LENGTH),
         }
     }
 

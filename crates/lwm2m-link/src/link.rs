@@ -199,8 +199,12 @@ impl Link {
         if unused
             && self.coap.is_idle(peer)
             && let Some(state) = self.peers.remove(&peer)
-            && !state.connected
         {
+            // The next peer at this address has another name.
+            self.coap.set_transmission(peer, None);
+            if state.connected {
+                return;
+            }
             let hash = self.hash(state.address);
             if let Ok(entry) = self.by_address.find_entry(hash, |known| *known == peer) {
                 entry.remove();

@@ -135,7 +135,7 @@ impl Exchanges {
         while let Some(state) = self.peers.get_mut(&peer) {
             let Some(id) = state.queue.first().copied() else { return };
             let confirmable = self.calls.get(&id).is_some_and(|call| call.request.confirmable);
-            if confirmable && state.in_flight >= self.config.transmission.nstart {
+            if confirmable && state.in_flight >= transport.messaging.params(peer).nstart {
                 return;
             }
             state.queue.remove(0);
@@ -159,7 +159,7 @@ impl Exchanges {
                 // It arrives, or the connection ends: as good as acknowledged.
                 call.stage = Stage::Acknowledged(token);
                 self.tokens.insert((peer, token), TokenUse::Call(id));
-                self.responses.set(id, now + self.config.transmission.response_timeout);
+                self.responses.set(id, now + transport.messaging.params(peer).response_timeout);
             }
             Ok(Some(delivery)) => {
                 call.stage = Stage::Sent(token, delivery);
@@ -167,7 +167,7 @@ impl Exchanges {
                 if confirmable {
                     self.with_peer(peer, |peer| peer.in_flight += 1);
                 } else {
-                    self.responses.set(id, now + self.config.transmission.response_timeout);
+                    self.responses.set(id, now + transport.messaging.params(peer).response_timeout);
                 }
             }
             Err(refused) => self.end_call(now, transport, id, Err(refused.into())),
@@ -180,7 +180,7 @@ impl Exchanges {
         if let (Stage::Sent(token, _), true) = (call.stage, call.request.confirmable) {
             let peer = call.peer;
             call.stage = Stage::Acknowledged(token);
-            self.responses.set(id, now + self.config.transmission.response_timeout);
+            self.responses.set(id, now + transport.messaging.params(peer).response_timeout);
             self.with_peer(peer, |peer| peer.in_flight -= 1);
             self.advance(now, transport, peer);
         }

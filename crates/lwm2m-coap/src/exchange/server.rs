@@ -95,7 +95,7 @@ impl Exchanges {
         }
         let waiting = Waiting {
             peer,
-            expires: now + self.config.transmission.exchange_lifetime,
+            expires: now + transport.messaging.params(peer).exchange_lifetime,
             token: incoming.token,
             source,
             key: RequestKey::new(request.code, &request.options, &request.payload),

@@ -11,9 +11,9 @@ const EXTENDED_8: usize = 13;
 const EXTENDED_16: usize = 269;
 const EXTENDED_32: usize = 65_805;
 
-/// The bytes that a frame has at most besides its options and its payload: length, code, token
-/// and payload marker.
-pub(crate) const OVERHEAD: usize = 1 + 4 + 1 + Token::MAX_LENGTH + 1;
+/// The bytes that a frame has besides its options and its payload, unless its token is extended:
+/// length, code, token and payload marker.
+pub(crate) const OVERHEAD: usize = 1 + 4 + 1 + Token::USUAL_LENGTH + 1;
 
 /// A message of a stream that was parsed in full; everything in it points into the stream.
 ///
@@ -39,7 +39,7 @@ pub enum FrameError {
     /// The message is longer than the receiver announced by Max-Message-Size.
     #[error("a message is longer than the {0} bytes that this endpoint takes")]
     TooLong(usize),
-    /// The message breaks the format; a token length of 9 to 15 does as well.
+    /// The message breaks the format; a token that is longer than the receiver takes does as well.
     #[error("a message breaks the format: {0}")]
     Malformed(Fault),
 }
@@ -109,11 +109,12 @@ pub fn write_frame(
 ) {
     let marker = usize::from(!payload.is_empty());
     let length = options.as_encoded().len() + marker + payload.len();
-    let token = token.as_bytes();
-    buffer.reserve(OVERHEAD + length);
-    write_length(buffer, length, token.len() as u8);
+    let (token_length, extended) = token.announced();
+    buffer.reserve(OVERHEAD + token.len() + length);
+    write_length(buffer, length, token_length);
     buffer.push(code.as_byte());
-    buffer.extend_from_slice(token);
+    buffer.extend(extended);
+    buffer.extend_from_slice(token.as_bytes());
     buffer.extend_from_slice(options.as_encoded());
     if marker == 1 {
         buffer.push(0xFF);
@@ -141,11 +142,20 @@ fn write_length(buffer: &mut Vec<u8>, length: usize, token_length: u8) {
 /// The bytes of the first message of a stream, from the first to the last; `None` while too few
 /// are there to tell.
 pub(super) fn frame_length(stream: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
-    if stream.first().is_some_and(|first| usize::from(first & 15) > Token::MAX_LENGTH) {
+    if stream.first().is_some_and(|first| first & 15 > 13) {
         return Err(FrameError::Malformed(Fault::Token));
     }
     let Ok((rest, head)) = head(stream) else { return Ok(None) };
-    let before = stream.len() - rest.len() + 1 + usize::from(head.token_length);
+    let token = match (head.token_length, rest.get(1)) {
+        (length @ 0..=12, _) => usize::from(length),
+        // The byte behind the code counts on.
+        (_, Some(more)) => 1 + 13 + usize::from(*more),
+        (_, None) => return Ok(None),
+    };
+    if token > 1 + Token::MAX_LENGTH {
+        return Err(FrameError::Malformed(Fault::Token));
+    }
+    let before = stream.len() - rest.len() + 1 + token;
     match before.checked_add(head.length) {
         Some(length) if length <= max => Ok(Some(length)),
         _ => Err(FrameError::TooLong(max)),
@@ -227,7 +237,8 @@ mod tests {
     fn bad_frames_are_told_as_early_as_possible() {
         let malformed = |fault| FrameError::Malformed(fault);
         for (error, bytes) in [
-            (malformed(Fault::Token), &[0x09][..]),
+            (malformed(Fault::Token), &[0x0E][..]),
+            (malformed(Fault::Token), &[0x0D, 1, 20]),
             (malformed(Fault::Token), &[0xFF]),
             (FrameError::TooLong(64), &[0xF0, 0x7F, 0xFF, 0xFF, 0xFF]),
             (FrameError::TooLong(64), &[0xF8, 0xFF, 0xFF, 0xFF, 0xFF]),

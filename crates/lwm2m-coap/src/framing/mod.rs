@@ -81,6 +81,7 @@ impl Connections {
             own: Capabilities {
                 max_message_size: config.max_message_size,
                 block_wise_transfer: true,
+                max_token_length: config.max_token_length.min(Token::MAX_LENGTH),
             },
             max_held: config.max_incomplete_messages,
             by_peer: HashMap::new(),

@@ -1,12 +1,14 @@
 //! Signalling messages: RFC 8323 section 5.
 
 use super::frame::FrameView;
-use crate::message::{OptionNumber, Options, uint};
+use crate::message::{OptionNumber, Options, Token, uint};
 
 /// Max-Message-Size in a CSM.
 pub(super) const MAX_MESSAGE_SIZE: OptionNumber = OptionNumber(2);
 /// Block-Wise-Transfer in a CSM.
 pub(super) const BLOCK_WISE_TRANSFER: OptionNumber = OptionNumber(4);
+/// Extended-Token-Length in a CSM: RFC 8974 section 2.2.1.
+const EXTENDED_TOKEN_LENGTH: OptionNumber = OptionNumber(6);
 /// Bad-CSM-Option in an Abort.
 pub(super) const BAD_CSM_OPTION: OptionNumber = OptionNumber(2);
 
@@ -16,11 +18,17 @@ pub(super) struct Capabilities {
     /// The longest message that it takes.
     pub(super) max_message_size: u32,
     pub(super) block_wise_transfer: bool,
+    /// The longest token that it takes.
+    pub(super) max_token_length: usize,
 }
 
 impl Capabilities {
     /// What holds before anything is announced.
-    pub(super) const BASE: Self = Self { max_message_size: 1_152, block_wise_transfer: false };
+    pub(super) const BASE: Self = Self {
+        max_message_size: 1_152,
+        block_wise_transfer: false,
+        max_token_length: Token::USUAL_LENGTH,
+    };
 
     /// Takes a CSM in. What it does not mention stays as it was.
     pub(super) fn learn(&mut self, csm: &FrameView<'_>) {
@@ -42,6 +50,9 @@ impl Capabilities {
         options.push_uint(MAX_MESSAGE_SIZE, self.max_message_size.into());
         if self.block_wise_transfer {
             options.push(BLOCK_WISE_TRANSFER, b"");
+        }
+        if self.max_token_length > Token::USUAL_LENGTH {
+            options.push_uint(EXTENDED_TOKEN_LENGTH, self.max_token_length as u64);
         }
         options
     }

@@ -31,12 +31,13 @@ impl<'a> MessageBuilder<'a> {
         message_id: u16,
         token: Token,
     ) -> Self {
-        let token = token.as_bytes();
-        let first = 0x40 | ((kind as u8) << 4) | token.len() as u8;
+        let (length, extended) = token.announced();
+        let first = 0x40 | ((kind as u8) << 4) | length;
         let [high, low] = message_id.to_be_bytes();
-        buffer.reserve(4 + Token::MAX_LENGTH);
+        buffer.reserve(4 + 1 + token.len());
         buffer.extend_from_slice(&[first, code.as_byte(), high, low]);
-        buffer.extend_from_slice(token);
+        buffer.extend(extended);
+        buffer.extend_from_slice(token.as_bytes());
         Self { buffer, last_option: 0 }
     }
 

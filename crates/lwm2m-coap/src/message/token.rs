@@ -1,25 +1,32 @@
-//! Tokens: RFC 7252 section 5.3.1.
+//! Tokens: RFC 7252 section 5.3.1, longer ones RFC 8974 section 2.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
-/// A token: up to eight bytes by which a client finds the request that a response belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// A token, by which a client finds the request that a response belongs to. Those of RFC 7252 have
+/// up to [`Token::USUAL_LENGTH`] bytes, extended ones up to [`Token::MAX_LENGTH`] here: enough for
+/// what clients without state put into them, and little enough to copy.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token {
-    bytes: [u8; 8],
+    bytes: [u8; Self::MAX_LENGTH],
     length: u8,
 }
 
 impl Token {
-    /// The longest token that the message format allows.
-    pub const MAX_LENGTH: usize = 8;
+    /// The longest token that RFC 7252 allows, in bytes.
+    pub const USUAL_LENGTH: usize = 8;
+
+    /// The longest token that this implementation takes, in bytes; RFC 8974 section 2.2 leaves the
+    /// limit to it.
+    pub const MAX_LENGTH: usize = 32;
 
     /// The token without bytes.
-    pub const EMPTY: Self = Self { bytes: [0; 8], length: 0 };
+    pub const EMPTY: Self = Self { bytes: [0; Self::MAX_LENGTH], length: 0 };
 
-    /// The token of these bytes; `None` if there are more than eight.
+    /// The token of these bytes; `None` if there are more than [`Token::MAX_LENGTH`].
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        let mut token = Self { bytes: [0; 8], length: u8::try_from(bytes.len()).ok()? };
+        let mut token = Self { length: u8::try_from(bytes.len()).ok()?, ..Self::EMPTY };
         token.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(token)
     }
@@ -29,11 +36,44 @@ impl Token {
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
+
+    /// The number of bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether it has no bytes.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The four bits that announce the length, and the byte that goes before the token if they do
+    /// not suffice: RFC 8974 section 2.1.
+    pub(crate) const fn announced(&self) -> (u8, Option<u8>) {
+        match self.length {
+            0..=12 => (self.length, None),
+            _ => (13, Some(self.length - 13)),
+        }
+    }
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
 }
 
 impl From<[u8; 8]> for Token {
     fn from(bytes: [u8; 8]) -> Self {
-        Self { bytes, length: 8 }
+        Self::new(&bytes).unwrap_or_default()
     }
 }
 
@@ -50,12 +90,12 @@ mod tests {
     use alloc::format;
 
     #[test]
-    fn tokens_hold_up_to_eight_bytes_exactly() {
-        for length in 0..=8 {
-            let bytes = &[0, 1, 2, 3, 4, 5, 6, 7][..length];
+    fn tokens_hold_their_bytes_exactly() {
+        for length in 0..=Token::MAX_LENGTH {
+            let bytes = &[7; Token::MAX_LENGTH][..length];
             assert_eq!(Token::new(bytes).unwrap().as_bytes(), bytes);
         }
-        assert_eq!(Token::new(&[0; 9]), None);
+        assert_eq!(Token::new(&[0; Token::MAX_LENGTH + 1]), None);
         assert_ne!(Token::new(&[0]), Token::new(&[0, 0]));
         assert_eq!(format!("{:?}", Token::new(&[0xAB, 1]).unwrap()), "0xab01");
     }

@@ -46,7 +46,7 @@ pub enum ParseError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The token length is 9 to 15, or the token is cut off.
+    /// The token is longer than the reader takes, or cut off.
     #[error("the token is too long or cut off")]
     Token,
     /// An option uses a reserved nibble, is cut off, or has a number above 65,535.
@@ -173,10 +173,9 @@ pub(crate) fn body(token_length: u8, input: &[u8]) -> Result<Body<'_>, Fault> {
 }
 
 #[inline]
-fn token(length: u8, input: &[u8]) -> Option<(&[u8], Token)> {
-    if usize::from(length) > Token::MAX_LENGTH {
-        return None;
-    }
+fn token(nibble: u8, input: &[u8]) -> Option<(&[u8], Token)> {
+    // Lengths of tokens are extended as those of options are: RFC 8974 section 2.1.
+    let (length, input) = extended(nibble, input)?;
     let (rest, token) = take::<_, _, ()>(length).parse(input).ok()?;
     Some((rest, Token::new(token)?))
 }
@@ -247,7 +246,10 @@ mod tests {
     #[test]
     fn format_errors_name_the_message_that_has_them() {
         for (fault, bytes) in [
-            (Fault::Token, &[0x49, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..]),
+            (Fault::Token, &[0x49, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0][..]),
+            (Fault::Token, &[0x4D, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (Fault::Token, &[[0x4E, 1, 0, 7, 0, 0].as_slice(), &[0; 269]].concat()),
+            (Fault::Token, &[[0x4F, 1, 0, 7].as_slice(), &[0; 64]].concat()),
             (Fault::Option, &[0x40, 1, 0, 7, 0xF0]),
             (Fault::Option, &[0x40, 1, 0, 7, 0x0F]),
             (Fault::Option, &[0x40, 1, 0, 7, 0xE0, 0xFF, 0xFF]),

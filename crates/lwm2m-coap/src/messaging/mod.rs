@@ -13,7 +13,7 @@ mod types;
 
 pub(crate) use types::{Content, Delivery, Expired, Owner, Refused, Source};
 
-use crate::config::Config;
+use crate::config::{Config, TransmissionParams};
 use crate::event::Transmit;
 use crate::message::{MessageBuilder, MessageType};
 use crate::peer::PeerId;
@@ -43,6 +43,8 @@ enum Timer {
 pub(crate) struct Messaging {
     config: Config,
     random: ChaCha20Rng,
+    /// The peers whose transmission parameters are not those of the endpoint.
+    own_params: HashMap<PeerId, TransmissionParams>,
     /// Boxed, so that the table stays small while it is half empty and when it grows.
     peers: HashMap<PeerId, Box<Peer>>,
     timers: TimerTable<Timer>,
@@ -62,6 +64,7 @@ impl Messaging {
         Self {
             config,
             random: ChaCha20Rng::from_seed(seed),
+            own_params: HashMap::new(),
             peers: HashMap::new(),
             timers: TimerTable::new(),
             expiries: TimerTable::new(),
@@ -78,6 +81,20 @@ impl Messaging {
         let transmit = self.transmits.pop_front()?;
         self.statistics.sent += 1;
         Some(transmit)
+    }
+
+    /// The timing of messages to and from a peer.
+    pub(crate) fn params(&self, peer: PeerId) -> &TransmissionParams {
+        // Most endpoints have the same for all peers and pay for no look-up.
+        let own = (!self.own_params.is_empty()).then(|| self.own_params.get(&peer)).flatten();
+        own.unwrap_or(&self.config.transmission)
+    }
+
+    pub(crate) fn set_params(&mut self, peer: PeerId, params: Option<TransmissionParams>) {
+        match params {
+            Some(params) => self.own_params.insert(peer, params),
+            None => self.own_params.remove(&peer),
+        };
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -112,7 +129,7 @@ impl Messaging {
 
     /// Remembers a message so that it is not taken twice; `false` if there is no room for it.
     pub(crate) fn remember(&mut self, now: Instant, source: Source) -> bool {
-        let params = &self.config.transmission;
+        let params = self.params(source.peer);
         let (lifetime, reply) = if source.confirmable {
             (params.exchange_lifetime, Reply::Pending)
         } else {
@@ -343,8 +360,8 @@ impl Messaging {
 
     /// Sends a message again; its owner when that was done often enough.
     fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<Owner> {
+        let max_retransmit = self.params(peer).max_retransmit;
         let state = self.peers.get_mut(&peer)?;
-        let max_retransmit = self.config.transmission.max_retransmit;
         let outgoing = state.outgoing_mut(serial)?;
         let owner = outgoing.owner;
         if !outgoing.confirmable.as_mut()?.again(max_retransmit) {
@@ -399,13 +416,13 @@ impl Messaging {
             }
             let first_message_id = self.random.next_u32() as u16;
             self.peers.insert(id, Box::new(Peer::new(first_message_id, now)));
-            self.expiries.set(id, now + self.config.transmission.non_lifetime);
+            self.expiries.set(id, now + self.params(id).non_lifetime);
         }
         self.peers.get_mut(&id).map(|peer| &mut **peer)
     }
 
     fn message_id(&mut self, now: Instant, peer: PeerId) -> Result<u16, Refused> {
-        let lifetime = self.config.transmission.exchange_lifetime;
+        let lifetime = self.params(peer).exchange_lifetime;
         let peer = self.peer(now, peer).ok_or(Refused::Peers)?;
         peer.keep_until(now + lifetime);
         peer.message_ids.next(now, lifetime).ok_or(Refused::MessageIds)
@@ -429,7 +446,7 @@ impl Messaging {
         serial: u32,
         owner: Owner,
     ) {
-        let timeout = self.first_timeout();
+        let timeout = self.first_timeout(peer);
         self.timers.set(Timer::Retransmit(peer, serial), now + timeout);
         self.transmits.push_back(Transmit { peer, payload: datagram.clone() });
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -445,8 +462,8 @@ impl Messaging {
     }
 
     /// ACK_TIMEOUT, stretched by a random factor up to ACK_RANDOM_FACTOR.
-    fn first_timeout(&mut self) -> Duration {
-        let params = &self.config.transmission;
+    fn first_timeout(&mut self, peer: PeerId) -> Duration {
+        let params = self.params(peer);
         let stretch = u64::from(params.ack_random_factor.saturating_sub(1_000));
         let shortest = params.ack_timeout.as_micros() as u64;
         let spread = shortest.saturating_mul(stretch) / 1_000;

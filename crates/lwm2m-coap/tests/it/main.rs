@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod blockwise;
+mod extensions;
 mod freshness;
 mod messages;
 mod network;

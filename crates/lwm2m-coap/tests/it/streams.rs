@@ -268,7 +268,7 @@ fn a_stream_that_cannot_be_read_ends_the_connection() {
     let max = Config::default().max_message_size as usize;
     for (bytes, error) in [
         (&[0x0F][..], FrameError::Malformed(Fault::Token)),
-        (&[0x09, 1], FrameError::Malformed(Fault::Token)),
+        (&[0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], FrameError::Malformed(Fault::Token)),
         (&[0xF0, 0x7F, 0xFE, 0xFE, 0xF3, 1], FrameError::TooLong(max)),
         (&[0x10, 1, 0xFF], FrameError::Malformed(Fault::EmptyPayload)),
         (&[0x10, 1, 0xF0], FrameError::Malformed(Fault::Option)),
