@@ -278,7 +278,11 @@ mod tests {
         let busy = SendError::Coap(CoapError::TooManyPending(PeerId(1)));
         let table = [
             (SendError::UnknownEndpoint.into(), 404, "unknown-endpoint"),
-            (SendError::Invalid(Invalid::NotObserved(Path::ROOT)).into(), 404, "not-observed"),
+            (
+                SendError::Invalid(Invalid::NotObserved(Path::ROOT.into())).into(),
+                404,
+                "not-observed",
+            ),
             (SendError::Invalid(Invalid::NoAttributes).into(), 400, "not-sent"),
             (SendError::Coap(CoapError::BodyTooLarge).into(), 400, "not-sent"),
             (busy.into(), 503, "busy"),

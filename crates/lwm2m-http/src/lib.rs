@@ -8,6 +8,8 @@
 //! | POST `/api/clients/{ep}/{path}` | Create on an object or instance, Execute on a resource (the body is the arguments) |
 //! | GET `…/discover` · PUT `…/attributes?pmin=10&pmax` | Discover · Write-Attributes (`pmax` alone unsets it) |
 //! | POST / DELETE `…/observe` | Observe / forget the observation; `?active` tells the device too |
+//! | GET / PUT `/api/clients/{ep}/composite?paths=/3/0/0,/1/0/1` | Read-Composite / Write-Composite (the body is `{path: node}`) |
+//! | POST / DELETE `/api/clients/{ep}/composite/observe?paths=…` | Observe-Composite / forget it; `?active` tells the device too |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, NOTIFICATION, LAGGED |
 //! | GET `/api/server/endpoint` | where the server listens |
@@ -15,7 +17,8 @@
 //!
 //! Query parameters: `format` (a name such as `SENML_JSON`, or a number), `timeout` (seconds, 5
 //! without it), `replace` (`false` updates what is sent and keeps the rest of an instance or of a
-//! multiple-instance resource; a single value is always replaced).
+//! multiple-instance resource; a single value is always replaced). Composite operations have
+//! `pathformat` and `nodeformat` in place of `format`.
 //!
 //! Whatever a device answered is status 200 with its answer as JSON; see [`json::response`]. All
 //! else is problem JSON (RFC 9457): 400 for what cannot be sent, 403 for pages of other origins,

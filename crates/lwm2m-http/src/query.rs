@@ -3,7 +3,8 @@
 use crate::error::ApiError;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use lwm2m_core::ContentFormat;
+use lwm2m_core::{ContentFormat, Path};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The query parameters of a request, in the order in which they were sent.
@@ -34,12 +35,25 @@ impl Parameters {
 
     /// `format`: a name or a number.
     pub(crate) fn format(&self) -> Result<Option<ContentFormat>, ApiError> {
+        self.format_in("format")
+    }
+
+    /// A content format in another parameter, such as `pathformat`.
+    pub(crate) fn format_in(&self, name: &'static str) -> Result<Option<ContentFormat>, ApiError> {
         let expected = "a content format: TLV, JSON, SENML_JSON, SENML_CBOR, LWM2M_CBOR, TEXT, \
                         OPAQUE, CBOR, or a number";
         // Links are no values: they are asked for by `/discover`.
         let read = |text| ContentFormat::from_name(text).filter(|it| *it != ContentFormat::LINK);
-        let error = ApiError::Parameter { name: "format", expected };
-        self.get("format").map(|text| read(text).ok_or(error)).transpose()
+        let error = ApiError::Parameter { name, expected };
+        self.get(name).map(|text| read(text).ok_or(error)).transpose()
+    }
+
+    /// `paths`: those of a composite operation, with commas between them.
+    pub(crate) fn paths(&self) -> Result<Arc<[Path]>, ApiError> {
+        let expected = "paths with commas between them, such as /3/0/0,/1/0/1";
+        let text = self.get("paths").filter(|text| !text.is_empty());
+        let text = text.ok_or(ApiError::Parameter { name: "paths", expected })?;
+        text.split(',').map(|path| path.trim().parse().map_err(ApiError::from)).collect()
     }
 
     /// `timeout` in seconds, `default` without it, never more than `max`.

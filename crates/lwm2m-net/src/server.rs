@@ -3,9 +3,9 @@
 use crate::clock::Clock;
 use crate::driver::{Closed, Handle, Sockets};
 use crate::hosted::Sink;
-use lwm2m_core::Path;
 use lwm2m_server::{
     Event, Operation, OperationError, OperationId, Registration, Response, SendError, Server,
+    Target,
 };
 use lwm2m_time::Instant;
 use std::collections::HashMap;
@@ -203,20 +203,25 @@ impl ServerHandle {
         self.with(move |server, _| server.registration(&endpoint).cloned()).await
     }
 
-    /// Forgets the observation of exactly `path`, without telling the device, which learns it by
+    /// Forgets the observation of exactly `target`, without telling the device, which learns it by
     /// the Reset to its next notification. Returns how many observations were forgotten.
     ///
     /// # Errors
     /// [`Closed`] if the server has been shut down.
-    pub async fn forget_observation(&self, endpoint: &str, path: Path) -> Result<usize, Closed> {
+    pub async fn forget_observation(
+        &self,
+        endpoint: &str,
+        target: Target,
+    ) -> Result<usize, Closed> {
         let endpoint = endpoint.to_owned();
-        self.with(move |server, now| server.cancel_observations(now, &endpoint, &path)).await
+        self.with(move |server, now| server.cancel_observations(now, &endpoint, &target)).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lwm2m_core::Path;
     use lwm2m_server::Config;
     use std::net::Ipv4Addr;
     use tokio::net::UdpSocket;

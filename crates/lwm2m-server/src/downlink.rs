@@ -2,14 +2,16 @@
 //! (OMA LwM2M Transport 6.4.4 and 6.4.5).
 
 use crate::error::{Invalid, OperationError, SendError};
-use crate::format::{to_create, to_read, to_write};
-use crate::operation::{Content, Operation, Response, WriteMode};
+use crate::format::{to_compose, to_create, to_fetch, to_read, to_write};
+use crate::operation::{Content, Operation, Response, Target, WriteMode};
 use crate::registration::Registration;
 use lwm2m_coap::Request;
-use lwm2m_codec::DecodeError;
+use lwm2m_codec::composite::{self, Change};
 use lwm2m_codec::link::{self, LinkError};
+use lwm2m_codec::{DecodeCause, DecodeError};
 use lwm2m_core::{Attribute, ContentFormat, Node, Path};
 use lwm2m_registry::Registry;
+use std::collections::BTreeMap;
 
 /// The longest diagnostic text that is kept, in bytes.
 const MAX_DIAGNOSTIC: usize = 1_024;
@@ -37,7 +39,7 @@ pub(crate) enum Downlink {
     /// A request of its own.
     Request(Request, Expected),
     /// The end of an observation: CoAP repeats the request that began it.
-    Cancel(Path),
+    Cancel,
 }
 
 /// Turns an operation that has been checked into a request to the device.
@@ -72,9 +74,56 @@ pub(crate) fn downlink(
             (create(&path, instance, node, format)?, Expected::Created(instance))
         }
         Operation::Delete { .. } => (Request::delete(), Expected::Deleted),
-        Operation::CancelObservation { .. } => return Ok(Downlink::Cancel(path)),
+        Operation::ReadComposite { paths, path_format, format } => {
+            let (request, format) = fetch(registration, &paths, path_format, format)?;
+            (request, Expected::Node(format))
+        }
+        Operation::ObserveComposite { paths, path_format, format } => {
+            let (request, format) = fetch(registration, &paths, path_format, format)?;
+            (request.observe(0), Expected::Observation(format))
+        }
+        Operation::WriteComposite { changes, format } => {
+            (ipatch(registration, &changes, format)?, Expected::Code)
+        }
+        Operation::CancelObservation { .. } => return Ok(Downlink::Cancel),
     };
     Ok(Downlink::Request(addressed(request, &registration.root_path, &path), expected))
+}
+
+/// A request for several paths, and the format of its answer.
+fn fetch(
+    registration: &Registration,
+    paths: &[Path],
+    path_format: Option<ContentFormat>,
+    format: Option<ContentFormat>,
+) -> Result<(Request, ContentFormat), SendError> {
+    let format = format.unwrap_or_else(|| to_fetch(registration));
+    let path_format = path_format.unwrap_or_else(|| to_compose(registration, false));
+    let payload = composite::encode_paths(path_format, paths)?;
+    let request = Request::fetch().content_format(path_format.0).accept(format.0).payload(payload);
+    Ok((request, format))
+}
+
+fn ipatch(
+    registration: &Registration,
+    changes: &[Change],
+    format: Option<ContentFormat>,
+) -> Result<Request, SendError> {
+    let removes = changes.iter().any(|(_, value)| value.is_none());
+    let format = format.unwrap_or_else(|| to_compose(registration, removes));
+    let payload = match format {
+        ContentFormat::LWM2M_CBOR if !removes => {
+            let mut tree = Node::Root(BTreeMap::new());
+            for (path, value) in changes {
+                let value = value.clone().ok_or(Invalid::Path(*path))?;
+                let added = tree.insert(&Path::ROOT, path, value);
+                added.then_some(()).ok_or(Invalid::Multiplicity(*path))?;
+            }
+            lwm2m_codec::encode(format, &Path::ROOT, &tree)?
+        }
+        _ => composite::encode_changes(format, changes)?,
+    };
+    Ok(Request::ipatch().content_format(format.0).payload(payload))
 }
 
 /// Adds the path as the device knows it: below its alternate path, if it has one.
@@ -116,10 +165,10 @@ fn create(
     Ok(Request::post().content_format(format.0).payload(payload))
 }
 
-/// Understands the answer of a device; `path` is that of the operation.
+/// Understands the answer of a device; `target` is that of the operation.
 pub(crate) fn response(
     expected: Expected,
-    path: &Path,
+    target: &Target,
     registration: &Registration,
     registry: &Registry,
     response: &lwm2m_coap::Response,
@@ -131,10 +180,10 @@ pub(crate) fn response(
     }
     let content = match expected {
         Expected::Node(format) | Expected::Observation(format) => {
-            Content::Node(node(format, path, registration, registry, response)?)
+            Content::Node(node(format, target, registration, registry, response)?)
         }
         Expected::Links => Content::Links(links(response)?),
-        Expected::Created(_) => Content::Created(location(path, registration, response)),
+        Expected::Created(_) => Content::Created(location(&target.path(), registration, response)),
         Expected::Deleted | Expected::Code => Content::None,
     };
     Ok(Response { code, content, diagnostic: None })
@@ -143,14 +192,23 @@ pub(crate) fn response(
 /// Decodes values by the Content-Format of the answer, whatever was asked for.
 pub(crate) fn node(
     asked: ContentFormat,
-    path: &Path,
+    target: &Target,
     registration: &Registration,
     registry: &Registry,
     response: &lwm2m_coap::Response,
 ) -> Result<Node, DecodeError> {
     let format = response.options.content_format().map_or(asked, ContentFormat);
-    let model = registration.model_at(registry, path);
-    lwm2m_codec::decode(format, path, &response.payload, &model)
+    let path = target.path();
+    let model = registration.model_at(registry, &path);
+    let node = lwm2m_codec::decode(format, &path, &response.payload, &model)?;
+    let strange = node.leaves(&path).into_iter().find(|(leaf, _)| !target.names(leaf));
+    match strange.map(|(leaf, _)| leaf) {
+        Some(leaf) => {
+            let cause = DecodeCause::OutsideTarget { target: path, path: leaf };
+            Err(DecodeError { offset: 0, cause })
+        }
+        None => Ok(node),
+    }
 }
 
 fn links(response: &lwm2m_coap::Response) -> Result<Vec<link::Link>, OperationError> {

@@ -1,5 +1,6 @@
 //! Why an operation was not sent, or gave no response.
 
+use crate::operation::Target;
 use lwm2m_codec::link::LinkError;
 use lwm2m_codec::{DecodeError, EncodeError};
 use lwm2m_core::arguments::ArgumentsError;
@@ -78,9 +79,15 @@ pub enum Invalid {
     /// The object has one instance, whose id is 0.
     #[error("{0} has one instance at the most, with the id 0")]
     SingleInstance(Path),
-    /// The path is not observed.
+    /// Composite operations begin with LwM2M 1.1, and the device speaks 1.0.
+    #[error("a device of LwM2M 1.0 has no composite operations; send single ones")]
+    NoComposite,
+    /// A composite operation names nothing.
+    #[error("a composite operation needs at least one path")]
+    NoPaths,
+    /// The target is not observed.
     #[error("{0} is not observed")]
-    NotObserved(Path),
+    NotObserved(Target),
 }
 
 /// Why an operation that was sent gave no response.

@@ -1,11 +1,11 @@
 //! What a server tells its application.
 
 use crate::error::OperationError;
-use crate::operation::{OperationId, Response};
+use crate::operation::{OperationId, Response, Target};
 use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
 use lwm2m_codec::DecodeError;
-use lwm2m_core::{Node, Path};
+use lwm2m_core::Node;
 use std::sync::Arc;
 
 /// Something that the application may want to know. A registration is the state right after (for
@@ -43,17 +43,17 @@ pub enum Event {
     Notification {
         /// The device.
         registration: Arc<Registration>,
-        /// The path of the observation.
-        path: Path,
-        /// The values at that path.
+        /// What is observed.
+        target: Target,
+        /// The values at [`Target::path`]; of a composite observation, all that there are.
         result: Result<Node, DecodeError>,
     },
     /// An observation ended; the server begins none anew by itself.
     ObservationEnded {
         /// The endpoint name of the device.
         endpoint: String,
-        /// The path of the observation.
-        path: Path,
+        /// What was observed.
+        target: Target,
         /// Why.
         reason: ObservationEnd,
     },

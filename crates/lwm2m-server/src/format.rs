@@ -9,7 +9,7 @@
 //! are mandatory for such clients, which choose among the others.
 
 use crate::registration::Registration;
-use lwm2m_core::{ContentFormat, Node, Resource, Value, Version};
+use lwm2m_core::{ContentFormat, Node, Path, Resource, Value, Version};
 
 /// What can carry any values below an object, the best first.
 const TREES: [ContentFormat; 4] = [
@@ -30,6 +30,25 @@ pub(crate) fn to_read(registration: &Registration) -> ContentFormat {
         }
         None => ContentFormat::TLV,
     }
+}
+
+/// The format to ask for in Read-Composite: as [`to_read`], of those that can carry several objects.
+pub(crate) fn to_fetch(registration: &Registration) -> ContentFormat {
+    match to_read(registration) {
+        format if lwm2m_codec::supports(format, &Path::ROOT) => format,
+        _ => ContentFormat::SENML_CBOR,
+    }
+}
+
+/// The format of the paths or changes of a composite operation: plain SenML, which every client
+/// with composite operations reads; SenML-ETCH where something is removed.
+pub(crate) fn to_compose(registration: &Registration, removes: bool) -> ContentFormat {
+    let offered = |format| registration.content_formats.contains(&format);
+    let [cbor, json] = match removes {
+        true => [ContentFormat::SENML_ETCH_CBOR, ContentFormat::SENML_ETCH_JSON],
+        false => [ContentFormat::SENML_CBOR, ContentFormat::SENML_JSON],
+    };
+    if !offered(cbor) && offered(json) { json } else { cbor }
 }
 
 /// The format to write `node` in.

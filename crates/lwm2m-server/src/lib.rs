@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `rd`, `registration` | Register, Update, De-register | 6.2 |
 //! | `table` | all registrations and their lifetimes | 6.2 |
-//! | `operation`, `validate`, `downlink`, `format` | Read, Discover, Write, Write-Attributes, Execute, Create, Delete | 6.3 |
+//! | `operation`, `validate`, `downlink`, `format` | Read, Discover, Write, Write-Attributes, Execute, Create, Delete, composites | 6.3 |
 //! | `observation` | Observe, Notify, Cancel Observation | 6.4 |
 //! | `server` | the engine that joins them | |
 //!
@@ -44,6 +44,6 @@ pub use config::Config;
 pub use error::{Invalid, OperationError, SendError};
 pub use event::{DeregistrationReason, Event, ObservationEnd};
 pub use observation::Observation;
-pub use operation::{Content, Operation, OperationId, Response, WriteMode};
+pub use operation::{Content, Operation, OperationId, Response, Target, WriteMode};
 pub use registration::{ObjectInfo, Registration, Update};
 pub use server::Server;

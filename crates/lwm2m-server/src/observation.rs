@@ -1,16 +1,16 @@
-//! The observations that the server holds: one for each device and path.
+//! The observations that the server holds: one for each device and target.
 
-use crate::operation::OperationId;
+use crate::operation::{OperationId, Target};
 use crate::table::Key;
 use lwm2m_coap::RequestId;
 use lwm2m_core::{ContentFormat, Path};
 use std::collections::{BTreeMap, HashMap};
 
 /// An observation that a device accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Observation {
     /// What is observed.
-    pub path: Path,
+    pub target: Target,
     /// The format that was asked for.
     pub format: ContentFormat,
     /// The operation that began it.
@@ -20,39 +20,39 @@ pub struct Observation {
 /// All observations.
 #[derive(Debug, Default)]
 pub(crate) struct Observations {
-    by_path: BTreeMap<(Key, Path), Observation>,
-    by_request: HashMap<RequestId, (Key, Path)>,
+    by_target: BTreeMap<(Key, Target), Observation>,
+    by_request: HashMap<RequestId, (Key, Target)>,
 }
 
 impl Observations {
     /// Adds an observation and returns the one that it replaces.
     pub(crate) fn insert(&mut self, key: Key, observation: Observation) -> Option<Observation> {
-        let place = (key, observation.path);
-        self.by_request.insert(observation.id.0, place);
-        let replaced = self.by_path.insert(place, observation)?;
+        let place = (key, observation.target.clone());
+        self.by_request.insert(observation.id.0, place.clone());
+        let replaced = self.by_target.insert(place, observation)?;
         self.by_request.remove(&replaced.id.0);
         Some(replaced)
     }
 
-    pub(crate) fn remove(&mut self, key: Key, path: &Path) -> Option<Observation> {
-        let observation = self.by_path.remove(&(key, *path))?;
+    pub(crate) fn remove(&mut self, key: Key, target: &Target) -> Option<Observation> {
+        let observation = self.by_target.remove(&(key, target.clone()))?;
         self.by_request.remove(&observation.id.0);
         Some(observation)
     }
 
-    pub(crate) fn get(&self, key: Key, path: &Path) -> Option<&Observation> {
-        self.by_path.get(&(key, *path))
+    pub(crate) fn get(&self, key: Key, target: &Target) -> Option<&Observation> {
+        self.by_target.get(&(key, target.clone()))
     }
 
     /// The observation that a request began.
-    pub(crate) fn of_request(&self, id: RequestId) -> Option<(Key, Observation)> {
+    pub(crate) fn of_request(&self, id: RequestId) -> Option<(Key, &Observation)> {
         let place = self.by_request.get(&id)?;
-        Some((place.0, *self.by_path.get(place)?))
+        Some((place.0, self.by_target.get(place)?))
     }
 
     /// All observations of one device.
     pub(crate) fn of(&self, key: Key) -> impl Iterator<Item = &Observation> {
-        let from = self.by_path.range((key, Path::ROOT)..);
+        let from = self.by_target.range((key, Target::Path(Path::ROOT))..);
         from.take_while(move |((owner, _), _)| *owner == key).map(|(_, observation)| observation)
     }
 }

@@ -1,8 +1,11 @@
 //! Operations on a device and what it answers (OMA LwM2M Core 6.3 and 6.4).
 
 use lwm2m_coap::{Code, RequestId};
+use lwm2m_codec::composite::Change;
 use lwm2m_codec::link::Link;
 use lwm2m_core::{Attribute, ContentFormat, Node, Path};
+use std::fmt;
+use std::sync::Arc;
 
 /// The name of an operation that was sent; never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,15 +84,41 @@ pub enum Operation {
         /// The format that notifications should have.
         format: Option<ContentFormat>,
     },
+    /// Reads several paths at once (since 1.1); what the device lacks is left out.
+    ReadComposite {
+        /// What to read, in any objects; the root is everything.
+        paths: Arc<[Path]>,
+        /// The format of the list: SenML, or SenML-ETCH (since 1.2).
+        path_format: Option<ContentFormat>,
+        /// The format that the answer should have.
+        format: Option<ContentFormat>,
+    },
+    /// Writes several resources at once (since 1.1): all, or none.
+    WriteComposite {
+        /// The resources and resource instances with their new values.
+        changes: Vec<Change>,
+        /// The format to write in.
+        format: Option<ContentFormat>,
+    },
+    /// Reads several paths at once, and asks to be told of changes of any of them (since 1.1).
+    /// It replaces an observation of the same paths in the same order.
+    ObserveComposite {
+        /// What to observe.
+        paths: Arc<[Path]>,
+        /// The format of the list: SenML, or SenML-ETCH (since 1.2).
+        path_format: Option<ContentFormat>,
+        /// The format that notifications should have.
+        format: Option<ContentFormat>,
+    },
     /// Ends an observation by telling the device.
     CancelObservation {
-        /// The path of the observation.
-        path: Path,
+        /// What is observed.
+        target: Target,
     },
 }
 
 impl Operation {
-    /// What the operation is about.
+    /// What the operation is about; the root, if that is several paths.
     #[must_use]
     pub const fn path(&self) -> &Path {
         match self {
@@ -101,7 +130,71 @@ impl Operation {
             | Self::Create { path, .. }
             | Self::Delete { path }
             | Self::Observe { path, .. }
-            | Self::CancelObservation { path } => path,
+            | Self::CancelObservation { target: Target::Path(path) } => path,
+            Self::ReadComposite { .. }
+            | Self::WriteComposite { .. }
+            | Self::ObserveComposite { .. }
+            | Self::CancelObservation { target: Target::Composite(_) } => &Path::ROOT,
+        }
+    }
+
+    /// What the values of an answer are about.
+    pub(crate) fn target(&self) -> Target {
+        match self {
+            Self::ReadComposite { paths, .. } | Self::ObserveComposite { paths, .. } => {
+                Target::Composite(Arc::clone(paths))
+            }
+            Self::CancelObservation { target } => target.clone(),
+            _ => Target::Path(*self.path()),
+        }
+    }
+}
+
+/// What is observed: one path, or the list of a composite observation.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// One path.
+    Path(Path),
+    /// Several paths, in the order in which they were asked for.
+    Composite(Arc<[Path]>),
+}
+
+impl Target {
+    /// The path at which the values of notifications begin: the root, if there are several.
+    #[must_use]
+    pub const fn path(&self) -> Path {
+        match self {
+            Self::Path(path) => *path,
+            Self::Composite(_) => Path::ROOT,
+        }
+    }
+
+    /// Whether a value at `path` was asked for.
+    pub(crate) fn names(&self, path: &Path) -> bool {
+        match self {
+            Self::Path(own) => own.contains(path),
+            Self::Composite(paths) => paths.iter().any(|own| own.contains(path)),
+        }
+    }
+}
+
+impl From<Path> for Target {
+    fn from(path: Path) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(f),
+            Self::Composite(paths) => {
+                for (place, path) in paths.iter().enumerate() {
+                    let comma = if place == 0 { "" } else { "," };
+                    write!(f, "{comma}{path}")?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The operations that wait for an answer.
 
 use crate::downlink::Expected;
+use crate::operation::Target;
 use crate::table::Key;
 use lwm2m_coap::RequestId;
-use lwm2m_core::Path;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) key: Key,
-    pub(crate) path: Path,
+    pub(crate) target: Target,
     pub(crate) expected: Expected,
 }
 

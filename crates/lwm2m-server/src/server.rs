@@ -8,13 +8,12 @@ use crate::downlink::{self, Downlink};
 use crate::error::SendError;
 use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observation, Observations};
-use crate::operation::{Operation, OperationId};
+use crate::operation::{Operation, OperationId, Target};
 use crate::pending::{Pending, PendingOperations};
 use crate::registration::Registration;
 use crate::table::{Key, Table};
 use crate::validate;
 use lwm2m_coap::PeerId;
-use lwm2m_core::Path;
 use lwm2m_link::{Engine, Link, StreamAction, Transmit};
 use lwm2m_registry::Registry;
 use lwm2m_time::Instant;
@@ -84,7 +83,7 @@ impl Server {
         &self.config.registry
     }
 
-    /// The observations of a device, ordered by path; none, if it is not registered.
+    /// The observations of a device, ordered by target; none, if it is not registered.
     pub fn observations(&self, endpoint: &str) -> impl Iterator<Item = &Observation> {
         self.table.key_of(endpoint).into_iter().flat_map(|key| self.observations.of(key))
     }
@@ -120,15 +119,15 @@ impl Server {
             return Err(SendError::NotConnected);
         }
         validate::check(&operation, &registration, &self.config.registry)?;
-        let path = *operation.path();
+        let target = operation.target();
         let (id, expected) = match downlink::downlink(&registration, operation)? {
             Downlink::Request(request, expected) => {
-                self.check_room(key, &path, expected)?;
+                self.check_room(key, &target, expected)?;
                 (self.link.coap().request(now, peer, request)?, expected)
             }
-            Downlink::Cancel(path) => self.cancel_actively(now, key, &path)?,
+            Downlink::Cancel => self.cancel_actively(now, key, &target)?,
         };
-        self.pending.insert(id, Pending { key, path, expected });
+        self.pending.insert(id, Pending { key, target, expected });
         self.handle_coap_events(now);
         Ok(OperationId(id))
     }
@@ -141,11 +140,11 @@ impl Server {
         }
     }
 
-    /// Forgets the observation of exactly `path` without telling the device, which learns it by
+    /// Forgets the observation of exactly `target` without telling the device, which learns it by
     /// the Reset to its next notification. Returns how many were forgotten: 0 or 1.
-    pub fn cancel_observations(&mut self, now: Instant, endpoint: &str, path: &Path) -> usize {
+    pub fn cancel_observations(&mut self, now: Instant, endpoint: &str, target: &Target) -> usize {
         let Some(key) = self.table.key_of(endpoint) else { return 0 };
-        let ended = self.end_observation(key, path, ObservationEnd::Cancelled);
+        let ended = self.end_observation(key, target, ObservationEnd::Cancelled);
         self.handle_coap_events(now);
         usize::from(ended)
     }

@@ -3,6 +3,8 @@
 //! Objects and resources that the registry does not know are not checked: the device may know
 //! them. Secrets (`/0`, `/21`) are left to the device as well, which answers 4.01.
 
+mod composite;
+
 use crate::error::Invalid;
 use crate::operation::{Operation, WriteMode};
 use crate::registration::Registration;
@@ -34,6 +36,10 @@ pub(crate) fn check(
         Operation::Execute { arguments, .. } => rules.execute(path, arguments),
         Operation::Create { instance, node, .. } => rules.create(path, *instance, node),
         Operation::Delete { .. } => rules.delete(path),
+        Operation::ReadComposite { paths, .. } | Operation::ObserveComposite { paths, .. } => {
+            rules.paths(paths)
+        }
+        Operation::WriteComposite { changes, .. } => rules.changes(changes),
         Operation::CancelObservation { .. } => Ok(()),
     }
 }

@@ -128,11 +128,11 @@ fn log_event(event: &Event) {
         Event::Deregistered { registration: it, reason } => {
             tracing::info!(endpoint = %it.endpoint, ?reason, "deregistered");
         }
-        Event::Notification { registration: it, path, result: Ok(_), .. } => {
-            tracing::debug!(endpoint = %it.endpoint, %path, "notification");
+        Event::Notification { registration: it, target, result: Ok(_), .. } => {
+            tracing::debug!(endpoint = %it.endpoint, %target, "notification");
         }
-        Event::Notification { registration: it, path, result: Err(error), .. } => {
-            tracing::warn!(endpoint = %it.endpoint, %path, %error, "notification not understood");
+        Event::Notification { registration: it, target, result: Err(error), .. } => {
+            tracing::warn!(endpoint = %it.endpoint, %target, %error, "notification not understood");
         }
         _ => {}
     }

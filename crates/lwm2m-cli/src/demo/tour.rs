@@ -139,7 +139,7 @@ impl Tour {
             let mut values = vec![first];
             while values.len() < 4 {
                 let next = self.await_event(|event| match event {
-                    Event::Notification { path, result, .. } if *path == TEMPERATURE => {
+                    Event::Notification { target, result, .. } if *target == TEMPERATURE.into() => {
                         Some(result.as_ref().map(describe).map_err(ToString::to_string))
                     }
                     _ => None,
@@ -149,7 +149,7 @@ impl Tour {
             Ok(format!("3 notifications: {}", values[1..].join(", ")))
         };
         step("observe", Some(TEMPERATURE), observe).await?;
-        let cancel = self.ask(Operation::CancelObservation { path: TEMPERATURE });
+        let cancel = self.ask(Operation::CancelObservation { target: TEMPERATURE.into() });
         step("cancel", Some(TEMPERATURE), cancel).await
     }
 

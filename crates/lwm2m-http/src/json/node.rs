@@ -4,6 +4,7 @@
 //! `resourceInstance`. Only the top needs it on input; below, the place tells.
 
 use super::value::{self, ValueError, type_from_name, type_name};
+use lwm2m_codec::composite::Change;
 use lwm2m_core::path::MAX_ID;
 use lwm2m_core::{DataType, Model, Node, Object, ObjectInstance, Path, Resource, Value};
 use serde_json::{Map, Value as Json, json};
@@ -26,6 +27,9 @@ pub enum Reason {
     /// A node is not a JSON object.
     #[error("a JSON object with the field `kind` is expected")]
     NotAnObject,
+    /// The name of a field is no path of a resource or resource instance.
+    #[error("each field is named by the path of a resource or resource instance")]
+    Path,
     /// The kind is not the one that lives at this path.
     #[error("`kind` does not fit the path; {0} is expected")]
     Kind(&'static str),
@@ -67,6 +71,62 @@ pub fn write_node(path: &Path, node: &Node) -> Json {
         Node::Resource(resource) => write_resource(id, resource),
         Node::ResourceInstance(value) => write_single("resourceInstance", id, value),
     }
+}
+
+/// The JSON of the answer to a composite operation: a node for each path, and null where the device
+/// told none. `tree` is what there is at the root.
+#[must_use]
+pub fn write_composite(paths: &[Path], tree: &Node) -> Json {
+    let node = |path: &Path| node_at(tree, path).map_or(Json::Null, |node| write_node(path, &node));
+    paths.iter().map(|path| (path.to_string(), node(path))).collect::<Map<_, _>>().into()
+}
+
+/// What lives at `path` in a tree at the root.
+fn node_at(tree: &Node, path: &Path) -> Option<Node> {
+    let Node::Root(objects) = tree else { return None };
+    let (Some(object), rest) = (path.object_id(), path.ids().get(1..).unwrap_or_default()) else {
+        return Some(tree.clone());
+    };
+    let object = objects.get(&object)?;
+    let (instance, rest) = match rest {
+        [] => return Some(Node::Object(object.clone())),
+        [instance, rest @ ..] => (object.instances.get(instance)?, rest),
+    };
+    let (resource, rest) = match rest {
+        [] => return Some(Node::ObjectInstance(instance.clone())),
+        [resource, rest @ ..] => (instance.resources.get(resource)?, rest),
+    };
+    match (rest, resource) {
+        ([], resource) => Some(Node::Resource(resource.clone())),
+        ([id, ..], Resource::Multiple(values)) => {
+            Some(Node::ResourceInstance(values.get(id)?.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// Reads what a Write-Composite changes: `{path: node}`, where a node is a resource or a resource
+/// instance; null removes a resource instance (LwM2M 1.2).
+///
+/// # Errors
+/// What is wrong in the body, and where.
+pub fn read_changes(json: &Json, model: &dyn Model) -> Result<Vec<Change>> {
+    let entries = json.as_object().ok_or(error(Path::ROOT, Reason::NotAnObject))?;
+    let mut changes = Vec::new();
+    for (name, json) in entries {
+        let path: Path = name.parse().map_err(|_| error(Path::ROOT, Reason::Path))?;
+        if path.depth() < 3 {
+            return Err(error(path, Reason::Path));
+        }
+        if json.is_null() {
+            changes.push((path, None));
+            continue;
+        }
+        let node = read_node(&path, json, model)?;
+        let leaves = node.leaves(&path);
+        changes.extend(leaves.into_iter().map(|(leaf, value)| (leaf, Some(value.clone()))));
+    }
+    Ok(changes)
 }
 
 fn write_object(id: u16, object: &Object) -> Json {

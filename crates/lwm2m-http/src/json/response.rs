@@ -1,12 +1,13 @@
 //! What a device answered to an operation, in the dialect's JSON.
 
-use super::node::write_node;
+use super::node::{write_composite, write_node};
 use super::registration::links;
 use lwm2m_coap::Code;
 use lwm2m_core::Path;
 use lwm2m_server::{Content, Response};
 use serde::Serialize;
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 /// The answer of a device. `content` is there for reading operations alone, and null if they
 /// failed; `location` is there for Create alone, and null if the device did not tell it.
@@ -27,10 +28,12 @@ pub struct ResponseJson {
 }
 
 /// What an operation was, as far as its answer's JSON depends on it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Asked {
     /// Read and Observe of this path.
     Node(Path),
+    /// Read-Composite and Observe-Composite of these paths.
+    Composite(Arc<[Path]>),
     /// Discover.
     Links,
     /// Create.
@@ -54,11 +57,14 @@ impl ResponseJson {
             location: None,
             error_message: response.diagnostic.clone(),
         };
-        match (asked, &response.content) {
+        match (&asked, &response.content) {
             (Asked::Node(path), Content::Node(node)) => {
-                json.content = Some(write_node(&path, node))
+                json.content = Some(write_node(path, node));
             }
-            (Asked::Node(_), _) => json.content = Some(Json::Null),
+            (Asked::Composite(paths), Content::Node(tree)) => {
+                json.content = Some(write_composite(paths, tree));
+            }
+            (Asked::Node(_) | Asked::Composite(_), _) => json.content = Some(Json::Null),
             (Asked::Links, Content::Links(list)) => {
                 json.object_links = serde_json::to_value(links(list)).ok();
             }

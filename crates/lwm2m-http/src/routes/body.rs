@@ -1,13 +1,14 @@
 //! Bodies of requests: read within the limit, then made into nodes.
 
 use crate::error::ApiError;
-use crate::json::node::{read_new_instance, read_node};
+use crate::json::node::{read_changes, read_new_instance, read_node};
 use crate::json::value::read_value;
 use crate::state::ApiState;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use lwm2m_codec::composite::Change;
 use lwm2m_core::{Model, Node, ObjectInstance, Path, Resource};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -88,6 +89,11 @@ impl Body {
         model: &dyn Model,
     ) -> Result<(Option<u16>, ObjectInstance), ApiError> {
         Ok(read_new_instance(object, &self.json()?, model)?)
+    }
+
+    /// What a Write-Composite changes.
+    pub(crate) fn changes(&self, model: &dyn Model) -> Result<Vec<Change>, ApiError> {
+        Ok(read_changes(&self.json()?, model)?)
     }
 
     fn json(&self) -> Result<Json, ApiError> {

@@ -5,7 +5,7 @@
 //! that a program should ask for `/api/clients` again.
 
 use crate::error::ApiError;
-use crate::json::node::write_node;
+use crate::json::node::{write_composite, write_node};
 use crate::json::registration::{RegistrationJson, UpdateJson};
 use crate::query::Parameters;
 use crate::state::ApiState;
@@ -15,10 +15,11 @@ use axum::http::HeaderName;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use lwm2m_core::Node;
 use lwm2m_net::Clock;
-use lwm2m_server::{Event, Registration};
+use lwm2m_server::{Event, Registration, Target};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,19 +104,30 @@ impl Subscriber {
             Event::Deregistered { registration: it, .. } if wanted(it) => {
                 Some(named("DEREGISTRATION", &json(it)))
             }
-            Event::Notification { registration: it, path, result: Ok(node), .. } if wanted(it) => {
-                Some(named(
-                    "NOTIFICATION",
-                    &json!({
-                        "ep": it.endpoint,
-                        "kind": "single",
-                        "res": path.to_string(),
-                        "val": write_node(path, node),
-                    }),
-                ))
+            Event::Notification { registration: it, target, result: Ok(node), .. }
+                if wanted(it) =>
+            {
+                Some(named("NOTIFICATION", &notification(&it.endpoint, target, node)))
             }
             _ => None,
         }
+    }
+}
+
+fn notification(endpoint: &str, target: &Target, node: &Node) -> Json {
+    match target {
+        Target::Path(path) => json!({
+            "ep": endpoint,
+            "kind": "single",
+            "res": path.to_string(),
+            "val": write_node(path, node),
+        }),
+        Target::Composite(paths) => json!({
+            "ep": endpoint,
+            "kind": "composite",
+            "val": write_composite(paths, node),
+            "paths": paths.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
     }
 }
 

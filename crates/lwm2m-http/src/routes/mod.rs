@@ -2,6 +2,7 @@
 
 mod body;
 mod clients;
+mod composite;
 pub(crate) mod events;
 mod objectspecs;
 mod observe;
@@ -14,7 +15,7 @@ use crate::{error, origin};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use error::ApiError;
 
 /// The API and the page; see the table in the documentation of this crate.
@@ -45,6 +46,12 @@ fn api() -> Router<ApiState> {
         .route("/clients/", get(clients::list))
         .route("/clients/{ep}", get(clients::one))
         .route("/clients/{ep}/", get(clients::one))
+        .route("/clients/{ep}/composite", get(composite::read).put(composite::write))
+        .route("/clients/{ep}/composite/", get(composite::read).put(composite::write))
+        .route(
+            "/clients/{ep}/composite/observe",
+            post(composite::observe).delete(composite::cancel),
+        )
         .route("/clients/{ep}/{*path}", operations)
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))

@@ -29,12 +29,21 @@ pub(crate) async fn cancel(
 ) -> Result<Response, ApiError> {
     let Target { endpoint, path, .. } = target;
     if parameters.flag("active") {
-        let operation = Operation::CancelObservation { path };
+        let operation = Operation::CancelObservation { target: path.into() };
         return perform(state, &endpoint, parameters, operation, Asked::Node(path)).await;
     }
+    forget(state, endpoint, path.into()).await
+}
+
+/// Forgets an observation without telling the device.
+pub(crate) async fn forget(
+    state: &ApiState,
+    endpoint: String,
+    target: lwm2m_server::Target,
+) -> Result<Response, ApiError> {
     if state.server().registration(&endpoint).await?.is_none() {
         return Err(ApiError::UnknownEndpoint(endpoint));
     }
-    state.server().forget_observation(&endpoint, path).await?;
+    state.server().forget_observation(&endpoint, target).await?;
     Ok(().into_response())
 }

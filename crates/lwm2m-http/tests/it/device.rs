@@ -110,6 +110,8 @@ fn line(request: &Request) -> String {
         2 => "POST",
         3 => "PUT",
         4 => "DELETE",
+        5 => "FETCH",
+        7 => "iPATCH",
         _ => "OTHER",
     };
     let path: String = request.options.uri_path().map(|part| format!("/{}", text(part))).collect();

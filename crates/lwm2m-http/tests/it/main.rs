@@ -1,6 +1,7 @@
 //! The API on a real server on the loopback interface, with scripted devices.
 
 mod clients;
+mod composite;
 mod device;
 mod errors;
 mod events;

@@ -5,7 +5,7 @@ use crate::downlink::{self, Expected};
 use crate::error::{Invalid, OperationError, SendError};
 use crate::event::{Event, ObservationEnd};
 use crate::observation::Observation;
-use crate::operation::OperationId;
+use crate::operation::{OperationId, Target};
 use crate::pending::Pending;
 use crate::table::Key;
 use lwm2m_coap::{FailReason, RequestId, Response};
@@ -17,11 +17,11 @@ impl Server {
     pub(super) fn check_room(
         &self,
         key: Key,
-        path: &Path,
+        target: &Target,
         expected: Expected,
     ) -> Result<(), SendError> {
         let new = matches!(expected, Expected::Observation(_))
-            && self.observations.get(key, path).is_none();
+            && self.observations.get(key, target).is_none();
         if new && self.observations.of(key).count() >= self.config.max_observations {
             return Err(SendError::TooManyObservations);
         }
@@ -32,22 +32,24 @@ impl Server {
         &mut self,
         now: Instant,
         key: Key,
-        path: &Path,
+        target: &Target,
     ) -> Result<(RequestId, Expected), SendError> {
-        let observation = *self.observations.get(key, path).ok_or(Invalid::NotObserved(*path))?;
+        let missing = || Invalid::NotObserved(target.clone());
+        let observation = self.observations.get(key, target).ok_or_else(missing)?;
+        let format = observation.format;
         let id = self.link.coap().cancel_observation(now, observation.id.0)?;
-        self.observations.remove(key, path);
-        self.tell_observation_ended(key, path, ObservationEnd::Cancelled);
-        Ok((id, Expected::Node(observation.format)))
+        self.observations.remove(key, target);
+        self.tell_observation_ended(key, target, ObservationEnd::Cancelled);
+        Ok((id, Expected::Node(format)))
     }
 
     pub(super) fn handle_response(&mut self, id: RequestId, response: &Response) {
-        let Some(Pending { key, path, expected }) = self.pending.remove(id) else { return };
+        let Some(Pending { key, target, expected }) = self.pending.remove(id) else { return };
         let Some(entry) = self.table.get(key) else { return };
         let registration = Arc::clone(&entry.registration);
         let registry = &self.config.registry;
-        let result = downlink::response(expected, &path, &registration, registry, response);
-        self.note_effect(id, key, path, expected, response);
+        let result = downlink::response(expected, &target, &registration, registry, response);
+        self.note_effect(id, key, target, expected, response);
         let endpoint = registration.endpoint.clone();
         self.events.push_back(Event::Completed { id: OperationId(id), endpoint, result });
     }
@@ -57,13 +59,14 @@ impl Server {
         &mut self,
         id: RequestId,
         key: Key,
-        path: Path,
+        target: Target,
         expected: Expected,
         response: &Response,
     ) {
+        let path = target.path();
         match expected {
             Expected::Observation(format) => {
-                let observation = Observation { path, format, id: OperationId(id) };
+                let observation = Observation { target, format, id: OperationId(id) };
                 self.note_observation(key, observation, response);
             }
             Expected::Created(instance) if response.code.is_success() => {
@@ -85,7 +88,7 @@ impl Server {
             return;
         }
         if response.options.observe().is_none() {
-            self.end_observation(key, &observation.path, ObservationEnd::Ended(response.code));
+            self.end_observation(key, &observation.target, ObservationEnd::Ended(response.code));
         } else if let Some(replaced) = self.observations.insert(key, observation) {
             self.link.coap().cancel(replaced.id.0);
         }
@@ -110,15 +113,15 @@ impl Server {
         let Some((key, observation)) = self.observations.of_request(id) else { return };
         let Some(entry) = self.table.get(key) else { return };
         let registration = Arc::clone(&entry.registration);
-        let path = observation.path;
+        let (target, format) = (observation.target.clone(), observation.format);
         if response.code.is_success() {
             let registry = &self.config.registry;
-            let result =
-                downlink::node(observation.format, &path, &registration, registry, response);
-            self.events.push_back(Event::Notification { registration, path, result });
+            let result = downlink::node(format, &target, &registration, registry, response);
+            let target = target.clone();
+            self.events.push_back(Event::Notification { registration, target, result });
         }
         if !response.code.is_success() || response.options.observe().is_none() {
-            self.end_observation(key, &path, ObservationEnd::Ended(response.code));
+            self.end_observation(key, &target, ObservationEnd::Ended(response.code));
         }
     }
 
@@ -130,7 +133,8 @@ impl Server {
             reason => OperationError::Protocol(reason),
         };
         if let Some((key, observation)) = self.observations.of_request(id) {
-            self.end_observation(key, &observation.path, ObservationEnd::Disconnected);
+            let target = observation.target.clone();
+            self.end_observation(key, &target, ObservationEnd::Disconnected);
         }
         self.fail(id, error);
     }
@@ -146,25 +150,25 @@ impl Server {
     pub(super) fn end_observation(
         &mut self,
         key: Key,
-        path: &Path,
+        target: &Target,
         reason: ObservationEnd,
     ) -> bool {
-        let Some(observation) = self.observations.remove(key, path) else { return false };
+        let Some(observation) = self.observations.remove(key, target) else { return false };
         self.link.coap().cancel(observation.id.0);
-        self.tell_observation_ended(key, path, reason);
+        self.tell_observation_ended(key, target, reason);
         true
     }
 
     pub(super) fn end_observations(&mut self, key: Key, reason: ObservationEnd) {
-        let paths: Vec<_> = self.observations.of(key).map(|observation| observation.path).collect();
-        for path in paths {
-            self.end_observation(key, &path, reason);
+        let held = self.observations.of(key).map(|observation| observation.target.clone());
+        for target in held.collect::<Vec<_>>() {
+            self.end_observation(key, &target, reason);
         }
     }
 
-    fn tell_observation_ended(&mut self, key: Key, path: &Path, reason: ObservationEnd) {
+    fn tell_observation_ended(&mut self, key: Key, target: &Target, reason: ObservationEnd) {
         let Some(entry) = self.table.get(key) else { return };
         let endpoint = entry.registration.endpoint.clone();
-        self.events.push_back(Event::ObservationEnded { endpoint, path: *path, reason });
+        self.events.push_back(Event::ObservationEnded { endpoint, target: target.clone(), reason });
     }
 }

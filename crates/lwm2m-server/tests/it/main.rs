@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bed;
+mod composite;
 mod formats;
 mod hostile;
 mod lifetime;

@@ -36,7 +36,9 @@ fn integer(value: i64) -> Node {
 fn notified(bed: &mut Bed) -> Option<(Path, Result<Node, ()>)> {
     let found = bed.events.iter().position(|event| matches!(event, Event::Notification { .. }))?;
     match bed.events.remove(found) {
-        Some(Event::Notification { path, result, .. }) => Some((path, result.map_err(|_| ()))),
+        Some(Event::Notification { target, result, .. }) => {
+            Some((target.path(), result.map_err(|_| ())))
+        }
         _ => None,
     }
 }
@@ -79,7 +81,7 @@ fn a_forgotten_observation_is_rejected() {
         let mut bed = Bed::new();
         bed.registered(0, "a");
         let request = observed(&mut bed, "a", "/3/0/9");
-        let path = Path::resource(3, 0, 9);
+        let path = Path::resource(3, 0, 9).into();
         assert_eq!(bed.server.cancel_observations(bed.now, "a", &path), 1);
         assert_eq!(bed.server.cancel_observations(bed.now, "a", &path), 0);
         bed.drain();
@@ -94,9 +96,9 @@ fn a_forgotten_observation_is_rejected() {
 fn an_active_cancellation_repeats_token_and_path() {
     let mut bed = Bed::new();
     bed.registered(0, "a");
-    let cancel = || Operation::CancelObservation { path: Path::resource(3, 0, 9) };
+    let cancel = || Operation::CancelObservation { target: Path::resource(3, 0, 9).into() };
     let none = bed.server.send(bed.now, "a", cancel());
-    assert_eq!(none, Err(SendError::Invalid(Invalid::NotObserved(Path::resource(3, 0, 9)))));
+    assert_eq!(none, Err(SendError::Invalid(Invalid::NotObserved(Path::resource(3, 0, 9).into()))));
     let request = observed(&mut bed, "a", "/3/0/9");
     let (id, cancelling) = bed.order("a", cancel());
     assert_eq!(cancelling.token, request.token);

@@ -59,8 +59,9 @@ fn complete(world: &mut World, operation: &Operation) -> Response {
         let id = match world.right.send(world.now, ENDPOINT, operation.clone()) {
             Ok(id) => id,
             // A cancellation whose answer was lost has forgotten the observation all the same.
-            Err(SendError::Invalid(Invalid::NotObserved(path))) => {
+            Err(SendError::Invalid(Invalid::NotObserved(target))) => {
                 let format = None;
+                let path = target.path();
                 success(world, &Operation::Observe { path, format });
                 continue;
             }
@@ -155,7 +156,7 @@ fn reporting(world: &mut World) {
         }
     }
     assert!(notified(world, last), "notifications arrive");
-    success(world, &Operation::CancelObservation { path: TEMPERATURE });
+    success(world, &Operation::CancelObservation { target: TEMPERATURE.into() });
 }
 
 fn tour(conditions: Conditions, seed: u64) -> (u64, u64) {

@@ -1,0 +1,74 @@
+//! `/api/clients/{ep}/composite`: operations on several paths at once.
+//!
+//! `paths` names them; `pathformat` is the format of the list on the wire and `nodeformat` that of
+//! the values. A Write-Composite has its paths in the body, each with its node.
+
+use super::body::Body;
+use super::operations::perform;
+use super::target::Endpoint;
+use crate::error::ApiError;
+use crate::json::response::Asked;
+use crate::query::Parameters;
+use crate::state::ApiState;
+use axum::extract::State;
+use axum::response::Response;
+use lwm2m_server::{Operation, Target};
+
+type Answer = Result<Response, ApiError>;
+
+/// GET: Read-Composite.
+pub(crate) async fn read(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+    parameters: Parameters,
+) -> Answer {
+    let paths = parameters.paths()?;
+    let path_format = parameters.format_in("pathformat")?;
+    let format = parameters.format_in("nodeformat")?;
+    let asked = Asked::Composite(paths.clone());
+    let operation = Operation::ReadComposite { paths, path_format, format };
+    perform(&state, &endpoint, &parameters, operation, asked).await
+}
+
+/// PUT: Write-Composite of a body `{path: node}`.
+pub(crate) async fn write(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+    parameters: Parameters,
+    body: Body,
+) -> Answer {
+    let format = parameters.format_in("nodeformat")?;
+    let changes = body.changes(&state.known(&endpoint).await?.model())?;
+    let operation = Operation::WriteComposite { changes, format };
+    perform(&state, &endpoint, &parameters, operation, Asked::Nothing).await
+}
+
+/// POST: Observe-Composite.
+pub(crate) async fn observe(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+    parameters: Parameters,
+) -> Answer {
+    let paths = parameters.paths()?;
+    let path_format = parameters.format_in("pathformat")?;
+    let format = parameters.format_in("nodeformat")?;
+    let asked = Asked::Composite(paths.clone());
+    let operation = Operation::ObserveComposite { paths, path_format, format };
+    perform(&state, &endpoint, &parameters, operation, asked).await
+}
+
+/// DELETE: its end; with `?active` the device is told.
+pub(crate) async fn cancel(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+    parameters: Parameters,
+) -> Answer {
+    let paths = parameters.paths()?;
+    let target = Target::Composite(paths.clone());
+    if parameters.flag("active") {
+        let operation = Operation::CancelObservation { target };
+        let asked = Asked::Composite(paths);
+        return perform(&state, &endpoint, &parameters, operation, asked).await;
+    }
+    super::observe::forget(&state, endpoint, target).await
+}

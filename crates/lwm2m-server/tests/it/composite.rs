@@ -1,0 +1,199 @@
+//! Read-Composite, Write-Composite and Observe-Composite on the wire.
+
+use crate::bed::{Bed, LIST, Message};
+use lwm2m_coap::{Code, MessageType, OptionNumber, Response};
+use lwm2m_core::{ContentFormat, Node, Path, Value};
+use lwm2m_server::{
+    Content, Event, Invalid, ObservationEnd, Operation, OperationError, SendError, Target,
+};
+use std::sync::Arc;
+
+fn paths(names: &[&str]) -> Arc<[Path]> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+const THREE: [&str; 3] = ["/3/0/0", "/3/0/9", "/1/0/1"];
+
+fn read(format: Option<ContentFormat>, path_format: Option<ContentFormat>) -> Operation {
+    Operation::ReadComposite { paths: paths(&THREE), path_format, format }
+}
+
+fn observe() -> Operation {
+    let format = Some(ContentFormat::SENML_JSON);
+    Operation::ObserveComposite { paths: paths(&THREE), path_format: None, format }
+}
+
+fn answer(payload: &str) -> Response {
+    Response::new(Code::CONTENT).content_format(110).payload(payload.to_owned())
+}
+
+fn notification(payload: &str, sequence: u64) -> Response {
+    let mut response = answer(payload);
+    response.options.set_uint(OptionNumber::OBSERVE, sequence);
+    response
+}
+
+fn leaves(node: &Node) -> Vec<(String, Value)> {
+    let leaves = node.leaves(&Path::ROOT);
+    leaves.into_iter().map(|(path, value)| (path.to_string(), value.clone())).collect()
+}
+
+fn bed(query: &str, list: &str) -> Bed {
+    let mut bed = Bed::new();
+    bed.registered_as(0, query, list);
+    bed
+}
+
+fn write(changes: &[(&str, Option<Value>)], format: Option<ContentFormat>) -> Operation {
+    let changes = changes.iter().map(|(path, value)| (path.parse().unwrap(), value.clone()));
+    Operation::WriteComposite { changes: changes.collect(), format }
+}
+
+/// The request of an operation, which the device refuses.
+fn asked(bed: &mut Bed, operation: Operation) -> Message {
+    let (_, request) = bed.order("a", operation);
+    bed.answer(&request, Response::new(Code::METHOD_NOT_ALLOWED));
+    request
+}
+
+#[test]
+fn read_composite_names_its_paths_in_the_body() {
+    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
+    let (id, request) = bed.order("a", read(None, None));
+    assert_eq!((request.code, request.uri().as_str()), (Code::FETCH, ""));
+    assert_eq!(request.kind, MessageType::Confirmable);
+    assert_eq!(
+        (request.options.content_format(), request.options.accept()),
+        (Some(112), Some(112))
+    );
+    assert_eq!(request.payload, b"\x83\xA1\x00\x66/3/0/0\xA1\x00\x66/3/0/9\xA1\x00\x66/1/0/1");
+    bed.answer(&request, answer(r#"[{"n":"/3/0/9","v":95},{"n":"/1/0/1","v":86400}]"#));
+    let Content::Node(node) = bed.content(id) else { panic!("no node") };
+    let expected = [("/1/0/1".to_owned(), 86_400_i64.into()), ("/3/0/9".to_owned(), 95_i64.into())];
+    assert_eq!(leaves(&node), expected);
+    let newest = "</>;rt=\"oma.lwm2m\";ct=\"60 110 320 11544\",</3/0>";
+    let mut bed = self::bed("ep=a&lt=60&lwm2m=1.2", newest);
+    let request = asked(&mut bed, read(None, None));
+    assert_eq!(
+        (request.options.content_format(), request.options.accept()),
+        (Some(110), Some(11_544))
+    );
+    for format in [ContentFormat::SENML_ETCH_JSON, ContentFormat::SENML_ETCH_CBOR] {
+        let request = asked(&mut bed, read(None, Some(format)));
+        assert_eq!(request.options.content_format(), Some(format.0));
+    }
+}
+
+#[test]
+fn what_was_not_asked_for_is_an_error() {
+    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
+    for payload in [r#"[{"n":"/3/0/9","v":95},{"n":"/1/0/0","v":1}]"#, "garbage"] {
+        let (id, request) = bed.order("a", read(None, None));
+        bed.answer(&request, answer(payload));
+        assert!(matches!(bed.outcome(id), Some(Err(OperationError::Decode(_)))), "{payload}");
+    }
+}
+
+#[test]
+fn write_composite_is_one_ipatch() {
+    let mut bed = bed("ep=a&lt=60&lwm2m=1.2", LIST);
+    let values = [("/1/0/2", Some(101_i64.into())), ("/1/0/6", Some(true.into()))];
+    for (format, payload) in [
+        (ContentFormat::SENML_JSON, &br#"[{"n":"/1/0/2","v":101},{"n":"/1/0/6","vb":true}]"#[..]),
+        (ContentFormat::SENML_ETCH_JSON, br#"[{"n":"/1/0/2","v":101},{"n":"/1/0/6","vb":true}]"#),
+        (ContentFormat::LWM2M_CBOR, b"\xA1\x82\x01\x00\xA2\x02\x18\x65\x06\xF5"),
+    ] {
+        let (id, request) = bed.order("a", write(&values, Some(format)));
+        assert_eq!((request.code, request.uri().as_str()), (Code::IPATCH, ""));
+        assert_eq!(request.options.content_format(), Some(format.0));
+        assert_eq!(request.payload, payload, "{format}");
+        bed.answer(&request, Response::new(Code::CHANGED));
+        assert_eq!(bed.content(id), Content::None);
+    }
+    let request = asked(&mut bed, write(&values, None));
+    assert_eq!(request.options.content_format(), Some(112));
+    let request = asked(&mut bed, write(&[("/16/0/0/1", None)], None));
+    assert_eq!(request.options.content_format(), Some(322));
+    assert_eq!(request.payload, b"\x81\xA2\x00\x69/16/0/0/1\x02\xF6");
+}
+
+#[test]
+fn what_a_device_would_refuse_is_not_sent() {
+    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
+    bed.registered_as(1, "ep=old&lt=60", LIST);
+    let mut refused = |ep: &str, operation| match bed.server.send(bed.now, ep, operation) {
+        Err(SendError::Invalid(invalid)) => invalid,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused("old", read(None, None)), Invalid::NoComposite);
+    let good = ("/1/0/2", Some(1_i64.into()));
+    assert_eq!(refused("old", write(std::slice::from_ref(&good), None)), Invalid::NoComposite);
+    assert_eq!(refused("a", write(&[], None)), Invalid::NoPaths);
+    let none = Operation::ReadComposite { paths: paths(&[]), path_format: None, format: None };
+    assert_eq!(refused("a", none), Invalid::NoPaths);
+    let read_only = ("/3/0/0", Some("x".into()));
+    let path = "/3/0/0".parse().unwrap();
+    assert_eq!(refused("a", write(&[good, read_only], None)), Invalid::NotWritable(path));
+    let removal = refused("a", write(&[("/16/0/0/1", None)], None));
+    assert_eq!(removal, Invalid::Path("/16/0/0/1".parse().unwrap()));
+    let unobserved = Target::Composite(paths(&THREE));
+    let cancel = Operation::CancelObservation { target: unobserved.clone() };
+    assert_eq!(refused("a", cancel), Invalid::NotObserved(unobserved));
+}
+
+fn observed(bed: &mut Bed) -> Message {
+    let (id, request) = bed.order("a", observe());
+    assert_eq!((request.code, request.options.observe()), (Code::FETCH, Some(0)));
+    bed.answer(&request, notification(r#"[{"n":"/3/0/9","v":95}]"#, 1));
+    assert!(matches!(bed.content(id), Content::Node(_)));
+    request
+}
+
+fn notified(bed: &mut Bed) -> (Target, Option<Node>) {
+    let found = bed.events.iter().position(|event| matches!(event, Event::Notification { .. }));
+    match bed.events.remove(found.expect("a notification")) {
+        Some(Event::Notification { target, result, .. }) => (target, result.ok()),
+        _ => panic!("no notification"),
+    }
+}
+
+#[test]
+fn composite_notifications_are_decoded_and_checked() {
+    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
+    let request = observed(&mut bed);
+    let non = MessageType::NonConfirmable;
+    bed.notify(&request, non, notification(r#"[{"n":"/3/0/9","v":5},{"n":"/1/0/0","v":1}]"#, 2));
+    bed.notify(&request, non, notification(r#"[{"n":"/3/0/9","v":90}]"#, 3));
+    let target = Target::Composite(paths(&THREE));
+    assert_eq!(notified(&mut bed), (target.clone(), None));
+    let (told, node) = notified(&mut bed);
+    assert_eq!(told, target);
+    assert_eq!(leaves(&node.unwrap()), [("/3/0/9".to_owned(), 90_i64.into())]);
+    assert_eq!(bed.server.observations("a").count(), 1);
+    // Another list is another observation; the same one replaces.
+    observed(&mut bed);
+    assert_eq!(bed.server.observations("a").count(), 1);
+}
+
+// The rest of COMP-09 is the client's.
+#[test]
+fn a_cancellation_repeats_token_and_list() {
+    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
+    let request = observed(&mut bed);
+    let target = Target::Composite(paths(&THREE));
+    let (id, cancel) = bed.order("a", Operation::CancelObservation { target: target.clone() });
+    assert_eq!((cancel.code, cancel.options.observe()), (Code::FETCH, Some(1)));
+    assert_eq!((cancel.token, &cancel.payload), (request.token, &request.payload));
+    assert_eq!(cancel.options.content_format(), request.options.content_format());
+    bed.answer(&cancel, answer(r#"[{"n":"/3/0/9","v":91}]"#));
+    assert!(matches!(bed.content(id), Content::Node(_)));
+    let reason = ObservationEnd::Cancelled;
+    let ended = Event::ObservationEnded { endpoint: "a".into(), target: target.clone(), reason };
+    assert!(bed.events.contains(&ended));
+    assert_eq!(bed.server.observations("a").count(), 0);
+    let request = observed(&mut bed);
+    assert_eq!(bed.server.cancel_observations(bed.now, "a", &target), 1);
+    bed.drain();
+    bed.notify(&request, MessageType::Confirmable, notification(r#"[{"n":"/3/0/9","v":1}]"#, 9));
+    assert_eq!(bed.request().kind, MessageType::Reset);
+}
