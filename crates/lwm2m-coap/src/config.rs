@@ -49,6 +49,16 @@ impl TransmissionParams {
     }
 }
 
+/// The parameters that may differ from peer to peer: one device is far away, another has little
+/// memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PeerParameters {
+    /// The timing of messages.
+    pub transmission: TransmissionParams,
+    /// The size of blocks that this endpoint sends to the peer and asks it for.
+    pub preferred_block_size: BlockSize,
+}
+
 /// The parameters of an endpoint. Every one that begins with `max` bounds memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Config {

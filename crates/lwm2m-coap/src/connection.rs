@@ -168,6 +168,7 @@ impl Endpoint {
         self.exchanges.end_observations(self.now, transport, peer);
         self.exchanges.remove_peer(self.now, transport, peer, FailReason::Closed);
         self.transport.connections.close(peer);
+        self.transport.messaging.reset_parameters(peer);
         self.exchanges.events.push_back(Event::Closed { peer, reason });
     }
 }

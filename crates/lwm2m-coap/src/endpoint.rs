@@ -1,6 +1,6 @@
 //! The endpoint: the exchange layer and what carries its messages put together.
 
-use crate::config::{Config, TransmissionParams};
+use crate::config::{Config, PeerParameters};
 use crate::error::Error;
 use crate::event::{Event, FailReason, GoneReason, Transmit};
 use crate::exchange::{Exchanges, Incoming};
@@ -12,6 +12,7 @@ use crate::response::Response;
 use crate::statistics::Statistics;
 use crate::transport::Transport;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use lwm2m_time::Instant;
 
 /// A CoAP endpoint that speaks with any number of peers, as client and as server.
@@ -198,10 +199,27 @@ impl Endpoint {
         self.settle_touched();
     }
 
+    /// Gives a peer parameters of its own, say for a slow network or a device that sleeps, in the
+    /// place of those of [`Config`]. They count from the next message on, and stay, also while the
+    /// peer is idle, until they are [reset](Self::reset_parameters), the peer is
+    /// [removed](Self::remove_peer) or its connection ends. Peers of a kind share theirs.
+    ///
+    /// # Errors
+    /// When [`Config::max_peers`] peers have parameters of their own.
+    pub fn set_parameters(&mut self, peer: PeerId, own: Arc<PeerParameters>) -> Result<(), Error> {
+        let fits = self.transport.messaging.set_parameters(peer, own);
+        fits.then_some(()).ok_or(Error::TooManyPeers(peer))
+    }
+
+    /// Gives a peer the parameters of [`Config`] again.
+    pub fn reset_parameters(&mut self, peer: PeerId) {
+        self.transport.messaging.reset_parameters(peer);
+    }
+
     /// Forgets all about a peer. Its pending requests end with [`FailReason::Cancelled`].
     pub fn remove_peer(&mut self, peer: PeerId) {
         self.forget(peer);
-        self.set_transmission(peer, None);
+        self.transport.messaging.reset_parameters(peer);
         self.settle(peer);
         self.settle_touched();
     }
@@ -225,14 +243,6 @@ impl Endpoint {
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
         &self.transport.messaging.statistics
-    }
-
-    /// Gives a peer transmission parameters of its own, say for a slow network or a device that
-    /// sleeps, or with `None` those of the endpoint again. They hold for what is sent from now on
-    /// and stay, even if all else about the peer is forgotten, until the peer is
-    /// [removed](Self::remove_peer).
-    pub fn set_transmission(&mut self, peer: PeerId, params: Option<TransmissionParams>) {
-        self.transport.messaging.set_params(peer, params);
     }
 
     // --- messages -----------------------------------------------------------------------------

@@ -59,7 +59,7 @@ mod statistics;
 mod transport;
 pub mod uri;
 
-pub use config::{Config, TransmissionParams};
+pub use config::{Config, PeerParameters, TransmissionParams};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use event::{CloseReason, Event, FailReason, GoneReason, ProtocolFault, Transmit};

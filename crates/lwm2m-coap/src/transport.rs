@@ -7,6 +7,7 @@
 
 use crate::config::Config;
 use crate::event::Transmit;
+use crate::exchange::BlockSize;
 use crate::framing::{self, Connections};
 use crate::message::Token;
 use crate::messaging::{Content, Delivery, Messaging, Owner, Refused, Source};
@@ -25,15 +26,12 @@ pub(crate) struct Capacity {
     pub(crate) connected: bool,
     /// Whether the peer takes several blocks in one message.
     pub(crate) bert: bool,
+    /// The size of blocks that this endpoint prefers for the peer.
+    pub(crate) preferred: BlockSize,
 }
 
-impl Capacity {
-    const DATAGRAM: Self = Self {
-        content: MAX_DATAGRAM - (4 + Token::USUAL_LENGTH + 1),
-        connected: false,
-        bert: false,
-    };
-}
+/// The bytes of options and payload that fit into a datagram.
+const DATAGRAM_CONTENT: usize = MAX_DATAGRAM - (4 + Token::USUAL_LENGTH + 1);
 
 /// The layer below the exchange layer.
 #[derive(Debug)]
@@ -73,11 +71,15 @@ impl Transport {
     }
 
     pub(crate) fn capacity(&self, peer: PeerId) -> Capacity {
+        let preferred = self.messaging.parameters(peer).preferred_block_size;
         match self.connections.capacity(peer) {
-            None => Capacity::DATAGRAM,
+            None => {
+                let content = DATAGRAM_CONTENT;
+                Capacity { content, connected: false, bert: false, preferred }
+            }
             Some((message, bert)) => {
                 let content = message.saturating_sub(framing::OVERHEAD);
-                Capacity { content, connected: true, bert }
+                Capacity { content, connected: true, bert, preferred }
             }
         }
     }

@@ -201,7 +201,7 @@ impl Link {
             && let Some(state) = self.peers.remove(&peer)
         {
             // The next peer at this address has another name.
-            self.coap.set_transmission(peer, None);
+            self.coap.reset_parameters(peer);
             if state.connected {
                 return;
             }

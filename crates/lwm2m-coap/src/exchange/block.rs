@@ -1,7 +1,7 @@
 //! The value of a Block option: RFC 7959 section 2.2.
 
 /// The size of a block, a power of two from 16 to 1,024 bytes; or several blocks at once.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum BlockSize {
     /// 16 bytes, SZX 0.
     B16,
@@ -16,6 +16,7 @@ pub enum BlockSize {
     /// 512 bytes, SZX 5.
     B512,
     /// 1,024 bytes, SZX 6.
+    #[default]
     B1024,
     /// Any number of blocks of 1,024 bytes in one message, SZX 7: BERT, on connections only,
     /// RFC 8323 section 6.

@@ -46,16 +46,17 @@ impl BlockValue {
 }
 
 impl Capacity {
-    /// The largest blocks to use for this peer, where the endpoint prefers these.
-    pub(super) fn largest_block(self, preferred: BlockSize) -> BlockSize {
-        if self.bert && preferred == BlockSize::B1024 { BlockSize::Bert } else { preferred }
+    /// The largest blocks to use for this peer.
+    pub(super) fn largest_block(self) -> BlockSize {
+        let bert = self.bert && self.preferred == BlockSize::B1024;
+        if bert { BlockSize::Bert } else { self.preferred }
     }
 
     /// The longest body that may go out without blocks, if it fits.
-    pub(super) const fn largest_whole(self, preferred: BlockSize) -> usize {
-        match preferred {
+    pub(super) const fn largest_whole(self) -> usize {
+        match self.preferred {
             BlockSize::B1024 | BlockSize::Bert if self.connected => usize::MAX,
-            _ => preferred.bytes(),
+            _ => self.preferred.bytes(),
         }
     }
 

@@ -100,7 +100,7 @@ impl Exchanges {
         capacity: Capacity,
         request: &mut Request,
     ) -> Result<Transfer, Error> {
-        let preferred = self.config.preferred_block_size;
+        let preferred = capacity.preferred;
         request.options.remove(OptionNumber::BLOCK1);
         request.options.remove(OptionNumber::BLOCK2);
         if preferred < BlockSize::B1024 {
@@ -108,11 +108,11 @@ impl Exchanges {
             request.options.push_uint(OptionNumber::BLOCK2, wish.to_uint());
         }
         let (options, body) = (request.options.as_encoded().len(), request.payload.len());
-        if body <= capacity.largest_whole(preferred) && options + body <= capacity.content {
+        if body <= capacity.largest_whole() && options + body <= capacity.content {
             return Ok(Transfer::Whole);
         }
         let chunk = capacity
-            .chunk(options + BLOCK_OPTIONS, capacity.largest_block(preferred))
+            .chunk(options + BLOCK_OPTIONS, capacity.largest_block())
             .ok_or(Error::OptionsTooLong)?;
         if !chunk.can_number(body) {
             return Err(Error::BodyTooLarge);
@@ -277,7 +277,7 @@ impl Exchanges {
 
     pub(super) fn limits(&mut self, capacity: Capacity) -> Limits {
         Limits {
-            preferred: capacity.largest_block(self.config.preferred_block_size),
+            preferred: capacity.largest_block(),
             connected: capacity.connected,
             max_body: self.config.max_body,
             tag: self.id(),

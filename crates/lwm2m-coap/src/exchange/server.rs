@@ -95,7 +95,7 @@ impl Exchanges {
         }
         let waiting = Waiting {
             peer,
-            expires: now + transport.messaging.params(peer).exchange_lifetime,
+            expires: now + self.config.transmission.exchange_lifetime,
             token: incoming.token,
             source,
             key: RequestKey::new(request.code, &request.options, &request.payload),
@@ -155,7 +155,7 @@ impl Exchanges {
         let Some(wanted) = steering.block2.filter(|block| block.number > 0) else {
             return Ok(());
         };
-        let largest = capacity.largest_block(self.config.preferred_block_size).min(wanted.size);
+        let largest = capacity.largest_block().min(wanted.size);
         let (code, options, payload) = (incoming.code, &incoming.options, incoming.payload);
         let served =
             self.bodies.served(now, peer, |key| key.is_continued_by(code, options, payload));
@@ -206,18 +206,10 @@ impl Exchanges {
         if block.more {
             let assembly = Assembly { code, options, body };
             self.bodies.keep_assembly(now, peer, assembly, &mut self.touched);
-            return Err(self.next_block(capacity, block));
+            return Err(next_block(capacity, block));
         }
         request.payload = body.into();
         Ok(())
-    }
-
-    /// 2.31, with a wish for smaller blocks if those are too large.
-    fn next_block(&self, capacity: Capacity, block: BlockValue) -> Response {
-        let size = block.size.min(capacity.largest_block(self.config.preferred_block_size));
-        let mut response = Response::new(Code::CONTINUE);
-        response.options.push_uint(OptionNumber::BLOCK1, BlockValue { size, ..block }.to_uint());
-        response
     }
 
     pub(crate) fn respond(
@@ -279,15 +271,14 @@ impl Exchanges {
     ) -> Result<Response, Error> {
         let options = response.options.as_encoded().len();
         let capacity = transport.capacity(peer);
-        let preferred = self.config.preferred_block_size;
-        let largest = capacity.largest_block(preferred);
+        let largest = capacity.largest_block();
         let first = BlockValue { number: 0, more: false, size: largest };
         let block = wanted.unwrap_or(first);
         let size = block.size.min(largest);
         let length = response.payload.len();
         let whole = match wanted {
             Some(_) if size != BlockSize::Bert => size.bytes(),
-            _ => capacity.largest_whole(preferred),
+            _ => capacity.largest_whole(),
         };
         if block.number == 0
             && length <= whole
@@ -330,6 +321,14 @@ fn answer(
 /// A response as the layer below takes it.
 pub(super) fn content(response: &Response, token: Token) -> Content<'_> {
     Content { code: response.code, token, options: &response.options, payload: &response.payload }
+}
+
+/// 2.31, with a wish for smaller blocks if those are too large.
+fn next_block(capacity: Capacity, block: BlockValue) -> Response {
+    let size = block.size.min(capacity.largest_block());
+    let mut response = Response::new(Code::CONTINUE);
+    response.options.push_uint(OptionNumber::BLOCK1, BlockValue { size, ..block }.to_uint());
+    response
 }
 
 fn too_large(limit: usize) -> Response {

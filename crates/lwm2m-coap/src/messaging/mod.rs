@@ -8,18 +8,20 @@ mod bounds;
 mod duplicates;
 mod message_id;
 mod outgoing;
+mod parameters;
 mod peer;
 mod types;
 
 pub(crate) use types::{Content, Delivery, Expired, Owner, Refused, Source};
 
-use crate::config::{Config, TransmissionParams};
+use crate::config::{Config, PeerParameters, TransmissionParams};
 use crate::event::Transmit;
 use crate::message::{MessageBuilder, MessageType};
 use crate::peer::PeerId;
 use crate::statistics::Statistics;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
@@ -27,6 +29,7 @@ use duplicates::Reply;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
 use outgoing::{Outgoing, Retransmission};
+use parameters::Parameters;
 use peer::Peer;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -42,9 +45,8 @@ enum Timer {
 #[derive(Debug)]
 pub(crate) struct Messaging {
     config: Config,
+    parameters: Parameters,
     random: ChaCha20Rng,
-    /// The peers whose transmission parameters are not those of the endpoint.
-    own_params: HashMap<PeerId, TransmissionParams>,
     /// Boxed, so that the table stays small while it is half empty and when it grows.
     peers: HashMap<PeerId, Box<Peer>>,
     timers: TimerTable<Timer>,
@@ -63,8 +65,8 @@ impl Messaging {
     pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
             config,
+            parameters: Parameters::new(&config),
             random: ChaCha20Rng::from_seed(seed),
-            own_params: HashMap::new(),
             peers: HashMap::new(),
             timers: TimerTable::new(),
             expiries: TimerTable::new(),
@@ -83,20 +85,6 @@ impl Messaging {
         Some(transmit)
     }
 
-    /// The timing of messages to and from a peer.
-    pub(crate) fn params(&self, peer: PeerId) -> &TransmissionParams {
-        // Most endpoints have the same for all peers and pay for no look-up.
-        let own = (!self.own_params.is_empty()).then(|| self.own_params.get(&peer)).flatten();
-        own.unwrap_or(&self.config.transmission)
-    }
-
-    pub(crate) fn set_params(&mut self, peer: PeerId, params: Option<TransmissionParams>) {
-        match params {
-            Some(params) => self.own_params.insert(peer, params),
-            None => self.own_params.remove(&peer),
-        };
-    }
-
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next().into_iter().chain(self.expiries.next()).min()
     }
@@ -107,6 +95,24 @@ impl Messaging {
 
     pub(crate) fn knows(&self, peer: PeerId) -> bool {
         self.peers.contains_key(&peer)
+    }
+
+    /// Gives a peer parameters of its own; `false` if there is no room.
+    pub(crate) fn set_parameters(&mut self, peer: PeerId, own: Arc<PeerParameters>) -> bool {
+        self.parameters.set(peer, own, self.config.max_peers)
+    }
+
+    pub(crate) fn reset_parameters(&mut self, peer: PeerId) {
+        self.parameters.reset(peer);
+    }
+
+    pub(crate) fn parameters(&self, peer: PeerId) -> &PeerParameters {
+        self.parameters.of(peer)
+    }
+
+    /// The timing of messages to and from a peer.
+    pub(crate) fn params(&self, peer: PeerId) -> &TransmissionParams {
+        &self.parameters(peer).transmission
     }
 
     // --- what came in -------------------------------------------------------------------------

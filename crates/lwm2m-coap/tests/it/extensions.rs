@@ -1,14 +1,10 @@
-//! Extended tokens (RFC 8974), and parameters for one peer.
+//! Extended tokens: RFC 8974.
 
 use crate::pair::{Ack, Con, Lone, PEER, Rst, message};
-use core::time::Duration;
 use lwm2m_coap::{
-    Code, Config, Endpoint, FrameView, OptionNumber, Options, Request, Response, Token,
-    TransmissionParams, write_frame,
+    Code, Config, Endpoint, FrameView, OptionNumber, Options, Response, Token, write_frame,
 };
 use lwm2m_time::Instant;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 fn with_tokens(max_token_length: usize) -> Config {
     Config { max_token_length, ..Config::default() }
@@ -79,26 +75,4 @@ fn long_tokens_are_announced_on_a_connection() {
         endpoint.respond(Instant::ZERO, exchange, Response::new(Code::VALID)).unwrap();
         assert_eq!(frames(&mut endpoint)[0].1.as_bytes(), vec![7; length]);
     }
-}
-
-#[test]
-fn peer_may_have_a_timing_of_its_own() {
-    let mut lone = Lone::new();
-    let slow = TransmissionParams {
-        ack_timeout: 10 * SECOND,
-        ack_random_factor: 1_000,
-        max_retransmit: 1,
-        nstart: 2,
-        ..TransmissionParams::default()
-    };
-    lone.endpoint.set_transmission(PEER, Some(slow));
-    lone.ask(Request::get().path(["a"]));
-    lone.ask(Request::get().path(["b"]));
-    let times: Vec<_> = lone.pass(60 * SECOND).iter().map(|(at, _)| *at).collect();
-    assert_eq!(times, [Instant::from_millis(11_000); 2], "sent again once, after ten seconds");
-    assert_eq!(lone.events().len(), 2, "both gave up after twenty more");
-
-    lone.endpoint.set_transmission(PEER, None);
-    lone.ask(Request::get().path(["c"]));
-    assert_eq!(lone.pass(100 * SECOND).len(), 4);
 }

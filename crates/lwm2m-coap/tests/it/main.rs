@@ -8,6 +8,7 @@ mod messages;
 mod network;
 mod observe;
 mod pair;
+mod parameters;
 mod random;
 mod requests;
 mod stream;

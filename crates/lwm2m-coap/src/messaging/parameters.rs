@@ -1,0 +1,40 @@
+//! The parameters of each peer.
+
+use crate::config::{Config, PeerParameters};
+use crate::peer::PeerId;
+use alloc::sync::Arc;
+use hashbrown::HashMap;
+
+/// The parameters of peers that have their own, and those of all others.
+#[derive(Clone, Debug)]
+pub(super) struct Parameters {
+    usual: PeerParameters,
+    by_peer: HashMap<PeerId, Arc<PeerParameters>>,
+}
+
+impl Parameters {
+    pub(super) fn new(config: &Config) -> Self {
+        let usual = PeerParameters {
+            transmission: config.transmission,
+            preferred_block_size: config.preferred_block_size,
+        };
+        Self { usual, by_peer: HashMap::new() }
+    }
+
+    pub(super) fn of(&self, peer: PeerId) -> &PeerParameters {
+        self.by_peer.get(&peer).map_or(&self.usual, |own| own)
+    }
+
+    /// Gives a peer its own; `false` if too many peers have their own.
+    pub(super) fn set(&mut self, peer: PeerId, own: Arc<PeerParameters>, max_peers: usize) -> bool {
+        let fits = self.by_peer.len() < max_peers || self.by_peer.contains_key(&peer);
+        if fits {
+            self.by_peer.insert(peer, own);
+        }
+        fits
+    }
+
+    pub(super) fn reset(&mut self, peer: PeerId) {
+        self.by_peer.remove(&peer);
+    }
+}
