@@ -2,6 +2,7 @@
 //!
 //! The binary is flags and this library; the demo starts the same device in its own process.
 
+mod clock;
 pub mod objects;
 pub mod settings;
 
@@ -21,6 +22,8 @@ pub use settings::Settings;
 
 /// How long a device waits for the answers to its De-registers before it goes anyway.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The largest firmware image that servers may write, in bytes.
+const MAX_IMAGE: usize = 2 << 20;
 const SHORT_SERVER_ID: u16 = 1;
 /// Five attempts that take a quarter of an hour, then a pause as long, and so on for ever: there is
 /// no bootstrap server to ask after a failed sequence.
@@ -47,8 +50,9 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     account.lifetime = settings.lifetime.unwrap_or(300);
     account.retry = RETRY;
     let endpoint = settings.endpoint.as_deref().unwrap_or("lwm2m-device");
-    let config =
+    let mut config =
         Config::new(endpoint).version(settings.lwm2m.unwrap_or(Version::V1_1)).server(account);
+    (config.coap.max_body, config.coap.max_assembly_total) = (MAX_IMAGE, 2 * MAX_IMAGE);
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let client = Client::new(config, objects::objects(), seed).map_err(Failure::usage)?;
     let local = settings.bind.unwrap_or_else(|| any_address(address));

@@ -1,6 +1,7 @@
 //! The objects of the simulated device: Device, Connectivity Monitoring, Firmware Update, Location
 //! and an IPSO temperature sensor. Objects 0 and 1 are the engine's own.
 
+use crate::clock::Clocked;
 use bytes::Bytes;
 use lwm2m_client::{Instances, Object, Refusal};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Value};
@@ -11,7 +12,7 @@ pub const DEVICE: u16 = 3;
 /// The object id of the temperature sensor.
 pub const TEMPERATURE: u16 = 3303;
 
-const CURRENT_TIME: u16 = 13;
+pub(crate) const CURRENT_TIME: u16 = 13;
 const SENSOR_VALUE: u16 = 5700;
 const MINIMUM: u16 = 5601;
 const MAXIMUM: u16 = 5602;
@@ -20,7 +21,7 @@ const MAXIMUM: u16 = 5602;
 #[must_use]
 pub fn objects() -> Vec<Box<dyn Object>> {
     vec![
-        Box::new(device()),
+        Box::new(Clocked::new(device(), unix_time)),
         Box::new(connectivity_monitoring()),
         Box::new(firmware_update()),
         Box::new(location()),
@@ -96,9 +97,13 @@ fn temperature() -> Instances {
         .on_execute(5605, |_, _| Ok(()))
 }
 
-fn now() -> Value {
+fn unix_time() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Value::Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn now() -> Value {
+    Value::Time(unix_time())
 }
 
 /// The temperature after `steps` moves: a slow wave around 21 degrees, so that each move shows.

@@ -1,0 +1,95 @@
+//! The object Device with a clock that goes (/3/0/13).
+
+use crate::objects::{CURRENT_TIME, DEVICE};
+use lwm2m_client::{Instances, Object, Refusal};
+use lwm2m_core::{Arguments, ObjectInstance, Resource, Value};
+
+/// Device, whose Current Time is read from a clock. What a server writes there sets the clock of
+/// the device, not that of the machine.
+pub(crate) struct Clocked<C> {
+    values: Instances,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    clock: C,
+    /// How many seconds the device is ahead of that.
+    ahead: i64,
+}
+
+impl<C: Fn() -> i64 + Send + 'static> Clocked<C> {
+    pub(crate) const fn new(values: Instances, clock: C) -> Self {
+        Self { values, clock, ahead: 0 }
+    }
+}
+
+impl<C: Fn() -> i64 + Send + 'static> Object for Clocked<C> {
+    fn id(&self) -> u16 {
+        DEVICE
+    }
+
+    fn instances(&self) -> Vec<u16> {
+        self.values.instances()
+    }
+
+    fn resources(&self, instance: u16) -> Vec<u16> {
+        self.values.resources(instance)
+    }
+
+    fn supports(&self, resource: u16) -> bool {
+        self.values.supports(resource)
+    }
+
+    fn read(&mut self, instance: u16, resource: u16) -> Result<Resource, Refusal> {
+        match resource {
+            CURRENT_TIME => {
+                let seconds = (self.clock)().saturating_add(self.ahead);
+                Ok(Resource::Single(Value::Time(seconds)))
+            }
+            _ => self.values.read(instance, resource),
+        }
+    }
+
+    fn write(
+        &mut self,
+        instance: u16,
+        values: ObjectInstance,
+        removed: &[u16],
+    ) -> Result<(), Refusal> {
+        let set = values.resources.get(&CURRENT_TIME).cloned();
+        self.values.write(instance, values, removed)?;
+        if let Some(Resource::Single(Value::Time(seconds))) = set {
+            self.ahead = seconds.saturating_sub((self.clock)());
+        }
+        Ok(())
+    }
+
+    fn execute(
+        &mut self,
+        instance: u16,
+        resource: u16,
+        arguments: &Arguments,
+    ) -> Result<(), Refusal> {
+        self.values.execute(instance, resource, arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    #[test]
+    fn the_clock_goes_and_can_be_set() {
+        let time = Arc::new(AtomicI64::new(1_000));
+        let clock = Arc::clone(&time);
+        let values = Instances::new(DEVICE).instance(0, |it| it.with(CURRENT_TIME, Value::Time(0)));
+        let mut device = Clocked::new(values, move || clock.load(Ordering::Relaxed));
+        let read = |device: &mut Clocked<_>| device.read(0, CURRENT_TIME).unwrap();
+        assert_eq!(read(&mut device), Resource::Single(Value::Time(1_000)));
+        time.store(1_005, Ordering::Relaxed);
+        assert_eq!(read(&mut device), Resource::Single(Value::Time(1_005)));
+        let set = ObjectInstance::default().with(CURRENT_TIME, Value::Time(60));
+        device.write(0, set, &[]).unwrap();
+        time.store(1_007, Ordering::Relaxed);
+        assert_eq!(read(&mut device), Resource::Single(Value::Time(62)));
+    }
+}
