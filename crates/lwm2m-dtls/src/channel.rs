@@ -81,14 +81,19 @@ impl Channel {
         Ok(())
     }
 
-    /// Opens a record of our epoch; nothing if it is a repetition or not authentic.
-    pub(crate) fn open(&mut self, record: &Record<'_>) -> Option<Opened> {
-        let header = &record.header;
-        let expected = header.epoch == EPOCH
+    /// Whether the record may be one of the session: form, epoch, Connection ID, and no repetition.
+    pub(crate) fn expects(&self, header: &Header<'_>) -> bool {
+        let well_formed = header.epoch == EPOCH
             && header.version == VERSION
             && *header.cid == *self.read_cid
             && (header.content == ContentType::TLS12_CID) != self.read_cid.is_empty();
-        if !expected || !self.window.accepts(header.sequence) {
+        well_formed && self.window.accepts(header.sequence)
+    }
+
+    /// Opens a record of our epoch; nothing if it is a repetition or not authentic.
+    pub(crate) fn open(&mut self, record: &Record<'_>) -> Option<Opened> {
+        let header = &record.header;
+        if !self.expects(header) {
             return None;
         }
         let (content, plaintext) = self.read.open(header, record.body)?;

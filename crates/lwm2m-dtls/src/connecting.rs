@@ -6,6 +6,7 @@ use crate::error::Reason;
 use crate::flight::Flight;
 use crate::handshake::client::ClientHandshake;
 use crate::handshake::fragment::{Fragment, Message, Reassembly};
+use crate::handshake::message::MessageType;
 use crate::handshake::server::ServerHandshake;
 use crate::handshake::{Completed, Context, Output, Role};
 use crate::record::Record;
@@ -36,6 +37,8 @@ pub(crate) struct Connecting {
     pub(crate) flight: Flight,
     pub(crate) channel: Option<Box<Channel>>,
     reassembly: Reassembly,
+    /// The message that our flight answers: who repeats it has not got the flight.
+    answered: Option<u16>,
     /// The hello that a server answers: a repetition is no new handshake.
     pub(crate) hello: Vec<u8>,
     deadline: Instant,
@@ -80,6 +83,7 @@ impl Connecting {
             flight,
             channel: output.keys.map(|keys| Box::new(Channel::new(*keys))),
             reassembly: Reassembly::new(next_message, MAX_REASSEMBLY),
+            answered: next_message.checked_sub(1),
             hello: Vec::new(),
             deadline: timing.now + timing.timeout,
             resend_at: timing.now + timing.interval,
@@ -118,7 +122,9 @@ impl Connecting {
 
     /// Opens a protected record, if keys are agreed and it is authentic.
     pub(crate) fn open(&mut self, record: &Record<'_>) -> Result<Option<Opened>, Reason> {
-        let Some(channel) = &mut self.channel else { return Ok(None) };
+        let Some(channel) = self.channel.as_mut().filter(|it| it.expects(&record.header)) else {
+            return Ok(None);
+        };
         let opened = channel.open(record);
         if opened.is_none() {
             self.bad_records = self.bad_records.saturating_add(1);
@@ -137,12 +143,8 @@ impl Connecting {
         context: &mut Context<'_>,
         timing: Timing,
     ) -> Result<Progress, Reason> {
-        let due = self.reassembly.next();
-        if fragment.sequence.wrapping_add(1) == due && fragment.is_last() {
+        if self.answered == Some(fragment.sequence) && fragment.is_last() {
             return Ok(Progress::Send);
-        }
-        if let (Machine::Client(_), 1, true) = (&self.machine, due, fragment.sequence == 0) {
-            return Ok(Progress::Wait);
         }
         self.reassembly.insert(fragment, epoch);
         let mut progress = Progress::Wait;
@@ -171,6 +173,9 @@ impl Connecting {
         let flight = !output.flight.is_empty();
         if flight {
             self.flight.replace(output.flight);
+            // A cookie that is demanded again would be refused again: that waits for the timer.
+            let demand = message.kind == MessageType::HELLO_VERIFY_REQUEST;
+            self.answered = (!demand).then_some(message.sequence);
             self.interval = timing.interval;
             self.resend_at = timing.now + timing.interval;
         }

@@ -21,7 +21,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_time::Instant;
 
-/// Twice the maximum segment lifetime: so long the last flight is repeated on demand.
+/// Twice the maximum segment lifetime: so long at least the last flight is repeated on demand.
 const LINGER: Duration = Duration::from_secs(240);
 
 impl Endpoint {
@@ -164,7 +164,7 @@ impl Endpoint {
             let mut flight = connecting.flight;
             self.transmit_all(peer, &mut flight, &mut channel);
             self.lingering.insert(id, flight);
-            self.timers.set(id, now + LINGER);
+            self.timers.set(id, now + LINGER.max(self.config.handshake_timeout));
         }
         let Completed { identity, suite, resumed, resumption } = completed;
         let session = Session { peer, channel: *channel, identity: identity.clone() };

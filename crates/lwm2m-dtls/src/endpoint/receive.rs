@@ -169,6 +169,10 @@ impl Endpoint {
         }
         match opened.content {
             ContentType::APPLICATION_DATA => {
+                // The peer has our last flight, or it would not talk.
+                if self.lingering.remove(&id).is_some() {
+                    self.timers.cancel(id);
+                }
                 let data = Bytes::from(opened.plaintext);
                 self.events.push_back(Event::Data { session: id, data });
             }

@@ -16,6 +16,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+/// So many times a client lets a server demand a cookie.
+const MAX_COOKIES: u16 = 8;
+
 /// A handshake as its client sees it.
 pub(crate) struct ClientHandshake {
     profile: Arc<ClientProfile>,
@@ -99,7 +102,8 @@ impl ClientHandshake {
             return Err(Reason::UnexpectedMessage);
         }
         match message.kind {
-            MessageType::HELLO_VERIFY_REQUEST if state.hello.cookie.is_empty() => {
+            // A cookie may expire on its way, but not for ever.
+            MessageType::HELLO_VERIFY_REQUEST if message.sequence < MAX_COOKIES => {
                 state.hello.cookie = message::decode_hello_verify_request(message.body())
                     .ok_or(Reason::Malformed)?;
                 self.transcript.restart();

@@ -2,7 +2,9 @@
 
 mod cid;
 mod interop;
+mod lossy;
 mod psk;
+mod resumption;
 mod rpk;
 mod support;
 mod x509;
