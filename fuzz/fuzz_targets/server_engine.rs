@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lwm2m_core::{Attribute, AttributeName, Node, ObjectInstance, Path, Resource};
+use lwm2m_core::{Attribute, AttributeName, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_fuzz::{Input, play};
-use lwm2m_server::{Config, Event, Operation, Server, WriteMode};
+use lwm2m_server::{Config, Event, Operation, Server, Target, WriteMode};
 use lwm2m_time::Instant;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// With low bounds, so that they are reached.
 static CONFIG: LazyLock<Config> =
@@ -33,7 +33,7 @@ fn act(server: &mut Server, now: Instant, endpoint: &str, operation: u8, bytes: 
     let (&place, bytes) = bytes.split_first().unwrap_or((&0, &[]));
     let path = path(place);
     if operation % 16 == 15 {
-        server.cancel_observations(now, endpoint, &path);
+        server.cancel_observations(now, endpoint, &target(path, bytes));
     } else if let Ok(id) = server.send(now, endpoint, operation_at(path, operation, bytes))
         && place >= 128
     {
@@ -62,13 +62,30 @@ fn operation_at(path: Path, operation: u8, bytes: &[u8]) -> Operation {
         5 => Operation::WriteAttributes { path, attributes: attributes(bytes) },
         6 => Operation::Execute { path, arguments: String::from_utf8_lossy(bytes).into_owned() },
         7 => Operation::Delete { path },
+        11 => Operation::ReadComposite { paths: paths(bytes), path_format: format, format },
+        12 => Operation::ObserveComposite { paths: paths(bytes), path_format: format, format },
+        13 => {
+            let change = |byte: &u8| (self::path(*byte), (*byte > 8).then(|| Value::from(1)));
+            Operation::WriteComposite {
+                changes: bytes.iter().take(8).map(change).collect(),
+                format,
+            }
+        }
         8 => {
             let instance = bytes.first().map(|&id| id.into());
             let node = Node::ObjectInstance(instance_with(bytes));
             Operation::Create { path, instance, node, format }
         }
-        _ => Operation::CancelObservation { path },
+        _ => Operation::CancelObservation { target: target(path, bytes) },
     }
+}
+
+fn paths(bytes: &[u8]) -> Arc<[Path]> {
+    bytes.iter().take(8).map(|byte| path(*byte)).collect()
+}
+
+fn target(path: Path, bytes: &[u8]) -> Target {
+    if bytes.is_empty() { Target::Path(path) } else { Target::Composite(paths(bytes)) }
 }
 
 fn attributes(bytes: &[u8]) -> Vec<Attribute> {
