@@ -341,6 +341,54 @@ fn creates_and_deletes_instances(managed: &mut Managed) {
     assert_eq!(managed.send("GET", "/3303/5")["status"], "NOT_FOUND(404)");
 }
 
+const SEVERAL: &str = "/composite?paths=/3/0/14,/1/0/1,/3/0/99";
+
+fn reads_several_in_every_format(managed: &mut Managed) {
+    let offset = managed.content("/3/0/14");
+    let lifetime = managed.content("/1/0/1");
+    for path_format in ["SENML_JSON", "SENML_CBOR"] {
+        for format in ["SENML_JSON", "SENML_CBOR"] {
+            let rest = format!("{SEVERAL}&pathformat={path_format}&nodeformat={format}");
+            let content = managed.content(&rest);
+            assert_eq!(content["/3/0/14"], offset, "{path_format} {format}");
+            assert_eq!(content["/1/0/1"], lifetime, "{path_format} {format}");
+            assert_eq!(content["/3/0/99"], Value::Null, "it is not there");
+        }
+    }
+}
+
+fn writes_several_or_none(managed: &mut Managed) {
+    let lifetime =
+        |value: &str| json!({"id": 1, "kind": "singleResource", "type": "INTEGER", "value": value});
+    for (format, offset, seconds) in [("SENML_JSON", "+02", "262"), ("SENML_CBOR", "+03", "263")] {
+        let body = json!({"/3/0/14": string(14, offset), "/1/0/1": lifetime(seconds)});
+        let answer = managed.put_json(&format!("/composite?nodeformat={format}"), &body);
+        assert_eq!(answer["status"], "CHANGED(204)", "{format}: {answer}");
+        assert_eq!(managed.content("/3/0/14")["value"], offset, "{format}");
+        assert_eq!(managed.content("/1/0/1")["value"], seconds, "{format}");
+    }
+}
+
+fn observes_several(managed: &mut Managed) {
+    managed.put_json("/3/0/14", &string(14, "+00"));
+    let list = "/composite/observe?paths=/3/0/14,/3/0/15\
+                &pathformat=SENML_CBOR&nodeformat=SENML_CBOR";
+    let answer = managed.send("POST", list);
+    assert_eq!(answer["content"]["/3/0/14"]["value"], "+00", "{answer}");
+    managed.put_json("/3/0/14", &string(14, "+06"));
+    let moved = |it: &Value| it["val"]["/3/0/14"]["value"] == "+06";
+    let event = managed.events.wait_for("NOTIFICATION", moved).unwrap();
+    assert_eq!(event["kind"], "composite");
+    assert_eq!(event["paths"], json!(["/3/0/14", "/3/0/15"]));
+    assert_eq!(event["val"]["/3/0/15"], managed.content("/3/0/15"), "all of them are told");
+    assert_eq!(managed.http().send("DELETE", &managed.target(list)).unwrap().status, 200);
+    managed.events.skipped();
+    managed.put_json("/3/0/14", &string(14, "+09"));
+    managed.update_trigger();
+    managed.events.wait_for("UPDATED", |_| true).unwrap();
+    assert!(!managed.events.skipped().contains(&"NOTIFICATION".to_owned()));
+}
+
 macro_rules! directions {
     ($($direction:ident: $server:ident $device:ident, $($test:ident)*;)*) => {$(
         mod $direction {
@@ -375,6 +423,9 @@ macro_rules! all_tests {
             observes_a_resource
             cancelled_observation_is_silent
             observes_an_instance
+            reads_several_in_every_format
+            writes_several_or_none
+            observes_several
             creates_and_deletes_instances;
     )*}};
 }

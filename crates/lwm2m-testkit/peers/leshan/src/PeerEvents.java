@@ -78,6 +78,11 @@ final class PeerEvents implements RegistrationListener, ObservationListener {
     @Override
     public void onResponse(CompositeObservation observation, Registration registration,
             ObserveCompositeResponse response) {
+        ObjectNode data = JsonNodeFactory.instance.objectNode();
+        data.put("ep", registration.getEndpoint()).put("kind", "composite");
+        data.set("val", PeerJson.nodes(response.getContent()));
+        observation.getPaths().forEach(path -> data.withArray("paths").add(path.toString()));
+        emit("NOTIFICATION", data);
     }
 
     @Override

@@ -19,6 +19,7 @@ import org.eclipse.leshan.core.node.LwM2mMultipleResource;
 import org.eclipse.leshan.core.node.LwM2mNode;
 import org.eclipse.leshan.core.node.LwM2mObject;
 import org.eclipse.leshan.core.node.LwM2mObjectInstance;
+import org.eclipse.leshan.core.node.LwM2mPath;
 import org.eclipse.leshan.core.node.LwM2mResource;
 import org.eclipse.leshan.core.node.LwM2mResourceInstance;
 import org.eclipse.leshan.core.node.LwM2mSingleResource;
@@ -26,6 +27,7 @@ import org.eclipse.leshan.core.request.BindingMode;
 import org.eclipse.leshan.core.response.CreateResponse;
 import org.eclipse.leshan.core.response.DiscoverResponse;
 import org.eclipse.leshan.core.response.LwM2mResponse;
+import org.eclipse.leshan.core.response.ReadCompositeResponse;
 import org.eclipse.leshan.core.response.ReadResponse;
 import org.eclipse.leshan.core.util.Hex;
 import org.eclipse.leshan.server.registration.Registration;
@@ -63,7 +65,9 @@ final class PeerJson {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("status", response.getCode().toString());
         json.put("valid", response.isValid()).put("success", response.isSuccess()).put("failure", response.isFailure());
-        if (response instanceof ReadResponse && response.isSuccess()) {
+        if (response instanceof ReadCompositeResponse && response.isSuccess()) {
+            json.set("content", nodes(((ReadCompositeResponse) response).getContent()));
+        } else if (response instanceof ReadResponse && response.isSuccess()) {
             json.set("content", node(((ReadResponse) response).getContent()));
         } else if (response instanceof DiscoverResponse && response.isSuccess()) {
             json.set("objectLinks", links(((DiscoverResponse) response).getObjectLinks()));
@@ -74,6 +78,12 @@ final class PeerJson {
         if (response.isFailure() && diagnostic != null && !diagnostic.isEmpty()) {
             json.put("errormessage", diagnostic);
         }
+        return json;
+    }
+
+    static ObjectNode nodes(Map<LwM2mPath, LwM2mNode> nodes) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        nodes.forEach((path, node) -> json.set(path.toString(), node == null ? null : node(node)));
         return json;
     }
 
@@ -121,6 +131,13 @@ final class PeerJson {
 
     static LwM2mNode node(String content) throws IOException {
         return node(MAPPER.readTree(content));
+    }
+
+    static Map<LwM2mPath, LwM2mNode> nodes(String content) throws IOException {
+        Map<LwM2mPath, LwM2mNode> nodes = new HashMap<>();
+        MAPPER.readTree(content).fields()
+                .forEachRemaining(entry -> nodes.put(new LwM2mPath(entry.getKey()), node(entry.getValue())));
+        return nodes;
     }
 
     private static LwM2mNode node(JsonNode json) {

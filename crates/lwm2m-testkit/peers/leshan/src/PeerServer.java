@@ -29,9 +29,12 @@ import org.eclipse.leshan.core.request.DeleteRequest;
 import org.eclipse.leshan.core.request.DiscoverRequest;
 import org.eclipse.leshan.core.request.DownlinkDeviceManagementRequest;
 import org.eclipse.leshan.core.request.ExecuteRequest;
+import org.eclipse.leshan.core.request.ObserveCompositeRequest;
 import org.eclipse.leshan.core.request.ObserveRequest;
+import org.eclipse.leshan.core.request.ReadCompositeRequest;
 import org.eclipse.leshan.core.request.ReadRequest;
 import org.eclipse.leshan.core.request.WriteAttributesRequest;
+import org.eclipse.leshan.core.request.WriteCompositeRequest;
 import org.eclipse.leshan.core.request.WriteRequest;
 import org.eclipse.leshan.core.response.LwM2mResponse;
 import org.eclipse.leshan.server.LeshanServer;
@@ -119,7 +122,11 @@ public final class PeerServer {
         String target = "/" + String.join("/", named ? path.subList(0, path.size() - 1) : path);
         String method = http.getRequestMethod() + (named ? " " + verb : "");
         if (method.equals("DELETE observe")) {
-            server.getObservationService().cancelObservations(registration, target);
+            if (target.equals("/composite")) {
+                server.getObservationService().cancelCompositeObservations(registration, paths(http));
+            } else {
+                server.getObservationService().cancelObservations(registration, target);
+            }
             send(http, 200, "");
             return;
         }
@@ -134,8 +141,12 @@ public final class PeerServer {
 
     private static DownlinkDeviceManagementRequest<?> request(HttpExchange http, String method, String target,
             int depth) throws IOException, InvalidAttributeException {
-        ContentFormat format = format(http);
+        ContentFormat format = format(http, "format");
         switch (method) {
+        case "GET composite":
+            return new ReadCompositeRequest(format(http, "pathformat"), format(http, "nodeformat"), paths(http));
+        case "PUT composite":
+            return new WriteCompositeRequest(format(http, "nodeformat"), PeerJson.nodes(body(http)), null);
         case "GET":
             return new ReadRequest(format, target);
         case "GET discover":
@@ -148,6 +159,10 @@ public final class PeerServer {
             return new WriteAttributesRequest(target, new LwM2mAttributeSet(
                     new DefaultLwM2mAttributeParser().parseUriQuery(http.getRequestURI().getQuery())));
         case "POST observe":
+            if (target.equals("/composite")) {
+                return new ObserveCompositeRequest(format(http, "pathformat"), format(http, "nodeformat"),
+                        paths(http));
+            }
             return new ObserveRequest(format, target);
         case "POST":
             return depth == 3 ? new ExecuteRequest(target, body(http)) : create(http, format, target);
@@ -174,10 +189,19 @@ public final class PeerServer {
         return PeerJson.node(body(http));
     }
 
-    private static ContentFormat format(HttpExchange http) {
+    private static ContentFormat format(HttpExchange http, String name) {
+        String value = parameter(http, name);
+        return value == null ? null : ContentFormat.fromName(value.toUpperCase());
+    }
+
+    private static String[] paths(HttpExchange http) {
+        return String.valueOf(parameter(http, "paths")).split(",");
+    }
+
+    private static String parameter(HttpExchange http, String name) {
         for (String pair : String.valueOf(http.getRequestURI().getQuery()).split("&")) {
-            if (pair.startsWith("format=")) {
-                return ContentFormat.fromName(pair.substring("format=".length()).toUpperCase());
+            if (pair.startsWith(name + "=")) {
+                return pair.substring(name.length() + 1);
             }
         }
         return null;
