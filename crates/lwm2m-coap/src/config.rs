@@ -110,6 +110,9 @@ pub struct Config {
     /// The bytes of messages that have arrived in part, over all connections; 64 MiB. A connection
     /// that exceeds it is aborted.
     pub max_incomplete_messages: usize,
+    /// When a peer may try again that was refused because a bound was reached: Max-Age of the 5.03,
+    /// in seconds; 60.
+    pub retry_after: u32,
     /// How old a request of a peer may be that may change something (all but GET and FETCH): one
     /// that does not show by its Echo option that it is fresh is answered 4.01 with the value to
     /// repeat it with (RFC 9175 section 2), and the application does not see it. A value holds for
@@ -141,6 +144,7 @@ impl Default for Config {
             max_served_total: 64 << 20,
             max_message_size: 8_448,
             max_incomplete_messages: 64 << 20,
+            retry_after: 60,
             freshness: None,
         }
     }

@@ -283,7 +283,7 @@ impl Endpoint {
             self.exchanges.accept(self.now, &mut self.transport, source, incoming);
             return;
         }
-        let overload = Response::new(Code::SERVICE_UNAVAILABLE);
+        let overload = self.exchanges.overload();
         let Response { code, options, payload } = &overload;
         let content = Content { code: *code, token: view.token(), options, payload };
         self.transport.messaging.statistics.dropped_overload += 1;

@@ -23,6 +23,12 @@ pub struct Statistics {
     pub timeouts: u64,
     /// Requests that were answered 5.03, or dropped, because a bound was reached.
     pub dropped_overload: u64,
+    /// Requests whose options cannot be honoured: a critical one that is not understood, a block
+    /// size that is reserved, a request to a proxy.
+    pub refused: u64,
+    /// Bodies of requests that were refused because they are larger than
+    /// [`Config::max_body`](crate::Config::max_body).
+    pub oversized: u64,
     /// Requests that were answered by a challenge, because they were not known to be fresh:
     /// [`Config::freshness`](crate::Config::freshness).
     pub challenged: u64,

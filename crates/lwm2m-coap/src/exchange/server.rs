@@ -47,11 +47,20 @@ impl Exchanges {
         let capacity = transport.capacity(source.peer);
         let steering = match check::request(&incoming.options, capacity.connected) {
             Ok(steering) => steering,
-            // RFC 7252 section 5.4.1: such a request is rejected in silence.
-            Err(Code::BAD_OPTION) if !source.confirmable => return,
-            Err(code) => return answer(now, transport, source, token, &Response::new(code)),
+            Err(code) => {
+                transport.messaging.statistics.refused += 1;
+                // RFC 7252 section 5.4.1: such a request is rejected in silence.
+                if code != Code::BAD_OPTION || source.confirmable {
+                    answer(now, transport, source, token, &Response::new(code));
+                }
+                return;
+            }
         };
-        match self.judge(now, transport, source, incoming, &steering) {
+        let judged = self.judge(now, transport, source, incoming, &steering);
+        let too_large = |answer: &Response| answer.code == Code::REQUEST_ENTITY_TOO_LARGE;
+        transport.messaging.statistics.oversized +=
+            u64::from(judged.as_ref().is_err_and(too_large));
+        match judged {
             Ok(()) => transport.expect_reply(now, source),
             Err(response) if steering.silences(response.code) => transport.expect_no_reply(source),
             Err(response) => answer(now, transport, source, token, &response),
@@ -132,13 +141,18 @@ impl Exchanges {
         checked
     }
 
+    /// The answer while a bound is reached.
+    pub(crate) fn overload(&self) -> Response {
+        Response::new(Code::SERVICE_UNAVAILABLE).max_age(self.config.retry_after)
+    }
+
     fn check_load(&self, transport: &mut Transport, peer: PeerId) -> Result<(), Response> {
         let own = self.peers.get(&peer).map_or(0, |peer| peer.waiting);
         let full = self.waiting.len() >= self.config.max_exchanges
             || own >= self.config.max_exchanges_per_peer;
         if full {
             transport.messaging.statistics.dropped_overload += 1;
-            return Err(Response::new(Code::SERVICE_UNAVAILABLE));
+            return Err(self.overload());
         }
         Ok(())
     }

@@ -151,6 +151,7 @@ fn a_body_over_the_limit_is_refused_with_the_limit() {
     {
         assert_eq!(lone.receive(&block(10 + number as u16, number))[0].code, code);
     }
+    assert_eq!(lone.endpoint.statistics().oversized, 2);
     assert_eq!(lone.events(), []);
 }
 

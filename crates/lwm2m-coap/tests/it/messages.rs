@@ -76,6 +76,7 @@ fn critical_options_are_understood_or_refused() {
             assert_eq!(lone.events(), []);
             // A non-confirmable one is rejected in silence.
             assert_eq!(lone.receive(&Message { kind: Non, id: 2, ..request }), []);
+            assert_eq!(lone.endpoint.statistics().refused, 2);
             assert_eq!(lone.events(), []);
         }
     }
@@ -208,10 +209,13 @@ fn host_and_port_are_accepted_and_proxying_is_not() {
 
 #[test]
 fn an_overloaded_endpoint_says_so() {
-    let mut lone = Lone::with(Config { max_exchanges_per_peer: 2, ..Config::default() });
+    let config = Config { max_exchanges_per_peer: 2, retry_after: 9, ..Config::default() };
+    let mut lone = Lone::with(config);
     assert_eq!(lone.receive(&get(1)), []);
     assert_eq!(lone.receive(&get(2)), []);
-    assert_eq!(lone.receive(&get(3))[0].code, Code::SERVICE_UNAVAILABLE);
+    let refusal = lone.receive(&get(3)).remove(0);
+    assert_eq!(refusal.code, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(refusal.options.get_uint(OptionNumber::MAX_AGE), Some(9));
     assert_eq!(lone.endpoint.statistics().dropped_overload, 1);
     let events = lone.events();
     let Event::Request { exchange, .. } = events[0] else { panic!("{events:?}") };
