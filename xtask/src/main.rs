@@ -2,6 +2,7 @@
 //!
 //! - [`ci`]: every check, in order, with its time;
 //! - [`fuzz`]: fuzz targets, for as long as one likes;
+//! - [`speed`]: CoAP servers under the same load;
 //! - [`tidy`]: the repository's own rules (crate edges, sans-IO, sizes, …);
 //! - [`coverage`]: the requirements table against the tests that prove its rows.
 
@@ -11,6 +12,7 @@ mod fuzz;
 mod process;
 mod repository;
 mod source;
+mod speed;
 mod tidy;
 
 use std::process::ExitCode;
@@ -24,6 +26,7 @@ Usage: cargo xtask COMMAND
   ci [--all] [--only STEP]...   all checks, or the named steps; --all: a missing tool or peer is an error
   fuzz [--seconds N] [--jobs N] [TARGET]...
                                 fuzz targets, all of them unless named, for a minute each unless told otherwise
+  speed                         our CoAP server and libcoap's under the same load, in one run
   tidy                          the repository's own rules
   coverage [--open AREA]        which requirements have a test; --open: the rows of AREA without one
 ";
@@ -45,6 +48,7 @@ fn run(arguments: &[String]) -> Outcome {
     match words.as_slice() {
         ["ci", options @ ..] => ci::run(&root, options),
         ["fuzz", options @ ..] => fuzz::run(&root, options),
+        ["speed"] => speed::run_all(&root),
         ["tidy"] => tidy::run(&root),
         ["coverage"] => coverage::run(&root, None),
         ["coverage", "--open", area] => coverage::run(&root, Some(area)),

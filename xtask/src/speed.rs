@@ -1,0 +1,80 @@
+//! `speed`: CoAP servers under the same load in one run, ours and libcoap's, on loopback.
+//!
+//! Only the CPU time a request compares well between runs: how many requests there are a second
+//! depends on what else the machine does.
+
+use crate::process::{output, run};
+use crate::{Outcome, process};
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// What of the report of `lwm2m load` goes into the table.
+const ROWS: [&str; 5] = ["requests/s", "p50", "p99", "sent again", "CPU a request, server"];
+const PROGRAM: &str = "target/release/lwm2m";
+
+/// A server that ends with its measurement.
+struct Server {
+    name: &'static str,
+    child: Child,
+    uri: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended on its own.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Builds ours and measures all, each three times.
+pub(crate) fn run_all(root: &Path) -> Outcome {
+    run(&mut process::command(root, "cargo", &["build", "--release", "-p", "lwm2m-cli"]))?;
+    println!("{:<28}{}", "", ROWS.map(|row| format!("{row:>24}")).concat());
+    for round in 0..3 {
+        for start in [ours, libcoap] {
+            match start(root) {
+                Ok(server) => measure(root, &server)?,
+                Err(error) if round == 0 => println!("left out: {error}"),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure(root: &Path, server: &Server) -> Outcome {
+    let pid = server.child.id().to_string();
+    let arguments = ["load", &server.uri, "--requests", "200000", "--pid", &pid];
+    let report = output(&mut process::command(root, PROGRAM, &arguments))?;
+    let cell = |row: &str| {
+        let value = report.lines().find_map(|line| line.strip_prefix(row));
+        format!("{:>24}", value.unwrap_or_default().trim())
+    };
+    println!("{:<28}{}", server.name, ROWS.map(cell).concat());
+    Ok(())
+}
+
+fn ours(root: &Path) -> Outcome<Server> {
+    let arguments = ["coap", "serve", "--coap", "127.0.0.1:0"];
+    let mut child = start(process::command(root, PROGRAM, &arguments).stdout(Stdio::piped()))?;
+    let stdout = child.stdout.take().ok_or("the server has no output")?;
+    let line = BufReader::new(stdout).lines().next().ok_or("the server says nothing")??;
+    let address = line.strip_prefix("coap on ").ok_or("the server names no address")?;
+    Ok(Server { name: "lwm2m coap serve", child, uri: format!("coap://{address}/test") })
+}
+
+fn libcoap(root: &Path) -> Outcome<Server> {
+    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    // The load sends again what comes before it listens.
+    let arguments = ["-A", "127.0.0.1", "-p", &port];
+    let child = start(&mut process::command(root, "coap-server-notls", &arguments))?;
+    Ok(Server { name: "coap-server-notls", child, uri: format!("coap://127.0.0.1:{port}/time") })
+}
+
+fn start(command: &mut Command) -> Outcome<Child> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    command.spawn().map_err(|error| format!("{name}: {error}").into())
+}
