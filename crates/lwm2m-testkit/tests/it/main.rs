@@ -5,6 +5,7 @@
 mod aiocoap;
 mod coap;
 mod codec;
+mod composite;
 mod demo_server;
 mod goodput;
 mod heap;
