@@ -122,6 +122,7 @@ impl<E: Engine + Send + 'static> Handle<E> {
 
     /// Runs `f` on the engine after what was sent before, without waiting for it; not at all, if the
     /// task has ended. For use where nothing can wait, such as `Drop`.
+    #[cfg(feature = "server")]
     pub(crate) fn post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
         let Err(mpsc::error::TrySendError::Full(command)) = self.commands.try_send(Box::new(f))
         else {
