@@ -36,7 +36,7 @@ impl Endpoint {
             return Err(Error::UnusableProfile);
         }
         if let Some(&earlier) = self.connecting_by_address.get(&peer) {
-            self.fail(earlier, Reason::Cancelled);
+            self.abandon(earlier, Reason::Cancelled);
         }
         if self.connecting.len() >= self.config.max_handshakes {
             return Err(Error::TooManySessions);
@@ -221,16 +221,10 @@ impl Endpoint {
 
     /// Ends a handshake and tells both sides.
     pub(super) fn fail(&mut self, id: SessionId, reason: Reason) {
-        let Some(mut connecting) = self.connecting.remove(&id) else { return };
-        let peer = connecting.peer;
-        self.timers.cancel(id);
-        self.forget_address(peer, id);
-        if let Some(channel) = &connecting.channel {
-            self.by_cid.remove(&channel.read_cid);
-        }
+        let Some(connecting) = self.connecting.get_mut(&id) else { return };
         if let Some(alert) = reason.alert() {
+            let (peer, body) = (connecting.peer, alert.encode());
             let mut out = Vec::new();
-            let body = alert.encode();
             match &mut connecting.channel {
                 Some(channel) if connecting.flight.has_changed_cipher() => {
                     // What cannot be sealed is not sent; the session ends either way.
@@ -242,6 +236,19 @@ impl Endpoint {
                 }
             }
             self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
+        }
+        self.abandon(id, reason);
+    }
+
+    /// Ends a handshake without a word to the peer: an alert would hit the next handshake with
+    /// the same address.
+    pub(super) fn abandon(&mut self, id: SessionId, reason: Reason) {
+        let Some(connecting) = self.connecting.remove(&id) else { return };
+        let peer = connecting.peer;
+        self.timers.cancel(id);
+        self.forget_address(peer, id);
+        if let Some(channel) = &connecting.channel {
+            self.by_cid.remove(&channel.read_cid);
         }
         let (mode, role) = (Some(connecting.mode), connecting.role());
         self.events.push_back(Event::Failed { session: Some(id), peer, mode, role, reason });

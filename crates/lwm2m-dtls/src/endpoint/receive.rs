@@ -97,7 +97,7 @@ impl Endpoint {
             if connecting.role() == Role::Client {
                 return;
             }
-            self.fail(id, Reason::Cancelled);
+            self.abandon(id, Reason::Cancelled);
         }
         self.accept(now, from, hello, record_sequence);
     }

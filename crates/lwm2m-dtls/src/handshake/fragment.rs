@@ -91,11 +91,6 @@ impl Reassembly {
         Self { next, partial: Vec::new(), max_bytes }
     }
 
-    /// The number of the message that is due.
-    pub(crate) fn next(&self) -> u16 {
-        self.next
-    }
-
     /// Takes a fragment in. What contradicts earlier ones, exceeds the bound or lies too far
     /// ahead is dropped: its sender will say it again.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>, epoch: u16) {
@@ -186,7 +181,7 @@ mod tests {
             reassembly.insert(&fragment(3, 2048, start, &body[start..end]), 0);
         }
         assert_eq!(reassembly.pop().expect("complete").body(), body);
-        assert_eq!((reassembly.pop(), reassembly.next()), (None, 4));
+        assert_eq!((reassembly.pop(), reassembly.next), (None, 4));
     }
 
     #[test]

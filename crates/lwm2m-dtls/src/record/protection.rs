@@ -211,3 +211,138 @@ impl AdditionalData {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protection(cipher: Cipher, encrypt_then_mac: bool) -> Protection {
+        let (key, fixed_iv, mac_key) = ([1; 16], [2; 4], [3; 32]);
+        Protection { cipher, encrypt_then_mac, key, fixed_iv, mac_key }
+    }
+
+    fn header(cid: &[u8]) -> Header<'_> {
+        let content = ContentType::APPLICATION_DATA;
+        Header { content, version: VERSION, epoch: 1, sequence: 5, cid }
+    }
+
+    fn sealed(keys: &Protection, cid: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        keys.seal(&header(cid), plaintext, &[4; 16], &mut out);
+        out
+    }
+
+    fn opened(keys: &Protection, cid: &[u8], record: &[u8]) -> Option<(ContentType, Vec<u8>)> {
+        let (record, rest) = crate::record::header::parse(record, cid.len())?;
+        rest.is_empty().then(|| keys.open(&record.header, record.body))?
+    }
+
+    const ALL: [(Cipher, bool); 5] = [
+        (Cipher::Ccm8, false),
+        (Cipher::Ccm, false),
+        (Cipher::Gcm, false),
+        (Cipher::CbcSha256, false),
+        (Cipher::CbcSha256, true),
+    ];
+
+    #[test]
+    fn records_of_all_lengths_come_back_and_altered_ones_do_not() {
+        for (cipher, encrypt_then_mac) in ALL {
+            let keys = protection(cipher, encrypt_then_mac);
+            for cid in [&[][..], &[9, 8, 7]] {
+                for length in 0..=64 {
+                    let plaintext: Vec<u8> = (1..=length).collect();
+                    let record = sealed(&keys, cid, &plaintext);
+                    assert!(record.len() <= 13 + cid.len() + 1 + keys.overhead() + plaintext.len());
+                    let expected = (ContentType::APPLICATION_DATA, plaintext);
+                    assert_eq!(opened(&keys, cid, &record), Some(expected));
+                }
+                let record = sealed(&keys, cid, b"a record");
+                for index in 0..record.len() {
+                    let mut altered = record.clone();
+                    altered[index] ^= 1;
+                    // The version is the caller's to check: what is authenticated is a constant.
+                    let version = (1..3).contains(&index);
+                    assert!(version || opened(&keys, cid, &altered).is_none(), "at {index}");
+                }
+            }
+        }
+    }
+
+    /// Computed with Python's `cryptography`, which is OpenSSL.
+    // proves: SEC-15, CID-04
+    #[test]
+    fn known_answers() {
+        let hex = |text: &str| -> Vec<u8> {
+            let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex");
+            (0..text.len()).step_by(2).map(digits).collect()
+        };
+        let cid = [0xc1, 0xd2, 0xe3, 0xf4];
+        let answers: [(Cipher, bool, &[u8], &str); 4] = [
+            (
+                Cipher::Ccm8,
+                false,
+                &[],
+                "17fefd0001000000000005001c000100000000000547936140c186a55d6f40329792110df6e2\
+                 24c4b3",
+            ),
+            (
+                Cipher::Ccm8,
+                false,
+                &cid,
+                concat!(
+                    "19fefd0001000000000005c1d2e3f4001d000100000000000547936140c186a55d6f40329784",
+                    "11d410e32ea4e93f",
+                ),
+            ),
+            (
+                Cipher::CbcSha256,
+                false,
+                &cid,
+                concat!(
+                    "19fefd0001000000000005c1d2e3f4004004040404040404040404040404040404a1bffb93cd",
+                    "0423217dc87adabae01baad3b9085f1022c105be253b3cf1daa633ff58442a7fe1b20b4e775d",
+                    "c4d4b31d0e",
+                ),
+            ),
+            (
+                Cipher::CbcSha256,
+                true,
+                &cid,
+                concat!(
+                    "19fefd0001000000000005c1d2e3f400400404040404040404040404040404040",
+                    "45be9ca009d43bec972c1bee549fca76e7666176a2eceee9acc8f4f25546ee532783cdf920556",
+                    "64381e5c2adb798ccaf3",
+                ),
+            ),
+        ];
+        for (cipher, encrypt_then_mac, cid, answer) in answers {
+            let mut keys = protection(cipher, encrypt_then_mac);
+            keys.key = core::array::from_fn(|index| index as u8);
+            keys.fixed_iv = [0xa0, 0xa1, 0xa2, 0xa3];
+            keys.mac_key = core::array::from_fn(|index| index as u8 + 32);
+            assert_eq!(sealed(&keys, cid, b"known answer"), hex(answer));
+            let expected = (ContentType::APPLICATION_DATA, b"known answer".to_vec());
+            assert_eq!(opened(&keys, cid, &hex(answer)), Some(expected));
+        }
+    }
+
+    // proves: CID-02
+    #[test]
+    fn zeros_after_the_inner_type_are_padding_and_only_zeros_are_nothing() {
+        for (cipher, encrypt_then_mac) in ALL {
+            let keys = protection(cipher, encrypt_then_mac);
+            let inner = Header { content: ContentType(0), ..header(&[1]) };
+            for zeros in 0..=16 {
+                let plaintext = [&b"data\x17"[..], &vec![0; zeros]].concat();
+                let mut record = Vec::new();
+                keys.seal(&inner, &plaintext, &[4; 16], &mut record);
+                let expected = (ContentType::APPLICATION_DATA, b"data".to_vec());
+                assert_eq!(opened(&keys, &[1], &record), Some(expected));
+                let mut record = Vec::new();
+                keys.seal(&inner, &vec![0; zeros], &[4; 16], &mut record);
+                assert_eq!(opened(&keys, &[1], &record), None);
+            }
+        }
+    }
+}

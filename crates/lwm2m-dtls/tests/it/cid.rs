@@ -43,7 +43,6 @@ fn only_the_side_that_handed_an_id_out_gets_records_with_it() {
     assert_eq!(received(&mut pair.client), [b"down"]);
 }
 
-// proves: CID-06
 #[test]
 fn a_newer_record_moves_the_session_and_nothing_else_does() {
     let mut pair = Pair::new(with_ids(Config::default()), with_ids(psk_config()));

@@ -3,6 +3,7 @@
 mod cid;
 mod interop;
 mod lossy;
+mod protocol;
 mod psk;
 mod resumption;
 mod rpk;
