@@ -10,9 +10,10 @@ use crate::objects::store::Store;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
+use lwm2m_codec::DecodeCause;
 use lwm2m_codec::composite::{Change, decode_changes, decode_paths, supports_paths};
 use lwm2m_core::{
-    ContentFormat, Model, Node, Object, ObjectInstance, Path, Resource, Value, Version,
+    ContentFormat, DataType, Model, Node, Object, ObjectInstance, Path, Resource, Value, Version,
 };
 
 /// The paths that one request may name: what lives at each of them is held at once.
@@ -114,7 +115,11 @@ pub(crate) fn write(
     let format = of_payload(version, content_format, fits)?;
     let definitions = store.definitions();
     let changes =
-        decode_changes(format, payload, &definitions).map_err(|e| format::undecodable(&e))?;
+        decode_changes(format, payload, &definitions).map_err(|error| match error.cause {
+            // It is a resource without a value: one to execute.
+            DecodeCause::Type { expected: DataType::None, .. } => Refusal::MethodNotAllowed,
+            _ => format::undecodable(&error),
+        })?;
     let mut wanted = BTreeMap::new();
     for (path, value) in &changes {
         change(store, &mut wanted, path, value.as_ref())?;
