@@ -1,4 +1,5 @@
-//! A CoAP endpoint among random datagrams, with an application that asks, answers and notifies.
+//! A CoAP endpoint among random datagrams, with an application that asks, answers and notifies. Each
+//! request ends exactly once, notifications belong to observations, and in the end nothing is kept.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,12 +8,14 @@ use lwm2m_coap::{OptionNumber, Response};
 use lwm2m_fuzz::{Input, address, play};
 use lwm2m_link::{Engine, Transmit};
 use lwm2m_time::Instant;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 fuzz_target!(|script: &[u8]| {
     let mut subject = Subject(Endpoint::new(Config::default(), [7; 32]));
     let mut application = Application::default();
     play(&mut subject, script, |subject, now, input| application.take(&mut subject.0, now, input));
+    application.finish(&mut subject.0);
 });
 
 /// The endpoint with the port as the peer's id.
@@ -54,6 +57,10 @@ struct Application {
     exchange: Option<ExchangeId>,
     observer: Option<Observer>,
     request: Option<RequestId>,
+    /// Requests that have not ended.
+    pending: BTreeSet<RequestId>,
+    /// Requests that began an observation.
+    observing: BTreeSet<RequestId>,
 }
 
 impl Application {
@@ -65,9 +72,36 @@ impl Application {
                     self.observer = Some(Observer { peer, token });
                 }
             }
+            Input::Event(Event::Response { id, response, .. }) => {
+                self.end(id);
+                if response.options.observe().is_some() {
+                    self.observing.insert(id);
+                }
+            }
+            Input::Event(Event::Failed { id, .. }) => self.end(id),
+            Input::Event(Event::Notification { id, .. }) => {
+                assert!(self.observing.contains(&id), "a notification of no observation");
+            }
             Input::Event(_) => {}
             Input::Step(operation, bytes) => self.act(endpoint, now, operation, bytes),
         }
+    }
+
+    fn end(&mut self, id: RequestId) {
+        assert!(self.pending.remove(&id), "a request ended that was not pending");
+    }
+
+    /// All time has passed.
+    fn finish(&self, endpoint: &mut Endpoint) {
+        if endpoint.poll_timeout().is_some() {
+            return;
+        }
+        assert!(self.pending.is_empty(), "a request never ended");
+        for peer in [peer(0), peer(1)] {
+            endpoint.remove_peer(peer);
+            assert!(endpoint.is_idle(peer), "something is kept about a peer that was removed");
+        }
+        assert!(endpoint.poll_timeout().is_none() && endpoint.poll_transmit().is_none());
     }
 
     fn act(&mut self, endpoint: &mut Endpoint, now: Instant, operation: u8, bytes: &[u8]) {
@@ -76,7 +110,9 @@ impl Application {
             1 => self.respond(endpoint, now, response(bytes).observe()),
             2 | 3 => {
                 let to = peer(operation % 8 - 2);
-                self.request = endpoint.request(now, to, request(bytes)).ok().or(self.request);
+                let id = endpoint.request(now, to, request(bytes)).ok();
+                self.pending.extend(id);
+                self.request = id.or(self.request);
             }
             4 => {
                 if let Some(observer) = self.observer {
@@ -84,10 +120,15 @@ impl Application {
                     let _ = endpoint.notify(now, observer, response(bytes), confirmable);
                 }
             }
-            5 => self.request.take().into_iter().for_each(|id| endpoint.cancel(id)),
+            5 => {
+                if let Some(id) = self.request.take() {
+                    endpoint.cancel(id);
+                    self.pending.remove(&id);
+                }
+            }
             6 => {
                 if let Some(id) = self.request {
-                    let _ = endpoint.cancel_observation(now, id);
+                    self.pending.extend(endpoint.cancel_observation(now, id));
                 }
             }
             _ => self.forget(endpoint, bytes),
