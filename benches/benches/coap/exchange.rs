@@ -1,7 +1,10 @@
 //! A request and its response between two endpoints: all of the protocol, no sockets.
 
 use criterion::Criterion;
-use lwm2m_coap::{Code, Config, Endpoint, Event, PeerId, Request, Response};
+use lwm2m_coap::{
+    Code, Config, Endpoint, Event, MessageBuilder, MessageType, OptionNumber, PeerId, Request,
+    Response, Token,
+};
 use lwm2m_time::Instant;
 use std::time::Duration;
 
@@ -21,6 +24,42 @@ pub(crate) fn measure(criterion: &mut Criterion) {
             exchange(&mut client, &mut server, now, PeerId(turn % PEERS))
         });
     });
+}
+
+/// The server's half alone, with few and with many peers: what a datagram costs must hardly depend
+/// on how many there are, although the last messages of each are remembered.
+pub(crate) fn measure_serving(criterion: &mut Criterion) {
+    for peers in [1_000, 1_000_000] {
+        let mut server = Endpoint::new(Config::default(), [2; 32]);
+        let (mut now, mut turn) = (Instant::ZERO, 0_u64);
+        // Each peer asks once in 300 s, so that one message of it is remembered most of the time.
+        let step = Duration::from_secs(300) / u32::try_from(peers).unwrap_or(u32::MAX);
+        let mut next = || {
+            now = now + step;
+            turn += 1;
+            serve(&mut server, now, PeerId(turn % peers), (turn / peers) as u16);
+        };
+        (0..2 * peers).for_each(|_| next());
+        criterion.bench_function(&format!("coap/serve/{peers} peers"), |bencher| {
+            bencher.iter(&mut next);
+        });
+    }
+}
+
+fn serve(server: &mut Endpoint, now: Instant, peer: PeerId, message_id: u16) {
+    let mut datagram = Vec::with_capacity(32);
+    let token = Token::from(peer.0.to_be_bytes());
+    MessageBuilder::new(&mut datagram, MessageType::Confirmable, Code::GET, message_id, token)
+        .option(OptionNumber::URI_PATH, b"3303")
+        .option(OptionNumber::URI_PATH, b"0")
+        .option(OptionNumber::URI_PATH, b"5700");
+    server.handle_timeout(now);
+    while server.poll_event().is_some() {}
+    server.handle_datagram(now, peer, &datagram);
+    let Some(Event::Request { exchange, .. }) = server.poll_event() else { panic!("no request") };
+    let response = Response::new(Code::CONTENT).content_format(0).payload("21.5");
+    server.respond(now, exchange, response).expect("it waits for the answer");
+    server.poll_transmit().expect("the response");
 }
 
 fn exchange(client: &mut Endpoint, server: &mut Endpoint, now: Instant, peer: PeerId) -> Response {

@@ -18,6 +18,7 @@ fn main() {
     }
     measure_building(&mut criterion);
     exchange::measure(&mut criterion);
+    exchange::measure_serving(&mut criterion);
     #[cfg(feature = "peers")]
     peers::measure(&mut criterion);
     criterion.final_summary();
