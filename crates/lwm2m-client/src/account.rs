@@ -11,6 +11,8 @@ use lwm2m_time::Instant;
 /// A server, and how far the registration with it has come.
 pub(crate) struct Account {
     pub(crate) config: ServerAccount,
+    /// The instance of the Server object (1) with its settings.
+    pub(crate) instance: u16,
     /// The version that the server accepts, as far as it is known.
     pub(crate) version: Version,
     /// The version to begin with.
@@ -146,9 +148,17 @@ pub(crate) const fn lower(version: Version) -> Option<Version> {
 }
 
 impl Account {
-    pub(crate) const fn new(config: ServerAccount, version: Version) -> Self {
-        let (attempts, state) = (Attempts::FIRST, State::Idle);
-        Self { config, version, highest: version, peer: None, attempts, overloads: 0, state }
+    pub(crate) const fn new(config: ServerAccount, instance: u16, version: Version) -> Self {
+        Self {
+            config,
+            instance,
+            version,
+            highest: version,
+            peer: None,
+            attempts: Attempts::FIRST,
+            overloads: 0,
+            state: State::Idle,
+        }
     }
 
     /// Forgets what was learnt of the server: registering begins as if it were new.

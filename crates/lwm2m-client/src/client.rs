@@ -5,7 +5,8 @@ use crate::config::{Config, ServerAccount};
 use crate::error::ConfigError;
 use crate::event::Event;
 use crate::object::Object;
-use crate::objects::{HIDDEN, server, store::Store};
+use crate::objects::server::{self, Settings};
+use crate::objects::{HIDDEN, store::Store};
 use crate::operations::attributes::AttributeTable;
 use crate::reporting::Observation;
 use alloc::boxed::Box;
@@ -15,7 +16,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
-use lwm2m_coap::{self as coap, MessageView, Observer, PeerId};
+use lwm2m_coap::{self as coap, MessageView, Observer, PeerId, RequestId};
 use lwm2m_core::Path;
 use lwm2m_link::{Engine, Link, Transmit};
 use lwm2m_registry::Registry;
@@ -26,7 +27,8 @@ use lwm2m_time::{Instant, TimerTable};
 ///
 /// - life: [`start`](Client::start), [`shutdown`](Client::shutdown), [`rebind`](Client::rebind),
 ///   [`update`](Client::update)
-/// - values: [`object_mut`](Client::object_mut), then [`changed`](Client::changed)
+/// - values: [`object_mut`](Client::object_mut), then [`changed`](Client::changed);
+///   [`send`](Client::send)
 /// - state: [`registration_state`](Client::registration_state)
 ///
 /// Requests are taken from the addresses of servers alone, and only while the client is registered
@@ -42,6 +44,8 @@ pub struct Client {
     pub(crate) observations: BTreeMap<Observer, Observation>,
     pub(crate) timers: TimerTable<Timer>,
     pub(crate) events: VecDeque<Event>,
+    /// The Sends that are under way, with the server.
+    pub(crate) sends: BTreeMap<RequestId, u16>,
     pub(crate) stopping: bool,
     /// The time that CoAP may take for one request, which an Update has to leave.
     pub(crate) request_span: Duration,
@@ -88,17 +92,18 @@ impl Client {
         }
         objects.push(Box::new(server::object(&config.servers, config.version)));
         let store = Store::new(objects, Registry::with(config.definitions), config.version)?;
-        let account = |account| Account::new(account, config.version);
+        let account = |(account, instance)| Account::new(account, instance, config.version);
         Ok(Self {
             endpoint_name: config.endpoint_name,
             request_span: config.coap.transmission.max_transmit_wait(),
             link: Link::new(config.coap, seed),
             store,
-            accounts: config.servers.into_iter().map(account).collect(),
+            accounts: config.servers.into_iter().zip(0..).map(account).collect(),
             attributes: AttributeTable::default(),
             observations: BTreeMap::new(),
             timers: TimerTable::new(),
             events: VecDeque::new(),
+            sends: BTreeMap::new(),
             stopping: false,
         })
     }
@@ -214,6 +219,17 @@ impl Client {
     /// The account of a peer.
     pub(crate) fn account_of(&self, peer: PeerId) -> Option<usize> {
         self.accounts.iter().position(|account| account.peer == Some(peer))
+    }
+
+    /// The account whose settings are an instance of the Server object.
+    pub(crate) fn account_at(&self, instance: u16) -> Option<usize> {
+        self.accounts.iter().position(|account| account.instance == instance)
+    }
+
+    /// The settings of an account, which servers may change.
+    pub(crate) fn settings(&mut self, account: usize) -> Settings<'_> {
+        let instance = self.accounts.get(account).map_or(u16::MAX, |account| account.instance);
+        Settings::of(&mut self.store, instance)
     }
 
     /// Whether a datagram may pass: answers always, requests from servers that are registered with,

@@ -50,6 +50,8 @@ pub struct ServerAccount {
     pub notification_storing: bool,
     /// Whether notifications are confirmable where the attribute `con` is silent; no.
     pub confirmable_notifications: bool,
+    /// Mute Send (/1/x/23): whether the server wants nothing sent; yes.
+    pub mute_send: bool,
     /// When to try again after a failed registration.
     pub retry: Retry,
 }
@@ -126,8 +128,16 @@ impl ServerAccount {
             disable_timeout: 86_400,
             notification_storing: true,
             confirmable_notifications: false,
+            mute_send: true,
             retry: Retry::default(),
         }
+    }
+
+    /// Sets whether the server wants nothing sent.
+    #[must_use]
+    pub const fn mute_send(mut self, mute: bool) -> Self {
+        self.mute_send = mute;
+        self
     }
 
     /// Sets the lifetime of the registration in seconds.

@@ -301,8 +301,10 @@ impl Client {
         for path in paths {
             if let [server::ID, instance, ..] = *path.ids() {
                 self.synchronise(now);
-                // The default periods may be others now.
-                self.attributes_changed(now, instance.into(), &Path::ROOT);
+                if let Some(account) = self.account_at(instance) {
+                    // The default periods may be others now.
+                    self.attributes_changed(now, account, &Path::ROOT);
+                }
             }
         }
         self.report(now, paths);
@@ -310,11 +312,10 @@ impl Client {
 
     /// The executables of the Server object are the client's own.
     fn executed(&mut self, now: Instant, path: &Path) {
-        match *path.ids() {
-            [server::ID, instance, server::UPDATE_TRIGGER] => {
-                self.send_update(now, instance.into());
-            }
-            [server::ID, instance, server::DISABLE] => self.disable(now, instance),
+        let [server::ID, instance, resource] = *path.ids() else { return };
+        match (self.account_at(instance), resource) {
+            (Some(account), server::UPDATE_TRIGGER) => self.send_update(now, account),
+            (Some(account), server::DISABLE) => self.disable(now, account),
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What may be wrong with a configuration, and how an operation is refused.
 
 use lwm2m_coap::{Code, FailReason};
-use lwm2m_core::Path;
+use lwm2m_core::{ContentFormat, Path};
 
 /// Why a client cannot be made of a configuration and its objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +83,34 @@ impl Refusal {
     }
 }
 
-/// Why a registration failed.
+/// Why values are not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The client is not registered with this server.
+    #[error("the client is not registered with server {0}; send after Event::Registered")]
+    NotRegistered(u16),
+    /// The server wants nothing sent: Mute Send (/1/x/23) is true or missing.
+    #[error("server {0} is mute; it has to write false to Mute Send (/1/x/23)")]
+    Muted(u16),
+    /// The server does not know what lives there, or must not.
+    #[error("{0} is not registered with the server, so its values cannot be sent")]
+    Unregistered(Path),
+    /// There is nothing at the path, or servers may not read it.
+    #[error("{0} does not exist or cannot be read by servers")]
+    Unreadable(Path),
+    /// The paths have no values at all.
+    #[error("there are no values at the paths")]
+    NoValues,
+    /// Send has another format in this version of LwM2M, or none at all (1.0).
+    #[error("values cannot be sent as {0} in this version of LwM2M; leave the format out")]
+    Format(ContentFormat),
+    /// The request could not be sent; a bound of the CoAP configuration is too small.
+    #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
+    NotSent,
+}
+
+/// Why a registration, or another request to a server, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistrationError {

@@ -1,6 +1,7 @@
 //! What the client tells its application.
 
 use crate::error::RegistrationError;
+use crate::send::SendId;
 use alloc::string::String;
 use lwm2m_core::{Arguments, Path};
 use lwm2m_time::Instant;
@@ -88,6 +89,15 @@ pub enum Event {
         server: u16,
         /// What it observes.
         path: Path,
+    },
+    /// A Send has ended.
+    Sent {
+        /// The Send.
+        id: SendId,
+        /// The server.
+        server: u16,
+        /// Whether the server took the values, or why not.
+        confirmed: Result<(), RegistrationError>,
     },
     /// The shutdown is complete.
     Stopped,

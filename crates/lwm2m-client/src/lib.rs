@@ -11,6 +11,7 @@
 //! | `registration`, `account` | Register, Update, De-register, retries | 6.2 |
 //! | `dispatch`, `operations` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
 //! | `reporting`, `observation` | Observe, Notify, attributes | 6.4, 7.3 |
+//! | `send` | Send | 6.4.6 |
 //! | [`event`], [`error`] | what the application learns | |
 //!
 //! ```
@@ -55,11 +56,13 @@ mod observation;
 mod operations;
 mod registration;
 mod reporting;
+mod send;
 
 pub use account::RegistrationState;
 pub use client::Client;
 pub use config::{Config, Retry, ServerAccount};
-pub use error::{ConfigError, Refusal, RegistrationError};
+pub use error::{ConfigError, Refusal, RegistrationError, SendError};
 pub use event::Event;
 pub use instances::Instances;
 pub use object::Object;
+pub use send::SendId;

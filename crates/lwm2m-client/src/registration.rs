@@ -6,7 +6,7 @@ use crate::account::{
 use crate::client::{Client, Timer};
 use crate::error::RegistrationError;
 use crate::event::Event;
-use crate::objects::server::{Settings, with_queue_mode};
+use crate::objects::server::with_queue_mode;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -31,7 +31,7 @@ impl Client {
         self.abandon(account);
         let Some(offer) = self.offer(account) else { return };
         let Some(request) = self.register_request(account, &offer) else { return };
-        let state = match self.send(now, account, request) {
+        let state = match self.request(now, account, request) {
             Some(request) => State::Registering(Registering { request, offer }),
             None => {
                 return self.registration_failed(now, account, RegistrationError::NotSent);
@@ -59,9 +59,8 @@ impl Client {
     fn offer(&mut self, account: usize) -> Option<Offer> {
         let Account { version, config, .. } = self.accounts.get(account)?;
         let (version, queue_mode) = (*version, config.queue_mode);
-        let instance = u16::try_from(account).ok()?;
         let links = link::write(&self.store.links(version));
-        let mut settings = Settings::of(&mut self.store, instance);
+        let mut settings = self.settings(account);
         let mut binding = settings.binding();
         if queue_mode && version == Version::V1_0 {
             binding = with_queue_mode(&binding);
@@ -90,7 +89,12 @@ impl Client {
         }
     }
 
-    fn send(&mut self, now: Instant, account: usize, request: Request) -> Option<RequestId> {
+    pub(crate) fn request(
+        &mut self,
+        now: Instant,
+        account: usize,
+        request: Request,
+    ) -> Option<RequestId> {
         let account = self.accounts.get_mut(account)?;
         if account.peer.is_none() {
             account.peer = self.link.connect(account.config.address);
@@ -105,6 +109,9 @@ impl Client {
 
     /// An answer to one of our requests, or none.
     pub(crate) fn handle_answer(&mut self, now: Instant, id: RequestId, answer: Answer) {
+        if self.send_answered(id, &answer) {
+            return;
+        }
         let expects = |state: &State| match state {
             State::Registering(state) => state.request == id,
             State::Registered(state) => state.update.as_ref().is_some_and(|(own, _)| *own == id),
@@ -203,8 +210,7 @@ impl Client {
     }
 
     fn registration_failed(&mut self, now: Instant, account: usize, reason: RegistrationError) {
-        let instance = u16::try_from(account).unwrap_or(u16::MAX);
-        let retry = Settings::of(&mut self.store, instance).retry();
+        let retry = self.settings(account).retry();
         let Some(state) = self.accounts.get_mut(account) else { return };
         let next = if self.stopping { None } else { state.attempts.failed(&retry) };
         let retry_at = next.map(|wait| now + wait);
@@ -256,7 +262,7 @@ impl Client {
             return;
         }
         let request = update_request(state, &offer);
-        match self.send(now, account, request) {
+        match self.request(now, account, request) {
             Some(id) => {
                 if let Some(State::Registered(state)) =
                     self.accounts.get_mut(account).map(|account| &mut account.state)
@@ -334,8 +340,8 @@ impl Client {
             _ => None,
         };
         self.abandon(account);
-        let request =
-            location.and_then(|location| self.send(now, account, Request::delete().path(location)));
+        let request = location
+            .and_then(|location| self.request(now, account, Request::delete().path(location)));
         if let Some(wait) = disabled_for {
             self.timers.set(Timer::Account(account), now + wait);
         }
@@ -373,9 +379,9 @@ impl Client {
     }
 
     /// The server asked to be left alone (/1/x/4).
-    pub(crate) fn disable(&mut self, now: Instant, instance: u16) {
-        let timeout = Settings::of(&mut self.store, instance).disable_timeout();
-        self.deregister(now, instance.into(), Some(timeout));
+    pub(crate) fn disable(&mut self, now: Instant, account: usize) {
+        let timeout = self.settings(account).disable_timeout();
+        self.deregister(now, account, Some(timeout));
     }
 }
 

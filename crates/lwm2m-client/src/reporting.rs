@@ -3,7 +3,6 @@
 use crate::client::{Client, Timer};
 use crate::error::Refusal;
 use crate::event::Event;
-use crate::objects::server::Settings;
 use crate::objects::store::Store;
 use crate::observation::{Periods, is_worth_notifying, periods, seconds};
 use crate::operations::composite::{merged, read_one};
@@ -126,8 +125,7 @@ impl Client {
     }
 
     fn periods(&mut self, account: usize, attributes: &Attributes) -> Periods {
-        let mut settings =
-            Settings::of(&mut self.store, u16::try_from(account).unwrap_or(u16::MAX));
+        let mut settings = self.settings(account);
         let (pmin, pmax) = (settings.pmin(), settings.pmax());
         periods(attributes, pmin, pmax)
     }
@@ -233,8 +231,7 @@ impl Client {
             let below = observation.observed.paths().iter().flat_map(below);
             set.extend(below.map(|own| own.get(AttributeName::Con)).filter(Option::is_some));
         }
-        let usual =
-            Settings::of(&mut self.store, u16::try_from(account).unwrap_or(u16::MAX)).confirmable();
+        let usual = self.settings(account).confirmable();
         set.iter().any(|con| con.map_or(usual, |con| con == 1.0))
     }
 

@@ -4,7 +4,7 @@ use crate::error::OperationError;
 use crate::operation::{OperationId, Response, Target};
 use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
-use lwm2m_codec::DecodeError;
+use lwm2m_codec::{DecodeError, Timed};
 use lwm2m_core::Node;
 use std::sync::Arc;
 
@@ -47,6 +47,13 @@ pub enum Event {
         target: Target,
         /// The values at [`Target::path`]; of a composite observation, all that there are.
         result: Result<Node, DecodeError>,
+    },
+    /// A device sent values on its own account.
+    Sent {
+        /// The device.
+        registration: Arc<Registration>,
+        /// The values, in the order of the payload.
+        values: Vec<Timed>,
     },
     /// An observation ended; the server begins none anew by itself.
     ObservationEnded {

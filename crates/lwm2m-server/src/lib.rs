@@ -10,6 +10,7 @@
 //! | `rd`, `registration` | Register, Update, De-register | 6.2 |
 //! | `table` | all registrations and their lifetimes | 6.2 |
 //! | `operation`, `validate`, `downlink`, `format` | Read, Discover, Write, Write-Attributes, Execute, Create, Delete, composites | 6.3 |
+//! | `server::send` | Send | 6.4.6 |
 //! | `observation` | Observe, Notify, Cancel Observation | 6.4 |
 //! | `server` | the engine that joins them | |
 //!

@@ -1,4 +1,4 @@
-//! The resource directory `/rd`: what devices may ask of the server, and how it refuses
+//! The resources `/rd` and `/dp`: what devices may ask of the server, and how it refuses
 //! (OMA LwM2M Core 6.2, Transport 6.4.3).
 
 use crate::config::Config;
@@ -6,6 +6,7 @@ use crate::registration::parse::{self, Register, UpdateRequest};
 use crate::table::Key;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::link::LinkError;
+use lwm2m_core::Path;
 
 /// How many seconds a device should wait before it registers again at a full server.
 const RETRY_AFTER: u32 = 60;
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Update(Key, Box<UpdateRequest>),
     /// DELETE /rd/{id}
     Deregister(Key),
+    /// POST /dp
+    Send,
 }
 
 /// Why a request is refused. The text goes to the device as diagnostic payload.
@@ -25,8 +28,14 @@ pub(crate) enum Command {
 pub(crate) enum Refusal {
     #[error("there is no such resource; a location /rd/id is gone when its registration ends")]
     NotFound,
-    #[error("/rd takes POST; /rd/id takes POST and DELETE")]
+    #[error("/rd and /dp take POST; /rd/id takes POST and DELETE")]
     Method,
+    #[error("values are sent as SenML JSON, SenML CBOR or, since LwM2M 1.2, as LwM2M CBOR")]
+    SendFormat,
+    #[error("the values cannot be decoded")]
+    SendPayload,
+    #[error("{0} is not registered")]
+    Unregistered(Path),
     #[error("the query is too long")]
     QueryTooLong,
     #[error("the query is not UTF-8")]
@@ -58,7 +67,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     const fn code(self) -> Code {
         match self {
-            Self::NotFound => Code::NOT_FOUND,
+            Self::NotFound | Self::Unregistered(_) => Code::NOT_FOUND,
             Self::Method => Code::METHOD_NOT_ALLOWED,
             Self::Version => Code::PRECONDITION_FAILED,
             Self::Profile => Code::CONFLICT,
@@ -78,7 +87,7 @@ impl Refusal {
 
 /// Reads a request of a device.
 ///
-/// `/bs` and `/dp` are not offered and answered as any unknown resource. Update is POST alone:
+/// `/bs` is the bootstrap server's and answered as any unknown resource. Update is POST alone:
 /// PUT was dropped before LwM2M 1.0.
 pub(crate) fn command(request: &Request, config: &Config) -> Result<Command, Refusal> {
     let mut path = request.options.uri_path();
@@ -97,6 +106,8 @@ pub(crate) fn command(request: &Request, config: &Config) -> Result<Command, Ref
                 _ => Err(Refusal::Method),
             }
         }
+        ((Some(b"dp"), None, _), Code::POST) => Ok(Command::Send),
+        ((Some(b"dp"), None, _), _) => Err(Refusal::Method),
         ((Some(b"rd"), None, _), _) => Err(Refusal::Method),
         _ => Err(Refusal::NotFound),
     }

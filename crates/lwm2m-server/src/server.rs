@@ -2,6 +2,7 @@
 
 mod management;
 mod registration;
+mod send;
 
 use crate::config::Config;
 use crate::downlink::{self, Downlink};

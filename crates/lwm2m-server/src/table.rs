@@ -49,6 +49,8 @@ pub(crate) struct Entry {
 pub(crate) struct Table {
     entries: HashMap<Key, Entry>,
     by_endpoint: BTreeMap<String, Key>,
+    /// The registration that came last from each peer.
+    by_peer: HashMap<PeerId, Key>,
     lifetimes: TimerTable<Key>,
     rng: ChaCha12Rng,
     weight: usize,
@@ -59,6 +61,7 @@ impl Table {
         Self {
             entries: HashMap::new(),
             by_endpoint: BTreeMap::new(),
+            by_peer: HashMap::new(),
             lifetimes: TimerTable::new(),
             rng: ChaCha12Rng::from_seed(seed),
             weight: 0,
@@ -97,6 +100,7 @@ impl Table {
     /// Adds a registration; no other one has its endpoint name.
     pub(crate) fn insert(&mut self, key: Key, entry: Entry) {
         self.by_endpoint.insert(entry.registration.endpoint.clone(), key);
+        self.by_peer.insert(entry.peer, key);
         self.weight += entry.weight;
         self.entries.insert(key, entry);
         self.restart_lifetime(key);
@@ -106,8 +110,28 @@ impl Table {
         let entry = self.entries.remove(&key)?;
         self.weight -= entry.weight;
         self.by_endpoint.remove(&entry.registration.endpoint);
+        self.leave(key, entry.peer);
         self.lifetimes.cancel(key);
         Some(entry)
+    }
+
+    /// Notes that a device is reached at another peer.
+    pub(crate) fn move_to(&mut self, key: Key, peer: PeerId) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let old = core::mem::replace(&mut entry.peer, peer);
+        self.leave(key, old);
+        self.by_peer.insert(peer, key);
+    }
+
+    fn leave(&mut self, key: Key, peer: PeerId) {
+        if self.by_peer.get(&peer) == Some(&key) {
+            self.by_peer.remove(&peer);
+        }
+    }
+
+    /// The registration of a peer; of several that one address made, the last.
+    pub(crate) fn key_at(&self, peer: PeerId) -> Option<Key> {
+        self.by_peer.get(&peer).copied()
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&Entry> {

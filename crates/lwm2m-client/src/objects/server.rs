@@ -19,6 +19,7 @@ const RETRY_COUNT: u16 = 17;
 const RETRY_TIMER: u16 = 18;
 const SEQUENCE_DELAY: u16 = 19;
 const SEQUENCE_COUNT: u16 = 20;
+const MUTE_SEND: u16 = 23;
 const CONFIRMABLE: u16 = 26;
 
 /// The object with an instance for each account, in their order.
@@ -33,6 +34,7 @@ pub(crate) fn object<'a>(
         .on_execute(UPDATE_TRIGGER, |_, _| Ok(()))
         .optional(PMIN)
         .optional(PMAX)
+        .optional(MUTE_SEND)
         .on_write(move |_, values| match acceptable(values, version) {
             true => Ok(()),
             false => Err(crate::Refusal::BadRequest),
@@ -61,6 +63,9 @@ fn values(account: &ServerAccount, version: Version) -> ObjectInstance {
         if let Some(period) = period {
             values = values.with(resource, i64::from(period));
         }
+    }
+    if !account.mute_send {
+        values = values.with(MUTE_SEND, false);
     }
     values
 }
@@ -137,6 +142,11 @@ impl<'a> Settings<'a> {
 
     pub(crate) fn confirmable(&mut self) -> bool {
         self.number(CONFIRMABLE) == Some(1)
+    }
+
+    /// Whether the server wants nothing sent, as long as it does not say otherwise.
+    pub(crate) fn mute_send(&mut self) -> bool {
+        self.value(MUTE_SEND) != Some(Value::Boolean(false))
     }
 
     pub(crate) fn retry(&mut self) -> crate::Retry {

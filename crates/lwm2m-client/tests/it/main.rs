@@ -10,5 +10,6 @@ mod random;
 mod read;
 mod register;
 mod report;
+mod send;
 mod world;
 mod write;

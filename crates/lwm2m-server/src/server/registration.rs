@@ -22,6 +22,7 @@ impl Server {
             Command::Register(register) => self.register(now, peer, *register),
             Command::Update(key, update) => self.update(now, peer, key, *update),
             Command::Deregister(key) => self.deregister(peer, key),
+            Command::Send => self.receive_values(peer, request),
         });
         done.unwrap_or_else(Refusal::response)
     }
@@ -123,11 +124,9 @@ impl Server {
     fn move_to(&mut self, key: Key, peer: PeerId, old_peer: PeerId) {
         self.fail_all(key, &OperationError::Moved);
         self.end_observations(key, ObservationEnd::Moved);
-        if let Some(entry) = self.table.get_mut(key) {
-            entry.peer = peer;
-            self.link.hold(peer);
-            self.link.release(old_peer);
-        }
+        self.table.move_to(key, peer);
+        self.link.hold(peer);
+        self.link.release(old_peer);
     }
 
     fn deregister(&mut self, peer: PeerId, key: Key) -> Result<Response, Refusal> {

@@ -9,5 +9,6 @@ mod lifetime;
 mod management;
 mod observe;
 mod register;
+mod send;
 mod update;
 mod writing;

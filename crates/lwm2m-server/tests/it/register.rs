@@ -280,7 +280,7 @@ fn other_resources_and_methods() {
     let location = bed.registered(0, "a");
     let ask =
         |bed: &mut Bed, request: Request, path: &str| bed.ask(device(0), at(request, path)).code;
-    for path in ["/", "/bs", "/dp", "/rd/none", "/rd/abcdefghijklmnop", "/rd/a/b", "/3/0", "/x"] {
+    for path in ["/", "/bs", "/rd/none", "/rd/abcdefghijklmnop", "/rd/a/b", "/3/0", "/x"] {
         assert_eq!(ask(&mut bed, Request::post(), path), Code::NOT_FOUND, "{path}");
     }
     let deeper = format!("{location}/x");

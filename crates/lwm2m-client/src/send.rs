@@ -1,0 +1,108 @@
+//! Send (OMA LwM2M Core 6.4.6): values that the device reports without being asked.
+
+use crate::account::State;
+use crate::client::Client;
+use crate::error::{RegistrationError, SendError};
+use crate::event::Event;
+use crate::objects::HIDDEN;
+use crate::operations::composite::merged;
+use crate::operations::{format, read};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use lwm2m_coap::{Code, FailReason, Request, RequestId, Response};
+use lwm2m_codec::link;
+use lwm2m_core::{ContentFormat, Node, Path, Version};
+use lwm2m_time::Instant;
+
+/// A Send that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SendId(RequestId);
+
+impl Client {
+    /// Sends what lives at `paths` to a server, in SenML CBOR unless `format` says SenML JSON or
+    /// (since LwM2M 1.2) LwM2M CBOR. An [`Event::Sent`] follows.
+    ///
+    /// # Errors
+    /// Nothing is sent if the client is not registered with the server, if the server is mute
+    /// (/1/x/23 is true or missing), or if one of the paths is not registered or not readable.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        short_server_id: u16,
+        paths: &[Path],
+        format: Option<ContentFormat>,
+    ) -> Result<SendId, SendError> {
+        let place = self.accounts.iter().position(|a| a.server() == short_server_id);
+        let account = place.ok_or(SendError::NotRegistered(short_server_id))?;
+        let format = self.format_to_send(account, format)?;
+        let known =
+            self.known_instances(account).ok_or(SendError::NotRegistered(short_server_id))?;
+        if self.settings(account).mute_send() {
+            return Err(SendError::Muted(short_server_id));
+        }
+        let node = self.gather(&known, paths)?;
+        let payload = lwm2m_codec::encode(format, &Path::ROOT, &node)
+            .map_err(|_| SendError::Format(format))?;
+        let request = Request::post().path(["dp"]).content_format(format.0).payload(payload);
+        let id = self.request(now, account, request).ok_or(SendError::NotSent)?;
+        self.sends.insert(id, short_server_id);
+        Ok(SendId(id))
+    }
+
+    fn format_to_send(
+        &self,
+        account: usize,
+        format: Option<ContentFormat>,
+    ) -> Result<ContentFormat, SendError> {
+        let version = self.accounts.get(account).map_or(Version::V1_0, |account| account.version);
+        let format = format.unwrap_or(ContentFormat::SENML_CBOR);
+        let several = lwm2m_codec::supports(format, &Path::ROOT);
+        match several && format::offers(version, format) {
+            true => Ok(format),
+            false => Err(SendError::Format(format)),
+        }
+    }
+
+    /// The object instances that a server knows; nothing, if it does not know the client.
+    fn known_instances(&self, account: usize) -> Option<BTreeSet<Path>> {
+        let State::Registered(state) = &self.accounts.get(account)?.state else { return None };
+        let links = link::parse(&state.known.links).ok()?;
+        Some(links.iter().filter_map(link::Link::path).collect())
+    }
+
+    /// All values at the paths, as one tree, if all of their instances are `known`.
+    fn gather(&mut self, known: &BTreeSet<Path>, paths: &[Path]) -> Result<Node, SendError> {
+        let mut parts = Vec::new();
+        for path in paths {
+            if path.object_id().is_none_or(|id| HIDDEN.contains(&id)) {
+                return Err(SendError::Unregistered(*path));
+            }
+            let node = read::read(&mut self.store, path);
+            parts.push((path, node.map_err(|_| SendError::Unreadable(*path))?));
+        }
+        let node = merged(parts.iter().map(|(path, node)| (*path, node)));
+        let leaves = node.leaves(&Path::ROOT);
+        let unknown = leaves.iter().map(|(leaf, _)| leaf.prefix(2)).find(|it| !known.contains(it));
+        match unknown {
+            Some(instance) => Err(SendError::Unregistered(instance)),
+            None if leaves.is_empty() => Err(SendError::NoValues),
+            None => Ok(node),
+        }
+    }
+
+    /// Takes the answer to a Send; `false` if the request was another one.
+    pub(crate) fn send_answered(
+        &mut self,
+        id: RequestId,
+        answer: &Result<Response, FailReason>,
+    ) -> bool {
+        let Some(server) = self.sends.remove(&id) else { return false };
+        let confirmed = match answer {
+            Ok(response) if response.code == Code::CHANGED => Ok(()),
+            Ok(response) => Err(RegistrationError::Refused(response.code)),
+            Err(reason) => Err(RegistrationError::NoAnswer(*reason)),
+        };
+        self.events.push_back(Event::Sent { id: SendId(id), server, confirmed });
+        true
+    }
+}

@@ -1,0 +1,46 @@
+//! Send (OMA LwM2M Core 6.4.6): values that a device reports without being asked.
+
+use super::Server;
+use crate::event::Event;
+use crate::rd::Refusal;
+use lwm2m_coap::{Code, PeerId, Request, Response};
+use lwm2m_codec::decode_timed;
+use lwm2m_core::{ContentFormat, Path, Version};
+use std::sync::Arc;
+
+impl Server {
+    /// Takes the values of a registered device, if they belong to instances that it registered.
+    pub(super) fn receive_values(
+        &mut self,
+        peer: PeerId,
+        request: &Request,
+    ) -> Result<Response, Refusal> {
+        let key = self.table.key_at(peer).ok_or(Refusal::NotFound)?;
+        let entry = self.table.get(key).ok_or(Refusal::NotFound)?;
+        let registration = Arc::clone(&entry.registration);
+        let format = request.options.content_format().map(ContentFormat);
+        let format = format.filter(|format| sends(registration.version, *format));
+        let format = format.ok_or(Refusal::SendFormat)?;
+        let model = registration.model(&self.config.registry);
+        let values = decode_timed(format, &Path::ROOT, &request.payload, &model)
+            .map_err(|_| Refusal::SendPayload)?;
+        let listed = |path: &Path| {
+            let object = path.object_id().and_then(|id| registration.objects.get(&id));
+            object.zip(path.instance_id()).is_some_and(|(it, id)| it.instances.contains(&id))
+        };
+        if let Some(stranger) = values.iter().find(|value| !listed(&value.path)) {
+            return Err(Refusal::Unregistered(stranger.path));
+        }
+        self.events.push_back(Event::Sent { registration, values });
+        Ok(Response::new(Code::CHANGED))
+    }
+}
+
+/// Whether a client of `version` may send values in `format`.
+fn sends(version: Version, format: ContentFormat) -> bool {
+    match format {
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR => version >= Version::V1_1,
+        ContentFormat::LWM2M_CBOR => version >= Version::V1_2,
+        _ => false,
+    }
+}
