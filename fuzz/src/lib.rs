@@ -12,6 +12,7 @@
 //! | others | left to the application |
 
 pub mod allocation;
+pub mod dtls;
 pub mod payload;
 
 use lwm2m_coap::{MessageType, MessageView};

@@ -62,6 +62,7 @@ const BINARY: &[&str] = &[
     "lwm2m-coap",
     "lwm2m-core",
     "lwm2m-daemon",
+    "lwm2m-dtls",
     "lwm2m-http",
     "lwm2m-link",
     "lwm2m-net",

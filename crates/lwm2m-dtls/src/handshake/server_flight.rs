@@ -7,6 +7,7 @@ use super::{Agreed, Context, max_plaintext};
 use crate::config::{CertifiedKey, Credentials};
 use crate::crypto::SigningKey;
 use crate::error::Reason;
+use crate::identity::Identity;
 use crate::resumption::{SessionState, open_ticket};
 use crate::suite::{Cipher, CipherSuite, KeyExchangeKind};
 use alloc::sync::Arc;
@@ -192,6 +193,16 @@ pub(super) fn extensions(
     }
 }
 
+/// Whether a full handshake would let the client in as well: its credentials may be gone.
+fn is_still_known(identity: &Identity, context: &Context<'_>) -> bool {
+    let Some(credentials) = &context.config.credentials else { return false };
+    match identity {
+        Identity::Psk(identity) => credentials.psk(identity).is_some(),
+        Identity::RawPublicKey(spki) => credentials.trusts_raw_key(spki),
+        Identity::Certificate(_) => !credentials.client_authorities().is_empty(),
+    }
+}
+
 /// The session that the client wants to resume, if we know it and the rules allow it.
 pub(super) fn resumable(
     hello: &ClientHello,
@@ -206,6 +217,7 @@ pub(super) fn resumable(
     let fits = hello.suites.contains(&state.suite)
         && context.config.suites.contains(&state.suite)
         && state.expires > context.unix_time.as_secs()
+        && is_still_known(&state.identity, context)
         && state.server_name == hello.extensions.server_name;
     if !fits {
         return Ok(None);

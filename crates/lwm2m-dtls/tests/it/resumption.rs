@@ -1,7 +1,8 @@
 //! Resumption by session id and ticket, extended master secret, export and import.
 
 use crate::support::{
-    FourBytes, KEY, Pair, address, connected, deliver, events, psk_config, psk_profile, received,
+    FourBytes, KEY, Pair, Store, address, connected, deliver, events, psk_config, psk_profile,
+    received, server_config,
 };
 use lwm2m_dtls::{Config, Endpoint, Error, Event, Resumption, TicketKey};
 use std::sync::Arc;
@@ -84,6 +85,58 @@ fn a_new_connection_id_is_agreed_on_when_resuming() {
     let mut pair = Pair::new(Config::default(), config);
     let resumption = first(&mut pair);
     assert!(again(&mut pair, &resumption));
+}
+
+#[test]
+fn who_is_known_no_longer_does_not_resume() {
+    let key = || Some(TicketKey::new([9; 16]));
+    let mut config = psk_config();
+    config.ticket_key = key();
+    let mut pair = Pair::new(Config::default(), config);
+    let resumption = first(&mut pair);
+    let mut config = server_config(Store {
+        psk: [(b"somebody else".to_vec(), KEY.to_vec())].into(),
+        ..Store::default()
+    });
+    config.ticket_key = key();
+    pair.server = Endpoint::new(config, [7; 32]);
+    let (profile, server) = (Arc::new(psk_profile(KEY)), address(crate::support::SERVER));
+    pair.client.resume(pair.now, server, profile, resumption).expect("a good profile");
+    pair.settle();
+    assert!(matches!(events(&mut pair.server).as_slice(), [Event::Failed { .. }]));
+}
+
+/// The bound is what a million devices have to fit a machine by.
+#[test]
+fn an_idle_session_takes_at_most_512_bytes() {
+    const SESSIONS: u16 = 1000;
+    let config = || {
+        let mut config = psk_config();
+        config.connection_ids = Some(Arc::new(FourBytes));
+        config
+    };
+    let key = TicketKey::new([5; 16]);
+    let exported: Vec<_> = (0..SESSIONS)
+        .map(|index| {
+            let mut pair = Pair::new(Config::default(), config());
+            let seed = [index.to_be_bytes(); 16].concat().try_into().expect("32 bytes");
+            pair.server = Endpoint::new(config(), seed);
+            pair.client_address.set_port(index);
+            pair.connect(psk_profile(KEY));
+            pair.settle();
+            let session = connected(&mut pair.server);
+            pair.server.export(session, &key).expect("established")
+        })
+        .collect();
+    let mut server = Endpoint::new(config(), [9; 32]);
+    let heap = allocation_counter::measure(|| {
+        for session in &exported {
+            server.import(session, &key).expect("our export");
+        }
+    });
+    assert_eq!(server.session_count(), usize::from(SESSIONS));
+    let each = heap.bytes_current / i64::from(SESSIONS);
+    assert!(each <= 512, "{each} bytes");
 }
 
 #[test]
