@@ -119,3 +119,37 @@ fn silence_is_a_timeout_after_doubling_intervals() {
     ));
     assert_eq!(pair.now.saturating_since(lwm2m_time::Instant::ZERO), Duration::from_secs(90));
 }
+
+// proves: PSK-01
+#[test]
+fn every_suite_works_and_the_strong_ones_are_offered() {
+    let suites = [
+        CipherSuite::PSK_WITH_AES_128_CCM_8,
+        CipherSuite::PSK_WITH_AES_128_CCM,
+        CipherSuite::PSK_WITH_AES_128_GCM_SHA256,
+        CipherSuite::PSK_WITH_AES_128_CBC_SHA256,
+        CipherSuite::ECDHE_PSK_WITH_AES_128_CCM_8_SHA256,
+        CipherSuite::ECDHE_PSK_WITH_AES_128_CCM_SHA256,
+        CipherSuite::ECDHE_PSK_WITH_AES_128_GCM_SHA256,
+        CipherSuite::ECDHE_PSK_WITH_AES_128_CBC_SHA256,
+    ];
+    for suite in suites {
+        let mut pair = Pair::new(Config::default(), psk_config());
+        let mut profile = psk_profile(KEY);
+        profile.suites = vec![suite];
+        let session = pair.connect(profile);
+        pair.settle();
+        connected(&mut pair.client);
+        connected(&mut pair.server);
+        pair.client.send(pair.now, session, b"ping").expect("established");
+        pair.settle();
+        assert_eq!(received(&mut pair.server), [b"ping"], "{suite}");
+    }
+    let mut pair = Pair::new(Config::default(), psk_config());
+    pair.connect(psk_profile(KEY));
+    let hello = pair.client.poll_transmit().expect("a hello").payload;
+    // Behind headers, version, random value, empty session id and empty cookie.
+    let length = usize::from(hello[62]);
+    let offered: Vec<_> = hello[63..63 + length].as_chunks::<2>().0.to_vec();
+    assert!(offered.contains(&[0xc0, 0xa8]) && !offered.contains(&[0x00, 0xae]));
+}
