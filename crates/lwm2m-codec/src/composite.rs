@@ -5,10 +5,10 @@
 //! where a change may also remove what it names; 1.2 also has changes in LwM2M CBOR. Answers are
 //! trees at the root: [`crate::decode`] with [`Path::ROOT`] reads them.
 
-use crate::senml::{each_resolved, write};
+use crate::senml::each_resolved;
 use crate::tree::Target;
-use crate::typed::{scalar, typed};
-use crate::{DecodeCause, DecodeError, EncodeError, Quirk, Reading};
+use crate::typed::typed;
+use crate::{DecodeCause, DecodeError, EncodeError, Reading, Writing};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use lwm2m_senml::Value as Scalar;
 /// A change of one resource or resource instance; no value removes the resource instance.
 pub type Change = (Path, Option<Value>);
 
-const fn is_etch(format: ContentFormat) -> bool {
+pub(crate) const fn is_etch(format: ContentFormat) -> bool {
     matches!(format, ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR)
 }
 
@@ -34,11 +34,7 @@ pub const fn supports_paths(format: ContentFormat) -> bool {
 /// # Errors
 /// [`EncodeError::UnsupportedFormat`] for other formats than SenML and SenML-ETCH.
 pub fn encode_paths(format: ContentFormat, paths: &[Path]) -> Result<Bytes, EncodeError> {
-    if !supports_paths(format) {
-        return Err(EncodeError::UnsupportedFormat(format));
-    }
-    write(format, None, 0, paths.iter().map(|path| (*path, None)))
-        .map_err(|_| EncodeError::UnsupportedFormat(format))
+    Writing::default().encode_paths(format, paths)
 }
 
 /// Decodes the paths that a Read-Composite or Observe-Composite asks for, each once; lenient.
@@ -57,24 +53,7 @@ pub fn decode_paths(format: ContentFormat, payload: &[u8]) -> Result<Vec<Path>, 
 /// [`EncodeError::NotFinite`], and [`EncodeError::UnsupportedFormat`] for other formats than SenML
 /// and SenML-ETCH.
 pub fn encode_changes(format: ContentFormat, changes: &[Change]) -> Result<Bytes, EncodeError> {
-    if !supports_paths(format) {
-        return Err(EncodeError::UnsupportedFormat(format));
-    }
-    for (path, value) in changes {
-        match value {
-            Some(Value::Float(v)) if !v.is_finite() => {
-                return Err(EncodeError::NotFinite { format, path: *path });
-            }
-            None if !is_etch(format) => {
-                return Err(EncodeError::UnsuitableFormat { format, path: *path });
-            }
-            _ => {}
-        }
-    }
-    let records = changes
-        .iter()
-        .map(|(path, value)| (*path, Some(value.as_ref().map_or(Scalar::Null, scalar))));
-    write(format, None, 0, records).map_err(|_| EncodeError::UnsupportedFormat(format))
+    Writing::default().encode_changes(format, changes)
 }
 
 /// Decodes the changes of a Write-Composite, in their order: later ones go over earlier ones;
@@ -110,7 +89,7 @@ impl Reading<'_> {
                 return Err(DecodeCause::Field { entry });
             }
             let path = ids.path().ok_or(DecodeCause::Name { entry })?;
-            self.forgive_if(ids.is_relative(), Quirk::RelativeName)?;
+            self.forgive_name(&ids)?;
             if known.insert(path) {
                 paths.push(path);
             }
@@ -136,7 +115,7 @@ impl Reading<'_> {
         let mut changes = Vec::new();
         each_resolved(format, self, payload, |entry, ids, record| {
             let path = ids.path().ok_or(DecodeCause::Name { entry })?;
-            self.forgive_if(ids.is_relative(), Quirk::RelativeName)?;
+            self.forgive_name(&ids)?;
             let (path, data_type) = target.admit(&path)?;
             let value = match record.value.take() {
                 Some(Scalar::Null) if path.depth() == 4 => None,

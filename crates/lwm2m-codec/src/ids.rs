@@ -14,6 +14,8 @@ pub(crate) struct Ids {
     count: usize,
     /// Whether the first one is not known to be an object.
     relative: bool,
+    /// Whether the alternate path was missing in front.
+    outside: bool,
 }
 
 impl Ids {
@@ -32,6 +34,11 @@ impl Ids {
     /// Whether the name that these were read from had no slash in front.
     pub(crate) const fn is_relative(&self) -> bool {
         self.relative
+    }
+
+    /// Whether the name lacked the alternate path that the device has.
+    pub(crate) const fn is_outside(&self) -> bool {
+        self.outside
     }
 
     fn as_slice(&self) -> &[u16] {
@@ -74,19 +81,51 @@ impl Ids {
 
 /// The ids of a name such as `/3/0/0`, which is read in parts: a base name is the same for many
 /// records. Without the first slash a name may be relative. The root is `/`.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct NameIds {
+#[derive(Clone, Copy)]
+pub(crate) struct NameIds<'r> {
+    /// The alternate path, and how much of it has been read.
+    root: &'r str,
+    read: usize,
     ids: Ids,
     /// The id whose digits are being read.
     current: Option<u16>,
     begun: bool,
 }
 
-impl NameIds {
+impl<'r> NameIds<'r> {
+    /// A name that is to begin with an alternate path, if that is not empty.
+    pub(crate) fn below(root: &'r str) -> Self {
+        Self { root, read: 0, ids: Ids::default(), current: None, begun: false }
+    }
+
+    /// Takes what belongs to the alternate path off a part of the name; nothing if that begins
+    /// with something else behind the beginning of the alternate path.
+    fn take_root<'p>(&mut self, part: &'p str) -> Option<&'p str> {
+        let rest = self.root.get(self.read..).unwrap_or_default();
+        if let Some(below) = part.strip_prefix(rest)
+            && (below.is_empty() || below.starts_with('/'))
+        {
+            self.read = self.root.len();
+            return Some(below);
+        }
+        if rest.starts_with(part) {
+            self.read += part.len();
+            return Some("");
+        }
+        // A slash begins names of either kind.
+        self.begun = self.root.get(..self.read)? == "/";
+        if self.read > 0 && !self.begun {
+            return None;
+        }
+        (self.read, self.ids.outside) = (self.root.len(), true);
+        Some(part)
+    }
+
     /// Reads a part of the name; nothing if it leaves the grammar.
     #[inline]
     pub(crate) fn read(mut self, part: &str) -> Option<Self> {
-        let mut bytes = part.as_bytes();
+        let within = self.read < self.root.len() && !part.is_empty();
+        let mut bytes = if within { self.take_root(part)? } else { part }.as_bytes();
         if let (false, Some((first, rest))) = (self.begun, bytes.split_first()) {
             self.begun = true;
             self.ids.relative = *first != b'/';
@@ -114,7 +153,11 @@ impl NameIds {
     pub(crate) fn finish(mut self) -> Option<Ids> {
         match self.current {
             Some(id) => self.ids.push(id).map(|()| self.ids),
-            None => (self.begun && self.ids.count == 0).then_some(self.ids),
+            None => {
+                // The alternate path by itself is the root, as a slash is.
+                let rooted = self.read > 0 && self.read == self.root.len() && !self.ids.outside;
+                ((self.begun || rooted) && self.ids.count == 0).then_some(self.ids)
+            }
         }
     }
 }

@@ -30,13 +30,15 @@ mod text;
 mod tlv;
 mod tree;
 mod typed;
+mod writing;
 
 pub use error::{DecodeCause, DecodeError, EncodeError};
 pub use reading::{Quirk, Reading};
+pub use writing::Writing;
 
 use alloc::vec::Vec;
 use bytes::Bytes;
-use lwm2m_core::{ContentFormat, Model, Node, ObjectInstance, Path, Resource, Value};
+use lwm2m_core::{ContentFormat, Model, Node, ObjectInstance, Path, Value};
 use tree::{Sink, Target, Tree};
 
 /// A value with its path and the time it was taken at.
@@ -77,29 +79,7 @@ const fn is_known(format: ContentFormat) -> bool {
 /// # Errors
 /// The format cannot carry the node, or the node does not go with the path.
 pub fn encode(format: ContentFormat, path: &Path, node: &Node) -> Result<Bytes, EncodeError> {
-    if node.depth() != path.depth() {
-        return Err(EncodeError::WrongNode { path: *path });
-    }
-    match (format, node) {
-        _ if is_senml(format) && supports(format, path) => senml::encode(format, path, node),
-        (ContentFormat::TLV, _) => tlv::encode(path, node),
-        (ContentFormat::LWM2M_CBOR, _) => lwm2m_cbor::encode(path, node),
-        (_, Node::Resource(Resource::Single(value)) | Node::ResourceInstance(value)) => {
-            encode_value(format, path, value)
-        }
-        _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path: *path }),
-        _ => Err(EncodeError::UnsupportedFormat(format)),
-    }
-}
-
-/// Encodes one value in a format that holds no more than that.
-fn encode_value(format: ContentFormat, path: &Path, value: &Value) -> Result<Bytes, EncodeError> {
-    match format {
-        ContentFormat::TEXT => text::encode_text(path, value),
-        ContentFormat::OPAQUE => text::encode_opaque(path, value),
-        ContentFormat::CBOR => Ok(cbor::encode(value)),
-        _ => Err(EncodeError::UnsupportedFormat(format)),
-    }
+    Writing::default().encode(format, path, node)
 }
 
 /// Decodes what lives at `path`, lenient: the returned node is of the kind that goes with the number
@@ -258,14 +238,7 @@ pub fn encode_create(
     instance: Option<u16>,
     values: &ObjectInstance,
 ) -> Result<Bytes, EncodeError> {
-    let path = Path::object(object);
-    match format {
-        ContentFormat::TLV => tlv::encode_create(&path, instance, values),
-        ContentFormat::LWM2M_CBOR => lwm2m_cbor::encode_create(path, instance, values),
-        _ if is_senml(format) => senml::encode_create(format, path, instance, values),
-        _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path }),
-        _ => Err(EncodeError::UnsupportedFormat(format)),
-    }
+    Writing::default().encode_create(format, object, instance, values)
 }
 
 /// Decodes the payload of Create on `/object`: the id of the new instance, if the server chose

@@ -2,6 +2,7 @@
 //! field are known for, or forgives them and says so.
 
 use crate::DecodeCause;
+use crate::ids::Ids;
 use core::cell::Cell;
 use core::fmt;
 use lwm2m_core::Model;
@@ -49,6 +50,8 @@ quirks! {
     Blanks = "there are blanks between links";
     /// A slash at the end of the target of a link (OMA's examples of Bootstrap-Discover).
     TrailingSlash = "a link ends in a slash";
+    /// A name without the alternate path that the device has registered.
+    OutsideRoot = "a name does not begin with the alternate path";
     /// `lwm2m="1.0"` without `</>` as first link (LwM2M 1.0).
     BareVersion = "the version stands without a link";
 }
@@ -73,6 +76,8 @@ impl fmt::Display for Quirk {
 /// ```
 pub struct Reading<'m> {
     pub(crate) model: &'m dyn Model,
+    /// The alternate path without a slash at its end.
+    pub(crate) root: &'m str,
     strict: bool,
     /// A bit for each quirk that was met.
     forgiven: Cell<u16>,
@@ -82,13 +87,20 @@ impl<'m> Reading<'m> {
     /// Forgives every [`Quirk`]; engines read so.
     #[must_use]
     pub const fn lenient(model: &'m dyn Model) -> Self {
-        Self { model, strict: false, forgiven: Cell::new(0) }
+        Self { model, root: "", strict: false, forgiven: Cell::new(0) }
     }
 
     /// Refuses every [`Quirk`].
     #[must_use]
     pub const fn strict(model: &'m dyn Model) -> Self {
-        Self { model, strict: true, forgiven: Cell::new(0) }
+        Self { model, root: "", strict: true, forgiven: Cell::new(0) }
+    }
+
+    /// Names of SenML and SenML-ETCH are to begin with this alternate path, as they do on the
+    /// interfaces for management and reporting; none is the empty text or `/`.
+    #[must_use]
+    pub fn below(self, root: &'m str) -> Self {
+        Self { root: root.trim_end_matches('/'), ..self }
     }
 
     /// The quirks that were forgiven since this was made.
@@ -104,6 +116,12 @@ impl<'m> Reading<'m> {
         }
         self.forgiven.set(self.forgiven.get() | bit(quirk));
         Ok(())
+    }
+
+    /// Notes what is odd about a name.
+    pub(crate) fn forgive_name(&self, name: &Ids) -> Result<(), DecodeCause> {
+        self.forgive_if(name.is_relative(), Quirk::RelativeName)?;
+        self.forgive_if(name.is_outside(), Quirk::OutsideRoot)
     }
 
     /// [`Reading::forgive`], if the quirk is there.

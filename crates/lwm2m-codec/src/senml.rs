@@ -15,6 +15,7 @@ use lwm2m_senml::{Error, Record, Resolver, Value as Scalar, cbor, json};
 
 /// Encodes a tree: names relative to a base name, or one absolute name for a single value.
 pub(crate) fn encode(
+    root: &str,
     format: ContentFormat,
     path: &Path,
     node: &Node,
@@ -26,23 +27,27 @@ pub(crate) fn encode(
         [(leaf, _)] if leaf == path => path.depth() - 1,
         _ => path.depth(),
     };
-    let base = (depth > 0).then(|| base_name(path.prefix(depth).ids()));
-    write(format, base.as_deref(), depth, values(&leaves))
-        .map_err(|_| not_finite(format, path, &leaves))
+    let written = match depth {
+        0 => write_absolute(root, format, values(&leaves)),
+        _ => write(format, &base_name(root, path.prefix(depth).ids()), depth, values(&leaves)),
+    };
+    written.map_err(|_| not_finite(format, path, &leaves))
 }
 
 /// Encodes an instance for Create; without an id, the names have 65535 in its place.
 pub(crate) fn encode_create(
+    root: &str,
     format: ContentFormat,
     object: Path,
     id: Option<u16>,
     instance: &ObjectInstance,
 ) -> Result<Bytes, EncodeError> {
-    let base = base_name(&[object.object_id().unwrap_or_default(), id.unwrap_or(ANY_INSTANCE)]);
+    let base =
+        base_name(root, &[object.object_id().unwrap_or_default(), id.unwrap_or(ANY_INSTANCE)]);
     // Any path of an instance gives the same relative names.
     let node = Node::ObjectInstance(instance.clone());
     let leaves = node.leaves(&Path::instance(0, 0));
-    write(format, Some(&base), 2, values(&leaves)).map_err(|_| not_finite(format, &object, &leaves))
+    write(format, &base, 2, values(&leaves)).map_err(|_| not_finite(format, &object, &leaves))
 }
 
 /// The values as records have them.
@@ -52,18 +57,40 @@ fn values<'v>(
     leaves.iter().map(|(leaf, value)| (*leaf, Some(scalar(value))))
 }
 
-/// Writes records with names that lack the first `depth` ids, which are in the base name; names are
-/// absolute if `depth` is 0.
-pub(crate) fn write<'v>(
+/// Writes records with names below an alternate path, which stands in the first base name.
+pub(crate) fn write_absolute<'v>(
+    root: &str,
     format: ContentFormat,
-    mut base: Option<&str>,
+    records: impl ExactSizeIterator<Item = (Path, Option<Scalar<'v>>)>,
+) -> Result<Bytes, Error> {
+    // With one record, its name alone says it all.
+    let (before, base) = if records.len() == 1 { (root, "") } else { ("", root) };
+    write_names(format, before, base, 0, records)
+}
+
+/// Writes records with names that lack the first `depth` ids, which are in the base name.
+fn write<'v>(
+    format: ContentFormat,
+    base: &str,
+    depth: usize,
+    records: impl ExactSizeIterator<Item = (Path, Option<Scalar<'v>>)>,
+) -> Result<Bytes, Error> {
+    write_names(format, "", base, depth, records)
+}
+
+fn write_names<'v>(
+    format: ContentFormat,
+    before: &str,
+    base: &str,
     depth: usize,
     records: impl ExactSizeIterator<Item = (Path, Option<Scalar<'v>>)>,
 ) -> Result<Bytes, Error> {
     let mut writer = Writer::new(format, records.len());
+    let mut base = Some(base).filter(|base| !base.is_empty());
     let mut name = String::with_capacity(24);
     for (path, value) in records {
         name.clear();
+        name.push_str(before);
         push_ids(&mut name, &path, depth);
         writer.record(&Record {
             base_name: base.take().map(Cow::Borrowed),
@@ -89,9 +116,10 @@ fn push_ids(name: &mut String, path: &Path, depth: usize) {
     }
 }
 
-/// The base name that ends in these ids: `/3/0/`.
-fn base_name(ids: &[u16]) -> String {
-    let mut name = String::with_capacity(24);
+/// The base name that ends in these ids: `/3/0/`, below the alternate path.
+fn base_name(root: &str, ids: &[u16]) -> String {
+    let mut name = String::with_capacity(24 + root.len());
+    name.push_str(root);
     name.push('/');
     for id in ids {
         push_digits(&mut name, *id);
@@ -155,7 +183,7 @@ pub(crate) fn decode(
 ) -> Result<(), DecodeError> {
     each(format, target.reading, payload, |name, time, value| {
         let path = name.ids.path().ok_or(DecodeCause::Name { entry: name.entry })?;
-        target.reading.forgive_if(name.ids.is_relative(), Quirk::RelativeName)?;
+        target.reading.forgive_name(&name.ids)?;
         take(format, target, path, time, value, sink)
     })
 }
@@ -215,13 +243,16 @@ pub(crate) fn each_resolved<'a>(
     payload: &'a [u8],
     take: impl FnMut(usize, Ids, &mut Record<'a>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
+    let root = reading.root;
     match format {
         ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
-            each_of(cbor::Reader::new(payload), take).map(drop)
+            each_of(root, cbor::Reader::new(payload), take).map(drop)
         }
-        ContentFormat::JSON => each_of(json::oma::read(payload).map_err(broken)?, take).map(drop),
+        ContentFormat::JSON => {
+            each_of(root, json::oma::read(payload).map_err(broken)?, take).map(drop)
+        }
         _ => {
-            let reader = each_of(json::Reader::new(payload), take)?;
+            let reader = each_of(root, json::Reader::new(payload), take)?;
             let forgiven = reading.forgive_if(reader.forgave_base64(), Quirk::OtherBase64);
             forgiven.map_err(|cause| cause.at(reader.offset()))
         }
@@ -258,11 +289,13 @@ fn broken(error: Error) -> DecodeError {
 
 /// Calls `take` with each record; gives the reader back, which is at its end.
 fn each_of<'a, R: Records<'a>>(
+    root: &str,
     mut records: R,
     mut take: impl FnMut(usize, Ids, &mut Record<'a>) -> Result<(), DecodeCause>,
 ) -> Result<R, DecodeError> {
     let mut resolver = Resolver::new();
-    let mut base = Some(NameIds::default());
+    let none = NameIds::below(root);
+    let mut base = Some(none);
     let mut record = Record::default();
     for entry in 0.. {
         let begin = records.offset();
@@ -271,7 +304,7 @@ fn each_of<'a, R: Records<'a>>(
             break;
         }
         if let Some(name) = &record.base_name {
-            base = NameIds::default().read(name);
+            base = none.read(name);
         }
         resolver.apply(&mut record).map_err(|error| at(error.into()))?;
         let own = record.name.as_deref().unwrap_or_default();

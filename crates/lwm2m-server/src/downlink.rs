@@ -6,9 +6,9 @@ use crate::format::{to_compose, to_create, to_fetch, to_read, to_write};
 use crate::operation::{Content, Operation, Response, Target, WriteMode};
 use crate::registration::Registration;
 use lwm2m_coap::Request;
-use lwm2m_codec::composite::{self, Change};
+use lwm2m_codec::composite::Change;
 use lwm2m_codec::link::{self, LinkError};
-use lwm2m_codec::{DecodeCause, DecodeError};
+use lwm2m_codec::{DecodeCause, DecodeError, Reading, Writing};
 use lwm2m_core::{Attribute, ContentFormat, Node, Path};
 use lwm2m_registry::Registry;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub(crate) fn downlink(
         }
         Operation::Write { node, format, mode, .. } => {
             let format = format.unwrap_or_else(|| to_write(registration, &node));
-            (write(&path, &node, format, mode)?, Expected::Code)
+            (write(writing(registration), &path, &node, format, mode)?, Expected::Code)
         }
         Operation::WriteAttributes { attributes, .. } => {
             let query = |request: Request, one: &Attribute| request.query(&one.to_string());
@@ -71,7 +71,10 @@ pub(crate) fn downlink(
         Operation::Execute { arguments, .. } => (execute(&arguments), Expected::Code),
         Operation::Create { instance, node, format, .. } => {
             let format = format.unwrap_or_else(|| to_create(registration, instance, &node));
-            (create(&path, instance, node, format)?, Expected::Created(instance))
+            (
+                create(writing(registration), &path, instance, node, format)?,
+                Expected::Created(instance),
+            )
         }
         Operation::Delete { .. } => (Request::delete(), Expected::Deleted),
         Operation::ReadComposite { paths, path_format, format } => {
@@ -99,7 +102,7 @@ fn fetch(
 ) -> Result<(Request, ContentFormat), SendError> {
     let format = format.unwrap_or_else(|| to_fetch(registration));
     let path_format = path_format.unwrap_or_else(|| to_compose(registration, false));
-    let payload = composite::encode_paths(path_format, paths)?;
+    let payload = writing(registration).encode_paths(path_format, paths)?;
     let request = Request::fetch().content_format(path_format.0).accept(format.0).payload(payload);
     Ok((request, format))
 }
@@ -119,11 +122,16 @@ fn ipatch(
                 let added = tree.insert(&Path::ROOT, path, value);
                 added.then_some(()).ok_or(Invalid::Multiplicity(*path))?;
             }
-            lwm2m_codec::encode(format, &Path::ROOT, &tree)?
+            writing(registration).encode(format, &Path::ROOT, &tree)?
         }
-        _ => composite::encode_changes(format, changes)?,
+        _ => writing(registration).encode_changes(format, changes)?,
     };
     Ok(Request::ipatch().content_format(format.0).payload(payload))
+}
+
+/// Names in payloads begin where those of the device do.
+fn writing(registration: &Registration) -> Writing<'_> {
+    Writing::below(&registration.root_path)
 }
 
 /// Adds the path as the device knows it: below its alternate path, if it has one.
@@ -133,6 +141,7 @@ fn addressed(request: Request, root_path: &str, path: &Path) -> Request {
 }
 
 fn write(
+    writing: Writing<'_>,
     path: &Path,
     node: &Node,
     format: ContentFormat,
@@ -142,7 +151,7 @@ fn write(
         WriteMode::Replace => Request::put(),
         WriteMode::Partial => Request::post(),
     };
-    Ok(request.content_format(format.0).payload(lwm2m_codec::encode(format, path, node)?))
+    Ok(request.content_format(format.0).payload(writing.encode(format, path, node)?))
 }
 
 fn execute(arguments: &str) -> Request {
@@ -153,6 +162,7 @@ fn execute(arguments: &str) -> Request {
 }
 
 fn create(
+    writing: Writing<'_>,
     path: &Path,
     instance: Option<u16>,
     node: Node,
@@ -161,7 +171,7 @@ fn create(
     let (Some(object), Node::ObjectInstance(values)) = (path.object_id(), node) else {
         return Err(Invalid::Node(*path).into());
     };
-    let payload = lwm2m_codec::encode_create(format, object, instance, &values)?;
+    let payload = writing.encode_create(format, object, instance, &values)?;
     Ok(Request::post().content_format(format.0).payload(payload))
 }
 
@@ -200,7 +210,8 @@ pub(crate) fn node(
     let format = response.options.content_format().map_or(asked, ContentFormat);
     let path = target.path();
     let model = registration.model_at(registry, &path);
-    let node = lwm2m_codec::decode(format, &path, &response.payload, &model)?;
+    let reading = Reading::lenient(&model).below(&registration.root_path);
+    let node = reading.decode(format, &path, &response.payload)?;
     let strange = node.leaves(&path).into_iter().find(|(leaf, _)| !target.names(leaf));
     match strange.map(|(leaf, _)| leaf) {
         Some(leaf) => {

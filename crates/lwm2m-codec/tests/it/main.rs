@@ -11,6 +11,7 @@ mod model;
 mod oma_json;
 mod quirks;
 mod registry;
+mod root;
 mod roundtrip;
 mod senml;
 mod single;

@@ -4,7 +4,7 @@ use super::Server;
 use crate::event::Event;
 use crate::rd::Refusal;
 use lwm2m_coap::{Code, PeerId, Request, Response};
-use lwm2m_codec::decode_timed;
+use lwm2m_codec::Reading;
 use lwm2m_core::{ContentFormat, Path, Version};
 use std::sync::Arc;
 
@@ -22,8 +22,9 @@ impl Server {
         let format = format.filter(|format| sends(registration.version, *format));
         let format = format.ok_or(Refusal::SendFormat)?;
         let model = registration.model(&self.config.registry);
-        let values = decode_timed(format, &Path::ROOT, &request.payload, &model)
-            .map_err(|_| Refusal::SendPayload)?;
+        let reading = Reading::lenient(&model).below(&registration.root_path);
+        let values = reading.decode_timed(format, &Path::ROOT, &request.payload);
+        let values = values.map_err(|_| Refusal::SendPayload)?;
         let listed = |path: &Path| {
             let object = path.object_id().and_then(|id| registration.objects.get(&id));
             object.zip(path.instance_id()).is_some_and(|(it, id)| it.instances.contains(&id))

@@ -126,6 +126,37 @@ fn requests_go_below_the_alternate_path() {
 }
 
 #[test]
+fn names_in_payloads_go_below_the_alternate_path() {
+    let json = ContentFormat::SENML_JSON;
+    let mut bed = Bed::new();
+    bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1", "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>");
+    let paths = [Path::resource(3, 0, 0)];
+    let read = Operation::ReadComposite {
+        paths: paths.into(),
+        path_format: Some(json),
+        format: Some(json),
+    };
+    let (id, request) = bed.order("a", read);
+    assert_eq!(request.payload, br#"[{"n":"/lwm2m/3/0/0"}]"#);
+    let answer = r#"[{"n":"/lwm2m/3/0/0","vs":"x"}]"#;
+    bed.answer(&request, Response::new(Code::CONTENT).content_format(json.0).payload(answer));
+    let Content::Node(node) = bed.content(id) else { panic!("values") };
+    assert_eq!(node.leaves(&Path::ROOT), [(Path::resource(3, 0, 0), &Value::from("x"))]);
+
+    let change = (Path::resource(3, 0, 14), Some(Value::from("+01")));
+    let write = Operation::WriteComposite { changes: vec![change], format: Some(json) };
+    let (_, request) = bed.order("a", write);
+    assert_eq!(request.payload, br#"[{"n":"/lwm2m/3/0/14","vs":"+01"}]"#);
+    bed.answer(&request, Response::new(Code::CHANGED));
+
+    let path = Path::resource(3, 0, 14);
+    let node = Node::Resource(Resource::Single("+02".into()));
+    let mode = WriteMode::Replace;
+    let (_, request) = bed.order("a", Operation::Write { path, node, format: Some(json), mode });
+    assert_eq!(request.payload, br#"[{"n":"/lwm2m/3/0/14","vs":"+02"}]"#);
+}
+
+#[test]
 fn discover_yields_links() {
     let mut bed = Bed::new();
     bed.registered(0, "a");

@@ -1,0 +1,141 @@
+//! Writing: always strict and canonical; a device with an alternate path has it in names.
+
+use crate::composite::{Change, is_etch, supports_paths};
+use crate::typed::scalar;
+use crate::{EncodeError, cbor, is_known, is_senml, lwm2m_cbor, senml, supports, text, tlv};
+use bytes::Bytes;
+use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path, Resource, Value};
+use lwm2m_senml::Value as Scalar;
+
+/// How payloads are written: with names below which alternate path.
+///
+/// Names of SenML and SenML-ETCH begin with the alternate path on the interfaces for management and
+/// reporting (OMA LwM2M Core 7.4.6); those of bootstrap and the keys of LwM2M CBOR never do.
+///
+/// ```
+/// use lwm2m_codec::Writing;
+/// use lwm2m_core::{ContentFormat, Path};
+/// let paths = [Path::resource(3, 0, 0)];
+/// let pack = Writing::below("/lwm2m").encode_paths(ContentFormat::SENML_JSON, &paths)?;
+/// assert_eq!(&pack[..], br#"[{"n":"/lwm2m/3/0/0"}]"#);
+/// # Ok::<(), lwm2m_codec::EncodeError>(())
+/// ```
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Writing<'r> {
+    root: &'r str,
+}
+
+impl<'r> Writing<'r> {
+    /// Names begin with this alternate path; none is the empty text or `/`.
+    #[must_use]
+    pub fn below(root: &'r str) -> Self {
+        Self { root: root.trim_end_matches('/') }
+    }
+
+    /// As [`encode()`](crate::encode).
+    ///
+    /// # Errors
+    /// As [`encode()`](crate::encode).
+    pub fn encode(
+        &self,
+        format: ContentFormat,
+        path: &Path,
+        node: &Node,
+    ) -> Result<Bytes, EncodeError> {
+        if node.depth() != path.depth() {
+            return Err(EncodeError::WrongNode { path: *path });
+        }
+        match (format, node) {
+            _ if is_senml(format) && supports(format, path) => {
+                senml::encode(self.root, format, path, node)
+            }
+            (ContentFormat::TLV, _) => tlv::encode(path, node),
+            (ContentFormat::LWM2M_CBOR, _) => lwm2m_cbor::encode(path, node),
+            (_, Node::Resource(Resource::Single(value)) | Node::ResourceInstance(value)) => {
+                encode_value(format, path, value)
+            }
+            _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path: *path }),
+            _ => Err(EncodeError::UnsupportedFormat(format)),
+        }
+    }
+
+    /// As [`encode_create()`](crate::encode_create).
+    ///
+    /// # Errors
+    /// As [`encode()`](crate::encode).
+    pub fn encode_create(
+        &self,
+        format: ContentFormat,
+        object: u16,
+        instance: Option<u16>,
+        values: &ObjectInstance,
+    ) -> Result<Bytes, EncodeError> {
+        let path = Path::object(object);
+        match format {
+            ContentFormat::TLV => tlv::encode_create(&path, instance, values),
+            ContentFormat::LWM2M_CBOR => lwm2m_cbor::encode_create(path, instance, values),
+            _ if is_senml(format) => {
+                senml::encode_create(self.root, format, path, instance, values)
+            }
+            _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path }),
+            _ => Err(EncodeError::UnsupportedFormat(format)),
+        }
+    }
+
+    /// As [`composite::encode_paths`](crate::composite::encode_paths).
+    ///
+    /// # Errors
+    /// As [`composite::encode_paths`](crate::composite::encode_paths).
+    pub fn encode_paths(
+        &self,
+        format: ContentFormat,
+        paths: &[Path],
+    ) -> Result<Bytes, EncodeError> {
+        if !supports_paths(format) {
+            return Err(EncodeError::UnsupportedFormat(format));
+        }
+        let records = paths.iter().map(|path| (*path, None));
+        senml::write_absolute(self.root, format, records)
+            .map_err(|_| EncodeError::UnsupportedFormat(format))
+    }
+
+    /// As [`composite::encode_changes`](crate::composite::encode_changes).
+    ///
+    /// # Errors
+    /// As [`composite::encode_changes`](crate::composite::encode_changes).
+    pub fn encode_changes(
+        &self,
+        format: ContentFormat,
+        changes: &[Change],
+    ) -> Result<Bytes, EncodeError> {
+        if !supports_paths(format) {
+            return Err(EncodeError::UnsupportedFormat(format));
+        }
+        for (path, value) in changes {
+            match value {
+                Some(Value::Float(v)) if !v.is_finite() => {
+                    return Err(EncodeError::NotFinite { format, path: *path });
+                }
+                None if !is_etch(format) => {
+                    return Err(EncodeError::UnsuitableFormat { format, path: *path });
+                }
+                _ => {}
+            }
+        }
+        let records = changes
+            .iter()
+            .map(|(path, value)| (*path, Some(value.as_ref().map_or(Scalar::Null, scalar))));
+        senml::write_absolute(self.root, format, records)
+            .map_err(|_| EncodeError::UnsupportedFormat(format))
+    }
+}
+
+/// Encodes one value in a format that holds no more than that.
+fn encode_value(format: ContentFormat, path: &Path, value: &Value) -> Result<Bytes, EncodeError> {
+    match format {
+        ContentFormat::TEXT => text::encode_text(path, value),
+        ContentFormat::OPAQUE => text::encode_opaque(path, value),
+        ContentFormat::CBOR => Ok(cbor::encode(value)),
+        _ => Err(EncodeError::UnsupportedFormat(format)),
+    }
+}
