@@ -56,6 +56,8 @@ pub struct Network {
     in_flight: BTreeMap<(Instant, u64), InFlight>,
     sent: u64,
     lost: u64,
+    /// All that was given to the network, from when this was set to an empty list.
+    pub capture: Option<Vec<InFlight>>,
 }
 
 impl Network {
@@ -63,7 +65,7 @@ impl Network {
     #[must_use]
     pub fn new(conditions: Conditions, seed: u64) -> Self {
         let rng = ChaCha8Rng::seed_from_u64(seed);
-        Self { conditions, rng, in_flight: BTreeMap::new(), sent: 0, lost: 0 }
+        Self { conditions, rng, in_flight: BTreeMap::new(), sent: 0, lost: 0, capture: None }
     }
 
     /// Changes how bad the network is from now on.
@@ -73,6 +75,9 @@ impl Network {
 
     /// Puts a datagram on its way, perhaps twice, perhaps never.
     pub fn send(&mut self, now: Instant, datagram: InFlight) {
+        if let Some(capture) = &mut self.capture {
+            capture.push(datagram.clone());
+        }
         let copies = if self.chance(self.conditions.duplication) { 2 } else { 1 };
         for _ in 0..copies {
             self.sent += 1;

@@ -13,13 +13,13 @@ use lwm2m_testkit::pair::RIGHT;
 use lwm2m_testkit::{Conditions, Pair};
 use std::time::Duration;
 
-const ENDPOINT: &str = "lossy";
-const TEMPERATURE: Path = Path::resource(3303, 0, 5700);
-const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const ENDPOINT: &str = "lossy";
+pub(crate) const TEMPERATURE: Path = Path::resource(3303, 0, 5700);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-type World = Pair<Client, Server>;
+pub(crate) type World = Pair<Client, Server>;
 
-fn world(conditions: Conditions, seed: u64) -> World {
+pub(crate) fn world(conditions: Conditions, seed: u64) -> World {
     let device = Instances::new(3)
         .instance(0, |it| it.with(0, "Maker").with(16, "U").with_multiple(11, [(0, 0i64)]))
         .on_execute(4, |_, _| Ok(()));
@@ -40,7 +40,7 @@ fn world(conditions: Conditions, seed: u64) -> World {
     world
 }
 
-fn registered(world: &World) -> bool {
+pub(crate) fn registered(world: &World) -> bool {
     world.right.registration(ENDPOINT).is_some()
 }
 
@@ -81,26 +81,26 @@ fn complete(world: &mut World, operation: &Operation) -> Response {
     panic!("{operation:?} never completed");
 }
 
-fn success(world: &mut World, operation: &Operation) -> Content {
+pub(crate) fn success(world: &mut World, operation: &Operation) -> Content {
     let response = complete(world, operation);
     assert!(response.code.is_success(), "{operation:?}: {response:?}");
     response.content
 }
 
-fn set_temperature(world: &mut World, celsius: f64) {
+pub(crate) fn set_temperature(world: &mut World, celsius: f64) {
     let now = world.now;
     world.left.object_mut::<Instances>(3303).unwrap().set(0, 5700, celsius);
     world.left.changed(now, &TEMPERATURE);
 }
 
-fn notified(world: &World, celsius: f64) -> bool {
+pub(crate) fn notified(world: &World, celsius: f64) -> bool {
     let expected = Node::Resource(Resource::Single(Value::Float(celsius)));
     world.right_events.iter().any(
         |(_, event)| matches!(event, Event::Notification { result: Ok(node), .. } if *node == expected),
     )
 }
 
-fn device_management(world: &mut World) {
+pub(crate) fn device_management(world: &mut World) {
     let path = Path::resource(3, 0, 0);
     let read = Operation::Read { path, format: Some(ContentFormat::SENML_JSON) };
     let maker = Node::Resource(Resource::Single("Maker".into()));

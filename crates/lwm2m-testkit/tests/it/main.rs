@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
 mod aiocoap;
+mod capture;
 mod coap;
 mod codec;
 mod composite;
