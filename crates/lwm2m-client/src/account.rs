@@ -3,6 +3,7 @@
 use crate::config::ServerAccount;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use lwm2m_coap::{PeerId, RequestId};
 use lwm2m_core::Version;
@@ -180,6 +181,21 @@ impl Account {
         let doubled = SHORTEST_RETRY.saturating_mul(1_u32.checked_shl(self.overloads).unwrap_or(0));
         self.overloads = (self.overloads + 1).min(MAX_DOUBLINGS);
         doubled.max(Duration::from_secs(max_age.unwrap_or(60).into())).min(LONGEST_RETRY)
+    }
+
+    /// Whether `server` is this one, however its settings have changed.
+    pub(crate) fn is_same(&self, server: &ServerAccount) -> bool {
+        self.server() == server.short_server_id && self.config.address == server.address
+    }
+
+    /// Makes this an account of nobody, so that those after it keep their places.
+    pub(crate) fn retire(&mut self) {
+        let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        *self = Self::new(ServerAccount::new(0, nowhere), u16::MAX, self.highest);
+    }
+
+    pub(crate) const fn is_retired(&self) -> bool {
+        self.server() == 0
     }
 
     pub(crate) const fn server(&self) -> u16 {

@@ -1,12 +1,13 @@
 //! The client: objects, servers, and the loop that drives them.
 
 use crate::account::{Account, RegistrationState, State};
-use crate::config::{Config, ServerAccount};
+use crate::bootstrap::Bootstrap;
+use crate::config::{BootstrapAccount, Config, ServerAccount};
 use crate::error::ConfigError;
 use crate::event::Event;
 use crate::object::Object;
 use crate::objects::server::{self, Settings};
-use crate::objects::{HIDDEN, store::Store};
+use crate::objects::{HIDDEN, security, store::Store};
 use crate::operations::attributes::AttributeTable;
 use crate::reporting::Observation;
 use alloc::boxed::Box;
@@ -17,7 +18,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_coap::{self as coap, MessageView, Observer, PeerId, RequestId};
-use lwm2m_core::Path;
+use lwm2m_core::{Path, Version};
 use lwm2m_link::{Engine, Link, Transmit};
 use lwm2m_registry::Registry;
 use lwm2m_time::{Instant, TimerTable};
@@ -42,6 +43,10 @@ pub struct Client {
     pub(crate) accounts: Vec<Account>,
     pub(crate) attributes: AttributeTable,
     pub(crate) observations: BTreeMap<Observer, Observation>,
+    /// The bootstrap server, if there is one.
+    pub(crate) bootstrap: Option<Bootstrap>,
+    /// The version to begin with.
+    pub(crate) version: Version,
     pub(crate) timers: TimerTable<Timer>,
     pub(crate) events: VecDeque<Event>,
     /// The Sends that are under way, with the server.
@@ -49,6 +54,8 @@ pub struct Client {
     pub(crate) stopping: bool,
     /// The time that CoAP may take for one request, which an Update has to leave.
     pub(crate) request_span: Duration,
+    /// How long a bootstrap server may be silent.
+    pub(crate) exchange_lifetime: Duration,
 }
 
 /// The deadlines of a client; accounts are numbered as in the configuration.
@@ -56,6 +63,10 @@ pub struct Client {
 pub(crate) enum Timer {
     /// The next Register or Update, or the end of a Disable.
     Account(usize),
+    /// The next Bootstrap-Request, or the end of the server's time for a command.
+    Bootstrap,
+    /// The account of the bootstrap server is purged.
+    BootstrapAccount,
     /// A change may be notified now.
     Pmin(Observer),
     /// A notification is due without a change.
@@ -85,20 +96,28 @@ impl Client {
         seed: [u8; 32],
     ) -> Result<Self, ConfigError> {
         check_name(&config.endpoint_name)?;
-        check_accounts(&config.servers)?;
+        check_accounts(&config.servers, config.bootstrap.as_ref())?;
         let own = |id: &u16| *id == server::ID || HIDDEN.contains(id);
         if let Some(id) = objects.iter().map(|object| object.id()).find(own) {
             return Err(ConfigError::ReservedObject(id));
         }
-        objects.push(Box::new(server::object(&config.servers, config.version)));
+        let bootstraps = config.bootstrap.is_some();
+        objects.push(Box::new(server::object(&config.servers, config.version, bootstraps)));
+        if let Some(account) = &config.bootstrap {
+            objects.push(Box::new(security::object(account, &config.servers)));
+        }
+        let bootstrap = |account| Bootstrap::new(account, security::FIRST_BOOTSTRAP);
         let store = Store::new(objects, Registry::with(config.definitions), config.version)?;
         let account = |(account, instance)| Account::new(account, instance, config.version);
         Ok(Self {
             endpoint_name: config.endpoint_name,
             request_span: config.coap.transmission.max_transmit_wait(),
+            exchange_lifetime: config.coap.transmission.exchange_lifetime,
             link: Link::new(config.coap, seed),
             store,
             accounts: config.servers.into_iter().zip(0..).map(account).collect(),
+            bootstrap: config.bootstrap.map(bootstrap),
+            version: config.version,
             attributes: AttributeTable::default(),
             observations: BTreeMap::new(),
             timers: TimerTable::new(),
@@ -108,11 +127,14 @@ impl Client {
         })
     }
 
-    /// Begins to register with all servers.
+    /// Begins to register with all servers, or to bootstrap if there are none.
     pub fn start(&mut self, now: Instant) {
         self.stopping = false;
         for account in 0..self.accounts.len() {
             self.register_afresh(now, account);
+        }
+        if self.accounts.iter().all(Account::is_retired) {
+            self.begin_bootstrap(now);
         }
         self.drain(now);
     }
@@ -120,6 +142,7 @@ impl Client {
     /// De-registers from all servers; [`Event::Stopped`] tells when that is done, or given up.
     pub fn shutdown(&mut self, now: Instant) {
         self.stopping = true;
+        self.abandon_bootstrap();
         for account in 0..self.accounts.len() {
             match self.accounts.get_mut(account).map(|account| &mut account.state) {
                 // A server that is about to answer a Register knows this client: the answer tells
@@ -153,7 +176,7 @@ impl Client {
     /// Sends an Update to a server now, if the client is registered there. A server that was given
     /// up is registered with again.
     pub fn update(&mut self, now: Instant, short_server_id: u16) {
-        let place = self.accounts.iter().position(|a| a.server() == short_server_id);
+        let place = self.place_of(short_server_id);
         if let Some(account) = place {
             let idle = self.accounts.get(account).is_some_and(|a| matches!(a.state, State::Idle));
             if idle && !self.stopping {
@@ -184,7 +207,7 @@ impl Client {
     /// How far the registration with a server has come; `None` for one that is not configured.
     #[must_use]
     pub fn registration_state(&self, short_server_id: u16) -> Option<RegistrationState> {
-        let place = self.accounts.iter().position(|a| a.server() == short_server_id)?;
+        let place = self.place_of(short_server_id)?;
         let timer = self.timers.at(Timer::Account(place)).unwrap_or_default();
         Some(match self.accounts.get(place)?.state {
             State::Idle => RegistrationState::Idle,
@@ -194,6 +217,12 @@ impl Client {
             State::Deregistering(_) => RegistrationState::Deregistering,
             State::Disabled => RegistrationState::Disabled(timer),
         })
+    }
+
+    /// The account of a server; none is called 0.
+    pub(crate) fn place_of(&self, short_server_id: u16) -> Option<usize> {
+        let is = |account: &Account| !account.is_retired() && account.server() == short_server_id;
+        self.accounts.iter().position(is)
     }
 
     /// Works off what CoAP has to tell.
@@ -240,15 +269,29 @@ impl Client {
             SocketAddr::new(address.ip().to_canonical(), address.port()) == from
         };
         let Some(account) = self.accounts.iter().find(|a| same(a.config.address)) else {
-            return false;
+            let state = self.bootstrap.as_ref().filter(|state| same(state.account.address));
+            let known = state.map(|state| (state.is_open(), state.peer));
+            return known.is_some_and(|(open, peer)| {
+                open || self.admits_unasked(now, peer, datagram, false)
+            });
         };
         let (registered, disabled, peer) = match account.state {
             State::Registered(_) => (true, false, account.peer),
             State::Disabled => (false, true, account.peer),
             _ => (false, false, account.peer),
         };
+        registered || self.admits_unasked(now, peer, datagram, disabled)
+    }
+
+    /// Whether a datagram may pass from a server that must not ask now.
+    fn admits_unasked(
+        &mut self,
+        now: Instant,
+        peer: Option<PeerId>,
+        datagram: &[u8],
+        disabled: bool,
+    ) -> bool {
         match MessageView::parse(datagram) {
-            _ if registered => true,
             Ok(message) if message.code().is_request() => peer.is_some_and(|peer| {
                 self.link.coap().is_repetition(now, peer, message.message_id())
             }),
@@ -273,6 +316,8 @@ impl Engine for Client {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
                 Timer::Account(account) => self.handle_account_timer(now, account),
+                Timer::Bootstrap => self.handle_bootstrap_timer(now),
+                Timer::BootstrapAccount => self.purge_bootstrap_account(),
                 Timer::Pmin(observer) | Timer::Epmax(observer) => self.evaluate(now, observer),
                 Timer::Pmax(observer) => self.notify_regularly(now, observer),
             }
@@ -301,7 +346,10 @@ const fn check_name(endpoint_name: &str) -> Result<(), ConfigError> {
     }
 }
 
-fn check_accounts(accounts: &[ServerAccount]) -> Result<(), ConfigError> {
+fn check_accounts(
+    accounts: &[ServerAccount],
+    bootstrap: Option<&BootstrapAccount>,
+) -> Result<(), ConfigError> {
     for (place, account) in accounts.iter().enumerate() {
         let id = account.short_server_id;
         let mut others = accounts.iter().skip(place + 1);
@@ -311,6 +359,9 @@ fn check_accounts(accounts: &[ServerAccount]) -> Result<(), ConfigError> {
         }
         if let Some(other) = others.find(|other| other.address == account.address) {
             return Err(ConfigError::SameAddress(id, other.short_server_id));
+        }
+        if bootstrap.is_some_and(|bootstrap| bootstrap.address == account.address) {
+            return Err(ConfigError::SameAddress(id, 0));
         }
     }
     Ok(())

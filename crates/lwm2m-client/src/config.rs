@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use lwm2m_coap as coap;
-use lwm2m_core::{BindingMode, Version};
+use lwm2m_core::{BindingMode, ContentFormat, Version};
 use lwm2m_registry::ObjectDefinition;
 
 /// The configuration of a [`Client`](crate::Client).
@@ -20,6 +20,8 @@ pub struct Config {
     pub coap: coap::Config,
     /// The servers to register with, each with its own short server id.
     pub servers: Vec<ServerAccount>,
+    /// The bootstrap server, which is asked for servers if there are none, or all have failed.
+    pub bootstrap: Option<BootstrapAccount>,
     /// Definitions of objects that the OMA registry does not have.
     pub definitions: Vec<ObjectDefinition>,
 }
@@ -56,6 +58,47 @@ pub struct ServerAccount {
     pub retry: Retry,
 }
 
+/// The bootstrap server and how to ask it: a Bootstrap-Server Account (OMA LwM2M Core 6.1).
+///
+/// Servers that it names are reached without security at the address in their URI; names are not
+/// resolved: a bootstrap that brings one is refused as inconsistent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BootstrapAccount {
+    /// Where the bootstrap server listens.
+    pub address: SocketAddr,
+    /// Its URI (/0/x/0).
+    pub uri: String,
+    /// Client Hold Off Time (/0/x/11): seconds to wait before a request; 0.
+    pub hold_off: u32,
+    /// Bootstrap-Server Account Timeout (/0/x/12): seconds after a bootstrap until the account is
+    /// purged; 0, which is never.
+    pub account_timeout: u32,
+    /// The format that the server should write in (`pct`): TLV, SenML JSON, SenML CBOR, or LwM2M
+    /// CBOR. None: the server chooses.
+    pub format: Option<ContentFormat>,
+    /// Whether a LwM2M 1.2 client asks for a Bootstrap-Pack first, all accounts in one answer; no.
+    pub pack: bool,
+    /// When to try again after a failed bootstrap.
+    pub retry: Retry,
+}
+
+impl BootstrapAccount {
+    /// A bootstrap server with the defaults named at the fields, and `coap://` and the address as
+    /// its URI.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            uri: format!("coap://{address}"),
+            hold_off: 0,
+            account_timeout: 0,
+            format: None,
+            pack: false,
+            retry: Retry::default(),
+        }
+    }
+}
+
 /// The registration retry resources of the Server object (OMA LwM2M Core 6.2.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retry {
@@ -86,6 +129,7 @@ impl Config {
             version: Version::V1_1,
             coap: device_coap(),
             servers: Vec::new(),
+            bootstrap: None,
             definitions: Vec::new(),
         }
     }
@@ -101,6 +145,13 @@ impl Config {
     #[must_use]
     pub fn server(mut self, account: ServerAccount) -> Self {
         self.servers.push(account);
+        self
+    }
+
+    /// Sets the bootstrap server.
+    #[must_use]
+    pub fn bootstrap(mut self, account: BootstrapAccount) -> Self {
+        self.bootstrap = Some(account);
         self
     }
 

@@ -1,5 +1,6 @@
 //! From a CoAP request to an operation and its answer (OMA LwM2M Transport 6.4.4 and 6.4.5).
 
+use crate::bootstrap::is_finish;
 use crate::client::Client;
 use crate::error::Refusal;
 use crate::event::Event;
@@ -54,6 +55,9 @@ impl Client {
         observer: Observer,
         request: &Request,
     ) {
+        if self.handle_command(now, exchange, observer.peer, request) {
+            return;
+        }
         let Some(account) = self.account_of(observer.peer) else { return };
         let Some((server, version)) =
             self.accounts.get(account).map(|account| (account.server(), account.version))
@@ -316,6 +320,7 @@ impl Client {
         match (self.account_at(instance), resource) {
             (Some(account), server::UPDATE_TRIGGER) => self.send_update(now, account),
             (Some(account), server::DISABLE) => self.disable(now, account),
+            (_, server::BOOTSTRAP_TRIGGER) => self.begin_bootstrap(now),
             _ => {}
         }
     }
@@ -340,7 +345,11 @@ impl Asked<'_> {
 
 /// The path of a request. What is no path of LwM2M does not exist here; more ids than a path may
 /// have break the rules of addressing.
-fn parse_path(request: &Request) -> Result<Path, Refusal> {
+pub(crate) fn parse_path(request: &Request) -> Result<Path, Refusal> {
+    if is_finish(request) {
+        // Bootstrap-Finish of one who is no bootstrap server.
+        return Err(Refusal::MethodNotAllowed);
+    }
     let segments = request.options.uri_path().filter(|segment| !segment.is_empty());
     Path::from_segments(segments).map_err(|error| match error {
         PathError::TooLong => Refusal::MethodNotAllowed,

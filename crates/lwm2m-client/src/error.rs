@@ -13,7 +13,8 @@ pub enum ConfigError {
     /// Two accounts have the same short server id, or one has 0 or 65535.
     #[error("short server id {0} is used twice or is not one of 1 to 65534")]
     ShortServerId(u16),
-    /// Two accounts have the same address, so that requests could not be told apart.
+    /// Two accounts have the same address, so that requests could not be told apart. The bootstrap
+    /// server is 0.
     #[error("the servers {0} and {1} have the same address; give each its own")]
     SameAddress(u16, u16),
     /// Two objects have the same id.
@@ -83,6 +84,24 @@ impl Refusal {
     }
 }
 
+/// Why a bootstrap failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BootstrapError {
+    /// The bootstrap server answered with an error.
+    #[error("the bootstrap server refused with {0}")]
+    Refused(Code),
+    /// The bootstrap server did not answer.
+    #[error("no answer: {0}")]
+    NoAnswer(FailReason),
+    /// The bootstrap server began, but did not finish in time, or not with consistent accounts.
+    #[error("the bootstrap server did not finish; its own account is as before")]
+    Unfinished,
+    /// The request could not be sent; a bound of the CoAP configuration is too small.
+    #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
+    NotSent,
+}
+
 /// Why values are not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -123,6 +142,9 @@ pub enum RegistrationError {
     /// The server accepted, but did not say where the registration is.
     #[error("the server accepted but named no location; it breaks OMA LwM2M Transport 6.4.3")]
     NoLocation,
+    /// A bootstrap has removed the account of the server.
+    #[error("a bootstrap has removed the account of the server")]
+    AccountRemoved,
     /// The request could not be sent; a bound of the CoAP configuration is too small.
     #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
     NotSent,

@@ -1,6 +1,6 @@
 //! What the client tells its application.
 
-use crate::error::RegistrationError;
+use crate::error::{BootstrapError, RegistrationError};
 use crate::send::SendId;
 use alloc::string::String;
 use lwm2m_core::{Arguments, Path};
@@ -89,6 +89,15 @@ pub enum Event {
         server: u16,
         /// What it observes.
         path: Path,
+    },
+    /// A bootstrap is complete; the client registers with the servers that it got.
+    Bootstrapped,
+    /// A bootstrap failed.
+    BootstrapFailed {
+        /// Why.
+        reason: BootstrapError,
+        /// When the next attempt is made; `None` if there is none.
+        retry_at: Option<Instant>,
     },
     /// A Send has ended.
     Sent {

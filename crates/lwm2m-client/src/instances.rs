@@ -117,7 +117,7 @@ impl Instances {
         self
     }
 
-    /// Keeps servers from creating and deleting instances.
+    /// Keeps servers, other than bootstrap servers, from creating and deleting instances.
     #[must_use]
     pub const fn fixed(mut self) -> Self {
         self.fixed = true;
@@ -214,6 +214,29 @@ impl Object for Instances {
         stored.resources.extend(values.resources);
         stored.resources.retain(|id, _| !removed.contains(id));
         Ok(())
+    }
+
+    fn bootstrap_write(
+        &mut self,
+        instance: u16,
+        values: ObjectInstance,
+        removed: &[u16],
+    ) -> Result<(), Refusal> {
+        let known = self.instances.contains_key(&instance);
+        if !known && self.instances.len() >= self.max_instances {
+            return Err(Refusal::BadRequest);
+        }
+        if let Some(guard) = &mut self.guard {
+            guard(instance, &values)?;
+        }
+        let stored = self.instances.entry(instance).or_default();
+        stored.resources.extend(values.resources);
+        stored.resources.retain(|id, _| !removed.contains(id));
+        Ok(())
+    }
+
+    fn bootstrap_delete(&mut self, instance: u16) -> Result<(), Refusal> {
+        if self.remove(instance) { Ok(()) } else { Err(Refusal::NotFound) }
     }
 
     fn execute(

@@ -9,6 +9,7 @@
 //! | [`config`] | who the device is, the servers | 6.2, E.1, E.2 |
 //! | [`object`], [`instances`] | the objects of the device | 7.2 |
 //! | `registration`, `account` | Register, Update, De-register, retries | 6.2 |
+//! | `bootstrap` | how a client gets its servers | 6.1 |
 //! | `dispatch`, `operations` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
 //! | `reporting`, `observation` | Observe, Notify, attributes | 6.4, 7.3 |
 //! | `send` | Send | 6.4.6 |
@@ -44,6 +45,7 @@
 extern crate alloc;
 
 mod account;
+mod bootstrap;
 mod client;
 pub mod config;
 mod dispatch;
@@ -60,8 +62,8 @@ mod send;
 
 pub use account::RegistrationState;
 pub use client::Client;
-pub use config::{Config, Retry, ServerAccount};
-pub use error::{ConfigError, Refusal, RegistrationError, SendError};
+pub use config::{BootstrapAccount, Config, Retry, ServerAccount};
+pub use error::{BootstrapError, ConfigError, Refusal, RegistrationError, SendError};
 pub use event::Event;
 pub use instances::Instances;
 pub use object::Object;

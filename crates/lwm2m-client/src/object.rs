@@ -79,6 +79,31 @@ pub trait Object: Any + Send {
         Err(Refusal::MethodNotAllowed)
     }
 
+    /// Sets and removes resources as [`write`](Object::write) does, for a bootstrap server, which
+    /// no access right limits: resources may be read-only, and the instance need not exist.
+    ///
+    /// # Errors
+    /// The answer that the bootstrap server gets; nothing may have changed then.
+    fn bootstrap_write(
+        &mut self,
+        instance: u16,
+        values: ObjectInstance,
+        removed: &[u16],
+    ) -> Result<(), Refusal> {
+        match self.instances().contains(&instance) {
+            true => self.write(instance, values, removed),
+            false => self.create(instance, values),
+        }
+    }
+
+    /// Removes an instance for a bootstrap server, which no access right limits.
+    ///
+    /// # Errors
+    /// The answer that the bootstrap server gets; the instance stays then.
+    fn bootstrap_delete(&mut self, instance: u16) -> Result<(), Refusal> {
+        self.delete(instance)
+    }
+
     /// Removes an instance.
     ///
     /// # Errors

@@ -57,7 +57,8 @@ impl Client {
 
     /// What a server should know of this client.
     fn offer(&mut self, account: usize) -> Option<Offer> {
-        let Account { version, config, .. } = self.accounts.get(account)?;
+        let known = self.accounts.get(account).filter(|account| !account.is_retired())?;
+        let Account { version, config, .. } = known;
         let (version, queue_mode) = (*version, config.queue_mode);
         let links = link::write(&self.store.links(version));
         let mut settings = self.settings(account);
@@ -69,7 +70,7 @@ impl Client {
     }
 
     /// Ends requests and observations of a server, and its timer.
-    fn abandon(&mut self, account: usize) {
+    pub(crate) fn abandon(&mut self, account: usize) {
         self.timers.cancel(Timer::Account(account));
         let pending = match self.accounts.get(account).map(|account| &account.state) {
             Some(State::Registering(state)) => Some(state.request),
@@ -109,7 +110,7 @@ impl Client {
 
     /// An answer to one of our requests, or none.
     pub(crate) fn handle_answer(&mut self, now: Instant, id: RequestId, answer: Answer) {
-        if self.send_answered(id, &answer) {
+        if self.send_answered(id, &answer) || self.bootstrap_answered(now, id, &answer) {
             return;
         }
         let expects = |state: &State| match state {
@@ -220,6 +221,9 @@ impl Client {
         }
         let server = self.server(account);
         self.events.push_back(Event::RegistrationFailed { server, reason, retry_at });
+        if self.accounts.iter().all(|account| matches!(account.state, State::Idle)) {
+            self.begin_bootstrap(now);
+        }
         self.stop_if_done();
     }
 

@@ -32,8 +32,8 @@ impl Client {
         paths: &[Path],
         format: Option<ContentFormat>,
     ) -> Result<SendId, SendError> {
-        let place = self.accounts.iter().position(|a| a.server() == short_server_id);
-        let account = place.ok_or(SendError::NotRegistered(short_server_id))?;
+        let account =
+            self.place_of(short_server_id).ok_or(SendError::NotRegistered(short_server_id))?;
         let format = self.format_to_send(account, format)?;
         let known =
             self.known_instances(account).ok_or(SendError::NotRegistered(short_server_id))?;

@@ -57,6 +57,7 @@ const FACADE: &[&str] = &[
 ];
 const BINARY: &[&str] = &[
     "lwm2m",
+    "lwm2m-bootstrap",
     "lwm2m-client",
     "lwm2m-codec",
     "lwm2m-coap",
@@ -102,6 +103,7 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-dtls", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-link", sans_io: true, no_std: true, may_use: &["lwm2m-coap"] },
     Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: ENGINE },
+    Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: ENGINE },
     Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: ENGINE },
     Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: NET },
     Crate { name: "lwm2m-http", sans_io: false, no_std: false, may_use: HTTP },

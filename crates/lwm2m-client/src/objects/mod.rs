@@ -3,6 +3,7 @@
 //! Security (0) has no instance here: the accounts hold what OMA puts there, and no server may
 //! read it. Server (1) is made from the accounts.
 
+pub(crate) mod security;
 pub(crate) mod server;
 pub(crate) mod store;
 

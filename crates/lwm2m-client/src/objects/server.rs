@@ -8,6 +8,7 @@ use core::time::Duration;
 use lwm2m_core::{BindingMode, ObjectInstance, Resource, Value, Version};
 
 pub(crate) const ID: u16 = 1;
+pub(crate) const SHORT_SERVER_ID: u16 = 0;
 pub(crate) const LIFETIME: u16 = 1;
 pub(crate) const PMIN: u16 = 2;
 pub(crate) const PMAX: u16 = 3;
@@ -15,6 +16,11 @@ pub(crate) const DISABLE: u16 = 4;
 pub(crate) const DISABLE_TIMEOUT: u16 = 5;
 pub(crate) const BINDING: u16 = 7;
 pub(crate) const UPDATE_TRIGGER: u16 = 8;
+/// Bootstrap-Request Trigger, which a client that can bootstrap has.
+pub(crate) const BOOTSTRAP_TRIGGER: u16 = 9;
+const NOTIFICATION_STORING: u16 = 6;
+/// The resources with a value that each instance has.
+pub(crate) const MANDATORY: [u16; 4] = [SHORT_SERVER_ID, LIFETIME, NOTIFICATION_STORING, BINDING];
 const RETRY_COUNT: u16 = 17;
 const RETRY_TIMER: u16 = 18;
 const SEQUENCE_DELAY: u16 = 19;
@@ -22,23 +28,43 @@ const SEQUENCE_COUNT: u16 = 20;
 const MUTE_SEND: u16 = 23;
 const CONFIRMABLE: u16 = 26;
 
+/// What an instance may have, besides what is executed.
+const SETTABLE: [u16; 13] = [
+    SHORT_SERVER_ID,
+    LIFETIME,
+    PMIN,
+    PMAX,
+    DISABLE_TIMEOUT,
+    NOTIFICATION_STORING,
+    BINDING,
+    RETRY_COUNT,
+    RETRY_TIMER,
+    SEQUENCE_DELAY,
+    SEQUENCE_COUNT,
+    MUTE_SEND,
+    CONFIRMABLE,
+];
+
 /// The object with an instance for each account, in their order.
 pub(crate) fn object<'a>(
     accounts: impl IntoIterator<Item = &'a ServerAccount>,
     version: Version,
+    bootstraps: bool,
 ) -> Instances {
     // What executing them does is the client's own business; it sees to it after the answer.
     let object = Instances::new(ID)
         .fixed()
         .on_execute(DISABLE, |_, _| Ok(()))
         .on_execute(UPDATE_TRIGGER, |_, _| Ok(()))
-        .optional(PMIN)
-        .optional(PMAX)
-        .optional(MUTE_SEND)
         .on_write(move |_, values| match acceptable(values, version) {
             true => Ok(()),
             false => Err(crate::Refusal::BadRequest),
         });
+    let object = SETTABLE.into_iter().fold(object, Instances::optional);
+    let object = match bootstraps {
+        true => object.on_execute(BOOTSTRAP_TRIGGER, |_, _| Ok(())),
+        false => object,
+    };
     let numbered = (0u16..).zip(accounts);
     numbered.fold(object, |object, (id, account)| object.instance(id, |_| values(account, version)))
 }
@@ -49,10 +75,10 @@ fn values(account: &ServerAccount, version: Version) -> ObjectInstance {
         binding = with_queue_mode(&binding);
     }
     let mut values = ObjectInstance::default()
-        .with(0, i64::from(account.short_server_id))
+        .with(SHORT_SERVER_ID, i64::from(account.short_server_id))
         .with(LIFETIME, i64::from(account.lifetime))
         .with(DISABLE_TIMEOUT, i64::from(account.disable_timeout))
-        .with(6, account.notification_storing)
+        .with(NOTIFICATION_STORING, account.notification_storing)
         .with(BINDING, binding)
         .with(RETRY_COUNT, u64::from(account.retry.count))
         .with(RETRY_TIMER, u64::from(account.retry.timer))

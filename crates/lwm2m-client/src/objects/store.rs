@@ -2,6 +2,7 @@
 
 use crate::error::{ConfigError, Refusal};
 use crate::object::Object;
+use crate::objects::HIDDEN;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -153,7 +154,7 @@ impl Store {
     /// The list of objects and instances, as Register and Update have it.
     pub(crate) fn links(&self, enabler: Version) -> Vec<Link> {
         let mut links = Vec::new();
-        for (id, object) in &self.objects {
+        for (id, object) in self.objects.iter().filter(|(id, _)| !HIDDEN.contains(id)) {
             let own = self.object_link(*id, enabler);
             let instances = object.instances();
             if instances.is_empty() || !own.params.is_empty() {

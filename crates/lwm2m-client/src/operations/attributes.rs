@@ -43,6 +43,11 @@ impl AttributeTable {
         }
     }
 
+    /// Forgets what the server `account` has set.
+    pub(crate) fn remove_account(&mut self, account: usize) {
+        self.set.retain(|(owner, _), _| *owner != account);
+    }
+
     /// Forgets what was set at `path` and below.
     pub(crate) fn remove_below(&mut self, path: &Path) {
         self.set.retain(|(_, set), _| !path.contains(set));

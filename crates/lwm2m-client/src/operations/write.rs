@@ -73,7 +73,7 @@ pub(crate) fn check_target(store: &mut Store, path: &Path, resource: u16) -> Res
 }
 
 /// The decoded node as values of the instance that it belongs to.
-fn as_instance(path: &Path, node: Node) -> ObjectInstance {
+pub(crate) fn as_instance(path: &Path, node: Node) -> ObjectInstance {
     let mut values = ObjectInstance::default();
     let resource = match node {
         Node::ObjectInstance(values) => return values,

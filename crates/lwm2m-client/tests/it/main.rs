@@ -1,6 +1,7 @@
 //! The client against raw servers in virtual time, one module an area.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bootstrap;
 mod codes;
 mod composite;
 mod formats;

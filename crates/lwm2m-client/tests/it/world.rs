@@ -91,16 +91,18 @@ impl World {
             answers: VecDeque::new(),
             answered: Vec::new(),
         };
-        let servers = (0..config.servers.len()).map(server).collect();
+        // A bootstrap server may name further ones.
+        let servers = (0..config.servers.len().max(3)).map(server).collect();
         let client = Client::new(config, objects, [9; 32]).unwrap();
         Self { client, servers, now: Instant::ZERO, events: Vec::new() }
     }
 
     /// A client with the usual objects that is registered with its servers.
     pub(crate) fn registered(config: Config) -> Self {
+        let registered = config.servers.len();
         let mut world = Self::new(config, objects());
         world.start();
-        for server in &mut world.servers {
+        for server in world.servers.iter_mut().take(registered) {
             assert_eq!(server.heard.len(), 1, "one Register");
             server.heard.clear();
         }
@@ -241,7 +243,11 @@ impl World {
 
     /// What Discover answers.
     pub(crate) fn discover(&mut self, path: &str) -> String {
-        let response = self.ask(get(path).accept(LINK));
+        self.discover_as(0, path)
+    }
+
+    pub(crate) fn discover_as(&mut self, server: usize, path: &str) -> String {
+        let response = self.ask_as(server, get(path).accept(LINK));
         assert_eq!(response.options.content_format(), Some(LINK), "{path}: {}", response.code);
         String::from_utf8(response.payload.to_vec()).unwrap()
     }
@@ -264,7 +270,11 @@ impl World {
 
     /// What the first server heard since the last call: second, method, path, queries, payload.
     pub(crate) fn heard(&mut self) -> Vec<String> {
-        let heard = core::mem::take(&mut self.servers[0].heard);
+        self.heard_by(0)
+    }
+
+    pub(crate) fn heard_by(&mut self, server: usize) -> Vec<String> {
+        let heard = core::mem::take(&mut self.servers[server].heard);
         heard.iter().map(|(second, request)| describe(*second, request)).collect()
     }
 
@@ -277,7 +287,11 @@ impl World {
 }
 
 fn usual_answer(request: &Request) -> Response {
+    let bootstrap_or_send = |segment: &[u8]| matches!(segment, b"bs" | b"dp");
     match request.code {
+        Code::POST if request.options.uri_path().any(bootstrap_or_send) => {
+            Response::new(Code::CHANGED)
+        }
         Code::POST if request.options.uri_path().count() == 1 => {
             Response::new(Code::CREATED).location_segment("rd").location_segment("5a3f")
         }
@@ -293,6 +307,7 @@ fn describe(second: f64, request: &Request) -> String {
     let method = match request.code {
         Code::POST => "POST",
         Code::DELETE => "DELETE",
+        Code::GET => "GET",
         _ => "other",
     };
     let line = format!("{} {method} /{} {}", second.round(), path.join("/"), query.join("&"));

@@ -1,0 +1,64 @@
+//! What an operator can choose about a bootstrap server.
+
+use lwm2m_core::{Node, Path};
+use lwm2m_registry::Registry;
+use std::sync::Arc;
+
+/// The configuration of a [`BootstrapServer`](crate::BootstrapServer).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The parameters of CoAP.
+    pub coap: lwm2m_coap::Config,
+    /// The object definitions by which answers to Bootstrap-Read are decoded.
+    pub registry: Arc<Registry>,
+    /// What Bootstrap-Pack-Request is answered.
+    pub packs: Packs,
+    /// The number of devices that are bootstrapped at a time; 10,000. Others are answered 5.03.
+    pub max_sessions: usize,
+}
+
+/// What Bootstrap-Pack-Request (since LwM2M 1.2) is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Packs {
+    /// The values of all [`Command::Write`]s.
+    Offered,
+    /// 4.05: the server could, but does not want to.
+    Refused,
+    /// 5.01: the server cannot.
+    Unsupported,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            coap: lwm2m_coap::Config::default(),
+            registry: Arc::new(Registry::builtin().clone()),
+            packs: Packs::Offered,
+            max_sessions: 10_000,
+        }
+    }
+}
+
+/// A step of a bootstrap. Paths are never below an alternate path.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Bootstrap-Discover of `/` or an object.
+    Discover(Path),
+    /// Bootstrap-Read (since LwM2M 1.1) of `/1`, `/2` or one of their instances.
+    Read(Path),
+    /// Bootstrap-Delete of `/`, an object or an instance.
+    Delete(Path),
+    /// Bootstrap-Write of an object, an instance or a resource with what lives there.
+    Write(Path, Node),
+}
+
+impl Command {
+    /// What the command is about.
+    #[must_use]
+    pub const fn path(&self) -> &Path {
+        match self {
+            Self::Discover(path) | Self::Read(path) | Self::Delete(path) => path,
+            Self::Write(path, _) => path,
+        }
+    }
+}

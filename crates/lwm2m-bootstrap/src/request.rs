@@ -1,0 +1,104 @@
+//! What devices ask: Bootstrap-Request and Bootstrap-Pack-Request (OMA LwM2M Transport 6.4.2).
+
+use lwm2m_coap::{Code, Request, Response};
+use lwm2m_core::ContentFormat;
+
+/// A request, understood.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// POST /bs: commands, written in this format.
+    Commands { endpoint: String, format: ContentFormat },
+    /// GET /bspack: a pack in this format, or in one that no pack can have.
+    Pack { endpoint: String, format: ContentFormat },
+}
+
+/// Why a request is refused. The text goes to the device as diagnostic payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("there is no such resource; bootstrap servers have /bs and /bspack")]
+    NotFound,
+    #[error("/bs takes POST; /bspack takes GET")]
+    Method,
+    #[error("the parameter ep is missing, or not UTF-8")]
+    NoEndpoint,
+    #[error("there is no configuration for this endpoint name")]
+    UnknownEndpoint,
+    #[error("commands cannot be written in the format of pct")]
+    Format,
+    #[error("a pack cannot have the format of Accept")]
+    Accept,
+    #[error("packs are not given out")]
+    PackRefused,
+    #[error("packs are not supported")]
+    PackUnsupported,
+    #[error("too many devices bootstrap now")]
+    Full,
+    #[error("the configuration of this endpoint cannot be written")]
+    Configuration,
+}
+
+impl Refusal {
+    const fn code(self) -> Code {
+        match self {
+            Self::NotFound => Code::NOT_FOUND,
+            Self::Method | Self::PackRefused => Code::METHOD_NOT_ALLOWED,
+            Self::NoEndpoint | Self::UnknownEndpoint => Code::BAD_REQUEST,
+            Self::Format => Code::UNSUPPORTED_CONTENT_FORMAT,
+            Self::Accept => Code::NOT_ACCEPTABLE,
+            Self::PackUnsupported => Code::NOT_IMPLEMENTED,
+            Self::Full => Code::SERVICE_UNAVAILABLE,
+            Self::Configuration => Code::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The answer to the device.
+    pub(crate) fn response(self) -> Response {
+        Response::new(self.code()).payload(self.to_string())
+    }
+}
+
+/// Reads a request of a device. Parameters that are not known are ignored.
+pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
+    let mut path = request.options.uri_path();
+    match (path.next(), path.next(), request.code) {
+        (Some(b"bs"), None, Code::POST) => {
+            let format = match parameter(request, b"pct=") {
+                Some(format) => written(format).ok_or(Refusal::Format)?,
+                None => ContentFormat::TLV,
+            };
+            Ok(Asked::Commands { endpoint: endpoint(request)?, format })
+        }
+        (Some(b"bspack"), None, Code::GET) => {
+            let format = request.options.accept().map(ContentFormat);
+            let format = format.unwrap_or(ContentFormat::SENML_CBOR);
+            Ok(Asked::Pack { endpoint: endpoint(request)?, format })
+        }
+        (Some(b"bs" | b"bspack"), None, _) => Err(Refusal::Method),
+        _ => Err(Refusal::NotFound),
+    }
+}
+
+fn parameter<'r>(request: &'r Request, name: &[u8]) -> Option<&'r str> {
+    let value = request.options.uri_query().find_map(|part| part.strip_prefix(name))?;
+    core::str::from_utf8(value).ok()
+}
+
+/// The name of the device, which nothing but itself proves without security.
+fn endpoint(request: &Request) -> Result<String, Refusal> {
+    let name = parameter(request, b"ep=").filter(|name| !name.is_empty());
+    name.map(str::to_owned).ok_or(Refusal::NoEndpoint)
+}
+
+/// A format in which any command can be written.
+fn written(number: &str) -> Option<ContentFormat> {
+    let format = ContentFormat(number.parse().ok()?);
+    (format == ContentFormat::TLV || packs(format)).then_some(format)
+}
+
+/// Whether a pack can have this format.
+pub(crate) fn packs(format: ContentFormat) -> bool {
+    matches!(
+        format,
+        ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR | ContentFormat::LWM2M_CBOR
+    )
+}

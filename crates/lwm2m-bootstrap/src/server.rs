@@ -1,0 +1,215 @@
+//! The engine: configurations, and bootstraps over one [`Link`].
+
+use crate::config::{Command, Config, Packs};
+use crate::event::{Content, Event, SessionError};
+use crate::request::{self, Asked, Refusal};
+use crate::session::{self, Session};
+use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
+use lwm2m_core::{ContentFormat, Path};
+use lwm2m_link::{Engine, Link, Transmit};
+use lwm2m_time::Instant;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+/// A LwM2M bootstrap server without sockets and clocks.
+///
+/// It is an [`Engine`]: a driver passes datagrams and the time in, and polls datagrams, the next
+/// deadline and events out. Without security anyone can ask in the name of any device: give out no
+/// secrets.
+#[derive(Debug)]
+pub struct BootstrapServer {
+    config: Config,
+    link: Link,
+    configurations: HashMap<String, Vec<Command>>,
+    sessions: HashMap<String, Session>,
+    /// The device that each request under way is for.
+    requests: HashMap<RequestId, String>,
+    events: VecDeque<Event>,
+}
+
+impl BootstrapServer {
+    /// A server that knows no device. `seed` must be unpredictable outside of tests.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            link: Link::new(config.coap, seed),
+            config,
+            configurations: HashMap::new(),
+            sessions: HashMap::new(),
+            requests: HashMap::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Sets what a device is told when it asks; Bootstrap-Finish follows by itself.
+    pub fn configure(&mut self, endpoint: impl Into<String>, commands: Vec<Command>) {
+        self.configurations.insert(endpoint.into(), commands);
+    }
+
+    /// Forgets what a device is told: it is refused from now on. `false` if it was not known.
+    pub fn remove(&mut self, endpoint: &str) -> bool {
+        self.configurations.remove(endpoint).is_some()
+    }
+
+    fn handle_coap_events(&mut self, now: Instant) {
+        while let Some(event) = self.link.poll_event() {
+            match event {
+                lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
+                    let (response, session) = match self.handle_request(peer, &request) {
+                        Ok(done) => done,
+                        Err(refusal) => (refusal.response(), None),
+                    };
+                    // The device may have asked again meanwhile; then nobody waits for this.
+                    let _ = self.link.coap().respond(now, exchange, response);
+                    if let Some(session) = session {
+                        self.start(now, session);
+                    }
+                }
+                lwm2m_coap::Event::Response { id, response, .. } => {
+                    self.handle_answer(now, id, Ok(response));
+                }
+                lwm2m_coap::Event::Failed { id, reason, .. } => {
+                    self.handle_answer(now, id, Err(reason));
+                }
+                // Nobody observes this server.
+                _ => {}
+            }
+        }
+    }
+
+    fn handle_request(
+        &mut self,
+        peer: PeerId,
+        request: &Request,
+    ) -> Result<(Response, Option<Session>), Refusal> {
+        match request::parse(request)? {
+            Asked::Commands { endpoint, format } => {
+                let commands =
+                    self.configurations.get(&endpoint).ok_or(Refusal::UnknownEndpoint)?;
+                let known = self.sessions.contains_key(&endpoint);
+                if !known && self.sessions.len() >= self.config.max_sessions {
+                    return Err(Refusal::Full);
+                }
+                let commands = commands.iter().cloned().collect();
+                let session = Session { endpoint, peer, format, commands, current: None };
+                Ok((Response::new(Code::CHANGED), Some(session)))
+            }
+            Asked::Pack { endpoint, format } => Ok((self.pack(endpoint, format)?, None)),
+        }
+    }
+
+    fn pack(&mut self, endpoint: String, format: ContentFormat) -> Result<Response, Refusal> {
+        match self.config.packs {
+            Packs::Offered => {}
+            Packs::Refused => return Err(Refusal::PackRefused),
+            Packs::Unsupported => return Err(Refusal::PackUnsupported),
+        }
+        let commands = self.configurations.get(&endpoint).ok_or(Refusal::UnknownEndpoint)?;
+        if !request::packs(format) {
+            return Err(Refusal::Accept);
+        }
+        let tree = session::pack(commands).ok_or(Refusal::Configuration)?;
+        let payload = lwm2m_codec::encode(format, &Path::ROOT, &tree);
+        let payload = payload.map_err(|_| Refusal::Configuration)?;
+        self.events.push_back(Event::Packed { endpoint });
+        Ok(Response::new(Code::CONTENT).content_format(format.0).payload(payload))
+    }
+
+    /// Begins a bootstrap, in place of one of the same device.
+    fn start(&mut self, now: Instant, session: Session) {
+        let Some(address) = self.link.peer_address(session.peer) else { return };
+        if let Some(old) = self.sessions.remove(&session.endpoint) {
+            self.end(old, Err(SessionError::Cancelled));
+        }
+        self.link.hold(session.peer);
+        let endpoint = session.endpoint.clone();
+        self.events.push_back(Event::Started { endpoint, address });
+        self.proceed(now, session);
+    }
+
+    /// Sends the next command, or Bootstrap-Finish after the last.
+    fn proceed(&mut self, now: Instant, mut session: Session) {
+        let command = session.commands.pop_front();
+        let path = command.as_ref().map_or(Path::ROOT, |command| *command.path());
+        let sent = session::request(command.as_ref(), session.format).and_then(|request| {
+            let id = self.link.coap().request(now, session.peer, request);
+            id.map_err(|_| SessionError::NotSent(path))
+        });
+        match sent {
+            Ok(id) => {
+                self.requests.insert(id, session.endpoint.clone());
+                session.current = Some((id, command));
+                self.sessions.insert(session.endpoint.clone(), session);
+            }
+            Err(error) => self.end(session, Err(error)),
+        }
+    }
+
+    fn handle_answer(&mut self, now: Instant, id: RequestId, answer: Result<Response, FailReason>) {
+        let Some(endpoint) = self.requests.remove(&id) else { return };
+        let Some(mut session) = self.sessions.remove(&endpoint) else { return };
+        let command = session.current.take().and_then(|(_, command)| command);
+        match (answer, command) {
+            (Ok(response), Some(command)) => {
+                let registry = &self.config.registry;
+                match session::content(&command, session.format, registry, &response) {
+                    Ok(content) => {
+                        self.tell(endpoint, *command.path(), content);
+                        self.proceed(now, session);
+                    }
+                    Err(error) => self.end(session, Err(error)),
+                }
+            }
+            (Ok(response), None) if response.code == Code::CHANGED => self.end(session, Ok(())),
+            (Ok(response), None) => {
+                self.end(session, Err(SessionError::NotFinished(response.code)));
+            }
+            (Err(reason), _) => self.end(session, Err(SessionError::NoAnswer(reason))),
+        }
+    }
+
+    fn tell(&mut self, endpoint: String, path: Path, content: Option<Content>) {
+        if let Some(content) = content {
+            self.events.push_back(Event::Answered { endpoint, path, content });
+        }
+    }
+
+    fn end(&mut self, session: Session, outcome: Result<(), SessionError>) {
+        let Session { endpoint, peer, current, .. } = session;
+        if let Some((id, _)) = current {
+            self.requests.remove(&id);
+            self.link.coap().cancel(id);
+        }
+        self.link.release(peer);
+        self.events.push_back(match outcome {
+            Ok(()) => Event::Finished { endpoint },
+            Err(reason) => Event::Failed { endpoint, reason },
+        });
+    }
+}
+
+impl Engine for BootstrapServer {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.link.handle_datagram(now, from, datagram);
+        self.handle_coap_events(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.link.handle_timeout(now);
+        self.handle_coap_events(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.link.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.link.poll_timeout()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}

@@ -1,0 +1,86 @@
+//! One bootstrap: commands to a device, one at a time, and Bootstrap-Finish at the end.
+
+use crate::config::Command;
+use crate::event::{Content, SessionError};
+use lwm2m_coap::{Code, PeerId, Request, RequestId, Response};
+use lwm2m_codec::link::{self, LinkError};
+use lwm2m_core::{ContentFormat, Node, Path};
+use lwm2m_registry::Registry;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A bootstrap that is under way.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) endpoint: String,
+    pub(crate) peer: PeerId,
+    /// The format that the device wants.
+    pub(crate) format: ContentFormat,
+    /// The commands that are still to be sent.
+    pub(crate) commands: VecDeque<Command>,
+    /// The request that waits for an answer, and its command; none is Bootstrap-Finish.
+    pub(crate) current: Option<(RequestId, Option<Command>)>,
+}
+
+/// The request of a command; of none, Bootstrap-Finish.
+pub(crate) fn request(
+    command: Option<&Command>,
+    format: ContentFormat,
+) -> Result<Request, SessionError> {
+    let Some(command) = command else { return Ok(Request::post().path(["bs"])) };
+    let request = match command {
+        Command::Discover(_) => Request::get().accept(ContentFormat::LINK.0),
+        Command::Read(_) => Request::get().accept(format.0),
+        Command::Delete(_) => Request::delete(),
+        Command::Write(path, node) => {
+            let payload = lwm2m_codec::encode(format, path, node);
+            let payload = payload.map_err(|_| SessionError::NotSent(*path))?;
+            Request::put().content_format(format.0).payload(payload)
+        }
+    };
+    Ok(request.path(command.path().ids().iter().map(u16::to_string)))
+}
+
+/// What a device answered to a command, if it carried it out.
+pub(crate) fn content(
+    command: &Command,
+    format: ContentFormat,
+    registry: &Registry,
+    response: &Response,
+) -> Result<Option<Content>, SessionError> {
+    let path = command.path();
+    let (expected, content) = match command {
+        Command::Discover(_) | Command::Read(_) => (Code::CONTENT, true),
+        Command::Delete(_) => (Code::DELETED, false),
+        Command::Write(..) => (Code::CHANGED, false),
+    };
+    if response.code != expected {
+        return Err(SessionError::Refused(*path, response.code));
+    }
+    if !content {
+        return Ok(None);
+    }
+    if matches!(command, Command::Discover(_)) {
+        let text = core::str::from_utf8(&response.payload);
+        let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
+        return Ok(Some(Content::Links(link::parse(text)?)));
+    }
+    let format = response.options.content_format().map_or(format, ContentFormat);
+    let model = registry.model(&[]);
+    Ok(Some(Content::Node(lwm2m_codec::decode(format, path, &response.payload, &model)?)))
+}
+
+/// All values that the commands write, as one tree; `None` if one of them does not go with its
+/// path.
+pub(crate) fn pack(commands: &[Command]) -> Option<Node> {
+    let mut tree = Node::Root(BTreeMap::new());
+    for command in commands {
+        let Command::Write(path, node) = command else { continue };
+        if node.depth() != path.depth() {
+            return None;
+        }
+        for (leaf, value) in node.leaves(path) {
+            tree.insert(&Path::ROOT, &leaf, value.clone());
+        }
+    }
+    Some(tree)
+}

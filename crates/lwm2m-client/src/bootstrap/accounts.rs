@@ -1,0 +1,104 @@
+//! What a finished bootstrap changes: which servers the client registers with.
+
+use super::plan::{Access, Plan};
+use super::{Bootstrap, Phase};
+use crate::account::{Account, State};
+use crate::client::{Client, Timer};
+use crate::config::ServerAccount;
+use crate::error::RegistrationError;
+use crate::event::Event;
+use crate::objects::security;
+use crate::operations::bootstrap;
+use core::time::Duration;
+use lwm2m_core::Path;
+use lwm2m_time::Instant;
+
+impl Client {
+    /// Takes over the accounts of a finished bootstrap. Registrations with servers that are still
+    /// the same go on.
+    pub(super) fn bootstrapped(&mut self, now: Instant, plan: Plan) {
+        self.timers.cancel(Timer::Bootstrap);
+        self.events.push_back(Event::Bootstrapped);
+        self.adopt_bootstrap_server(now, plan.bootstrap);
+        for place in 0..self.accounts.len() {
+            let same = |(_, server): &(u16, ServerAccount)| {
+                self.accounts.get(place).is_some_and(|known| known.is_same(server))
+            };
+            if !plan.servers.iter().any(same) {
+                self.retire(place);
+            }
+        }
+        for (instance, server) in plan.servers {
+            self.adopt_server(instance, server);
+        }
+        for place in 0..self.accounts.len() {
+            let unknown = |account: &Account| matches!(account.state, State::Idle | State::Waiting);
+            if self.accounts.get(place).is_some_and(unknown) {
+                self.register_afresh(now, place);
+            }
+        }
+        self.synchronise(now);
+        self.report(now, &[Path::ROOT]);
+    }
+
+    fn adopt_server(&mut self, instance: u16, server: ServerAccount) {
+        if let Some(known) = self.accounts.iter_mut().find(|account| account.is_same(&server)) {
+            known.instance = instance;
+            return;
+        }
+        let account = Account::new(server, instance, self.version);
+        match self.accounts.iter_mut().find(|account| account.is_retired()) {
+            Some(place) => *place = account,
+            None => self.accounts.push(account),
+        }
+    }
+
+    /// Forgets a server whose account is gone: it is not told.
+    fn retire(&mut self, place: usize) {
+        self.abandon(place);
+        let Some(account) = self.accounts.get_mut(place) else { return };
+        let server = account.server();
+        let registered = matches!(account.state, State::Registered(_));
+        let peer = account.peer.take();
+        account.retire();
+        self.attributes.remove_account(place);
+        peer.into_iter().for_each(|peer| self.link.release(peer));
+        if registered {
+            let confirmed = Err(RegistrationError::AccountRemoved);
+            self.events.push_back(Event::Deregistered { server, confirmed });
+        }
+    }
+
+    fn adopt_bootstrap_server(&mut self, now: Instant, access: Option<Access>) {
+        let Some(state) = &mut self.bootstrap else { return };
+        state.phase = Phase::Idle;
+        let Some(access) = access else { return self.forget_bootstrap_server() };
+        state.instance = access.instance;
+        state.account.hold_off = access.hold_off;
+        state.account.account_timeout = access.account_timeout;
+        if state.account.address != access.address {
+            state.account.address = access.address;
+            state.peer.take().into_iter().for_each(|peer| self.link.release(peer));
+        }
+        let timeout = Duration::from_secs(access.account_timeout.into());
+        match timeout.is_zero() {
+            true => drop(self.timers.cancel(Timer::BootstrapAccount)),
+            false => self.timers.set(Timer::BootstrapAccount, now + timeout),
+        }
+    }
+
+    /// Purges the account of the bootstrap server (/0/x/12).
+    pub(crate) fn purge_bootstrap_account(&mut self) {
+        if let Some(Bootstrap { instance, .. }) = self.bootstrap {
+            bootstrap::restore(&mut self.store, security::ID, instance, None);
+        }
+        self.abandon_bootstrap();
+        self.forget_bootstrap_server();
+    }
+
+    fn forget_bootstrap_server(&mut self) {
+        self.timers.cancel(Timer::BootstrapAccount);
+        let peer = self.bootstrap.take().and_then(|state| state.peer);
+        peer.into_iter().for_each(|peer| self.link.release(peer));
+    }
+}
