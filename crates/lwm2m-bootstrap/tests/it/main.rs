@@ -1,0 +1,7 @@
+//! The bootstrap server and raw devices, made of CoAP endpoints alone, on a virtual clock.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+
+mod bed;
+mod packs;
+mod sessions;
