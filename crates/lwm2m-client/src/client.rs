@@ -18,7 +18,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_coap::{self as coap, MessageView, Observer, PeerId, RequestId};
-use lwm2m_core::{Path, Version};
+use lwm2m_core::{ContentFormat, Path, Version};
 use lwm2m_link::{Engine, Link, Transmit};
 use lwm2m_registry::Registry;
 use lwm2m_time::{Instant, TimerTable};
@@ -47,6 +47,7 @@ pub struct Client {
     pub(crate) bootstrap: Option<Bootstrap>,
     /// The version to begin with.
     pub(crate) version: Version,
+    pub(crate) declined_formats: Vec<ContentFormat>,
     pub(crate) timers: TimerTable<Timer>,
     pub(crate) events: VecDeque<Event>,
     /// The Sends that are under way, with the server.
@@ -118,6 +119,7 @@ impl Client {
             accounts: config.servers.into_iter().zip(0..).map(account).collect(),
             bootstrap: config.bootstrap.map(bootstrap),
             version: config.version,
+            declined_formats: config.declined_formats,
             attributes: AttributeTable::default(),
             observations: BTreeMap::new(),
             timers: TimerTable::new(),

@@ -22,6 +22,10 @@ pub struct Config {
     pub servers: Vec<ServerAccount>,
     /// The bootstrap server, which is asked for servers if there are none, or all have failed.
     pub bootstrap: Option<BootstrapAccount>,
+    /// Content formats that this client declines, though its version knows them; none. Requests in
+    /// them are answered 4.15, and those that accept nothing else 4.06. It must not decline both
+    /// SenML-ETCH formats in LwM2M 1.2, nor TLV in 1.0.
+    pub declined_formats: Vec<ContentFormat>,
     /// Definitions of objects that the OMA registry does not have.
     pub definitions: Vec<ObjectDefinition>,
 }
@@ -130,8 +134,16 @@ impl Config {
             coap: device_coap(),
             servers: Vec::new(),
             bootstrap: None,
+            declined_formats: Vec::new(),
             definitions: Vec::new(),
         }
+    }
+
+    /// Declines a content format, say one whose code shall not be in the program.
+    #[must_use]
+    pub fn decline(mut self, format: ContentFormat) -> Self {
+        self.declined_formats.push(format);
+        self
     }
 
     /// Sets the version of LwM2M to begin with.

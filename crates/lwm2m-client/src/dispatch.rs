@@ -94,6 +94,12 @@ impl Client {
         if asked.path.object_id().is_some_and(|id| HIDDEN.contains(&id)) {
             return Err(Refusal::Unauthorized);
         }
+        if asked.content_format().is_some_and(|format| self.declined_formats.contains(&format)) {
+            return Err(Refusal::UnsupportedContentFormat);
+        }
+        if asked.accept().is_some_and(|format| self.declined_formats.contains(&format)) {
+            return Err(Refusal::NotAcceptable);
+        }
         match asked.request.code {
             Code::GET if asked.accept() == Some(ContentFormat::LINK) => self.discover(asked),
             Code::GET => self.read(now, asked),

@@ -15,11 +15,16 @@ struct World(Pair<Client, Server>);
 
 impl World {
     fn new(version: Version) -> Self {
+        Self::declining(version, None)
+    }
+
+    fn declining(version: Version, format: Option<ContentFormat>) -> Self {
         let device = Instances::new(3)
             .instance(0, |it| it.with(14, "+00").with(16, "U").with_multiple(11, [(0, 0i64)]))
             .on_execute(4, |_, _| Ok(()));
         let account = ServerAccount::new(1, RIGHT);
         let config = lwm2m_client::Config::new("device").version(version).server(account);
+        let config = format.into_iter().fold(config, lwm2m_client::Config::decline);
         let client = Client::new(config, vec![Box::new(device)], [1; 32]).unwrap();
         let server = Server::new(Config::default(), [2; 32]);
         let mut pair = Pair::new(client, server, Conditions::GOOD, 1);
@@ -61,7 +66,23 @@ fn expected(offset: &str) -> Content {
 const SENML: [ContentFormat; 2] = [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR];
 const ETCH: [ContentFormat; 2] = [ContentFormat::SENML_ETCH_JSON, ContentFormat::SENML_ETCH_CBOR];
 
-// ETCH-01 and LCBOR-07 ask for more: a client with one ETCH format alone, and bootstrap.
+// proves: ETCH-01
+#[test]
+fn one_of_the_etch_formats_is_enough() {
+    for (own, other) in [(ETCH[0], ETCH[1]), (ETCH[1], ETCH[0])] {
+        let mut world = World::declining(Version::V1_2, Some(other));
+        assert_eq!(world.write("+01", own), "2.04");
+        assert_eq!(world.read(own, SENML[0]).content, expected("+01"));
+        assert_eq!(world.write("+02", other), "4.15");
+        assert_eq!(world.read(other, SENML[0]).code.to_string(), "4.15");
+        assert_eq!(world.read(own, SENML[0]).content, expected("+01"));
+    }
+    every_format_carries_them();
+    let mut world = World::declining(Version::V1_2, Some(SENML[1]));
+    assert_eq!(world.read(ETCH[0], SENML[1]).code.to_string(), "4.06");
+}
+
+// LCBOR-07 asks for more: bootstrap and Send.
 #[test]
 fn every_format_carries_them() {
     let mut world = World::new(Version::V1_2);
