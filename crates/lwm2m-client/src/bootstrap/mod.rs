@@ -17,6 +17,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use core::time::Duration;
 use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
+use lwm2m_codec::link::Link;
 use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path, Resource, Value, Version};
 use lwm2m_time::Instant;
 
@@ -104,6 +105,7 @@ impl Client {
         let request = Request::get()
             .path(["bspack"])
             .query(&format!("ep={}", self.endpoint_name))
+            .query(&format!("acc={}", Link::to_path(&state.path())))
             .accept(format.0);
         match self.ask_bootstrap_server(now, request) {
             Some(id) => self.set_phase(Phase::Packing(id)),

@@ -495,7 +495,7 @@ fn a_pack_takes_the_place_of_the_objects_in_it() {
     ];
     world.servers[BS].answers.push_back(pack(&first));
     world.start();
-    assert_eq!(world.heard_by(BS), ["0 GET /bspack ep=test"]);
+    assert_eq!(world.heard_by(BS), ["0 GET /bspack ep=test&acc=</0/0>"]);
     assert!(world.events.contains(&Event::Bootstrapped));
     assert!(world.heard_by(1)[0].contains("</1/5>,</3/0>"), "registered");
     assert!(world.discover_as(1, "/16").contains("</16/4>"));
@@ -511,7 +511,10 @@ fn a_pack_takes_the_place_of_the_objects_in_it() {
     world.heard_by(BS);
     world.servers[BS].answers.push_back(pack(&[("/0/1", security_of(1, 1))]));
     assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    assert_eq!(world.heard_by(BS), ["0 GET /bspack ep=test", "0 POST /bs ep=test&pct=11544"]);
+    assert_eq!(
+        world.heard_by(BS),
+        ["0 GET /bspack ep=test&acc=</0/0>", "0 POST /bs ep=test&pct=11544"]
+    );
     assert_eq!(discover(&mut world, "/0").matches("</0/").count(), 2);
 }
 
@@ -521,7 +524,10 @@ fn without_a_pack_there_is_the_other_way() {
         let mut world = packing();
         world.servers[BS].answers.push_back(Response::new(code));
         world.start();
-        assert_eq!(world.heard_by(BS), ["0 GET /bspack ep=test", "0 POST /bs ep=test&pct=11544"]);
+        assert_eq!(
+            world.heard_by(BS),
+            ["0 GET /bspack ep=test&acc=</0/0>", "0 POST /bs ep=test&pct=11544"]
+        );
         provision(&mut world);
     }
 }

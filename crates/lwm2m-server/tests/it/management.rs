@@ -91,7 +91,6 @@ fn the_format_to_create_in_can_carry_what_is_known() {
     }
 }
 
-// The part of PATH-04 about bootstrap needs a bootstrap server.
 #[test]
 fn requests_go_below_the_alternate_path() {
     let mut bed = Bed::new();

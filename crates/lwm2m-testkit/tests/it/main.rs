@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
 mod aiocoap;
+mod bootstrap;
 mod capture;
 mod coap;
 mod codec;
@@ -16,5 +17,7 @@ mod management;
 mod noise;
 mod odd_device;
 mod restarts;
+mod send;
 mod transports;
+mod trio;
 mod versions;
