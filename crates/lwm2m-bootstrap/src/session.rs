@@ -3,7 +3,7 @@
 use crate::config::Command;
 use crate::event::{Content, SessionError};
 use lwm2m_coap::{Code, PeerId, Request, RequestId, Response};
-use lwm2m_codec::link::{self, LinkError};
+use lwm2m_codec::link::{self, Link, LinkError};
 use lwm2m_core::{ContentFormat, Node, Path};
 use lwm2m_registry::Registry;
 use std::collections::{BTreeMap, VecDeque};
@@ -48,25 +48,30 @@ pub(crate) fn content(
     response: &Response,
 ) -> Result<Option<Content>, SessionError> {
     let path = command.path();
-    let (expected, content) = match command {
-        Command::Discover(_) | Command::Read(_) => (Code::CONTENT, true),
-        Command::Delete(_) => (Code::DELETED, false),
-        Command::Write(..) => (Code::CHANGED, false),
+    let expected = match command {
+        Command::Discover(_) | Command::Read(_) => Code::CONTENT,
+        Command::Delete(_) => Code::DELETED,
+        Command::Write(..) => Code::CHANGED,
     };
     if response.code != expected {
         return Err(SessionError::Refused(*path, response.code));
     }
-    if !content {
-        return Ok(None);
+    match command {
+        Command::Discover(_) => links(&response.payload).map(|links| Some(Content::Links(links))),
+        Command::Read(_) => {
+            let format = response.options.content_format().map_or(format, ContentFormat);
+            let model = registry.model(&[]);
+            let node = lwm2m_codec::decode(format, path, &response.payload, &model)?;
+            Ok(Some(Content::Node(node)))
+        }
+        Command::Delete(_) | Command::Write(..) => Ok(None),
     }
-    if matches!(command, Command::Discover(_)) {
-        let text = core::str::from_utf8(&response.payload);
-        let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
-        return Ok(Some(Content::Links(link::parse(text)?)));
-    }
-    let format = response.options.content_format().map_or(format, ContentFormat);
-    let model = registry.model(&[]);
-    Ok(Some(Content::Node(lwm2m_codec::decode(format, path, &response.payload, &model)?)))
+}
+
+fn links(payload: &[u8]) -> Result<Vec<Link>, SessionError> {
+    let text = core::str::from_utf8(payload);
+    let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
+    Ok(link::parse(text)?)
 }
 
 /// All values that the commands write, as one tree; `None` if one of them does not go with its

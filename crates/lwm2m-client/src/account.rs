@@ -1,12 +1,13 @@
 //! The state of the registration with one server.
 
 use crate::config::ServerAccount;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use lwm2m_coap::{PeerId, RequestId};
-use lwm2m_core::Version;
+use lwm2m_coap::{PeerId, Request, RequestId};
+use lwm2m_core::{ContentFormat, Version};
 use lwm2m_time::Instant;
 
 /// A server, and how far the registration with it has come.
@@ -127,6 +128,21 @@ impl Registered {
             left if left <= SHORTEST_RETRY => Some(left),
             _ => Some(wait.min(early)),
         }
+    }
+
+    /// The Update that tells what has changed.
+    pub(crate) fn update_request(&self, offer: &Offer) -> Request {
+        let mut request = Request::post().path(&self.location);
+        if offer.lifetime != self.known.lifetime {
+            request = request.query(&format!("lt={}", offer.lifetime));
+        }
+        if offer.binding != self.known.binding {
+            request = request.query(&format!("b={}", offer.binding));
+        }
+        if offer.links != self.known.links {
+            request = request.content_format(ContentFormat::LINK.0).payload(offer.links.clone());
+        }
+        request
     }
 }
 

@@ -266,13 +266,9 @@ impl Client {
     /// Whether a datagram may pass: answers always, requests from servers that are registered with,
     /// and nothing new from a server that is left: what it repeats is answered as before.
     fn admits(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let same = |address: SocketAddr| {
-            SocketAddr::new(address.ip().to_canonical(), address.port()) == from
-        };
-        let Some(account) = self.accounts.iter().find(|a| same(a.config.address)) else {
-            let state = self.bootstrap.as_ref().filter(|state| same(state.account.address));
-            let known = state.map(|state| (state.is_open(), state.peer));
+        let Some(account) = self.accounts.iter().find(|a| same(a.config.address, from)) else {
+            let state = self.bootstrap.as_ref().filter(|state| same(state.account.address, from));
+            let known = state.map(|state| (state.is_open(self.version), state.peer));
             return known.is_some_and(|(open, peer)| {
                 open || self.admits_unasked(now, peer, datagram, false)
             });
@@ -338,6 +334,11 @@ impl Engine for Client {
     fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
+}
+
+/// Whether two addresses are one, however the socket writes IPv4.
+pub(crate) fn same(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
 }
 
 /// A name has to fit into one Uri-Query option, `ep=` before it.

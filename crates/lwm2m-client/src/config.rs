@@ -82,6 +82,9 @@ pub struct BootstrapAccount {
     pub format: Option<ContentFormat>,
     /// Whether a LwM2M 1.2 client asks for a Bootstrap-Pack first, all accounts in one answer; no.
     pub pack: bool,
+    /// Whether a LwM2M 1.0 client takes commands that it did not ask for (server initiated
+    /// bootstrap, which later versions do not have in this way); no.
+    pub unasked: bool,
     /// When to try again after a failed bootstrap.
     pub retry: Retry,
 }
@@ -98,6 +101,7 @@ impl BootstrapAccount {
             account_timeout: 0,
             format: None,
             pack: false,
+            unasked: false,
             retry: Retry::default(),
         }
     }

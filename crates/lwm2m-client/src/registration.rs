@@ -265,7 +265,7 @@ impl Client {
             state.again = true;
             return;
         }
-        let request = update_request(state, &offer);
+        let request = state.update_request(&offer);
         match self.request(now, account, request) {
             Some(id) => {
                 if let Some(State::Registered(state)) =
@@ -387,18 +387,4 @@ impl Client {
         let timeout = self.settings(account).disable_timeout();
         self.deregister(now, account, Some(timeout));
     }
-}
-
-fn update_request(state: &Registered, offer: &Offer) -> Request {
-    let mut request = Request::post().path(&state.location);
-    if offer.lifetime != state.known.lifetime {
-        request = request.query(&format!("lt={}", offer.lifetime));
-    }
-    if offer.binding != state.known.binding {
-        request = request.query(&format!("b={}", offer.binding));
-    }
-    if offer.links != state.known.links {
-        request = request.content_format(ContentFormat::LINK.0).payload(offer.links.clone());
-    }
-    request
 }

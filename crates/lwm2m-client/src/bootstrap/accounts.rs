@@ -89,10 +89,10 @@ impl Client {
 
     /// Purges the account of the bootstrap server (/0/x/12).
     pub(crate) fn purge_bootstrap_account(&mut self) {
+        self.abandon_bootstrap();
         if let Some(Bootstrap { instance, .. }) = self.bootstrap {
             bootstrap::restore(&mut self.store, security::ID, instance, None);
         }
-        self.abandon_bootstrap();
         self.forget_bootstrap_server();
     }
 

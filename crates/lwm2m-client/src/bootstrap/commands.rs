@@ -1,8 +1,8 @@
 //! The commands of a bootstrap server (OMA LwM2M Transport 6.4.2).
 
-use super::Phase;
 use super::plan::{self, Plan};
-use crate::client::Client;
+use super::{Open, Phase};
+use crate::client::{Client, same};
 use crate::dispatch::parse_path;
 use crate::error::Refusal;
 use crate::objects::{security, server};
@@ -31,16 +31,15 @@ impl Client {
         peer: PeerId,
         request: &Request,
     ) -> bool {
-        let Some(state) = &mut self.bootstrap else { return false };
-        if state.peer != Some(peer) {
+        let Some(state) = &self.bootstrap else { return false };
+        if !self.link.peer_address(peer).is_some_and(|it| same(it, state.account.address)) {
             return false;
         }
-        let own = state.path();
-        let Phase::Open(open) = &mut state.phase else { return true };
-        // The answer to the Bootstrap-Request is late, or lost; its meaning is clear.
-        if let Some(request) = open.request.take() {
-            self.link.coap().cancel(request);
+        if !state.is_open(self.version) {
+            return true;
         }
+        let own = state.path();
+        self.open(peer);
         self.await_commands(now);
         let (response, plan) = match self.command(&own, request) {
             Ok(done) => done,
@@ -52,6 +51,24 @@ impl Client {
             self.bootstrapped(now, plan);
         }
         true
+    }
+
+    /// Notes that the server has begun. The answer to the Bootstrap-Request is late or lost then,
+    /// but its meaning is clear.
+    fn open(&mut self, peer: PeerId) {
+        let Some(state) = &mut self.bootstrap else { return };
+        if state.peer.replace(peer).is_none() {
+            self.link.hold(peer);
+        }
+        match &mut state.phase {
+            Phase::Open(open) => {
+                open.request.take().into_iter().for_each(|id| self.link.coap().cancel(id));
+            }
+            phase => {
+                let before = bootstrap::instance(&mut self.store, security::ID, state.instance);
+                *phase = Phase::Open(Open { request: None, before });
+            }
+        }
     }
 
     fn command(&mut self, own: &Path, request: &Request) -> Outcome {

@@ -61,17 +61,22 @@ impl Bootstrap {
         Path::instance(security::ID, self.instance)
     }
 
-    /// Whether the server may send commands now.
-    pub(crate) const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
+    /// Whether the server may send commands now: when it was asked, or to a LwM2M 1.0 client that
+    /// is configured so.
+    pub(crate) fn is_open(&self, version: Version) -> bool {
+        match self.phase {
+            Phase::Open(_) => true,
+            Phase::Idle | Phase::Waiting => self.account.unasked && version == Version::V1_0,
+            Phase::Packing(_) => false,
+        }
     }
 }
 
 impl Client {
-    /// Begins a bootstrap, unless there is no bootstrap server or one is under way.
+    /// Begins a bootstrap, unless there is no bootstrap server or it is asked already.
     pub(crate) fn begin_bootstrap(&mut self, now: Instant) {
         let Some(state) = &mut self.bootstrap else { return };
-        if self.stopping || !matches!(state.phase, Phase::Idle) {
+        if self.stopping || !matches!(state.phase, Phase::Idle | Phase::Waiting) {
             return;
         }
         state.attempts = Attempts::FIRST;

@@ -39,14 +39,7 @@ pub(crate) fn plan(security: &Object, servers: &Object) -> Option<Plan> {
         }
         addresses.push(address);
         if boolean(values, security::BOOTSTRAP)? {
-            let number = |resource| integer(values, resource).and_then(|n| u32::try_from(n).ok());
-            let access = Access {
-                instance: *id,
-                address,
-                hold_off: number(security::HOLD_OFF).unwrap_or(0),
-                account_timeout: number(security::ACCOUNT_TIMEOUT).unwrap_or(0),
-            };
-            if plan.bootstrap.replace(access).is_some() {
+            if plan.bootstrap.replace(access(*id, values, address)).is_some() {
                 return None;
             }
             continue;
@@ -58,6 +51,16 @@ pub(crate) fn plan(security: &Object, servers: &Object) -> Option<Plan> {
         plan.servers.push((settings_of(account.short_server_id, servers)?, account));
     }
     (!plan.servers.is_empty()).then_some(plan)
+}
+
+fn access(instance: u16, values: &ObjectInstance, address: SocketAddr) -> Access {
+    let number = |resource| integer(values, resource).and_then(|n| u32::try_from(n).ok());
+    Access {
+        instance,
+        address,
+        hold_off: number(security::HOLD_OFF).unwrap_or(0),
+        account_timeout: number(security::ACCOUNT_TIMEOUT).unwrap_or(0),
+    }
 }
 
 /// Where a server listens, if it can be reached: without security, and without a resolver.

@@ -101,17 +101,21 @@ fn step(
         let definition = definitions.resource_definition(object, *id).ok_or(Refusal::BadRequest)?;
         definition.check_resource(resource).map_err(|_| Refusal::BadRequest)?;
     }
-    let mut removed = Vec::new();
-    if whole {
-        removed = store.resources(object, instance);
-        removed.retain(|id| {
-            let settable = definitions.resource(object, *id).is_some_and(|it| {
-                !it.mandatory && (it.operations.writable() || it.operations == Operations::NONE)
-            });
-            settable && !values.resources.contains_key(id)
-        });
-    }
+    let removed = if whole { replaced(store, object, instance, &values) } else { Vec::new() };
     Ok(Step { object, instance, values, removed })
+}
+
+/// The optional resources that whole `values` for an instance remove: those that can be set.
+fn replaced(store: &Store, object: u16, instance: u16, values: &ObjectInstance) -> Vec<u16> {
+    let definitions = store.definitions();
+    let mut removed = store.resources(object, instance);
+    removed.retain(|id| {
+        let settable = definitions.resource(object, *id).is_some_and(|it| {
+            !it.mandatory && (it.operations.writable() || it.operations == Operations::NONE)
+        });
+        settable && !values.resources.contains_key(id)
+    });
+    removed
 }
 
 /// Hands the values to the objects, and restores what there was if one of them refuses.
@@ -203,18 +207,23 @@ pub(crate) fn discover(
     };
     let mut links = vec![Link::to_path(&Path::ROOT).with("lwm2m", version)];
     for id in objects {
-        let link = store.object_link(id, version);
-        let object = object(store, id);
-        if object.instances.is_empty() || !link.params.is_empty() {
-            links.push(link);
-        }
-        for (instance, values) in object.instances {
-            let path = Path::instance(id, instance);
-            let link = Link::to_path(&path);
-            links.push(if path == *own { link } else { described(link, id, &values) });
-        }
+        list(store, id, version, own, &mut links);
     }
     Ok(links)
+}
+
+/// Adds the links of an object: its own, if it tells something, and those of its instances.
+fn list(store: &mut Store, id: u16, version: Version, own: &Path, links: &mut Vec<Link>) {
+    let link = store.object_link(id, version);
+    let object = object(store, id);
+    if object.instances.is_empty() || !link.params.is_empty() {
+        links.push(link);
+    }
+    for (instance, values) in object.instances {
+        let path = Path::instance(id, instance);
+        let link = Link::to_path(&path);
+        links.push(if path == *own { link } else { described(link, id, &values) });
+    }
 }
 
 /// The link of an instance with the server that it belongs to.

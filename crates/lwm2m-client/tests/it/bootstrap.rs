@@ -549,3 +549,40 @@ fn a_shutdown_ends_a_bootstrap() {
     let id = world.send(BS, write("/1/0", settings(1)));
     assert_eq!(world.answer(BS, id), None);
 }
+
+// proves: BOOT-21
+#[test]
+fn an_old_client_may_take_commands_that_it_did_not_ask_for() {
+    for (unasked, version, taken) in
+        [(true, Version::V1_0, true), (false, Version::V1_0, false), (true, Version::V1_1, false)]
+    {
+        let server = ServerAccount::new(1, address(1));
+        let account = BootstrapAccount { unasked, ..account() };
+        let config = Config::new("test").server(server).bootstrap(account).version(version);
+        let mut world = World::new(config, objects());
+        world.start();
+        let commands = [write("/0/1", security_of(2, 2)), write("/1/0", settings(2)), post("/bs")];
+        for request in commands {
+            let id = world.send(BS, request);
+            let code = world.answer(BS, id).map(|response| response.code);
+            assert_eq!(code, taken.then_some(Code::CHANGED));
+        }
+        assert!(world.heard_by(BS).is_empty());
+        assert_eq!(world.client.registration_state(2).is_some(), taken);
+    }
+}
+
+#[test]
+fn the_account_may_end_while_its_server_is_busy() {
+    let mut world = bare(BootstrapAccount { account_timeout: 60, ..account() });
+    world.start();
+    provision(&mut world);
+    world.run(50.0);
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!(code(&mut world, delete("/1")), "2.02");
+    world.run(11.0);
+    let id = world.send(BS, write("/1/0", settings(1)));
+    assert_eq!(world.answer(BS, id), None);
+    world.run(300.0);
+    assert_eq!(world.heard_by(BS).len(), 2);
+}

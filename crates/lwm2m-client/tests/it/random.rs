@@ -1,6 +1,7 @@
 //! Bytes of chance: no panic, and nothing changes.
 
-use crate::world::{World, address, config, get};
+use crate::world::{World, address, config, get, objects};
+use lwm2m_client::{BootstrapAccount, Config};
 use lwm2m_coap::{MessageBuilder, MessageType, OptionNumber, Options, Token};
 use lwm2m_link::Engine;
 use proptest::prelude::*;
@@ -61,6 +62,29 @@ proptest! {
         datagram[place] ^= 1 << (flip % 8);
         world.client.handle_datagram(world.now, address(0), &datagram);
         world.settle();
+        world.run(300.0);
+    }
+
+    /// Whatever a bootstrap server sends, its account and the device stay.
+    #[test]
+    fn random_commands(
+        code in 1_u8..8,
+        path in proptest::collection::vec(prop_oneof![
+            Just(0), Just(1), Just(3), Just(16), any::<u16>()], 0..5),
+        format in prop_oneof![Just(0_u16), Just(110), Just(112), Just(11542), any::<u16>()],
+        payload in proptest::collection::vec(any::<u8>(), 0..40),
+        flip in any::<usize>(),
+    ) {
+        let account = BootstrapAccount::new(address(0));
+        let mut world = World::new(Config::new("test").bootstrap(account), objects());
+        world.start();
+        let mut datagram = request(code, &path, format, &payload);
+        let place = flip % datagram.len();
+        datagram[place] ^= 1 << (flip % 8);
+        world.client.handle_datagram(world.now, address(0), &datagram);
+        world.settle();
+        let links = world.discover("/");
+        prop_assert!(links.contains("</0/0>") && links.contains("</3/0>"), "{}", links);
         world.run(300.0);
     }
 
