@@ -1,11 +1,11 @@
 //! What holds for a payload of any format: it never takes more memory than a multiple of its bytes,
 //! and what decodes is encoded in the same format and decodes to the same again.
 //!
-//! The first byte of the input chooses path and model, the others are the payload.
+//! The first byte of the input chooses path, alternate path and model, the others are the payload.
 
 use crate::allocation::within;
 use core::fmt::Debug;
-use lwm2m_codec::{Reading, composite, encode, supports};
+use lwm2m_codec::{Reading, Writing, composite, supports};
 use lwm2m_core::{ContentFormat, DataType, Model, Operations, Path, ResourceModel, model::NoModel};
 
 /// Bytes of a tree for each byte of the payload: four bytes may be a map with one value, and a node
@@ -19,7 +19,9 @@ pub fn check(format: ContentFormat, input: &[u8]) {
     let Some((&place, payload)) = input.split_first() else { return };
     let path = Path::from_ids(&[3, 0, 6, 1][..usize::from(place) % 5]).expect("small ids");
     let model: &dyn Model = if place < 128 { &ByNumber } else { &NoModel };
-    let (lenient, strict) = (Reading::lenient(model), Reading::strict(model));
+    let root = if place & 64 == 0 { "" } else { "/r" };
+    let lenient = Reading::lenient(model).below(root);
+    let strict = Reading::strict(model).below(root);
     let limit = BASE + TREE * payload.len();
     let _ = within(limit, || lenient.decode_timed(format, &path, payload));
     let _ = within(limit, || lenient.decode_create(format, 3, payload));
@@ -36,7 +38,7 @@ pub fn check(format: ContentFormat, input: &[u8]) {
     };
     assert_eq!(strictly.is_ok(), lenient.forgiven().count() == 0, "{strictly:?} {lenient:?}");
     assert!(supports(format.canonical(), &path), "{format} at {path}");
-    let encoded = encode(format, &path, &node).expect("what was decoded");
+    let encoded = Writing::below(root).encode(format, &path, &node).expect("what was decoded");
     let again = strict.decode(format, &path, &encoded);
     assert_eq!(text(&again.map_err(|_| ())), text(&Ok::<_, ()>(&node)));
 }
