@@ -51,6 +51,13 @@ impl BootstrapServer {
         self.configurations.remove(endpoint).is_some()
     }
 
+    /// The number of remote addresses about which state is held: devices that are bootstrapped,
+    /// and others for as long as CoAP remembers their messages.
+    #[must_use]
+    pub fn peer_count(&self) -> usize {
+        self.link.peer_count()
+    }
+
     fn handle_coap_events(&mut self, now: Instant) {
         while let Some(event) = self.link.poll_event() {
             match event {

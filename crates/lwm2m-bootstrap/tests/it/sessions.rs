@@ -69,6 +69,9 @@ fn commands_come_one_at_a_time_after_the_answer_and_end_with_finish() {
     let Some(Seen::Command(finish)) = bed.seen.last() else { panic!("Finish") };
     assert!(finish.payload.is_empty() && finish.options.content_format().is_none());
     assert!(matches!(bed.events[..], [Event::Started { .. }, Event::Finished { .. }]));
+    assert_eq!(bed.server.peer_count(), 1);
+    bed.pass(300);
+    assert_eq!(bed.server.peer_count(), 0);
 }
 
 // proves: BOOT-27

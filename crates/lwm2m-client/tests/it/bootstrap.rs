@@ -1,7 +1,7 @@
 //! Bootstrap: a client and a raw bootstrap server, number 0; servers that it names are 1 and 2.
 
 use crate::world::{
-    LINK, TEXT, TLV, World, address, config, delete, device, get, objects, post, put,
+    LINK, TEXT, TLV, World, address, attributes, config, delete, device, get, objects, post, put,
 };
 use bytes::Bytes;
 use lwm2m_client::{
@@ -169,10 +169,14 @@ fn what_cannot_be_understood_changes_nothing() {
     let whole = write("/1/1", settings(2));
     let cut = Request { payload: whole.payload.slice(..whole.payload.len() - 1), ..whole };
     let both = [(0, settings(2)), (1, settings(3).with(1, "no number"))];
+    // The object itself refuses the second instance: this client has UDP alone.
+    let refused = [(0, settings(2)), (1, settings(3).with(7, "T"))];
     for (request, expected) in [
         (cut, "4.00"),
         (write("/1/1", settings(2).with(6, "no truth")), "4.00"),
         (write_object("/1", both), "4.00"),
+        (write_object("/1", refused), "4.00"),
+        (write("/3/1", ObjectInstance::default().with(14, "+01")), "4.00"),
         (put("/1").content_format(9999).payload("1"), "4.15"),
         (put("/1/0/1").payload("1"), "4.00"),
         (write("/999/0", settings(1)), "4.00"),
@@ -259,9 +263,16 @@ fn incomplete_accounts_are_refused_and_can_be_repaired() {
     assert_eq!(code(&mut world, post("/bs")), "4.06");
     accepted(&mut world, [write("/0/1", security_of(1, 1))]);
     assert_eq!(code(&mut world, post("/bs")), "4.06");
+    let without_binding = ObjectInstance::default().with(0, 1_i64).with(1, 300_i64).with(6, true);
+    accepted(&mut world, [write("/1/0", without_binding)]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
     provision(&mut world);
     assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
     assert!(world.events.contains(&Event::Bootstrapped));
+    assert!(
+        world.heard_by(1)[0]
+            .ends_with(" </1/0>,</3/0>,</6>,</16/0>,</16/1>,</3302/0>,</3303/0>,</3442/0>")
+    );
 }
 
 // proves: BOOT-26
@@ -307,7 +318,10 @@ fn a_bootstrap_without_an_end_has_failed() {
     assert!(world.heard_by(2).is_empty());
     world.run(60.0);
     assert_eq!(world.heard_by(BS), ["307 POST /bs ep=test"]);
-    assert!(discover(&mut world, "/0").ends_with("</0/0>"));
+    // What the second attempt leaves alone is the account from before the first.
+    provision(&mut world);
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!((world.heard_by(BS).len(), world.heard_by(2).len()), (1, 0));
 }
 
 // proves: BOOT-15
@@ -322,6 +336,7 @@ fn two_bootstrap_servers_are_one_too_many() {
     world.run(400.0);
     assert_eq!(world.heard_by(BS).len(), 1, "the old account is used");
     assert!(world.heard_by(2).is_empty());
+    assert!(!discover(&mut world, "/0").contains("</0/2>"));
 
     let mut world = open();
     accepted(&mut world, accounts());
@@ -585,4 +600,37 @@ fn the_account_may_end_while_its_server_is_busy() {
     assert_eq!(world.answer(BS, id), None);
     world.run(300.0);
     assert_eq!(world.heard_by(BS).len(), 2);
+}
+
+#[test]
+fn attributes_end_with_what_they_are_about_and_with_their_server() {
+    let mut world = registered();
+    let shown = |world: &mut World, server, path: &str| world.discover_as(server, path);
+    for path in ["/16/0", "/3303/0"] {
+        let set = world.ask_as(1, attributes(path, "pmin=7"));
+        assert_eq!(set.code, Code::CHANGED);
+        assert!(shown(&mut world, 1, path).contains("pmin=7"));
+    }
+    world.ask_as(1, post("/1/0/9"));
+    assert_eq!(code(&mut world, delete("/16/0")), "2.02");
+    let again = ObjectInstance::default().with_multiple(0, [(0, "new")]);
+    accepted(&mut world, [write("/16/0", again), post("/bs")]);
+    assert!(!shown(&mut world, 1, "/16/0").contains("pmin"));
+    assert!(shown(&mut world, 1, "/3303/0").contains("pmin=7"));
+    // Another server in the place of the first.
+    world.ask_as(1, post("/1/0/9"));
+    accepted(&mut world, [write("/0/1", security_of(2, 2)), write("/1/0", settings(2))]);
+    accepted(&mut world, [post("/bs")]);
+    assert!(!shown(&mut world, 2, "/3303/0").contains("pmin"));
+}
+
+#[test]
+fn a_pack_cannot_take_the_place_of_the_bootstrap_server() {
+    let mut world = packing();
+    let instances = [("/0/0", security_of(1, 1)), ("/1/0", settings(1))];
+    let more = [("/0/1", security_of(2, 2)), ("/1/1", settings(2))];
+    world.servers[BS].answers.push_back(pack(&[instances, more].concat()));
+    world.start();
+    assert_eq!(world.heard_by(BS).last().unwrap(), "0 POST /bs ep=test&pct=11544");
+    assert_eq!(discover(&mut world, "/0"), "</>;lwm2m=1.2,</0/0>");
 }
