@@ -1,0 +1,232 @@
+//! Which accounts a bootstrap leaves, when it begins and when it fails.
+
+use super::*;
+
+// proves: BOOT-13
+#[test]
+fn incomplete_accounts_are_refused_and_can_be_repaired() {
+    let mut world = open();
+    accepted(&mut world, [put("/1/0/5").content_format(TEXT).payload("60")]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    accepted(&mut world, [write("/0/1", security_of(1, 1))]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    let without_binding = ObjectInstance::default().with(0, 1_i64).with(1, 300_i64).with(6, true);
+    accepted(&mut world, [write("/1/0", without_binding)]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    provision(&mut world);
+    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+    assert!(world.events.contains(&Event::Bootstrapped));
+    assert!(
+        world.heard_by(1)[0]
+            .ends_with(" </1/0>,</3/0>,</6>,</16/0>,</16/1>,</3302/0>,</3303/0>,</3442/0>")
+    );
+}
+
+// proves: BOOT-26
+#[test]
+fn short_server_ids_are_checked_and_pair_accounts() {
+    for ssid in [0, 65_535] {
+        let mut world = open();
+        assert_eq!(code(&mut world, write("/0/1", security_of(1, ssid))), "4.00", "{ssid}");
+        assert_eq!(code(&mut world, write("/1/0", settings(ssid))), "4.00", "{ssid}");
+        assert_eq!(code(&mut world, post("/bs")), "4.06");
+    }
+    let mut world = open();
+    let unnamed = security(&format!("coap://{}", address(1)), false);
+    accepted(&mut world, [write("/0/1", unnamed), write("/1/0", settings(1))]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    for ssid in [1, 65_534] {
+        let mut world = open();
+        let other = i64::from(ssid == 1) + 1;
+        accepted(
+            &mut world,
+            [
+                write("/0/1", security_of(1, ssid)),
+                write_object("/1", [(0, settings(other)), (1, settings(ssid))]),
+            ],
+        );
+        accepted(&mut world, [post("/bs")]);
+        let server = u16::try_from(ssid).unwrap();
+        let state = world.client.registration_state(server);
+        assert_eq!(state, Some(RegistrationState::Registered));
+    }
+}
+
+// proves: BOOT-14
+#[test]
+fn a_bootstrap_without_an_end_has_failed() {
+    let mut world = open();
+    let elsewhere = security("coap://192.0.2.3:5683", true);
+    accepted(&mut world, [write("/0/0", elsewhere), write("/1/0", settings(1))]);
+    world.run(246.0);
+    assert!(failures(&world).is_empty());
+    world.run(2.0);
+    assert_eq!(failures(&world), [BootstrapError::Unfinished]);
+    assert!(world.heard_by(2).is_empty());
+    world.run(60.0);
+    assert_eq!(world.heard_by(BS), ["307 POST /bs ep=test"]);
+    // What the second attempt leaves alone is the account from before the first.
+    provision(&mut world);
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!((world.heard_by(BS).len(), world.heard_by(2).len()), (1, 0));
+}
+
+// proves: BOOT-15
+#[test]
+fn two_bootstrap_servers_are_one_too_many() {
+    let elsewhere = || security("coap://192.0.2.3:5683", true);
+    let accounts = || [write("/0/1", security_of(1, 1)), write("/1/0", settings(1))];
+    let mut world = open();
+    accepted(&mut world, accounts());
+    accepted(&mut world, [write("/0/2", elsewhere())]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    world.run(400.0);
+    assert_eq!(world.heard_by(BS).len(), 1, "the old account is used");
+    assert!(world.heard_by(2).is_empty());
+    assert!(!discover(&mut world, "/0").contains("</0/2>"));
+
+    let mut world = open();
+    accepted(&mut world, accounts());
+    accepted(&mut world, [write("/0/0", elsewhere()), post("/bs")]);
+    world.run(1.0);
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!((world.heard_by(BS).len(), world.heard_by(2).len()), (0, 1));
+}
+
+// proves: BOOT-16
+#[test]
+fn a_server_whose_account_is_deleted_hears_no_more() {
+    let mut world = bare(account());
+    world.start();
+    accepted(
+        &mut world,
+        [
+            write_object("/0", [(1, security_of(1, 1)), (2, security_of(2, 2))]),
+            write_object("/1", [(0, settings(1)), (1, settings(2))]),
+            post("/bs"),
+        ],
+    );
+    for server in [1, 2] {
+        assert_eq!(world.ask_as(server, get("/3303/0/5700").observe(0)).code, Code::CONTENT);
+        world.servers[server].heard.clear();
+    }
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!(code(&mut world, delete("/0/2")), "2.02");
+    assert_eq!(code(&mut world, delete("/1/1")), "2.02");
+    accepted(&mut world, [post("/bs")]);
+    world.set("/3303/0/5700", 30.0);
+    world.run(600.0);
+    assert_eq!(world.servers[1].notified.len(), 1);
+    let updates = world.heard_by(1);
+    assert!(!updates.is_empty() && updates.iter().all(|line| line.contains("POST /rd/5a3f")));
+    assert!(world.servers[2].notified.is_empty() && world.heard_by(2).is_empty());
+    assert_eq!(world.client.registration_state(2), None);
+}
+
+// proves: BOOT-17
+#[test]
+fn servers_are_tried_before_the_bootstrap_server() {
+    let server = ServerAccount::new(1, address(1));
+    let mut world = World::new(Config::new("test").server(server).bootstrap(account()), objects());
+    world.servers[1].reachable = false;
+    world.start();
+    world.run(900.0);
+    assert!(world.heard_by(BS).is_empty());
+    for _ in 0..90 {
+        world.run(10.0);
+        if !world.servers[BS].heard.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(world.heard_by(BS).len(), 1);
+    accepted(
+        &mut world,
+        [write("/0/1", security_of(2, 1)), write("/1/0", settings(1)), post("/bs")],
+    );
+    assert_eq!(world.heard_by(2).len(), 1);
+    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+}
+
+// proves: BOOT-18
+#[test]
+fn the_hold_off_time_delays_the_request() {
+    let mut world = bare(BootstrapAccount { hold_off: 10, ..account() });
+    world.start();
+    world.run(9.9);
+    assert!(world.heard_by(BS).is_empty());
+    world.run(0.2);
+    assert_eq!(world.heard_by(BS), ["10 POST /bs ep=test"]);
+}
+
+// proves: BOOT-19
+#[test]
+fn the_account_of_the_bootstrap_server_may_end() {
+    for (timeout, ends) in [(60, true), (0, false)] {
+        let mut world = bare(BootstrapAccount { account_timeout: timeout, ..account() });
+        world.start();
+        provision(&mut world);
+        world.heard_by(BS);
+        world.run(if ends { 61.0 } else { 86_400.0 });
+        assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+        assert_eq!(world.heard_by(BS).is_empty(), ends, "timeout {timeout}");
+    }
+}
+
+// proves: BOOT-20
+#[test]
+fn a_server_can_ask_for_a_bootstrap() {
+    let mut world = registered();
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!(world.heard_by(BS), ["0 POST /bs ep=test"]);
+    accepted(&mut world, [write("/0/1", security_of(2, 2)), write("/1/0", settings(2))]);
+    accepted(&mut world, [post("/bs")]);
+    assert!(world.heard_by(2)[0].starts_with("0 POST /rd ep=test&lt=300"));
+    // Without a bootstrap server there is no such resource.
+    let mut world = World::registered(config());
+    assert_eq!(world.code(post("/1/0/9")), "4.04");
+}
+
+#[test]
+fn a_host_name_is_no_address() {
+    let mut world = open();
+    let named = security("coap://example.com", false).with(10, 1_i64);
+    accepted(&mut world, [write("/0/1", named), write("/1/0", settings(1))]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
+}
+
+#[test]
+fn the_account_may_end_while_its_server_is_busy() {
+    let mut world = bare(BootstrapAccount { account_timeout: 60, ..account() });
+    world.start();
+    provision(&mut world);
+    world.run(50.0);
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!(code(&mut world, delete("/1")), "2.02");
+    world.run(11.0);
+    let id = world.send(BS, write("/1/0", settings(1)));
+    assert_eq!(world.answer(BS, id), None);
+    world.run(300.0);
+    assert_eq!(world.heard_by(BS).len(), 2);
+}
+
+#[test]
+fn attributes_end_with_what_they_are_about_and_with_their_server() {
+    let mut world = registered();
+    let shown = |world: &mut World, server, path: &str| world.discover_as(server, path);
+    for path in ["/16/0", "/3303/0"] {
+        let set = world.ask_as(1, attributes(path, "pmin=7"));
+        assert_eq!(set.code, Code::CHANGED);
+        assert!(shown(&mut world, 1, path).contains("pmin=7"));
+    }
+    world.ask_as(1, post("/1/0/9"));
+    assert_eq!(code(&mut world, delete("/16/0")), "2.02");
+    let again = ObjectInstance::default().with_multiple(0, [(0, "new")]);
+    accepted(&mut world, [write("/16/0", again), post("/bs")]);
+    assert!(!shown(&mut world, 1, "/16/0").contains("pmin"));
+    assert!(shown(&mut world, 1, "/3303/0").contains("pmin=7"));
+    // Another server in the place of the first.
+    world.ask_as(1, post("/1/0/9"));
+    accepted(&mut world, [write("/0/1", security_of(2, 2)), write("/1/0", settings(2))]);
+    accepted(&mut world, [post("/bs")]);
+    assert!(!shown(&mut world, 2, "/3303/0").contains("pmin"));
+}

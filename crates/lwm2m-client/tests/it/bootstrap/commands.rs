@@ -1,0 +1,231 @@
+//! Bootstrap-Request, and what the bootstrap server may do then, and others may not.
+
+use super::*;
+
+// proves: BOOT-01
+#[test]
+fn a_client_without_servers_asks_for_commands_and_waits() {
+    let mut world = open();
+    world.run(100.0);
+    assert!(world.heard_by(BS).is_empty() && world.events.is_empty());
+    for format in [110, 112, 11_542, 11_544] {
+        let mut world = bare(BootstrapAccount { format: Some(ContentFormat(format)), ..account() });
+        world.start();
+        assert!(world.servers[BS].heard[0].1.payload.is_empty());
+        assert!(world.servers[BS].heard[0].1.confirmable);
+        assert_eq!(world.heard_by(BS), [format!("0 POST /bs ep=test&pct={format}")]);
+    }
+    let old = BootstrapAccount { format: Some(ContentFormat::SENML_CBOR), ..account() };
+    let config = Config::new("test").bootstrap(old).version(Version::V1_0);
+    let mut world = World::new(config, objects());
+    world.start();
+    assert_eq!(world.heard_by(BS), ["0 POST /bs ep=test"]);
+}
+
+// proves: BOOT-05
+#[test]
+fn what_is_written_is_there_whatever_was_before() {
+    let mut world = open();
+    for _ in 0..2 {
+        accepted(
+            &mut world,
+            [
+                write_object("/0", [(1, security_of(1, 1)), (2, security_of(2, 2))]),
+                write_object("/1", [(0, settings(1)), (1, settings(2))]),
+                // Read-only for servers, and bootstrap-only.
+                put("/1/0/0").content_format(TEXT).payload("1"),
+                put("/0/1/10").content_format(TEXT).payload("1"),
+                put("/1/0/1").content_format(TEXT).payload("600"),
+            ],
+        );
+        let links = "</>;lwm2m=1.1,</1/0>;ssid=1,</1/1>;ssid=2";
+        assert_eq!(discover(&mut world, "/1"), links);
+    }
+    let lifetime = world.ask_as(BS, get("/1/0").accept(ContentFormat::SENML_JSON.0)).payload;
+    assert!(String::from_utf8_lossy(&lifetime).contains("600"));
+    accepted(&mut world, [post("/bs")]);
+    assert!(world.heard_by(1)[0].contains("lt=600"));
+}
+
+// proves: BOOT-06
+#[test]
+fn unknown_resources_are_ignored_and_optional_ones_not_made_up() {
+    let mut world = open();
+    let known = settings(1).with(2, 5_i64).with(3, 9_i64);
+    accepted(&mut world, [write("/1/0", known), write("/1/0", settings(1).with(99, 1_i64))]);
+    let response = world.ask_as(BS, get("/1/0").accept(TLV));
+    let node = lwm2m_codec::decode(
+        ContentFormat::TLV,
+        &Path::instance(1, 0),
+        &response.payload,
+        &lwm2m_core::model::NoModel,
+    );
+    let Ok(Node::ObjectInstance(values)) = node else { panic!("values") };
+    assert_eq!(values.resources.keys().copied().collect::<Vec<_>>(), [0, 1, 6, 7]);
+}
+
+// proves: BOOT-07
+#[test]
+fn what_cannot_be_understood_changes_nothing() {
+    let mut world = open();
+    accepted(&mut world, [write("/1/0", settings(1))]);
+    let before = (discover(&mut world, "/"), world.ask_as(BS, get("/1").accept(TLV)).payload);
+    let whole = write("/1/1", settings(2));
+    let cut = Request { payload: whole.payload.slice(..whole.payload.len() - 1), ..whole };
+    let both = [(0, settings(2)), (1, settings(3).with(1, "no number"))];
+    // The object itself refuses the second instance: this client has UDP alone.
+    let refused = [(0, settings(2)), (1, settings(3).with(7, "T"))];
+    for (request, expected) in [
+        (cut, "4.00"),
+        (write("/1/1", settings(2).with(6, "no truth")), "4.00"),
+        (write_object("/1", both), "4.00"),
+        (write_object("/1", refused), "4.00"),
+        (write("/3/1", ObjectInstance::default().with(14, "+01")), "4.00"),
+        (put("/1").content_format(9999).payload("1"), "4.15"),
+        (put("/1/0/1").payload("1"), "4.00"),
+        (write("/999/0", settings(1)), "4.00"),
+    ] {
+        assert_eq!(code(&mut world, request), expected);
+    }
+    let after = (discover(&mut world, "/"), world.ask_as(BS, get("/1").accept(TLV)).payload);
+    assert_eq!(before, after);
+}
+
+// proves: BOOT-09
+#[test]
+fn discover_begins_with_the_version() {
+    let mut world = open();
+    let all = discover(&mut world, "/");
+    assert!(all.starts_with("</>;lwm2m=1.1,</0/0>,</1>"), "{all}");
+    assert!(all.contains(",</3/0>,") && all.contains(",</6>,"), "{all}");
+    assert_eq!(discover(&mut world, "/3"), "</>;lwm2m=1.1,</3/0>");
+    assert_eq!(code(&mut world, get("/999").accept(LINK)), "4.04");
+}
+
+#[test]
+fn discover_tells_accounts_but_not_that_of_the_bootstrap_server() {
+    let mut world = open();
+    accepted(&mut world, [write("/0/1", security_of(1, 1)), write("/1/0", settings(1))]);
+    let links = "</>;lwm2m=1.1,</0/0>,</0/1>;ssid=1;uri=\"coap://192.0.2.2:5683\"";
+    assert_eq!(discover(&mut world, "/0"), links);
+    assert_eq!(discover(&mut world, "/1"), "</>;lwm2m=1.1,</1/0>;ssid=1");
+}
+
+// proves: BOOT-11
+#[test]
+fn the_bootstrap_server_reads_servers_and_access_rights_alone() {
+    let rights = Instances::new(2).instance(0, |it| {
+        it.with(0, 3_i64).with(1, 0_i64).with_multiple(2, [(1, 1_i64)]).with(3, 1_i64)
+    });
+    let config = Config::new("test").bootstrap(account());
+    let mut world = World::new(config, vec![Box::new(device()), Box::new(rights)]);
+    world.start();
+    accepted(&mut world, [write("/1/0", settings(1))]);
+    for (path, expected) in [
+        ("/1", "2.05"),
+        ("/1/0", "2.05"),
+        ("/2", "2.05"),
+        ("/2/0", "2.05"),
+        ("/0", "4.01"),
+        ("/0/0", "4.01"),
+        ("/3", "4.01"),
+        ("/3/0", "4.01"),
+        ("/1/0/1", "4.01"),
+        ("/1/7", "4.04"),
+    ] {
+        let request = get(path).accept(ContentFormat::SENML_CBOR.0);
+        assert_eq!(code(&mut world, request), expected, "{path}");
+    }
+    assert_eq!(code(&mut world, get("/1").accept(9999)), "4.06");
+}
+
+// proves: BOOT-08
+#[test]
+fn deleting_spares_the_account_of_the_bootstrap_server_and_the_device() {
+    let mut world = open();
+    accepted(&mut world, [write("/0/1", security_of(1, 1)), write("/1/0", settings(1))]);
+    assert_eq!(code(&mut world, delete("/0")), "2.02");
+    assert_eq!(code(&mut world, delete("/1")), "2.02");
+    assert_eq!(discover(&mut world, "/0"), "</>;lwm2m=1.1,</0/0>");
+    assert_eq!(discover(&mut world, "/1"), "</>;lwm2m=1.1,</1>");
+    accepted(&mut world, [write("/0/1", security_of(1, 1)), write("/1/0", settings(1))]);
+    assert_eq!(code(&mut world, delete("/")), "2.02");
+    let left = discover(&mut world, "/");
+    let instances: Vec<_> = left.split(',').filter(|link| link.matches('/').count() > 1).collect();
+    assert_eq!(instances, ["</0/0>", "</3/0>"]);
+    for path in ["/0/0", "/3/0"] {
+        assert_eq!(code(&mut world, delete(path)), "4.00");
+    }
+    provision(&mut world);
+}
+
+// proves: BOOT-22
+#[test]
+fn commands_of_others_and_at_other_times_are_refused() {
+    let mut world = registered();
+    let before = world.discover_as(1, "/1");
+    let commands = || {
+        [
+            delete("/"),
+            write_object("/0", [(1, security_of(2, 2))]),
+            write_object("/1", [(0, settings(2))]),
+            post("/bs"),
+        ]
+    };
+    for request in commands() {
+        let code = world.ask_as(1, request.clone()).code;
+        assert!(matches!(code, Code::UNAUTHORIZED | Code::METHOD_NOT_ALLOWED), "{request:?}");
+    }
+    // Outside of a bootstrap its server is a stranger, who gets no answer.
+    for request in commands() {
+        let id = world.send(BS, request);
+        assert_eq!(world.answer(BS, id), None);
+    }
+    assert_eq!(world.discover_as(1, "/1"), before);
+    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+    assert!(world.heard_by(1).is_empty() && world.heard_by(2).is_empty());
+}
+
+#[test]
+fn a_refused_request_is_made_again_later() {
+    let mut world = bare(account());
+    world.servers[BS].answers.push_back(Response::new(Code::BAD_REQUEST));
+    world.start();
+    assert_eq!(failures(&world), [BootstrapError::Refused(Code::BAD_REQUEST)]);
+    world.heard_by(BS);
+    world.run(61.0);
+    assert_eq!(world.heard_by(BS), ["60 POST /bs ep=test"]);
+    provision(&mut world);
+}
+
+#[test]
+fn a_shutdown_ends_a_bootstrap() {
+    let mut world = open();
+    world.client.shutdown(world.now);
+    world.settle();
+    assert_eq!(world.events, [Event::Stopped]);
+    let id = world.send(BS, write("/1/0", settings(1)));
+    assert_eq!(world.answer(BS, id), None);
+}
+
+// proves: BOOT-21
+#[test]
+fn an_old_client_may_take_commands_that_it_did_not_ask_for() {
+    for (unasked, version, taken) in
+        [(true, Version::V1_0, true), (false, Version::V1_0, false), (true, Version::V1_1, false)]
+    {
+        let server = ServerAccount::new(1, address(1));
+        let account = BootstrapAccount { unasked, ..account() };
+        let config = Config::new("test").server(server).bootstrap(account).version(version);
+        let mut world = World::new(config, objects());
+        world.start();
+        let commands = [write("/0/1", security_of(2, 2)), write("/1/0", settings(2)), post("/bs")];
+        for request in commands {
+            let id = world.send(BS, request);
+            let code = world.answer(BS, id).map(|response| response.code);
+            assert_eq!(code, taken.then_some(Code::CHANGED));
+        }
+        assert!(world.heard_by(BS).is_empty());
+        assert_eq!(world.client.registration_state(2).is_some(), taken);
+    }
+}
