@@ -2,12 +2,15 @@
 
 use crate::trio::{self, BOOTSTRAP, DEVICE, ENDPOINT, SERVER, Trio};
 use bytes::Bytes;
-use lwm2m_bootstrap::{Command, Content, Event, Packs};
+use lwm2m_bootstrap::{BootstrapServer, Command, Content, Event, Packs, SessionError};
 use lwm2m_client::{BootstrapAccount, Client, Config, Event as ClientEvent, Instances};
 use lwm2m_coap::{self as coap, Code, MessageBuilder, MessageType, MessageView, Token};
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
 use lwm2m_link::{Engine, Link};
 use lwm2m_server::{Content as Got, Event as ServerEvent, Operation, SendError, WriteMode};
+use lwm2m_testkit::pair::RIGHT;
+use lwm2m_testkit::{Conditions, Pair};
+use std::time::Duration;
 
 const LWM2M_CBOR: ContentFormat = ContentFormat::LWM2M_CBOR;
 const TEMPERATURE: Path = Path::resource(3303, 0, 5700);
@@ -250,4 +253,30 @@ fn an_alternate_path_is_for_servers_and_not_for_the_bootstrap_server() {
     };
     assert_eq!(requests(SERVER), ["/lwm2m/3/0/0", "/lwm2m/3/0/9"]);
     assert_eq!(requests(BOOTSTRAP), ["/0", "/1", "/0", "/1/0", "/bs"]);
+}
+
+/// 30% of the datagrams are lost, doubled, late: both sides come to the same end nevertheless, or
+/// try again.
+#[test]
+fn a_bad_network_delays_a_bootstrap() {
+    for seed in 0..40 {
+        let config = Config::new(ENDPOINT).bootstrap(BootstrapAccount::new(RIGHT));
+        let client = Client::new(config, trio::objects(), [1; 32]).unwrap();
+        let mut server = BootstrapServer::new(lwm2m_bootstrap::Config::default(), [2; 32]);
+        server.configure(ENDPOINT, commands());
+        let mut pair = Pair::new(client, server, Conditions::BAD, seed);
+        pair.left.start(pair.now);
+        let bootstrapped = |pair: &mut Pair<Client, BootstrapServer>| {
+            pair.left_events.iter().any(|(_, event)| *event == ClientEvent::Bootstrapped)
+        };
+        assert!(pair.run_until(Duration::from_secs(4_000), bootstrapped), "seed {seed}");
+        pair.run_for(Duration::from_secs(300));
+        let finished = Event::Finished { endpoint: ENDPOINT.to_owned() };
+        let ends: Vec<_> = pair.right_events.iter().map(|(_, event)| event).collect();
+        let no_answer = |event: &Event| {
+            matches!(event, Event::Failed { reason: SessionError::NoAnswer(_), .. })
+        };
+        assert!(ends.last().is_some_and(|it| **it == finished || no_answer(it)), "{ends:?}");
+        assert_eq!(pair.right.peer_count(), 0, "seed {seed}");
+    }
 }
