@@ -120,6 +120,7 @@ fn fetch(trio: &mut Trio<Client>, format: u16, payload: &[u8]) -> Code {
 // proves: LCBOR-07
 #[test]
 fn lwm2m_cbor_goes_everywhere_but_into_the_body_of_fetch() {
+    bootstraps_by_pack(LWM2M_CBOR);
     // Bootstrap-Write and -Read, asked for by pct.
     let mut steps = commands();
     steps.push(Command::Read(Path::object(1)));
@@ -158,16 +159,20 @@ fn lwm2m_cbor_goes_everywhere_but_into_the_body_of_fetch() {
 #[test]
 fn a_pack_is_asked_for_in_each_of_its_formats() {
     for format in [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR, LWM2M_CBOR] {
-        let mut trio = trio(account(Some(format), true), Packs::Offered, commands());
-        let asked = trio.wire.first().unwrap();
-        assert_eq!((asked.code, asked.path().as_str()), (Code::GET, "/bspack"));
-        assert_eq!(asked.options.accept(), Some(format.0));
-        let query: Vec<_> = asked.options.uri_query().collect();
-        assert_eq!(query, [b"ep=trio".as_slice(), b"acc=</0/0>"]);
-        assert!(trio.wire.iter().all(|sent| sent.path() != "/bs"), "no Finish");
-        assert_eq!(formats(&mut trio, BOOTSTRAP, Code::CONTENT), [format.0]);
-        assert!(is_registered(&trio), "{format}");
+        bootstraps_by_pack(format);
     }
+}
+
+fn bootstraps_by_pack(format: ContentFormat) {
+    let mut trio = trio(account(Some(format), true), Packs::Offered, commands());
+    let asked = trio.wire.first().unwrap();
+    assert_eq!((asked.code, asked.path().as_str()), (Code::GET, "/bspack"));
+    assert_eq!(asked.options.accept(), Some(format.0));
+    let query: Vec<_> = asked.options.uri_query().collect();
+    assert_eq!(query, [b"ep=trio".as_slice(), b"acc=</0/0>"]);
+    assert!(trio.wire.iter().all(|sent| sent.path() != "/bs"), "no Finish");
+    assert_eq!(formats(&mut trio, BOOTSTRAP, Code::CONTENT), [format.0]);
+    assert!(is_registered(&trio), "{format}");
 }
 
 /// Read, Observe, Notify, Write, Create, Write-Composite.
