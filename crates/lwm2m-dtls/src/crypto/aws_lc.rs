@@ -1,6 +1,6 @@
 //! P-256 by aws-lc-rs: several times faster than [`super::RustCrypto`], for servers.
 
-use super::{CryptoError, KeyExchange, Point, Provider, SigningKey};
+use super::{CryptoError, EcdsaP256Sha256, KeyExchange, Point, Provider, SigningKey};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,9 +10,7 @@ use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
 };
 use core::fmt;
-use rustls_pki_types::{
-    AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
-};
+use rustls_pki_types::SignatureVerificationAlgorithm;
 use zeroize::Zeroizing;
 
 /// The provider for servers.
@@ -45,7 +43,7 @@ impl Provider for AwsLc {
     }
 
     fn certificate_algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
-        &[&EcdsaP256Sha256]
+        &[&EcdsaP256Sha256(Self)]
     }
 }
 
@@ -86,27 +84,5 @@ impl SigningKey for Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let signature = self.0.sign(&SystemRandom::new(), message).map_err(|_| CryptoError)?;
         Ok(signature.as_ref().to_vec())
-    }
-}
-
-#[derive(Debug)]
-struct EcdsaP256Sha256;
-
-impl SignatureVerificationAlgorithm for EcdsaP256Sha256 {
-    fn verify_signature(
-        &self,
-        public_key: &[u8],
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), InvalidSignature> {
-        AwsLc.verify(public_key, message, signature).map_err(|_| InvalidSignature)
-    }
-
-    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
-        alg_id::ECDSA_P256
-    }
-
-    fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        alg_id::ECDSA_SHA256
     }
 }

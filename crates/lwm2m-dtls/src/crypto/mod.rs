@@ -13,7 +13,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Debug;
-use rustls_pki_types::SignatureVerificationAlgorithm;
+use rustls_pki_types::{
+    AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
+};
 use zeroize::Zeroizing;
 
 /// An uncompressed point of the curve P-256: 4, x, y.
@@ -38,6 +40,29 @@ pub trait Provider: Send + Sync + Debug {
 
     /// The algorithms for the signatures of certificates.
     fn certificate_algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm];
+}
+
+/// ECDSA on P-256 with SHA-256 by a provider, as `webpki` asks for it.
+#[derive(Debug)]
+struct EcdsaP256Sha256<P>(P);
+
+impl<P: Provider> SignatureVerificationAlgorithm for EcdsaP256Sha256<P> {
+    fn verify_signature(
+        &self,
+        public_key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        self.0.verify(public_key, message, signature).map_err(|_| InvalidSignature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        alg_id::ECDSA_P256
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        alg_id::ECDSA_SHA256
+    }
 }
 
 /// An ephemeral key pair.

@@ -1,15 +1,13 @@
 //! P-256 by RustCrypto: pure Rust, without `std`.
 
-use super::{CryptoError, KeyExchange, Point, Provider, SigningKey};
+use super::{CryptoError, EcdsaP256Sha256, KeyExchange, Point, Provider, SigningKey};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, VerifyingKey};
-use rustls_pki_types::{
-    AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
-};
+use rustls_pki_types::SignatureVerificationAlgorithm;
 use zeroize::Zeroizing;
 
 /// The provider for small devices.
@@ -34,7 +32,7 @@ impl Provider for RustCrypto {
     }
 
     fn certificate_algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
-        &[&EcdsaP256Sha256]
+        &[&EcdsaP256Sha256(Self)]
     }
 }
 
@@ -79,27 +77,5 @@ impl SigningKey for Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let signature: Signature = self.0.try_sign(message).map_err(|_| CryptoError)?;
         Ok(signature.to_der().as_bytes().to_vec())
-    }
-}
-
-#[derive(Debug)]
-struct EcdsaP256Sha256;
-
-impl SignatureVerificationAlgorithm for EcdsaP256Sha256 {
-    fn verify_signature(
-        &self,
-        public_key: &[u8],
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), InvalidSignature> {
-        RustCrypto.verify(public_key, message, signature).map_err(|_| InvalidSignature)
-    }
-
-    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
-        alg_id::ECDSA_P256
-    }
-
-    fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        alg_id::ECDSA_SHA256
     }
 }

@@ -12,7 +12,9 @@ use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::Response;
+use lwm2m_core::{ContentFormat, Path};
 use lwm2m_server::{Operation, Target};
+use std::sync::Arc;
 
 type Answer = Result<Response, ApiError>;
 
@@ -22,12 +24,8 @@ pub(crate) async fn read(
     Endpoint(endpoint): Endpoint,
     parameters: Parameters,
 ) -> Answer {
-    let paths = parameters.paths()?;
-    let path_format = parameters.format_in("pathformat")?;
-    let format = parameters.format_in("nodeformat")?;
-    let asked = Asked::Composite(paths.clone());
-    let operation = Operation::ReadComposite { paths, path_format, format };
-    perform(&state, &endpoint, &parameters, operation, asked).await
+    let make = |paths, path_format, format| Operation::ReadComposite { paths, path_format, format };
+    ask(&state, &endpoint, &parameters, make).await
 }
 
 /// PUT: Write-Composite of a body `{path: node}`.
@@ -49,12 +47,9 @@ pub(crate) async fn observe(
     Endpoint(endpoint): Endpoint,
     parameters: Parameters,
 ) -> Answer {
-    let paths = parameters.paths()?;
-    let path_format = parameters.format_in("pathformat")?;
-    let format = parameters.format_in("nodeformat")?;
-    let asked = Asked::Composite(paths.clone());
-    let operation = Operation::ObserveComposite { paths, path_format, format };
-    perform(&state, &endpoint, &parameters, operation, asked).await
+    let make =
+        |paths, path_format, format| Operation::ObserveComposite { paths, path_format, format };
+    ask(&state, &endpoint, &parameters, make).await
 }
 
 /// DELETE: its end; with `?active` the device is told.
@@ -71,4 +66,18 @@ pub(crate) async fn cancel(
         return perform(&state, &endpoint, &parameters, operation, asked).await;
     }
     super::observe::forget(&state, endpoint, target).await
+}
+
+/// Asks for what lives at the paths of the query.
+async fn ask(
+    state: &ApiState,
+    endpoint: &str,
+    parameters: &Parameters,
+    make: impl FnOnce(Arc<[Path]>, Option<ContentFormat>, Option<ContentFormat>) -> Operation,
+) -> Answer {
+    let paths = parameters.paths()?;
+    let path_format = parameters.format_in("pathformat")?;
+    let format = parameters.format_in("nodeformat")?;
+    let operation = make(paths.clone(), path_format, format);
+    perform(state, endpoint, parameters, operation, Asked::Composite(paths)).await
 }
