@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
 mod bed;
+mod hostile;
 mod packs;
 mod sessions;

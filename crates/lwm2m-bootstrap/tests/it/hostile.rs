@@ -1,0 +1,82 @@
+//! Bytes of chance: no panic, and no more state than the configuration allows.
+
+use crate::bed::commands;
+use lwm2m_bootstrap::{BootstrapServer, Config};
+use lwm2m_coap::{MessageBuilder, MessageType, OptionNumber, Options, Token};
+use lwm2m_link::Engine;
+use lwm2m_time::Instant;
+use proptest::prelude::*;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+fn stranger(port: u16) -> SocketAddr {
+    (Ipv4Addr::new(198, 51, 100, 9), port).into()
+}
+
+fn server() -> BootstrapServer {
+    let config = Config { max_sessions: 2, ..Config::default() };
+    let mut server = BootstrapServer::new(config, [7; 32]);
+    ["a", "b", "c"].into_iter().for_each(|name| server.configure(name, commands()));
+    server
+}
+
+/// Gives datagrams to a server, then time, until it has forgotten all who sent them.
+fn survives(datagrams: &[(u16, Vec<u8>)]) {
+    let mut server = server();
+    let mut now = Instant::ZERO;
+    for (port, datagram) in datagrams {
+        server.handle_datagram(now, stranger(*port), datagram);
+        while server.poll_transmit().is_some() {}
+    }
+    let end = now + Duration::from_secs(1_000);
+    while let Some(next) = server.poll_timeout().filter(|next| *next <= end) {
+        now = now.max(next);
+        server.handle_timeout(now);
+        while server.poll_transmit().is_some() {}
+    }
+    assert_eq!(server.peer_count(), 0);
+}
+
+fn request(id: u16, code: u8, path: &str, queries: &[String], accept: u16) -> Vec<u8> {
+    let mut options = Options::new();
+    options.push(OptionNumber::URI_PATH, path.as_bytes());
+    for query in queries {
+        options.push(OptionNumber::URI_QUERY, query.as_bytes());
+    }
+    options.push_uint(OptionNumber::ACCEPT, accept.into());
+    let (mut buffer, kind) = (Vec::new(), MessageType::Confirmable);
+    let code = lwm2m_coap::Code::from_byte(code);
+    MessageBuilder::new(&mut buffer, kind, code, id, Token::EMPTY).options(&options);
+    buffer
+}
+
+proptest! {
+    #[test]
+    fn random_datagrams(datagrams in proptest::collection::vec(
+        (0_u16..4, proptest::collection::vec(any::<u8>(), 0..64)), 1..8)) {
+        survives(&datagrams);
+    }
+
+    #[test]
+    fn random_requests(requests in proptest::collection::vec(
+        (
+            0_u16..4,
+            1_u8..8,
+            prop_oneof![Just("bs"), Just("bspack"), Just("rd")],
+            proptest::collection::vec("(ep|pct|acc)=(a|b|c|112|9999|.{0,8})", 0..4),
+            prop_oneof![Just(110_u16), Just(11_544), any::<u16>()],
+            any::<usize>(),
+        ), 1..12)) {
+        let datagrams = requests.into_iter().zip(0..).map(|(it, id)| {
+            let (port, code, path, queries, accept, flip) = it;
+            let mut datagram = request(id, code, path, &queries, accept);
+            // Every other one is broken in one bit.
+            if flip % 2 == 1 {
+                let place = flip / 16 % datagram.len();
+                datagram[place] ^= 1 << (flip / 2 % 8);
+            }
+            (port, datagram)
+        });
+        survives(&datagrams.collect::<Vec<_>>());
+    }
+}
