@@ -3,6 +3,7 @@
 mod coap;
 mod convert;
 mod demo;
+mod keys;
 mod load;
 mod serve;
 
@@ -26,6 +27,8 @@ enum Command {
     Coap(coap::Arguments),
     /// Sends many requests to a CoAP server and tells how fast it is
     Load(load::Arguments),
+    /// Makes the keys and certificates of the security modes
+    Keys(keys::Arguments),
     /// Decodes a payload or a CoAP message to JSON
     Decode(convert::Arguments),
     /// Encodes JSON, as `decode` prints it, to a payload or a CoAP message
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Coap(arguments) => coap::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),
         Command::Encode(arguments) => convert::run(&arguments, convert::Direction::Encode),
     };

@@ -5,6 +5,7 @@
 mod coap;
 mod convert;
 mod demo;
+mod keys;
 mod serve;
 
 use std::io::Write;

@@ -1,0 +1,94 @@
+//! `lwm2m keys`: the keys and certificates of the security modes, as files.
+
+mod certificates;
+mod files;
+
+use clap::{Args, Subcommand};
+use files::Files;
+use lwm2m_daemon::Failure;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use std::fmt::Write;
+
+/// What `keys` takes.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Makes a pre-shared key: PREFIX.psk, a line of identity:key-in-hex
+    Psk(Psk),
+    /// Makes a P-256 key pair for raw public keys: PREFIX.key, PREFIX.pub, PREFIX.spki
+    Rpk(Output),
+    /// Makes an authority, a key and its own certificate: PREFIX.key, PREFIX.crt
+    Ca(certificates::Authority),
+    /// Makes a key and a certificate that an authority signs: PREFIX.key, PREFIX.crt
+    Cert(certificates::EndEntity),
+}
+
+/// Where the files go.
+#[derive(Args, Debug)]
+struct Output {
+    /// Path that the names of the files begin with, for example keys/device-1
+    prefix: String,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Args, Debug)]
+struct Psk {
+    #[command(flatten)]
+    output: Output,
+    /// The identity, at most 128 bytes: by LwM2M the endpoint name is common
+    #[arg(long)]
+    identity: String,
+}
+
+/// Makes what was asked for.
+///
+/// # Errors
+/// What cannot be used as asked, or written.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Psk(arguments) => psk(arguments),
+        Command::Rpk(output) => rpk(output),
+        Command::Ca(arguments) => certificates::authority(arguments),
+        Command::Cert(arguments) => certificates::end_entity(arguments),
+    }
+}
+
+fn psk(Psk { output, identity }: &Psk) -> Result<(), Failure> {
+    if !(1..=128).contains(&identity.len()) || identity.chars().any(char::is_control) {
+        let error = "an identity has 1 to 128 bytes and no control characters: change --identity";
+        return Err(Failure::usage(error));
+    }
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(|error| Failure::running(error.to_string()))?;
+    let mut line = format!("{identity}:");
+    for byte in key {
+        let _ = write!(line, "{byte:02x}");
+    }
+    line.push('\n');
+    let mut files = Files::new(&output.prefix, output.force);
+    let usage = "secret: identity:key, the same at the device (/0/x/3, /0/x/5) and its server";
+    files.secret("psk", line.as_bytes(), usage);
+    files.write()
+}
+
+fn rpk(output: &Output) -> Result<(), Failure> {
+    let key = key_pair()?;
+    let mut files = Files::new(&output.prefix, output.force);
+    files.secret("key", key.serialize_pem().as_bytes(), "secret: the private key of its owner");
+    files.public("pub", key.public_key_pem().as_bytes(), "the public key, for the other side");
+    let usage = "the same in DER, as the resources /0/x/3 and /0/x/4 hold it";
+    files.public("spki", &key.subject_public_key_info(), usage);
+    files.write()
+}
+
+/// A fresh P-256 key, what all security modes with public keys use (RFC 7925 4.3, 4.4).
+fn key_pair() -> Result<KeyPair, Failure> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Failure::running)
+}
