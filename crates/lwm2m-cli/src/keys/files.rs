@@ -1,4 +1,4 @@
-//! Files of keys: all or none are written, none is overwritten unasked, secrets are the owner's.
+//! Files of keys: none is overwritten unasked, secrets are readable by their owner only.
 
 use lwm2m_daemon::Failure;
 use std::fs::{self, OpenOptions};
