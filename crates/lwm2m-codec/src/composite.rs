@@ -85,7 +85,9 @@ impl Reading<'_> {
         }
         let (mut paths, mut known) = (Vec::new(), BTreeSet::new());
         each_resolved(format, self, payload, |entry, ids, record| {
-            if record.value.is_some() || record.sum.is_some() || record.update_time.is_some() {
+            let bases = record.base_value.is_some() || record.base_sum.is_some();
+            let values = record.value.is_some() || record.sum.is_some();
+            if bases || values || record.update_time.is_some() {
                 return Err(DecodeCause::Field { entry });
             }
             let path = ids.path().ok_or(DecodeCause::Name { entry })?;
@@ -114,11 +116,12 @@ impl Reading<'_> {
         let target = Target { path: Path::ROOT, reading: self };
         let mut changes = Vec::new();
         each_resolved(format, self, payload, |entry, ids, record| {
-            let path = ids.path().ok_or(DecodeCause::Name { entry })?;
+            let named = ids.path().ok_or(DecodeCause::Name { entry })?;
             self.forgive_name(&ids)?;
-            let (path, data_type) = target.admit(&path)?;
+            let (path, data_type) = target.admit(&named)?;
             let value = match record.value.take() {
-                Some(Scalar::Null) if path.depth() == 4 => None,
+                // Whoever names the whole resource does not mean its first instance.
+                Some(Scalar::Null) if named.depth() == 4 => None,
                 value => Some(typed(self, path, data_type, value.unwrap_or(Scalar::Null))?),
             };
             changes.push((path, value));

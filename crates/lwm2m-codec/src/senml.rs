@@ -306,7 +306,10 @@ fn each_of<'a, R: Records<'a>>(
         if let Some(name) = &record.base_name {
             base = none.read(name);
         }
+        // They are applied, but not every pack may have them: whoever takes the record looks.
+        let bases = (record.base_value, record.base_sum);
         resolver.apply(&mut record).map_err(|error| at(error.into()))?;
+        (record.base_value, record.base_sum) = bases;
         let own = record.name.as_deref().unwrap_or_default();
         let ids = base.and_then(|base| base.read(own)?.finish());
         let ids = ids.ok_or(DecodeCause::Name { entry }).map_err(at)?;

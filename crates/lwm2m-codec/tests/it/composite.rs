@@ -30,9 +30,16 @@ fn fetch_packs_have_names_only() {
     assert_eq!(asked(based), Ok(paths(&["/4/0/0", "/4/0/1", "/6/0"])));
     assert_eq!(asked(r#"[{"n":"/"}]"#), Ok(vec![Path::ROOT]));
     assert_eq!(asked(r#"[{"n":"/3"},{"n":"/3"}]"#), Ok(paths(&["/3"])));
-    for field in
-        [r#""v":1"#, r#""vs":"a""#, r#""v":null"#, r#""s":1"#, r#""ut":1"#, r#""vlo":"1:0""#]
-    {
+    for field in [
+        r#""v":1"#,
+        r#""vs":"a""#,
+        r#""v":null"#,
+        r#""s":1"#,
+        r#""ut":1"#,
+        r#""vlo":"1:0""#,
+        r#""bv":1"#,
+        r#""bs":1"#,
+    ] {
         let pack = format!(r#"[{{"n":"/3/0/0",{field}}}]"#);
         assert_eq!(asked(&pack), Err(DecodeCause::Field { entry: 0 }), "{field}");
     }
@@ -52,6 +59,11 @@ fn patch_packs_remove_resource_instances() {
     assert!(decode_changes(ContentFormat::SENML_CBOR, &bytes, &TestModel).is_err());
     let plain = encode_changes(ContentFormat::SENML_CBOR, &removal);
     assert!(matches!(plain, Err(EncodeError::UnsuitableFormat { .. })));
+    let path = Path::resource(3, 0, 9);
+    // Not even of a multiple resource, as whose first instance a single value may be taken.
+    let whole = decode_changes(ETCH_JSON, br#"[{"n":"/3/0/6","v":null}]"#, &TestModel);
+    let path = Path::resource_instance(3, 0, 6, 0);
+    assert_eq!(whole.map_err(|error| error.cause), Err(DecodeCause::NoValue { path }));
     let path = Path::resource(3, 0, 9);
     for pack in [r#"[{"n":"/3/0/9","v":null}]"#, r#"[{"n":"/3/0/9"}]"#] {
         let result = decode_changes(ETCH_JSON, pack.as_bytes(), &TestModel).map_err(|e| e.cause);
