@@ -59,7 +59,6 @@ fn patch_packs_remove_resource_instances() {
     assert!(decode_changes(ContentFormat::SENML_CBOR, &bytes, &TestModel).is_err());
     let plain = encode_changes(ContentFormat::SENML_CBOR, &removal);
     assert!(matches!(plain, Err(EncodeError::UnsuitableFormat { .. })));
-    let path = Path::resource(3, 0, 9);
     // Not even of a multiple resource, as whose first instance a single value may be taken.
     let whole = decode_changes(ETCH_JSON, br#"[{"n":"/3/0/6","v":null}]"#, &TestModel);
     let path = Path::resource_instance(3, 0, 6, 0);
