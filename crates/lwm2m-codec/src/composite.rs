@@ -2,7 +2,8 @@
 //! Read-Composite and Observe-Composite, lists of changes for Write-Composite.
 //!
 //! LwM2M 1.1 writes them in plain SenML (110, 112), LwM2M 1.2 in SenML-ETCH (320, 322; RFC 8790),
-//! where a change may also remove what it names; 1.2 also has changes in LwM2M CBOR. Answers are
+//! where a change may also remove what it names. Changes in LwM2M CBOR (since 1.2) are a tree at the root
+//! as [`crate::encode`] writes it; [`decode_changes`] reads it, too. Answers are
 //! trees at the root: [`crate::decode`] with [`Path::ROOT`] reads them.
 
 use crate::senml::each_resolved;

@@ -67,7 +67,7 @@ pub enum DecodeCause {
     #[error("SenML: {0}")]
     Senml(#[from] lwm2m_senml::Error),
     /// The CBOR is broken, or not of a shape that LwM2M allows.
-    #[error("the CBOR is malformed or cut off")]
+    #[error("the CBOR is malformed, cut off, or has a number beyond 64 bits")]
     Cbor,
     /// Text or a string that is not UTF-8.
     #[error("the value of {path} is not UTF-8")]

@@ -129,6 +129,10 @@ impl<'r> NameIds<'r> {
         if let (false, Some((first, rest))) = (self.begun, bytes.split_first()) {
             self.begun = true;
             self.ids.relative = *first != b'/';
+            if self.ids.relative && self.read > 0 && !self.ids.outside {
+                // The alternate path has ended, but its last segment goes on.
+                return None;
+            }
             bytes = if self.ids.relative { bytes } else { rest };
         }
         for byte in bytes {

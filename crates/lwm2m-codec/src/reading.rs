@@ -42,6 +42,8 @@ quirks! {
     UntaggedDate = "a date has no tag";
     /// A number with fraction or exponent for an integer, which it equals.
     WholeFloat = "an integer is written as floating point number";
+    /// A Float in text with an exponent, where OMA has plain decimals.
+    Exponent = "a decimal number has an exponent";
     /// Base64 with the padding or alphabet of the other kind.
     OtherBase64 = "Base64 has other letters or padding than the format asks for";
     /// A name without slash in front.

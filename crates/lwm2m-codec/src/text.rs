@@ -47,7 +47,12 @@ pub(crate) fn decode_text(
         DataType::Integer => decimal(&text).map(Value::Integer),
         DataType::Time => decimal(&text).map(Value::Time),
         DataType::UnsignedInteger => decimal(&text).map(Value::UnsignedInteger),
-        DataType::Float => float(&text).map(Value::Float),
+        DataType::Float => {
+            let value = float(&text).map(Value::Float);
+            let exponent = text.bytes().any(|byte| matches!(byte, b'e' | b'E'));
+            reading.forgive_if(value.is_some() && exponent, Quirk::Exponent)?;
+            value
+        }
         DataType::Boolean => match text.as_str() {
             "0" => Some(Value::Boolean(false)),
             "1" => Some(Value::Boolean(true)),

@@ -65,6 +65,7 @@ fn cases() -> Vec<Case> {
             &br#"[{"n":"/5/0/0","vd":"+/8="}]"#[..],
             &br#"[{"n":"/5/0/0","vd":"-_8"}]"#[..],
         ),
+        case(Quirk::Exponent, ContentFormat::TEXT, "/3303/0/5700", "6.667e-11", "0.00000000006667"),
         case(Quirk::OtherBase64, ContentFormat::TEXT, "/5/0/0", "AQIDBAU", "AQIDBAU="),
         case(
             Quirk::RelativeName,

@@ -102,6 +102,7 @@ fn name_without_the_alternate_path_is_forgiven_and_a_wrong_one_is_not() {
     for (base, name) in [
         ("/lwm", "3/0/9"),
         ("/lwm2m3/0/9", ""),
+        ("/lwm2m", "3/0/9"),
         ("/lwm2m2/3/0/9", ""),
         ("/x/3/0/9", ""),
         ("/lw", ""),
