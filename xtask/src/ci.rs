@@ -146,8 +146,14 @@ fn test(ci: &mut Context<'_>) -> Outcome {
 
 fn note_missing_peers(ci: &mut Context<'_>) -> Outcome {
     let folder = |name| ci.root.join("target/peers").join(name).is_dir();
-    let libcoap = command(ci.root, "coap-client-notls", &[]).output().is_ok();
-    let peers = [("leshan", folder("leshan")), ("aiocoap", folder("venv")), ("libcoap", libcoap)];
+    let program = |name| command(ci.root, name, &["--version"]).output().is_ok();
+    let peers = [
+        ("leshan", folder("leshan")),
+        ("aiocoap", folder("venv")),
+        ("libcoap", program("coap-client-notls")),
+        ("openssl", program("openssl")),
+        ("gnutls", program("gnutls-cli")),
+    ];
     for (name, _) in peers.iter().filter(|(_, there)| !there) {
         let what = format!("test: the tests against {name}");
         ci.missing(&what, "crates/lwm2m-testkit/peers/install.sh")?;

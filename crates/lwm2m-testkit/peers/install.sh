@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the peers that the interoperability tests talk to:
-#   Eclipse Leshan and its demo server (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's coap-client (Debian package libcoap3-bin).
+#   Eclipse Leshan and its demo server (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's programs, openssl
+#   and gnutls (Debian packages libcoap3-bin, openssl, gnutls-bin).
 # Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
 # A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.
 set -u
@@ -52,14 +53,17 @@ aiocoap() {
         cksum <"$here/requirements.txt" >"$peers/venv/stamp" || missing=1
 }
 
-libcoap() {
-    command -v coap-client-notls >/dev/null 2>&1 && return
-    lacks apt-get libcoap && return
-    { apt-get -qq update && apt-get -qq install -y libcoap3-bin; } >/dev/null || missing=1
+# debian PROGRAM PACKAGE
+debian() {
+    command -v "$1" >/dev/null 2>&1 && return
+    lacks apt-get "$1" && return
+    { apt-get -qq update && apt-get -qq install -y "$2"; } >/dev/null || missing=1
 }
 
 leshan
 leshan_demo
 aiocoap
-libcoap
+debian coap-client-notls libcoap3-bin
+debian openssl openssl
+debian gnutls-cli gnutls-bin
 exit $missing

@@ -7,6 +7,7 @@ use lwm2m_codec::{Reading, encode, link, supports};
 use lwm2m_core::{
     ContentFormat, DataType, Node, ObjectInstance, ObjectLink, Path, Resource, Value,
 };
+use lwm2m_http::json::value::type_name;
 use lwm2m_registry::{ObjectDefinition, Registry, ResourceDefinition};
 use lwm2m_testkit::peer::PeerCodec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,21 +69,6 @@ fn instance(object: &ObjectDefinition, number: usize) -> ObjectInstance {
         Some((definition.id(), resource))
     };
     ObjectInstance { resources: object.resources().filter_map(resource).collect() }
-}
-
-fn type_name(data_type: DataType) -> &'static str {
-    match data_type {
-        DataType::String => "STRING",
-        DataType::Integer => "INTEGER",
-        DataType::UnsignedInteger => "UNSIGNED_INTEGER",
-        DataType::Float => "FLOAT",
-        DataType::Boolean => "BOOLEAN",
-        DataType::Opaque => "OPAQUE",
-        DataType::Time => "TIME",
-        DataType::ObjectLink => "OBJLNK",
-        DataType::CoreLink => "CORELINK",
-        DataType::None => "NONE",
-    }
 }
 
 /// Leshan's codec with the definition of one object.
