@@ -43,6 +43,7 @@ alerts! {
     UNSUPPORTED_EXTENSION = 110, "unsupported_extension";
     UNRECOGNIZED_NAME = 112, "unrecognized_name";
     UNKNOWN_PSK_IDENTITY = 115, "unknown_psk_identity";
+    NO_APPLICATION_PROTOCOL = 120, "no_application_protocol";
 }
 
 impl fmt::Display for Alert {

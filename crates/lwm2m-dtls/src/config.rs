@@ -43,6 +43,9 @@ pub struct Config {
     pub resumption_lifetime: Duration,
     /// Unix time at `Instant::ZERO`: the clock that certificates are held against.
     pub unix_time_of_origin: Duration,
+    /// What is spoken above TLS on streams, by its name for ALPN (RFC 7301). A peer that names
+    /// other protocols only is refused, one that names none is not. Datagrams have no such thing.
+    pub application_protocol: Option<Bytes>,
     /// Gets the secrets of every session, to decrypt captures. Leave it off.
     pub key_log: Option<Arc<dyn KeyLog>>,
 }
@@ -63,6 +66,7 @@ impl Default for Config {
             ticket_key: None,
             resumption_lifetime: Duration::from_secs(86_400),
             unix_time_of_origin: Duration::ZERO,
+            application_protocol: None,
             key_log: None,
         }
     }

@@ -52,7 +52,7 @@ pub enum Reason {
     NoCommonSuite,
     /// Client and server share no certificate type.
     NoCommonCertificateType,
-    /// The peer speaks no DTLS 1.2.
+    /// The peer speaks no version 1.2.
     UnsupportedVersion,
     /// The peer's certificate is expired or not valid yet.
     CertificateExpired,
@@ -78,6 +78,14 @@ pub enum Reason {
     UnsupportedExtension,
     /// A session may not be resumed like this (extended master secret).
     ResumptionRefused,
+    /// The peer speaks none of our application protocols: RFC 7301 section 3.2.
+    NoApplicationProtocol,
+    /// A record of a stream that does not authenticate.
+    BadRecord,
+    /// A record of a stream that is longer than any may be.
+    RecordOverflow,
+    /// The connection ended before the handshake did.
+    Disconnected,
     /// The peer fell silent.
     Timeout,
     /// The peer ended the handshake.
@@ -109,7 +117,10 @@ impl Reason {
             Self::UnsupportedExtension => Alert::UNSUPPORTED_EXTENSION,
             Self::Cancelled => Alert::USER_CANCELED,
             Self::Internal => Alert::INTERNAL_ERROR,
-            Self::Timeout | Self::PeerAlert(_) => return None,
+            Self::NoApplicationProtocol => Alert::NO_APPLICATION_PROTOCOL,
+            Self::BadRecord => Alert::BAD_RECORD_MAC,
+            Self::RecordOverflow => Alert::RECORD_OVERFLOW,
+            Self::Timeout | Self::Disconnected | Self::PeerAlert(_) => return None,
         })
     }
 
@@ -124,7 +135,7 @@ impl Reason {
             Self::NoCommonCertificateType => {
                 "one side wants raw public keys and the other X.509; use one mode on both sides"
             }
-            Self::UnsupportedVersion => "the peer speaks no DTLS 1.2; update it",
+            Self::UnsupportedVersion => "the peer speaks neither DTLS 1.2 nor TLS 1.2; update it",
             Self::CertificateExpired => {
                 "the peer's certificate is expired or not valid yet; check the clock, then renew it"
             }
@@ -148,6 +159,16 @@ impl Reason {
                 "an extension that was not offered; the peer's stack is at fault"
             }
             Self::ResumptionRefused => "the session cannot be resumed; connect without resumption",
+            Self::NoApplicationProtocol => {
+                "the peer speaks another protocol on TLS; connect to it with what it speaks"
+            }
+            Self::BadRecord => {
+                "a record does not authenticate; compare the pre-shared keys on both sides"
+            }
+            Self::RecordOverflow => "a record is too long; the peer's stack is at fault",
+            Self::Disconnected => {
+                "the connection ended; see the peer's log, and that the port is its port for TLS"
+            }
             Self::Timeout => {
                 "no answer; check address, port and firewall, and that the peer speaks DTLS"
             }

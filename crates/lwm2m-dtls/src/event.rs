@@ -93,6 +93,10 @@ pub enum Cause {
     ByUs,
     /// The peer sent a fatal alert.
     Alert(Alert),
+    /// The peer broke the protocol on a stream; it was sent this alert.
+    Broken(Alert),
+    /// The connection below ended without close_notify: what was sent last may be missing.
+    Truncated,
     /// A new session with the same peer took its place.
     Replaced,
     /// It was exported.

@@ -1,7 +1,7 @@
-//! A DTLS 1.2 endpoint without sockets and clocks: PSK, raw public keys, X.509, Connection IDs.
+//! DTLS 1.2 and TLS 1.2 without sockets and clocks: PSK, raw public keys, X.509, Connection IDs.
 //!
-//! [`Endpoint`] holds sessions with any number of peers, as client and server at once. Datagrams
-//! and the time are passed in; datagrams and events are polled out. The protocol is written here;
+//! [`Endpoint`] holds sessions with any number of peers, as client and server at once, on datagrams
+//! and on streams. Bytes and the time are passed in; bytes and events are polled out. The protocol is written here;
 //! every primitive of cryptography is a library's, the curve behind [`crypto::Provider`].
 //!
 //! | module | what | standard |
@@ -9,6 +9,7 @@
 //! | `record` | headers, protection, replay window | RFC 6347 4.1, 6655, 5288, 7366, 9146 |
 //! | `handshake` | messages, key schedule, the two state machines | RFC 5246, 4279, 5489, 8422, 7250, 7627 |
 //! | `flight`, `connecting` | flights, fragments, retransmission | RFC 6347 4.2 |
+//! | `stream` | the same handshake on the records of a stream | RFC 5246 6 |
 //! | `cookie` | no state for spoofed addresses | RFC 6347 4.2.1 |
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
@@ -73,6 +74,7 @@ mod identity;
 mod record;
 mod resumption;
 mod seal;
+mod stream;
 mod suite;
 
 pub use alert::Alert;

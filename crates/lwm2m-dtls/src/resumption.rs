@@ -2,6 +2,7 @@
 
 use crate::config::TicketKey;
 use crate::handshake::Master;
+use crate::handshake::transcript::Framing;
 use crate::handshake::wire::{
     array, complete, put_u16, put_vector8, put_vector16, vector8, vector16,
 };
@@ -26,6 +27,8 @@ const PURPOSE: &[u8] = b"dtls session ticket";
 /// What a server must know to resume a session.
 #[derive(Clone)]
 pub(crate) struct SessionState {
+    /// Sessions of DTLS are not resumed by TLS, nor the other way round.
+    pub(crate) framing: Framing,
     pub(crate) suite: CipherSuite,
     pub(crate) extended_master_secret: bool,
     pub(crate) master: Master,
@@ -54,7 +57,8 @@ impl SessionState {
         let mut out = Zeroizing::new(Vec::with_capacity(160));
         out.push(VERSION);
         put_u16(&mut out, self.suite.0);
-        out.push(u8::from(self.extended_master_secret));
+        let stream = u8::from(self.framing == Framing::Stream);
+        out.push(u8::from(self.extended_master_secret) | stream << 1);
         out.extend_from_slice(&*self.master);
         out.extend_from_slice(&self.expires.to_be_bytes());
         put_vector8(&mut out, self.server_name.as_deref().unwrap_or_default().as_bytes());
@@ -65,11 +69,12 @@ impl SessionState {
     pub(crate) fn decode(input: &[u8]) -> Option<Self> {
         let head = (be_u8, be_u16, be_u8, array::<48>, be_u64, vector8);
         let (rest, head) = { head }.parse(input).map_err(|_: nom::Err<()>| ()).ok()?;
-        let (version, suite, extended, master, expires, name) = head;
+        let (version, suite, flags, master, expires, name) = head;
         (version == VERSION).then_some(())?;
         Some(Self {
+            framing: if flags & 2 == 0 { Framing::Datagram } else { Framing::Stream },
             suite: CipherSuite(suite),
-            extended_master_secret: extended == 1,
+            extended_master_secret: flags & 1 == 1,
             master: Zeroizing::new(master),
             identity: decode_identity(rest)?,
             server_name: (!name.is_empty()).then(|| text(name)).flatten(),
@@ -164,6 +169,7 @@ mod tests {
 
     fn state() -> SessionState {
         SessionState {
+            framing: Framing::Stream,
             suite: CipherSuite::PSK_WITH_AES_128_CCM_8,
             extended_master_secret: true,
             master: Zeroizing::new([7; 48]),

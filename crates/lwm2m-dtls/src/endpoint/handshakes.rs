@@ -10,6 +10,7 @@ use crate::flight::Flight;
 use crate::handshake::client::ClientHandshake;
 use crate::handshake::fragment::{Fragment, Message};
 use crate::handshake::server::ServerHandshake;
+use crate::handshake::transcript::Framing;
 use crate::handshake::{Completed, Context, Output, Role};
 use crate::record::{ContentType, write_plain};
 use crate::resumption::Resumption;
@@ -43,9 +44,15 @@ impl Endpoint {
         }
         let cid = profile.connection_id.then(|| self.new_cid().unwrap_or_default());
         let mode = profile.security.mode();
+        let resumption = resumption.filter(|it| it.state.framing == Framing::Datagram);
         let mut output = Output::default();
-        let machine =
-            ClientHandshake::start(profile, resumption, cid, &mut self.context(now), &mut output);
+        let machine = ClientHandshake::start(
+            profile,
+            resumption,
+            cid,
+            &mut self.context(now, Framing::Datagram),
+            &mut output,
+        );
         let machine = Machine::Client(Box::new(machine));
         let timing = self.timing(now);
         let connecting =
@@ -69,7 +76,12 @@ impl Endpoint {
         let cid = self.new_cid();
         let mut output = Output::default();
         let message = Message::whole(hello, 0);
-        let started = ServerHandshake::start(&message, cid, &mut self.context(now), &mut output);
+        let started = ServerHandshake::start(
+            &message,
+            cid,
+            &mut self.context(now, Framing::Datagram),
+            &mut output,
+        );
         let machine = match started {
             Ok(machine) => machine,
             Err(reason) => return self.refuse(peer, reason, record_sequence),
@@ -134,7 +146,7 @@ impl Endpoint {
         let (timing, unix_time) = (self.timing(now), self.unix_time(now));
         let Self { config, rng, cache, connecting, .. } = self;
         let Some(handshake) = connecting.get_mut(&id) else { return };
-        let mut context = Context { config, rng, cache, unix_time };
+        let mut context = Context { config, rng, cache, unix_time, framing: Framing::Datagram };
         let progress = handshake.handle_fragment(fragment, epoch, &mut context, timing);
         self.proceed(now, id, progress);
     }
@@ -263,12 +275,11 @@ impl Endpoint {
     /// Resends what is due, gives up what took too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(id) = self.timers.pop_expired(now) {
-            match self.connecting.get_mut(&id) {
-                Some(connecting) => {
-                    let progress = connecting.handle_timeout(now);
-                    self.proceed(now, id, progress);
-                }
-                None => drop(self.lingering.remove(&id)),
+            if let Some(connecting) = self.connecting.get_mut(&id) {
+                let progress = connecting.handle_timeout(now);
+                self.proceed(now, id, progress);
+            } else if !self.give_up_stream(now, id) {
+                self.lingering.remove(&id);
             }
         }
     }

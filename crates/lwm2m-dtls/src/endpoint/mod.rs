@@ -3,6 +3,7 @@
 mod export;
 mod handshakes;
 mod receive;
+mod streams;
 
 use crate::Rng;
 use crate::alert::Alert;
@@ -14,6 +15,7 @@ use crate::error::{Error, Reason};
 use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::flight::Flight;
 use crate::handshake::Context;
+use crate::handshake::transcript::Framing;
 use crate::identity::Identity;
 use crate::record::ContentType;
 use crate::resumption::{Resumption, SessionCache};
@@ -27,6 +29,7 @@ use core::time::Duration;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use streams::Streams;
 
 /// DTLS 1.2 with any number of peers.
 ///
@@ -47,6 +50,8 @@ pub struct Endpoint {
     session_by_address: HashMap<SocketAddr, SessionId>,
     connecting_by_address: HashMap<SocketAddr, SessionId>,
     by_cid: HashMap<Box<[u8]>, SessionId>,
+    streams: Streams,
+    stream_bytes: VecDeque<(SessionId, Bytes)>,
     timers: TimerTable<SessionId>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -78,6 +83,8 @@ impl Endpoint {
             session_by_address: HashMap::new(),
             connecting_by_address: HashMap::new(),
             by_cid: HashMap::new(),
+            streams: Streams::default(),
+            stream_bytes: VecDeque::new(),
             timers: TimerTable::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -107,8 +114,11 @@ impl Endpoint {
         self.begin(now, peer, profile, Some(resumption))
     }
 
-    /// Sends application data in one record.
-    pub fn send(&mut self, _now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
+    /// Sends application data: on datagrams in one record, on a stream in as many as it takes.
+    pub fn send(&mut self, now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
+        if let Some(sent) = self.send_on_stream(now, session, data) {
+            return sent;
+        }
         let Some(open) = self.sessions.get_mut(&session) else {
             return Err(match self.connecting.contains_key(&session) {
                 true => Error::NotEstablished,
@@ -123,6 +133,9 @@ impl Endpoint {
 
     /// Ends a session with close_notify, or gives a handshake up.
     pub fn close(&mut self, session: SessionId) -> Result<(), Error> {
+        if self.close_stream(session) {
+            return Ok(());
+        }
         if self.connecting.contains_key(&session) {
             self.fail(session, Reason::Cancelled);
             return Ok(());
@@ -137,12 +150,14 @@ impl Endpoint {
 
     /// Who the peer of an established session is.
     pub fn identity(&self, session: SessionId) -> Option<&Identity> {
-        self.sessions.get(&session).map(|open| &open.identity)
+        let by_datagrams = self.sessions.get(&session).map(|open| &open.identity);
+        by_datagrams.or_else(|| self.streams.get(session)?.identity())
     }
 
     /// The present address of the peer of an established session.
     pub fn peer(&self, session: SessionId) -> Option<SocketAddr> {
-        self.sessions.get(&session).map(|open| open.peer)
+        let by_datagrams = self.sessions.get(&session).map(|open| open.peer);
+        by_datagrams.or_else(|| self.streams.get(session).map(|stream| stream.peer))
     }
 
     /// How many sessions are established.
@@ -175,10 +190,10 @@ impl Endpoint {
         self.config.unix_time_of_origin + now.saturating_since(Instant::ZERO)
     }
 
-    fn context(&mut self, now: Instant) -> Context<'_> {
+    fn context(&mut self, now: Instant, framing: Framing) -> Context<'_> {
         let unix_time = self.unix_time(now);
         let Self { config, rng, cache, .. } = self;
-        Context { config, rng, cache, unix_time }
+        Context { config, rng, cache, unix_time, framing }
     }
 
     fn next_id(&mut self) -> SessionId {

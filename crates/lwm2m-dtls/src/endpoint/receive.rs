@@ -8,7 +8,7 @@ use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::handshake::Role;
 use crate::handshake::fragment::{self, Fragment};
 use crate::handshake::message::{ClientHello, MessageType, hello_verify_request};
-use crate::handshake::transcript::frame;
+use crate::handshake::transcript::{Framing, frame};
 use crate::record::header::{self, VERSION_1_0};
 use crate::record::{ContentType, Record, VERSION, write_plain};
 use alloc::vec::Vec;
@@ -82,7 +82,8 @@ impl Endpoint {
         if !self.cookies.verify(now, from, &parts) {
             let cookie = self.cookies.make(now, from, &parts);
             let kind = MessageType::HELLO_VERIFY_REQUEST;
-            let request = frame(kind, hello.sequence, &hello_verify_request(&cookie));
+            let body = hello_verify_request(&cookie);
+            let request = frame(Framing::Datagram, kind, hello.sequence, &body);
             let mut out = Vec::with_capacity(64);
             write_plain(&mut out, ContentType::HANDSHAKE, record_sequence, &request);
             self.transmits.push_back(Transmit { peer: from, payload: Bytes::from(out) });

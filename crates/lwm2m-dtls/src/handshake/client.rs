@@ -9,7 +9,6 @@ use super::{Agreed, Completed, Context, Output, check_finished, client_flight, m
 use crate::config::{ClientProfile, ClientSecurity};
 use crate::error::Reason;
 use crate::identity::Identity;
-use crate::record::VERSION;
 use crate::resumption::Resumption;
 use crate::suite::{CipherSuite, KeyExchangeKind};
 use alloc::boxed::Box;
@@ -67,8 +66,9 @@ impl ClientHandshake {
         out: &mut Output,
     ) -> Self {
         let hello = client_hello(&profile, resumption.as_deref(), cid, context);
-        let mut transcript = Transcript::new(Framing::Datagram, 0);
-        out.message(&mut transcript, MessageType::CLIENT_HELLO, &hello.encode());
+        let mut transcript = Transcript::new(context.framing, 0);
+        let body = hello.encode(context.framing);
+        out.message(&mut transcript, MessageType::CLIENT_HELLO, &body);
         let state = State::AwaitServerHello(Box::new(AwaitServerHello { hello, resumption }));
         Self { profile, transcript, state }
     }
@@ -103,11 +103,13 @@ impl ClientHandshake {
         }
         match message.kind {
             // A cookie may expire on its way, but not for ever.
-            MessageType::HELLO_VERIFY_REQUEST if message.sequence < MAX_COOKIES => {
+            MessageType::HELLO_VERIFY_REQUEST
+                if context.framing == Framing::Datagram && message.sequence < MAX_COOKIES =>
+            {
                 state.hello.cookie = message::decode_hello_verify_request(message.body())
                     .ok_or(Reason::Malformed)?;
                 self.transcript.restart();
-                let hello = state.hello.encode();
+                let hello = state.hello.encode(context.framing);
                 out.message(&mut self.transcript, MessageType::CLIENT_HELLO, &hello);
                 Ok(State::AwaitServerHello(state))
             }
@@ -127,7 +129,7 @@ impl ClientHandshake {
         context: &mut Context<'_>,
         out: &mut Output,
     ) -> Result<State, Reason> {
-        let agreed = self.agree(&state.hello, &hello)?;
+        let agreed = self.agree(&state.hello, &hello, context.framing)?;
         let expects_ticket = hello.extensions.session_ticket.is_some();
         let echoed = !hello.session_id.is_empty() && hello.session_id == state.hello.session_id;
         let Some(resumption) = state.resumption.filter(|_| echoed) else {
@@ -164,8 +166,13 @@ impl ClientHandshake {
     }
 
     /// Whether the server chose among what was offered, and what follows.
-    fn agree(&self, offer: &ClientHello, hello: &ServerHello) -> Result<Agreed, Reason> {
-        if !hello.is_supported_version() {
+    fn agree(
+        &self,
+        offer: &ClientHello,
+        hello: &ServerHello,
+        framing: Framing,
+    ) -> Result<Agreed, Reason> {
+        if hello.version != framing.version() {
             return Err(Reason::UnsupportedVersion);
         }
         let answered = &hello.extensions;
@@ -194,6 +201,7 @@ impl ClientHandshake {
             write_cid: answered.connection_id.clone().unwrap_or_default(),
             max_plaintext: max_plaintext(answered.max_fragment_length, answered.record_size_limit),
             session_id: hello.session_id.clone(),
+            application_protocols: answered.application_protocols.clone(),
             certificate_types: (
                 type_of(&answered.client_certificate_types),
                 type_of(&answered.server_certificate_types),
@@ -267,7 +275,7 @@ impl ClientHandshake {
 
     fn completed(&self, state: AwaitFinished, context: &Context<'_>) -> Completed {
         let AwaitFinished { agreed, master, identity, ticket, resumed, .. } = state;
-        let mut session = agreed.state(identity.clone(), &master, context.expiry());
+        let mut session = agreed.state(identity.clone(), &master, context);
         session.server_name.clone_from(&self.profile.server_name);
         let resumable = ticket.is_some() || !agreed.session_id.is_empty();
         let session_id = agreed.session_id;
@@ -301,7 +309,7 @@ fn client_hello(
         _ => Vec::new(),
     };
     ClientHello {
-        version: VERSION,
+        version: context.framing.version(),
         random: context.random(),
         session_id,
         cookie: Vec::new(),
@@ -313,6 +321,7 @@ fn client_hello(
             groups: ecc.then(|| alloc::vec![SECP256R1]),
             uncompressed_points: ecc,
             signature_algorithms: signed.then(|| alloc::vec![ECDSA_SECP256R1_SHA256]),
+            application_protocols: context.own_protocol(),
             client_certificate_types: certificate_types.clone(),
             server_certificate_types: certificate_types,
             encrypt_then_mac: true,

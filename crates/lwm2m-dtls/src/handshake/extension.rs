@@ -6,6 +6,7 @@ use super::wire::{
 use alloc::string::String;
 use alloc::vec::Vec;
 use nom::Parser;
+use nom::multi::many0;
 use nom::number::complete::{be_u8, be_u16};
 use nom::sequence::preceded;
 
@@ -14,6 +15,7 @@ const MAX_FRAGMENT_LENGTH: u16 = 1;
 const SUPPORTED_GROUPS: u16 = 10;
 const EC_POINT_FORMATS: u16 = 11;
 const SIGNATURE_ALGORITHMS: u16 = 13;
+const APPLICATION_PROTOCOLS: u16 = 16;
 const CLIENT_CERTIFICATE_TYPE: u16 = 19;
 const SERVER_CERTIFICATE_TYPE: u16 = 20;
 const ENCRYPT_THEN_MAC: u16 = 22;
@@ -48,6 +50,8 @@ pub(crate) struct Extensions {
     pub(crate) groups: Option<Vec<u16>>,
     pub(crate) uncompressed_points: bool,
     pub(crate) signature_algorithms: Option<Vec<u16>>,
+    /// The client's in its order, or the one of the server.
+    pub(crate) application_protocols: Vec<Vec<u8>>,
     pub(crate) client_certificate_types: Vec<u8>,
     pub(crate) server_certificate_types: Vec<u8>,
     pub(crate) encrypt_then_mac: bool,
@@ -74,6 +78,7 @@ impl Extensions {
             && absent_or(self.session_ticket.is_some(), offered.session_ticket.is_some())
             && absent_or(self.connection_id.is_some(), offered.connection_id.is_some())
             && absent_or(self.uncompressed_points, offered.groups.is_some())
+            && chosen_of(&self.application_protocols, &offered.application_protocols)
             && chosen_of(&self.client_certificate_types, &offered.client_certificate_types)
             && chosen_of(&self.server_certificate_types, &offered.server_certificate_types)
             && self.signature_algorithms.is_none()
@@ -97,6 +102,9 @@ impl Extensions {
         }
         if let Some(algorithms) = &self.signature_algorithms {
             put_extension(&mut block, SIGNATURE_ALGORITHMS, &number_list(algorithms));
+        }
+        if !self.application_protocols.is_empty() {
+            put_extension(&mut block, APPLICATION_PROTOCOLS, &names(&self.application_protocols));
         }
         put_types(&mut block, CLIENT_CERTIFICATE_TYPE, hello, &self.client_certificate_types);
         put_types(&mut block, SERVER_CERTIFICATE_TYPE, hello, &self.server_certificate_types);
@@ -158,6 +166,10 @@ impl Extensions {
             SIGNATURE_ALGORITHMS => {
                 self.signature_algorithms = Some(numbers(complete(vector16, body)?)?);
             }
+            APPLICATION_PROTOCOLS => {
+                let list = complete(many0(vector8), complete(vector16, body)?)?;
+                self.application_protocols = list.into_iter().map(<[u8]>::to_vec).collect();
+            }
             CLIENT_CERTIFICATE_TYPE => self.client_certificate_types = types(hello, body)?,
             SERVER_CERTIFICATE_TYPE => self.server_certificate_types = types(hello, body)?,
             ENCRYPT_THEN_MAC => self.encrypt_then_mac = empty(body)?,
@@ -173,8 +185,8 @@ impl Extensions {
     }
 }
 
-fn chosen_of(answered: &[u8], offered: &[u8]) -> bool {
-    answered.iter().all(|kind| offered.contains(kind))
+fn chosen_of<T: PartialEq>(answered: &[T], offered: &[T]) -> bool {
+    answered.iter().all(|choice| offered.contains(choice))
 }
 
 fn extension(input: &[u8]) -> Parsed<'_, (u16, &[u8])> {
@@ -207,6 +219,14 @@ fn put_types(block: &mut Vec<u8>, extension: u16, hello: Hello, types: &[u8]) {
 fn put_extension(block: &mut Vec<u8>, kind: u16, body: &[u8]) {
     put_u16(block, kind);
     put_vector16(block, body);
+}
+
+fn names(names: &[Vec<u8>]) -> Vec<u8> {
+    let mut list = Vec::new();
+    names.iter().for_each(|name| put_vector8(&mut list, name));
+    let mut body = Vec::new();
+    put_vector16(&mut body, &list);
+    body
 }
 
 fn number_list(numbers: &[u16]) -> Vec<u8> {

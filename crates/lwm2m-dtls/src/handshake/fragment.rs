@@ -1,7 +1,7 @@
 //! Reassembly of messages from fragments: RFC 6347 section 4.2.3.
 
 use super::message::MessageType;
-use super::transcript::frame;
+use super::transcript::{Framing, frame};
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::complete::take;
@@ -52,13 +52,25 @@ pub(crate) struct Message {
     /// The epoch of the records that brought it.
     pub(crate) epoch: u16,
     raw: Vec<u8>,
+    header: usize,
 }
 
 impl Message {
     /// A message that came in one piece.
     pub(crate) fn whole(fragment: &Fragment<'_>, epoch: u16) -> Self {
         let Fragment { kind, sequence, body, .. } = *fragment;
-        Self { kind, sequence, epoch, raw: frame(kind, sequence, body) }
+        Self::framed(Framing::Datagram, kind, (sequence, epoch), body)
+    }
+
+    /// A message with a header of its own.
+    pub(crate) fn framed(
+        framing: Framing,
+        kind: MessageType,
+        (sequence, epoch): (u16, u16),
+        body: &[u8],
+    ) -> Self {
+        let raw = frame(framing, kind, sequence, body);
+        Self { kind, sequence, epoch, raw, header: framing.header_length() }
     }
 
     /// The message with its header, as the transcript wants it.
@@ -67,7 +79,7 @@ impl Message {
     }
 
     pub(crate) fn body(&self) -> &[u8] {
-        self.raw.get(FRAGMENT_HEADER..).unwrap_or_default()
+        self.raw.get(self.header..).unwrap_or_default()
     }
 }
 
@@ -125,9 +137,9 @@ impl Reassembly {
 impl Partial {
     fn new(fragment: &Fragment<'_>, epoch: u16) -> Self {
         let body = alloc::vec![0; fragment.length];
-        let raw = frame(fragment.kind, fragment.sequence, &body);
         let Fragment { kind, sequence, .. } = *fragment;
-        Self { message: Message { kind, sequence, epoch, raw }, ranges: Vec::new() }
+        let message = Message::framed(Framing::Datagram, kind, (sequence, epoch), &body);
+        Self { message, ranges: Vec::new() }
     }
 
     fn length(&self) -> usize {

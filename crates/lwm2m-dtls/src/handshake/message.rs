@@ -1,17 +1,18 @@
 //! Handshake messages: RFC 5246 section 7.4, RFC 6347 section 4.2, RFC 4279, RFC 8422.
 
 use super::extension::{Extensions, Hello, SECP256R1};
+use super::transcript::Framing;
 use super::wire::{
     Parsed, array, complete, numbers, put_u16, put_vector8, put_vector16, put_vector24, vector8,
     vector16, vector24,
 };
 use crate::crypto::Point;
-use crate::record::VERSION;
 use crate::suite::CipherSuite;
 use alloc::vec::Vec;
 use nom::Parser;
+use nom::combinator::cond;
 use nom::multi::many0;
-use nom::number::complete::{be_u8, be_u16, be_u32};
+use nom::number::complete::{be_u8, be_u16, be_u24, be_u32};
 
 /// What a handshake message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,22 @@ impl MessageType {
     pub(crate) const CERTIFICATE_VERIFY: Self = Self(15);
     pub(crate) const CLIENT_KEY_EXCHANGE: Self = Self(16);
     pub(crate) const FINISHED: Self = Self(20);
+}
+
+/// Kind and body of a message on a stream, and what follows it.
+type OnStream<'a> = (MessageType, &'a [u8], &'a [u8]);
+
+/// Takes the next message off the records of a stream: RFC 5246 section 7.4. Nothing if it is not
+/// all there; an error if it will hold more than `limit` bytes.
+pub(crate) fn parse_on_stream(input: &[u8], limit: usize) -> Result<Option<OnStream<'_>>, ()> {
+    let Ok((rest, (kind, length))) = (be_u8::<_, ()>, be_u24).parse(input) else {
+        return Ok(None);
+    };
+    let length = length as usize;
+    if length > limit {
+        return Err(());
+    }
+    Ok(rest.split_at_checked(length).map(|(body, after)| (MessageType(kind), body, after)))
 }
 
 /// The first message of a client.
@@ -53,12 +70,14 @@ pub(crate) struct CookieParts<'a> {
 }
 
 impl ClientHello {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self, framing: Framing) -> Vec<u8> {
         let mut out = Vec::with_capacity(192);
         put_u16(&mut out, self.version);
         out.extend_from_slice(&self.random);
         put_vector8(&mut out, &self.session_id);
-        put_vector8(&mut out, &self.cookie);
+        if framing == Framing::Datagram {
+            put_vector8(&mut out, &self.cookie);
+        }
         let mut suites = Vec::new();
         self.suites.iter().for_each(|suite| put_u16(&mut suites, suite.0));
         put_vector16(&mut out, &suites);
@@ -67,15 +86,16 @@ impl ClientHello {
         out
     }
 
-    pub(crate) fn decode(body: &[u8]) -> Option<Self> {
-        let head = (be_u16, array, vector8, vector8, vector16, vector8);
+    pub(crate) fn decode(framing: Framing, body: &[u8]) -> Option<Self> {
+        let cookie = cond(framing == Framing::Datagram, vector8);
+        let head = (be_u16, array, vector8, cookie, vector16, vector8);
         let (rest, head) = { head }.parse(body).map_err(|_: nom::Err<()>| ()).ok()?;
         let (version, random, session_id, cookie, suites, compression) = head;
         Some(Self {
             version,
             random,
             session_id: (session_id.len() <= 32).then(|| session_id.to_vec())?,
-            cookie: cookie.to_vec(),
+            cookie: cookie.unwrap_or_default().to_vec(),
             suites: numbers(suites)?.into_iter().map(CipherSuite).collect(),
             null_compression: compression.contains(&0),
             extensions: Extensions::decode(Hello::Client, rest)?,
@@ -140,10 +160,6 @@ impl ServerHello {
             suite: CipherSuite(suite),
             extensions: Extensions::decode(Hello::Server, rest)?,
         })
-    }
-
-    pub(crate) fn is_supported_version(&self) -> bool {
-        self.version == VERSION
     }
 }
 

@@ -28,7 +28,7 @@ use core::time::Duration;
 use message::MessageType;
 use rand_chacha::rand_core::RngCore;
 use schedule::{Randoms, session_keys};
-use transcript::Transcript;
+use transcript::{Framing, Transcript};
 
 /// What the state machines need of their endpoint.
 pub(crate) struct Context<'a> {
@@ -36,6 +36,7 @@ pub(crate) struct Context<'a> {
     pub(crate) rng: &'a mut Rng,
     pub(crate) cache: &'a mut SessionCache,
     pub(crate) unix_time: Duration,
+    pub(crate) framing: Framing,
 }
 
 impl Context<'_> {
@@ -55,6 +56,13 @@ impl Context<'_> {
                 self.config.provider.key_exchange(&seed).ok()
             })
             .ok_or(Reason::Internal)
+    }
+
+    /// The application protocol to speak of; none on datagrams.
+    fn own_protocol(&self) -> Vec<Vec<u8>> {
+        let configured = self.config.application_protocol.iter();
+        let spoken_of = configured.filter(|_| self.framing == Framing::Stream);
+        spoken_of.map(|protocol| protocol.to_vec()).collect()
     }
 
     fn provider(&self) -> &dyn Provider {
@@ -132,6 +140,8 @@ pub(crate) struct Agreed {
     pub(crate) write_cid: Vec<u8>,
     pub(crate) max_plaintext: usize,
     pub(crate) session_id: Vec<u8>,
+    /// The application protocol, if one was agreed on.
+    pub(crate) application_protocols: Vec<Vec<u8>>,
     /// The certificate types of client and server.
     pub(crate) certificate_types: (u8, u8),
 }
@@ -179,14 +189,15 @@ impl Agreed {
         }
     }
 
-    fn state(&self, identity: Identity, master: &Master, expires: u64) -> SessionState {
+    fn state(&self, identity: Identity, master: &Master, context: &Context<'_>) -> SessionState {
         SessionState {
+            framing: context.framing,
             suite: self.suite,
             extended_master_secret: self.extended_master_secret,
             master: master.clone(),
             identity,
             server_name: None,
-            expires,
+            expires: context.expiry(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::fragment::Message;
 use super::message::{self, ClientHello, MessageType, ServerHello};
 use super::schedule::{Master, Role, psk_premaster, verify_data};
 use super::server_flight::{self, OwnKey};
-use super::transcript::{Framing, Transcript};
+use super::transcript::Transcript;
 use super::wire::{complete, vector8, vector16};
 use super::{Agreed, Completed, Context, Output, check_finished, signed_parameters};
 use crate::certificate::{point_of, subject_public_key_info, verify_client};
@@ -13,7 +13,6 @@ use crate::config::{Credentials, Mode};
 use crate::crypto::KeyExchange;
 use crate::error::Reason;
 use crate::identity::Identity;
-use crate::record::VERSION;
 use crate::resumption::{SessionState, seal_ticket};
 use crate::suite::KeyExchangeKind;
 use alloc::boxed::Box;
@@ -75,12 +74,12 @@ impl ServerHandshake {
         context: &mut Context<'_>,
         out: &mut Output,
     ) -> Result<Self, Reason> {
-        let hello = ClientHello::decode(hello_message.body()).ok_or(Reason::Malformed)?;
-        // DTLS counts versions downwards.
-        if hello.version > VERSION {
+        let hello = ClientHello::decode(context.framing, hello_message.body());
+        let hello = hello.ok_or(Reason::Malformed)?;
+        if !context.framing.is_within(hello.version) {
             return Err(Reason::UnsupportedVersion);
         }
-        let mut transcript = Transcript::new(Framing::Datagram, hello_message.sequence);
+        let mut transcript = Transcript::new(context.framing, hello_message.sequence);
         transcript.add(hello_message.raw());
         match server_flight::resumable(&hello, context)? {
             Some(session) => Self::resume(&hello, session, transcript, cid, context, out),
@@ -101,7 +100,7 @@ impl ServerHandshake {
             context.config.ticket_key.is_some() && hello.extensions.session_ticket.is_some();
         let extensions =
             server_flight::extensions(hello, &agreed, false, issues_ticket, cid_agreed);
-        send_hello(&mut transcript, &agreed, extensions, out);
+        send_hello(&mut transcript, &agreed, extensions, context, out);
         let state = send_key(&mut transcript, &agreed, &key, context, out)?;
         out.message(&mut transcript, MessageType::SERVER_HELLO_DONE, &[]);
         let server_name = hello.extensions.server_name.clone();
@@ -124,7 +123,7 @@ impl ServerHandshake {
         let agreed =
             server_flight::settle(hello, choice, hello.session_id.clone(), types, cid, context)?;
         let extensions = server_flight::extensions(hello, &agreed, true, false, cid_agreed);
-        send_hello(&mut transcript, &agreed, extensions, out);
+        send_hello(&mut transcript, &agreed, extensions, context, out);
         let SessionState { master, identity, server_name, .. } = session;
         agreed.log(&master, context.config);
         out.keys = Some(agreed.keys(Role::Server, &master)?);
@@ -139,6 +138,11 @@ impl ServerHandshake {
     /// The mode that was agreed on.
     pub(crate) fn mode(&self) -> Mode {
         self.common.agreed.mode(self.common.agreed.certificate_types.0)
+    }
+
+    /// The longest plaintext that the client takes in a record.
+    pub(crate) const fn max_plaintext(&self) -> usize {
+        self.common.agreed.max_plaintext
     }
 
     /// Takes the next message in.
@@ -248,7 +252,7 @@ impl ServerHandshake {
         self.transcript.add(message.raw());
         let agreed = &self.common.agreed;
         if !resumed {
-            let mut session = agreed.state(identity.clone(), &master, context.expiry());
+            let mut session = agreed.state(identity.clone(), &master, context);
             session.server_name.clone_from(&self.common.server_name);
             if let (true, Some(key)) = (self.common.issues_ticket, &context.config.ticket_key) {
                 let ticket = seal_ticket(&key.clone(), context.random(), &session);
@@ -272,10 +276,11 @@ fn send_hello(
     transcript: &mut Transcript,
     agreed: &Agreed,
     extensions: super::extension::Extensions,
+    context: &Context<'_>,
     out: &mut Output,
 ) {
     let hello = ServerHello {
-        version: VERSION,
+        version: context.framing.version(),
         random: agreed.randoms.server,
         session_id: agreed.session_id.clone(),
         suite: agreed.suite,

@@ -77,6 +77,11 @@ pub(super) fn settle(
     if bad_length || offered.record_size_limit.is_some_and(|limit| limit < 64) {
         return Err(Reason::IllegalParameter);
     }
+    let application_protocols = context.own_protocol();
+    let spoken = |protocol: &Vec<u8>| offered.application_protocols.contains(protocol);
+    if !offered.application_protocols.is_empty() && !application_protocols.iter().all(spoken) {
+        return Err(Reason::NoApplicationProtocol);
+    }
     let cbc = suite.parts().is_some_and(|(_, cipher)| cipher == Cipher::CbcSha256);
     let uses_cid = offered.connection_id.is_some() && cid.is_some();
     Ok(Agreed {
@@ -89,6 +94,7 @@ pub(super) fn settle(
         write_cid: offered.connection_id.clone().filter(|_| uses_cid).unwrap_or_default(),
         max_plaintext: max_plaintext(offered.max_fragment_length, offered.record_size_limit),
         session_id,
+        application_protocols: application_protocols.into_iter().filter(spoken).collect(),
         certificate_types,
     })
 }
@@ -175,6 +181,7 @@ pub(super) fn extensions(
             && offered.uncompressed_points
             && !resumed,
         signature_algorithms: None,
+        application_protocols: agreed.application_protocols.clone(),
         client_certificate_types: chosen(
             &offered.client_certificate_types,
             agreed.certificate_types.0,
@@ -214,7 +221,8 @@ pub(super) fn resumable(
         _ => context.cache.get(&hello.session_id).cloned(),
     };
     let Some(state) = state else { return Ok(None) };
-    let fits = hello.suites.contains(&state.suite)
+    let fits = state.framing == context.framing
+        && hello.suites.contains(&state.suite)
         && context.config.suites.contains(&state.suite)
         && state.expires > context.unix_time.as_secs()
         && is_still_known(&state.identity, context)

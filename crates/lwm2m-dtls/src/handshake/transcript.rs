@@ -5,11 +5,39 @@ use super::wire::put_u24;
 use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 
-/// How messages are framed: what the hash covers differs.
+/// What carries the handshake: headers of messages, numbers of versions and cookies differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// DTLS: 12 bytes, as if the message were one fragment.
+    /// DTLS: headers of 12 bytes, as if each message were one fragment.
     Datagram,
+    /// TLS: headers of 4 bytes.
+    Stream,
+}
+
+impl Framing {
+    /// The one version that is spoken: 1.2.
+    pub(crate) const fn version(self) -> u16 {
+        match self {
+            Self::Datagram => crate::record::VERSION,
+            Self::Stream => crate::record::TLS_VERSION,
+        }
+    }
+
+    /// Whether a client that speaks versions up to `offered` speaks ours. DTLS counts downwards.
+    pub(crate) const fn is_within(self, offered: u16) -> bool {
+        match self {
+            Self::Datagram => offered <= self.version(),
+            Self::Stream => offered >= self.version(),
+        }
+    }
+
+    /// The length of a message's header.
+    pub(crate) const fn header_length(self) -> usize {
+        match self {
+            Self::Datagram => 12,
+            Self::Stream => 4,
+        }
+    }
 }
 
 /// The hash of all messages so far, and the numbers of ours.
@@ -54,8 +82,7 @@ impl Transcript {
 
     /// Frames a message of ours and adds it.
     pub(crate) fn send(&mut self, kind: MessageType, body: &[u8]) -> Vec<u8> {
-        let Framing::Datagram = self.framing;
-        let message = frame(kind, self.next_sent, body);
+        let message = frame(self.framing, kind, self.next_sent, body);
         self.next_sent = self.next_sent.wrapping_add(1);
         self.add(&message);
         message
@@ -67,14 +94,16 @@ impl Transcript {
     }
 }
 
-/// A message with the header of a single fragment.
-pub(crate) fn frame(kind: MessageType, sequence: u16, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(12 + body.len());
+/// A message with its header; on datagrams that of a single fragment.
+pub(crate) fn frame(framing: Framing, kind: MessageType, sequence: u16, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(framing.header_length() + body.len());
     out.push(kind.0);
     put_u24(&mut out, body.len());
-    out.extend_from_slice(&sequence.to_be_bytes());
-    put_u24(&mut out, 0);
-    put_u24(&mut out, body.len());
+    if framing == Framing::Datagram {
+        out.extend_from_slice(&sequence.to_be_bytes());
+        put_u24(&mut out, 0);
+        put_u24(&mut out, body.len());
+    }
     out.extend_from_slice(body);
     out
 }

@@ -7,6 +7,8 @@ use nom::number::complete::{be_u8, be_u16};
 
 /// DTLS 1.2 on the wire.
 pub(crate) const VERSION: u16 = 0xfefd;
+/// TLS 1.2 on the wire.
+pub(crate) const TLS_VERSION: u16 = 0x0303;
 /// DTLS 1.0: allowed in the records of hellos.
 pub(crate) const VERSION_1_0: u16 = 0xfeff;
 /// The greatest sequence number: 48 bits.

@@ -3,9 +3,12 @@
 mod cbc;
 pub(crate) mod header;
 pub(crate) mod protection;
+pub(crate) mod stream;
 pub(crate) mod window;
 
-pub(crate) use header::{ContentType, HEADER_LENGTH, Header, MAX_SEQUENCE, Record, VERSION};
+pub(crate) use header::{
+    ContentType, HEADER_LENGTH, Header, MAX_SEQUENCE, Record, TLS_VERSION, VERSION,
+};
 pub(crate) use protection::Protection;
 pub(crate) use window::ReplayWindow;
 

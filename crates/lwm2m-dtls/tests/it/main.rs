@@ -7,5 +7,6 @@ mod protocol;
 mod psk;
 mod resumption;
 mod rpk;
+mod stream;
 mod support;
 mod x509;

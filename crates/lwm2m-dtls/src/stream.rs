@@ -1,0 +1,337 @@
+//! A TLS 1.2 connection: the same handshake as on datagrams, on the records of a stream.
+//!
+//! Nothing is lost or doubled on a stream, so there are no flights to repeat and no replay window;
+//! and whatever is not authentic ends the connection, because nobody but the peer could have sent
+//! it, or somebody on the way has altered it: RFC 5246 section 7.2.2.
+
+use crate::alert::Alert;
+use crate::config::Mode;
+use crate::connecting::Machine;
+use crate::error::{Error, Reason};
+use crate::event::Cause;
+use crate::handshake::fragment::Message;
+use crate::handshake::message::{self, MessageType};
+use crate::handshake::server::ServerHandshake;
+use crate::handshake::transcript::Framing;
+use crate::handshake::{Completed, Context, Keys, Output, Role};
+use crate::identity::Identity;
+use crate::record::stream::{Direction, NoRecord, StreamRecord, parse};
+use crate::record::{ContentType, MAX_PLAINTEXT};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+
+/// A handshake message may hold so many bytes.
+const MAX_MESSAGE: usize = 16 * 1024;
+
+/// A connection from its first byte on.
+pub(crate) struct Stream {
+    pub(crate) peer: SocketAddr,
+    pub(crate) role: Role,
+    state: State,
+    /// A record that is not all there.
+    input: Vec<u8>,
+    /// Handshake messages that are not all there.
+    messages: Vec<u8>,
+    /// The number of the peer's next message.
+    received: u16,
+    /// What was agreed on; each direction changes to its keys in its own time.
+    keys: Option<Box<Keys>>,
+    read: Direction,
+    write: Direction,
+    max_plaintext: usize,
+}
+
+enum State {
+    AwaitClientHello,
+    Connecting(Machine, Mode),
+    Established(Identity),
+    Closed,
+}
+
+/// What the bytes of a peer have led to.
+pub(crate) enum Happened {
+    Connected(Box<Completed>),
+    Data(Bytes),
+    Closed(Cause),
+    Failed(Option<Mode>, Reason),
+}
+
+/// Where the results of a step go.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// To be sent.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) happened: Vec<Happened>,
+}
+
+impl Stream {
+    /// The server's side of a connection.
+    pub(crate) fn accepted(peer: SocketAddr) -> Self {
+        Self::new(peer, Role::Server, State::AwaitClientHello)
+    }
+
+    /// The client's side; the hello is in `output`.
+    pub(crate) fn connecting(
+        peer: SocketAddr,
+        (machine, mode): (Machine, Mode),
+        output: Output,
+        context: &mut Context<'_>,
+        outcome: &mut Outcome,
+    ) -> Self {
+        let mut stream = Self::new(peer, Role::Client, State::Connecting(machine, mode));
+        stream.apply(output, context, outcome);
+        stream
+    }
+
+    fn new(peer: SocketAddr, role: Role, state: State) -> Self {
+        Self {
+            peer,
+            role,
+            state,
+            input: Vec::new(),
+            messages: Vec::new(),
+            received: 0,
+            keys: None,
+            read: Direction::default(),
+            write: Direction::default(),
+            max_plaintext: MAX_PLAINTEXT,
+        }
+    }
+
+    pub(crate) const fn is_established(&self) -> bool {
+        matches!(self.state, State::Established(_))
+    }
+
+    /// Who the peer is, once established.
+    pub(crate) const fn identity(&self) -> Option<&Identity> {
+        match &self.state {
+            State::Established(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
+    /// Takes the next bytes in, cut anywhere.
+    pub(crate) fn handle(&mut self, bytes: &[u8], context: &mut Context<'_>, to: &mut Outcome) {
+        let mut input = core::mem::take(&mut self.input);
+        input.extend_from_slice(bytes);
+        let mut rest = input.as_slice();
+        while !matches!(self.state, State::Closed) {
+            let step = match parse(rest) {
+                Ok(Some((record, after))) => {
+                    rest = after;
+                    self.on_record(record, context, to)
+                }
+                Ok(None) => break,
+                Err(NoRecord::NotTls) => Err(Reason::UnsupportedVersion),
+                Err(NoRecord::TooLong) => Err(Reason::RecordOverflow),
+            };
+            if let Err(reason) = step {
+                self.fail(reason, context, to);
+            }
+        }
+        self.input = rest.to_vec();
+    }
+
+    /// The connection is over.
+    pub(crate) fn handle_end(&mut self, to: &mut Outcome) {
+        to.happened.extend(match core::mem::replace(&mut self.state, State::Closed) {
+            State::AwaitClientHello => Some(Happened::Failed(None, Reason::Disconnected)),
+            State::Connecting(_, mode) => Some(Happened::Failed(Some(mode), Reason::Disconnected)),
+            State::Established(_) => Some(Happened::Closed(Cause::Truncated)),
+            State::Closed => None,
+        });
+    }
+
+    /// Seals application data in as many records as it takes.
+    pub(crate) fn send(
+        &mut self,
+        data: &[u8],
+        context: &mut Context<'_>,
+    ) -> Result<Vec<u8>, Error> {
+        if !self.is_established() {
+            return Err(Error::NotEstablished);
+        }
+        let mut out = Vec::with_capacity(data.len() + 64);
+        self.write(ContentType::APPLICATION_DATA, data, context, &mut out)
+            .ok_or(Error::SequenceExhausted)?;
+        Ok(out)
+    }
+
+    /// Says close_notify and nothing more.
+    pub(crate) fn close(&mut self, context: &mut Context<'_>, to: &mut Outcome) {
+        match &self.state {
+            State::Established(_) => {
+                self.alert(Alert::CLOSE_NOTIFY, context, to);
+                self.end(Cause::ByUs, to);
+            }
+            State::Closed => {}
+            _ => self.fail(Reason::Cancelled, context, to),
+        }
+    }
+
+    /// Ends the connection and tells both sides why.
+    pub(crate) fn fail(&mut self, reason: Reason, context: &mut Context<'_>, to: &mut Outcome) {
+        if let Some(alert) = reason.alert() {
+            self.alert(alert, context, to);
+        }
+        let happened = match core::mem::replace(&mut self.state, State::Closed) {
+            State::AwaitClientHello => Happened::Failed(None, reason),
+            State::Connecting(_, mode) => Happened::Failed(Some(mode), reason),
+            State::Established(_) => Happened::Closed(match reason {
+                Reason::PeerAlert(alert) => Cause::Alert(alert),
+                reason => Cause::Broken(reason.alert().unwrap_or(Alert::INTERNAL_ERROR)),
+            }),
+            State::Closed => return,
+        };
+        to.happened.push(happened);
+    }
+
+    fn end(&mut self, cause: Cause, to: &mut Outcome) {
+        self.state = State::Closed;
+        to.happened.push(Happened::Closed(cause));
+    }
+
+    fn alert(&mut self, alert: Alert, context: &mut Context<'_>, to: &mut Outcome) {
+        // An alert that cannot be sealed is not sent; the connection ends either way.
+        let _ = self.write(ContentType::ALERT, &alert.encode(), context, &mut to.bytes);
+    }
+
+    fn on_record(
+        &mut self,
+        record: StreamRecord<'_>,
+        context: &mut Context<'_>,
+        to: &mut Outcome,
+    ) -> Result<(), Reason> {
+        let plaintext = self.read.open(record).ok_or(Reason::BadRecord)?;
+        match record.content {
+            ContentType::HANDSHAKE => self.on_handshake(&plaintext, context, to),
+            ContentType::CHANGE_CIPHER_SPEC => self.on_change(&plaintext),
+            ContentType::ALERT => self.on_alert(&plaintext, context, to),
+            _ if self.is_established() => {
+                to.happened.push(Happened::Data(Bytes::from(plaintext)));
+                Ok(())
+            }
+            _ => Err(Reason::UnexpectedMessage),
+        }
+    }
+
+    /// The peer changes to the agreed keys: never before they are agreed, nor inside a message.
+    fn on_change(&mut self, body: &[u8]) -> Result<(), Reason> {
+        let due = !self.read.is_protected() && self.messages.is_empty() && body == [1];
+        let keys = self.keys.as_ref().filter(|_| due).ok_or(Reason::UnexpectedMessage)?;
+        self.read = Direction::protected(keys.read.clone());
+        Ok(())
+    }
+
+    fn on_alert(
+        &mut self,
+        body: &[u8],
+        context: &mut Context<'_>,
+        to: &mut Outcome,
+    ) -> Result<(), Reason> {
+        match Alert::decode(body).ok_or(Reason::Malformed)? {
+            (Alert::CLOSE_NOTIFY, _) if self.is_established() => {
+                self.alert(Alert::CLOSE_NOTIFY, context, to);
+                self.end(Cause::ByPeer, to);
+                Ok(())
+            }
+            (alert @ Alert::CLOSE_NOTIFY, _) | (alert, true) => Err(Reason::PeerAlert(alert)),
+            _ => Ok(()),
+        }
+    }
+
+    fn on_handshake(
+        &mut self,
+        body: &[u8],
+        context: &mut Context<'_>,
+        to: &mut Outcome,
+    ) -> Result<(), Reason> {
+        let mut messages = core::mem::take(&mut self.messages);
+        messages.extend_from_slice(body);
+        let mut rest = messages.as_slice();
+        while let Some((kind, body, after)) =
+            message::parse_on_stream(rest, MAX_MESSAGE).map_err(|()| Reason::Malformed)?
+        {
+            rest = after;
+            let epoch = u16::from(self.read.is_protected());
+            let number = (self.received, epoch);
+            self.received = self.received.wrapping_add(1);
+            let message = Message::framed(Framing::Stream, kind, number, body);
+            self.on_message(&message, context, to)?;
+        }
+        self.messages = rest.to_vec();
+        Ok(())
+    }
+
+    fn on_message(
+        &mut self,
+        message: &Message,
+        context: &mut Context<'_>,
+        to: &mut Outcome,
+    ) -> Result<(), Reason> {
+        let mut output = Output::default();
+        match &mut self.state {
+            State::AwaitClientHello if message.kind == MessageType::CLIENT_HELLO => {
+                let machine = ServerHandshake::start(message, None, context, &mut output)?;
+                self.max_plaintext = machine.max_plaintext();
+                let mode = machine.mode();
+                self.state = State::Connecting(Machine::Server(Box::new(machine)), mode);
+            }
+            // RFC 5246 section 7.4.1.1: no answer while a handshake is under way.
+            State::Connecting(Machine::Client(_), _)
+                if message.kind == MessageType::HELLO_REQUEST => {}
+            State::Connecting(Machine::Client(machine), _) => {
+                machine.handle(message, context, &mut output)?;
+            }
+            State::Connecting(Machine::Server(machine), _) => {
+                machine.handle(message, context, &mut output)?;
+            }
+            State::Established(_)
+                if matches!(
+                    message.kind,
+                    MessageType::HELLO_REQUEST | MessageType::CLIENT_HELLO
+                ) =>
+            {
+                self.alert(Alert::NO_RENEGOTIATION, context, to);
+            }
+            _ => return Err(Reason::UnexpectedMessage),
+        }
+        self.apply(output, context, to);
+        Ok(())
+    }
+
+    fn apply(&mut self, output: Output, context: &mut Context<'_>, to: &mut Outcome) {
+        if let Some(keys) = output.keys {
+            self.max_plaintext = keys.max_plaintext;
+            self.keys = Some(keys);
+        }
+        for item in output.flight {
+            // A handshake is far from using all numbers.
+            let _ = self.write(item.content, &item.bytes, context, &mut to.bytes);
+            if item.content == ContentType::CHANGE_CIPHER_SPEC
+                && let Some(keys) = &self.keys
+            {
+                self.write = Direction::protected(keys.write.clone());
+            }
+        }
+        if let Some(completed) = output.completed {
+            self.state = State::Established(completed.identity.clone());
+            self.keys = None;
+            to.happened.push(Happened::Connected(completed));
+        }
+    }
+
+    fn write(
+        &mut self,
+        content: ContentType,
+        bytes: &[u8],
+        context: &mut Context<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
+        bytes
+            .chunks(self.max_plaintext.max(1))
+            .try_for_each(|part| self.write.seal(content, part, context.rng, out))
+    }
+}

@@ -1,0 +1,326 @@
+//! TLS on streams: every mode, cut anywhere, altered anywhere.
+
+use crate::support::{
+    CLIENT, IDENTITY, KEY, SERVER, address, at_a_good_time, data, events, psk_config, psk_profile,
+    rpk, server_config, x509_profile, x509_store,
+};
+use lwm2m_dtls::certificate::CertificateUsage;
+use lwm2m_dtls::{
+    Alert, Cause, CipherSuite, ClientProfile, Config, Endpoint, Event, Identity, Reason,
+    Resumption, SessionId, TicketKey,
+};
+use lwm2m_time::Instant;
+use std::sync::Arc;
+
+const NOW: Instant = Instant::ZERO;
+
+/// A client and a server with one connection between them.
+struct Connection {
+    client: (Endpoint, SessionId),
+    server: (Endpoint, SessionId),
+    /// Bytes delivered at once.
+    cut: usize,
+}
+
+impl Connection {
+    fn new(client: Config, server: Config, profile: ClientProfile) -> Self {
+        let (mut client, mut server) =
+            (Endpoint::new(client, [1; 32]), Endpoint::new(server, [2; 32]));
+        let ours = client.connect_stream(NOW, address(SERVER), Arc::new(profile), None);
+        let theirs = server.accept_stream(NOW, address(CLIENT)).expect("room");
+        Self {
+            client: (client, ours.expect("a good profile")),
+            server: (server, theirs),
+            cut: 1 << 20,
+        }
+    }
+
+    /// A new connection between the same endpoints.
+    fn again(&mut self, profile: ClientProfile, resumption: Option<Arc<Resumption>>) {
+        let client = &mut self.client;
+        client.1 = client
+            .0
+            .connect_stream(NOW, address(SERVER), Arc::new(profile), resumption)
+            .expect("a good profile");
+        self.server.1 = self.server.0.accept_stream(NOW, address(CLIENT)).expect("room");
+    }
+
+    /// Carries bytes both ways until there are none; `alter` may change them.
+    fn carry(&mut self, mut alter: impl FnMut(bool, &mut Vec<u8>)) {
+        loop {
+            let up = drain(&mut self.client.0);
+            let down = drain(&mut self.server.0);
+            if up.is_empty() && down.is_empty() {
+                return;
+            }
+            for (to_server, mut bytes) in [(true, up), (false, down)] {
+                alter(to_server, &mut bytes);
+                let (to, session) = if to_server { &mut self.server } else { &mut self.client };
+                for part in bytes.chunks(self.cut) {
+                    to.handle_stream(NOW, *session, part);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        self.carry(|_, _| {});
+    }
+}
+
+fn drain(endpoint: &mut Endpoint) -> Vec<u8> {
+    std::iter::from_fn(|| endpoint.poll_stream()).flat_map(|(_, bytes)| bytes).collect()
+}
+
+/// Server configuration and client profile of each mode.
+fn modes() -> [(Config, ClientProfile); 3] {
+    let (rpk_profile, rpk_store) = rpk();
+    let root = data!("root.cert");
+    [
+        (psk_config(), psk_profile(KEY)),
+        (server_config(rpk_store), rpk_profile),
+        (server_config(x509_store()), x509_profile(CertificateUsage::TrustAnchorAssertion, root)),
+    ]
+    .map(|(config, profile)| (at_a_good_time(config), profile))
+}
+
+fn identity(endpoint: &mut Endpoint) -> Identity {
+    match events(endpoint).as_slice() {
+        [Event::Connected { identity, .. }] => identity.clone(),
+        other => panic!("not connected: {other:?}"),
+    }
+}
+
+#[test]
+fn every_mode_in_pieces_of_any_length() {
+    for (config, profile) in modes() {
+        for cut in [1, 2, 7, 100, 100_000] {
+            let mut connection =
+                Connection::new(at_a_good_time(Config::default()), config.clone(), profile.clone());
+            connection.cut = cut;
+            connection.settle();
+            identity(&mut connection.client.0);
+            let known = identity(&mut connection.server.0);
+            assert_eq!(connection.server.0.identity(connection.server.1), Some(&known));
+            let long = vec![7; 40_000];
+            connection.client.0.send(NOW, connection.client.1, b"up").expect("established");
+            connection.server.0.send(NOW, connection.server.1, &long).expect("established");
+            connection.settle();
+            assert_eq!(crate::support::received(&mut connection.server.0), [b"up"]);
+            assert_eq!(crate::support::received(&mut connection.client.0).concat(), long);
+        }
+    }
+}
+
+#[test]
+fn every_suite() {
+    for suite in CipherSuite::SERVER_DEFAULTS {
+        let mut failures = 0;
+        for (config, mut profile) in modes() {
+            profile.suites = vec![suite];
+            let client = at_a_good_time(Config::default());
+            let mut connection = Connection::new(client, config, profile);
+            connection.settle();
+            match events(&mut connection.server.0).as_slice() {
+                [Event::Connected { suite: agreed, .. }] => assert_eq!(*agreed, suite),
+                _ => failures += 1,
+            }
+        }
+        // A suite is for pre-shared keys or for the two modes with signatures.
+        assert!(failures == 1 || failures == 2, "{suite}: {failures}");
+    }
+}
+
+#[test]
+fn an_altered_byte_of_a_record_ends_the_connection_with_bad_record_mac() {
+    for suite in CipherSuite::SERVER_DEFAULTS.iter().filter(|it| it.to_string().contains("TLS_PSK"))
+    {
+        for at in 5..40 {
+            let mut profile = psk_profile(KEY);
+            profile.suites = vec![*suite];
+            let mut connection = Connection::new(Config::default(), psk_config(), profile);
+            connection.settle();
+            connection.client.0.send(NOW, connection.client.1, &[9; 64]).expect("established");
+            events(&mut connection.client.0);
+            events(&mut connection.server.0);
+            connection.carry(|up, bytes| {
+                if let (true, Some(byte)) = (up, bytes.get_mut(at)) {
+                    *byte ^= 1;
+                }
+            });
+            let of_server = events(&mut connection.server.0);
+            assert!(
+                matches!(
+                    of_server[..],
+                    [Event::Closed { cause: Cause::Broken(Alert::BAD_RECORD_MAC), .. }]
+                ),
+                "{of_server:?}"
+            );
+            let of_client = events(&mut connection.client.0);
+            assert!(
+                matches!(
+                    of_client[..],
+                    [Event::Closed { cause: Cause::Alert(Alert::BAD_RECORD_MAC), .. }]
+                ),
+                "{of_client:?}"
+            );
+        }
+    }
+}
+
+/// Whether the byte is the minor version of an unprotected record, which nothing covers.
+fn is_minor_version(mut bytes: &[u8], mut at: usize) -> bool {
+    while let [_, _, _, high, low, rest @ ..] = bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if at < 5 + length {
+            return at == 2;
+        }
+        (at, bytes) = (at - 5 - length, &rest[length..]);
+    }
+    false
+}
+
+#[test]
+fn an_altered_byte_of_the_handshake_never_yields_a_connection() {
+    for (config, profile) in modes() {
+        let mut length = 0;
+        let client = at_a_good_time(Config::default());
+        let mut whole = Connection::new(client.clone(), config.clone(), profile.clone());
+        whole.carry(|_, bytes| length += bytes.len());
+        for at in 0..length {
+            let mut connection = Connection::new(client.clone(), config.clone(), profile.clone());
+            let (mut seen, mut covered) = (0, true);
+            connection.carry(|_, bytes| {
+                if let Some(at) = at.checked_sub(seen).filter(|at| *at < bytes.len()) {
+                    covered = !is_minor_version(bytes, at);
+                    bytes[at] ^= 0x10;
+                }
+                seen += bytes.len();
+            });
+            let both = [events(&mut connection.client.0), events(&mut connection.server.0)];
+            let up = both.iter().filter(|it| matches!(it.as_slice(), [Event::Connected { .. }]));
+            assert!(up.count() < 2 || !covered, "{at}: {both:?}");
+        }
+    }
+}
+
+#[test]
+fn close_notify_goes_both_ways_and_a_bare_end_is_a_truncation() {
+    let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
+    connection.settle();
+    events(&mut connection.client.0);
+    events(&mut connection.server.0);
+    connection.client.0.close(connection.client.1).expect("established");
+    let up = drain(&mut connection.client.0);
+    connection.server.0.handle_stream(NOW, connection.server.1, &up);
+    assert!(!drain(&mut connection.server.0).is_empty(), "no close_notify in answer");
+    let of_client = events(&mut connection.client.0);
+    assert!(matches!(of_client[..], [Event::Closed { cause: Cause::ByUs, .. }]));
+    let of_server = events(&mut connection.server.0);
+    assert!(matches!(of_server[..], [Event::Closed { cause: Cause::ByPeer, .. }]));
+
+    connection.again(psk_profile(KEY), None);
+    connection.settle();
+    events(&mut connection.server.0);
+    let session = connection.server.1;
+    connection.server.0.handle_stream_end(NOW, session);
+    let of_server = events(&mut connection.server.0);
+    assert!(matches!(of_server[..], [Event::Closed { cause: Cause::Truncated, .. }]));
+    assert_eq!(connection.server.0.identity(session), None);
+}
+
+#[test]
+fn sessions_are_resumed_by_id_and_by_ticket() {
+    for ticket in [None, Some(TicketKey::new([5; 16]))] {
+        let mut config = psk_config();
+        config.ticket_key = ticket;
+        let mut connection = Connection::new(Config::default(), config, psk_profile(KEY));
+        connection.settle();
+        let of_client = events(&mut connection.client.0);
+        let [Event::Connected { resumption: Some(resumption), resumed: false, .. }] =
+            of_client.as_slice()
+        else {
+            panic!("nothing to resume")
+        };
+        events(&mut connection.server.0);
+        connection.again(psk_profile(KEY), Some(Arc::clone(resumption)));
+        connection.settle();
+        for endpoint in [&mut connection.client.0, &mut connection.server.0] {
+            let events = events(endpoint);
+            assert!(matches!(events[..], [Event::Connected { resumed: true, .. }]), "{events:?}");
+        }
+        connection.server.0.send(NOW, connection.server.1, b"down").expect("established");
+        connection.settle();
+        assert_eq!(crate::support::received(&mut connection.client.0), [b"down"]);
+        // A session of a stream is no session of datagrams.
+        let (client, profile) = (&mut connection.client.0, Arc::new(psk_profile(KEY)));
+        client.resume(NOW, address(SERVER), profile, Arc::clone(resumption)).expect("a profile");
+        let hello = client.poll_transmit().expect("a hello").payload;
+        assert_eq!(hello[13 + 12 + 2 + 32], 0, "a session id is offered");
+    }
+}
+
+#[test]
+fn a_hello_in_the_clear_ends_an_established_connection() {
+    let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
+    connection.settle();
+    events(&mut connection.server.0);
+    let mut other = Endpoint::new(Config::default(), [3; 32]);
+    let profile = Arc::new(psk_profile(KEY));
+    other.connect_stream(NOW, address(SERVER), profile, None).expect("a profile");
+    connection.server.0.handle_stream(NOW, connection.server.1, &drain(&mut other));
+    let of_server = events(&mut connection.server.0);
+    assert!(matches!(of_server[..], [Event::Closed { cause: Cause::Broken(_), .. }]));
+}
+
+#[test]
+fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded() {
+    let with = |mut config: Config, protocol: &'static [u8]| {
+        config.application_protocol = Some(protocol.into());
+        config
+    };
+    let run = |client: Config| {
+        let mut connection = Connection::new(client, with(psk_config(), b"coap"), psk_profile(KEY));
+        connection.settle();
+        events(&mut connection.server.0)
+    };
+    assert!(matches!(run(Config::default())[..], [Event::Connected { .. }]));
+    assert!(matches!(run(with(Config::default(), b"coap"))[..], [Event::Connected { .. }]));
+    let refused = run(with(Config::default(), b"h2"));
+    assert!(matches!(refused[..], [Event::Failed { reason: Reason::NoApplicationProtocol, .. }]));
+}
+
+#[test]
+fn what_is_no_tls_and_who_is_silent_is_cut_off() {
+    for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\xff\xff", b"\x17\x03\x03\0\x01a"] {
+        let mut server = Endpoint::new(psk_config(), [2; 32]);
+        let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
+        server.handle_stream(NOW, session, bytes);
+        assert!(matches!(events(&mut server)[..], [Event::Failed { .. }]), "{bytes:?}");
+        assert!(!drain(&mut server).is_empty(), "no alert");
+    }
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    server.accept_stream(NOW, address(CLIENT)).expect("room");
+    let at = server.poll_timeout().expect("a deadline");
+    server.handle_timeout(at);
+    assert!(matches!(events(&mut server)[..], [Event::Failed { reason: Reason::Timeout, .. }]));
+    assert_eq!(server.poll_timeout(), None);
+}
+
+#[test]
+fn unknown_identity_and_wrong_key_are_told_apart() {
+    let failed = |profile| {
+        let mut connection = Connection::new(Config::default(), psk_config(), profile);
+        connection.settle();
+        match events(&mut connection.server.0).as_slice() {
+            [Event::Failed { reason, .. }] => reason.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(failed(psk_profile(b"0123456789abcdeF")), Reason::BadRecord);
+    let mut profile = psk_profile(KEY);
+    if let lwm2m_dtls::ClientSecurity::Psk { identity, .. } = &mut profile.security {
+        *identity = [IDENTITY, b"x"].concat().into();
+    }
+    assert!(matches!(failed(profile), Reason::UnknownIdentity { .. }));
+}
