@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The key of `support` in hex.
-const KEY_HEX: &str = "30313233343536373839616263646566";
+pub(crate) const KEY_HEX: &str = "30313233343536373839616263646566";
 
 /// A program at the other end; it ends with the test.
-struct Peer {
+pub(crate) struct Peer {
     child: Child,
     stdin: ChildStdin,
     lines: Receiver<String>,
@@ -35,7 +35,7 @@ impl Drop for Peer {
 
 impl Peer {
     /// Starts it in the directory of keys; `None` if it is not installed and need not be.
-    fn start(program: &str, arguments: &str) -> Option<Self> {
+    pub(crate) fn start(program: &str, arguments: &str) -> Option<Self> {
         let spawned = Command::new(program)
             .args(arguments.split_whitespace())
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"))
@@ -61,13 +61,13 @@ impl Peer {
         Some(Self { child, stdin, lines })
     }
 
-    fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         writeln!(self.stdin, "{line}").expect("the peer reads its input");
         self.stdin.flush().expect("the peer reads its input");
     }
 
     /// Whether it has written a line with this text by now.
-    fn has_said(&self, text: &str) -> bool {
+    pub(crate) fn has_said(&self, text: &str) -> bool {
         self.lines.try_iter().any(|line| line.contains(text))
     }
 }
@@ -138,7 +138,7 @@ impl Driver {
     }
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     socket.local_addr().expect("an address")
 }
@@ -179,7 +179,7 @@ fn against_client(program: &str, arguments: &str, config: Config) {
 }
 
 /// The name of a suite in OpenSSL.
-const PSK_SUITES: [(&str, CipherSuite); 5] = [
+pub(crate) const PSK_SUITES: [(&str, CipherSuite); 5] = [
     ("PSK-AES128-CCM8", CipherSuite::PSK_WITH_AES_128_CCM_8),
     ("PSK-AES128-CCM", CipherSuite::PSK_WITH_AES_128_CCM),
     ("PSK-AES128-GCM-SHA256", CipherSuite::PSK_WITH_AES_128_GCM_SHA256),
@@ -187,7 +187,7 @@ const PSK_SUITES: [(&str, CipherSuite); 5] = [
     ("ECDHE-PSK-AES128-CBC-SHA256", CipherSuite::ECDHE_PSK_WITH_AES_128_CBC_SHA256),
 ];
 
-const ECDSA_SUITES: [(&str, CipherSuite); 4] = [
+pub(crate) const ECDSA_SUITES: [(&str, CipherSuite); 4] = [
     ("ECDHE-ECDSA-AES128-CCM8", CipherSuite::ECDHE_ECDSA_WITH_AES_128_CCM_8),
     ("ECDHE-ECDSA-AES128-CCM", CipherSuite::ECDHE_ECDSA_WITH_AES_128_CCM),
     ("ECDHE-ECDSA-AES128-GCM-SHA256", CipherSuite::ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),

@@ -2,6 +2,7 @@
 
 mod cid;
 mod interop;
+mod interop_stream;
 mod lossy;
 mod protocol;
 mod psk;
