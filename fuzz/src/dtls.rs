@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 const KEY: &[u8] = b"0123456789abcdef";
 /// What the client sends once it is connected: the only thing that the server may ever deliver.
-const SECRET: &[u8] = b"only from the client";
+pub const SECRET: &[u8] = b"only from the client";
 
 struct Keys(Arc<dyn SigningKey>);
 
@@ -54,24 +54,7 @@ pub struct Wire {
 impl Wire {
     /// Client and server, the first hello waiting.
     pub fn new(kind: u8) -> Self {
-        let key = RustCrypto
-            .signing_key(include_bytes!("../../crates/lwm2m-dtls/tests/data/server.key.der"))
-            .expect("a key");
-        let mut config = Config::default();
-        config.connection_ids = (kind & 1 != 0).then(|| Arc::new(FourBytes) as _);
-        let mut client = Endpoint::new(config.clone(), [1; 32]);
-        config.credentials = Some(Arc::new(Keys(key.clone())));
-        let server = Endpoint::new(config, [2; 32]);
-        let security = if kind & 6 == 6 {
-            let server = subject_public_key_info(&key.public_key()).into();
-            ClientSecurity::RawPublicKey { key, server }
-        } else {
-            ClientSecurity::Psk { identity: "device".into(), key: Zeroizing::new(KEY.to_vec()) }
-        };
-        let mut profile = ClientProfile::new(security);
-        if kind & 6 == 2 {
-            profile.suites = vec![CipherSuite::PSK_WITH_AES_128_CBC_SHA256];
-        }
+        let (mut client, server, profile) = configured(kind);
         let now = Instant::from_millis(1);
         client.connect(now, address(true), Arc::new(profile)).expect("a profile");
         Self { client, server, now }
@@ -126,7 +109,31 @@ impl Wire {
     }
 }
 
-fn address(server: bool) -> SocketAddr {
+/// A client, a server and how they connect: bit 0 is for Connection IDs, 1 and 2 choose the mode.
+pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
+    let key = RustCrypto
+        .signing_key(include_bytes!("../../crates/lwm2m-dtls/tests/data/server.key.der"))
+        .expect("a key");
+    let mut config = Config::default();
+    config.connection_ids = (kind & 1 != 0).then(|| Arc::new(FourBytes) as _);
+    let client = Endpoint::new(config.clone(), [1; 32]);
+    config.credentials = Some(Arc::new(Keys(key.clone())));
+    let server = Endpoint::new(config, [2; 32]);
+    let security = if kind & 6 == 6 {
+        let server = subject_public_key_info(&key.public_key()).into();
+        ClientSecurity::RawPublicKey { key, server }
+    } else {
+        ClientSecurity::Psk { identity: "device".into(), key: Zeroizing::new(KEY.to_vec()) }
+    };
+    let mut profile = ClientProfile::new(security);
+    if kind & 6 == 2 {
+        profile.suites = vec![CipherSuite::PSK_WITH_AES_128_CBC_SHA256];
+    }
+    (client, server, profile)
+}
+
+/// The address of either side.
+pub fn address(server: bool) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], if server { 5684 } else { 1000 }))
 }
 

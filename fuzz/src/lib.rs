@@ -14,6 +14,7 @@
 pub mod allocation;
 pub mod dtls;
 pub mod payload;
+pub mod tls;
 
 use lwm2m_coap::{MessageType, MessageView};
 use lwm2m_link::Engine;
