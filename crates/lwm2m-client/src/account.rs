@@ -1,10 +1,13 @@
 //! The state of the registration with one server.
 
+use crate::client::same;
 use crate::config::ServerAccount;
+use crate::security::{ClientProfile, SecurityMode};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_coap::{PeerId, Request, RequestId};
 use lwm2m_core::{ContentFormat, Version};
@@ -13,6 +16,8 @@ use lwm2m_time::Instant;
 /// A server, and how far the registration with it has come.
 pub(crate) struct Account {
     pub(crate) config: ServerAccount,
+    /// How its sessions are made; none without security.
+    pub(crate) profile: Option<Arc<ClientProfile>>,
     /// The instance of the Server object (1) with its settings.
     pub(crate) instance: u16,
     /// The version that the server accepts, as far as it is known.
@@ -165,9 +170,15 @@ pub(crate) const fn lower(version: Version) -> Option<Version> {
 }
 
 impl Account {
-    pub(crate) const fn new(config: ServerAccount, instance: u16, version: Version) -> Self {
+    pub(crate) const fn new(
+        config: ServerAccount,
+        profile: Option<Arc<ClientProfile>>,
+        instance: u16,
+        version: Version,
+    ) -> Self {
         Self {
             config,
+            profile,
             instance,
             version,
             highest: version,
@@ -201,13 +212,25 @@ impl Account {
 
     /// Whether `server` is this one, however its settings have changed.
     pub(crate) fn is_same(&self, server: &ServerAccount) -> bool {
-        self.server() == server.short_server_id && self.config.address == server.address
+        let own = &self.config;
+        self.server() == server.short_server_id
+            && own.security == server.security
+            && match server.address {
+                // The name of the server is part of its security.
+                Some(_) if own.security.mode != SecurityMode::NoSec => own.uri == server.uri,
+                Some(address) => own.address == Some(address),
+                None => own.uri == server.uri,
+            }
     }
 
     /// Makes this an account of nobody, so that those after it keep their places.
     pub(crate) fn retire(&mut self) {
-        let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-        *self = Self::new(ServerAccount::new(0, nowhere), u16::MAX, self.highest);
+        *self = Self::new(ServerAccount::named(0, ""), None, u16::MAX, self.highest);
+    }
+
+    /// Whether the server listens there.
+    pub(crate) fn is_at(&self, address: SocketAddr) -> bool {
+        self.config.address.is_some_and(|own| same(own, address))
     }
 
     pub(crate) const fn is_retired(&self) -> bool {

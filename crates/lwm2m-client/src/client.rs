@@ -10,6 +10,7 @@ use crate::objects::server::{self, Settings};
 use crate::objects::{HIDDEN, security, store::Store};
 use crate::operations::attributes::AttributeTable;
 use crate::reporting::Observation;
+use crate::security::Trust;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -45,6 +46,8 @@ pub struct Client {
     pub(crate) observations: BTreeMap<Observer, Observation>,
     /// The bootstrap server, if there is one.
     pub(crate) bootstrap: Option<Bootstrap>,
+    /// What makes profiles of accounts.
+    pub(crate) trust: Trust,
     /// The version to begin with.
     pub(crate) version: Version,
     pub(crate) declined_formats: Vec<ContentFormat>,
@@ -107,17 +110,19 @@ impl Client {
         if let Some(account) = &config.bootstrap {
             objects.push(Box::new(security::object(account, &config.servers)));
         }
-        let bootstrap = |account| Bootstrap::new(account, security::FIRST_BOOTSTRAP);
+        let trust = Trust { roots: config.roots, provider: config.dtls.provider.clone() };
         let store = Store::new(objects, Registry::with(config.definitions), config.version)?;
-        let account = |(account, instance)| Account::new(account, instance, config.version);
+        let (accounts, bootstrap) =
+            secured(config.servers, config.bootstrap, config.version, &trust)?;
         Ok(Self {
             endpoint_name: config.endpoint_name,
             request_span: config.coap.transmission.max_transmit_wait(),
             exchange_lifetime: config.coap.transmission.exchange_lifetime,
             link: Link::new(config.coap, seed),
             store,
-            accounts: config.servers.into_iter().zip(0..).map(account).collect(),
-            bootstrap: config.bootstrap.map(bootstrap),
+            accounts,
+            bootstrap,
+            trust,
             version: config.version,
             declined_formats: config.declined_formats,
             attributes: AttributeTable::default(),
@@ -228,7 +233,7 @@ impl Client {
     }
 
     /// Works off what CoAP has to tell.
-    fn drain(&mut self, now: Instant) {
+    pub(crate) fn drain(&mut self, now: Instant) {
         while let Some(event) = self.link.poll_event() {
             match event {
                 coap::Event::Request { exchange, peer, request, token } => {
@@ -266,7 +271,7 @@ impl Client {
     /// Whether a datagram may pass: answers always, requests from servers that are registered with,
     /// and nothing new from a server that is left: what it repeats is answered as before.
     fn admits(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let Some(account) = self.accounts.iter().find(|a| same(a.config.address, from)) else {
+        let Some(account) = self.accounts.iter().find(|account| account.is_at(from)) else {
             let state = self.bootstrap.as_ref().filter(|state| same(state.account.address, from));
             let known = state.map(|state| (state.is_open(self.version), state.peer));
             return known.is_some_and(|(open, peer)| {
@@ -349,6 +354,26 @@ const fn check_name(endpoint_name: &str) -> Result<(), ConfigError> {
     }
 }
 
+/// The accounts with the profiles of their sessions.
+fn secured(
+    servers: Vec<ServerAccount>,
+    bootstrap: Option<BootstrapAccount>,
+    version: Version,
+    trust: &Trust,
+) -> Result<(Vec<Account>, Option<Bootstrap>), ConfigError> {
+    let mut accounts = Vec::new();
+    for (account, instance) in servers.into_iter().zip(0..) {
+        let profile = trust.profile(&account.security, &account.uri);
+        let profile =
+            profile.map_err(|error| ConfigError::Security(account.short_server_id, error))?;
+        accounts.push(Account::new(account, profile, instance, version));
+    }
+    let Some(account) = bootstrap else { return Ok((accounts, None)) };
+    let profile = trust.profile(&account.security, &account.uri);
+    let profile = profile.map_err(|error| ConfigError::Security(0, error))?;
+    Ok((accounts, Some(Bootstrap::new(account, profile, security::FIRST_BOOTSTRAP))))
+}
+
 fn check_accounts(
     accounts: &[ServerAccount],
     bootstrap: Option<&BootstrapAccount>,
@@ -360,10 +385,13 @@ fn check_accounts(
         if id == 0 || id == u16::MAX || repeated {
             return Err(ConfigError::ShortServerId(id));
         }
+        if account.address.is_none() {
+            continue;
+        }
         if let Some(other) = others.find(|other| other.address == account.address) {
             return Err(ConfigError::SameAddress(id, other.short_server_id));
         }
-        if bootstrap.is_some_and(|bootstrap| bootstrap.address == account.address) {
+        if bootstrap.is_some_and(|bootstrap| Some(bootstrap.address) == account.address) {
             return Err(ConfigError::SameAddress(id, 0));
         }
     }

@@ -1,12 +1,15 @@
 //! Who the device is, and the servers it registers with.
 
+use crate::security::Security;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use lwm2m_coap as coap;
 use lwm2m_core::{BindingMode, ContentFormat, Version};
+use lwm2m_dtls as dtls;
 use lwm2m_registry::ObjectDefinition;
+use rustls_pki_types::CertificateDer;
 
 /// The configuration of a [`Client`](crate::Client).
 #[derive(Clone, Debug)]
@@ -26,6 +29,11 @@ pub struct Config {
     /// them are answered 4.15, and those that accept nothing else 4.06. It must not decline both
     /// SenML-ETCH formats in LwM2M 1.2, nor TLV in 1.0.
     pub declined_formats: Vec<ContentFormat>,
+    /// The parameters of DTLS: the library for P-256, the clock that certificates are held against,
+    /// timers.
+    pub dtls: dtls::Config,
+    /// The authorities that the device trusts in general, for certificate usages 0 and 1; none.
+    pub roots: Vec<CertificateDer<'static>>,
     /// Definitions of objects that the OMA registry does not have.
     pub definitions: Vec<ObjectDefinition>,
 }
@@ -36,10 +44,13 @@ pub struct Config {
 pub struct ServerAccount {
     /// The Short Server ID, 1 to 65534 (/1/x/0).
     pub short_server_id: u16,
-    /// Where the server listens.
-    pub address: SocketAddr,
-    /// The LwM2M Server URI (/0/x/0), by which the address was found.
+    /// Where the server listens. If it is unknown, or the server does not answer there, the client
+    /// asks for it ([`Event::AddressWanted`](crate::Event::AddressWanted)).
+    pub address: Option<SocketAddr>,
+    /// The LwM2M Server URI (/0/x/0), by which the address is found.
     pub uri: String,
+    /// Mode and keys (/0/x/2 to 5, 13 to 16); none.
+    pub security: Security,
     /// The lifetime of the registration in seconds (/1/x/1); 0 never ends. 86,400.
     pub lifetime: u32,
     /// The transports offered (/1/x/7); U.
@@ -64,14 +75,15 @@ pub struct ServerAccount {
 
 /// The bootstrap server and how to ask it: a Bootstrap-Server Account (OMA LwM2M Core 6.1).
 ///
-/// Servers that it names are reached without security at the address in their URI; names are not
-/// resolved: a bootstrap that brings one is refused as inconsistent.
+/// Its own address is never asked for: a bootstrap that gives it another name is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BootstrapAccount {
     /// Where the bootstrap server listens.
     pub address: SocketAddr,
     /// Its URI (/0/x/0).
     pub uri: String,
+    /// Mode and keys (/0/x/2 to 5, 13 to 16); none.
+    pub security: Security,
     /// Client Hold Off Time (/0/x/11): seconds to wait before a request; 0.
     pub hold_off: u32,
     /// Bootstrap-Server Account Timeout (/0/x/12): seconds after a bootstrap until the account is
@@ -97,6 +109,7 @@ impl BootstrapAccount {
         Self {
             address,
             uri: format!("coap://{address}"),
+            security: Security::no_sec(),
             hold_off: 0,
             account_timeout: 0,
             format: None,
@@ -104,6 +117,13 @@ impl BootstrapAccount {
             unasked: false,
             retry: Retry::default(),
         }
+    }
+
+    /// Secures the account; where its URI begins with `coap:`, it begins with `coaps:` now.
+    #[must_use]
+    pub fn secured(mut self, security: Security) -> Self {
+        (self.uri, self.security) = (secured(self.uri), security);
+        self
     }
 }
 
@@ -136,6 +156,8 @@ impl Config {
             endpoint_name: endpoint_name.into(),
             version: Version::V1_1,
             coap: device_coap(),
+            dtls: dtls::Config::default(),
+            roots: Vec::new(),
             servers: Vec::new(),
             bootstrap: None,
             declined_formats: Vec::new(),
@@ -183,10 +205,18 @@ impl ServerAccount {
     /// A server with the defaults named at the fields, and `coap://` and the address as its URI.
     #[must_use]
     pub fn new(short_server_id: u16, address: SocketAddr) -> Self {
+        let uri = format!("coap://{address}");
+        Self { address: Some(address), ..Self::named(short_server_id, uri) }
+    }
+
+    /// As [`new`](Self::new), of a server whose address is still to be looked up.
+    #[must_use]
+    pub fn named(short_server_id: u16, uri: impl Into<String>) -> Self {
         Self {
             short_server_id,
-            address,
-            uri: format!("coap://{address}"),
+            address: None,
+            uri: uri.into(),
+            security: Security::no_sec(),
             lifetime: 86_400,
             binding: BindingMode::U,
             queue_mode: false,
@@ -198,6 +228,13 @@ impl ServerAccount {
             mute_send: true,
             retry: Retry::default(),
         }
+    }
+
+    /// Secures the account; where its URI begins with `coap:`, it begins with `coaps:` now.
+    #[must_use]
+    pub fn secured(mut self, security: Security) -> Self {
+        (self.uri, self.security) = (secured(self.uri), security);
+        self
     }
 
     /// Sets whether the server wants nothing sent.
@@ -212,6 +249,13 @@ impl ServerAccount {
     pub const fn lifetime(mut self, seconds: u32) -> Self {
         self.lifetime = seconds;
         self
+    }
+}
+
+fn secured(uri: String) -> String {
+    match uri.strip_prefix("coap:") {
+        Some(rest) => format!("coaps:{rest}"),
+        None => uri,
     }
 }
 

@@ -1,7 +1,10 @@
 //! What may be wrong with a configuration, and how an operation is refused.
 
+use crate::security::SecurityError;
+use crate::session::is_final;
 use lwm2m_coap::{Code, FailReason};
 use lwm2m_core::{ContentFormat, Path};
+use lwm2m_dtls::Reason;
 
 /// Why a client cannot be made of a configuration and its objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +20,10 @@ pub enum ConfigError {
     /// server is 0.
     #[error("the servers {0} and {1} have the same address; give each its own")]
     SameAddress(u16, u16),
+    /// URI, mode and keys of an account do not fit each other, or cannot be read. The bootstrap
+    /// server is 0.
+    #[error("the account of server {0}: {1}")]
+    Security(u16, SecurityError),
     /// Two objects have the same id.
     #[error("object {0} is given twice; one object holds all of its instances")]
     DuplicateObject(u16),
@@ -84,8 +91,35 @@ impl Refusal {
     }
 }
 
-/// Why a bootstrap failed.
+/// Why the accounts that a bootstrap server wrote are not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountsError {
+    /// There is no account of a server.
+    #[error("there is no account of a server; write an instance of object 0, and one of object 1")]
+    NoServer,
+    /// An instance of the Security object, by its id, is wrong in itself.
+    #[error("/0/{0}: {1}")]
+    Security(u16, SecurityError),
+    /// An instance of the Security object gives the bootstrap server another name.
+    #[error("/0/{0}/0 has another host name for the bootstrap server; write its address")]
+    BootstrapName(u16),
+    /// An instance of the Security object has the address or the URI of another one.
+    #[error("/0/{0}/0 is where another server is; give each its own address and port")]
+    SameAddress(u16),
+    /// An instance of the Security object is that of a second bootstrap server.
+    #[error("/0/{0}/1 makes it a second bootstrap server; there is one at most")]
+    SecondBootstrapServer(u16),
+    /// The short server id in an instance of the Security object is missing, repeated or reserved.
+    #[error("/0/{0}/10 is missing, that of another instance, or none of 1 to 65534")]
+    ShortServerId(u16),
+    /// A short server id has no complete instance of the Server object.
+    #[error("short server id {0} has no complete instance of object 1")]
+    NoSettings(u16),
+}
+
+/// Why a bootstrap failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootstrapError {
     /// The bootstrap server answered with an error.
@@ -94,6 +128,9 @@ pub enum BootstrapError {
     /// The bootstrap server did not answer.
     #[error("no answer: {0}")]
     NoAnswer(FailReason),
+    /// No session was established with the bootstrap server.
+    #[error("no DTLS session: {0}")]
+    Handshake(Reason),
     /// The bootstrap server began, but did not finish in time, or not with consistent accounts.
     #[error("the bootstrap server did not finish; its own account is as before")]
     Unfinished,
@@ -130,7 +167,7 @@ pub enum SendError {
 }
 
 /// Why a registration, or another request to a server, failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistrationError {
     /// The server answered with an error.
@@ -139,6 +176,12 @@ pub enum RegistrationError {
     /// The server did not answer.
     #[error("no answer: {0}")]
     NoAnswer(FailReason),
+    /// No session was established with the server.
+    #[error("no DTLS session: {0}")]
+    Handshake(Reason),
+    /// The address of the server is not known yet.
+    #[error("the server's address is not known yet; its name has to be looked up")]
+    NoAddress,
     /// The server accepted, but did not say where the registration is.
     #[error("the server accepted but named no location; it breaks OMA LwM2M Transport 6.4.3")]
     NoLocation,
@@ -148,4 +191,26 @@ pub enum RegistrationError {
     /// The request could not be sent; a bound of the CoAP configuration is too small.
     #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
     NotSent,
+}
+
+impl RegistrationError {
+    /// Whether no further attempt can succeed before the account has other credentials (OMA LwM2M
+    /// Transport 5.2.9).
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Handshake(reason) if is_final(reason))
+    }
+
+    /// Whether the server may be at another address by now.
+    pub(crate) const fn may_be_elsewhere(&self) -> bool {
+        matches!(self, Self::NoAnswer(_) | Self::Handshake(_) | Self::NoAddress)
+    }
+}
+
+impl BootstrapError {
+    /// As [`RegistrationError::is_final`].
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Handshake(reason) if is_final(reason))
+    }
 }

@@ -1,6 +1,6 @@
 //! What the client tells its application.
 
-use crate::error::{BootstrapError, RegistrationError};
+use crate::error::{AccountsError, BootstrapError, RegistrationError};
 use crate::send::SendId;
 use alloc::string::String;
 use lwm2m_core::{Arguments, Path};
@@ -30,6 +30,14 @@ pub enum Event {
         reason: RegistrationError,
         /// When the next attempt is made; `None` if there is none.
         retry_at: Option<Instant>,
+    },
+    /// The address of a server is not known, or it did not answer there, and its URI has a name:
+    /// look that up and call [`Client::set_address`](crate::Client::set_address).
+    AddressWanted {
+        /// The server.
+        server: u16,
+        /// Its URI.
+        uri: String,
     },
     /// The registration has ended: the client shuts down, or the server disabled it.
     Deregistered {
@@ -92,6 +100,11 @@ pub enum Event {
     },
     /// A bootstrap is complete; the client registers with the servers that it got.
     Bootstrapped,
+    /// The bootstrap server has finished with accounts that cannot be used; it may mend them.
+    AccountsRefused {
+        /// What is wrong with them.
+        reason: AccountsError,
+    },
     /// A bootstrap failed.
     BootstrapFailed {
         /// Why.

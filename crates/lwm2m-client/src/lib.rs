@@ -13,6 +13,7 @@
 //! | `dispatch`, `operations` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
 //! | `reporting`, `observation` | Observe, Notify, attributes | 6.4, 7.3 |
 //! | `send` | Send | 6.4.6 |
+//! | [`security`], `session` | modes and keys of accounts, DTLS sessions | E.1; Transport 5.2 |
 //! | [`event`], [`error`] | what the application learns | |
 //!
 //! ```
@@ -58,13 +59,18 @@ mod observation;
 mod operations;
 mod registration;
 mod reporting;
+pub mod security;
 mod send;
+mod session;
 
 pub use account::RegistrationState;
 pub use client::Client;
 pub use config::{BootstrapAccount, Config, Retry, ServerAccount};
-pub use error::{BootstrapError, ConfigError, Refusal, RegistrationError, SendError};
+pub use error::{
+    AccountsError, BootstrapError, ConfigError, Refusal, RegistrationError, SendError,
+};
 pub use event::Event;
 pub use instances::Instances;
 pub use object::Object;
+pub use security::{Security, SecurityError, SecurityMode};
 pub use send::SendId;

@@ -34,7 +34,13 @@ impl Client {
         let state = match self.request(now, account, request) {
             Some(request) => State::Registering(Registering { request, offer }),
             None => {
-                return self.registration_failed(now, account, RegistrationError::NotSent);
+                let known =
+                    self.accounts.get(account).is_some_and(|it| it.config.address.is_some());
+                let reason = match known {
+                    true => RegistrationError::NotSent,
+                    false => RegistrationError::NoAddress,
+                };
+                return self.registration_failed(now, account, reason);
             }
         };
         self.set_state(account, state);
@@ -90,21 +96,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn request(
-        &mut self,
-        now: Instant,
-        account: usize,
-        request: Request,
-    ) -> Option<RequestId> {
-        let account = self.accounts.get_mut(account)?;
-        if account.peer.is_none() {
-            account.peer = self.link.connect(account.config.address);
-            account.peer.into_iter().for_each(|peer| self.link.hold(peer));
-        }
-        self.link.coap().request(now, account.peer?, request).ok()
-    }
-
-    fn server(&self, account: usize) -> u16 {
+    pub(crate) fn server(&self, account: usize) -> u16 {
         self.accounts.get(account).map_or(0, |account| account.server())
     }
 
@@ -142,6 +134,7 @@ impl Client {
         let response = match answer {
             Ok(response) => response,
             Err(reason) => {
+                self.leave_session(account);
                 let reason = RegistrationError::NoAnswer(reason);
                 return self.registration_failed(now, account, reason);
             }
@@ -213,14 +206,19 @@ impl Client {
     fn registration_failed(&mut self, now: Instant, account: usize, reason: RegistrationError) {
         let retry = self.settings(account).retry();
         let Some(state) = self.accounts.get_mut(account) else { return };
-        let next = if self.stopping { None } else { state.attempts.failed(&retry) };
+        let hopeless = self.stopping || reason.is_final();
+        let next = if hopeless { None } else { state.attempts.failed(&retry) };
         let retry_at = next.map(|wait| now + wait);
         state.state = if retry_at.is_some() { State::Waiting } else { State::Idle };
         if let Some(at) = retry_at {
             self.timers.set(Timer::Account(account), at);
         }
         let server = self.server(account);
+        let elsewhere = reason.may_be_elsewhere();
         self.events.push_back(Event::RegistrationFailed { server, reason, retry_at });
+        if elsewhere {
+            self.want_address(account);
+        }
         if self.accounts.iter().all(|account| matches!(account.state, State::Idle)) {
             self.begin_bootstrap(now);
         }
@@ -307,10 +305,17 @@ impl Client {
                 return self.update_postponed(now, account, state, &response);
             }
             Ok(response) => RegistrationError::Refused(response.code),
-            Err(reason) => RegistrationError::NoAnswer(reason),
+            Err(reason) => {
+                self.leave_session(account);
+                RegistrationError::NoAnswer(reason)
+            }
         };
         // The server does not know this client any more, or cannot be reached at this address.
+        let elsewhere = reason.may_be_elsewhere();
         self.events.push_back(Event::RegistrationFailed { server, reason, retry_at: Some(now) });
+        if elsewhere {
+            self.want_address(account);
+        }
         self.register_afresh(now, account);
     }
 

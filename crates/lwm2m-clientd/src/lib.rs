@@ -170,6 +170,7 @@ impl Life {
                 }
                 self.registered.send_replace(false);
             }
+            Event::AddressWanted { server, uri } => return self.look_up(*server, uri).await,
             Event::Deregistered { .. } => {
                 self.registered.send_replace(false);
             }
@@ -181,6 +182,22 @@ impl Life {
                 return self.execute(*path).await;
             }
             other => tracing::debug!(?other, "event"),
+        }
+        Ok(())
+    }
+
+    /// Looks up the name of a server.
+    async fn look_up(&self, server: u16, uri: &str) -> Result<(), Closed> {
+        let address = match lwm2m_net::uri::resolve(uri).await {
+            Ok(remote) => remote.address,
+            Err(error) => {
+                tracing::warn!(%error, "no new address of the server");
+                return Ok(());
+            }
+        };
+        let set = move |client: &mut Client, now| client.set_address(now, server, address);
+        if let Err(error) = self.client.with(set).await? {
+            tracing::warn!(%error, "no new address of the server");
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Cipher suites and what each is made of.
 
+use crate::config::Mode;
 use core::fmt;
 
 /// A cipher suite: its number in the registry of IANA.
@@ -78,6 +79,15 @@ suites! {
 impl CipherSuite {
     /// Renegotiation is safe: no suite, but a signal in the list of suites (RFC 5746).
     pub(crate) const RENEGOTIATION_SCSV: Self = Self(0x00ff);
+
+    /// Whether a handshake of this mode can agree on the suite; never for one not spoken here.
+    pub const fn suits(self, mode: Mode) -> bool {
+        match (self.parts(), mode) {
+            (Some((KeyExchangeKind::Psk | KeyExchangeKind::EcdhePsk, _)), Mode::Psk) => true,
+            (Some((KeyExchangeKind::EcdheEcdsa, _)), mode) => !matches!(mode, Mode::Psk),
+            _ => false,
+        }
+    }
 
     /// What a server accepts by default, in its order of preference.
     pub const SERVER_DEFAULTS: [Self; 12] = [

@@ -23,7 +23,7 @@ const FOR_ALL: &[&str] = &["lwm2m-time"];
 const IO_CRATES: &[&str] = &["tokio", "mio", "socket2", "async-std", "smol"];
 
 const ENGINE: &[&str] =
-    &["lwm2m-codec", "lwm2m-coap", "lwm2m-core", "lwm2m-link", "lwm2m-registry"];
+    &["lwm2m-codec", "lwm2m-coap", "lwm2m-core", "lwm2m-dtls", "lwm2m-link", "lwm2m-registry"];
 const NET: &[&str] = &[
     "lwm2m-client",
     "lwm2m-codec",

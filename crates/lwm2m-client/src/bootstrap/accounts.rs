@@ -1,10 +1,9 @@
 //! What a finished bootstrap changes: which servers the client registers with.
 
-use super::plan::{Access, Plan};
+use super::plan::{Access, Plan, Planned, Target};
 use super::{Bootstrap, Phase};
 use crate::account::{Account, State};
 use crate::client::{Client, Timer};
-use crate::config::ServerAccount;
 use crate::error::RegistrationError;
 use crate::event::Event;
 use crate::objects::security;
@@ -21,16 +20,14 @@ impl Client {
         self.events.push_back(Event::Bootstrapped);
         self.adopt_bootstrap_server(now, plan.bootstrap);
         for place in 0..self.accounts.len() {
-            let same = |(_, server): &(u16, ServerAccount)| {
-                self.accounts.get(place).is_some_and(|known| known.is_same(server))
+            let same = |planned: &Planned| {
+                self.accounts.get(place).is_some_and(|known| known.is_same(&planned.account))
             };
             if !plan.servers.iter().any(same) {
                 self.retire(place);
             }
         }
-        for (instance, server) in plan.servers {
-            self.adopt_server(instance, server);
-        }
+        plan.servers.into_iter().for_each(|planned| self.adopt_server(planned));
         for place in 0..self.accounts.len() {
             let unknown = |account: &Account| matches!(account.state, State::Idle | State::Waiting);
             if self.accounts.get(place).is_some_and(unknown) {
@@ -41,12 +38,13 @@ impl Client {
         self.report(now, &[Path::ROOT]);
     }
 
-    fn adopt_server(&mut self, instance: u16, server: ServerAccount) {
-        if let Some(known) = self.accounts.iter_mut().find(|account| account.is_same(&server)) {
-            known.instance = instance;
+    fn adopt_server(&mut self, planned: Planned) {
+        let Planned { settings, account, profile } = planned;
+        if let Some(known) = self.accounts.iter_mut().find(|known| known.is_same(&account)) {
+            known.instance = settings;
             return;
         }
-        let account = Account::new(server, instance, self.version);
+        let account = Account::new(account, profile, settings, self.version);
         match self.accounts.iter_mut().find(|account| account.is_retired()) {
             Some(place) => *place = account,
             None => self.accounts.push(account),
@@ -76,10 +74,13 @@ impl Client {
         state.instance = access.instance;
         state.account.hold_off = access.hold_off;
         state.account.account_timeout = access.account_timeout;
-        if state.account.address != access.address {
-            state.account.address = access.address;
+        let Target { address, uri, security, profile } = access.target;
+        let address = address.unwrap_or(state.account.address);
+        if state.account.address != address || state.account.security != security {
             state.peer.take().into_iter().for_each(|peer| self.link.release(peer));
         }
+        (state.account.address, state.account.uri) = (address, uri);
+        (state.account.security, state.profile) = (security, profile);
         let timeout = Duration::from_secs(access.account_timeout.into());
         match timeout.is_zero() {
             true => drop(self.timers.cancel(Timer::BootstrapAccount)),

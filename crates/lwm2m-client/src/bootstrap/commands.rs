@@ -1,6 +1,6 @@
 //! The commands of a bootstrap server (OMA LwM2M Transport 6.4.2).
 
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::{Open, Phase};
 use crate::client::{Client, same};
 use crate::dispatch::parse_path;
@@ -73,7 +73,7 @@ impl Client {
 
     fn command(&mut self, own: &Path, request: &Request) -> Outcome {
         if is_finish(request) {
-            return self.finish();
+            return Ok(self.finish());
         }
         let path = parse_path(request)?;
         let link = Some(ContentFormat::LINK.0);
@@ -110,10 +110,12 @@ impl Client {
     }
 
     /// Ends the bootstrap, if the accounts are consistent; the server may repair them.
-    fn finish(&mut self) -> Outcome {
+    fn finish(&mut self) -> (Response, Option<Plan>) {
         let accounts = bootstrap::object(&mut self.store, security::ID);
         let settings = bootstrap::object(&mut self.store, server::ID);
-        let plan = plan::plan(&accounts, &settings).ok_or(Refusal::NotAcceptable)?;
-        Ok((Response::new(Code::CHANGED), Some(plan)))
+        match self.plan(&accounts, &settings) {
+            Ok(plan) => (Response::new(Code::CHANGED), Some(plan)),
+            Err(reason) => (Response::new(Code::NOT_ACCEPTABLE).payload(reason.to_string()), None),
+        }
     }
 }

@@ -9,21 +9,27 @@ pub(crate) use commands::is_finish;
 use crate::account::Attempts;
 use crate::client::{Client, Timer};
 use crate::config::BootstrapAccount;
-use crate::error::BootstrapError;
+use crate::error::{AccountsError, BootstrapError};
 use crate::event::Event;
 use crate::objects::security;
 use crate::operations::{bootstrap, format};
+use crate::security::ClientProfile;
+use crate::session::connect;
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::sync::Arc;
 use core::time::Duration;
 use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
 use lwm2m_codec::link::Link;
-use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path, Resource, Value, Version};
+use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
 use lwm2m_time::Instant;
+use plan::{Access, Plan};
 
 /// The bootstrap server of a client, and how far a bootstrap has come.
 pub(crate) struct Bootstrap {
     pub(crate) account: BootstrapAccount,
+    /// How its sessions are made; none without security.
+    pub(crate) profile: Option<Arc<ClientProfile>>,
     /// The instance of the Security object.
     pub(crate) instance: u16,
     pub(crate) peer: Option<PeerId>,
@@ -52,8 +58,13 @@ pub(crate) struct Open {
 }
 
 impl Bootstrap {
-    pub(crate) const fn new(account: BootstrapAccount, instance: u16) -> Self {
-        Self { account, instance, peer: None, attempts: Attempts::FIRST, phase: Phase::Idle }
+    pub(crate) const fn new(
+        account: BootstrapAccount,
+        profile: Option<Arc<ClientProfile>>,
+        instance: u16,
+    ) -> Self {
+        let attempts = Attempts::FIRST;
+        Self { account, profile, instance, peer: None, attempts, phase: Phase::Idle }
     }
 
     /// The account of the bootstrap server, which it cannot delete.
@@ -136,8 +147,8 @@ impl Client {
     fn ask_bootstrap_server(&mut self, now: Instant, request: Request) -> Option<RequestId> {
         let state = self.bootstrap.as_mut()?;
         if state.peer.is_none() {
-            state.peer = self.link.connect(state.account.address);
-            state.peer.into_iter().for_each(|peer| self.link.hold(peer));
+            let (address, profile) = (state.account.address, state.profile.as_ref());
+            state.peer = connect(&mut self.link, now, address, profile);
         }
         self.link.coap().request(now, state.peer?, request).ok()
     }
@@ -167,7 +178,10 @@ impl Client {
                     Ok(response) => {
                         self.bootstrap_failed(now, BootstrapError::Refused(response.code));
                     }
-                    Err(reason) => self.bootstrap_failed(now, BootstrapError::NoAnswer(*reason)),
+                    Err(reason) => {
+                        self.leave_bootstrap_session();
+                        self.bootstrap_failed(now, BootstrapError::NoAnswer(*reason));
+                    }
                 }
                 true
             }
@@ -194,28 +208,44 @@ impl Client {
 
     /// Puts the objects of a pack in place of those that are there, if the accounts in it are
     /// consistent.
-    fn apply_pack(&mut self, response: &Response) -> Option<plan::Plan> {
+    fn apply_pack(&mut self, response: &Response) -> Option<Plan> {
         let spared = self.bootstrap.as_ref()?.path();
         let format = format::of_payload(self.version, response.options.content_format()).ok()?;
         let definitions = self.store.definitions();
         let node = lwm2m_codec::decode(format, &Path::ROOT, &response.payload, &definitions);
         let node = node.ok()?;
         let Node::Root(objects) = &node else { return None };
-        let plan = plan::plan(
-            &self.with_bootstrap_account(objects, &spared)?,
-            objects.get(&crate::objects::server::ID)?,
-        )?;
+        let accounts = self.with_bootstrap_account(objects, &spared)?;
+        let settings = objects.get(&crate::objects::server::ID)?;
+        let plan = self.plan(&accounts, settings).ok()?;
         bootstrap::replace(&mut self.store, node, &spared).ok()?;
         Some(plan)
+    }
+
+    /// The accounts that the objects describe, if they are consistent; the event tells if not.
+    fn plan(&mut self, accounts: &Object, settings: &Object) -> Result<Plan, AccountsError> {
+        let known = self.bootstrap.as_ref().map(|state| &state.account);
+        let plan = plan::plan(accounts, settings, &self.trust).and_then(|mut plan| {
+            if let Some(Access { instance, target, .. }) = &mut plan.bootstrap
+                && target.address.is_none()
+            {
+                // A name is looked up by who knows the account from the beginning.
+                let known = known.filter(|known| known.uri == target.uri);
+                let known = known.ok_or(AccountsError::BootstrapName(*instance))?;
+                target.address = Some(known.address);
+            }
+            Ok(plan)
+        });
+        plan.inspect_err(|&reason| self.events.push_back(Event::AccountsRefused { reason }))
     }
 
     /// The Security object of a pack, and in it the account of the bootstrap server as it is. A
     /// pack cannot make it the account of another server.
     fn with_bootstrap_account(
         &mut self,
-        objects: &BTreeMap<u16, lwm2m_core::Object>,
+        objects: &BTreeMap<u16, Object>,
         spared: &Path,
-    ) -> Option<lwm2m_core::Object> {
+    ) -> Option<Object> {
         let instance = spared.instance_id()?;
         let mut security = objects.get(&security::ID)?.clone();
         let own = bootstrap::instance(&mut self.store, security::ID, instance)?;
@@ -239,7 +269,8 @@ impl Client {
         self.abandon_bootstrap();
         let Some(state) = &mut self.bootstrap else { return };
         let retry = state.account.retry;
-        let retry_at = state.attempts.failed(&retry).map(|wait| now + wait);
+        let next = if reason.is_final() { None } else { state.attempts.failed(&retry) };
+        let retry_at = next.map(|wait| now + wait);
         if let Some(at) = retry_at {
             state.phase = Phase::Waiting;
             self.timers.set(Timer::Bootstrap, at);

@@ -2,90 +2,128 @@
 //! consistent (OMA LwM2M Core 6.1.7 and 6.1.3).
 
 use crate::config::ServerAccount;
+use crate::error::AccountsError;
 use crate::objects::{security, server};
+use crate::security::{ClientProfile, Security, SecurityError, Trust};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use lwm2m_coap::uri::{Host, Scheme, Uri};
+use lwm2m_coap::uri::{Host, Uri};
 use lwm2m_core::{Object, ObjectInstance, Resource, Value};
 
 /// The accounts of a client.
 pub(crate) struct Plan {
-    /// The servers, each with its instance of the Server object.
-    pub(crate) servers: Vec<(u16, ServerAccount)>,
+    /// The servers.
+    pub(crate) servers: Vec<Planned>,
     /// The bootstrap server, if there is one.
     pub(crate) bootstrap: Option<Access>,
+}
+
+/// A server.
+pub(crate) struct Planned {
+    /// Its instance of the Server object.
+    pub(crate) settings: u16,
+    pub(crate) account: ServerAccount,
+    /// How its sessions are made; none without security.
+    pub(crate) profile: Option<Arc<ClientProfile>>,
 }
 
 /// A bootstrap server.
 pub(crate) struct Access {
     /// Its instance of the Security object.
     pub(crate) instance: u16,
-    pub(crate) address: SocketAddr,
+    pub(crate) target: Target,
     /// Seconds to wait before a Bootstrap-Request.
     pub(crate) hold_off: u32,
     /// Seconds after a bootstrap until the account is purged; 0 is never.
     pub(crate) account_timeout: u32,
 }
 
-/// The accounts that the two objects describe; `None` unless there is a complete account of a
-/// server, no incomplete one, and at most one bootstrap server.
-pub(crate) fn plan(security: &Object, servers: &Object) -> Option<Plan> {
+/// Where a server is, and how it is secured.
+pub(crate) struct Target {
+    /// Unknown if the URI has a name.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) uri: String,
+    pub(crate) security: Security,
+    pub(crate) profile: Option<Arc<ClientProfile>>,
+}
+
+/// The accounts that the two objects describe, if there is a complete account of a server, no
+/// incomplete one, and at most one bootstrap server.
+pub(crate) fn plan(
+    security: &Object,
+    servers: &Object,
+    trust: &Trust,
+) -> Result<Plan, AccountsError> {
     let mut plan = Plan { servers: Vec::new(), bootstrap: None };
-    let mut addresses = Vec::new();
-    for (id, values) in &security.instances {
-        let address = address(values)?;
-        if addresses.contains(&address) {
-            return None;
+    let mut uris = Vec::new();
+    for (&id, values) in &security.instances {
+        let target = target(id, values, trust)?;
+        // With names, the URI is what is known of the address.
+        let place = target.address.map_or_else(|| target.uri.clone(), |it| it.to_string());
+        if uris.contains(&place) {
+            return Err(AccountsError::SameAddress(id));
         }
-        addresses.push(address);
-        if boolean(values, security::BOOTSTRAP)? {
-            if plan.bootstrap.replace(access(*id, values, address)).is_some() {
-                return None;
+        uris.push(place);
+        let for_bootstrap = boolean(values, security::BOOTSTRAP)
+            .ok_or(AccountsError::Security(id, SecurityError::Value(security::BOOTSTRAP)))?;
+        if for_bootstrap {
+            if plan.bootstrap.replace(access(id, values, target)).is_some() {
+                return Err(AccountsError::SecondBootstrapServer(id));
             }
             continue;
         }
-        let account = account(values, address)?;
-        if plan.servers.iter().any(|(_, known)| known.short_server_id == account.short_server_id) {
-            return None;
+        let (account, profile) = account(id, values, target)?;
+        let ssid = account.short_server_id;
+        if plan.servers.iter().any(|known| known.account.short_server_id == ssid) {
+            return Err(AccountsError::ShortServerId(id));
         }
-        plan.servers.push((settings_of(account.short_server_id, servers)?, account));
+        let settings = settings_of(ssid, servers).ok_or(AccountsError::NoSettings(ssid))?;
+        plan.servers.push(Planned { settings, account, profile });
     }
-    (!plan.servers.is_empty()).then_some(plan)
+    match plan.servers.is_empty() {
+        true => Err(AccountsError::NoServer),
+        false => Ok(plan),
+    }
 }
 
-fn access(instance: u16, values: &ObjectInstance, address: SocketAddr) -> Access {
+fn access(instance: u16, values: &ObjectInstance, target: Target) -> Access {
     let number = |resource| integer(values, resource).and_then(|n| u32::try_from(n).ok());
     Access {
         instance,
-        address,
+        target,
         hold_off: number(security::HOLD_OFF).unwrap_or(0),
         account_timeout: number(security::ACCOUNT_TIMEOUT).unwrap_or(0),
     }
 }
 
-/// Where a server listens, if it can be reached: without security, and without a resolver.
-fn address(values: &ObjectInstance) -> Option<SocketAddr> {
-    let Some(Value::String(uri)) = single(values, security::URI) else { return None };
-    let uri = Uri::parse(uri).ok()?;
-    let no_sec = integer(values, security::MODE) == Some(security::NO_SEC);
-    match uri.host {
-        Host::Address(ip) if no_sec && uri.scheme == Scheme::Coap => {
-            Some(SocketAddr::new(ip, uri.port))
-        }
-        _ => None,
-    }
+fn target(id: u16, values: &ObjectInstance, trust: &Trust) -> Result<Target, AccountsError> {
+    let Some(Value::String(uri)) = single(values, security::URI) else {
+        return Err(AccountsError::Security(id, SecurityError::Value(security::URI)));
+    };
+    let wrong = |error| AccountsError::Security(id, error);
+    let security = Security::from_values(values).map_err(wrong)?;
+    let profile = trust.profile(&security, uri).map_err(wrong)?;
+    let parsed = Uri::parse(uri).map_err(|error| wrong(error.into()))?;
+    let address = match parsed.host {
+        Host::Address(ip) => Some(SocketAddr::new(ip, parsed.port)),
+        Host::Name(_) => None,
+    };
+    Ok(Target { address, uri: uri.clone(), security, profile })
 }
 
-fn account(values: &ObjectInstance, address: SocketAddr) -> Option<ServerAccount> {
-    let id = u16::try_from(integer(values, security::SHORT_SERVER_ID)?).ok()?;
-    if id == 0 || id == u16::MAX {
-        return None;
-    }
-    let mut account = ServerAccount::new(id, address);
-    if let Some(Value::String(uri)) = single(values, security::URI) {
-        account.uri.clone_from(uri);
-    }
-    Some(account)
+fn account(
+    instance: u16,
+    values: &ObjectInstance,
+    target: Target,
+) -> Result<(ServerAccount, Option<Arc<ClientProfile>>), AccountsError> {
+    let id = integer(values, security::SHORT_SERVER_ID).and_then(|id| u16::try_from(id).ok());
+    let id = id.filter(|id| (1..u16::MAX).contains(id));
+    let mut account =
+        ServerAccount::named(id.ok_or(AccountsError::ShortServerId(instance))?, target.uri);
+    (account.address, account.security) = (target.address, target.security);
+    Ok((account, target.profile))
 }
 
 /// The complete instance of the Server object for a short server id.

@@ -2,7 +2,8 @@
 
 use crate::world::{TEXT, TLV, World, address, config, delete, get, objects, post, put};
 use lwm2m_client::{
-    Client, Config, ConfigError, Event, Instances, RegistrationError, Retry, ServerAccount,
+    BootstrapAccount, Client, Config, ConfigError, Event, Instances, RegistrationError,
+    RegistrationState, Retry, Security, SecurityError, ServerAccount,
 };
 use lwm2m_coap::{Code, FailReason, PeerId, Response};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Version};
@@ -320,12 +321,69 @@ fn shutdown_while_registering_is_no_reason_to_try_again() {
 }
 
 #[test]
+fn a_server_that_has_moved_is_registered_with_at_its_new_address() {
+    let mut world = World::registered(config());
+    world.servers[0].reachable = false;
+    world.client.update(world.now, 1);
+    world.run(95.0);
+    world.client.set_address(world.now, 1, address(1)).unwrap();
+    world.settle();
+    assert_eq!(world.heard_by(1).len(), 1);
+    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+    // Where it already is, it stays.
+    world.client.set_address(world.now, 1, address(1)).unwrap();
+    world.settle();
+    assert!(world.heard_by(1).is_empty());
+    // The old address is a stranger's.
+    world.servers[0].reachable = true;
+    let read = world.send(0, get("/3/0/0"));
+    assert_eq!(world.answer(0, read), None);
+}
+
+#[test]
+fn the_address_of_a_name_is_asked_for() {
+    let uri = "coap://server.example.com";
+    let config = Config::new("test").server(ServerAccount::named(1, uri));
+    let mut world = World::new(config, objects());
+    world.start();
+    let wanted = Event::AddressWanted { server: 1, uri: uri.into() };
+    assert!(world.events.contains(&wanted), "{:?}", world.events);
+    world.events.clear();
+    world.run(61.0);
+    assert!(world.events.contains(&wanted), "once more by the retry timer");
+    world.servers[0].reachable = false;
+    world.client.set_address(world.now, 1, address(0)).unwrap();
+    world.events.clear();
+    world.run(95.0);
+    assert!(world.events.contains(&wanted), "it may be elsewhere now");
+    world.client.set_address(world.now, 1, address(1)).unwrap();
+    world.run(61.0);
+    assert_eq!(world.heard_by(1).len(), 1);
+    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+}
+
+#[test]
+fn two_servers_do_not_share_an_address() {
+    let both = config().server(ServerAccount::new(2, address(1)));
+    let mut world = World::registered(both);
+    let refused = world.client.set_address(world.now, 2, address(0));
+    assert_eq!(refused, Err(ConfigError::SameAddress(2, 1)));
+}
+
+#[test]
 fn configurations_are_checked() {
     let account = ServerAccount::new;
     let bad =
         |config: Config, objects| Client::new(config, objects, [0; 32]).map(drop).unwrap_err();
     let twice = config().server(account(1, address(1)));
     assert_eq!(bad(twice, objects()), ConfigError::ShortServerId(1));
+    let secured = account(2, address(1)).secured(Security::psk("test", b""));
+    let no_key = ConfigError::Security(2, SecurityError::PskKey(0));
+    assert_eq!(bad(config().server(secured), objects()), no_key);
+    let mut plain = BootstrapAccount::new(address(2)).secured(Security::psk("test", b"key"));
+    plain.uri = "coap://192.0.2.3".into();
+    let plain_uri = ConfigError::Security(0, SecurityError::PlainUri);
+    assert_eq!(bad(config().bootstrap(plain), objects()), plain_uri);
     let same = config().server(account(2, address(0)));
     assert_eq!(bad(same, objects()), ConfigError::SameAddress(1, 2));
     assert_eq!(bad(config(), vec![]), ConfigError::MissingObject(3));

@@ -52,6 +52,62 @@ fn short_server_ids_are_checked_and_pair_accounts() {
     }
 }
 
+#[test]
+fn accounts_whose_security_cannot_be_used_are_named() {
+    let refused = |number: u16, values: ObjectInstance, reason: AccountsError| {
+        let mut world = open();
+        let account = format!("/0/{number}");
+        accepted(&mut world, [write(&account, values), write("/1/0", settings(1))]);
+        let answer = world.ask_as(BS, post("/bs"));
+        assert_eq!(
+            (answer.code, &answer.payload[..]),
+            (Code::NOT_ACCEPTABLE, reason.to_string().as_bytes())
+        );
+        assert!(world.events.contains(&Event::AccountsRefused { reason }), "{:?}", world.events);
+        // The server may mend them.
+        accepted(&mut world, [write(&account, security_of(1, 1)), post("/bs")]);
+        assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+    };
+    let wrong = AccountsError::Security;
+    refused(1, security("coaps://192.0.2.2", false), wrong(1, SecurityError::SecureUri));
+    let pre_shared = |uri| security(uri, false).with(2, 0_i64).with(3, Bytes::from("device"));
+    refused(2, pre_shared("coap://192.0.2.2"), wrong(2, SecurityError::PlainUri));
+    refused(1, pre_shared("coaps://192.0.2.2"), wrong(1, SecurityError::PskKey(0)));
+    let key =
+        || pre_shared("coaps://192.0.2.2").with(5, Bytes::from_static(&[7; 16])).with(10, 1_i64);
+    refused(1, key().with_multiple(16, [(0, 0xc0ae_u64)]), wrong(1, SecurityError::Suites));
+    refused(1, key().with(2, 4_i64), wrong(1, SecurityError::Mode(4)));
+    let oscore = ObjectLink { object: 21, instance: 0 };
+    refused(1, key().with(17, oscore), wrong(1, SecurityError::Oscore));
+}
+
+#[test]
+fn servers_may_have_names_that_are_looked_up() {
+    let mut own = account();
+    own.uri = "coap://bootstrap.example.com".into();
+    let mut world = bare(own);
+    world.start();
+    let named = |uri| security(uri, false).with(10, 1_i64);
+    let server = write("/0/1", named("coap://server.example.com"));
+    accepted(&mut world, [server, write("/1/0", settings(1)), post("/bs")]);
+    let uri = "coap://server.example.com".into();
+    assert!(world.events.contains(&Event::AddressWanted { server: 1, uri }));
+    world.client.set_address(world.now, 1, address(1)).unwrap();
+    world.settle();
+    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+    // The same account once more leaves its address as it is.
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    world.events.clear();
+    accepted(&mut world, [write("/0/1", named("coap://server.example.com")), post("/bs")]);
+    assert_eq!(world.events, [Event::Bootstrapped]);
+    // What cannot be asked for is the address of the bootstrap server itself.
+    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    accepted(&mut world, [write("/0/0", security("coap://other.example.com", true))]);
+    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    let reason = AccountsError::BootstrapName(0);
+    assert!(world.events.contains(&Event::AccountsRefused { reason }));
+}
+
 // proves: BOOT-14
 #[test]
 fn a_bootstrap_without_an_end_has_failed() {
@@ -184,14 +240,6 @@ fn a_server_can_ask_for_a_bootstrap() {
     // Without a bootstrap server there is no such resource.
     let mut world = World::registered(config());
     assert_eq!(world.code(post("/1/0/9")), "4.04");
-}
-
-#[test]
-fn a_host_name_is_no_address() {
-    let mut world = open();
-    let named = security("coap://example.com", false).with(10, 1_i64);
-    accepted(&mut world, [write("/0/1", named), write("/1/0", settings(1))]);
-    assert_eq!(code(&mut world, post("/bs")), "4.06");
 }
 
 #[test]

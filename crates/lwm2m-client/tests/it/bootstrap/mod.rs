@@ -9,11 +9,12 @@ use crate::world::{
 };
 use bytes::Bytes;
 use lwm2m_client::{
-    BootstrapAccount, BootstrapError, Config, Event, Instances, RegistrationState, ServerAccount,
+    AccountsError, BootstrapAccount, BootstrapError, Config, Event, Instances, RegistrationState,
+    SecurityError, ServerAccount,
 };
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::encode;
-use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Version};
+use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, ObjectLink, Path, Version};
 
 pub(super) const BS: usize = 0;
 
@@ -94,7 +95,7 @@ pub(super) fn discover(world: &mut World, path: &str) -> String {
 
 pub(super) fn failures(world: &World) -> Vec<BootstrapError> {
     let reason = |event: &Event| match event {
-        Event::BootstrapFailed { reason, .. } => Some(*reason),
+        Event::BootstrapFailed { reason, .. } => Some(reason.clone()),
         _ => None,
     };
     world.events.iter().filter_map(reason).collect()

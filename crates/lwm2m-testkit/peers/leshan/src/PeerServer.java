@@ -1,6 +1,7 @@
 // A LwM2M server on Eclipse Leshan's library, for tests, driven over HTTP in the dialect of Leshan's demo server.
-// Usage: PeerServer
-// Listens on free ports of 127.0.0.1 and prints "listening COAP_PORT HTTP_PORT". Ends when its standard input closes.
+// Usage: PeerServer [CID_LENGTH [KEY CERTIFICATE AUTHORITY]]     the last three are files in PEM
+// Listens on free ports of 127.0.0.1 and prints "listening COAP_PORT HTTP_PORT COAPS_PORT". Credentials of clients are
+// set by PUT /api/security/clients. Ends when its standard input closes.
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -11,10 +12,13 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Executors;
+import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.eclipse.leshan.core.endpoint.Protocol;
 import org.eclipse.leshan.core.link.attributes.InvalidAttributeException;
 import org.eclipse.leshan.core.link.lwm2m.attributes.DefaultLwM2mAttributeParser;
@@ -41,37 +45,53 @@ import org.eclipse.leshan.server.LeshanServer;
 import org.eclipse.leshan.server.LeshanServerBuilder;
 import org.eclipse.leshan.server.model.VersionedModelProvider;
 import org.eclipse.leshan.server.registration.Registration;
+import org.eclipse.leshan.servers.security.InMemorySecurityStore;
+import org.eclipse.leshan.servers.security.NonUniqueSecurityInfoException;
 import org.eclipse.leshan.transport.californium.server.endpoint.CaliforniumServerEndpointsProvider;
 import org.eclipse.leshan.transport.californium.server.endpoint.coap.CoapServerProtocolProvider;
+import org.eclipse.leshan.transport.californium.server.endpoint.coaps.CoapsServerProtocolProvider;
 
 public final class PeerServer {
     private static final long TIMEOUT_MS = 5_000;
     private final LeshanServer server;
     private final PeerEvents events = new PeerEvents();
+    private final InMemorySecurityStore security = new InMemorySecurityStore();
 
     public static void main(String[] args) throws Exception {
         InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        PeerServer peer = new PeerServer(anyPort);
+        PeerServer peer = new PeerServer(anyPort, args);
         HttpServer http = HttpServer.create(anyPort, 0);
         http.setExecutor(Executors.newCachedThreadPool(PeerServer::daemon));
         http.createContext("/api/clients", peer::answer);
+        http.createContext("/api/security/clients", peer::learn);
         http.createContext("/api/event", peer.events::stream);
         http.start();
         int coapPort = peer.server.getEndpoint(Protocol.COAP).getURI().getPort();
-        System.out.println("listening " + coapPort + " " + http.getAddress().getPort());
+        int coapsPort = peer.server.getEndpoint(Protocol.COAPS).getURI().getPort();
+        System.out.println("listening " + coapPort + " " + http.getAddress().getPort() + " " + coapsPort);
         while (System.in.read() != -1) {
             continue;
         }
         System.exit(0);
     }
 
-    private PeerServer(InetSocketAddress coap) {
+    private PeerServer(InetSocketAddress anyPort, String[] args) throws IOException, GeneralSecurityException {
         List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadAllDefault());
         models.add(PeerTemperature.MODEL);
         CaliforniumServerEndpointsProvider.Builder transport = new CaliforniumServerEndpointsProvider.Builder(
-                new CoapServerProtocolProvider());
-        transport.addEndpoint(coap, Protocol.COAP);
+                new CoapServerProtocolProvider(), new CoapsServerProtocolProvider());
+        Configuration configuration = transport.createDefaultConfiguration();
+        // The suites of LwM2M are none that its DTLS recommends.
+        configuration.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
+        configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, args.length > 0 ? Integer.valueOf(args[0]) : null);
+        transport.setConfiguration(configuration);
+        transport.addEndpoint(anyPort, Protocol.COAP);
+        transport.addEndpoint(anyPort, Protocol.COAPS);
         LeshanServerBuilder builder = new LeshanServerBuilder();
+        builder.setSecurityStore(security);
+        if (args.length > 1) {
+            PeerSecurity.configure(builder, args[1], args[2], args[3]);
+        }
         builder.setObjectModelProvider(new VersionedModelProvider(models));
         builder.setEndpointsProviders(transport.build());
         server = builder.build();
@@ -93,6 +113,15 @@ public final class PeerServer {
             send(http, 400, "Invalid request: " + e.getMessage());
         } catch (InterruptedException e) {
             send(http, 500, "interrupted");
+        }
+    }
+
+    private void learn(HttpExchange http) throws IOException {
+        try {
+            security.add(PeerSecurity.credentials(http.getRequestBody().readAllBytes()));
+            send(http, 204, "");
+        } catch (RuntimeException | GeneralSecurityException | NonUniqueSecurityInfoException e) {
+            send(http, 400, "Invalid request: " + e.getMessage());
         }
     }
 
