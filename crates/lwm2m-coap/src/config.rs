@@ -83,7 +83,7 @@ pub struct Config {
     /// The number of requests of ours that one peer may have pending, waiting ones included; 64.
     pub max_pending_per_peer: usize,
     /// The number of requests that wait for the application, over all peers; 65,536. More are
-    /// answered 5.03.
+    /// answered 5.03, and so are those of a peer that has as many waiting as there is room left.
     pub max_exchanges: usize,
     /// The number of requests of one peer that wait for the application; 64.
     pub max_exchanges_per_peer: usize,

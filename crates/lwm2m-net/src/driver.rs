@@ -208,12 +208,13 @@ impl<E: Engine> Driver<E> {
     }
 
     fn receive(&mut self, buffer: &mut [u8]) {
+        let now = self.clock.now();
         for _ in 0..BATCH {
             match self.socket.try_recv_from(buffer) {
                 Ok((length, from)) => {
                     let datagram = buffer.get(..length).unwrap_or_default();
                     tracing::trace!(%from, bytes = %Hex(datagram), "received");
-                    self.engine.handle_datagram(self.clock.now(), from, datagram);
+                    self.engine.handle_datagram(now, from, datagram);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP error of an earlier datagram; its sender finds out by its own timers.

@@ -146,11 +146,12 @@ impl Exchanges {
         Response::new(Code::SERVICE_UNAVAILABLE).max_age(self.config.retry_after)
     }
 
+    /// Whether one more request of a peer may wait: each may have no more waiting than there is
+    /// room left, so that however many flood it, there is room for who is new.
     fn check_load(&self, transport: &mut Transport, peer: PeerId) -> Result<(), Response> {
         let own = self.peers.get(&peer).map_or(0, |peer| peer.waiting);
-        let full = self.waiting.len() >= self.config.max_exchanges
-            || own >= self.config.max_exchanges_per_peer;
-        if full {
+        let room = self.config.max_exchanges.saturating_sub(self.waiting.len());
+        if own >= room.min(self.config.max_exchanges_per_peer) {
             transport.messaging.statistics.dropped_overload += 1;
             return Err(self.overload());
         }
@@ -231,38 +232,24 @@ impl Exchanges {
         now: Instant,
         transport: &mut Transport,
         id: ExchangeId,
-        mut response: Response,
+        response: Response,
     ) -> Result<(), Error> {
         if !response.code.is_response() {
             return Err(Error::Code);
         }
-        let waiting = self.waiting.get(&id.0).ok_or(Error::UnknownExchange(id))?.clone();
-        let observer = Observer { peer: waiting.peer, token: waiting.token };
-        let accepts = response.options.remove(OptionNumber::OBSERVE)
-            && waiting.registers
-            && response.code.is_success()
-            && transport.connections.takes_requests(waiting.peer)
-            && self.has_room_for_observer(observer);
-        let sequence = self.next_sequence(observer);
-        if accepts {
-            response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
-        }
-        let mut answer = self.cut(
-            now,
-            transport,
-            waiting.peer,
-            &waiting.key,
-            waiting.steering.block2,
-            response,
-        )?;
-        if let Some(block) = waiting.steering.block1 {
-            answer.options.set_uint(OptionNumber::BLOCK1, block.to_uint());
-        }
-        if accepts {
+        let waiting = self.waiting.remove(&id.0).ok_or(Error::UnknownExchange(id))?;
+        let (answer, observes) = match self.prepare(now, transport, &waiting, response) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.waiting.insert(id.0, waiting);
+                return Err(error);
+            }
+        };
+        if let Some(sequence) = observes {
+            let observer = Observer { peer: waiting.peer, token: waiting.token };
             let size = waiting.steering.block2.map(|block| block.size);
             self.register(now, transport, observer, waiting.key, size, sequence);
         }
-        self.waiting.remove(&id.0);
         if waiting.steering.silences(answer.code) {
             transport.expect_no_reply(waiting.source);
         } else {
@@ -270,6 +257,33 @@ impl Exchanges {
         }
         self.with_peer(waiting.peer, |peer| peer.waiting -= 1);
         Ok(())
+    }
+
+    /// The message that answers a request, and the sequence number of the observation that it
+    /// accepts.
+    fn prepare(
+        &mut self,
+        now: Instant,
+        transport: &Transport,
+        waiting: &Waiting,
+        mut response: Response,
+    ) -> Result<(Response, Option<u32>), Error> {
+        let Waiting { peer, token, ref key, steering, registers, .. } = *waiting;
+        let observer = Observer { peer, token };
+        let accepts = response.options.remove(OptionNumber::OBSERVE)
+            && registers
+            && response.code.is_success()
+            && transport.connections.takes_requests(peer)
+            && self.has_room_for_observer(observer);
+        let sequence = accepts.then(|| self.next_sequence(observer));
+        if let Some(sequence) = sequence {
+            response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
+        }
+        let mut answer = self.cut(now, transport, peer, key, steering.block2, response)?;
+        if let Some(block) = steering.block1 {
+            answer.options.set_uint(OptionNumber::BLOCK1, block.to_uint());
+        }
+        Ok((answer, sequence))
     }
 
     /// Cuts the first block, or the one that is wanted, out of a response that is too large for

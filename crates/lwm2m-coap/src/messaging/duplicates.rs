@@ -48,6 +48,10 @@ impl Duplicates {
     }
 
     fn position(&self, message_id: u16) -> Option<usize> {
+        // Most requests are answered before the next one comes.
+        if self.ids.back() == Some(&message_id) {
+            return Some(self.ids.len() - 1);
+        }
         let (front, back) = self.ids.as_slices();
         if !front.contains(&message_id) && !back.contains(&message_id) {
             return None;
@@ -59,6 +63,22 @@ impl Duplicates {
     pub(super) fn find(&self, now: Instant, message_id: u16) -> Option<&Reply> {
         let entry = self.entries.get(self.position(message_id)?)?;
         (entry.expires > now).then_some(&entry.reply)
+    }
+
+    /// As [`find`](Self::find); one that has expired is forgotten.
+    ///
+    /// # Errors
+    /// It is not remembered; how many messages and bytes of replies were forgotten.
+    pub(super) fn recall(
+        &mut self,
+        now: Instant,
+        message_id: u16,
+    ) -> Result<&Reply, (usize, usize)> {
+        let Some(position) = self.position(message_id) else { return Err((0, 0)) };
+        if self.entries.get(position).is_some_and(|entry| entry.expires <= now) {
+            return Err((1, self.remove(position)));
+        }
+        self.entries.get(position).map(|entry| &entry.reply).ok_or((0, 0))
     }
 
     /// Whether a remembered message has no reply yet.
@@ -73,15 +93,8 @@ impl Duplicates {
         pairs.filter(|(_, entry)| matches!(entry.reply, Reply::Pending)).map(|(id, _)| *id)
     }
 
-    /// Remembers a message; how many messages and bytes of replies were forgotten for that,
-    /// because the same ID was used before.
-    pub(super) fn insert(
-        &mut self,
-        message_id: u16,
-        expires: Instant,
-        reply: Reply,
-    ) -> (usize, usize) {
-        let stale = self.position(message_id).map(|position| self.remove(position));
+    /// Remembers a message that is not remembered yet.
+    pub(super) fn insert(&mut self, message_id: u16, expires: Instant, reply: Reply) {
         if self.ids.is_empty() {
             // Most peers send one message and then none for long.
             self.ids.reserve_exact(1);
@@ -89,7 +102,6 @@ impl Duplicates {
         }
         self.ids.push_back(message_id);
         self.entries.push_back(Entry { expires, reply });
-        stale.map_or((0, 0), |bytes| (1, bytes))
     }
 
     /// Keeps the reply to a message: the bytes that were kept before and are kept now.

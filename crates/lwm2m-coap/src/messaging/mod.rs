@@ -124,8 +124,14 @@ impl Messaging {
 
     /// Whether the message came before; then its reply, if it has one, is sent again.
     pub(crate) fn is_duplicate(&mut self, now: Instant, source: Source) -> bool {
-        let Some(peer) = self.peers.get(&source.peer) else { return false };
-        let Some(reply) = peer.duplicates.find(now, source.message_id) else { return false };
+        let Some(peer) = self.peers.get_mut(&source.peer) else { return false };
+        let reply = match peer.duplicates.recall(now, source.message_id) {
+            Ok(reply) => reply,
+            Err(forgotten) => {
+                self.release(forgotten);
+                return false;
+            }
+        };
         self.statistics.duplicates += 1;
         if let (true, Some(datagram)) = (source.confirmable, reply.datagram()) {
             self.transmits.push_back(Transmit { peer: source.peer, payload: datagram.clone() });
@@ -133,7 +139,8 @@ impl Messaging {
         true
     }
 
-    /// Remembers a message so that it is not taken twice; `false` if there is no room for it.
+    /// Remembers a message that is no duplicate, so that it is not taken twice; `false` if there is
+    /// no room for it.
     pub(crate) fn remember(&mut self, now: Instant, source: Source) -> bool {
         let params = self.params(source.peer);
         let (lifetime, reply) = if source.confirmable {
@@ -145,10 +152,9 @@ impl Messaging {
             return false;
         }
         let Some(peer) = self.peer(now, source.peer) else { return false };
-        let forgotten = peer.duplicates.insert(source.message_id, now + lifetime, reply);
+        peer.duplicates.insert(source.message_id, now + lifetime, reply);
         peer.keep_until(now + lifetime);
         self.remembered += 1;
-        self.release(forgotten);
         true
     }
 

@@ -3,6 +3,7 @@
 
 mod blockwise;
 mod extensions;
+mod fairness;
 mod freshness;
 mod messages;
 mod network;
