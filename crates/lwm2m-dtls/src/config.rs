@@ -31,6 +31,9 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// Handshakes that may be under way at once; what comes on top is ignored.
     pub max_handshakes: usize,
+    /// Handshakes on datagrams that clients of one host may have under way: of an IPv4 address or
+    /// an IPv6 network of 64 bits.
+    pub max_handshakes_per_host: usize,
     /// Established sessions at most.
     pub max_sessions: usize,
     /// Makes the Connection IDs handed out to peers; without it none is asked for (RFC 9146).
@@ -60,6 +63,7 @@ impl Default for Config {
             retransmit_after: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(90),
             max_handshakes: 10_000,
+            max_handshakes_per_host: 1_000,
             max_sessions: 10_000_000,
             connection_ids: None,
             session_cache: 1_000,
@@ -166,8 +170,9 @@ pub struct ClientProfile {
     pub security: ClientSecurity,
     /// Exactly the suites to offer; empty for the defaults of the mode.
     pub suites: Vec<CipherSuite>,
-    /// The server's name for SNI (RFC 6066), no address; also the name that a certificate must
-    /// have.
+    /// The host of the server's URI: the name that its certificate must have, and the one for SNI
+    /// (RFC 6066) unless it is an IP address. Without it only a certificate is accepted that is
+    /// configured itself.
     pub server_name: Option<String>,
     /// Whether to offer Connection IDs: ours by the endpoint's generator, or an empty one.
     pub connection_id: bool,

@@ -20,8 +20,6 @@ use lwm2m_time::Instant;
 const MAX_REASSEMBLY: usize = 16 * 1024;
 /// Retransmission intervals double up to this: RFC 6347 section 4.2.4.1.
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
-/// So many records that do not authenticate are a wrong key and not noise.
-const MAX_BAD_RECORDS: u8 = 3;
 
 /// The side of the handshake.
 pub(crate) enum Machine {
@@ -41,10 +39,14 @@ pub(crate) struct Connecting {
     answered: Option<u16>,
     /// The hello that a server answers: a repetition is no new handshake.
     pub(crate) hello: Vec<u8>,
+    /// The Connection ID that is kept for the session; empty if there is none.
+    pub(crate) cid: Box<[u8]>,
     deadline: Instant,
+    sent_at: Instant,
     resend_at: Instant,
     interval: Duration,
-    bad_records: u8,
+    /// A protected record did not authenticate: noise, a forgery or a sign of a wrong key.
+    saw_bad_record: bool,
 }
 
 /// What became of a received message.
@@ -85,10 +87,12 @@ impl Connecting {
             reassembly: Reassembly::new(next_message, MAX_REASSEMBLY),
             answered: next_message.checked_sub(1),
             hello: Vec::new(),
+            cid: Box::default(),
             deadline: timing.now + timing.timeout,
+            sent_at: timing.now,
             resend_at: timing.now + timing.interval,
             interval: timing.interval,
-            bad_records: 0,
+            saw_bad_record: false,
         }
     }
 
@@ -107,32 +111,42 @@ impl Connecting {
     /// What is due: a resend, or the end.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<Progress, Reason> {
         if now >= self.deadline {
-            return Err(match self.bad_records {
-                0 => Reason::Timeout,
-                _ => Reason::WrongKey,
+            return Err(match self.saw_bad_record || self.awaits_proof_of_key() {
+                true => Reason::WrongKey,
+                false => Reason::Timeout,
             });
         }
         if now < self.resend_at {
             return Ok(Progress::Wait);
         }
-        self.interval = (self.interval * 2).min(MAX_INTERVAL);
+        self.interval = self.interval.saturating_mul(2).min(MAX_INTERVAL);
         self.resend_at = now + self.interval;
+        self.sent_at = now;
         Ok(Progress::Send)
     }
 
-    /// Opens a protected record, if keys are agreed and it is authentic.
-    pub(crate) fn open(&mut self, record: &Record<'_>) -> Result<Option<Opened>, Reason> {
-        let Some(channel) = self.channel.as_mut().filter(|it| it.expects(&record.header)) else {
-            return Ok(None);
-        };
+    /// Whether a client waits for a Finished that only the right pre-shared key can make.
+    fn awaits_proof_of_key(&self) -> bool {
+        self.role() == Role::Client && self.mode == Mode::Psk && self.flight.has_changed_cipher()
+    }
+
+    /// Opens a protected record, if keys are agreed and it is authentic. Anybody can send one that
+    /// is not, so it ends nothing: RFC 6347 section 4.1.2.7.
+    pub(crate) fn open(&mut self, record: &Record<'_>) -> Option<Opened> {
+        let channel = self.channel.as_mut().filter(|it| it.expects(&record.header))?;
         let opened = channel.open(record);
-        if opened.is_none() {
-            self.bad_records = self.bad_records.saturating_add(1);
-            if self.bad_records >= MAX_BAD_RECORDS {
-                return Err(Reason::WrongKey);
-            }
+        self.saw_bad_record |= opened.is_none();
+        opened
+    }
+
+    /// What to do when the peer repeats what our flight answers. Anybody can make it seem so, so
+    /// the flight is sent again only if that is a while ago.
+    fn repeat(&mut self, now: Instant) -> Progress {
+        if now.saturating_since(self.sent_at) < self.interval / 2 {
+            return Progress::Wait;
         }
-        Ok(opened)
+        self.sent_at = now;
+        Progress::Send
     }
 
     /// Takes a fragment in and drives the state machine with the messages that are complete.
@@ -144,7 +158,11 @@ impl Connecting {
         timing: Timing,
     ) -> Result<Progress, Reason> {
         if self.answered == Some(fragment.sequence) && fragment.is_last() {
-            return Ok(Progress::Send);
+            return Ok(self.repeat(timing.now));
+        }
+        // Only the Finished is protected, and it always is: anything else is forged.
+        if (fragment.kind == MessageType::FINISHED) != (epoch > 0) {
+            return Ok(Progress::Wait);
         }
         self.reassembly.insert(fragment, epoch);
         let mut progress = Progress::Wait;
@@ -177,6 +195,7 @@ impl Connecting {
             let demand = message.kind == MessageType::HELLO_VERIFY_REQUEST;
             self.answered = (!demand).then_some(message.sequence);
             self.interval = timing.interval;
+            self.sent_at = timing.now;
             self.resend_at = timing.now + timing.interval;
         }
         Ok(match output.completed {

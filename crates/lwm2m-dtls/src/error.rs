@@ -46,7 +46,8 @@ pub enum Reason {
         /// What the client called itself.
         identity: Bytes,
     },
-    /// The peer's encrypted messages do not authenticate, or its Finished is wrong.
+    /// The peer's Finished is wrong; or none came and its protected records did not
+    /// authenticate; or none came in answer to ours, made with a pre-shared key.
     WrongKey,
     /// Client and server share no cipher suite.
     NoCommonSuite,
@@ -97,8 +98,9 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The alert that tells the peer.
-    pub(crate) fn alert(&self) -> Option<Alert> {
+    /// The alert that ended the handshake: the peer's, or the one that tells the peer. A peer
+    /// that fell silent got and sent none.
+    pub fn alert(&self) -> Option<Alert> {
         Some(match self {
             Self::UnknownIdentity { .. } => Alert::UNKNOWN_PSK_IDENTITY,
             Self::WrongKey | Self::BadSignature => Alert::DECRYPT_ERROR,
@@ -120,14 +122,23 @@ impl Reason {
             Self::NoApplicationProtocol => Alert::NO_APPLICATION_PROTOCOL,
             Self::BadRecord => Alert::BAD_RECORD_MAC,
             Self::RecordOverflow => Alert::RECORD_OVERFLOW,
-            Self::Timeout | Self::Disconnected | Self::PeerAlert(_) => return None,
+            Self::PeerAlert(alert) => *alert,
+            Self::Timeout | Self::Disconnected => return None,
         })
+    }
+
+    /// The alert that tells the peer, who knows its own.
+    pub(crate) fn answer(&self) -> Option<Alert> {
+        self.alert().filter(|_| !matches!(self, Self::PeerAlert(_)))
     }
 
     fn text(&self) -> &'static str {
         match self {
             Self::UnknownIdentity { .. } => "no key is stored for the identity",
-            Self::WrongKey => "the pre-shared keys differ; compare the key on both sides",
+            Self::WrongKey => {
+                "the peer's messages do not authenticate: the pre-shared keys differ, most \
+                 likely; compare the key on both sides"
+            }
             Self::NoCommonSuite => {
                 "no common cipher suite; enable one on both sides, or configure the credentials \
                  that the peer's suites need"

@@ -52,7 +52,8 @@ pub enum Event {
         /// The plaintext of one record.
         data: Bytes,
     },
-    /// The peer has a new address: a newer authentic record with its Connection ID came from it.
+    /// The peer has a new address: newer authentic records with its Connection ID came from it,
+    /// the last of them after it was sent something there.
     Moved {
         /// The session.
         session: SessionId,

@@ -5,7 +5,7 @@ use crate::channel::Channel;
 use crate::handshake::FlightItem;
 use crate::handshake::fragment::FRAGMENT_HEADER;
 use crate::handshake::wire::put_u24;
-use crate::record::{ContentType, HEADER_LENGTH, write_plain};
+use crate::record::{ContentType, HEADER_LENGTH, MAX_SEQUENCE, write_plain};
 use alloc::vec::Vec;
 
 /// The last messages we sent, and the numbers of our unprotected records.
@@ -13,13 +13,22 @@ use alloc::vec::Vec;
 pub(crate) struct Flight {
     items: Vec<FlightItem>,
     /// The number of our next record in epoch 0.
-    pub(crate) sequence: u64,
+    sequence: u64,
 }
 
 impl Flight {
     /// A flight of nothing; unprotected records count from `sequence`.
     pub(crate) fn starting_at(sequence: u64) -> Self {
         Self { items: Vec::new(), sequence }
+    }
+
+    /// Appends an unprotected record with the next number, unless all are used: the client has a
+    /// say in where ours begin.
+    pub(crate) fn write_plain(&mut self, content: ContentType, body: &[u8], out: &mut Vec<u8>) {
+        if self.sequence <= MAX_SEQUENCE {
+            write_plain(out, content, self.sequence, body);
+            self.sequence += 1;
+        }
     }
 
     /// Puts new messages in place of the old ones.
@@ -40,7 +49,8 @@ impl Flight {
         rng: &mut Rng,
     ) -> Vec<Vec<u8>> {
         let mut packer = Packer { mtu, done: Vec::new(), current: Vec::new() };
-        for item in &self.items {
+        let items = core::mem::take(&mut self.items);
+        for item in &items {
             let protected = item.epoch > 0;
             let overhead = match &channel {
                 Some(channel) if protected => channel.overhead(),
@@ -53,13 +63,11 @@ impl Flight {
                     Some(channel) if protected => {
                         let _ = channel.seal(item.content, &body, rng, out);
                     }
-                    _ => {
-                        write_plain(out, item.content, self.sequence, &body);
-                        self.sequence += 1;
-                    }
+                    _ => self.write_plain(item.content, &body, out),
                 }
             }
         }
+        self.items = items;
         packer.finish()
     }
 }

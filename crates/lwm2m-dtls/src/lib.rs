@@ -64,6 +64,7 @@ mod channel;
 mod config;
 mod connecting;
 mod cookie;
+mod credential;
 pub mod crypto;
 mod endpoint;
 mod error;

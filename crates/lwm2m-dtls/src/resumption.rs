@@ -1,6 +1,7 @@
 //! Sessions that may be resumed: RFC 5246 section 7.3, RFC 5077.
 
 use crate::config::TicketKey;
+use crate::credential::CredentialDigest;
 use crate::handshake::Master;
 use crate::handshake::transcript::Framing;
 use crate::handshake::wire::{
@@ -9,19 +10,20 @@ use crate::handshake::wire::{
 use crate::identity::{CertificateIdentity, Identity};
 use crate::seal;
 use crate::suite::CipherSuite;
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
+use core::num::NonZeroU64;
 use hashbrown::HashMap;
 use nom::Parser;
 use nom::multi::many0;
 use nom::number::complete::{be_u8, be_u16, be_u64};
 use zeroize::Zeroizing;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PURPOSE: &[u8] = b"dtls session ticket";
 
 /// What a server must know to resume a session.
@@ -34,6 +36,8 @@ pub(crate) struct SessionState {
     pub(crate) master: Master,
     pub(crate) identity: Identity,
     pub(crate) server_name: Option<String>,
+    /// What the peer was authenticated with: only while it is the same, the session is good.
+    pub(crate) credential: CredentialDigest,
     /// Unix time in seconds.
     pub(crate) expires: u64,
 }
@@ -60,6 +64,7 @@ impl SessionState {
         let stream = u8::from(self.framing == Framing::Stream);
         out.push(u8::from(self.extended_master_secret) | stream << 1);
         out.extend_from_slice(&*self.master);
+        out.extend_from_slice(&self.credential);
         out.extend_from_slice(&self.expires.to_be_bytes());
         put_vector8(&mut out, self.server_name.as_deref().unwrap_or_default().as_bytes());
         encode_identity(&self.identity, &mut out);
@@ -67,9 +72,9 @@ impl SessionState {
     }
 
     pub(crate) fn decode(input: &[u8]) -> Option<Self> {
-        let head = (be_u8, be_u16, be_u8, array::<48>, be_u64, vector8);
+        let head = (be_u8, be_u16, be_u8, array::<48>, array, be_u64, vector8);
         let (rest, head) = { head }.parse(input).map_err(|_: nom::Err<()>| ()).ok()?;
-        let (version, suite, flags, master, expires, name) = head;
+        let (version, suite, flags, master, credential, expires, name) = head;
         (version == VERSION).then_some(())?;
         Some(Self {
             framing: if flags & 2 == 0 { Framing::Datagram } else { Framing::Stream },
@@ -78,6 +83,7 @@ impl SessionState {
             master: Zeroizing::new(master),
             identity: decode_identity(rest)?,
             server_name: (!name.is_empty()).then(|| text(name)).flatten(),
+            credential,
             expires,
         })
     }
@@ -130,16 +136,23 @@ pub(crate) fn open_ticket(key: &TicketKey, ticket: &[u8]) -> Option<SessionState
     SessionState::decode(&seal::open(key, PURPOSE, ticket)?)
 }
 
+/// The place of a session in a [`SessionCache`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CacheKey(NonZeroU64);
+
 /// The sessions that a server can resume by id: the latest, up to a bound.
 pub(crate) struct SessionCache {
-    sessions: HashMap<[u8; 32], SessionState>,
-    order: VecDeque<[u8; 32]>,
+    sessions: HashMap<[u8; 32], (CacheKey, SessionState)>,
+    /// The oldest first.
+    ids: BTreeMap<CacheKey, [u8; 32]>,
+    next: NonZeroU64,
     capacity: usize,
 }
 
 impl SessionCache {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { sessions: HashMap::new(), order: VecDeque::new(), capacity }
+        let next = NonZeroU64::MIN;
+        Self { sessions: HashMap::new(), ids: BTreeMap::new(), next, capacity }
     }
 
     /// Whether anything is kept at all.
@@ -147,18 +160,32 @@ impl SessionCache {
         self.capacity > 0
     }
 
-    pub(crate) fn get(&self, id: &[u8]) -> Option<&SessionState> {
-        self.sessions.get(&<[u8; 32]>::try_from(id).ok()?)
+    pub(crate) fn get(&self, id: &[u8]) -> Option<(CacheKey, &SessionState)> {
+        let (key, state) = self.sessions.get(&<[u8; 32]>::try_from(id).ok()?)?;
+        Some((*key, state))
     }
 
-    pub(crate) fn insert(&mut self, id: [u8; 32], state: SessionState) {
-        if self.order.len() >= self.capacity
-            && let Some(oldest) = self.order.pop_front()
+    /// Keeps a session; its id is random, so no other has it.
+    pub(crate) fn insert(&mut self, id: [u8; 32], state: SessionState) -> Option<CacheKey> {
+        if !self.is_enabled() {
+            return None;
+        }
+        if self.ids.len() >= self.capacity
+            && let Some((_, oldest)) = self.ids.pop_first()
         {
             self.sessions.remove(&oldest);
         }
-        if self.is_enabled() && self.sessions.insert(id, state).is_none() {
-            self.order.push_back(id);
+        let key = CacheKey(self.next);
+        self.next = self.next.saturating_add(1);
+        self.ids.insert(key, id);
+        self.sessions.insert(id, (key, state));
+        Some(key)
+    }
+
+    /// Forgets a session, which then cannot be resumed.
+    pub(crate) fn forget(&mut self, key: CacheKey) {
+        if let Some(id) = self.ids.remove(&key) {
+            self.sessions.remove(&id);
         }
     }
 }
@@ -179,6 +206,7 @@ mod tests {
                 sha256: [3; 32],
             })),
             server_name: Some("s.example".into()),
+            credential: [5; 32],
             expires: 99,
         }
     }
@@ -204,5 +232,8 @@ mod tests {
         }
         assert!(cache.get(&[0; 32]).is_none() && cache.get(&[1; 32]).is_some());
         assert!(cache.get(&[2; 32]).is_some() && cache.get(&[2; 31]).is_none());
+        let (key, _) = cache.get(&[2; 32]).expect("the newest");
+        cache.forget(key);
+        assert!(cache.get(&[2; 32]).is_none() && cache.get(&[1; 32]).is_some());
     }
 }

@@ -173,7 +173,7 @@ impl Stream {
 
     /// Ends the connection and tells both sides why.
     pub(crate) fn fail(&mut self, reason: Reason, context: &mut Context<'_>, to: &mut Outcome) {
-        if let Some(alert) = reason.alert() {
+        if let Some(alert) = reason.answer() {
             self.alert(alert, context, to);
         }
         let happened = match core::mem::replace(&mut self.state, State::Closed) {

@@ -1,6 +1,6 @@
 //! Public keys and certificates: RFC 5480, RFC 5280, RFC 7250.
 
-mod names;
+mod der;
 mod verify;
 
 pub use verify::{Association, CertificateUsage, Matching, ServerVerification};

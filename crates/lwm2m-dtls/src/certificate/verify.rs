@@ -1,6 +1,6 @@
 //! Whether a peer's certificate is trusted: PKIX paths and the certificate usages of RFC 6698.
 
-use super::{names, point_of};
+use super::{der, point_of};
 use crate::crypto::{Point, Provider};
 use crate::error::Reason;
 use crate::identity::CertificateIdentity;
@@ -80,6 +80,8 @@ pub struct ServerVerification {
 pub(crate) struct VerifiedPeer {
     pub(crate) key: Point,
     pub(crate) identity: Arc<CertificateIdentity>,
+    /// When the first certificate of the chain expires, in Unix seconds.
+    pub(crate) expires: u64,
 }
 
 /// The received chain, parsed as far as it is needed.
@@ -100,12 +102,14 @@ impl<'a> Chain<'a> {
         let spki = self.end_entity.subject_public_key_info();
         let point = point_of(&spki).ok_or(Reason::BadCertificate)?;
         let identity = CertificateIdentity {
-            common_name: names::common_name(self.end_entity.subject()),
+            common_name: der::common_name(self.end_entity.subject()),
             dns_names: self.end_entity.valid_dns_names().map(Into::into).collect(),
             sha256: Sha256::digest(self.leaf).into(),
         };
         let key = point.try_into().map_err(|_| Reason::BadCertificate)?;
-        Ok(VerifiedPeer { key, identity: Arc::new(identity) })
+        let chain = core::iter::once(self.leaf).chain(self.intermediates);
+        let expires = chain.map(|it| der::valid_until(it).unwrap_or(0)).min().unwrap_or(0);
+        Ok(VerifiedPeer { key, identity: Arc::new(identity), expires })
     }
 
     /// Whether a path leads from the leaf to one of the anchors; `accepts` judges the path.
@@ -149,7 +153,8 @@ pub(crate) fn verify_client(
     chain.peer()
 }
 
-/// Checks a server's chain by the usage; `name` is the one it must be issued for.
+/// Checks a server's chain by the usage; `name` is the host that it must be issued for. Without a
+/// name only the configured certificate itself is good.
 pub(crate) fn verify_server(
     chain: &[CertificateDer<'_>],
     verification: &ServerVerification,
@@ -183,9 +188,8 @@ pub(crate) fn verify_server(
             path(&asserted(association, chain), &|_| true)?;
         }
     }
-    match name {
-        Some(name) if !pinned => check_name(&parsed, name)?,
-        _ => {}
+    if !pinned {
+        check_name(&parsed, name.ok_or(Reason::NameMismatch)?)?;
     }
     parsed.peer()
 }
@@ -222,13 +226,14 @@ fn roots_of<'a>(
     })
 }
 
-/// The name must be a dNSName; without any, the common name counts (RFC 6125 section 6.4.4).
+/// The name must be a dNSName, or an iPAddress if it is one; without any dNSName the common name
+/// counts (RFC 6125 section 6.4.4).
 fn check_name(chain: &Chain<'_>, name: &str) -> Result<(), Reason> {
     let server_name = ServerName::try_from(name).map_err(|_| Reason::NameMismatch)?;
     if chain.end_entity.verify_is_valid_for_subject_name(&server_name).is_ok() {
         return Ok(());
     }
-    let common_name = names::common_name(chain.end_entity.subject());
+    let common_name = der::common_name(chain.end_entity.subject());
     let by_common_name = chain.end_entity.valid_dns_names().next().is_none()
         && common_name.is_some_and(|common| common.eq_ignore_ascii_case(name));
     by_common_name.then_some(()).ok_or(Reason::NameMismatch)

@@ -25,8 +25,9 @@ const PURPOSE: &[u8] = b"dtls session";
 const SKIPPED: u64 = 1 << 20;
 
 impl Endpoint {
-    /// Takes a session out, sealed with the key. It can be imported once, here or elsewhere, and
-    /// goes on without a gap.
+    /// Takes a session out, sealed with the key, to go on without a gap here or elsewhere. Import
+    /// it once and delete it then: a session that goes on twice uses record numbers twice, which
+    /// breaks its encryption.
     pub fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
         let sealed = self.seal_session(session, key, 0)?;
         self.remove(session, Cause::Exported);
@@ -37,22 +38,31 @@ impl Endpoint {
     /// Record numbers skip so far ahead that none is used twice as long as fewer than 2^20
     /// records were sent since; older records than the copy's are accepted no more.
     pub fn snapshot(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
-        self.seal_session(session, key, SKIPPED)
+        let sealed = self.seal_session(session, key, SKIPPED)?;
+        if let Some(open) = self.sessions.get_mut(&session) {
+            open.is_copied = true;
+        }
+        Ok(sealed)
     }
 
-    /// Goes on with an exported session.
+    /// Goes on with an exported session. A copy of a session that is open, or that was open lately
+    /// and was closed, is refused; no endpoint knows of what others have imported.
     pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
         if self.sessions.len() >= self.config.max_sessions {
             return Err(Error::TooManySessions);
         }
         let plain = seal::open(key, PURPOSE, sealed).ok_or(Error::ImportRefused)?;
-        let session = decode(&plain).ok_or(Error::ImportRefused)?;
+        let mut session = decode(&plain).ok_or(Error::ImportRefused)?;
+        session.is_copied = true;
         let cid = &session.channel.read_cid;
         let ids = self.config.connection_ids.as_ref();
         if !cid.is_empty() && ids.map(|ids| ids.length()) != Some(cid.len()) {
             return Err(Error::ImportRefused);
         }
-        if self.by_cid.contains_key(cid) || self.session_by_address.contains_key(&session.peer) {
+        if self.by_cid.contains_key(cid)
+            || self.session_by_address.contains_key(&session.peer)
+            || self.spent.contains(&session.channel.fingerprint())
+        {
             return Err(Error::AlreadyOpen);
         }
         let id = self.next_id();
@@ -76,19 +86,20 @@ impl Endpoint {
         Ok(seal::seal(key, nonce, PURPOSE, &encode(open, skipped)))
     }
 
-    /// Tells the peer that a fatal error has ended the session, and ends it.
+    /// Tells the peer that a fatal error has ended the session, and ends it for good: a server
+    /// forgets what it would resume it by, but for tickets, which the client has.
     pub fn abort(&mut self, session: SessionId, alert: Alert) -> Result<(), Error> {
         if !self.sessions.contains_key(&session) {
             return Err(Error::UnknownSession);
         }
         self.send_alert(session, alert);
-        self.remove(session, Cause::ByUs);
+        self.end_for_good(session, Cause::ByUs);
         Ok(())
     }
 }
 
 fn encode(session: &Session, skipped: u64) -> Zeroizing<Vec<u8>> {
-    let Session { peer, channel, identity } = session;
+    let Session { peer, channel, identity, .. } = session;
     let mut out = Zeroizing::new(Vec::with_capacity(256));
     out.push(VERSION);
     match peer.ip() {
@@ -137,20 +148,18 @@ fn decode(input: &[u8]) -> Option<Session> {
         mac_key,
     };
     let (next, seen, sequence, read_cid, write_cid, max_plaintext, who) = tail;
-    Some(Session {
-        peer: SocketAddr::new(ip_address(ip)?, port),
-        channel: Channel {
-            suite,
-            read: protection(read),
-            write: protection(write),
-            window: ReplayWindow::from_parts(next, seen),
-            sequence,
-            read_cid: read_cid.into(),
-            write_cid: write_cid.into(),
-            max_plaintext,
-        },
-        identity: decode_identity(who)?,
-    })
+    let channel = Channel {
+        suite,
+        read: protection(read),
+        write: protection(write),
+        window: ReplayWindow::from_parts(next, seen),
+        sequence,
+        read_cid: read_cid.into(),
+        write_cid: write_cid.into(),
+        max_plaintext,
+    };
+    let peer = SocketAddr::new(ip_address(ip)?, port);
+    Some(Session::new(peer, channel, decode_identity(who)?, None))
 }
 
 fn ip_address(octets: &[u8]) -> Option<IpAddr> {

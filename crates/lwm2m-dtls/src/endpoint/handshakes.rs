@@ -42,9 +42,12 @@ impl Endpoint {
         if self.connecting.len() >= self.config.max_handshakes {
             return Err(Error::TooManySessions);
         }
-        let cid = profile.connection_id.then(|| self.new_cid().unwrap_or_default());
+        let own_cid = match profile.connection_id {
+            true => self.new_cid().unwrap_or_default(),
+            false => Vec::new(),
+        };
+        let cid = profile.connection_id.then(|| own_cid.clone());
         let mode = profile.security.mode();
-        let resumption = resumption.filter(|it| it.state.framing == Framing::Datagram);
         let mut output = Output::default();
         let machine = ClientHandshake::start(
             profile,
@@ -55,8 +58,9 @@ impl Endpoint {
         );
         let machine = Machine::Client(Box::new(machine));
         let timing = self.timing(now);
-        let connecting =
+        let mut connecting =
             Connecting::new(peer, (machine, mode), 0, Flight::default(), output, timing);
+        connecting.cid = own_cid.into();
         Ok(self.add_handshake(connecting))
     }
 
@@ -70,10 +74,12 @@ impl Endpoint {
     ) {
         if self.connecting.len() >= self.config.max_handshakes
             || self.sessions.len() >= self.config.max_sessions
+            || self.hosts.count(peer.ip()) >= self.config.max_handshakes_per_host
         {
             return;
         }
         let cid = self.new_cid();
+        let own_cid = cid.clone().unwrap_or_default();
         let mut output = Output::default();
         let message = Message::whole(hello, 0);
         let started = ServerHandshake::start(
@@ -93,12 +99,14 @@ impl Endpoint {
         let timing = self.timing(now);
         let mut connecting = Connecting::new(peer, (machine, mode), next, flight, output, timing);
         connecting.hello = hello.body.to_vec();
+        connecting.cid = own_cid.into();
+        self.hosts.add(peer.ip());
         self.add_handshake(connecting);
     }
 
     /// Answers a hello that cannot lead to a handshake.
     fn refuse(&mut self, peer: SocketAddr, reason: Reason, record_sequence: u64) {
-        if let Some(alert) = reason.alert() {
+        if let Some(alert) = reason.answer() {
             let mut out = Vec::new();
             write_plain(&mut out, ContentType::ALERT, record_sequence, &alert.encode());
             self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
@@ -111,20 +119,25 @@ impl Endpoint {
         let id = self.next_id();
         self.connecting_by_address.insert(connecting.peer, id);
         self.timers.set(id, connecting.next_timeout());
+        if !connecting.cid.is_empty() {
+            self.by_cid.insert(connecting.cid.clone(), id);
+        }
         self.connecting.insert(id, Box::new(connecting));
-        self.register_cid(id);
         self.send_flight(id);
         id
     }
 
-    /// Makes the Connection ID known as soon as it is agreed.
-    fn register_cid(&mut self, id: SessionId) {
-        let channel = self.connecting.get(&id).and_then(|connecting| connecting.channel.as_ref());
-        if let Some(channel) = channel
-            && !channel.read_cid.is_empty()
-        {
-            self.by_cid.insert(channel.read_cid.clone(), id);
+    /// Takes a handshake out.
+    fn remove_handshake(&mut self, id: SessionId) -> Option<Box<Connecting>> {
+        let connecting = self.connecting.remove(&id)?;
+        self.timers.cancel(id);
+        if self.connecting_by_address.get(&connecting.peer) == Some(&id) {
+            self.connecting_by_address.remove(&connecting.peer);
         }
+        if connecting.role() == Role::Server {
+            self.hosts.remove(connecting.peer.ip());
+        }
+        Some(connecting)
     }
 
     fn send_flight(&mut self, id: SessionId) {
@@ -152,7 +165,6 @@ impl Endpoint {
     }
 
     fn proceed(&mut self, now: Instant, id: SessionId, progress: Result<Progress, Reason>) {
-        self.register_cid(id);
         match progress {
             Ok(Progress::Wait) => {}
             Ok(Progress::Send) => self.send_flight(id),
@@ -165,21 +177,22 @@ impl Endpoint {
     }
 
     fn complete(&mut self, now: Instant, id: SessionId, completed: Completed) {
-        let Some(mut connecting) = self.connecting.remove(&id) else { return };
+        let Some(mut connecting) = self.remove_handshake(id) else { return };
         let Some(mut channel) = connecting.channel.take() else { return };
         let (peer, role) = (connecting.peer, connecting.role());
-        self.forget_address(peer, id);
+        if channel.read_cid.is_empty() {
+            self.by_cid.remove(&connecting.cid);
+        }
         self.replace_at(peer, id, &completed.identity);
         // Whoever is last to send may have to send again.
-        self.timers.cancel(id);
         if (role == Role::Server) != completed.resumed {
             let mut flight = connecting.flight;
             self.transmit_all(peer, &mut flight, &mut channel);
             self.lingering.insert(id, flight);
             self.timers.set(id, now + LINGER.max(self.config.handshake_timeout));
         }
-        let Completed { identity, suite, resumed, resumption } = completed;
-        let session = Session { peer, channel: *channel, identity: identity.clone() };
+        let Completed { identity, suite, resumed, resumption, cached } = completed;
+        let session = Session::new(peer, *channel, identity.clone(), cached);
         self.sessions.insert(id, Box::new(session));
         let resumption = resumption.map(|resumption| Arc::new(*resumption));
         let session = id;
@@ -202,7 +215,7 @@ impl Endpoint {
 
     /// Makes the session the one of the address. An earlier one ends, unless it is somebody
     /// else's who can be found by Connection ID.
-    pub(super) fn replace_at(
+    fn replace_at(
         &mut self,
         peer: SocketAddr,
         id: SessionId,
@@ -225,8 +238,10 @@ impl Endpoint {
         let Self { lingering, sessions, config, rng, transmits, .. } = self;
         if let (Some(flight), Some(open)) = (lingering.get_mut(&id), sessions.get_mut(&id)) {
             let datagrams = flight.datagrams(config.mtu, Some(&mut open.channel), rng);
-            let to_transmit =
-                |datagram| Transmit { peer: open.peer, payload: Bytes::from(datagram) };
+            let to_transmit = |datagram: Vec<u8>| Transmit {
+                peer: open.downlink(datagram.len()),
+                payload: Bytes::from(datagram),
+            };
             transmits.extend(datagrams.into_iter().map(to_transmit));
         }
     }
@@ -234,7 +249,7 @@ impl Endpoint {
     /// Ends a handshake and tells both sides.
     pub(super) fn fail(&mut self, id: SessionId, reason: Reason) {
         let Some(connecting) = self.connecting.get_mut(&id) else { return };
-        if let Some(alert) = reason.alert() {
+        if let Some(alert) = reason.answer() {
             let (peer, body) = (connecting.peer, alert.encode());
             let mut out = Vec::new();
             match &mut connecting.channel {
@@ -242,10 +257,7 @@ impl Endpoint {
                     // What cannot be sealed is not sent; the session ends either way.
                     let _ = channel.seal(ContentType::ALERT, &body, &mut self.rng, &mut out);
                 }
-                _ => {
-                    let sequence = connecting.flight.sequence;
-                    write_plain(&mut out, ContentType::ALERT, sequence, &body);
-                }
+                _ => connecting.flight.write_plain(ContentType::ALERT, &body, &mut out),
             }
             self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
         }
@@ -255,21 +267,11 @@ impl Endpoint {
     /// Ends a handshake without a word to the peer: an alert would hit the next handshake with
     /// the same address.
     pub(super) fn abandon(&mut self, id: SessionId, reason: Reason) {
-        let Some(connecting) = self.connecting.remove(&id) else { return };
+        let Some(connecting) = self.remove_handshake(id) else { return };
         let peer = connecting.peer;
-        self.timers.cancel(id);
-        self.forget_address(peer, id);
-        if let Some(channel) = &connecting.channel {
-            self.by_cid.remove(&channel.read_cid);
-        }
+        self.by_cid.remove(&connecting.cid);
         let (mode, role) = (Some(connecting.mode), connecting.role());
         self.events.push_back(Event::Failed { session: Some(id), peer, mode, role, reason });
-    }
-
-    fn forget_address(&mut self, peer: SocketAddr, id: SessionId) {
-        if self.connecting_by_address.get(&peer) == Some(&id) {
-            self.connecting_by_address.remove(&peer);
-        }
     }
 
     /// Resends what is due, gives up what took too long.

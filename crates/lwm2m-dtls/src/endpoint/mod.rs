@@ -2,12 +2,13 @@
 
 mod export;
 mod handshakes;
+mod hosts;
 mod receive;
+mod session;
 mod streams;
 
 use crate::Rng;
 use crate::alert::Alert;
-use crate::channel::Channel;
 use crate::config::{ClientProfile, ClientSecurity, Config};
 use crate::connecting::Connecting;
 use crate::cookie::Cookies;
@@ -27,8 +28,10 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
 use hashbrown::HashMap;
+use hosts::Hosts;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use session::{Session, Spent};
 use streams::Streams;
 
 /// DTLS 1.2 with any number of peers.
@@ -49,19 +52,15 @@ pub struct Endpoint {
     lingering: HashMap<SessionId, Flight>,
     session_by_address: HashMap<SocketAddr, SessionId>,
     connecting_by_address: HashMap<SocketAddr, SessionId>,
+    /// The Connection IDs of sessions, and those kept for handshakes.
     by_cid: HashMap<Box<[u8]>, SessionId>,
+    hosts: Hosts,
+    spent: Spent,
     streams: Streams,
     stream_bytes: VecDeque<(SessionId, Bytes)>,
     timers: TimerTable<SessionId>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
-}
-
-/// An established session.
-struct Session {
-    peer: SocketAddr,
-    channel: Channel,
-    identity: Identity,
 }
 
 impl Endpoint {
@@ -83,6 +82,8 @@ impl Endpoint {
             session_by_address: HashMap::new(),
             connecting_by_address: HashMap::new(),
             by_cid: HashMap::new(),
+            hosts: Hosts::default(),
+            spent: Spent::default(),
             streams: Streams::default(),
             stream_bytes: VecDeque::new(),
             timers: TimerTable::new(),
@@ -127,7 +128,8 @@ impl Endpoint {
         };
         let mut out = Vec::with_capacity(open.channel.overhead() + data.len());
         open.channel.seal(ContentType::APPLICATION_DATA, data, &mut self.rng, &mut out)?;
-        self.transmits.push_back(Transmit { peer: open.peer, payload: Bytes::from(out) });
+        let peer = open.downlink(out.len());
+        self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
         Ok(())
     }
 
@@ -154,10 +156,25 @@ impl Endpoint {
         by_datagrams.or_else(|| self.streams.get(session)?.identity())
     }
 
-    /// The present address of the peer of an established session.
+    /// The address of the peer of an established session, as far as it is known to receive there.
     pub fn peer(&self, session: SessionId) -> Option<SocketAddr> {
         let by_datagrams = self.sessions.get(&session).map(|open| open.peer);
         by_datagrams.or_else(|| self.streams.get(session).map(|stream| stream.peer))
+    }
+
+    /// The established sessions and who their peers are, in no particular order.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
+        let by_datagrams = self.sessions.iter().map(|(&id, open)| (id, &open.identity));
+        by_datagrams.chain(self.streams.established())
+    }
+
+    /// Ends the sessions with the peers that `is_gone` tells: those whose credentials were
+    /// changed or withdrawn. How many they were.
+    pub fn close_where(&mut self, mut is_gone: impl FnMut(&Identity) -> bool) -> usize {
+        let gone = self.sessions().filter(|(_, identity)| is_gone(identity)).map(|(id, _)| id);
+        let mut gone: Vec<_> = gone.collect();
+        gone.sort_unstable();
+        gone.iter().filter(|&&session| self.close(session).is_ok()).count()
     }
 
     /// How many sessions are established.
@@ -187,7 +204,7 @@ impl Endpoint {
 
     /// Certificates are held against this clock.
     fn unix_time(&self, now: Instant) -> Duration {
-        self.config.unix_time_of_origin + now.saturating_since(Instant::ZERO)
+        self.config.unix_time_of_origin.saturating_add(now.saturating_since(Instant::ZERO))
     }
 
     fn context(&mut self, now: Instant, framing: Framing) -> Context<'_> {
@@ -220,7 +237,15 @@ impl Endpoint {
         let sealed =
             open.channel.seal(ContentType::ALERT, &alert.encode(), &mut self.rng, &mut out);
         if sealed.is_ok() {
-            self.transmits.push_back(Transmit { peer: open.peer, payload: Bytes::from(out) });
+            let peer = open.downlink(out.len());
+            self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
+        }
+    }
+
+    /// Takes an established session out after a fatal alert: it is never resumed again.
+    fn end_for_good(&mut self, session: SessionId, cause: Cause) {
+        if let Some(key) = self.remove(session, cause).and_then(|open| open.cached) {
+            self.cache.forget(key);
         }
     }
 
@@ -230,6 +255,11 @@ impl Endpoint {
         self.lingering.remove(&session);
         self.timers.cancel(session);
         self.by_cid.remove(&open.channel.read_cid);
+        match cause {
+            Cause::Exported => {}
+            _ if open.is_copied => self.spent.insert(open.channel.fingerprint()),
+            _ => {}
+        }
         if self.session_by_address.get(&open.peer) == Some(&session) {
             self.session_by_address.remove(&open.peer);
         }

@@ -14,6 +14,7 @@ use crate::record::{ContentType, Record, VERSION, write_plain};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
+use core::ops::ControlFlow;
 use lwm2m_time::Instant;
 
 impl Endpoint {
@@ -25,16 +26,19 @@ impl Endpoint {
         let mut rest = datagram;
         while let Some((record, after)) = header::parse(rest, cid_length) {
             rest = after;
-            match record.header.epoch {
-                0 => self.on_plain(now, from, &record),
-                _ => self.on_protected(now, from, &record),
+            if record.header.epoch > 0 {
+                self.on_protected(now, from, &record);
+            } else if self.on_plain(now, from, &record).is_break() {
+                return;
             }
         }
     }
 
-    fn on_plain(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) {
+    /// Breaks where the rest of the datagram does not matter: whoever has to show a cookie first
+    /// gets one answer, however many hellos there are.
+    fn on_plain(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) -> ControlFlow<()> {
         if !matches!(record.header.version, VERSION | VERSION_1_0) {
-            return;
+            return ControlFlow::Continue(());
         }
         let handshake = self.connecting_by_address.get(&from).copied();
         match record.header.content {
@@ -42,7 +46,7 @@ impl Endpoint {
                 let mut rest = record.body;
                 while let Some((fragment, after)) = fragment::parse(rest) {
                     rest = after;
-                    self.on_plain_fragment(now, from, &fragment, record.header.sequence);
+                    self.on_plain_fragment(now, from, &fragment, record.header.sequence)?;
                 }
             }
             ContentType::ALERT => {
@@ -52,6 +56,7 @@ impl Endpoint {
             }
             _ => {}
         }
+        ControlFlow::Continue(())
     }
 
     fn on_plain_fragment(
@@ -60,14 +65,15 @@ impl Endpoint {
         from: SocketAddr,
         fragment: &Fragment<'_>,
         record_sequence: u64,
-    ) {
+    ) -> ControlFlow<()> {
         if fragment.kind == MessageType::CLIENT_HELLO {
             if fragment.is_whole() && self.config.credentials.is_some() {
-                self.on_hello(now, from, fragment, record_sequence);
+                return self.on_hello(now, from, fragment, record_sequence);
             }
         } else if let Some(&id) = self.connecting_by_address.get(&from) {
             self.drive(now, id, fragment, 0);
         }
+        ControlFlow::Continue(())
     }
 
     /// A hello without a good cookie gets one and leaves nothing behind.
@@ -77,8 +83,10 @@ impl Endpoint {
         from: SocketAddr,
         hello: &Fragment<'_>,
         record_sequence: u64,
-    ) {
-        let Some(parts) = ClientHello::cookie_parts(hello.body) else { return };
+    ) -> ControlFlow<()> {
+        let Some(parts) = ClientHello::cookie_parts(hello.body) else {
+            return ControlFlow::Continue(());
+        };
         if !self.cookies.verify(now, from, &parts) {
             let cookie = self.cookies.make(now, from, &parts);
             let kind = MessageType::HELLO_VERIFY_REQUEST;
@@ -87,8 +95,20 @@ impl Endpoint {
             let mut out = Vec::with_capacity(64);
             write_plain(&mut out, ContentType::HANDSHAKE, record_sequence, &request);
             self.transmits.push_back(Transmit { peer: from, payload: Bytes::from(out) });
-            return;
+            return ControlFlow::Break(());
         }
+        self.on_vouched_hello(now, from, hello, record_sequence);
+        ControlFlow::Continue(())
+    }
+
+    /// The cookie is good: a repetition, or the first word of a handshake.
+    fn on_vouched_hello(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        hello: &Fragment<'_>,
+        record_sequence: u64,
+    ) {
         if let Some(&id) = self.connecting_by_address.get(&from)
             && let Some(connecting) = self.connecting.get(&id)
         {
@@ -107,13 +127,13 @@ impl Endpoint {
         if record.header.content == ContentType::TLS12_CID {
             let Some(&id) = self.by_cid.get(record.header.cid) else { return };
             return match self.sessions.contains_key(&id) {
-                true => self.on_session_record(from, id, record),
+                true => drop(self.on_session_record(from, id, record)),
                 false => self.on_handshake_record(now, id, record),
             };
         }
         // An attacker may have begun a handshake at the address of a session, so that comes first.
         if let Some(&id) = self.session_by_address.get(&from)
-            && self.on_session_record_of_address(from, id, record)
+            && self.on_session_record(from, id, record)
         {
             return;
         }
@@ -124,11 +144,7 @@ impl Endpoint {
 
     fn on_handshake_record(&mut self, now: Instant, id: SessionId, record: &Record<'_>) {
         let Some(connecting) = self.connecting.get_mut(&id) else { return };
-        let opened = match connecting.open(record) {
-            Ok(Some(opened)) => opened,
-            Ok(None) => return,
-            Err(reason) => return self.fail(id, reason),
-        };
+        let Some(opened) = connecting.open(record) else { return };
         match opened.content {
             ContentType::HANDSHAKE => {
                 let mut rest = opened.plaintext.as_slice();
@@ -148,26 +164,19 @@ impl Endpoint {
     }
 
     /// Whether the record was of the session.
-    fn on_session_record_of_address(
-        &mut self,
-        from: SocketAddr,
-        id: SessionId,
-        record: &Record<'_>,
-    ) -> bool {
+    fn on_session_record(&mut self, from: SocketAddr, id: SessionId, record: &Record<'_>) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         let Some(opened) = session.channel.open(record) else { return false };
-        self.on_opened(from, id, opened);
+        if opened.newest
+            && let Some(earlier) = session.follow(from, record.length())
+        {
+            self.on_moved(id, earlier, from);
+        }
+        self.on_opened(id, opened);
         true
     }
 
-    fn on_session_record(&mut self, from: SocketAddr, id: SessionId, record: &Record<'_>) {
-        self.on_session_record_of_address(from, id, record);
-    }
-
-    fn on_opened(&mut self, from: SocketAddr, id: SessionId, opened: Opened) {
-        if opened.newest {
-            self.follow(from, id);
-        }
+    fn on_opened(&mut self, id: SessionId, opened: Opened) {
         match opened.content {
             ContentType::APPLICATION_DATA => {
                 // The peer has our last flight, or it would not talk.
@@ -182,7 +191,7 @@ impl Endpoint {
                     self.send_alert(id, Alert::CLOSE_NOTIFY);
                     self.remove(id, Cause::ByPeer);
                 }
-                Some((alert, true)) => drop(self.remove(id, Cause::Alert(alert))),
+                Some((alert, true)) => self.end_for_good(id, Cause::Alert(alert)),
                 _ => {}
             },
             ContentType::HANDSHAKE => self.on_late_handshake(id, &opened.plaintext),
@@ -201,18 +210,13 @@ impl Endpoint {
         }
     }
 
-    /// The newest authentic record says where the peer is: RFC 9146 section 6.
-    fn follow(&mut self, from: SocketAddr, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.peer == from {
-            return;
-        }
-        let earlier = core::mem::replace(&mut session.peer, from);
-        let identity = session.identity.clone();
+    /// The session has a new address. Whoever has it already keeps it, so only a Connection ID
+    /// tells the records of the two apart.
+    fn on_moved(&mut self, id: SessionId, earlier: SocketAddr, peer: SocketAddr) {
         if self.session_by_address.get(&earlier) == Some(&id) {
             self.session_by_address.remove(&earlier);
         }
-        self.replace_at(from, id, &identity);
-        self.events.push_back(Event::Moved { session: id, peer: from });
+        self.session_by_address.entry(peer).or_insert(id);
+        self.events.push_back(Event::Moved { session: id, peer });
     }
 }

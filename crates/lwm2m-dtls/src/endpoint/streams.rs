@@ -8,6 +8,7 @@ use crate::event::{Event, SessionId};
 use crate::handshake::client::ClientHandshake;
 use crate::handshake::transcript::Framing;
 use crate::handshake::{Completed, Output, Role};
+use crate::identity::Identity;
 use crate::resumption::Resumption;
 use crate::stream::{Happened, Outcome, Stream};
 use alloc::boxed::Box;
@@ -28,6 +29,11 @@ pub(super) struct Streams {
 impl Streams {
     pub(super) fn get(&self, session: SessionId) -> Option<&Stream> {
         self.open.get(&session).map(|stream| &**stream)
+    }
+
+    /// The established ones and their peers.
+    pub(super) fn established(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
+        self.open.iter().filter_map(|(&id, stream)| stream.identity().map(|it| (id, it)))
     }
 }
 
@@ -60,7 +66,6 @@ impl Endpoint {
         }
         self.check_room_for_stream()?;
         let mode = profile.security.mode();
-        let resumption = resumption.filter(|it| it.state.framing == Framing::Stream);
         let mut context = self.context(now, Framing::Stream);
         let (mut output, mut outcome) = (Output::default(), Outcome::default());
         let machine = ClientHandshake::start(profile, resumption, None, &mut context, &mut output);
@@ -185,7 +190,7 @@ impl Endpoint {
 }
 
 fn connected(session: SessionId, peer: SocketAddr, role: Role, completed: Completed) -> Event {
-    let Completed { identity, suite, resumed, resumption } = completed;
+    let Completed { identity, suite, resumed, resumption, .. } = completed;
     let resumption = resumption.map(|resumption| Arc::new(*resumption));
     Event::Connected { session, peer, identity, role, suite, resumed, resumption }
 }

@@ -5,15 +5,18 @@ use super::fragment::Message;
 use super::message::{self, ClientHello, MessageType, ServerHello};
 use super::schedule::{Master, Randoms, Role, verify_data};
 use super::transcript::{Framing, Transcript};
-use super::{Agreed, Completed, Context, Output, check_finished, client_flight, max_plaintext};
+use super::{
+    Agreed, Authenticated, Completed, Context, Output, check_finished, client_flight, max_plaintext,
+};
 use crate::config::{ClientProfile, ClientSecurity};
+use crate::credential;
 use crate::error::Reason;
-use crate::identity::Identity;
-use crate::resumption::Resumption;
+use crate::resumption::{Resumption, SessionState};
 use crate::suite::{CipherSuite, KeyExchangeKind};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 /// So many times a client lets a server demand a cookie.
 const MAX_COOKIES: u16 = 8;
@@ -50,7 +53,7 @@ pub(super) struct AwaitServerHelloDone {
 pub(super) struct AwaitFinished {
     pub(super) agreed: Agreed,
     pub(super) master: Master,
-    pub(super) identity: Identity,
+    pub(super) peer: Authenticated,
     pub(super) expects_ticket: bool,
     pub(super) ticket: Option<Vec<u8>>,
     pub(super) resumed: bool,
@@ -65,6 +68,7 @@ impl ClientHandshake {
         context: &mut Context<'_>,
         out: &mut Output,
     ) -> Self {
+        let resumption = resumption.filter(|it| is_good(&it.state, &profile, context));
         let hello = client_hello(&profile, resumption.as_deref(), cid, context);
         let mut transcript = Transcript::new(context.framing, 0);
         let body = hello.encode(context.framing);
@@ -158,7 +162,11 @@ impl ClientHandshake {
         Ok(State::AwaitFinished(Box::new(AwaitFinished {
             agreed,
             master: session.master.clone(),
-            identity: session.identity.clone(),
+            peer: Authenticated {
+                identity: session.identity.clone(),
+                credential: session.credential,
+                expires: session.expires,
+            },
             expects_ticket,
             ticket: resumption.ticket.clone(),
             resumed: true,
@@ -274,15 +282,23 @@ impl ClientHandshake {
     }
 
     fn completed(&self, state: AwaitFinished, context: &Context<'_>) -> Completed {
-        let AwaitFinished { agreed, master, identity, ticket, resumed, .. } = state;
-        let mut session = agreed.state(identity.clone(), &master, context);
-        session.server_name.clone_from(&self.profile.server_name);
+        let AwaitFinished { agreed, master, peer, ticket, resumed, .. } = state;
+        let identity = peer.identity.clone();
+        let session = agreed.state(peer, self.profile.server_name.clone(), &master, context);
         let resumable = ticket.is_some() || !agreed.session_id.is_empty();
         let session_id = agreed.session_id;
         let resumption =
             resumable.then(|| Box::new(Resumption { session_id, ticket, state: session }));
-        Completed { identity, suite: agreed.suite, resumed, resumption }
+        Completed { identity, suite: agreed.suite, resumed, resumption, cached: None }
     }
+}
+
+/// Whether a session was made as the profile would make it anew, and is not too old.
+fn is_good(session: &SessionState, profile: &ClientProfile, context: &Context<'_>) -> bool {
+    session.framing == context.framing
+        && session.credential == credential::of_profile(profile)
+        && session.server_name == profile.server_name
+        && session.expires > context.unix_time.as_secs()
 }
 
 fn client_hello(
@@ -316,7 +332,7 @@ fn client_hello(
         suites,
         null_compression: true,
         extensions: Extensions {
-            server_name: profile.server_name.clone(),
+            server_name: profile.server_name.clone().filter(|name| name.parse::<IpAddr>().is_err()),
             max_fragment_length: profile.max_fragment_length,
             groups: ecc.then(|| alloc::vec![SECP256R1]),
             uncompressed_points: ecc,

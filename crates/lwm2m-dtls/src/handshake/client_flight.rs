@@ -6,9 +6,10 @@ use super::message::{self, MessageType};
 use super::schedule::{Role, psk_premaster};
 use super::transcript::Transcript;
 use super::wire::{put_vector8, put_vector16, vector16};
-use super::{Agreed, Context, Output, signed_parameters};
+use super::{Agreed, Authenticated, Context, Output, signed_parameters};
 use crate::certificate::{point_of, subject_public_key_info, verify_server};
 use crate::config::{ClientProfile, ClientSecurity, Mode};
+use crate::credential;
 use crate::crypto::SigningKey;
 use crate::error::Reason;
 use crate::identity::Identity;
@@ -31,11 +32,12 @@ pub(super) fn answer(
     out: &mut Output,
 ) -> Result<AwaitFinished, Reason> {
     let psk = matches!(flight.agreed.exchange, KeyExchangeKind::Psk | KeyExchangeKind::EcdhePsk);
-    let (identity, (premaster, key_exchange)) = if psk {
+    let ((identity, expires), (premaster, key_exchange)) = if psk {
         if flight.certificate.is_some() || flight.certificate_requested {
             return Err(Reason::UnexpectedMessage);
         }
-        by_psk(profile, &flight, context)?
+        let (identity, exchange) = by_psk(profile, &flight, context)?;
+        ((identity, u64::MAX), exchange)
     } else {
         by_signature(profile, &flight, context)?
     };
@@ -56,7 +58,8 @@ pub(super) fn answer(
     out.keys = Some(agreed.keys(Role::Client, &master)?);
     out.finished(transcript, &master, Role::Client);
     let expects_ticket = flight.expects_ticket;
-    Ok(AwaitFinished { agreed, master, identity, expects_ticket, ticket: None, resumed: false })
+    let peer = Authenticated { identity, credential: credential::of_profile(profile), expires };
+    Ok(AwaitFinished { agreed, master, peer, expects_ticket, ticket: None, resumed: false })
 }
 
 fn by_psk(
@@ -91,10 +94,10 @@ fn by_signature(
     profile: &ClientProfile,
     flight: &AwaitServerHelloDone,
     context: &mut Context<'_>,
-) -> Result<(Identity, Exchange), Reason> {
+) -> Result<((Identity, u64), Exchange), Reason> {
     let certificate = flight.certificate.as_deref().ok_or(Reason::UnexpectedMessage)?;
     let received = flight.key_exchange.as_deref().ok_or(Reason::UnexpectedMessage)?;
-    let (key, identity) = server_key(profile, &flight.agreed, certificate, context)?;
+    let (key, identity, expires) = server_key(profile, &flight.agreed, certificate, context)?;
     let (rest, parameters) =
         message::decode_ecdh_parameters(received).map_err(|_| Reason::Malformed)?;
     let signed = received.get(..received.len() - rest.len()).unwrap_or_default();
@@ -107,7 +110,7 @@ fn by_signature(
     let (shared, point) = agree(&parameters, context)?;
     let mut body = Vec::new();
     put_vector8(&mut body, &point);
-    Ok((identity, (Zeroizing::new(shared.to_vec()), body)))
+    Ok(((identity, expires), (Zeroizing::new(shared.to_vec()), body)))
 }
 
 /// The shared secret with the server's point, and our point.
@@ -124,13 +127,13 @@ fn agree(
     Ok((shared, point))
 }
 
-/// The server's key, if it is trusted.
+/// The server's key and identity, if it is trusted, and until when, in Unix seconds.
 fn server_key(
     profile: &ClientProfile,
     agreed: &Agreed,
     certificate: &[u8],
     context: &Context<'_>,
-) -> Result<(Vec<u8>, Identity), Reason> {
+) -> Result<(Vec<u8>, Identity, u64), Reason> {
     match (&profile.security, agreed.mode(agreed.certificate_types.1)) {
         (ClientSecurity::RawPublicKey { server, .. }, Mode::RawPublicKey) => {
             let spki = message::decode_raw_public_key(certificate).ok_or(Reason::Malformed)?;
@@ -138,7 +141,7 @@ fn server_key(
                 return Err(Reason::UnknownPeerKey);
             }
             let key = point_of(spki).ok_or(Reason::BadCertificate)?.to_vec();
-            Ok((key, Identity::RawPublicKey(Bytes::copy_from_slice(spki))))
+            Ok((key, Identity::RawPublicKey(Bytes::copy_from_slice(spki)), u64::MAX))
         }
         (ClientSecurity::Certificate { verification, .. }, Mode::Certificate) => {
             let chain = message::decode_certificate_chain(certificate).ok_or(Reason::Malformed)?;
@@ -146,7 +149,7 @@ fn server_key(
             let name = profile.server_name.as_deref();
             let peer =
                 verify_server(&chain, verification, name, context.provider(), context.unix_time)?;
-            Ok((peer.key.to_vec(), Identity::Certificate(peer.identity)))
+            Ok((peer.key.to_vec(), Identity::Certificate(peer.identity), peer.expires))
         }
         _ => Err(Reason::NoCommonCertificateType),
     }

@@ -9,6 +9,10 @@ use nom::number::complete::{be_u8, be_u16, be_u24};
 
 /// How far ahead of the next message fragments are kept.
 const MAX_AHEAD: u16 = 8;
+/// How many messages may be under way, the forged ones among them.
+const MAX_PARTIAL: usize = 16;
+/// In how many places parts of a message may be missing.
+const MAX_RANGES: usize = 128;
 /// The length of a fragment's header.
 pub(crate) const FRAGMENT_HEADER: usize = 12;
 
@@ -83,7 +87,9 @@ impl Message {
     }
 }
 
-/// A message of which parts are there.
+/// A message of which parts are there. Anybody can forge a fragment: those that do not agree on
+/// kind and length belong to different messages with the same number, and the first complete one
+/// counts.
 struct Partial {
     message: Message,
     /// The parts that are there: disjoint, ascending, not adjacent.
@@ -103,25 +109,38 @@ impl Reassembly {
         Self { next, partial: Vec::new(), max_bytes }
     }
 
-    /// Takes a fragment in. What contradicts earlier ones, exceeds the bound or lies too far
-    /// ahead is dropped: its sender will say it again.
+    /// Takes a fragment in. What exceeds the bound or lies too far ahead is dropped: its sender
+    /// will say it again. Where there is no room, the message gives way of which least is there.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>, epoch: u16) {
         let ahead = fragment.sequence.wrapping_sub(self.next);
-        if ahead >= MAX_AHEAD {
+        let size = fragment.length + FRAGMENT_HEADER;
+        if ahead >= MAX_AHEAD || size > self.max_bytes {
             return;
         }
-        let known = |partial: &&mut Partial| partial.message.sequence == fragment.sequence;
+        let known = |partial: &&mut Partial| partial.is_of(fragment, epoch);
         if let Some(partial) = self.partial.iter_mut().find(known) {
-            partial.insert(fragment, epoch);
+            partial.insert(fragment);
             return;
         }
-        let held: usize = self.partial.iter().map(|partial| partial.message.raw.len()).sum();
-        if held + fragment.length + FRAGMENT_HEADER > self.max_bytes {
-            return;
+        while self.partial.len() >= MAX_PARTIAL || self.held() + size > self.max_bytes {
+            if !self.make_room(fragment.body.len()) {
+                return;
+            }
         }
         let mut partial = Partial::new(fragment, epoch);
-        partial.insert(fragment, epoch);
+        partial.insert(fragment);
         self.partial.push(partial);
+    }
+
+    /// Drops a message of which no more is there than so many bytes.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        let least = (0..).zip(&self.partial).min_by_key(|(_, partial)| partial.present());
+        let index = least.filter(|(_, partial)| partial.present() <= bytes).map(|(index, _)| index);
+        index.map(|index: usize| self.partial.remove(index)).is_some()
+    }
+
+    fn held(&self) -> usize {
+        self.partial.iter().map(|partial| partial.message.raw.len()).sum()
     }
 
     /// The message that is due, once complete.
@@ -129,8 +148,10 @@ impl Reassembly {
         let due =
             |partial: &Partial| partial.message.sequence == self.next && partial.is_complete();
         let index = self.partial.iter().position(due)?;
+        let message = self.partial.remove(index).message;
+        self.partial.retain(|partial| partial.message.sequence != self.next);
         self.next = self.next.wrapping_add(1);
-        Some(self.partial.swap_remove(index).message)
+        Some(message)
     }
 }
 
@@ -146,13 +167,19 @@ impl Partial {
         self.message.body().len()
     }
 
-    fn insert(&mut self, fragment: &Fragment<'_>, epoch: u16) {
-        let same = self.message.kind == fragment.kind
+    fn is_of(&self, fragment: &Fragment<'_>, epoch: u16) -> bool {
+        let Message { kind, sequence, epoch: own, .. } = self.message;
+        (kind, sequence, own) == (fragment.kind, fragment.sequence, epoch)
             && self.length() == fragment.length
-            && self.message.epoch == epoch;
+    }
+
+    fn insert(&mut self, fragment: &Fragment<'_>) {
+        // No fragmentation that makes sense: what comes again is put together anew.
+        if self.ranges.len() >= MAX_RANGES {
+            self.ranges.clear();
+        }
         let start = FRAGMENT_HEADER + fragment.offset;
-        let place = self.message.raw.get_mut(start..start + fragment.body.len());
-        if let (true, Some(place)) = (same, place) {
+        if let Some(place) = self.message.raw.get_mut(start..start + fragment.body.len()) {
             place.copy_from_slice(fragment.body);
             self.cover(fragment.offset, fragment.offset + fragment.body.len());
         }
@@ -168,6 +195,11 @@ impl Partial {
             apart
         });
         self.ranges.push((start, end));
+    }
+
+    /// How many bytes are there.
+    fn present(&self) -> usize {
+        self.ranges.iter().map(|(from, to)| to - from).sum()
     }
 
     fn is_complete(&self) -> bool {
@@ -197,17 +229,44 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_and_excess_are_dropped() {
-        let mut reassembly = Reassembly::new(0, 100);
+    fn contradictions_are_kept_apart() {
+        let mut reassembly = Reassembly::new(0, 1000);
         reassembly.insert(&fragment(0, 4, 0, b"ab"), 0);
         reassembly.insert(&fragment(0, 5, 2, b"cde"), 0);
         reassembly.insert(&fragment(0, 4, 2, b"cd"), 1);
+        let other_kind = Fragment { kind: MessageType::FINISHED, ..fragment(0, 4, 2, b"cd") };
+        reassembly.insert(&other_kind, 0);
         assert_eq!(reassembly.pop(), None);
-        reassembly.insert(&fragment(1, 90, 0, &[0; 90]), 0);
-        assert_eq!(reassembly.partial.len(), 1);
-        reassembly.insert(&fragment(9, 1, 0, b"x"), 0);
-        assert_eq!(reassembly.partial.len(), 1);
         reassembly.insert(&fragment(0, 4, 1, b"bcd"), 0);
         assert_eq!(reassembly.pop().expect("complete").body(), b"abcd");
+        assert!(reassembly.partial.is_empty());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_most_of_a_message_is_not_given_up_for_less() {
+        let mut reassembly = Reassembly::new(0, 1000);
+        reassembly.insert(&fragment(0, 400, 0, &[1; 300]), 0);
+        for sequence in 0..8 {
+            for length in 2..2000 {
+                reassembly.insert(&fragment(sequence, length, 0, &[2]), 0);
+                reassembly.insert(&fragment(sequence, length, 0, &[]), 0);
+            }
+        }
+        assert!(reassembly.held() <= 1000 && reassembly.partial.len() <= MAX_PARTIAL);
+        reassembly.insert(&fragment(0, 400, 300, &[1; 100]), 0);
+        assert_eq!(reassembly.pop().expect("complete").body()[1..], [1; 399]);
+    }
+
+    #[test]
+    fn a_message_in_crumbs_takes_no_more_memory_than_its_length() {
+        let mut reassembly = Reassembly::new(0, 16 * 1024);
+        for offset in (0..16_000).step_by(2) {
+            reassembly.insert(&fragment(0, 16_000, offset, &[1]), 0);
+        }
+        assert!(reassembly.partial.iter().all(|partial| partial.ranges.capacity() <= 256));
+        for offset in (0..16_000).step_by(1000) {
+            reassembly.insert(&fragment(0, 16_000, offset, &[1; 1000]), 0);
+        }
+        assert_eq!(reassembly.pop().expect("complete").body(), [1; 16_000]);
     }
 }

@@ -16,13 +16,15 @@ pub use schedule::Role;
 
 use crate::Rng;
 use crate::config::{Config, Mode};
+use crate::credential::CredentialDigest;
 use crate::crypto::{KeyExchange, Provider};
 use crate::error::Reason;
 use crate::identity::Identity;
 use crate::record::{ContentType, Protection};
-use crate::resumption::{Resumption, SessionCache, SessionState};
+use crate::resumption::{CacheKey, Resumption, SessionCache, SessionState};
 use crate::suite::{CipherSuite, KeyExchangeKind};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use message::MessageType;
@@ -71,7 +73,7 @@ impl Context<'_> {
 
     /// When a session made now may no longer be resumed, in Unix seconds.
     fn expiry(&self) -> u64 {
-        (self.unix_time + self.config.resumption_lifetime).as_secs()
+        self.unix_time.saturating_add(self.config.resumption_lifetime).as_secs()
     }
 }
 
@@ -96,12 +98,24 @@ pub(crate) struct Keys {
     pub(crate) max_plaintext: usize,
 }
 
+/// A peer that has shown who it is.
+#[derive(Clone)]
+pub(crate) struct Authenticated {
+    pub(crate) identity: Identity,
+    /// What it was held against.
+    pub(crate) credential: CredentialDigest,
+    /// When that is no longer good, in Unix seconds.
+    pub(crate) expires: u64,
+}
+
 /// What a finished handshake has established.
 pub(crate) struct Completed {
     pub(crate) identity: Identity,
     pub(crate) suite: CipherSuite,
     pub(crate) resumed: bool,
     pub(crate) resumption: Option<Box<Resumption>>,
+    /// Where a server keeps what resumes it.
+    pub(crate) cached: Option<CacheKey>,
 }
 
 /// What a step of a state machine wants done.
@@ -189,15 +203,22 @@ impl Agreed {
         }
     }
 
-    fn state(&self, identity: Identity, master: &Master, context: &Context<'_>) -> SessionState {
+    fn state(
+        &self,
+        peer: Authenticated,
+        server_name: Option<String>,
+        master: &Master,
+        context: &Context<'_>,
+    ) -> SessionState {
         SessionState {
             framing: context.framing,
             suite: self.suite,
             extended_master_secret: self.extended_master_secret,
             master: master.clone(),
-            identity,
-            server_name: None,
-            expires: context.expiry(),
+            identity: peer.identity,
+            server_name,
+            credential: peer.credential,
+            expires: peer.expires.min(context.expiry()),
         }
     }
 }

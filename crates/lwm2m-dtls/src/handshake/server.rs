@@ -7,13 +7,14 @@ use super::schedule::{Master, Role, psk_premaster, verify_data};
 use super::server_flight::{self, OwnKey};
 use super::transcript::Transcript;
 use super::wire::{complete, vector8, vector16};
-use super::{Agreed, Completed, Context, Output, check_finished, signed_parameters};
+use super::{Agreed, Authenticated, Completed, Context, Output, check_finished, signed_parameters};
 use crate::certificate::{point_of, subject_public_key_info, verify_client};
 use crate::config::{Credentials, Mode};
+use crate::credential;
 use crate::crypto::KeyExchange;
 use crate::error::Reason;
 use crate::identity::Identity;
-use crate::resumption::{SessionState, seal_ticket};
+use crate::resumption::{CacheKey, SessionState, seal_ticket};
 use crate::suite::KeyExchangeKind;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -51,19 +52,20 @@ struct AwaitCertificate {
 struct AwaitKeyExchange {
     ephemeral: Option<Box<dyn KeyExchange>>,
     /// The client's key and identity, where it showed a certificate.
-    peer: Option<(Vec<u8>, Identity)>,
+    peer: Option<(Vec<u8>, Authenticated)>,
 }
 
 struct AwaitCertificateVerify {
     key: Vec<u8>,
-    identity: Identity,
+    peer: Authenticated,
     master: Master,
 }
 
 struct AwaitFinished {
-    identity: Identity,
+    peer: Authenticated,
     master: Master,
-    resumed: bool,
+    /// In an abbreviated handshake, where the session is in the cache if it stems from there.
+    resumed: Option<Option<CacheKey>>,
 }
 
 impl ServerHandshake {
@@ -82,7 +84,7 @@ impl ServerHandshake {
         let mut transcript = Transcript::new(context.framing, hello_message.sequence);
         transcript.add(hello_message.raw());
         match server_flight::resumable(&hello, context)? {
-            Some(session) => Self::resume(&hello, session, transcript, cid, context, out),
+            Some(found) => Self::resume(&hello, found, transcript, cid, context, out),
             None => Self::full(&hello, transcript, cid, context, out),
         }
     }
@@ -109,7 +111,7 @@ impl ServerHandshake {
 
     fn resume(
         hello: &ClientHello,
-        session: SessionState,
+        (cached, session): (Option<CacheKey>, SessionState),
         mut transcript: Transcript,
         cid: Option<Vec<u8>>,
         context: &mut Context<'_>,
@@ -124,14 +126,18 @@ impl ServerHandshake {
             server_flight::settle(hello, choice, hello.session_id.clone(), types, cid, context)?;
         let extensions = server_flight::extensions(hello, &agreed, true, false, cid_agreed);
         send_hello(&mut transcript, &agreed, extensions, context, out);
-        let SessionState { master, identity, server_name, .. } = session;
+        let SessionState { master, identity, server_name, credential, expires, .. } = session;
         agreed.log(&master, context.config);
         out.keys = Some(agreed.keys(Role::Server, &master)?);
         out.finished(&mut transcript, &master, Role::Server);
         Ok(Self {
             transcript,
             common: Common { agreed, server_name, issues_ticket: false },
-            state: State::AwaitFinished(AwaitFinished { identity, master, resumed: true }),
+            state: State::AwaitFinished(AwaitFinished {
+                peer: Authenticated { identity, credential, expires },
+                master,
+                resumed: Some(cached),
+            }),
         })
     }
 
@@ -204,16 +210,16 @@ impl ServerHandshake {
             let ephemeral = state.ephemeral.ok_or(Reason::Internal)?;
             ephemeral.agree(point).map_err(|_| Reason::IllegalParameter)
         };
-        let Some((key, identity)) = state.peer else {
-            let (identity, premaster) = psk_exchange(agreed, message.body(), shared, context)?;
+        let Some((key, peer)) = state.peer else {
+            let (peer, premaster) = psk_exchange(agreed, message.body(), shared, context)?;
             let master = agreed.master(&premaster, transcript, context.config);
             out.keys = Some(agreed.keys(Role::Server, &master)?);
-            return Ok(State::AwaitFinished(AwaitFinished { identity, master, resumed: false }));
+            return Ok(State::AwaitFinished(AwaitFinished { peer, master, resumed: None }));
         };
         let point = complete(vector8, message.body()).ok_or(Reason::Malformed)?;
         let premaster = shared(point)?;
         let master = agreed.master(&*premaster, transcript, context.config);
-        Ok(State::AwaitCertificateVerify(AwaitCertificateVerify { key, identity, master }))
+        Ok(State::AwaitCertificateVerify(AwaitCertificateVerify { key, peer, master }))
     }
 
     fn on_verify(
@@ -228,7 +234,7 @@ impl ServerHandshake {
         if algorithm != ECDSA_SECP256R1_SHA256 {
             return Err(Reason::IllegalParameter);
         }
-        let AwaitCertificateVerify { key, identity, master } = state;
+        let AwaitCertificateVerify { key, peer, master } = state;
         context
             .provider()
             .verify(&key, self.transcript.messages(), signature)
@@ -236,7 +242,7 @@ impl ServerHandshake {
         self.transcript.add(message.raw());
         self.transcript.forget_messages();
         out.keys = Some(self.common.agreed.keys(Role::Server, &master)?);
-        Ok(State::AwaitFinished(AwaitFinished { identity, master, resumed: false }))
+        Ok(State::AwaitFinished(AwaitFinished { peer, master, resumed: None }))
     }
 
     fn on_finished(
@@ -246,29 +252,46 @@ impl ServerHandshake {
         context: &mut Context<'_>,
         out: &mut Output,
     ) -> Result<State, Reason> {
-        let AwaitFinished { identity, master, resumed } = state;
+        let AwaitFinished { peer, master, resumed } = state;
         let expected = verify_data(&master, Role::Client, &self.transcript.hash());
         check_finished(message, &expected)?;
         self.transcript.add(message.raw());
-        let agreed = &self.common.agreed;
-        if !resumed {
-            let mut session = agreed.state(identity.clone(), &master, context);
-            session.server_name.clone_from(&self.common.server_name);
-            if let (true, Some(key)) = (self.common.issues_ticket, &context.config.ticket_key) {
-                let ticket = seal_ticket(&key.clone(), context.random(), &session);
-                let lifetime = context.config.resumption_lifetime.as_secs();
-                let lifetime = u32::try_from(lifetime).unwrap_or(u32::MAX);
-                let body = message::new_session_ticket(lifetime, &ticket);
-                out.message(&mut self.transcript, MessageType::NEW_SESSION_TICKET, &body);
-            }
-            if let Ok(id) = agreed.session_id.as_slice().try_into() {
-                context.cache.insert(id, session);
-            }
-            out.finished(&mut self.transcript, &master, Role::Server);
-        }
-        let suite = agreed.suite;
-        out.completed = Some(Box::new(Completed { identity, suite, resumed, resumption: None }));
+        let identity = peer.identity.clone();
+        let cached = match resumed {
+            Some(cached) => cached,
+            None => self.conclude(peer, &master, context, out),
+        };
+        out.completed = Some(Box::new(Completed {
+            identity,
+            suite: self.common.agreed.suite,
+            resumed: resumed.is_some(),
+            resumption: None,
+            cached,
+        }));
         Ok(State::Done)
+    }
+
+    /// Ends a full handshake: what may be resumed is kept here, or given to the client.
+    fn conclude(
+        &mut self,
+        peer: Authenticated,
+        master: &Master,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Option<CacheKey> {
+        let Common { agreed, server_name, issues_ticket } = &self.common;
+        let session = agreed.state(peer, server_name.clone(), master, context);
+        if let (true, Some(key)) = (*issues_ticket, &context.config.ticket_key) {
+            let ticket = seal_ticket(&key.clone(), context.random(), &session);
+            let lifetime = context.config.resumption_lifetime.as_secs();
+            let lifetime = u32::try_from(lifetime).unwrap_or(u32::MAX);
+            let body = message::new_session_ticket(lifetime, &ticket);
+            out.message(&mut self.transcript, MessageType::NEW_SESSION_TICKET, &body);
+        }
+        let id = agreed.session_id.as_slice().try_into().ok();
+        let cached = id.and_then(|id| context.cache.insert(id, session));
+        out.finished(&mut self.transcript, master, Role::Server);
+        cached
     }
 }
 
@@ -339,7 +362,7 @@ fn psk_exchange(
     body: &[u8],
     shared: impl FnOnce(&[u8]) -> Result<Zeroizing<[u8; 32]>, Reason>,
     context: &Context<'_>,
-) -> Result<(Identity, Zeroizing<Vec<u8>>), Reason> {
+) -> Result<(Authenticated, Zeroizing<Vec<u8>>), Reason> {
     let with_point = agreed.exchange == KeyExchangeKind::EcdhePsk;
     let (identity, point) = match with_point {
         true => complete((vector16, vector8), body).ok_or(Reason::Malformed)?,
@@ -347,33 +370,44 @@ fn psk_exchange(
     };
     let credentials = context.config.credentials.as_deref().ok_or(Reason::Internal)?;
     let identity = Bytes::copy_from_slice(identity);
-    let Some(key) = credentials.psk(&identity) else {
+    // An empty key is none: everybody has it.
+    let Some(key) = credentials.psk(&identity).filter(|key| !key.is_empty()) else {
         return Err(Reason::UnknownIdentity { identity });
     };
     let shared = if with_point { Some(shared(point)?) } else { None };
-    Ok((Identity::Psk(identity), psk_premaster(shared.as_deref(), &key)))
+    let peer = Authenticated {
+        identity: Identity::Psk(identity),
+        credential: credential::of_psk(&key),
+        expires: u64::MAX,
+    };
+    Ok((peer, psk_premaster(shared.as_deref(), &key)))
 }
 
-fn raw_peer(body: &[u8], credentials: &dyn Credentials) -> Result<(Vec<u8>, Identity), Reason> {
+fn raw_peer(
+    body: &[u8],
+    credentials: &dyn Credentials,
+) -> Result<(Vec<u8>, Authenticated), Reason> {
     let spki = message::decode_raw_public_key(body).ok_or(Reason::Malformed)?;
     if spki.is_empty() {
         return Err(Reason::NoCertificate);
     }
     let key = point_of(spki).ok_or(Reason::BadCertificate)?.to_vec();
-    if !credentials.trusts_raw_key(spki) {
-        return Err(Reason::UnknownPeerKey);
-    }
-    Ok((key, Identity::RawPublicKey(Bytes::copy_from_slice(spki))))
+    let identity = Identity::RawPublicKey(Bytes::copy_from_slice(spki));
+    let credential = credential::of_client(&identity, credentials).ok_or(Reason::UnknownPeerKey)?;
+    Ok((key, Authenticated { identity, credential, expires: u64::MAX }))
 }
 
 fn certified_peer(
     body: &[u8],
     credentials: &dyn Credentials,
     context: &Context<'_>,
-) -> Result<(Vec<u8>, Identity), Reason> {
+) -> Result<(Vec<u8>, Authenticated), Reason> {
     let chain = message::decode_certificate_chain(body).ok_or(Reason::Malformed)?;
     let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
     let authorities = credentials.client_authorities();
     let peer = verify_client(&chain, authorities, context.provider(), context.unix_time)?;
-    Ok((peer.key.to_vec(), Identity::Certificate(peer.identity)))
+    let identity = Identity::Certificate(peer.identity);
+    let credential =
+        credential::of_client(&identity, credentials).ok_or(Reason::UnknownAuthority)?;
+    Ok((peer.key.to_vec(), Authenticated { identity, credential, expires: peer.expires }))
 }

@@ -5,10 +5,10 @@ use super::message::ClientHello;
 use super::schedule::Randoms;
 use super::{Agreed, Context, max_plaintext};
 use crate::config::{CertifiedKey, Credentials};
+use crate::credential;
 use crate::crypto::SigningKey;
 use crate::error::Reason;
-use crate::identity::Identity;
-use crate::resumption::{SessionState, open_ticket};
+use crate::resumption::{CacheKey, SessionState, open_ticket};
 use crate::suite::{Cipher, CipherSuite, KeyExchangeKind};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -200,32 +200,28 @@ pub(super) fn extensions(
     }
 }
 
-/// Whether a full handshake would let the client in as well: its credentials may be gone.
-fn is_still_known(identity: &Identity, context: &Context<'_>) -> bool {
-    let Some(credentials) = &context.config.credentials else { return false };
-    match identity {
-        Identity::Psk(identity) => credentials.psk(identity).is_some(),
-        Identity::RawPublicKey(spki) => credentials.trusts_raw_key(spki),
-        Identity::Certificate(_) => !credentials.client_authorities().is_empty(),
-    }
-}
-
-/// The session that the client wants to resume, if we know it and the rules allow it.
+/// The session that the client wants to resume, if we know it, the rules allow it, and a full
+/// handshake would let the client in with the same credentials; and where it is in the cache.
 pub(super) fn resumable(
     hello: &ClientHello,
     context: &Context<'_>,
-) -> Result<Option<SessionState>, Reason> {
+) -> Result<Option<(Option<CacheKey>, SessionState)>, Reason> {
     let ticket = hello.extensions.session_ticket.as_deref().filter(|ticket| !ticket.is_empty());
-    let state = match (ticket, &context.config.ticket_key) {
-        (Some(ticket), Some(key)) => open_ticket(key, ticket),
-        _ => context.cache.get(&hello.session_id).cloned(),
+    let found = match (ticket, &context.config.ticket_key) {
+        (Some(ticket), Some(key)) => open_ticket(key, ticket).map(|state| (None, state)),
+        _ => context
+            .cache
+            .get(&hello.session_id)
+            .map(|(cached, state)| (Some(cached), state.clone())),
     };
-    let Some(state) = state else { return Ok(None) };
+    let Some((cached, state)) = found else { return Ok(None) };
+    let credentials = context.config.credentials.as_deref();
+    let credential = credentials.and_then(|it| credential::of_client(&state.identity, it));
     let fits = state.framing == context.framing
         && hello.suites.contains(&state.suite)
         && context.config.suites.contains(&state.suite)
         && state.expires > context.unix_time.as_secs()
-        && is_still_known(&state.identity, context)
+        && credential == Some(state.credential)
         && state.server_name == hello.extensions.server_name;
     if !fits {
         return Ok(None);
@@ -234,6 +230,6 @@ pub(super) fn resumable(
     match (state.extended_master_secret, hello.extensions.extended_master_secret) {
         (true, false) => Err(Reason::ResumptionRefused),
         (false, true) => Ok(None),
-        _ => Ok(Some(state)),
+        _ => Ok(Some((cached, state))),
     }
 }

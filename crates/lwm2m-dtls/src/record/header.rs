@@ -45,6 +45,13 @@ pub(crate) struct Record<'a> {
     pub(crate) body: &'a [u8],
 }
 
+impl Record<'_> {
+    /// Its length on the wire.
+    pub(crate) fn length(&self) -> usize {
+        HEADER_LENGTH + self.header.cid.len() + self.body.len()
+    }
+}
+
 impl Header<'_> {
     /// Epoch and sequence number as the 8 bytes that they are on the wire.
     pub(crate) fn number(&self) -> [u8; 8] {

@@ -3,15 +3,16 @@
 use super::cbc;
 use super::header::{ContentType, Header, patch_length};
 use crate::suite::Cipher;
-use aes::Aes128;
+use aes::Aes128Enc;
 use aes::cipher::consts::{U8, U12, U16};
 use alloc::vec::Vec;
 use ccm::aead::{AeadInOut, KeyInit};
 use zeroize::Zeroize;
 
-type Ccm8 = ccm::Ccm<Aes128, U8, U12>;
-type Ccm16 = ccm::Ccm<Aes128, U16, U12>;
-type Gcm = aes_gcm::Aes128Gcm;
+// Both modes only ever encrypt blocks: the schedule for decryption is left out.
+type Ccm8 = ccm::Ccm<Aes128Enc, U8, U12>;
+type Ccm16 = ccm::Ccm<Aes128Enc, U16, U12>;
+type Gcm = aes_gcm::AesGcm<Aes128Enc, U12>;
 
 /// The explicit part of an AEAD nonce.
 const EXPLICIT_NONCE: usize = 8;

@@ -58,8 +58,13 @@ fn a_newer_record_moves_the_session_and_nothing_else_does() {
     pair.client_address = address("198.51.100.7:4000");
     pair.client.send(pair.now, to_server, b"one").expect("established");
     pair.exchange(&mut keep);
+    pair.server.send(pair.now, to_client, b"answer").expect("established");
+    pair.exchange(&mut keep);
+    assert_eq!(received(&mut pair.client), [b"answer"]);
+    pair.client.send(pair.now, to_server, b"two").expect("established");
+    pair.exchange(&mut keep);
     match events(&mut pair.server).as_slice() {
-        [Event::Moved { session, peer }, Event::Data { .. }] => {
+        [Event::Data { .. }, Event::Moved { session, peer }, Event::Data { .. }] => {
             assert_eq!((*session, *peer), (to_client, pair.client_address));
         }
         other => panic!("{other:?}"),

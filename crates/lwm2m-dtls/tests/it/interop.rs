@@ -290,7 +290,9 @@ fn psk_with_the_client_of_gnutls() {
 
 #[test]
 fn a_client_with_a_wrong_key_is_not_let_in() {
-    let mut driver = Driver::new(psk_config());
+    let mut config = psk_config();
+    config.handshake_timeout = Duration::from_secs(3);
+    let mut driver = Driver::new(config);
     let port = driver.socket.local_addr().expect("an address").port();
     let arguments = format!(
         "s_client -dtls1_2 -connect 127.0.0.1:{port} -psk 00 -psk_identity urn:dev:1 \

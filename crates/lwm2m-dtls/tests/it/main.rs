@@ -1,5 +1,6 @@
 //! Tests of the endpoint against itself and against other implementations.
 
+mod attack;
 mod cid;
 mod interop;
 mod interop_stream;
