@@ -2,6 +2,7 @@
 
 use super::header::Header;
 use super::protection::{AdditionalData, Protection};
+use super::steady;
 use aes::Aes128;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
 use alloc::vec::Vec;
@@ -63,19 +64,18 @@ pub(super) fn open(keys: &Protection, header: &Header<'_>, body: &[u8]) -> Optio
     open_mac_then_encrypt(keys, header, body)
 }
 
-/// Padding and MAC faults look alike and cost alike: wrong padding counts as none at all, and the
-/// MAC is computed over as many blocks whatever the padding says.
+/// Padding and MAC faults look alike and cost alike: wrong padding counts as none at all, and
+/// neither the MAC's computation nor where it is looked for depends on what the padding says.
 fn open_mac_then_encrypt(keys: &Protection, header: &Header<'_>, body: &[u8]) -> Option<Vec<u8>> {
     let mut plaintext = decrypt(keys, body)?;
     let greatest = plaintext.len().checked_sub(MAC + 1)?;
     let (padding_ok, padding) = padding(&plaintext, greatest);
     let length = greatest - padding;
-    let content = plaintext.get(..length)?;
-    let expected = mac(keys, header, length, &[content]);
-    let tag = plaintext.get(length..length + MAC)?;
-    let authentic = expected.as_slice().ct_eq(tag) & padding_ok;
-    equalize(keys, plaintext.get(..padding)?);
-    if !bool::from(authentic) {
+    let head = AdditionalData::new(header, length);
+    let content = plaintext.get(..greatest)?;
+    let expected = steady::hmac(&keys.mac_key, head.as_slice(), content, length);
+    let tag = steady::window(&plaintext, greatest, length);
+    if !bool::from(expected.ct_eq(&tag) & padding_ok) {
         return None;
     }
     plaintext.truncate(length);
@@ -92,13 +92,6 @@ fn padding(plaintext: &[u8], greatest: usize) -> (Choice, usize) {
     }
     let length = u64::conditional_select(&0, &u64::from(claimed), good);
     (good, length as usize)
-}
-
-/// Hashes what the padding has spared the MAC.
-fn equalize(keys: &Protection, spared: &[u8]) {
-    let mut hash = Hmac::<Sha256>::new(&hmac_key(keys));
-    hash.update(spared);
-    core::hint::black_box(hash.finalize());
 }
 
 fn decrypt(keys: &Protection, body: &[u8]) -> Option<Vec<u8>> {

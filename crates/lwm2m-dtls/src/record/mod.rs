@@ -3,6 +3,7 @@
 mod cbc;
 pub(crate) mod header;
 pub(crate) mod protection;
+mod steady;
 pub(crate) mod stream;
 pub(crate) mod window;
 
