@@ -35,7 +35,7 @@ impl Engine for Subject {
     fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.0.poll_transmit()?;
         let peer = u8::from(transmit.peer == peer(1));
-        Some(Transmit { to: address(peer), payload: transmit.payload })
+        Some(Transmit { to: address(peer), payload: transmit.payload, secured: false })
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

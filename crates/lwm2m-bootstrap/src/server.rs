@@ -203,6 +203,11 @@ impl Engine for BootstrapServer {
         self.handle_coap_events(now);
     }
 
+    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.link.handle_secured_datagram(now, from, datagram);
+        self.handle_coap_events(now);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now);
         self.handle_coap_events(now);

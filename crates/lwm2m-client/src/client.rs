@@ -313,6 +313,12 @@ impl Engine for Client {
         }
     }
 
+    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        // A session is with a server that we have chosen, or there is none.
+        self.link.handle_secured_datagram(now, from, datagram);
+        self.drain(now);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now);
         self.drain(now);

@@ -216,6 +216,31 @@ impl Endpoint {
         self.transport.messaging.reset_parameters(peer);
     }
 
+    /// Lets requests to a peer wait, because the layer below cannot reach it yet: a handshake is
+    /// under way. Their time does not run before [`resume`](Self::resume).
+    pub fn suspend(&mut self, peer: PeerId) {
+        self.exchanges.suspend(self.now, &mut self.transport, peer, true);
+    }
+
+    /// Requests to a peer need not wait any more.
+    pub fn resume(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        self.exchanges.suspend(self.now, &mut self.transport, peer, false);
+        self.settle_touched();
+    }
+
+    /// The layer below cannot reach a peer of datagrams any more, as its session has ended. What
+    /// is pending fails with [`FailReason::Closed`], and observations end.
+    pub fn lose(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        self.exchanges.end_observations(self.now, &mut self.transport, peer);
+        self.exchanges.remove_peer(self.now, &mut self.transport, peer, FailReason::Closed);
+        self.transport.remove_peer(peer);
+        self.transport.messaging.reset_parameters(peer);
+        self.settle(peer);
+        self.settle_touched();
+    }
+
     /// Forgets all about a peer. Its pending requests end with [`FailReason::Cancelled`].
     pub fn remove_peer(&mut self, peer: PeerId) {
         self.forget(peer);

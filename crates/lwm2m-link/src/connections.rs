@@ -124,6 +124,11 @@ impl Connections {
         self.ended.push(peer);
     }
 
+    /// The connections that are over but not told to close yet.
+    pub(crate) fn ending(&self) -> Vec<PeerId> {
+        self.ended.clone()
+    }
+
     /// The connections whose last bytes have been polled.
     pub(crate) fn take_ended(&mut self) -> Vec<PeerId> {
         let ended = core::mem::take(&mut self.ended);
@@ -207,7 +212,7 @@ mod tests {
     #[test]
     fn silent_stranger_is_given_up() {
         let mut link = link();
-        let peer = link.handle_connected(Instant::ZERO, FROM).unwrap();
+        let peer = link.handle_connected(Instant::ZERO, FROM, false).unwrap();
         link.handle_stream(Instant::ZERO, peer, &CSM[..1]);
         assert_eq!(actions(&mut link), [("write", 0xE1)]);
         assert_eq!(link.poll_timeout(), Some(Instant::ZERO + Duration::from_secs(10)));
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn silent_peer_is_pinged_before_it_is_given_up() {
         let mut link = link();
-        let peer = link.handle_connected(Instant::ZERO, FROM).unwrap();
+        let peer = link.handle_connected(Instant::ZERO, FROM, false).unwrap();
         link.handle_stream(Instant::ZERO, peer, &CSM);
         actions(&mut link);
         for answered in [true, false] {
@@ -264,15 +269,17 @@ mod tests {
     fn connections_are_no_more_than_allowed_and_none_is_a_peer_of_datagrams() {
         let mut link = link();
         link.set_connection_config(ConnectionConfig { max_connections: 2, ..Default::default() });
-        let (first, second) =
-            (link.handle_connected(Instant::ZERO, FROM), link.open_connection(Instant::ZERO, FROM));
+        let (first, second) = (
+            link.handle_connected(Instant::ZERO, FROM, false),
+            link.open_connection(Instant::ZERO, FROM),
+        );
         assert!(first.is_some() && second.is_some() && first != second);
-        assert_eq!(link.handle_connected(Instant::ZERO, FROM), None);
+        assert_eq!(link.handle_connected(Instant::ZERO, FROM, false), None);
         let datagrams = link.connect(FROM);
         assert!(datagrams.is_some() && datagrams != first && datagrams != second);
         link.handle_disconnected(Instant::ZERO, first.unwrap());
         actions(&mut link);
-        assert!(link.handle_connected(Instant::ZERO, FROM).is_some());
+        assert!(link.handle_connected(Instant::ZERO, FROM, false).is_some());
         assert_eq!(link.connect(FROM), datagrams);
     }
 }

@@ -12,9 +12,11 @@ pub struct Transmit {
     pub to: SocketAddr,
     /// The datagram.
     pub payload: Bytes,
+    /// Whether it leaves from the port for coaps, which speaks DTLS, or from the one for coap.
+    pub secured: bool,
 }
 
-/// What an engine wants done with connections: TCP, later TLS. A connection goes by the name of the
+/// What an engine wants done with connections: TCP, whether TLS is spoken on it or not. A connection goes by the name of the
 /// peer at its other end, which no other connection ever has.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StreamAction {
@@ -52,6 +54,10 @@ pub trait Engine {
     /// A datagram arrived. Whatever its bytes are, this neither fails nor panics.
     fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]);
 
+    /// A datagram arrived at the port for coaps, which speaks DTLS and nothing else. Engines without
+    /// security ignore it.
+    fn handle_secured_datagram(&mut self, _now: Instant, _from: SocketAddr, _datagram: &[u8]) {}
+
     /// The time that [`Engine::poll_timeout`] named has come; calling it earlier does nothing.
     fn handle_timeout(&mut self, now: Instant);
 
@@ -64,9 +70,15 @@ pub trait Engine {
     /// The next event for the application.
     fn poll_event(&mut self) -> Option<Self::Event>;
 
-    /// Somebody connected from an address; the name of the connection, or `None` to refuse it.
-    /// Engines that know datagrams only keep this and the following methods as they are.
-    fn handle_connected(&mut self, _now: Instant, _from: SocketAddr) -> Option<PeerId> {
+    /// Somebody connected from an address, to the port for coaps+tcp if `secured`; the name of the
+    /// connection, or `None` to refuse it. Engines that know datagrams only keep this and the
+    /// following methods as they are.
+    fn handle_connected(
+        &mut self,
+        _now: Instant,
+        _from: SocketAddr,
+        _secured: bool,
+    ) -> Option<PeerId> {
         None
     }
 

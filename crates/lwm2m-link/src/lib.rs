@@ -4,13 +4,14 @@
 //! [`PeerId`] that stays the same while the peer is known, keeps what the security layer has
 //! proven about it as its [`Identity`], and hands datagrams through to CoAP.
 //!
-//! Today the stack is CoAP alone ([`Identity::NoSec`]); DTLS goes between the address and CoAP,
-//! and neither the engines above nor CoAP below will notice.
+//! The stack is CoAP alone ([`Identity::NoSec`]), or DTLS or TLS with CoAP above it
+//! ([`Identity::Secured`]); CoAP does not notice.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`engine`] | the contract by which one driver loop serves every engine |
 //! | [`link`] | addresses, peers, identities |
+//! | [`sessions`] | peers whose datagrams or streams are secured: what became of their sessions |
 //! | [`connections`] | peers on a connection: deadlines, what is to be done with their streams |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
@@ -20,8 +21,10 @@ extern crate alloc;
 pub mod connections;
 pub mod engine;
 pub mod link;
+pub mod sessions;
 
 pub use connections::ConnectionConfig;
 pub use engine::{Engine, StreamAction, Transmit};
 pub use link::{Identity, Link};
 pub use lwm2m_coap::PeerId;
+pub use sessions::{HandshakeFailure, SecurityEvent};

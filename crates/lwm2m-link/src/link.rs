@@ -2,11 +2,16 @@
 
 use crate::connections::{ConnectionConfig, Connections};
 use crate::engine::{Engine, StreamAction, Transmit};
+use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::hash::BuildHasher;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use lwm2m_coap::{Config, Endpoint, Event, PeerId};
+use lwm2m_dtls::{ClientProfile, Role, SessionId};
 use lwm2m_time::Instant;
 
 /// What the security layer has proven about a peer.
@@ -15,6 +20,34 @@ use lwm2m_time::Instant;
 pub enum Identity {
     /// Nothing: plain CoAP, security mode 3.
     NoSec,
+    /// What the handshake has shown; of pre-shared keys the client's identity on both sides.
+    Secured(lwm2m_dtls::Identity),
+}
+
+/// What carries the messages of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Carrier {
+    /// The datagrams of the port for coap.
+    Datagrams,
+    /// A session on the datagrams of the port for coaps.
+    Session(SessionId),
+    /// A connection.
+    Connection,
+    /// A session on a connection.
+    SecuredConnection(SessionId),
+}
+
+impl Carrier {
+    const fn is_connection(self) -> bool {
+        matches!(self, Self::Connection | Self::SecuredConnection(_))
+    }
+
+    const fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Session(session) | Self::SecuredConnection(session) => Some(session),
+            Self::Datagrams | Self::Connection => None,
+        }
+    }
 }
 
 /// Everything below an LwM2M engine: it maps remote addresses to peers and runs CoAP with them.
@@ -26,6 +59,7 @@ pub enum Identity {
 pub struct Link {
     coap: Endpoint,
     connections: Connections,
+    sessions: Option<Box<Sessions>>,
     peers: HashMap<PeerId, Peer>,
     /// The peers that datagrams carry, by the hash of their addresses, which stand in `peers`.
     by_address: HashTable<PeerId>,
@@ -35,15 +69,23 @@ pub struct Link {
     next_id: u64,
     max_peers: usize,
     refused: u64,
+    /// The latest time that was passed in.
+    now: Instant,
 }
 
 #[derive(Debug)]
 struct Peer {
     address: SocketAddr,
-    /// A connection carries it, datagrams do not.
-    connected: bool,
+    carrier: Carrier,
     identity: Identity,
     holds: u32,
+}
+
+/// Whether a connection speaks TLS, and on which side.
+enum Secured {
+    No,
+    AsServer,
+    AsClient(Arc<ClientProfile>),
 }
 
 impl Link {
@@ -54,13 +96,21 @@ impl Link {
             max_peers: config.max_peers,
             coap: Endpoint::new(config, seed),
             connections: Connections::default(),
+            sessions: None,
             peers: HashMap::new(),
             by_address: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             unused: BTreeSet::new(),
             next_id: 0,
             refused: 0,
+            now: Instant::ZERO,
         }
+    }
+
+    /// Lets the ports for coaps and coaps+tcp speak DTLS and TLS from now on. `seed` must be
+    /// unpredictable and another than that of the link.
+    pub fn set_security(&mut self, config: lwm2m_dtls::Config, seed: [u8; 32]) {
+        self.sessions = Some(Box::new(Sessions::new(config, seed)));
     }
 
     /// Sets the deadlines of connections that begin from now on, and the bound on their number.
@@ -75,8 +125,75 @@ impl Link {
     pub fn open_connection(&mut self, now: Instant, address: SocketAddr) -> Option<PeerId> {
         match self.connections.opened_to(address) {
             Some(peer) => Some(peer),
-            None => self.begin_connection(now, address, Some(address)),
+            None => self.begin_connection(now, address, Some(address), Secured::No),
         }
+    }
+
+    /// As [`Link::open_connection`], with TLS on it: requests wait for the end of the handshake.
+    /// `None` also if the profile cannot be used, or there is no [security](Self::set_security).
+    #[must_use]
+    pub fn open_secured_connection(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        profile: Arc<ClientProfile>,
+    ) -> Option<PeerId> {
+        match self.connections.opened_to(address) {
+            Some(peer) => Some(peer),
+            None => self.begin_connection(now, address, Some(address), Secured::AsClient(profile)),
+        }
+    }
+
+    /// A new session with the server at an address, in which an earlier one is resumed if there
+    /// was one with this very profile. Requests wait for the end of the handshake and fail if it
+    /// fails; what the server says becomes a [`SecurityEvent`] as well. `None` while there are too
+    /// many peers, if the profile cannot be used, or without [security](Self::set_security).
+    #[must_use]
+    pub fn connect_secured(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        profile: Arc<ClientProfile>,
+    ) -> Option<PeerId> {
+        self.now = self.now.max(now);
+        if self.peers.len() >= self.max_peers {
+            return None;
+        }
+        let address = canonical(address);
+        let session = self.sessions.as_mut()?.begin(now, address, profile, false).ok()?;
+        let peer = self.new_peer(address, Carrier::Session(session));
+        self.coap.suspend(peer);
+        self.sessions.as_mut()?.name(session, peer);
+        self.settle_sessions();
+        Some(peer)
+    }
+
+    /// Ends the session of a peer, and with it all that is pending.
+    pub fn end_session(&mut self, peer: PeerId) {
+        let session = self.peers.get(&peer).and_then(|it| it.carrier.session());
+        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
+            // It may have ended meanwhile.
+            let _ = sessions.endpoint.close(session);
+            self.settle_sessions();
+        }
+    }
+
+    /// Ends all sessions with peers of which this holds, for example because their credentials
+    /// are withdrawn.
+    pub fn end_sessions_of(&mut self, is_meant: impl Fn(&lwm2m_dtls::Identity) -> bool) {
+        let Some(sessions) = &mut self.sessions else { return };
+        let all = sessions.endpoint.sessions();
+        let meant: Vec<_> = all.filter(|(_, identity)| is_meant(identity)).map(|it| it.0).collect();
+        for session in meant {
+            let _ = sessions.endpoint.close(session);
+        }
+        self.settle_sessions();
+    }
+
+    /// What has become of sessions. An engine looks here before it polls the events of CoAP, so
+    /// that it knows why requests have failed.
+    pub fn poll_security_event(&mut self) -> Option<SecurityEvent> {
+        self.sessions.as_mut()?.events.pop_front()
     }
 
     /// Asks the peer to close the connection when nothing is pending on it any more; after
@@ -92,10 +209,16 @@ impl Link {
         self.connections.has(peer)
     }
 
-    /// Whether something can be sent to the peer: not if it was on a connection that is over.
+    /// Whether something can be sent to the peer: not if its connection or session is over.
     #[must_use]
     pub fn is_reachable(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(|it| !it.connected || self.connections.has(peer))
+        self.peers.get(&peer).is_some_and(|it| match it.carrier {
+            Carrier::Datagrams => true,
+            Carrier::Connection => self.connections.has(peer),
+            Carrier::Session(session) | Carrier::SecuredConnection(session) => {
+                self.sessions.as_ref().is_some_and(|sessions| sessions.is_named(session))
+            }
+        })
     }
 
     /// The peer at an address, known or new; `None` while the table of peers is full.
@@ -158,7 +281,7 @@ impl Link {
         if self.peers.len() >= self.max_peers {
             return None;
         }
-        let peer = self.new_peer(address, false);
+        let peer = self.new_peer(address, Carrier::Datagrams);
         let (peers, hasher) = (&self.peers, &self.hasher);
         let hash_of = |peer: &PeerId| peers.get(peer).map_or(0, |it| hasher.hash_one(it.address));
         self.by_address.insert_unique(hash, peer, hash_of);
@@ -169,10 +292,10 @@ impl Link {
         self.hasher.hash_one(address)
     }
 
-    fn new_peer(&mut self, address: SocketAddr, connected: bool) -> PeerId {
+    fn new_peer(&mut self, address: SocketAddr, carrier: Carrier) -> PeerId {
         let peer = PeerId(self.next_id);
         self.next_id += 1;
-        self.peers.insert(peer, Peer { address, connected, identity: Identity::NoSec, holds: 0 });
+        self.peers.insert(peer, Peer { address, carrier, identity: Identity::NoSec, holds: 0 });
         peer
     }
 
@@ -181,17 +304,136 @@ impl Link {
         now: Instant,
         address: SocketAddr,
         to: Option<SocketAddr>,
+        secured: Secured,
     ) -> Option<PeerId> {
+        self.now = self.now.max(now);
         if self.peers.len() >= self.max_peers || self.connections.is_full() {
             return None;
         }
-        let peer = self.new_peer(canonical(address), true);
+        let address = canonical(address);
+        let session = match (secured, &mut self.sessions) {
+            (Secured::No, _) => None,
+            (_, None) => return None,
+            (Secured::AsServer, Some(sessions)) => {
+                Some(sessions.endpoint.accept_stream(now, address).ok()?)
+            }
+            (Secured::AsClient(profile), Some(sessions)) => {
+                Some(sessions.begin(now, address, profile, true).ok()?)
+            }
+        };
+        let carrier = session.map_or(Carrier::Connection, Carrier::SecuredConnection);
+        let peer = self.new_peer(address, carrier);
+        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
+            sessions.name(session, peer);
+        }
         if self.coap.connected(now, peer).is_err() {
+            self.end_session(peer);
             self.peers.remove(&peer);
             return None;
         }
         self.connections.begin(now, peer, to);
         Some(peer)
+    }
+
+    /// Passes on what sessions have led to; their bytes first, as their names may end.
+    fn settle_sessions(&mut self) {
+        loop {
+            self.write_streams();
+            let event = self.sessions.as_mut().and_then(|it| it.endpoint.poll_event());
+            let Some(event) = event else { return };
+            self.on_session_event(event);
+        }
+    }
+
+    fn on_session_event(&mut self, event: lwm2m_dtls::Event) {
+        let now = self.now;
+        let Some(sessions) = &mut self.sessions else { return };
+        match event {
+            lwm2m_dtls::Event::Connected {
+                session, identity, role, resumed, resumption, ..
+            } => {
+                sessions.established(session, resumption);
+                sessions.send_waiting(now, session);
+                let Some(peer) = sessions.peer(session) else { return };
+                if role == Role::Client {
+                    sessions.events.push_back(SecurityEvent::Established { peer, resumed });
+                }
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.identity = Identity::Secured(identity);
+                }
+                self.coap.resume(now, peer);
+            }
+            lwm2m_dtls::Event::Data { session, data } => match self.peer_in(session) {
+                Some((peer, true)) => self.coap.handle_stream(now, peer, &data),
+                Some((peer, false)) => self.coap.handle_datagram(now, peer, &data),
+                None => self.refused += 1,
+            },
+            lwm2m_dtls::Event::Moved { session, peer: address } => {
+                let peer = sessions.peer(session).and_then(|peer| self.peers.get_mut(&peer));
+                peer.into_iter().for_each(|peer| peer.address = address);
+            }
+            lwm2m_dtls::Event::Closed { session, cause, .. } => {
+                if let Some(peer) = sessions.forget(session) {
+                    sessions.events.push_back(SecurityEvent::Ended { peer, cause });
+                    self.lose(peer);
+                }
+            }
+            lwm2m_dtls::Event::Failed { session, peer: address, mode, role, reason } => {
+                session.into_iter().for_each(|session| sessions.failed(session));
+                let peer = session.and_then(|session| sessions.forget(session));
+                let asked = peer.filter(|_| role == Role::Client);
+                let failure = HandshakeFailure { peer: asked, address, mode, role, reason };
+                sessions.events.push_back(SecurityEvent::Failed(failure));
+                peer.into_iter().for_each(|peer| self.lose(peer));
+            }
+            _ => {}
+        }
+    }
+
+    /// The peer that is a session, known or new, and whether it is on a connection.
+    fn peer_in(&mut self, session: SessionId) -> Option<(PeerId, bool)> {
+        let sessions = self.sessions.as_mut()?;
+        if let Some(peer) = sessions.peer(session) {
+            return Some((peer, self.peers.get(&peer)?.carrier.is_connection()));
+        }
+        if self.peers.len() >= self.max_peers {
+            return None;
+        }
+        let address = sessions.endpoint.peer(session)?;
+        let identity = Identity::Secured(sessions.endpoint.identity(session)?.clone());
+        let peer = self.new_peer(address, Carrier::Session(session));
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.identity = identity;
+        }
+        self.sessions.as_mut()?.name(session, peer);
+        Some((peer, false))
+    }
+
+    /// The session of a peer is over.
+    fn lose(&mut self, peer: PeerId) {
+        match self.peers.get(&peer).map(|it| it.carrier.is_connection()) {
+            Some(true) => self.coap.disconnected(self.now, peer),
+            Some(false) => self.coap.lose(self.now, peer),
+            None => {}
+        }
+        self.unused.insert(peer);
+    }
+
+    /// Says close_notify where CoAP has ended the connection.
+    fn close_ended(&mut self) {
+        for peer in self.connections.ending() {
+            self.end_session(peer);
+        }
+    }
+
+    /// Hands what sessions want written to their connections.
+    fn write_streams(&mut self) {
+        let Some(sessions) = &mut self.sessions else { return };
+        while let Some((session, bytes)) = sessions.endpoint.poll_stream() {
+            if let Some(peer) = sessions.peer(session) {
+                self.connections.write(peer, bytes);
+            }
+        }
     }
 
     fn forget_if_unused(&mut self, peer: PeerId) {
@@ -202,13 +444,30 @@ impl Link {
         {
             // The next peer at this address has another name.
             self.coap.reset_parameters(peer);
-            if state.connected {
-                return;
+            self.forget_carrier(peer, &state);
+        }
+    }
+
+    fn forget_carrier(&mut self, peer: PeerId, state: &Peer) {
+        match (state.carrier, &mut self.sessions) {
+            (Carrier::Datagrams, _) => {
+                let hash = self.hash(state.address);
+                if let Ok(entry) = self.by_address.find_entry(hash, |known| *known == peer) {
+                    entry.remove();
+                }
             }
-            let hash = self.hash(state.address);
-            if let Ok(entry) = self.by_address.find_entry(hash, |known| *known == peer) {
-                entry.remove();
+            (Carrier::Session(session), Some(sessions)) => {
+                // A client may come back in its session, under another name; a server need not
+                // keep one that we do not use.
+                let ours = sessions.is_ours(session);
+                sessions.forget(session);
+                if ours {
+                    // It may have ended before.
+                    let _ = sessions.endpoint.close(session);
+                    self.settle_sessions();
+                }
             }
+            _ => {}
         }
     }
 }
@@ -229,39 +488,63 @@ impl Engine for Link {
     type Event = Event;
 
     fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.now = self.now.max(now);
         match self.peer_at(from) {
             Some(peer) => self.coap.handle_datagram(now, peer, datagram),
             None => self.refused += 1,
         }
     }
 
+    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.now = self.now.max(now);
+        if let Some(sessions) = &mut self.sessions {
+            sessions.endpoint.handle_datagram(now, canonical(from), datagram);
+            self.settle_sessions();
+        }
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        if let Some(sessions) = &mut self.sessions {
+            sessions.endpoint.handle_timeout(now);
+            self.settle_sessions();
+        }
         self.coap.handle_timeout(now);
         self.connections.handle_timeout(now, &mut self.coap);
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        while let Some(transmit) = self.coap.poll_transmit() {
-            match self.peers.get(&transmit.peer) {
-                Some(peer) if peer.connected => {
-                    self.connections.write(transmit.peer, transmit.payload);
+        while let Some(lwm2m_coap::Transmit { peer, payload }) = self.coap.poll_transmit() {
+            // A peer that was forgotten meanwhile has nowhere to send to.
+            let Some(state) = self.peers.get(&peer) else { continue };
+            match (state.carrier, &mut self.sessions) {
+                (Carrier::Connection, _) => self.connections.write(peer, payload),
+                (Carrier::Datagrams, _) => {
+                    return Some(Transmit { to: state.address, payload, secured: false });
                 }
-                Some(peer) => {
-                    return Some(Transmit { to: peer.address, payload: transmit.payload });
+                (Carrier::Session(session), Some(sessions)) => {
+                    sessions.send(self.now, session, payload, false);
                 }
-                // A peer that was forgotten meanwhile has nowhere to send to.
-                None => {}
+                (Carrier::SecuredConnection(session), Some(sessions)) => {
+                    sessions.send(self.now, session, payload, true);
+                }
+                _ => {}
             }
         }
+        self.write_streams();
+        self.close_ended();
         self.unused.extend(self.connections.take_ended());
         while let Some(peer) = self.unused.pop_first() {
             self.forget_if_unused(peer);
         }
-        None
+        let sent = self.sessions.as_mut()?.endpoint.poll_transmit()?;
+        Some(Transmit { to: sent.peer, payload: sent.payload, secured: true })
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.coap.poll_timeout().into_iter().chain(self.connections.poll_timeout()).min()
+        let sessions = self.sessions.as_ref().and_then(|it| it.endpoint.poll_timeout());
+        let below = self.connections.poll_timeout().into_iter().chain(sessions);
+        self.coap.poll_timeout().into_iter().chain(below).min()
     }
 
     fn poll_event(&mut self) -> Option<Event> {
@@ -280,16 +563,35 @@ impl Engine for Link {
         }
     }
 
-    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
-        self.begin_connection(now, from, None)
+    fn handle_connected(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        secured: bool,
+    ) -> Option<PeerId> {
+        let secured = if secured { Secured::AsServer } else { Secured::No };
+        self.begin_connection(now, from, None, secured)
     }
 
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        self.now = self.now.max(now);
         self.connections.heard(now, peer);
-        self.coap.handle_stream(now, peer, bytes);
+        match (self.peers.get(&peer).map(|it| it.carrier), &mut self.sessions) {
+            (Some(Carrier::SecuredConnection(session)), Some(sessions)) => {
+                sessions.endpoint.handle_stream(now, session, bytes);
+                self.settle_sessions();
+            }
+            _ => self.coap.handle_stream(now, peer, bytes),
+        }
     }
 
     fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        let session = self.peers.get(&peer).and_then(|it| it.carrier.session());
+        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
+            sessions.endpoint.handle_stream_end(now, session);
+            self.settle_sessions();
+        }
         self.coap.disconnected(now, peer);
     }
 

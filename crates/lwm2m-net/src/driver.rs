@@ -250,7 +250,7 @@ impl<E: Engine> Driver<E> {
         }
     }
 
-    async fn send(&mut self, Transmit { to, payload }: Transmit) {
+    async fn send(&mut self, Transmit { to, payload, .. }: Transmit) {
         let to = as_seen_from(self.local, to);
         tracing::trace!(%to, bytes = %Hex(&payload), "sent");
         // A datagram that cannot be sent is as good as lost on the way: the peer's or our own

@@ -31,6 +31,11 @@ impl<E: Engine, S: Sink<E>> Engine for Hosted<E, S> {
         self.engine.handle_datagram(now, from, datagram);
     }
 
+    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.now = now;
+        self.engine.handle_secured_datagram(now, from, datagram);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         self.engine.handle_timeout(now);
@@ -50,9 +55,14 @@ impl<E: Engine, S: Sink<E>> Engine for Hosted<E, S> {
         Some(())
     }
 
-    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
+    fn handle_connected(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        secured: bool,
+    ) -> Option<PeerId> {
         self.now = now;
-        self.engine.handle_connected(now, from)
+        self.engine.handle_connected(now, from, secured)
     }
 
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {

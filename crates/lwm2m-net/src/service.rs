@@ -33,6 +33,11 @@ impl<S: Service> Engine for Serving<S> {
         self.link.handle_datagram(now, from, datagram);
     }
 
+    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.now = now;
+        self.link.handle_secured_datagram(now, from, datagram);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         self.link.handle_timeout(now);
@@ -53,9 +58,14 @@ impl<S: Service> Engine for Serving<S> {
         Some(())
     }
 
-    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
+    fn handle_connected(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        secured: bool,
+    ) -> Option<PeerId> {
         self.now = now;
-        self.link.handle_connected(now, from)
+        self.link.handle_connected(now, from, secured)
     }
 
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {

@@ -87,7 +87,7 @@ impl Connections {
         match incoming {
             Incoming::Accepted(stream, from) => {
                 // A connection that is refused is closed by being dropped.
-                if let Some(peer) = engine.handle_connected(now, from) {
+                if let Some(peer) = engine.handle_connected(now, from, false) {
                     tracing::debug!(%from, "connected");
                     self.spawn(peer, async { Ok(stream) });
                 }

@@ -182,6 +182,12 @@ impl Engine for Server {
         self.handle_coap_events(now);
     }
 
+    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.expire(now);
+        self.link.handle_secured_datagram(now, from, datagram);
+        self.handle_coap_events(now);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.expire(now);
         self.link.handle_timeout(now);
@@ -200,8 +206,13 @@ impl Engine for Server {
         self.events.pop_front()
     }
 
-    fn handle_connected(&mut self, now: Instant, from: SocketAddr) -> Option<PeerId> {
-        self.link.handle_connected(now, from)
+    fn handle_connected(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        secured: bool,
+    ) -> Option<PeerId> {
+        self.link.handle_connected(now, from, secured)
     }
 
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {

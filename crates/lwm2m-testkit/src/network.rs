@@ -2,6 +2,7 @@
 //! seed, so that every bad day can be repeated.
 
 use bytes::Bytes;
+use lwm2m_link::{Engine, Transmit};
 use lwm2m_time::Instant;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -45,6 +46,25 @@ pub struct InFlight {
     pub to: SocketAddr,
     /// Its bytes.
     pub payload: Bytes,
+    /// Whether it goes between the ports for coaps, or between those for coap.
+    pub secured: bool,
+}
+
+impl InFlight {
+    /// What an engine wants sent from an address.
+    #[must_use]
+    pub fn new(from: SocketAddr, transmit: Transmit) -> Self {
+        let Transmit { to, payload, secured } = transmit;
+        Self { from, to, payload, secured }
+    }
+
+    /// Hands it to the engine that has its address.
+    pub fn deliver<E: Engine>(&self, now: Instant, engine: &mut E) {
+        match self.secured {
+            true => engine.handle_secured_datagram(now, self.from, &self.payload),
+            false => engine.handle_datagram(now, self.from, &self.payload),
+        }
+    }
 }
 
 /// The datagrams on their way, in the order of their arrival.
@@ -125,7 +145,8 @@ mod tests {
 
     fn datagram(number: u8) -> InFlight {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        InFlight { from: address(1), to: address(2), payload: Bytes::from(vec![number]) }
+        let payload = Bytes::from(vec![number]);
+        InFlight { from: address(1), to: address(2), payload, secured: false }
     }
 
     fn arrivals(seed: u64) -> Vec<u8> {

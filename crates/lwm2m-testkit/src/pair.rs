@@ -83,11 +83,11 @@ impl<L: Engine, R: Engine> Pair<L, R> {
     }
 
     fn input(&mut self) {
-        while let Some(InFlight { from, to, payload }) = self.network.arrive(self.now) {
-            if to == LEFT {
-                self.left.handle_datagram(self.now, from, &payload);
-            } else if to == RIGHT {
-                self.right.handle_datagram(self.now, from, &payload);
+        while let Some(datagram) = self.network.arrive(self.now) {
+            if datagram.to == LEFT {
+                datagram.deliver(self.now, &mut self.left);
+            } else if datagram.to == RIGHT {
+                datagram.deliver(self.now, &mut self.right);
             }
         }
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
@@ -109,8 +109,7 @@ fn drain<E: Engine>(
 ) {
     loop {
         while let Some(transmit) = engine.poll_transmit() {
-            let datagram = InFlight { from, to: transmit.to, payload: transmit.payload };
-            network.send(now, datagram);
+            network.send(now, InFlight::new(from, transmit));
         }
         match engine.poll_event() {
             Some(event) => events.push((now, event)),

@@ -101,7 +101,12 @@ const CRATES: &[Crate] = &[
     },
     Crate { name: "lwm2m-coap", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-dtls", sans_io: true, no_std: true, may_use: &[] },
-    Crate { name: "lwm2m-link", sans_io: true, no_std: true, may_use: &["lwm2m-coap"] },
+    Crate {
+        name: "lwm2m-link",
+        sans_io: true,
+        no_std: true,
+        may_use: &["lwm2m-coap", "lwm2m-dtls"],
+    },
     Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: ENGINE },
     Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: ENGINE },
     Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: ENGINE },

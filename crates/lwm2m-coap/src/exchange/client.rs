@@ -130,9 +130,21 @@ impl Exchanges {
         self.advance(now, transport, peer);
     }
 
+    /// Lets calls to a peer wait, or have their turns.
+    pub(crate) fn suspend(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        peer: PeerId,
+        suspended: bool,
+    ) {
+        self.with_peer(peer, |peer| peer.suspended = suspended);
+        self.advance(now, transport, peer);
+    }
+
     /// Sends what has its turn.
     pub(super) fn advance(&mut self, now: Instant, transport: &mut Transport, peer: PeerId) {
-        while let Some(state) = self.peers.get_mut(&peer) {
+        while let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.suspended) {
             let Some(id) = state.queue.first().copied() else { return };
             let confirmable = self.calls.get(&id).is_some_and(|call| call.request.confirmable);
             if confirmable && state.in_flight >= transport.messaging.params(peer).nstart {

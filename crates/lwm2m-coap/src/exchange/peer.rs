@@ -22,6 +22,8 @@ pub(super) struct Peer {
     pub(super) observed_by: Vec<Token>,
     /// How many requests of the peer wait for the application.
     pub(super) waiting: usize,
+    /// No call has its turn before the layers below can reach the peer.
+    pub(super) suspended: bool,
 }
 
 impl Peer {
@@ -30,5 +32,6 @@ impl Peer {
             && self.observations.is_empty()
             && self.observed_by.is_empty()
             && self.waiting == 0
+            && !self.suspended
     }
 }

@@ -1,0 +1,5 @@
+//! Two links whose datagrams and streams are secured, on a virtual clock.
+
+mod bed;
+mod datagrams;
+mod streams;
