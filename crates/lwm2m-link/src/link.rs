@@ -6,7 +6,6 @@ use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::hash::BuildHasher;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
@@ -182,11 +181,7 @@ impl Link {
     /// are withdrawn.
     pub fn end_sessions_of(&mut self, is_meant: impl Fn(&lwm2m_dtls::Identity) -> bool) {
         let Some(sessions) = &mut self.sessions else { return };
-        let all = sessions.endpoint.sessions();
-        let meant: Vec<_> = all.filter(|(_, identity)| is_meant(identity)).map(|it| it.0).collect();
-        for session in meant {
-            let _ = sessions.endpoint.close(session);
-        }
+        sessions.endpoint.close_where(is_meant);
         self.settle_sessions();
     }
 

@@ -163,10 +163,13 @@ fn peer_with_a_connection_id_keeps_its_name_at_another_address() {
     bed.ask(peer);
     bed.settle();
     bed.device_address = address("192.0.2.99:2000");
-    bed.ask(peer);
-    bed.settle();
-    assert_eq!(bed.told.len(), 2, "{:?}", bed.told);
+    // The answer goes there at once; that the peer is there is sure when it speaks again.
+    for answers in 2..=3 {
+        bed.ask(peer);
+        bed.settle();
+        assert_eq!(bed.told.len(), answers, "{:?}", bed.told);
+    }
     let peers: Vec<_> = bed.asked.iter().map(|(peer, _)| *peer).collect();
-    assert!(matches!(peers[..], [a, b] if a == b), "{peers:?}");
+    assert!(matches!(peers[..], [a, b, c] if a == b && b == c), "{peers:?}");
     assert_eq!(bed.server.peer_address(peers[0]), Some(bed.device_address));
 }
