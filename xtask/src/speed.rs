@@ -1,4 +1,5 @@
-//! `speed`: CoAP servers under the same load in one run, ours and libcoap's, on loopback.
+//! `speed`: CoAP servers under the same load in one run, on loopback: ours, libcoap's and one on the
+//! crate `coap`.
 //!
 //! Only the CPU time a request compares well between runs: how many requests there are a second
 //! depends on what else the machine does.
@@ -9,16 +10,21 @@ use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// What of the report of `lwm2m load` goes into the table.
 const ROWS: [&str; 5] = ["requests/s", "p50", "p99", "sent again", "CPU a request, server"];
 const PROGRAM: &str = "target/release/lwm2m";
+/// What builds the server on the crate `coap`.
+const PEER: [&str; 7] =
+    ["build", "--release", "-p", "lwm2m-benches", "--features=peers", "--example", "coap_server"];
 
 /// A server that ends with its measurement.
 struct Server {
     name: &'static str,
     child: Child,
-    uri: String,
+    address: String,
+    path: &'static str,
 }
 
 impl Drop for Server {
@@ -32,9 +38,10 @@ impl Drop for Server {
 /// Builds ours and measures all, each three times.
 pub(crate) fn run_all(root: &Path) -> Outcome {
     run(&mut process::command(root, "cargo", &["build", "--release", "-p", "lwm2m-cli"]))?;
+    run(&mut process::command(root, "cargo", &PEER))?;
     println!("{:<28}{}", "", ROWS.map(|row| format!("{row:>24}")).concat());
     for round in 0..3 {
-        for start in [ours, libcoap] {
+        for start in [ours, libcoap, coap_rs] {
             match start(root) {
                 Ok(server) => measure(root, &server)?,
                 Err(error) if round == 0 => println!("left out: {error}"),
@@ -46,8 +53,10 @@ pub(crate) fn run_all(root: &Path) -> Outcome {
 }
 
 fn measure(root: &Path, server: &Server) -> Outcome {
+    wait_for(server)?;
     let pid = server.child.id().to_string();
-    let arguments = ["load", &server.uri, "--requests", "200000", "--pid", &pid];
+    let uri = format!("coap://{}{}", server.address, server.path);
+    let arguments = ["load", &uri, "--requests", "200000", "--pid", &pid];
     let report = output(&mut process::command(root, PROGRAM, &arguments))?;
     let cell = |row: &str| {
         let value = report.lines().find_map(|line| line.strip_prefix(row));
@@ -62,16 +71,43 @@ fn ours(root: &Path) -> Outcome<Server> {
     let mut child = start(process::command(root, PROGRAM, &arguments).stdout(Stdio::piped()))?;
     let stdout = child.stdout.take().ok_or("the server has no output")?;
     let line = BufReader::new(stdout).lines().next().ok_or("the server says nothing")??;
-    let address = line.strip_prefix("coap on ").ok_or("the server names no address")?;
-    Ok(Server { name: "lwm2m coap serve", child, uri: format!("coap://{address}/test") })
+    let address = line.strip_prefix("coap on ").ok_or("the server names no address")?.to_owned();
+    Ok(Server { name: "lwm2m coap serve", child, address, path: "/test" })
 }
 
 fn libcoap(root: &Path) -> Outcome<Server> {
-    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
-    // The load sends again what comes before it listens.
+    let port = free_port()?;
     let arguments = ["-A", "127.0.0.1", "-p", &port];
     let child = start(&mut process::command(root, "coap-server-notls", &arguments))?;
-    Ok(Server { name: "coap-server-notls", child, uri: format!("coap://127.0.0.1:{port}/time") })
+    let address = format!("127.0.0.1:{port}");
+    Ok(Server { name: "coap-server-notls", child, address, path: "/time" })
+}
+
+fn coap_rs(root: &Path) -> Outcome<Server> {
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let program = "target/release/examples/coap_server";
+    let child = start(&mut process::command(root, program, &[&address]))?;
+    Ok(Server { name: "crate coap", child, address, path: "/test" })
+}
+
+fn free_port() -> Outcome<String> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
+}
+
+/// Waits until a server answers.
+fn wait_for(server: &Server) -> Outcome {
+    const GET: [u8; 4] = [0x40, 1, 0, 1];
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(&server.address)?;
+    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    for _ in 0..100 {
+        // Before there is a server, the system may refuse either.
+        if socket.send(&GET).is_ok() && socket.recv(&mut [0; 2_048]).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(format!("{} does not answer at {}", server.name, server.address).into())
 }
 
 fn start(command: &mut Command) -> Outcome<Child> {
