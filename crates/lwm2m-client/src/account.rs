@@ -105,9 +105,9 @@ impl Attempts {
     }
 }
 
-/// How soon an overloaded server is asked again at the earliest: one that says "at once" must not
-/// keep the client sending.
-const SHORTEST_RETRY: Duration = Duration::from_secs(5);
+/// How soon an overloaded server, or one that ended the session, is asked again at the earliest: it
+/// must not keep the client sending.
+pub(crate) const SHORTEST_RETRY: Duration = Duration::from_secs(5);
 /// How late it is asked again at the latest: it must not silence the client for ever.
 const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
 /// So many doublings exceed the longest wait.
@@ -226,6 +226,16 @@ impl Account {
     /// Makes this an account of nobody, so that those after it keep their places.
     pub(crate) fn retire(&mut self) {
         *self = Self::new(ServerAccount::named(0, ""), None, u16::MAX, self.highest);
+    }
+
+    /// Whether the server may send requests. In a session its first ones may overtake the answer to
+    /// Register; without security that could be anybody.
+    pub(crate) const fn may_ask(&self) -> bool {
+        match self.state {
+            State::Registered(_) => true,
+            State::Registering(_) => self.profile.is_some(),
+            _ => false,
+        }
     }
 
     /// Whether the server listens there.

@@ -114,11 +114,16 @@ impl Client {
         let store = Store::new(objects, Registry::with(config.definitions), config.version)?;
         let (accounts, bootstrap) =
             secured(config.servers, config.bootstrap, config.version, &trust)?;
+        let mut link = Link::new(config.coap, seed);
+        if bootstraps || accounts.iter().any(|account| account.profile.is_some()) {
+            // Another seed: what one tells the network must say nothing of the other.
+            link.set_security(config.dtls, seed.map(|byte| !byte));
+        }
         Ok(Self {
             endpoint_name: config.endpoint_name,
             request_span: config.coap.transmission.max_transmit_wait(),
             exchange_lifetime: config.coap.transmission.exchange_lifetime,
-            link: Link::new(config.coap, seed),
+            link,
             store,
             accounts,
             bootstrap,
@@ -167,13 +172,16 @@ impl Client {
     }
 
     /// Says that the device has a new address: the client registers anew with all servers that it
-    /// is registered with or was about to, as it must without security (OMA LwM2M Transport 6.4).
+    /// is registered with or was about to, as it must without security (OMA LwM2M Transport 6.4),
+    /// and in new sessions. Where a session has a Connection ID, [`update`](Client::update) is
+    /// enough.
     pub fn rebind(&mut self, now: Instant) {
         for account in 0..self.accounts.len() {
             let busy = self.accounts.get(account).is_some_and(|account| {
                 !matches!(account.state, State::Idle | State::Disabled | State::Deregistering(_))
             });
             if busy {
+                self.end_session(account);
                 self.register_afresh(now, account);
             }
         }
@@ -234,6 +242,7 @@ impl Client {
 
     /// Works off what CoAP has to tell.
     pub(crate) fn drain(&mut self, now: Instant) {
+        self.handle_security_events(now);
         while let Some(event) = self.link.poll_event() {
             match event {
                 coap::Event::Request { exchange, peer, request, token } => {
@@ -271,8 +280,11 @@ impl Client {
     /// Whether a datagram may pass: answers always, requests from servers that are registered with,
     /// and nothing new from a server that is left: what it repeats is answered as before.
     fn admits(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let Some(account) = self.accounts.iter().find(|account| account.is_at(from)) else {
-            let state = self.bootstrap.as_ref().filter(|state| same(state.account.address, from));
+        let Some(account) = self.accounts.iter().find(|it| it.profile.is_none() && it.is_at(from))
+        else {
+            let is =
+                |state: &&Bootstrap| state.profile.is_none() && same(state.account.address, from);
+            let state = self.bootstrap.as_ref().filter(is);
             let known = state.map(|state| (state.is_open(self.version), state.peer));
             return known.is_some_and(|(open, peer)| {
                 open || self.admits_unasked(now, peer, datagram, false)
@@ -314,7 +326,7 @@ impl Engine for Client {
     }
 
     fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        // A session is with a server that we have chosen, or there is none.
+        // A session is with a server that we have chosen.
         self.link.handle_secured_datagram(now, from, datagram);
         self.drain(now);
     }

@@ -59,10 +59,9 @@ impl Client {
             return;
         }
         let Some(account) = self.account_of(observer.peer) else { return };
-        let Some((server, version)) =
-            self.accounts.get(account).map(|account| (account.server(), account.version))
-        else {
-            return;
+        let known = self.accounts.get(account).filter(|account| account.may_ask());
+        let Some((server, version)) = known.map(|it| (it.server(), it.version)) else {
+            return self.refuse(now, exchange, Refusal::Unavailable);
         };
         let query = request.options.uri_query().collect();
         let asked = parse_path(request).map(|path| Asked {
@@ -88,6 +87,12 @@ impl Client {
         if let Ok(asked) = asked {
             self.follow_up(now, &asked, observer, then, answered);
         }
+    }
+
+    /// Answers a server in a session that must not ask now; others do not come that far.
+    pub(crate) fn refuse(&mut self, now: Instant, exchange: ExchangeId, refusal: Refusal) {
+        // The server may have asked again meanwhile; then nobody waits for this.
+        let _ = self.link.coap().respond(now, exchange, Response::new(refusal.code()));
     }
 
     fn dispatch(&mut self, now: Instant, asked: &Asked<'_>) -> Outcome {

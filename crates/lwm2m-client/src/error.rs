@@ -4,7 +4,7 @@ use crate::security::SecurityError;
 use crate::session::is_final;
 use lwm2m_coap::{Code, FailReason};
 use lwm2m_core::{ContentFormat, Path};
-use lwm2m_dtls::Reason;
+use lwm2m_dtls::{Alert, Reason};
 
 /// Why a client cannot be made of a configuration and its objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -179,6 +179,9 @@ pub enum RegistrationError {
     /// No session was established with the server.
     #[error("no DTLS session: {0}")]
     Handshake(Reason),
+    /// The server has ended the session with an alert.
+    #[error("the server ended the DTLS session: {0}; see its log")]
+    Alert(Alert),
     /// The address of the server is not known yet.
     #[error("the server's address is not known yet; its name has to be looked up")]
     NoAddress,
@@ -198,7 +201,10 @@ impl RegistrationError {
     /// Transport 5.2.9).
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Handshake(reason) if is_final(reason))
+        match self {
+            Self::Handshake(Reason::PeerAlert(alert)) | Self::Alert(alert) => is_final(*alert),
+            _ => false,
+        }
     }
 
     /// Whether the server may be at another address by now.
@@ -211,6 +217,6 @@ impl BootstrapError {
     /// As [`RegistrationError::is_final`].
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Handshake(reason) if is_final(reason))
+        matches!(self, Self::Handshake(Reason::PeerAlert(alert)) if is_final(*alert))
     }
 }

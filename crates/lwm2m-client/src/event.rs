@@ -17,6 +17,13 @@ pub enum Event {
         /// Where the registration is on the server, such as `/rd/5a3f`.
         location: String,
     },
+    /// A DTLS session with a server is established.
+    SessionBegun {
+        /// The server; the bootstrap server is 0.
+        server: u16,
+        /// Whether its keys stem from an earlier session.
+        resumed: bool,
+    },
     /// The server accepted an Update.
     Updated {
         /// The server.

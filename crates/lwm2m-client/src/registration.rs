@@ -1,7 +1,8 @@
 //! Register, Update and De-register with each server (OMA LwM2M Core 6.2).
 
 use crate::account::{
-    Account, Deregistering, Offer, Registered, Registering, State, lower, update_after,
+    Account, Deregistering, Offer, Registered, Registering, SHORTEST_RETRY, State, lower,
+    update_after,
 };
 use crate::client::{Client, Timer};
 use crate::error::RegistrationError;
@@ -134,7 +135,7 @@ impl Client {
         let response = match answer {
             Ok(response) => response,
             Err(reason) => {
-                self.leave_session(account);
+                self.end_session(account);
                 let reason = RegistrationError::NoAnswer(reason);
                 return self.registration_failed(now, account, reason);
             }
@@ -203,7 +204,12 @@ impl Client {
         }
     }
 
-    fn registration_failed(&mut self, now: Instant, account: usize, reason: RegistrationError) {
+    pub(crate) fn registration_failed(
+        &mut self,
+        now: Instant,
+        account: usize,
+        reason: RegistrationError,
+    ) {
         let retry = self.settings(account).retry();
         let Some(state) = self.accounts.get_mut(account) else { return };
         let hopeless = self.stopping || reason.is_final();
@@ -223,6 +229,16 @@ impl Client {
             self.begin_bootstrap(now);
         }
         self.stop_if_done();
+    }
+
+    /// Registers anew in a moment: a server that has just ended a session may be about to restart.
+    pub(crate) fn register_soon(&mut self, now: Instant, account: usize) {
+        if self.stopping {
+            self.set_state(account, State::Idle);
+            return self.stop_if_done();
+        }
+        self.set_state(account, State::Waiting);
+        self.timers.set(Timer::Account(account), now + SHORTEST_RETRY);
     }
 
     pub(crate) fn handle_account_timer(&mut self, now: Instant, account: usize) {
@@ -306,7 +322,7 @@ impl Client {
             }
             Ok(response) => RegistrationError::Refused(response.code),
             Err(reason) => {
-                self.leave_session(account);
+                self.end_session(account);
                 RegistrationError::NoAnswer(reason)
             }
         };
@@ -369,6 +385,7 @@ impl Client {
     fn deregistered(&mut self, account: usize, state: &Deregistering, answer: Answer) {
         let next = if state.disabled { State::Disabled } else { State::Idle };
         self.set_state(account, next);
+        self.end_session(account);
         let server = self.server(account);
         let confirmed = match answer {
             Ok(response) if response.code == Code::DELETED => Ok(()),

@@ -3,36 +3,49 @@
 
 use crate::account::State;
 use crate::client::{Client, same};
-use crate::error::ConfigError;
+use crate::error::{BootstrapError, ConfigError, RegistrationError};
 use crate::event::Event;
+use crate::instances::Instances;
+use crate::objects::server;
 use crate::security::ClientProfile;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use lwm2m_coap::uri::{Host, Uri};
 use lwm2m_coap::{PeerId, Request, RequestId};
-use lwm2m_dtls::{Alert, Reason};
-use lwm2m_link::Link;
+use lwm2m_core::{Model, Path};
+use lwm2m_dtls::{Alert, Cause, Reason};
+use lwm2m_link::{HandshakeFailure, Link, SecurityEvent};
 use lwm2m_time::Instant;
 
-/// Whether the server gave a reason for which no further attempt with the same credentials can
-/// succeed: alerts 42 to 46, 48, 49, and 112 to 115.
-pub(crate) const fn is_final(reason: &Reason) -> bool {
-    matches!(reason, Reason::PeerAlert(Alert(42..=46 | 48 | 49 | 112..=115)))
+/// Whether no further attempt with the same credentials can succeed after this alert.
+pub(crate) const fn is_final(alert: Alert) -> bool {
+    matches!(alert.0, 42..=46 | 48 | 49 | 112..=115)
+}
+
+/// Alerts that OMA wants ignored.
+const fn is_ignored(alert: Alert) -> bool {
+    matches!(alert.0, 30 | 41 | 60 | 110)
 }
 
 /// A peer that is held: by a new session, or without security.
 pub(crate) fn connect(
     link: &mut Link,
-    _now: Instant,
+    now: Instant,
     address: SocketAddr,
     profile: Option<&Arc<ClientProfile>>,
 ) -> Option<PeerId> {
     let peer = match profile {
-        None => link.connect(address)?,
-        Some(_) => return None,
-    };
+        Some(profile) => link.connect_secured(now, address, Arc::clone(profile)),
+        None => link.connect(address),
+    }?;
     link.hold(peer);
     Some(peer)
+}
+
+/// Ends the session of a peer that is held.
+fn end(link: &mut Link, peer: PeerId) {
+    link.end_session(peer);
+    link.release(peer);
 }
 
 impl Client {
@@ -51,19 +64,109 @@ impl Client {
         self.link.coap().request(now, account.peer?, request).ok()
     }
 
-    /// Leaves the session with a server that does not answer in it, so that the next request makes
-    /// a new one: the server may have lost it. Without security the peer stays.
-    pub(crate) fn leave_session(&mut self, account: usize) {
+    /// Ends the session with a server, so that the next request makes a new one: the server has
+    /// lost it perhaps, or it is not needed any more. Without security nothing happens.
+    pub(crate) fn end_session(&mut self, account: usize) {
         let Some(account) = self.accounts.get_mut(account) else { return };
         if account.profile.is_some() {
-            account.peer.take().into_iter().for_each(|peer| self.link.release(peer));
+            account.peer.take().into_iter().for_each(|peer| end(&mut self.link, peer));
         }
     }
 
-    /// As [`Client::leave_session`].
-    pub(crate) fn leave_bootstrap_session(&mut self) {
+    /// As [`Client::end_session`], with the bootstrap server.
+    pub(crate) fn end_bootstrap_session(&mut self) {
         let Some(state) = self.bootstrap.as_mut().filter(|it| it.profile.is_some()) else { return };
-        state.peer.take().into_iter().for_each(|peer| self.link.release(peer));
+        state.peer.take().into_iter().for_each(|peer| end(&mut self.link, peer));
+    }
+
+    /// Works off what has become of sessions.
+    pub(crate) fn handle_security_events(&mut self, now: Instant) {
+        while let Some(event) = self.link.poll_security_event() {
+            match event {
+                SecurityEvent::Established { peer, resumed } => self.session_begun(peer, resumed),
+                SecurityEvent::Failed(HandshakeFailure { peer: Some(peer), reason, .. }) => {
+                    self.handshake_failed(now, peer, reason);
+                }
+                SecurityEvent::Ended { peer, cause } => self.session_ended(now, peer, cause),
+                _ => {}
+            }
+        }
+    }
+
+    fn session_begun(&mut self, peer: PeerId, resumed: bool) {
+        let account = self.account_of(peer);
+        // The bootstrap server is 0.
+        let server = account.map_or(0, |account| self.server(account));
+        self.events.push_back(Event::SessionBegun { server, resumed });
+    }
+
+    fn handshake_failed(&mut self, now: Instant, peer: PeerId, reason: Reason) {
+        let Some(account) = self.account_of(peer) else {
+            return self.bootstrap_handshake_failed(now, peer, reason);
+        };
+        self.forget_peer(account);
+        if let Reason::PeerAlert(alert) = reason {
+            self.note_alert(now, account, alert);
+        }
+        let reason = RegistrationError::Handshake(reason);
+        let state = self.accounts.get(account).map(|account| &account.state);
+        // Of a De-register, CoAP is about to tell that it has failed.
+        if matches!(state, Some(State::Registering(_) | State::Registered(_))) {
+            self.abandon(account);
+            self.registration_failed(now, account, reason);
+        }
+    }
+
+    fn bootstrap_handshake_failed(&mut self, now: Instant, peer: PeerId, reason: Reason) {
+        if self.forget_bootstrap_peer(peer) && self.is_bootstrapping() {
+            self.bootstrap_failed(now, BootstrapError::Handshake(reason));
+        }
+    }
+
+    /// A server that ends a session starts anew, or is about to: the client registers again.
+    fn session_ended(&mut self, now: Instant, peer: PeerId, cause: Cause) {
+        let Some(account) = self.account_of(peer) else {
+            self.forget_bootstrap_peer(peer);
+            return;
+        };
+        self.forget_peer(account);
+        if let Cause::Alert(alert) = cause {
+            self.note_alert(now, account, alert);
+        }
+        if !self.accounts.get(account).is_some_and(|it| matches!(it.state, State::Registered(_))) {
+            return;
+        }
+        self.abandon(account);
+        match cause {
+            Cause::Alert(alert) => {
+                self.registration_failed(now, account, RegistrationError::Alert(alert));
+            }
+            _ => self.register_soon(now, account),
+        }
+    }
+
+    fn forget_peer(&mut self, account: usize) {
+        let peer = self.accounts.get_mut(account).and_then(|account| account.peer.take());
+        peer.into_iter().for_each(|peer| self.link.release(peer));
+    }
+
+    /// Forgets a peer that was the bootstrap server; `false` if it was not.
+    fn forget_bootstrap_peer(&mut self, peer: PeerId) -> bool {
+        let state = self.bootstrap.as_mut().filter(|state| state.peer == Some(peer));
+        let Some(state) = state else { return false };
+        state.peer = None;
+        self.link.release(peer);
+        true
+    }
+
+    /// Notes an alert of a server in its instance of the Server object (/1/x/11).
+    fn note_alert(&mut self, now: Instant, account: usize, alert: Alert) {
+        let instance = self.accounts.get(account).map(|account| account.instance);
+        let known = self.store.definitions().resource(server::ID, server::ALERT_CODE).is_some();
+        let Some(instance) = instance.filter(|_| known && !is_ignored(alert)) else { return };
+        let Some(object) = self.store.object_as::<Instances>(server::ID) else { return };
+        object.set(instance, server::ALERT_CODE, u64::from(alert.0));
+        self.report(now, &[Path::resource(server::ID, instance, server::ALERT_CODE)]);
     }
 
     /// Asks for the address of a server that has a name, because there is none yet, or the server

@@ -11,6 +11,7 @@ use alloc::string::ToString;
 use lwm2m_coap::{Code, ExchangeId, PeerId, Request, Response};
 use lwm2m_codec::link;
 use lwm2m_core::{ContentFormat, Path};
+use lwm2m_link::Identity;
 use lwm2m_time::Instant;
 
 /// An answer, and the accounts if it ends the bootstrap.
@@ -32,10 +33,18 @@ impl Client {
         request: &Request,
     ) -> bool {
         let Some(state) = &self.bootstrap else { return false };
-        if !self.link.peer_address(peer).is_some_and(|it| same(it, state.account.address)) {
+        let is_it = match state.profile {
+            Some(_) => state.peer == Some(peer),
+            None => {
+                self.link.peer_address(peer).is_some_and(|it| same(it, state.account.address))
+                    && self.link.identity(peer) == Some(&Identity::NoSec)
+            }
+        };
+        if !is_it {
             return false;
         }
         if !state.is_open(self.version) {
+            self.refuse(now, exchange, Refusal::Unauthorized);
             return true;
         }
         let own = state.path();

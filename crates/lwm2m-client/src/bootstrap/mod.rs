@@ -99,6 +99,12 @@ impl Client {
         }
     }
 
+    /// Whether the bootstrap server has been asked and has not finished.
+    pub(crate) fn is_bootstrapping(&self) -> bool {
+        let phase = self.bootstrap.as_ref().map(|state| &state.phase);
+        matches!(phase, Some(Phase::Packing(_) | Phase::Open(_)))
+    }
+
     /// Gives a bootstrap up without telling.
     pub(crate) fn abandon_bootstrap(&mut self) {
         self.timers.cancel(Timer::Bootstrap);
@@ -179,7 +185,7 @@ impl Client {
                         self.bootstrap_failed(now, BootstrapError::Refused(response.code));
                     }
                     Err(reason) => {
-                        self.leave_bootstrap_session();
+                        self.end_bootstrap_session();
                         self.bootstrap_failed(now, BootstrapError::NoAnswer(*reason));
                     }
                 }
@@ -265,7 +271,7 @@ impl Client {
         }
     }
 
-    fn bootstrap_failed(&mut self, now: Instant, reason: BootstrapError) {
+    pub(crate) fn bootstrap_failed(&mut self, now: Instant, reason: BootstrapError) {
         self.abandon_bootstrap();
         let Some(state) = &mut self.bootstrap else { return };
         let retry = state.account.retry;

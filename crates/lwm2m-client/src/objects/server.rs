@@ -18,6 +18,8 @@ pub(crate) const BINDING: u16 = 7;
 pub(crate) const UPDATE_TRIGGER: u16 = 8;
 /// Bootstrap-Request Trigger, which a client that can bootstrap has.
 pub(crate) const BOOTSTRAP_TRIGGER: u16 = 9;
+/// TLS-DTLS Alert Code: what the server said last.
+pub(crate) const ALERT_CODE: u16 = 11;
 const NOTIFICATION_STORING: u16 = 6;
 /// The resources with a value that each instance has.
 pub(crate) const MANDATORY: [u16; 4] = [SHORT_SERVER_ID, LIFETIME, NOTIFICATION_STORING, BINDING];

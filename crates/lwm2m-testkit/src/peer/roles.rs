@@ -3,6 +3,7 @@
 use super::installed::{available, daemon, peer_folder};
 use super::{Error, Http, Process};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Whose implementation plays a role.
@@ -29,6 +30,8 @@ pub struct Server {
     pub process: Process,
     /// Where devices register.
     pub coap: SocketAddr,
+    /// Where they register by DTLS, if it listens for that.
+    pub coaps: Option<SocketAddr>,
     /// Its HTTP API.
     pub http: Http,
 }
@@ -41,7 +44,7 @@ impl Server {
     pub fn start(kind: Kind) -> Result<Self, Error> {
         match kind {
             Kind::Ours => Self::start_ours("127.0.0.1:0"),
-            Kind::Leshan => Self::start_leshan(),
+            Kind::Leshan => Self::run_leshan(&mut leshan("PeerServer")),
         }
     }
 
@@ -61,18 +64,34 @@ impl Server {
         let mut process = Process::start("lwm2m-serverd", &mut command)?;
         let coap = process.wait_for("its CoAP address", |line| address(line, "coap on "))?;
         let http = process.wait_for("its HTTP address", |line| address(line, "http on http://"))?;
-        Ok(Self { process, coap, http: Http(http) })
+        Ok(Self { process, coap, coaps: None, http: Http(http) })
     }
 
-    fn start_leshan() -> Result<Self, Error> {
-        let mut process = Process::start("Leshan's server", &mut leshan("PeerServer"))?;
+    /// Starts Leshan's server with Connection IDs of that length, 0 for none of its own, and the
+    /// keys in PEM files: its key and the public half of it, or key, certificate, and the authority
+    /// of its clients; without any it has pre-shared keys alone.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_secured_leshan(connection_id: u8, files: &[PathBuf]) -> Result<Self, Error> {
+        let mut command = leshan("PeerServer");
+        command.arg(connection_id.to_string()).args(files);
+        let mut server = Self::run_leshan(&mut command)?;
+        let port = |line: &str| line.strip_prefix("secured ")?.parse().ok();
+        let port: u16 = server.process.wait_for("secured", port)?;
+        server.coaps = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        Ok(server)
+    }
+
+    fn run_leshan(command: &mut Command) -> Result<Self, Error> {
+        let mut process = Process::start("Leshan's server", command)?;
         let ports = |line: &str| {
             let (coap, http) = line.strip_prefix("listening ")?.split_once(' ')?;
             let at = |port: &str| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?)));
             Some((at(coap)?, at(http)?))
         };
         let (coap, http) = process.wait_for("listening", ports)?;
-        Ok(Self { process, coap, http: Http(http) })
+        Ok(Self { process, coap, coaps: None, http: Http(http) })
     }
 }
 
@@ -104,7 +123,7 @@ pub fn leshan_demo_server() -> Result<Option<Server>, Error> {
     }
     let mut process = Process::start("Leshan's demo server", &mut command)?;
     process.wait_for("its start", |line| line.contains("Web server started").then_some(()))?;
-    Ok(Some(Server { process, coap, http: Http(http) }))
+    Ok(Some(Server { process, coap, coaps: Some(coaps), http: Http(http) }))
 }
 
 /// A running device.

@@ -9,13 +9,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
-import java.security.PrivateKey;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.List;
 import org.eclipse.leshan.server.LeshanServerBuilder;
 import org.eclipse.leshan.servers.security.SecurityInfo;
 
@@ -23,23 +23,30 @@ final class PeerSecurity {
     private PeerSecurity() {
     }
 
-    // Takes files in PEM: the server's key, its certificate, and the authority of its clients. With a certificate
-    // Leshan does both, raw public keys and X.509.
-    static void configure(LeshanServerBuilder builder, String key, String certificate, String authority)
+    // Takes files in PEM: the server's key and its public half, for raw public keys; or its key, its certificate and
+    // the authority of its clients. Without files there are pre-shared keys alone.
+    static void configure(LeshanServerBuilder builder, List<String> files)
             throws IOException, GeneralSecurityException {
-        builder.setPrivateKey(privateKey(Path.of(key)));
-        builder.setCertificateChain(new X509Certificate[] { certificate(Path.of(certificate)) });
-        builder.setTrustedCertificates(new X509Certificate[] { certificate(Path.of(authority)) });
+        if (files.isEmpty()) {
+            return;
+        }
+        KeyFactory factory = KeyFactory.getInstance("EC");
+        builder.setPrivateKey(factory.generatePrivate(new PKCS8EncodedKeySpec(der(files.get(0)))));
+        if (files.size() == 2) {
+            builder.setPublicKey(factory.generatePublic(new X509EncodedKeySpec(der(files.get(1)))));
+        } else {
+            builder.setCertificateChain(new X509Certificate[] { certificate(files.get(1)) });
+            builder.setTrustedCertificates(new X509Certificate[] { certificate(files.get(2)) });
+        }
     }
 
-    static PrivateKey privateKey(Path file) throws IOException, GeneralSecurityException {
-        String pem = Files.readString(file).replaceAll("-----[^-]+-----|\\s", "");
-        return KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(Base64.getDecoder().decode(pem)));
+    private static byte[] der(String file) throws IOException {
+        return Base64.getDecoder().decode(Files.readString(Path.of(file)).replaceAll("-----[^-]+-----|\\s", ""));
     }
 
-    static X509Certificate certificate(Path file) throws IOException, GeneralSecurityException {
-        ByteArrayInputStream pem = new ByteArrayInputStream(Files.readAllBytes(file));
-        return (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(pem);
+    private static X509Certificate certificate(String file) throws IOException, GeneralSecurityException {
+        ByteArrayInputStream der = new ByteArrayInputStream(der(file));
+        return (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(der);
     }
 
     static SecurityInfo credentials(byte[] json) throws IOException, GeneralSecurityException {

@@ -1,7 +1,7 @@
 // A LwM2M server on Eclipse Leshan's library, for tests, driven over HTTP in the dialect of Leshan's demo server.
-// Usage: PeerServer [CID_LENGTH [KEY CERTIFICATE AUTHORITY]]     the last three are files in PEM
-// Listens on free ports of 127.0.0.1 and prints "listening COAP_PORT HTTP_PORT COAPS_PORT". Credentials of clients are
-// set by PUT /api/security/clients. Ends when its standard input closes.
+// Usage: PeerServer [CID_LENGTH [KEY PUBLIC_KEY | KEY CERTIFICATE AUTHORITY]]     0: it takes Connection IDs, gives none
+// Listens on free ports of 127.0.0.1, prints "listening COAP_PORT HTTP_PORT" and then "secured COAPS_PORT". Credentials
+// of clients are set by PUT /api/security/clients. Ends when its standard input closes.
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -68,7 +68,8 @@ public final class PeerServer {
         http.start();
         int coapPort = peer.server.getEndpoint(Protocol.COAP).getURI().getPort();
         int coapsPort = peer.server.getEndpoint(Protocol.COAPS).getURI().getPort();
-        System.out.println("listening " + coapPort + " " + http.getAddress().getPort() + " " + coapsPort);
+        System.out.println("listening " + coapPort + " " + http.getAddress().getPort());
+        System.out.println("secured " + coapsPort);
         while (System.in.read() != -1) {
             continue;
         }
@@ -89,9 +90,7 @@ public final class PeerServer {
         transport.addEndpoint(anyPort, Protocol.COAPS);
         LeshanServerBuilder builder = new LeshanServerBuilder();
         builder.setSecurityStore(security);
-        if (args.length > 1) {
-            PeerSecurity.configure(builder, args[1], args[2], args[3]);
-        }
+        PeerSecurity.configure(builder, Arrays.asList(args).subList(Math.min(1, args.length), args.length));
         builder.setObjectModelProvider(new VersionedModelProvider(models));
         builder.setEndpointsProviders(transport.build());
         server = builder.build();

@@ -1,0 +1,74 @@
+//! Keys and certificates of a server and a device, as `lwm2m keys` makes them.
+
+use super::Error;
+use super::installed::program;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A folder with keys; it goes when this is dropped.
+#[derive(Debug)]
+pub struct Material {
+    folder: PathBuf,
+}
+
+impl Material {
+    /// Makes key pairs (`server-rpk`, `device-rpk`), an authority (`ca`), and what it signs
+    /// (`server` for `localhost`, `device` for the endpoint).
+    ///
+    /// # Errors
+    /// The command cannot be built, or a file not be written.
+    pub fn new(endpoint: &str) -> Result<Self, Error> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lwm2m-testkit-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).map_err(Error::io("a folder for keys"))?;
+        let material = Self { folder };
+        for arguments in [
+            &["rpk", "server-rpk"][..],
+            &["rpk", "device-rpk"],
+            &["ca", "ca"],
+            &["cert", "server", "--ca", "ca", "--server", "localhost"],
+            &["cert", "device", "--ca", "ca", "--client", endpoint],
+        ] {
+            material.make(arguments)?;
+        }
+        Ok(material)
+    }
+
+    fn make(&self, arguments: &[&str]) -> Result<(), Error> {
+        let mut command = Command::new(program("lwm2m-cli", "lwm2m")?);
+        let output = command.current_dir(&self.folder).arg("keys").args(arguments).output();
+        let output = output.map_err(Error::io("lwm2m keys"))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => {
+                let text = String::from_utf8_lossy(&output.stderr).into_owned();
+                Err(Error::Garbled { what: "lwm2m keys", text })
+            }
+        }
+    }
+
+    /// The path of a file, such as `device.crt`.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A file as hexadecimal digits.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn hex(&self, name: &str) -> Result<String, Error> {
+        let bytes = std::fs::read(Path::new(&self.file(name))).map_err(Error::io("a key file"))?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl Drop for Material {
+    fn drop(&mut self) {
+        // What cannot be removed stays in the folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
