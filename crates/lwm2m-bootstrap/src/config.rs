@@ -2,6 +2,7 @@
 
 use lwm2m_core::{Node, Path};
 use lwm2m_registry::Registry;
+use lwm2m_security::SecurityStore;
 use std::sync::Arc;
 
 /// The configuration of a [`BootstrapServer`](crate::BootstrapServer).
@@ -9,6 +10,12 @@ use std::sync::Arc;
 pub struct Config {
     /// The parameters of CoAP.
     pub coap: lwm2m_coap::Config,
+    /// Who may speak for which endpoint. The default knows no credentials, so that all endpoints
+    /// may use plain CoAP.
+    pub security: Arc<SecurityStore>,
+    /// The settings of DTLS; with none, plain CoAP only. Its credentials are those of
+    /// [`Config::security`], whatever stands here.
+    pub dtls: Option<lwm2m_dtls::Config>,
     /// The object definitions by which answers to Bootstrap-Read are decoded.
     pub registry: Arc<Registry>,
     /// What Bootstrap-Pack-Request is answered.
@@ -32,6 +39,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             coap: lwm2m_coap::Config::default(),
+            security: Arc::default(),
+            dtls: None,
             registry: Arc::new(Registry::builtin().clone()),
             packs: Packs::Offered,
             max_sessions: 10_000,

@@ -4,6 +4,7 @@ use lwm2m_coap::{Code, FailReason};
 use lwm2m_codec::DecodeError;
 use lwm2m_codec::link::{Link, LinkError};
 use lwm2m_core::{Node, Path};
+use lwm2m_link::HandshakeFailure;
 use std::net::SocketAddr;
 
 /// Something that happened to a device, which goes by its endpoint name.
@@ -38,6 +39,8 @@ pub enum Event {
         /// Why.
         reason: SessionError,
     },
+    /// A DTLS handshake with a device failed; nothing is proven about which one it was.
+    HandshakeFailed(HandshakeFailure),
     /// A device took a Bootstrap-Pack. Whether it suits the device is not told.
     Packed {
         /// The device.
@@ -61,6 +64,9 @@ pub enum SessionError {
     /// The device asked again before the bootstrap was complete.
     #[error("the device asked again; the bootstrap begins anew")]
     Cancelled,
+    /// The credentials of the endpoint were changed or removed.
+    #[error("the credentials of the endpoint were changed")]
+    CredentialsChanged,
     /// The device refused the command on this path.
     #[error("the device answered {1} to the command on {0}")]
     Refused(Path, Code),

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`Config`], [`Command`] | what an operator chooses | 6.1.7 |
 //! | `request` | Bootstrap-Request, Bootstrap-Pack-Request | 6.1.7.1, 6.1.7.2 |
+//! | [`security`] | who may speak for which endpoint | Transport 5.2 |
 //! | `session` | the commands of one bootstrap | 6.1.7.3 to 6.1.7.7 |
 //! | `server` | the engine that joins them | |
 //!
@@ -31,6 +32,9 @@ mod event;
 mod request;
 mod server;
 mod session;
+
+/// Credentials of clients and of the server itself; see [`Config::security`].
+pub use lwm2m_security as security;
 
 pub use config::{Command, Config, Packs};
 pub use event::{Content, Event, SessionError};

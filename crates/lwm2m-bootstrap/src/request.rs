@@ -2,14 +2,15 @@
 
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_core::ContentFormat;
+use lwm2m_security::Mismatch;
 
 /// A request, understood.
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// POST /bs: commands, written in this format.
-    Commands { endpoint: String, format: ContentFormat },
+    Commands { endpoint: Option<String>, format: ContentFormat },
     /// GET /bspack: a pack in this format, or in one that no pack can have.
-    Pack { endpoint: String, format: ContentFormat },
+    Pack { endpoint: Option<String>, format: ContentFormat },
 }
 
 /// Why a request is refused. The text goes to the device as diagnostic payload.
@@ -19,8 +20,10 @@ pub(crate) enum Refusal {
     NotFound,
     #[error("/bs takes POST; /bspack takes GET")]
     Method,
-    #[error("the parameter ep is missing, or not UTF-8")]
-    NoEndpoint,
+    #[error("the parameter ep is empty, or not UTF-8")]
+    BadEndpoint,
+    #[error(transparent)]
+    Identity(#[from] Mismatch),
     #[error("there is no configuration for this endpoint name")]
     UnknownEndpoint,
     #[error("commands cannot be written in the format of pct")]
@@ -42,7 +45,8 @@ impl Refusal {
         match self {
             Self::NotFound => Code::NOT_FOUND,
             Self::Method | Self::PackRefused => Code::METHOD_NOT_ALLOWED,
-            Self::NoEndpoint | Self::UnknownEndpoint => Code::BAD_REQUEST,
+            Self::Identity(Mismatch::CredentialsNeeded) => Code::FORBIDDEN,
+            Self::BadEndpoint | Self::Identity(_) | Self::UnknownEndpoint => Code::BAD_REQUEST,
             Self::Format => Code::UNSUPPORTED_CONTENT_FORMAT,
             Self::Accept => Code::NOT_ACCEPTABLE,
             Self::PackUnsupported => Code::NOT_IMPLEMENTED,
@@ -63,7 +67,7 @@ pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
     match (path.next(), path.next(), request.code) {
         (Some(b"bs"), None, Code::POST) => {
             let format = match parameter(request, b"pct=") {
-                Some(format) => written(format).ok_or(Refusal::Format)?,
+                Some(format) => format.and_then(written).ok_or(Refusal::Format)?,
                 None => ContentFormat::TLV,
             };
             Ok(Asked::Commands { endpoint: endpoint(request)?, format })
@@ -78,15 +82,17 @@ pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
     }
 }
 
-fn parameter<'r>(request: &'r Request, name: &[u8]) -> Option<&'r str> {
+/// A parameter, if it is given: its text, unless that is not UTF-8.
+fn parameter<'r>(request: &'r Request, name: &[u8]) -> Option<Option<&'r str>> {
     let value = request.options.uri_query().find_map(|part| part.strip_prefix(name))?;
-    core::str::from_utf8(value).ok()
+    Some(core::str::from_utf8(value).ok())
 }
 
-/// The name of the device, which nothing but itself proves without security.
-fn endpoint(request: &Request) -> Result<String, Refusal> {
-    let name = parameter(request, b"ep=").filter(|name| !name.is_empty());
-    name.map(str::to_owned).ok_or(Refusal::NoEndpoint)
+/// The name that the device claims, if it claims one.
+fn endpoint(request: &Request) -> Result<Option<String>, Refusal> {
+    let Some(name) = parameter(request, b"ep=") else { return Ok(None) };
+    let name = name.filter(|name| !name.is_empty()).ok_or(Refusal::BadEndpoint)?;
+    Ok(Some(name.to_owned()))
 }
 
 /// A format in which any command can be written.

@@ -6,16 +6,18 @@ use crate::request::{self, Asked, Refusal};
 use crate::session::{self, Session};
 use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
 use lwm2m_core::{ContentFormat, Path};
-use lwm2m_link::{Engine, Link, Transmit};
+use lwm2m_link::{Engine, Link, SecurityEvent, Transmit};
+use lwm2m_security::{Credential, SecurityStore, StoreError};
 use lwm2m_time::Instant;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// A LwM2M bootstrap server without sockets and clocks.
 ///
 /// It is an [`Engine`]: a driver passes datagrams and the time in, and polls datagrams, the next
-/// deadline and events out. Without security anyone can ask in the name of any device: give out no
-/// secrets.
+/// deadline and events out. By plain CoAP anyone can ask in the name of any device that has no
+/// credentials: give such devices no secrets.
 #[derive(Debug)]
 pub struct BootstrapServer {
     config: Config,
@@ -31,8 +33,12 @@ impl BootstrapServer {
     /// A server that knows no device. `seed` must be unpredictable outside of tests.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut link = Link::new(config.coap, seed);
+        if let Some(dtls) = &config.dtls {
+            link.set_security(config.security.secure(dtls), seed.map(|byte| byte ^ 0xa3));
+        }
         Self {
-            link: Link::new(config.coap, seed),
+            link,
             config,
             configurations: HashMap::new(),
             sessions: HashMap::new(),
@@ -51,6 +57,50 @@ impl BootstrapServer {
         self.configurations.remove(endpoint).is_some()
     }
 
+    /// The credentials of the clients, and our own.
+    #[must_use]
+    pub const fn security(&self) -> &Arc<SecurityStore> {
+        &self.config.security
+    }
+
+    /// Sets the credential of an endpoint. If that changes anything, its bootstrap ends, and so do
+    /// the DTLS sessions in which the old credential was proven.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; then nothing has changed.
+    pub fn put_credential(
+        &mut self,
+        now: Instant,
+        endpoint: &str,
+        credential: Credential,
+    ) -> Result<(), StoreError> {
+        let before = self.config.security.put(endpoint, credential.clone())?;
+        if before.as_ref() != Some(&credential) {
+            self.revoke(now, endpoint, before.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Removes the credential of an endpoint, and ends its bootstrap and sessions. `false` if it
+    /// had none.
+    pub fn remove_credential(&mut self, now: Instant, endpoint: &str) -> bool {
+        let before = self.config.security.remove(endpoint);
+        if before.is_some() {
+            self.revoke(now, endpoint, before.as_ref());
+        }
+        before.is_some()
+    }
+
+    fn revoke(&mut self, now: Instant, endpoint: &str, before: Option<&Credential>) {
+        if let Some(session) = self.sessions.remove(endpoint) {
+            self.end(session, Err(SessionError::CredentialsChanged));
+        }
+        if let Some(before) = before {
+            self.link.end_sessions_of(|identity| before.is_proven_by(identity, endpoint));
+        }
+        self.handle_link_events(now);
+    }
+
     /// The number of remote addresses about which state is held: devices that are bootstrapped,
     /// and others for as long as CoAP remembers their messages.
     #[must_use]
@@ -58,7 +108,14 @@ impl BootstrapServer {
         self.link.peer_count()
     }
 
-    fn handle_coap_events(&mut self, now: Instant) {
+    /// Takes what the layers below have for the engine.
+    fn handle_link_events(&mut self, now: Instant) {
+        while let Some(event) = self.link.poll_security_event() {
+            // Sessions that begin or end are known by their peers.
+            if let SecurityEvent::Failed(failure) = event {
+                self.events.push_back(Event::HandshakeFailed(failure));
+            }
+        }
         while let Some(event) = self.link.poll_event() {
             match event {
                 lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
@@ -91,6 +148,7 @@ impl BootstrapServer {
     ) -> Result<(Response, Option<Session>), Refusal> {
         match request::parse(request)? {
             Asked::Commands { endpoint, format } => {
+                let endpoint = self.believe(peer, endpoint)?;
                 let commands =
                     self.configurations.get(&endpoint).ok_or(Refusal::UnknownEndpoint)?;
                 let known = self.sessions.contains_key(&endpoint);
@@ -101,8 +159,17 @@ impl BootstrapServer {
                 let session = Session { endpoint, peer, format, commands, current: None };
                 Ok((Response::new(Code::CHANGED), Some(session)))
             }
-            Asked::Pack { endpoint, format } => Ok((self.pack(endpoint, format)?, None)),
+            Asked::Pack { endpoint, format } => {
+                let endpoint = self.believe(peer, endpoint)?;
+                Ok((self.pack(endpoint, format)?, None))
+            }
         }
+    }
+
+    /// The endpoint name that a peer may use.
+    fn believe(&self, peer: PeerId, claimed: Option<String>) -> Result<String, Refusal> {
+        let identity = self.link.identity(peer).ok_or(Refusal::Full)?;
+        Ok(self.config.security.resolve(identity, claimed.as_deref())?)
     }
 
     fn pack(&mut self, endpoint: String, format: ContentFormat) -> Result<Response, Refusal> {
@@ -200,17 +267,17 @@ impl Engine for BootstrapServer {
 
     fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         self.link.handle_datagram(now, from, datagram);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         self.link.handle_secured_datagram(now, from, datagram);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {

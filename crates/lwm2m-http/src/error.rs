@@ -4,6 +4,7 @@
 //! [`render`], which knows the address of the request, writes the body.
 
 use crate::json::node::NodeError;
+use crate::json::security::SecurityJsonError;
 use crate::json::value::ValueError;
 use axum::body::Body;
 use axum::extract::Request;
@@ -15,6 +16,7 @@ use lwm2m_coap::{Error as CoapError, FailReason};
 use lwm2m_core::attributes::AttributeError;
 use lwm2m_core::path::PathError;
 use lwm2m_net::{Closed, RequestError};
+use lwm2m_security::StoreError;
 use lwm2m_server::{Invalid, OperationError, SendError};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -30,6 +32,14 @@ const BUSY_FOR: HeaderValue = HeaderValue::from_static("10");
 pub(crate) enum ApiError {
     #[error("no device is registered as `{0}`; GET /api/clients lists those that are")]
     UnknownEndpoint(String),
+    #[error("no credentials are stored for `{0}`; GET /api/security/clients lists those that are")]
+    NoCredentials(String),
+    #[error("the credentials of `{0}` come from the server's own file; change them there")]
+    FixedCredentials(String),
+    #[error("the credentials cannot be stored: {0}")]
+    Store(#[from] StoreError),
+    #[error("the change holds, but a restart will lose it: the file cannot be written: {0}")]
+    NotSaved(#[source] std::io::Error),
     #[error("there is nothing at this address")]
     UnknownRoute,
     #[error("this address does not know the method; the header Allow lists those that it knows")]
@@ -54,6 +64,8 @@ pub(crate) enum ApiError {
     Json(#[from] serde_json::Error),
     #[error("the body does not fit: {0}")]
     Node(#[from] NodeError),
+    #[error("the body does not fit: {0}")]
+    Security(#[from] SecurityJsonError),
     #[error("the body does not fit: {0}")]
     Text(#[from] ValueError),
     #[error("the body is not UTF-8 text")]
@@ -87,6 +99,9 @@ pub(crate) enum ApiError {
 pub(crate) enum Kind {
     UnknownEndpoint,
     UnknownRoute,
+    NoCredentials,
+    Conflict,
+    NotSaved,
     MethodNotAllowed,
     InvalidPath,
     InvalidParameter,
@@ -105,9 +120,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 20] = [
         Self::UnknownEndpoint,
         Self::UnknownRoute,
+        Self::NoCredentials,
+        Self::Conflict,
+        Self::NotSaved,
         Self::MethodNotAllowed,
         Self::InvalidPath,
         Self::InvalidParameter,
@@ -133,6 +151,11 @@ impl Kind {
                 (S::NOT_FOUND, "unknown-endpoint", "No such device is registered")
             }
             Self::UnknownRoute => (S::NOT_FOUND, "unknown-address", "Nothing is at this address"),
+            Self::NoCredentials => (S::NOT_FOUND, "no-credentials", "No such credentials"),
+            Self::Conflict => (S::CONFLICT, "conflict", "Contradicts other credentials"),
+            Self::NotSaved => {
+                (S::INTERNAL_SERVER_ERROR, "not-saved", "The change will not outlive a restart")
+            }
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed here")
             }
@@ -177,6 +200,10 @@ impl ApiError {
         match self {
             Self::UnknownEndpoint(_) => Kind::UnknownEndpoint,
             Self::UnknownRoute => Kind::UnknownRoute,
+            Self::NoCredentials(_) => Kind::NoCredentials,
+            Self::Store(StoreError::Endpoint) => Kind::InvalidBody,
+            Self::FixedCredentials(_) | Self::Store(_) => Kind::Conflict,
+            Self::NotSaved(_) => Kind::NotSaved,
             Self::Method(_) => Kind::MethodNotAllowed,
             Self::Address | Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,
             Self::Parameter { .. } | Self::Query | Self::Attribute(..) | Self::NoAttribute => {
@@ -185,6 +212,7 @@ impl ApiError {
             Self::ContentType
             | Self::Json(_)
             | Self::Node(_)
+            | Self::Security(_)
             | Self::Text(_)
             | Self::NotText
             | Self::BodyLost => Kind::InvalidBody,
@@ -209,7 +237,9 @@ const fn request_kind(error: &RequestError) -> Kind {
             Kind::Busy
         }
         RequestError::Elapsed(_)
-        | RequestError::Operation(OperationError::Timeout)
+        | RequestError::Operation(
+            OperationError::Timeout | OperationError::Protocol(FailReason::Closed),
+        )
         | RequestError::Send(SendError::NotConnected) => Kind::NoAnswer,
         RequestError::Send(_) => Kind::NotSent,
         RequestError::Operation(

@@ -12,6 +12,8 @@
 //! | POST / DELETE `/api/clients/{ep}/composite/observe?paths=…` | Observe-Composite / forget it; `?active` tells the device too |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, NOTIFICATION, LAGGED |
+//! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, keys included; see [`json::security`] |
+//! | GET `/api/security/server`, `/api/server/security` | the server's public key and certificate |
 //! | GET `/api/server/endpoint` | where the server listens |
 //! | GET `/` | a page for a first look |
 //!
@@ -22,8 +24,8 @@
 //!
 //! Whatever a device answered is status 200 with its answer as JSON; see [`json::response`]. All
 //! else is problem JSON (RFC 9457): 400 for what cannot be sent, 403 for pages of other origins,
-//! 404 for an unknown device or address, 405, 408 for a body that does not arrive, 413, 500 for an
-//! answer that makes no sense, 503 while the server stops, 504 for no answer in time. Differences
+//! 404 for an unknown device or address, 405, 408 for a body that does not arrive, 409 for credentials
+//! that contradict others, 413, 500 for an answer that makes no sense, 503 while the server stops, 504 for no answer in time. Differences
 //! to Leshan: an unknown device is 404 and not 400, error bodies are JSON and not text, `type` may
 //! be left out of values, an `id` that contradicts the address is refused here and not by the
 //! device, and without `format` the server asks for the best one that the device announced.
@@ -47,6 +49,7 @@
 //! # }
 //! ```
 
+mod credentials_file;
 mod error;
 pub mod json;
 mod origin;
@@ -55,6 +58,7 @@ mod routes;
 mod serve;
 mod state;
 
+pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use routes::router;
 pub use serve::serve;
 pub use state::{ApiConfig, ApiState};

@@ -1,13 +1,15 @@
 //! What the routes share: the server, the limits, the seats of event streams.
 
+use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use lwm2m_net::ServerHandle;
 use lwm2m_registry::{DeviceModel, Registry};
 use lwm2m_server::{Registration, Server};
 use lwm2m_time::Instant;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 /// The limits of the API.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +26,10 @@ pub struct ApiConfig {
     /// The host names, without ports, that the server answers to besides IP addresses and
     /// `localhost`; none. Others get 403, because anybody can make a name resolve to this server.
     pub hosts: Vec<String>,
+    /// Where credentials that come by the API are kept; with none, a restart loses them.
+    pub credentials_file: Option<CredentialsFile>,
+    /// The endpoints whose credentials the API may not change, because they come from elsewhere.
+    pub fixed_credentials: BTreeSet<String>,
 }
 
 impl Default for ApiConfig {
@@ -34,6 +40,8 @@ impl Default for ApiConfig {
             max_timeout: Duration::from_secs(300),
             max_subscribers: 256,
             hosts: Vec::new(),
+            credentials_file: None,
+            fixed_credentials: BTreeSet::new(),
         }
     }
 }
@@ -44,6 +52,7 @@ pub struct ApiState {
     server: ServerHandle,
     config: Arc<ApiConfig>,
     seats: Arc<Semaphore>,
+    credentials: Arc<Mutex<()>>,
 }
 
 impl ApiState {
@@ -57,7 +66,7 @@ impl ApiState {
     #[must_use]
     pub fn with_config(server: ServerHandle, config: ApiConfig) -> Self {
         let seats = Arc::new(Semaphore::new(config.max_subscribers.min(Semaphore::MAX_PERMITS)));
-        Self { server, config: Arc::new(config), seats }
+        Self { server, config: Arc::new(config), seats, credentials: Arc::default() }
     }
 
     pub(crate) const fn server(&self) -> &ServerHandle {
@@ -66,6 +75,18 @@ impl ApiState {
 
     pub(crate) fn config(&self) -> &ApiConfig {
         &self.config
+    }
+
+    /// Waits for the turn to change the credentials of `endpoint`, so that changes reach the file
+    /// in their order; refuses if they are fixed.
+    pub(crate) async fn begin_credentials_change(
+        &self,
+        endpoint: &str,
+    ) -> Result<OwnedMutexGuard<()>, ApiError> {
+        match self.config.fixed_credentials.contains(endpoint) {
+            true => Err(ApiError::FixedCredentials(endpoint.to_owned())),
+            false => Ok(Arc::clone(&self.credentials).lock_owned().await),
+        }
     }
 
     /// What is known of the device `endpoint`.

@@ -43,7 +43,7 @@ pub enum SecurityEvent {
 }
 
 /// A handshake that has failed; its text is one line for a log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeFailure {
     /// The peer, if this side began the handshake; its requests fail next.
     pub peer: Option<PeerId>,

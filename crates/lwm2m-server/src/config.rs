@@ -3,13 +3,14 @@
 use lwm2m_core::Version;
 use lwm2m_link::ConnectionConfig;
 use lwm2m_registry::Registry;
+use lwm2m_security::SecurityStore;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The configuration of a [`Server`](crate::Server). Every value that begins with `max` bounds
 /// memory.
 ///
-/// A device may register with the lifetime 0, which never ends: without DTLS anyone can fill the
+/// A device may register with the lifetime 0, which never ends: over plain CoAP anyone can fill the
 /// table with such registrations. They count against the bounds as all others do, and stay until
 /// they are de-registered or replaced.
 #[derive(Clone, Debug)]
@@ -19,6 +20,12 @@ pub struct Config {
     pub coap: lwm2m_coap::Config,
     /// The deadlines of connections (TCP) and their number.
     pub connections: ConnectionConfig,
+    /// Who may speak for which endpoint. The default knows no credentials, so that all endpoints
+    /// may use plain CoAP.
+    pub security: Arc<SecurityStore>,
+    /// The settings of DTLS; with none, plain CoAP only. Its credentials are those of
+    /// [`Config::security`], whatever stands here.
+    pub dtls: Option<lwm2m_dtls::Config>,
     /// The object definitions by which payloads are decoded and operations checked.
     pub registry: Arc<Registry>,
     /// The LwM2M versions that are accepted; all of 1.0, 1.1 and 1.2. Others are answered 4.12.
@@ -49,6 +56,8 @@ impl Default for Config {
         Self {
             coap: lwm2m_coap::Config::default(),
             connections: ConnectionConfig::default(),
+            security: Arc::default(),
+            dtls: None,
             registry: Arc::new(Registry::builtin().clone()),
             versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
             default_lifetime: Duration::from_secs(86_400),

@@ -17,8 +17,11 @@ pub enum SendError {
     /// The device cannot carry out such an operation.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The device registered on a connection that is lost; this side opens none.
-    #[error("the connection of the device is lost; it has to connect and send an Update")]
+    /// The device registered on a connection or in a DTLS session that is over; this side opens
+    /// none.
+    #[error(
+        "the connection or session of the device is over; it has to connect and send an Update"
+    )]
     NotConnected,
     /// The values cannot be encoded.
     #[error(transparent)]

@@ -6,6 +6,7 @@ use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
 use lwm2m_codec::{DecodeError, Timed};
 use lwm2m_core::Node;
+use lwm2m_link::HandshakeFailure;
 use std::sync::Arc;
 
 /// Something that the application may want to know. A registration is the state right after (for
@@ -55,6 +56,8 @@ pub enum Event {
         /// The values, in the order of the payload.
         values: Vec<Timed>,
     },
+    /// A DTLS or TLS handshake with a client failed; nothing is proven about who it was.
+    HandshakeFailed(HandshakeFailure),
     /// An observation ended; the server begins none anew by itself.
     ObservationEnded {
         /// The endpoint name of the device.
@@ -76,6 +79,8 @@ pub enum DeregistrationReason {
     Expired,
     /// The device registered anew.
     Replaced,
+    /// The credentials of the endpoint were changed or removed.
+    CredentialsChanged,
 }
 
 /// Why an observation ended.

@@ -12,6 +12,7 @@
 //! | `operation`, `validate`, `downlink`, `format` | Read, Discover, Write, Write-Attributes, Execute, Create, Delete, composites | 6.3 |
 //! | `server::send` | Send | 6.4.6 |
 //! | `observation` | Observe, Notify, Cancel Observation | 6.4 |
+//! | [`security`] | who may speak for which endpoint | Transport 5.2 |
 //! | `server` | the engine that joins them | |
 //!
 //! ```
@@ -40,6 +41,9 @@ mod registration;
 mod server;
 mod table;
 mod validate;
+
+/// Credentials of clients and of the server itself; see [`Config::security`].
+pub use lwm2m_security as security;
 
 pub use config::Config;
 pub use error::{Invalid, OperationError, SendError};

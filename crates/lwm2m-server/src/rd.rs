@@ -7,6 +7,7 @@ use crate::table::Key;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::link::LinkError;
 use lwm2m_core::Path;
+use lwm2m_security::Mismatch;
 
 /// How many seconds a device should wait before it registers again at a full server.
 const RETRY_AFTER: u32 = 60;
@@ -58,8 +59,8 @@ pub(crate) enum Refusal {
     NoObjects,
     #[error("the object list is too long")]
     ListTooLong,
-    #[error("the endpoint name belongs to another identity")]
-    Identity,
+    #[error(transparent)]
+    Identity(#[from] Mismatch),
     #[error("no more devices can be registered now")]
     Full,
 }
@@ -72,7 +73,7 @@ impl Refusal {
             Self::Version => Code::PRECONDITION_FAILED,
             Self::Profile => Code::CONFLICT,
             Self::ListTooLong => Code::REQUEST_ENTITY_TOO_LARGE,
-            Self::Identity => Code::FORBIDDEN,
+            Self::Identity(Mismatch::CredentialsNeeded) => Code::FORBIDDEN,
             Self::Full => Code::SERVICE_UNAVAILABLE,
             _ => Code::BAD_REQUEST,
         }

@@ -15,8 +15,9 @@ use crate::registration::Registration;
 use crate::table::{Key, Table};
 use crate::validate;
 use lwm2m_coap::PeerId;
-use lwm2m_link::{Engine, Link, StreamAction, Transmit};
+use lwm2m_link::{Engine, Link, SecurityEvent, StreamAction, Transmit};
 use lwm2m_registry::Registry;
+use lwm2m_security::{Credential, SecurityStore, StoreError};
 use lwm2m_time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -45,10 +46,13 @@ impl Server {
     /// registrations come from it.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        // Tokens go out in the clear and ids must not follow from them: two streams of one seed.
+        // Tokens go out in the clear and ids must not follow from them: streams of their own from one seed.
         let link_seed = seed.map(|byte| byte ^ 0x5c);
         let mut link = Link::new(config.coap, link_seed);
         link.set_connection_config(config.connections);
+        if let Some(dtls) = &config.dtls {
+            link.set_security(config.security.secure(dtls), seed.map(|byte| byte ^ 0xa3));
+        }
         Self {
             link,
             config,
@@ -129,7 +133,7 @@ impl Server {
             Downlink::Cancel => self.cancel_actively(now, key, &target)?,
         };
         self.pending.insert(id, Pending { key, target, expected });
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
         Ok(OperationId(id))
     }
 
@@ -146,11 +150,52 @@ impl Server {
     pub fn cancel_observations(&mut self, now: Instant, endpoint: &str, target: &Target) -> usize {
         let Some(key) = self.table.key_of(endpoint) else { return 0 };
         let ended = self.end_observation(key, target, ObservationEnd::Cancelled);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
         usize::from(ended)
     }
 
-    fn handle_coap_events(&mut self, now: Instant) {
+    /// The credentials of the clients, and our own.
+    #[must_use]
+    pub const fn security(&self) -> &Arc<SecurityStore> {
+        &self.config.security
+    }
+
+    /// Sets the credential of an endpoint. If that changes anything, its registration ends, and so
+    /// do the sessions in which the old credential was proven.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; then nothing has changed.
+    pub fn put_credential(
+        &mut self,
+        now: Instant,
+        endpoint: &str,
+        credential: Credential,
+    ) -> Result<(), StoreError> {
+        let before = self.config.security.put(endpoint, credential.clone())?;
+        if before.as_ref() != Some(&credential) {
+            self.revoke(now, endpoint, before.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Removes the credential of an endpoint, and ends its registration and sessions. `false` if
+    /// it had none.
+    pub fn remove_credential(&mut self, now: Instant, endpoint: &str) -> bool {
+        let before = self.config.security.remove(endpoint);
+        if before.is_some() {
+            self.revoke(now, endpoint, before.as_ref());
+        }
+        before.is_some()
+    }
+
+    /// Takes what the layers below have for the engine.
+    fn handle_link_events(&mut self, now: Instant) {
+        while let Some(event) = self.link.poll_security_event() {
+            // Sessions that begin or end are known by their peers.
+            if let SecurityEvent::Failed(failure) = event {
+                self.events.push_back(Event::HandshakeFailed(failure));
+            }
+        }
         while let Some(event) = self.link.poll_event() {
             match event {
                 lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
@@ -179,19 +224,19 @@ impl Engine for Server {
         // A registration that is over must not be found, even if the driver is late.
         self.expire(now);
         self.link.handle_datagram(now, from, datagram);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         self.expire(now);
         self.link.handle_secured_datagram(now, from, datagram);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.expire(now);
         self.link.handle_timeout(now);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -218,12 +263,12 @@ impl Engine for Server {
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
         self.expire(now);
         self.link.handle_stream(now, peer, bytes);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
         self.link.handle_disconnected(now, peer);
-        self.handle_coap_events(now);
+        self.handle_link_events(now);
     }
 
     fn poll_stream(&mut self) -> Option<StreamAction> {

@@ -24,6 +24,16 @@ const IO_CRATES: &[&str] = &["tokio", "mio", "socket2", "async-std", "smol"];
 
 const ENGINE: &[&str] =
     &["lwm2m-codec", "lwm2m-coap", "lwm2m-core", "lwm2m-dtls", "lwm2m-link", "lwm2m-registry"];
+/// The engines that clients talk to.
+const SERVER: &[&str] = &[
+    "lwm2m-codec",
+    "lwm2m-coap",
+    "lwm2m-core",
+    "lwm2m-dtls",
+    "lwm2m-link",
+    "lwm2m-registry",
+    "lwm2m-security",
+];
 const NET: &[&str] = &[
     "lwm2m-client",
     "lwm2m-codec",
@@ -37,9 +47,11 @@ const HTTP: &[&str] = &[
     "lwm2m-codec",
     "lwm2m-coap",
     "lwm2m-core",
+    "lwm2m-dtls",
     "lwm2m-link",
     "lwm2m-net",
     "lwm2m-registry",
+    "lwm2m-security",
     "lwm2m-server",
 ];
 const FACADE: &[&str] = &[
@@ -68,6 +80,7 @@ const BINARY: &[&str] = &[
     "lwm2m-link",
     "lwm2m-net",
     "lwm2m-registry",
+    "lwm2m-security",
     "lwm2m-senml",
     "lwm2m-server",
     "lwm2m-tlv",
@@ -107,9 +120,15 @@ const CRATES: &[Crate] = &[
         no_std: true,
         may_use: &["lwm2m-coap", "lwm2m-dtls"],
     },
+    Crate {
+        name: "lwm2m-security",
+        sans_io: true,
+        no_std: false,
+        may_use: &["lwm2m-dtls", "lwm2m-link"],
+    },
     Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: ENGINE },
-    Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: ENGINE },
-    Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: ENGINE },
+    Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: SERVER },
+    Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: SERVER },
     Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: NET },
     Crate { name: "lwm2m-http", sans_io: false, no_std: false, may_use: HTTP },
     Crate { name: "lwm2m", sans_io: false, no_std: false, may_use: FACADE },

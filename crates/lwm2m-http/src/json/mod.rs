@@ -4,4 +4,5 @@ pub mod node;
 pub mod objectspec;
 pub mod registration;
 pub mod response;
+pub mod security;
 pub mod value;

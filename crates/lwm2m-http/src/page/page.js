@@ -27,9 +27,10 @@ function say(text) {
   byId("message").textContent = text;
 }
 
-async function call(method, path) {
-  const response = await fetch(path, { method });
-  const body = await response.json();
+async function call(method, path, data) {
+  const response = await fetch(path, { method, body: data && JSON.stringify(data) });
+  const text = await response.text();
+  const body = text ? JSON.parse(text) : null;
   if (!response.ok) throw new Error(`${body.title}: ${body.detail}`);
   return body;
 }
@@ -48,7 +49,7 @@ function drawDevices() {
   byId("count").textContent = all.length > ROWS ? `(${all.length}, the first ${ROWS} here)` : `(${all.length})`;
   byId("devices").replaceChildren(...rows.map((device) => element("tr", "",
     element("td", "", button(device.endpoint, () => select(device.endpoint))),
-    element("td", device.address),
+    element("td", device.secure ? `${device.address} (DTLS)` : device.address),
     element("td", device.lwM2mVersion),
     element("td", `${device.lifetime} s`),
     element("td", new Date(device.lastUpdate).toLocaleString()))));

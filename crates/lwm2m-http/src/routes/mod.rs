@@ -8,6 +8,7 @@ mod objectspecs;
 mod observe;
 mod operations;
 mod page;
+mod security;
 mod target;
 
 use crate::state::ApiState;
@@ -28,6 +29,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), origin::guard))
         .route("/", get(page::index))
         .route("/page.js", get(page::script))
+        .route("/security.js", get(page::security_script))
         .route("/page.css", get(page::style))
         .route("/problems", get(error::list))
         .method_not_allowed_fallback(method_not_allowed)
@@ -55,6 +57,11 @@ fn api() -> Router<ApiState> {
         .route("/clients/{ep}/{*path}", operations)
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))
+        .route("/security/clients", get(security::list).put(security::put))
+        .route("/security/clients/", get(security::list).put(security::put))
+        .route("/security/clients/{ep}", get(security::one).delete(security::remove))
+        .route("/security/server", get(security::own))
+        .route("/server/security", get(security::own))
         .route("/server/endpoint", get(clients::endpoints))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)

@@ -1,4 +1,4 @@
-//! `GET /`: a page for an operator's first look, from three files inside the binary.
+//! `GET /`: a page for an operator's first look, from a few files inside the binary.
 
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -20,6 +20,10 @@ pub(crate) async fn index() -> Html<&'static str> {
 
 pub(crate) async fn script() -> Response {
     typed("text/javascript; charset=utf-8", include_str!("../page/page.js"))
+}
+
+pub(crate) async fn security_script() -> Response {
+    typed("text/javascript; charset=utf-8", include_str!("../page/security.js"))
 }
 
 pub(crate) async fn style() -> Response {

@@ -7,5 +7,6 @@ mod errors;
 mod events;
 mod operations;
 mod page;
+mod security;
 mod serving;
 mod support;

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 /// A Register, understood.
 pub(crate) struct Register {
-    pub(crate) endpoint: String,
+    /// The endpoint name, if the device says it.
+    pub(crate) endpoint: Option<String>,
     pub(crate) lifetime: Duration,
     pub(crate) version: Version,
     pub(crate) binding: BindingMode,
@@ -58,7 +59,10 @@ pub(crate) fn register(request: &Request, config: &Config) -> Result<Register, R
         (None, _) => return Err(Refusal::Missing("lt")),
     };
     let (binding, queue_mode) = parameters.binding(version)?.unwrap_or_default();
-    let endpoint = parameters.endpoint(config)?;
+    let endpoint = parameters.known.remove("ep");
+    if endpoint.is_none() && version < Version::V1_1 {
+        return Err(Refusal::Missing("ep"));
+    }
     if version >= Version::V1_2 && parameters.known.contains_key("pid") {
         return Err(Refusal::Profile);
     }
@@ -78,6 +82,7 @@ impl Register {
     /// The registration that a Register leads to.
     pub(crate) fn into_registration(
         self,
+        endpoint: String,
         key: Key,
         address: SocketAddr,
         identity: Identity,
@@ -85,7 +90,7 @@ impl Register {
     ) -> Registration {
         let mut registration = Registration {
             id: key.to_string(),
-            endpoint: self.endpoint,
+            endpoint,
             lifetime: self.lifetime,
             version: self.version,
             binding: self.binding,
@@ -185,15 +190,15 @@ impl Parameters {
     fn queue_flag(&self) -> bool {
         self.known.contains_key("Q")
     }
+}
 
-    fn endpoint(&mut self, config: &Config) -> Result<String, Refusal> {
-        let endpoint = self.known.remove("ep").ok_or(Refusal::Missing("ep"))?;
-        // A URI has no segments `.` and `..`, so that such a device could not be addressed by HTTP.
-        let legal = !matches!(endpoint.as_str(), "" | "." | "..")
-            && endpoint.len() <= config.max_endpoint_name
-            && !endpoint.chars().any(char::is_control);
-        legal.then_some(endpoint).ok_or(Refusal::Bad("ep"))
-    }
+/// The endpoint name, if it can be one.
+pub(crate) fn legal_endpoint(endpoint: String, config: &Config) -> Result<String, Refusal> {
+    // A URI has no segments `.` and `..`, so that such a device could not be addressed by HTTP.
+    let legal = !matches!(endpoint.as_str(), "" | "." | "..")
+        && endpoint.len() <= config.max_endpoint_name
+        && !endpoint.chars().any(char::is_control);
+    legal.then_some(endpoint).ok_or(Refusal::Bad("ep"))
 }
 
 /// The object list; `None` if there is no payload. A missing Content-Format is forgiven.

@@ -5,9 +5,10 @@ use crate::error::OperationError;
 use crate::event::{DeregistrationReason, Event, ObservationEnd};
 use crate::rd::{self, Command, Refusal};
 use crate::registration::Update;
-use crate::registration::parse::{Register, UpdateParameters, UpdateRequest};
+use crate::registration::parse::{self, Register, UpdateParameters, UpdateRequest};
 use crate::table::{Entry, Key};
 use lwm2m_coap::{Code, PeerId, Request, Response};
+use lwm2m_security::Credential;
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -35,14 +36,15 @@ impl Server {
     ) -> Result<Response, Refusal> {
         let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
         let identity = self.link.identity(peer).cloned().ok_or(Refusal::Full)?;
-        match self.registration(&register.endpoint) {
-            Some(known) if known.identity != identity => return Err(Refusal::Identity),
-            None if self.table.len() >= self.config.max_registrations => return Err(Refusal::Full),
-            _ => {}
+        let endpoint = self.config.security.resolve(&identity, register.endpoint.as_deref())?;
+        let endpoint = parse::legal_endpoint(endpoint, &self.config)?;
+        let replaced = self.table.key_of(&endpoint);
+        if replaced.is_none() && self.table.len() >= self.config.max_registrations {
+            return Err(Refusal::Full);
         }
-        let replaced = self.table.key_of(&register.endpoint);
         let key = self.table.fresh_key();
-        let registration = Arc::new(register.into_registration(key, address, identity, now));
+        let registration =
+            Arc::new(register.into_registration(endpoint, key, address, identity, now));
         let weight = registration.weight();
         self.check_memory(replaced, weight)?;
         if let Some(key) = replaced {
@@ -81,8 +83,8 @@ impl Server {
         Ok(weight)
     }
 
-    /// An Update may come from a new address, with the identity that registered. For plain CoAP
-    /// that is anyone who knows the id: it cannot be guessed, and who can read it on the way can
+    /// An Update may come from a new address or in a new session, of an identity of the same
+    /// endpoint. For plain CoAP that is anyone who knows the id: it cannot be guessed, and who can read it on the way can
     /// forge addresses as well. To refuse would cut off every device behind an address
     /// translator, which cannot know that its address has changed.
     fn update(
@@ -97,11 +99,13 @@ impl Server {
         let parameters = request.parameters(entry.registration.version)?;
         let weight = self.weigh_update(key, entry, &parameters, &request)?;
         let address = self.link.peer_address(peer).ok_or(Refusal::NotFound)?;
+        let identity = self.link.identity(peer).cloned().ok_or(Refusal::NotFound)?;
         let moved_from = (old_peer != peer).then_some(old_address);
         let Some(entry) = self.table.get_mut(key) else { return Err(Refusal::NotFound) };
         let registration = Arc::make_mut(&mut entry.registration);
         let update = registration.apply(parameters, request.list, moved_from);
         registration.address = address;
+        registration.identity = identity;
         registration.updated_at = now;
         self.table.set_weight(key, weight);
         self.table.restart_lifetime(key);
@@ -135,12 +139,24 @@ impl Server {
         Ok(Response::new(Code::DELETED))
     }
 
-    /// The registration, if `peer` has proven the identity that it belongs to. Others are told
-    /// that there is none.
+    /// The registration, if `peer` may speak for its endpoint. Others are told that there is none.
     fn known_to(&self, peer: PeerId, key: Key) -> Result<&Entry, Refusal> {
         let entry = self.table.get(key).ok_or(Refusal::NotFound)?;
-        let same = self.link.identity(peer) == Some(&entry.registration.identity);
+        let identity = self.link.identity(peer).ok_or(Refusal::NotFound)?;
+        let same = self.config.security.speaks_for(identity, &entry.registration.endpoint);
         same.then_some(entry).ok_or(Refusal::NotFound)
+    }
+
+    /// Ends the registration of an endpoint whose credentials have changed, and the sessions in
+    /// which the old ones were proven.
+    pub(super) fn revoke(&mut self, now: Instant, endpoint: &str, before: Option<&Credential>) {
+        if let Some(key) = self.table.key_of(endpoint) {
+            self.remove(key, DeregistrationReason::CredentialsChanged);
+        }
+        if let Some(before) = before {
+            self.link.end_sessions_of(|identity| before.is_proven_by(identity, endpoint));
+        }
+        self.handle_link_events(now);
     }
 
     /// Ends a registration, with all that depends on it.

@@ -3,19 +3,30 @@
 use super::Server;
 use crate::event::Event;
 use crate::rd::Refusal;
+use crate::table::Key;
 use lwm2m_coap::{Code, PeerId, Request, Response};
 use lwm2m_codec::Reading;
 use lwm2m_core::{ContentFormat, Path, Version};
+use lwm2m_link::Identity;
 use std::sync::Arc;
 
 impl Server {
+    /// The registration of who sends: that of the peer, or in a new session of a device that has
+    /// not sent an Update yet, that of its identity.
+    fn sender(&self, peer: PeerId) -> Option<Key> {
+        self.table.key_at(peer).or_else(|| {
+            let Identity::Secured(identity) = self.link.identity(peer)? else { return None };
+            self.table.key_of(&self.config.security.endpoint_of(identity)?)
+        })
+    }
+
     /// Takes the values of a registered device, if they belong to instances that it registered.
     pub(super) fn receive_values(
         &mut self,
         peer: PeerId,
         request: &Request,
     ) -> Result<Response, Refusal> {
-        let key = self.table.key_at(peer).ok_or(Refusal::NotFound)?;
+        let key = self.sender(peer).ok_or(Refusal::NotFound)?;
         let entry = self.table.get(key).ok_or(Refusal::NotFound)?;
         let registration = Arc::clone(&entry.registration);
         let format = request.options.content_format().map(ContentFormat);

@@ -1,0 +1,90 @@
+//! `/api/security`: the credentials of clients, and the server's own public parts.
+//!
+//! Whoever may use the API sees keys, as in the dialect. A change ends the registration and the
+//! sessions that used the old credential; see `lwm2m_server::Server::put_credential`.
+
+use super::body::Body;
+use super::target::Endpoint;
+use crate::error::ApiError;
+use crate::json::security::{read_client, write_client, write_own};
+use crate::state::ApiState;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use lwm2m_security::SecurityStore;
+use lwm2m_server::Server;
+use std::io;
+use std::sync::Arc;
+
+/// All credentials of clients, ordered by endpoint name.
+pub(crate) async fn list(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    let clients = store(&state).await?.list();
+    let list: Vec<_> = clients.iter().map(|(name, it)| write_client(name, it)).collect();
+    Ok(Json(list).into_response())
+}
+
+/// The credential of one client.
+pub(crate) async fn one(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+) -> Result<Response, ApiError> {
+    match store(&state).await?.get(&endpoint) {
+        Some(credential) => Ok(Json(write_client(&endpoint, &credential)).into_response()),
+        None => Err(ApiError::NoCredentials(endpoint)),
+    }
+}
+
+/// PUT: sets the credential of the client that the body names.
+pub(crate) async fn put(State(state): State<ApiState>, body: Body) -> Result<(), ApiError> {
+    let (endpoint, credential) = read_client(&body.any_json()?)?;
+    finish(async move {
+        let _turn = state.begin_credentials_change(&endpoint).await?;
+        let put = move |server: &mut Server, now| server.put_credential(now, &endpoint, credential);
+        state.server().with(put).await??;
+        save(&state).await
+    })
+    .await
+}
+
+/// DELETE: forgets the credential of a client.
+pub(crate) async fn remove(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+) -> Result<(), ApiError> {
+    finish(async move {
+        let _turn = state.begin_credentials_change(&endpoint).await?;
+        let name = endpoint.clone();
+        let removed = state.server().with(move |server, now| server.remove_credential(now, &name));
+        match removed.await? {
+            true => save(&state).await,
+            false => Err(ApiError::NoCredentials(endpoint)),
+        }
+    })
+    .await
+}
+
+/// Carries a change out to its end, even if whoever asked for it goes away meanwhile.
+async fn finish(
+    change: impl Future<Output = Result<(), ApiError>> + Send + 'static,
+) -> Result<(), ApiError> {
+    tokio::spawn(change).await.map_err(|error| ApiError::NotSaved(io::Error::other(error)))?
+}
+
+/// The server's public key and certificate.
+pub(crate) async fn own(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    Ok(Json(write_own(store(&state).await?.own())).into_response())
+}
+
+async fn store(state: &ApiState) -> Result<Arc<SecurityStore>, ApiError> {
+    Ok(state.server().with(|server, _| Arc::clone(server.security())).await?)
+}
+
+/// Writes what came by the API to its file, if there is one.
+async fn save(state: &ApiState) -> Result<(), ApiError> {
+    let Some(file) = state.config().credentials_file.clone() else { return Ok(()) };
+    let mut clients = store(state).await?.list();
+    clients.retain(|(endpoint, _)| !state.config().fixed_credentials.contains(&**endpoint));
+    let saving = move || file.save(clients.iter().map(|(name, it)| (&**name, it)));
+    let saved = tokio::task::spawn_blocking(saving).await;
+    saved.map_err(io::Error::other).flatten().map_err(ApiError::NotSaved)
+}

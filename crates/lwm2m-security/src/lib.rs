@@ -1,0 +1,35 @@
+//! Who may speak for which endpoint: the credentials that a server or bootstrap server knows, and
+//! the rules by which it believes an endpoint name (OMA LwM2M Transport 5.2).
+//!
+//! | module | what |
+//! |---|---|
+//! | `credential` | what proves that a client is an endpoint: a key, a public key, a certificate |
+//! | `own` | the server's own key, certificates and trusted authorities |
+//! | `store` | all of them, shared by the engines and the DTLS endpoint |
+//! | `rules` | endpoint names against authenticated identities |
+//!
+//! ```
+//! use lwm2m_link::Identity;
+//! use lwm2m_security::{Credential, Mismatch, SecurityStore};
+//!
+//! let store = SecurityStore::default();
+//! store.put("urn:dev:1", Credential::psk(b"identity", b"a shared secret.")?)?;
+//! let proven = Identity::Secured(lwm2m_dtls::Identity::Psk("identity".into()));
+//! assert_eq!(store.resolve(&proven, None).as_deref(), Ok("urn:dev:1"));
+//! assert_eq!(store.resolve(&proven, Some("urn:dev:2")), Err(Mismatch::OtherEndpoint));
+//! assert_eq!(
+//!     store.resolve(&Identity::NoSec, Some("urn:dev:1")),
+//!     Err(Mismatch::CredentialsNeeded)
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod credential;
+mod own;
+mod rules;
+mod store;
+
+pub use credential::{Credential, CredentialError};
+pub use own::{OwnCredentials, Unlisted};
+pub use rules::Mismatch;
+pub use store::{SecurityStore, StoreError};
