@@ -43,7 +43,7 @@ pub struct Device {
 /// The server has no address, the settings fit no device, or the local address cannot be bound.
 pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
-    let address = lwm2m_net::uri::resolve(uri).await.and_then(Remote::datagrams);
+    let address = lwm2m_net::uri::resolve(uri).await.and_then(|it| it.only(Scheme::Coap));
     let address = address.map_err(Failure::usage)?;
     let mut account = ServerAccount::new(SHORT_SERVER_ID, address);
     account.uri = uri.to_owned();

@@ -23,6 +23,29 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// As it is written in front of `://`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Coap => "coap",
+            Self::Coaps => "coaps",
+            Self::CoapTcp => "coap+tcp",
+            Self::CoapsTcp => "coaps+tcp",
+        }
+    }
+
+    /// Whether a connection carries messages, not datagrams.
+    #[must_use]
+    pub const fn is_connection(self) -> bool {
+        matches!(self, Self::CoapTcp | Self::CoapsTcp)
+    }
+
+    /// Whether messages are secured.
+    #[must_use]
+    pub const fn is_secured(self) -> bool {
+        matches!(self, Self::Coaps | Self::CoapsTcp)
+    }
+
     /// The port that a URI without one means.
     #[must_use]
     pub const fn default_port(self) -> u16 {
@@ -134,14 +157,9 @@ impl<'a> Uri<'a> {
 
 fn scheme(uri: &str) -> Result<(Scheme, &str), UriError> {
     let (name, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
-    let schemes = [
-        ("coap", Scheme::Coap),
-        ("coaps", Scheme::Coaps),
-        ("coap+tcp", Scheme::CoapTcp),
-        ("coaps+tcp", Scheme::CoapsTcp),
-    ];
-    let known = schemes.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
-    known.map(|(_, scheme)| (scheme, rest)).ok_or(UriError::Scheme)
+    let schemes = [Scheme::Coap, Scheme::Coaps, Scheme::CoapTcp, Scheme::CoapsTcp];
+    let known = schemes.into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.name()));
+    known.map(|scheme| (scheme, rest)).ok_or(UriError::Scheme)
 }
 
 fn host_and_port(authority: &str) -> Result<(Host<'_>, Option<&str>), UriError> {

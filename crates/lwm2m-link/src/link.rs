@@ -6,6 +6,7 @@ use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use core::fmt;
 use core::hash::BuildHasher;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
@@ -59,6 +60,8 @@ pub struct Link {
     coap: Endpoint,
     connections: Connections,
     sessions: Option<Box<Sessions>>,
+    /// What the randomness of sessions will stem from.
+    seed: Option<Seed>,
     peers: HashMap<PeerId, Peer>,
     /// The peers that datagrams carry, by the hash of their addresses, which stand in `peers`.
     by_address: HashTable<PeerId>,
@@ -70,6 +73,15 @@ pub struct Link {
     refused: u64,
     /// The latest time that was passed in.
     now: Instant,
+}
+
+/// A seed that is not shown.
+struct Seed([u8; 32]);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
 }
 
 #[derive(Debug)]
@@ -96,6 +108,8 @@ impl Link {
             coap: Endpoint::new(config, seed),
             connections: Connections::default(),
             sessions: None,
+            // Message ids go out in the clear and keys must not follow from them.
+            seed: Some(Seed(seed.map(|byte| byte ^ 0x36))),
             peers: HashMap::new(),
             by_address: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
@@ -106,10 +120,11 @@ impl Link {
         }
     }
 
-    /// Lets the ports for coaps and coaps+tcp speak DTLS and TLS from now on. `seed` must be
-    /// unpredictable and another than that of the link.
-    pub fn set_security(&mut self, config: lwm2m_dtls::Config, seed: [u8; 32]) {
-        self.sessions = Some(Box::new(Sessions::new(config, seed)));
+    /// Lets the ports for coaps and coaps+tcp speak DTLS and TLS; once, before the first peer.
+    pub fn set_security(&mut self, config: lwm2m_dtls::Config) {
+        if let Some(Seed(seed)) = self.seed.take() {
+            self.sessions = Some(Box::new(Sessions::new(config, seed)));
+        }
     }
 
     /// Sets the deadlines of connections that begin from now on, and the bound on their number.

@@ -1,6 +1,6 @@
 //! A client on a UDP socket: changes of values in, events out.
 
-use crate::driver::{Closed, Handle};
+use crate::driver::{Closed, Handle, Sockets};
 use crate::hosted::Sink;
 use lwm2m_client::{Client, Event};
 use lwm2m_core::Path;
@@ -30,9 +30,9 @@ impl Sink<Client> for Listeners {
 ///
 /// # Errors
 /// The socket cannot be bound, for example because the port is in use.
-pub async fn bind_client(address: SocketAddr, client: Client) -> io::Result<ClientHandle> {
+pub async fn bind_client(sockets: impl Into<Sockets>, client: Client) -> io::Result<ClientHandle> {
     let (events, _) = broadcast::channel(EVENTS);
-    let handle = Handle::bind(address, Hosted::new(client, Listeners(events.clone()))).await?;
+    let handle = Handle::bind(sockets, Hosted::new(client, Listeners(events.clone()))).await?;
     Ok(ClientHandle { handle, events })
 }
 

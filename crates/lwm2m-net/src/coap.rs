@@ -1,14 +1,17 @@
 //! A CoAP client over UDP and TCP, without LwM2M: for tools that ask any CoAP server.
 
-use crate::driver::{Closed, Handle};
+use crate::driver::{Closed, Handle, Sockets};
 use crate::hosted::Sink;
-use crate::uri::{Carrier, Remote};
+use crate::uri::Remote;
+use lwm2m_coap::uri::Scheme;
 use lwm2m_coap::{Code, Config, Error, Event, FailReason, Request, RequestId, Response};
-use lwm2m_link::Link;
+use lwm2m_dtls::ClientProfile;
+use lwm2m_link::{HandshakeFailure, Link, PeerId, SecurityEvent};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Answers that wait to be read; a slower reader misses notifications.
@@ -23,6 +26,8 @@ pub enum Answer {
     Notification(Response),
     /// There is none.
     Failed(FailReason),
+    /// There is none, because no session came about: why, in one line.
+    NoSession(String),
 }
 
 /// Why a request was not sent.
@@ -32,9 +37,12 @@ pub enum CoapError {
     /// The endpoint does not take it.
     #[error(transparent)]
     Refused(#[from] Error),
-    /// The client talks to too many servers at a time.
-    #[error("too many servers at a time")]
-    TooManyPeers,
+    /// The client talks to too many servers at a time, or its keys cannot be used.
+    #[error("no peer: too many servers at a time, or keys that cannot be used")]
+    NoPeer,
+    /// The server wants a secured session, and the client has no keys.
+    #[error("the server is reached by a secured session: give the client keys")]
+    NoKeys,
     /// The client has ended.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -43,20 +51,59 @@ pub enum CoapError {
 type Hosted = crate::hosted::Hosted<Link, Readers>;
 
 #[derive(Default)]
-struct Readers(HashMap<RequestId, mpsc::Sender<Answer>>);
+struct Readers {
+    readers: HashMap<RequestId, mpsc::Sender<Answer>>,
+    profile: Option<Arc<ClientProfile>>,
+    /// The session with a server on datagrams; on a connection the link knows it.
+    sessions: HashMap<SocketAddr, PeerId>,
+    /// The latest handshake that failed; the requests that waited for it fail next.
+    failure: Option<HandshakeFailure>,
+}
 
 impl Readers {
+    /// The peer at a server, by a session that is there or a new one.
+    fn peer(&mut self, link: &mut Link, now: Instant, server: Remote) -> Result<PeerId, CoapError> {
+        self.hear_of_sessions(link);
+        let Remote { scheme, address } = server;
+        let profile = || self.profile.clone().ok_or(CoapError::NoKeys);
+        let peer = match scheme {
+            Scheme::Coap => link.connect(address),
+            Scheme::CoapTcp => link.open_connection(now, address),
+            Scheme::CoapsTcp => link.open_secured_connection(now, address, profile()?),
+            Scheme::Coaps => match self.sessions.get(&address) {
+                Some(&peer) if link.is_reachable(peer) => Some(peer),
+                _ => {
+                    let peer = link.connect_secured(now, address, profile()?);
+                    if let Some(peer) = peer {
+                        link.hold(peer);
+                        self.sessions.insert(address, peer);
+                    }
+                    peer
+                }
+            },
+        };
+        peer.ok_or(CoapError::NoPeer)
+    }
+
+    fn hear_of_sessions(&mut self, link: &mut Link) {
+        while let Some(event) = link.poll_security_event() {
+            if let SecurityEvent::Failed(failure) = event {
+                self.failure = Some(failure);
+            }
+        }
+    }
+
     fn pass(&mut self, link: &mut Link, id: RequestId, answer: Answer) {
         let last = match &answer {
             Answer::Response(response) | Answer::Notification(response) => {
                 response.options.observe().is_none()
             }
-            Answer::Failed(_) => true,
+            Answer::Failed(_) | Answer::NoSession(_) => true,
         };
-        let Some(reader) = self.0.get(&id) else { return };
+        let Some(reader) = self.readers.get(&id) else { return };
         let gone = matches!(reader.try_send(answer), Err(mpsc::error::TrySendError::Closed(_)));
         if last || gone {
-            self.0.remove(&id);
+            self.readers.remove(&id);
             link.coap().cancel(id);
         }
     }
@@ -69,7 +116,15 @@ impl Sink<Link> for Readers {
             Event::Notification { id, response, .. } => {
                 self.pass(link, id, Answer::Notification(response));
             }
-            Event::Failed { id, reason, .. } => self.pass(link, id, Answer::Failed(reason)),
+            Event::Failed { id, peer, reason } => {
+                self.hear_of_sessions(link);
+                let failure = self.failure.as_ref().filter(|it| it.peer == Some(peer));
+                let answer = match failure {
+                    Some(failure) => Answer::NoSession(failure.to_string()),
+                    None => Answer::Failed(reason),
+                };
+                self.pass(link, id, answer);
+            }
             Event::Request { exchange, .. } => {
                 // A client has no resources. A peer that is gone needs no answer.
                 let _ = link.coap().respond(now, exchange, Response::new(Code::NOT_FOUND));
@@ -77,6 +132,15 @@ impl Sink<Link> for Readers {
             _ => {}
         }
     }
+}
+
+/// How a [`CoapClient`] proves who it is, and what it trusts.
+#[derive(Debug, Clone)]
+pub struct Security {
+    /// The endpoint of DTLS and TLS.
+    pub config: lwm2m_dtls::Config,
+    /// The mode and its keys.
+    pub profile: Arc<ClientProfile>,
 }
 
 /// A CoAP client. The task behind it ends when the last clone is dropped.
@@ -99,6 +163,22 @@ impl CoapClient {
         Handle::bind(local, hosted).await.map(Self)
     }
 
+    /// Binds UDP sockets, with keys for servers at `coaps://` and `coaps+tcp://`.
+    ///
+    /// # Errors
+    /// A socket cannot be bound.
+    pub async fn bind_secured(
+        sockets: Sockets,
+        config: Config,
+        security: Security,
+        seed: [u8; 32],
+    ) -> io::Result<Self> {
+        let mut link = Link::new(config, seed);
+        link.set_security(security.config);
+        let readers = Readers { profile: Some(security.profile), ..Readers::default() };
+        Handle::bind(sockets, Hosted::new(link, readers)).await.map(Self)
+    }
+
     /// Sends a request, over a connection that is opened if there is none yet, and gives the stream of its answers: one, or more if it observes. Dropping
     /// the stream ends the observation.
     ///
@@ -110,15 +190,12 @@ impl CoapClient {
         request: Request,
     ) -> Result<mpsc::Receiver<Answer>, CoapError> {
         let (reader, answers) = mpsc::channel(ANSWERS);
-        let Remote { carrier, address } = server.into();
+        let server = server.into();
         let send = move |hosted: &mut Hosted, now| {
-            let peer = match carrier {
-                Carrier::Datagrams => hosted.engine.connect(address),
-                Carrier::Connection => hosted.engine.open_connection(now, address),
-            };
-            let peer = peer.ok_or(CoapError::TooManyPeers)?;
-            let id = hosted.engine.coap().request(now, peer, request)?;
-            hosted.sink.0.insert(id, reader);
+            let Hosted { engine, sink, .. } = hosted;
+            let peer = sink.peer(engine, now, server)?;
+            let id = engine.coap().request(now, peer, request)?;
+            sink.readers.insert(id, reader);
             Ok::<_, CoapError>(())
         };
         self.0.with(send).await??;

@@ -1,4 +1,5 @@
-//! The loop that drives an engine on a UDP socket and on TCP connections.
+//! The loop that drives an engine on UDP sockets, one for coap and one for coaps, and on TCP
+//! connections.
 //!
 //! One task owns the engine, so engines need no locks. Others reach it by sending closures
 //! through a bounded queue ([`Handle::with`]); when the queue is full, the sender waits.
@@ -10,7 +11,7 @@ use lwm2m_time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::pending;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,9 +35,17 @@ pub struct Closed;
 #[derive(Debug)]
 pub struct Handle<E> {
     commands: mpsc::Sender<Command<E>>,
-    local: SocketAddr,
-    local_tcp: Option<SocketAddr>,
+    local: Addresses,
     clock: Clock,
+}
+
+/// Where an engine listens.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    udp: SocketAddr,
+    dtls: Option<SocketAddr>,
+    tcp: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
 }
 
 impl<E> Clone for Handle<E> {
@@ -48,11 +57,16 @@ impl<E> Clone for Handle<E> {
 /// Where an engine is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sockets {
-    /// The address for datagrams; port 0 is any free one.
+    /// The address for datagrams of coap; port 0 is any free one.
     pub udp: SocketAddr,
-    /// The address on which TCP connections are accepted; with none, connections are opened only.
+    /// The address for datagrams of coaps, which speaks DTLS only.
+    pub dtls: Option<SocketAddr>,
+    /// The address on which connections for coap+tcp are accepted; with none, connections are
+    /// opened only.
     pub tcp: Option<SocketAddr>,
-    /// Whether other sockets of this user may share the UDP port: the kernel then gives each peer
+    /// The address on which connections for coaps+tcp are accepted.
+    pub tls: Option<SocketAddr>,
+    /// Whether other sockets of this user may share the UDP ports: the kernel then gives each peer
     /// to one of them.
     pub share_port: bool,
 }
@@ -60,7 +74,20 @@ pub struct Sockets {
 impl From<SocketAddr> for Sockets {
     /// For datagrams, and for connections that this side opens.
     fn from(udp: SocketAddr) -> Self {
-        Self { udp, tcp: None, share_port: false }
+        Self { udp, dtls: None, tcp: None, tls: None, share_port: false }
+    }
+}
+
+impl Sockets {
+    /// For datagrams of coap and coaps to servers whose addresses are of this family, from any
+    /// ports, and for connections that this side opens.
+    #[must_use]
+    pub fn client(ipv6: bool) -> Self {
+        let any = match ipv6 {
+            false => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            true => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        Self { dtls: Some(any), ..Self::from(any) }
     }
 }
 
@@ -72,29 +99,49 @@ impl<E: Engine + Send + 'static> Handle<E> {
     /// A socket cannot be bound, for example because the port is in use.
     pub async fn bind(sockets: impl Into<Sockets>, engine: E) -> io::Result<Self> {
         let sockets = sockets.into();
-        let socket = bind_udp(&sockets)?;
+        let plain = Port::bind(sockets.udp, sockets.share_port)?;
+        let secured = sockets.dtls.map(|at| Port::bind(at, sockets.share_port)).transpose()?;
         let connections = Connections::new();
-        let local_tcp = match sockets.tcp {
-            Some(address) => Some(connections.listen(address).await?),
-            None => None,
+        let mut local = Addresses {
+            udp: plain.local,
+            dtls: secured.as_ref().map(|port| port.local),
+            tcp: None,
+            tls: None,
         };
+        if let Some(address) = sockets.tcp {
+            local.tcp = Some(connections.listen(address, false).await?);
+        }
+        if let Some(address) = sockets.tls {
+            local.tls = Some(connections.listen(address, true).await?);
+        }
         let (commands, queue) = mpsc::channel(QUEUE);
-        let local = socket.local_addr()?;
         let clock = Clock::start();
-        tokio::spawn(Driver { engine, socket, connections, local, clock, queue }.run());
-        Ok(Self { commands, local, local_tcp, clock })
+        tokio::spawn(Driver { engine, plain, secured, connections, clock, queue }.run());
+        Ok(Self { commands, local, clock })
     }
 
-    /// The address that the UDP socket is bound to.
+    /// The address for datagrams of coap.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.local.udp
     }
 
-    /// The address on which TCP connections are accepted, if they are.
+    /// The address for datagrams of coaps, if there is one.
+    #[must_use]
+    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
+        self.local.dtls
+    }
+
+    /// The address on which connections for coap+tcp are accepted, if they are.
     #[must_use]
     pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
-        self.local_tcp
+        self.local.tcp
+    }
+
+    /// The address on which connections for coaps+tcp are accepted, if they are.
+    #[must_use]
+    pub const fn local_tls_addr(&self) -> Option<SocketAddr> {
+        self.local.tls
     }
 
     /// The clock that the engine is driven by.
@@ -136,33 +183,77 @@ impl<E: Engine + Send + 'static> Handle<E> {
     }
 }
 
-/// A socket with room for a burst: what does not fit is lost, and its sender waits seconds before it
-/// sends again. The kernel gives what it allows.
-fn bind_udp(sockets: &Sockets) -> io::Result<UdpSocket> {
-    let address = sockets.udp;
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if sockets.share_port {
-        socket.set_reuse_port(true)?;
+/// A UDP socket.
+struct Port {
+    socket: UdpSocket,
+    local: SocketAddr,
+}
+
+impl Port {
+    /// A socket with room for a burst: what does not fit is lost, and its sender waits seconds
+    /// before it sends again. The kernel gives what it allows.
+    fn bind(address: SocketAddr, share_port: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if share_port {
+            socket.set_reuse_port(true)?;
+        }
+        if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+            tracing::debug!(%error, "the receive buffer keeps its size");
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        Ok(Self { local: socket.local_addr()?, socket })
     }
-    if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
-        tracing::debug!(%error, "the receive buffer keeps its size");
+
+    async fn readable(&self) {
+        if let Err(error) = self.socket.readable().await {
+            tracing::warn!(local = %self.local, %error, "waiting for datagrams failed");
+        }
     }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+
+    /// Gives the datagrams that wait, up to [`BATCH`], to `take`.
+    fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(SocketAddr, &[u8])) {
+        for _ in 0..BATCH {
+            match self.socket.try_recv_from(buffer) {
+                Ok((length, from)) => {
+                    let datagram = buffer.get(..length).unwrap_or_default();
+                    tracing::trace!(%from, bytes = %Hex(datagram), "received");
+                    take(from, datagram);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // An ICMP error of an earlier datagram; its sender finds out by its own timers.
+                Err(error) => {
+                    tracing::debug!(local = %self.local, %error, "receiving failed");
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn send(&self, to: SocketAddr, payload: &[u8]) {
+        let to = as_seen_from(self.local, to);
+        tracing::trace!(%to, bytes = %Hex(payload), "sent");
+        // A datagram that cannot be sent is as good as lost on the way: the peer's or our own
+        // retransmission makes up for it.
+        if let Err(error) = self.socket.send_to(payload, to).await {
+            tracing::debug!(%to, length = payload.len(), %error, "sending failed");
+        }
+    }
 }
 
 struct Driver<E: Engine> {
     engine: E,
-    socket: UdpSocket,
+    plain: Port,
+    secured: Option<Port>,
     connections: Connections,
-    local: SocketAddr,
     clock: Clock,
     queue: mpsc::Receiver<Command<E>>,
 }
 
 enum Input<E> {
     Datagrams,
+    SecuredDatagrams,
     Connection(Incoming),
     Timeout,
     Command(Option<Command<E>>),
@@ -174,7 +265,20 @@ impl<E: Engine> Driver<E> {
         loop {
             self.flush().await;
             match self.next_input().await {
-                Input::Datagrams => self.receive(&mut buffer),
+                Input::Datagrams => {
+                    let Self { plain, engine, clock, .. } = &mut self;
+                    plain.receive(&mut buffer, |from, datagram| {
+                        engine.handle_datagram(clock.now(), from, datagram);
+                    });
+                }
+                Input::SecuredDatagrams => {
+                    let Self { secured, engine, clock, .. } = &mut self;
+                    secured.iter().for_each(|port| {
+                        port.receive(&mut buffer, |from, datagram| {
+                            engine.handle_secured_datagram(clock.now(), from, datagram);
+                        })
+                    });
+                }
                 Input::Connection(it) => {
                     self.connections.deliver(it, self.clock.now(), &mut self.engine);
                 }
@@ -194,42 +298,29 @@ impl<E: Engine> Driver<E> {
                 None => pending().await,
             }
         };
-        tokio::select! {
-            readable = self.socket.readable() => {
-                if let Err(error) = readable {
-                    tracing::warn!(local = %self.local, %error, "waiting for datagrams failed");
-                }
-                Input::Datagrams
+        let secured_readable = async {
+            match &self.secured {
+                Some(port) => port.readable().await,
+                None => pending().await,
             }
+        };
+        tokio::select! {
+            () = self.plain.readable() => Input::Datagrams,
+            () = secured_readable => Input::SecuredDatagrams,
             Some(incoming) = self.connections.next() => Input::Connection(incoming),
             () = sleep => Input::Timeout,
             command = self.queue.recv() => Input::Command(command),
         }
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) {
-        let now = self.clock.now();
-        for _ in 0..BATCH {
-            match self.socket.try_recv_from(buffer) {
-                Ok((length, from)) => {
-                    let datagram = buffer.get(..length).unwrap_or_default();
-                    tracing::trace!(%from, bytes = %Hex(datagram), "received");
-                    self.engine.handle_datagram(now, from, datagram);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // An ICMP error of an earlier datagram; its sender finds out by its own timers.
-                Err(error) => {
-                    tracing::debug!(local = %self.local, %error, "receiving failed");
-                    break;
-                }
-            }
-        }
-    }
-
     async fn flush(&mut self) {
         loop {
             while let Some(transmit) = self.engine.poll_transmit() {
-                self.send(transmit).await;
+                let Transmit { to, payload, secured } = transmit;
+                let port = if secured { self.secured.as_ref() } else { Some(&self.plain) };
+                if let Some(port) = port {
+                    port.send(to, &payload).await;
+                }
             }
             while let Some(action) = self.engine.poll_stream() {
                 self.act(action);
@@ -247,16 +338,6 @@ impl<E: Engine> Driver<E> {
         | StreamAction::Close { peer }) = action;
         if !self.connections.act(action) {
             self.engine.handle_disconnected(self.clock.now(), peer);
-        }
-    }
-
-    async fn send(&mut self, Transmit { to, payload, .. }: Transmit) {
-        let to = as_seen_from(self.local, to);
-        tracing::trace!(%to, bytes = %Hex(&payload), "sent");
-        // A datagram that cannot be sent is as good as lost on the way: the peer's or our own
-        // retransmission makes up for it.
-        if let Err(error) = self.socket.send_to(&payload, to).await {
-            tracing::debug!(%to, length = payload.len(), %error, "sending failed");
         }
     }
 }

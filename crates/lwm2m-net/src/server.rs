@@ -125,7 +125,19 @@ impl ServerHandle {
         self.handle.local_addr()
     }
 
-    /// The address on which TCP connections are accepted, if they are.
+    /// The address for datagrams of coaps, if there is one.
+    #[must_use]
+    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
+        self.handle.local_dtls_addr()
+    }
+
+    /// The address on which connections for coaps+tcp are accepted, if they are.
+    #[must_use]
+    pub const fn local_tls_addr(&self) -> Option<SocketAddr> {
+        self.handle.local_tls_addr()
+    }
+
+    /// The address on which connections for coap+tcp are accepted, if they are.
     #[must_use]
     pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
         self.handle.local_tcp_addr()

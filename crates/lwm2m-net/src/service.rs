@@ -2,7 +2,7 @@
 
 use crate::driver::{Closed, Handle, Sockets};
 use lwm2m_coap::{Config, Endpoint, Event};
-use lwm2m_link::{ConnectionConfig, Engine, Link, PeerId, StreamAction, Transmit};
+use lwm2m_link::{ConnectionConfig, Engine, Link, PeerId, SecurityEvent, StreamAction, Transmit};
 use lwm2m_time::Instant;
 use std::io;
 use std::net::SocketAddr;
@@ -53,6 +53,11 @@ impl<S: Service> Engine for Serving<S> {
     }
 
     fn poll_event(&mut self) -> Option<()> {
+        while let Some(event) = self.link.poll_security_event() {
+            if let SecurityEvent::Failed(failure) = event {
+                tracing::warn!("{failure}");
+            }
+        }
         let event = self.link.poll_event()?;
         self.service.handle_event(self.now, self.link.coap(), event);
         Some(())
@@ -84,12 +89,14 @@ impl<S: Service> Engine for Serving<S> {
 }
 
 /// The bounds and deadlines of a [`CoapServer`].
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ServiceConfig {
     /// The parameters of CoAP.
     pub coap: Config,
     /// The parameters of connections.
     pub connections: ConnectionConfig,
+    /// How the ports for coaps and coaps+tcp speak DTLS and TLS, if they do.
+    pub security: Option<lwm2m_dtls::Config>,
 }
 
 /// A running CoAP server; it ends when the last clone is dropped.
@@ -120,6 +127,7 @@ impl<S: Service> CoapServer<S> {
     ) -> io::Result<Self> {
         let mut link = Link::new(config.coap, seed);
         link.set_connection_config(config.connections);
+        config.security.into_iter().for_each(|security| link.set_security(security));
         Handle::bind(sockets, Serving { link, service, now: Instant::ZERO }).await.map(Self)
     }
 
@@ -129,10 +137,22 @@ impl<S: Service> CoapServer<S> {
         self.0.local_addr()
     }
 
-    /// The address on which TCP connections are accepted, if they are.
+    /// The address for datagrams of coaps, if there is one.
+    #[must_use]
+    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
+        self.0.local_dtls_addr()
+    }
+
+    /// The address on which connections for coap+tcp are accepted, if they are.
     #[must_use]
     pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
         self.0.local_tcp_addr()
+    }
+
+    /// The address on which connections for coaps+tcp are accepted, if they are.
+    #[must_use]
+    pub const fn local_tls_addr(&self) -> Option<SocketAddr> {
+        self.0.local_tls_addr()
     }
 
     /// How many peers are known: those on a connection, and those whose datagrams are remembered.

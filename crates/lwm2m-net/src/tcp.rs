@@ -36,7 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What the connections tell the driver.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    Accepted(TcpStream, SocketAddr),
+    /// A connection from an address, and whether to the port for coaps+tcp.
+    Accepted(TcpStream, SocketAddr, bool),
     Bytes(PeerId, Vec<u8>),
     Ended(PeerId),
 }
@@ -70,11 +71,16 @@ impl Connections {
         Self { sender, receiver, open: HashMap::new() }
     }
 
-    /// Accepts connections until the driver ends. Returns the address that it listens on.
-    pub(crate) async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+    /// Accepts connections, for coaps+tcp if `secured`, until the driver ends. Returns the address
+    /// that it listens on.
+    pub(crate) async fn listen(
+        &self,
+        address: SocketAddr,
+        secured: bool,
+    ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let local = listener.local_addr()?;
-        tokio::spawn(accept(listener, self.sender.clone()));
+        tokio::spawn(accept(listener, secured, self.sender.clone()));
         Ok(local)
     }
 
@@ -85,9 +91,9 @@ impl Connections {
     /// Gives what has come to the engine.
     pub(crate) fn deliver<E: Engine>(&mut self, incoming: Incoming, now: Instant, engine: &mut E) {
         match incoming {
-            Incoming::Accepted(stream, from) => {
+            Incoming::Accepted(stream, from, secured) => {
                 // A connection that is refused is closed by being dropped.
-                if let Some(peer) = engine.handle_connected(now, from, false) {
+                if let Some(peer) = engine.handle_connected(now, from, secured) {
                     tracing::debug!(%from, "connected");
                     self.spawn(peer, async { Ok(stream) });
                 }
@@ -138,7 +144,7 @@ impl Connections {
     }
 }
 
-async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
+async fn accept(listener: TcpListener, secured: bool, incoming: mpsc::Sender<Incoming>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -146,7 +152,9 @@ async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
         };
         match accepted {
             // The driver may have ended meanwhile; then the loop ends as well.
-            Ok((stream, from)) => _ = incoming.send(Incoming::Accepted(stream, from)).await,
+            Ok((stream, from)) => {
+                let _ = incoming.send(Incoming::Accepted(stream, from, secured)).await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

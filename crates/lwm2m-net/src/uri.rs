@@ -10,12 +10,9 @@ pub enum ResolveError {
     /// The text is no CoAP URI.
     #[error("{0}; a server URI looks like coap://host:5683")]
     Syntax(#[from] UriError),
-    /// The URI asks for a transport or security that this build does not have.
-    #[error("the scheme of the server URI is not supported; use coap:// or coap+tcp://")]
-    Scheme,
-    /// The URI asks for a connection, and only datagrams are possible.
-    #[error("a connection is not possible here; use coap://")]
-    Connection,
+    /// The URI asks for a transport or security that is not possible here.
+    #[error("the scheme of the server URI is not possible here; use {}://", .0.name())]
+    Scheme(Scheme),
     /// The host name has no address.
     #[error("the host {0} has no address")]
     NoAddress(String),
@@ -24,40 +21,28 @@ pub enum ResolveError {
     Lookup(String, #[source] std::io::Error),
 }
 
-/// What carries messages to a server.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Carrier {
-    /// UDP.
-    Datagrams,
-    /// TCP.
-    Connection,
-}
-
 /// Where a server is and what carries messages there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Remote {
-    /// UDP or TCP.
-    pub carrier: Carrier,
+    /// The transport, and whether it is secured.
+    pub scheme: Scheme,
     /// The address.
     pub address: SocketAddr,
 }
 
 impl Remote {
-    /// The address, where only datagrams are possible.
+    /// The address, where only one scheme is possible.
     ///
     /// # Errors
-    /// [`ResolveError::Connection`] if it is reached over TCP.
-    pub const fn datagrams(self) -> Result<SocketAddr, ResolveError> {
-        match self.carrier {
-            Carrier::Datagrams => Ok(self.address),
-            Carrier::Connection => Err(ResolveError::Connection),
-        }
+    /// [`ResolveError::Scheme`] if it has another.
+    pub fn only(self, scheme: Scheme) -> Result<SocketAddr, ResolveError> {
+        (self.scheme == scheme).then_some(self.address).ok_or(ResolveError::Scheme(scheme))
     }
 }
 
 impl From<SocketAddr> for Remote {
     fn from(address: SocketAddr) -> Self {
-        Self { carrier: Carrier::Datagrams, address }
+        Self { scheme: Scheme::Coap, address }
     }
 }
 
@@ -68,20 +53,16 @@ impl From<SocketAddr> for Remote {
 /// What is wrong with the URI or with the look-up.
 pub async fn resolve(uri: &str) -> Result<Remote, ResolveError> {
     let uri = Uri::parse(uri)?;
-    let carrier = match uri.scheme {
-        Scheme::Coap => Carrier::Datagrams,
-        Scheme::CoapTcp => Carrier::Connection,
-        Scheme::Coaps | Scheme::CoapsTcp => return Err(ResolveError::Scheme),
-    };
+    let scheme = uri.scheme;
     let name = match uri.host {
-        Host::Address(ip) => return Ok(Remote { carrier, address: SocketAddr::new(ip, uri.port) }),
+        Host::Address(ip) => return Ok(Remote { scheme, address: SocketAddr::new(ip, uri.port) }),
         Host::Name(name) => name,
     };
     let lookup = tokio::net::lookup_host((name, uri.port)).await;
     let addresses = lookup.map_err(|error| ResolveError::Lookup(name.to_owned(), error))?;
     let first = addresses.min_by_key(SocketAddr::is_ipv6);
     let address = first.ok_or_else(|| ResolveError::NoAddress(name.to_owned()))?;
-    Ok(Remote { carrier, address })
+    Ok(Remote { scheme, address })
 }
 
 #[cfg(test)]
@@ -93,14 +74,15 @@ mod tests {
         let remote = resolve("coap://[::1]:5783").await.unwrap();
         assert_eq!(remote, Remote::from("[::1]:5783".parse::<SocketAddr>().unwrap()));
         let remote = resolve("coap+tcp://127.0.0.1").await.unwrap();
-        assert_eq!(remote.carrier, Carrier::Connection);
-        assert_eq!(remote.address, "127.0.0.1:5683".parse().unwrap());
-        assert!(matches!(remote.datagrams(), Err(ResolveError::Connection)));
+        assert_eq!(remote.only(Scheme::CoapTcp).unwrap(), "127.0.0.1:5683".parse().unwrap());
+        let refused = remote.only(Scheme::Coap).unwrap_err().to_string();
+        assert_eq!(refused, "the scheme of the server URI is not possible here; use coap://");
+        let remote = resolve("coaps://127.0.0.1").await.unwrap();
+        assert_eq!(remote.only(Scheme::Coaps).unwrap().port(), 5_684);
     }
 
     #[tokio::test]
     async fn what_is_wrong_is_told() {
-        assert!(matches!(resolve("coaps://127.0.0.1").await, Err(ResolveError::Scheme)));
         assert!(matches!(resolve("http://127.0.0.1").await, Err(ResolveError::Syntax(_))));
     }
 }

@@ -42,7 +42,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let sockets = Sockets { udp: coap, tcp: settings.coap_tcp, share_port: false };
+    let sockets = Sockets { tcp: settings.coap_tcp, ..Sockets::from(coap) };
     let server = lwm2m_net::bind_server(sockets, Server::new(engine(settings), seed)).await;
     let server = server.map_err(|error| Failure::listen("CoAP", coap, &error))?;
     tokio::spawn(log_events(server.subscribe()));

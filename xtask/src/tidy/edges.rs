@@ -39,6 +39,7 @@ const NET: &[&str] = &[
     "lwm2m-codec",
     "lwm2m-coap",
     "lwm2m-core",
+    "lwm2m-dtls",
     "lwm2m-link",
     "lwm2m-registry",
     "lwm2m-server",

@@ -4,10 +4,9 @@ mod cpu;
 
 use clap::Args;
 use lwm2m_coap::Request;
-use lwm2m_coap::uri::Uri;
+use lwm2m_coap::uri::{Scheme, Uri};
 use lwm2m_daemon::{Failure, LogLevel, log, say};
 use lwm2m_net::load::{Load, MAX_PER_SOCKET, Report};
-use lwm2m_net::uri::Remote;
 use serde_json::json;
 use std::time::Duration;
 
@@ -81,7 +80,7 @@ async fn load(arguments: &Arguments) -> Result<Load, Failure> {
         )));
     }
     let uri = Uri::parse(&arguments.uri).map_err(Failure::usage)?;
-    let server = lwm2m_net::uri::resolve(&arguments.uri).await.and_then(Remote::datagrams);
+    let server = lwm2m_net::uri::resolve(&arguments.uri).await.and_then(|it| it.only(Scheme::Coap));
     let mut request = match &arguments.put {
         Some(payload) => Request::put().payload(payload.clone()),
         None => Request::get(),

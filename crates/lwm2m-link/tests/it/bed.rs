@@ -62,12 +62,12 @@ pub(crate) struct Bed {
 impl Bed {
     pub(crate) fn new() -> Self {
         let mut device = Link::new(Config::default(), [1; 32]);
-        device.set_security(lwm2m_dtls::Config::default(), [2; 32]);
+        device.set_security(lwm2m_dtls::Config::default());
         let mut server = Link::new(Config::default(), [3; 32]);
         let mut config = lwm2m_dtls::Config::default();
         config.credentials = Some(Arc::new(Keys));
         config.connection_ids = Some(Arc::new(FourBytes));
-        server.set_security(config, [4; 32]);
+        server.set_security(config);
         Self {
             now: Instant::from_millis(1),
             device,

@@ -15,7 +15,7 @@ const MAKER: Path = Path::resource(3, 0, 0);
 
 async fn start() -> ServerHandle {
     let free = SocketAddr::new(V4, 0);
-    let sockets = Sockets { udp: free, tcp: Some(free), share_port: false };
+    let sockets = Sockets { tcp: Some(free), ..Sockets::from(free) };
     bind_server(sockets, Server::new(Config::default(), [7; 32])).await.unwrap()
 }
 

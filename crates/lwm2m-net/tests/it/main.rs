@@ -5,5 +5,6 @@
 mod load;
 #[cfg(feature = "server")]
 mod lwm2m;
+mod secured;
 mod tcp;
 mod world;

@@ -1,10 +1,11 @@
 //! Connections that behave, and those that do not.
 
 use crate::world::{ABORT, CSM, PATIENCE, PING, PONG, Raw, V4, V6, serve};
+use lwm2m_coap::uri::Scheme;
 use lwm2m_coap::{Code, Config, Request};
 use lwm2m_link::ConnectionConfig;
 use lwm2m_net::coap::{Answer, CoapClient};
-use lwm2m_net::uri::{Carrier, Remote};
+use lwm2m_net::uri::Remote;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -15,7 +16,7 @@ async fn client() -> CoapClient {
 }
 
 async fn ask(client: &CoapClient, to: SocketAddr, request: Request) -> Answer {
-    let server = Remote { carrier: Carrier::Connection, address: to };
+    let server = Remote { scheme: Scheme::CoapTcp, address: to };
     let mut answers = client.request(server, request).await.unwrap();
     timeout(PATIENCE, answers.recv()).await.unwrap().unwrap()
 }
