@@ -35,7 +35,7 @@ impl BootstrapServer {
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut link = Link::new(config.coap, seed);
         if let Some(dtls) = &config.dtls {
-            link.set_security(config.security.secure(dtls), seed.map(|byte| byte ^ 0xa3));
+            link.set_security(config.security.secure(dtls));
         }
         Self {
             link,

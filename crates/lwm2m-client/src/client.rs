@@ -117,7 +117,7 @@ impl Client {
         let mut link = Link::new(config.coap, seed);
         if bootstraps || accounts.iter().any(|account| account.profile.is_some()) {
             // Another seed: what one tells the network must say nothing of the other.
-            link.set_security(config.dtls, seed.map(|byte| !byte));
+            link.set_security(config.dtls);
         }
         Ok(Self {
             endpoint_name: config.endpoint_name,

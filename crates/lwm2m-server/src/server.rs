@@ -51,7 +51,7 @@ impl Server {
         let mut link = Link::new(config.coap, link_seed);
         link.set_connection_config(config.connections);
         if let Some(dtls) = &config.dtls {
-            link.set_security(config.security.secure(dtls), seed.map(|byte| byte ^ 0xa3));
+            link.set_security(config.security.secure(dtls));
         }
         Self {
             link,
