@@ -7,9 +7,9 @@ pub mod objects;
 pub mod settings;
 
 use lwm2m_client::{Client, Config, Event, Instances, Retry, ServerAccount};
+use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Path, Version};
 use lwm2m_daemon::{Failure, signal::End};
-use lwm2m_net::uri::Remote;
 use lwm2m_net::{ClientHandle, Closed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
