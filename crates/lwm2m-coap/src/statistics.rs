@@ -29,6 +29,17 @@ pub struct Statistics {
     /// Bodies of requests that were refused because they are larger than
     /// [`Config::max_body`](crate::Config::max_body).
     pub oversized: u64,
+    /// Requests with a block that fits no body: out of turn, of a wrong length, past the end. They
+    /// were answered 4.00 or 4.08.
+    pub bad_blocks: u64,
+    /// Responses and notifications that were of no use: [`FailReason::Protocol`] and
+    /// [`FailReason::TooLarge`] tell why.
+    ///
+    /// [`FailReason::Protocol`]: crate::FailReason::Protocol
+    /// [`FailReason::TooLarge`]: crate::FailReason::TooLarge
+    pub bad_responses: u64,
+    /// Notifications that came after a newer one.
+    pub outdated: u64,
     /// Requests that were answered by a challenge, because they were not known to be fresh:
     /// [`Config::freshness`](crate::Config::freshness).
     pub challenged: u64,

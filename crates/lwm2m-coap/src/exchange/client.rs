@@ -241,7 +241,7 @@ impl Exchanges {
             TokenUse::Observation(id) if understood => {
                 self.notification(now, transport, id, response);
             }
-            TokenUse::Observation(_) => {}
+            TokenUse::Observation(_) => transport.messaging.statistics.bad_responses += 1,
         }
         understood
     }
@@ -375,6 +375,8 @@ impl Exchanges {
         outcome: Result<Response, FailReason>,
     ) {
         let Some((peer, purpose)) = self.drop_call(transport, id) else { return };
+        let bad = matches!(outcome, Err(FailReason::Protocol(_) | FailReason::TooLarge));
+        transport.messaging.statistics.bad_responses += u64::from(bad);
         match purpose {
             Purpose::Request | Purpose::Cancellation(_) => {
                 self.report(now, transport, RequestId(id), peer, outcome);

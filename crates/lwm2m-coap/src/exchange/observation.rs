@@ -108,6 +108,7 @@ impl Exchanges {
             && let Some(sequence) = response.options.observe()
             && !observation.freshness.advance(sequence, now)
         {
+            transport.messaging.statistics.outdated += 1;
             return;
         }
         let fetch = observation.fetch;
@@ -136,7 +137,7 @@ impl Exchanges {
         match step {
             Step::Complete(response) => self.deliver(now, transport, id, peer, response),
             Step::Continue(transfer) => self.fetch(now, transport, id, transfer),
-            Step::Failed(_) => {}
+            Step::Failed(_) => transport.messaging.statistics.bad_responses += 1,
         }
     }
 

@@ -212,3 +212,35 @@ impl Exchanges {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::message::{Code, MessageBuilder, MessageType, MessageView, OptionNumber, Token};
+    use crate::peer::{Observer, PeerId};
+    use crate::{Config, Endpoint, Event, Response};
+    use alloc::vec::Vec;
+    use lwm2m_time::Instant;
+
+    #[test]
+    fn numbers_of_notifications_wrap_in_24_bits() {
+        let (peer, token, now) = (PeerId(1), Token::new(b"t").unwrap(), Instant::ZERO);
+        let mut endpoint = Endpoint::new(Config::default(), [1; 32]);
+        let mut datagram = Vec::new();
+        MessageBuilder::new(&mut datagram, MessageType::Confirmable, Code::GET, 1, token)
+            .option(OptionNumber::OBSERVE, b"");
+        endpoint.handle_datagram(now, peer, &datagram);
+        let Some(Event::Request { exchange, .. }) = endpoint.poll_event() else { panic!() };
+        let content = Response::new(Code::CONTENT);
+        endpoint.respond(now, exchange, content.clone().observe()).unwrap();
+        endpoint.poll_transmit().unwrap();
+        for observing in endpoint.exchanges.observers.values_mut() {
+            observing.sequence = 0xFF_FFFD;
+        }
+        for number in [0xFF_FFFE, 0xFF_FFFF, 0, 1] {
+            endpoint.notify(now, Observer { peer, token }, content.clone(), false).unwrap();
+            let sent = endpoint.poll_transmit().unwrap();
+            let view = MessageView::parse(&sent.payload).unwrap();
+            assert_eq!(view.to_options().observe(), Some(number));
+        }
+    }
+}

@@ -57,9 +57,14 @@ impl Exchanges {
             }
         };
         let judged = self.judge(now, transport, source, incoming, &steering);
-        let too_large = |answer: &Response| answer.code == Code::REQUEST_ENTITY_TOO_LARGE;
-        transport.messaging.statistics.oversized +=
-            u64::from(judged.as_ref().is_err_and(too_large));
+        if let Err(answer) = &judged {
+            let statistics = &mut transport.messaging.statistics;
+            match answer.code {
+                Code::REQUEST_ENTITY_TOO_LARGE => statistics.oversized += 1,
+                Code::REQUEST_ENTITY_INCOMPLETE | Code::BAD_REQUEST => statistics.bad_blocks += 1,
+                _ => {}
+            }
+        }
         match judged {
             Ok(()) => transport.expect_reply(now, source),
             Err(response) if steering.silences(response.code) => transport.expect_no_reply(source),

@@ -1,6 +1,7 @@
 //! CoAP endpoints on a virtual clock: against scripted messages, and against each other.
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
 mod blockwise;
 mod extensions;
 mod fairness;
@@ -14,3 +15,4 @@ mod random;
 mod requests;
 mod stream;
 mod streams;
+mod timers;
