@@ -22,11 +22,6 @@ pub(crate) const fn is_final(alert: Alert) -> bool {
     matches!(alert.0, 42..=46 | 48 | 49 | 112..=115)
 }
 
-/// Alerts that OMA wants ignored.
-const fn is_ignored(alert: Alert) -> bool {
-    matches!(alert.0, 30 | 41 | 60 | 110)
-}
-
 /// A peer that is held: by a new session, or without security.
 pub(crate) fn connect(
     link: &mut Link,
@@ -163,7 +158,7 @@ impl Client {
     fn note_alert(&mut self, now: Instant, account: usize, alert: Alert) {
         let instance = self.accounts.get(account).map(|account| account.instance);
         let known = self.store.definitions().resource(server::ID, server::ALERT_CODE).is_some();
-        let Some(instance) = instance.filter(|_| known && !is_ignored(alert)) else { return };
+        let Some(instance) = instance.filter(|_| known) else { return };
         let Some(object) = self.store.object_as::<Instances>(server::ID) else { return };
         object.set(instance, server::ALERT_CODE, u64::from(alert.0));
         self.report(now, &[Path::resource(server::ID, instance, server::ALERT_CODE)]);

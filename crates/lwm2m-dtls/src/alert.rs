@@ -65,6 +65,12 @@ impl Alert {
         [if warning { 1 } else { FATAL }, self.0]
     }
 
+    /// Whether no server sends it: three of older versions, and `unsupported_extension`. OMA LwM2M
+    /// Transport 5.2.9 wants clients to ignore them.
+    pub(crate) fn is_not_for_clients(self) -> bool {
+        matches!(self.0, 30 | 41 | 60 | 110)
+    }
+
     /// The alert of a record's body, and whether it is fatal.
     pub(crate) fn decode(body: &[u8]) -> Option<(Self, bool)> {
         match body {

@@ -41,7 +41,7 @@ impl Security {
             SecurityMode::Certificate => self.certified(roots, provider)?,
         };
         let mut profile = ClientProfile::new(security);
-        profile.server_name = self.server_name(uri.host)?;
+        profile.server_name = Some(self.server_name(uri.host)?);
         profile.suites.clone_from(&self.suites);
         let mode = profile.security.mode();
         if !self.suites.is_empty() && !self.suites.iter().any(|suite| suite.suits(mode)) {
@@ -50,15 +50,16 @@ impl Security {
         Ok(Some(Arc::new(profile)))
     }
 
-    /// The name for SNI: what the account says, else what its URI says, unless that is an address.
-    fn server_name(&self, host: Host<'_>) -> Result<Option<String>, SecurityError> {
+    /// What the server is called: as the account says (/0/x/14), else as its URI says. For SNI an
+    /// address counts as no name.
+    fn server_name(&self, host: Host<'_>) -> Result<String, SecurityError> {
         let name = match (self.sni.as_deref(), host) {
-            (Some(name), _) => name,
-            (None, Host::Name(name)) => name.trim_end_matches('.'),
-            (None, Host::Address(_)) => return Ok(None),
+            (Some(name), _) => name.to_string(),
+            (None, Host::Name(name)) => name.trim_end_matches('.').to_string(),
+            (None, Host::Address(address)) => address.to_string(),
         };
         match name.len() {
-            1..=255 => Ok(Some(name.to_string())),
+            1..=255 => Ok(name),
             length => Err(SecurityError::Sni(length)),
         }
     }
@@ -288,8 +289,8 @@ mod tests {
         let named = |name: &str| Some(String::from(name));
         assert_eq!(name("coaps://server.example.com", &psk()), named("server.example.com"));
         assert_eq!(name("coaps://server.example.com.:5784", &psk()), named("server.example.com"));
-        assert_eq!(name(URI, &psk()), None);
-        assert_eq!(name("coaps://[2001:db8::1]", &psk()), None);
+        assert_eq!(name(URI, &psk()), named("192.0.2.1"));
+        assert_eq!(name("coaps://[2001:db8::1]", &psk()), named("2001:db8::1"));
         assert_eq!(name(URI, &psk().sni("h")), named("h"));
         assert_eq!(name("coaps://server.example.com", &psk().sni("h")), named("h"));
         let long = psk().sni("h".repeat(256));

@@ -11,6 +11,7 @@ mod random;
 mod read;
 mod register;
 mod report;
+mod secure;
 mod send;
 mod world;
 mod write;

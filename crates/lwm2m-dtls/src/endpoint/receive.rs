@@ -50,9 +50,7 @@ impl Endpoint {
                 }
             }
             ContentType::ALERT => {
-                if let (Some(id), Some((alert, true))) = (handshake, Alert::decode(record.body)) {
-                    self.fail(id, Reason::PeerAlert(alert));
-                }
+                handshake.into_iter().for_each(|id| self.on_handshake_alert(id, record.body));
             }
             _ => {}
         }
@@ -153,12 +151,18 @@ impl Endpoint {
                     self.drive(now, id, &fragment, record.header.epoch);
                 }
             }
-            ContentType::ALERT => {
-                if let Some((alert, true)) = Alert::decode(&opened.plaintext) {
-                    self.fail(id, Reason::PeerAlert(alert));
-                }
-            }
+            ContentType::ALERT => self.on_handshake_alert(id, &opened.plaintext),
             // Application data ahead of Finished is not trusted yet; it will be sent again.
+            _ => {}
+        }
+    }
+
+    /// A fatal alert ends a handshake, unless it is one that no server has a reason for.
+    fn on_handshake_alert(&mut self, id: SessionId, body: &[u8]) {
+        let role = self.connecting.get(&id).map(|connecting| connecting.role());
+        match (Alert::decode(body), role) {
+            (Some((alert, true)), Some(Role::Client)) if alert.is_not_for_clients() => {}
+            (Some((alert, true)), _) => self.fail(id, Reason::PeerAlert(alert)),
             _ => {}
         }
     }

@@ -1,0 +1,79 @@
+//! Alerts of the server, before and in a session.
+
+use super::bed::{Bed, config, psk};
+use crate::world::address;
+use lwm2m_client::{BootstrapAccount, Event, RegistrationError};
+use lwm2m_core::Value;
+use lwm2m_dtls::{Alert, Reason};
+
+const FINAL: [u8; 11] = [42, 43, 44, 45, 46, 48, 49, 112, 113, 114, 115];
+const IGNORED: [u8; 4] = [30, 41, 60, 110];
+const RETRIED: [u8; 14] = [10, 20, 21, 22, 40, 47, 50, 51, 70, 71, 80, 86, 90, 111];
+
+/// A fatal alert in clear text.
+fn record(alert: u8) -> [u8; 15] {
+    [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 7, 0, 2, 2, alert]
+}
+
+/// A client whose handshake gets this alert.
+fn alerted(alert: u8) -> Bed {
+    let mut bed = Bed::new(psk());
+    bed.reachable = false;
+    bed.start();
+    bed.inject(&record(alert));
+    bed.settle();
+    bed
+}
+
+/// The failure, and after how many seconds the next attempt follows.
+fn failure(bed: &Bed) -> Option<(RegistrationError, Option<u64>)> {
+    bed.events.iter().find_map(|event| match event {
+        Event::RegistrationFailed { reason, retry_at, .. } => {
+            Some((reason.clone(), retry_at.map(|at| at.saturating_since(bed.now).as_secs())))
+        }
+        _ => None,
+    })
+}
+
+// proves: SEC-26
+#[test]
+fn alerts_are_final_or_ignored_or_lead_to_another_attempt() {
+    for alert in FINAL {
+        let mut bed = alerted(alert);
+        let reason = RegistrationError::Handshake(Reason::PeerAlert(Alert(alert)));
+        assert_eq!(failure(&bed), Some((reason, None)), "{alert}");
+        assert_eq!(bed.alert_code(), Some(Value::UnsignedInteger(alert.into())));
+        bed.reachable = true;
+        bed.run(200_000);
+        assert!(bed.heard.is_empty(), "{alert}");
+    }
+    for alert in RETRIED {
+        let mut bed = alerted(alert);
+        let reason = RegistrationError::Handshake(Reason::PeerAlert(Alert(alert)));
+        assert_eq!(failure(&bed), Some((reason, Some(60))), "{alert}");
+        assert_eq!(bed.alert_code(), Some(Value::UnsignedInteger(alert.into())));
+        bed.reachable = true;
+        bed.run(61);
+        assert!(bed.is_registered(), "{alert}");
+    }
+    for alert in IGNORED {
+        let mut bed = alerted(alert);
+        assert_eq!((failure(&bed), bed.alert_code()), (None, None), "{alert}");
+        bed.reachable = true;
+        bed.run(2);
+        assert!(bed.is_registered(), "{alert}");
+    }
+}
+
+#[test]
+fn a_final_alert_leads_to_the_bootstrap_server() {
+    let mut config = config(psk());
+    config.bootstrap = Some(BootstrapAccount::new(address(2)));
+    let mut bed = Bed::with(config, super::bed::Known::default());
+    bed.reachable = false;
+    bed.client.start(bed.now);
+    while bed.take().is_some() {}
+    bed.inject(&record(115));
+    let request = bed.take().expect("a Bootstrap-Request");
+    assert!(!request.secured && request.to == address(2));
+}

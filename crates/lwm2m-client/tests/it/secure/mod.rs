@@ -1,0 +1,6 @@
+//! Accounts with keys: sessions, what ends them, and what the client makes of it.
+
+mod alerts;
+mod bed;
+mod modes;
+mod sessions;
