@@ -100,6 +100,8 @@ pub enum Cause {
     Truncated,
     /// A new session with the same peer took its place.
     Replaced,
+    /// All numbers of records are used; connect anew.
+    Exhausted,
     /// It was exported.
     Exported,
 }

@@ -127,7 +127,14 @@ impl Endpoint {
             });
         };
         let mut out = Vec::with_capacity(open.channel.overhead() + data.len());
-        open.channel.seal(ContentType::APPLICATION_DATA, data, &mut self.rng, &mut out)?;
+        let sealed =
+            open.channel.seal(ContentType::APPLICATION_DATA, data, &mut self.rng, &mut out);
+        if let Err(error) = sealed {
+            if error == Error::SequenceExhausted {
+                self.remove(session, Cause::Exhausted);
+            }
+            return Err(error);
+        }
         let peer = open.downlink(out.len());
         self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
         Ok(())

@@ -121,3 +121,85 @@ fn hmac_key(keys: &Protection) -> hmac::digest::Key<Hmac<Sha256>> {
     }
     key.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ContentType;
+    use super::super::header::VERSION;
+    use super::*;
+    use crate::suite::Cipher;
+
+    const CID: &[u8] = &[9, 8, 7];
+
+    fn header(content: ContentType) -> Header<'static> {
+        let cid = if content == ContentType::TLS12_CID { CID } else { &[] };
+        Header { content, version: VERSION, epoch: 1, sequence: 5, cid }
+    }
+
+    /// That the work is equal, [`steady`] shows; other implementations are in `tests/it/interop.rs`.
+    // proves: SEC-16
+    #[test]
+    fn faults_of_padding_and_mac_look_alike() {
+        for encrypt_then_mac in [false, true] {
+            let keys = Protection {
+                cipher: Cipher::CbcSha256,
+                encrypt_then_mac,
+                key: [1; 16],
+                fixed_iv: [0; 4],
+                mac_key: [3; 32],
+            };
+            for content in [ContentType::APPLICATION_DATA, ContentType::TLS12_CID] {
+                for length in 0..=64 {
+                    let (header, plaintext) = (header(content), vec![7; length]);
+                    let mut body = Vec::new();
+                    seal(&keys, &header, (&plaintext, None), &[length as u8; 16], &mut body);
+                    assert_eq!(body[..16], [length as u8; 16]);
+                    assert_eq!(body.len() % 16, 0);
+                    assert_eq!(open(&keys, &header, &body), Some(plaintext));
+                    // With the MAC first, a bit of one block of ciphertext is a bit of the next
+                    // block's plaintext: of data, MAC, padding and its length in turn.
+                    for place in 0..body.len() {
+                        let mut altered = body.clone();
+                        altered[place] ^= 1;
+                        assert_eq!(open(&keys, &header, &altered), None, "{length} at {place}");
+                    }
+                    for shorter in 0..body.len() {
+                        assert_eq!(open(&keys, &header, &body[..shorter]), None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// RFC 5246 section 6.2.3.2: up to 255 bytes of padding, all of them checked.
+    #[test]
+    fn padding_of_every_length_is_taken_and_checked() {
+        let keys = Protection {
+            cipher: Cipher::CbcSha256,
+            encrypt_then_mac: false,
+            key: [1; 16],
+            fixed_iv: [0; 4],
+            mac_key: [3; 32],
+        };
+        let header = header(ContentType::APPLICATION_DATA);
+        let encrypted = |mut plain: Vec<u8>| {
+            let length = plain.len();
+            ::cbc::Encryptor::<Aes128>::new(&keys.key.into(), &[4; 16].into())
+                .encrypt_padded::<NoPadding>(&mut plain, length)
+                .expect("whole blocks");
+            [&[4; 16][..], &plain].concat()
+        };
+        for blocks in 0..16 {
+            let content = vec![7; 5];
+            let tag = mac(&keys, &header, content.len(), &[&content]);
+            let padding = 10 + 16 * blocks;
+            let plain = [&content[..], &tag, &vec![padding as u8; padding + 1]].concat();
+            assert_eq!(open(&keys, &header, &encrypted(plain.clone())), Some(content));
+            for place in plain.len() - padding - 1..plain.len() {
+                let mut altered = plain.clone();
+                altered[place] ^= 0x80;
+                assert_eq!(open(&keys, &header, &encrypted(altered)), None, "{padding} at {place}");
+            }
+        }
+    }
+}

@@ -1,9 +1,10 @@
 //! Connection IDs: RFC 9146.
 
 use crate::support::{
-    FourBytes, KEY, Pair, address, connected, deliver, events, psk_config, psk_profile, received,
+    FourBytes, KEY, Pair, SERVER, address, connected, deliver, events, psk_config, psk_profile,
+    received,
 };
-use lwm2m_dtls::{Config, Event};
+use lwm2m_dtls::{Config, Endpoint, Event};
 use std::sync::Arc;
 
 fn with_ids(mut config: Config) -> Config {
@@ -85,15 +86,43 @@ fn a_newer_record_moves_the_session_and_nothing_else_does() {
     assert_eq!(pair.server.peer(to_client), Some(pair.client_address));
 }
 
+// proves: CID-07
 #[test]
-fn records_with_unknown_ids_are_dropped_in_silence() {
+fn ids_are_agreed_on_anew_and_unknown_ones_are_dropped_in_silence() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
-    let to_server = pair.connect(psk_profile(KEY));
+    let first = pair.connect(psk_profile(KEY));
     pair.settle();
-    let mut restarted = Pair::new(Config::default(), with_ids(psk_config()));
-    pair.client.send(pair.now, to_server, b"lost").expect("established");
-    let record = pair.client.poll_transmit().expect("a record").payload;
-    restarted.server.handle_datagram(pair.now, pair.client_address, &record);
-    assert!(restarted.server.poll_transmit().is_none());
-    assert!(restarted.server.poll_event().is_none());
+    connected(&mut pair.server);
+    let earlier = match events(&mut pair.client).as_slice() {
+        [Event::Connected { resumption: Some(earlier), .. }] => Arc::clone(earlier),
+        other => panic!("{other:?}"),
+    };
+    let record = |pair: &mut Pair, session, text: &[u8]| {
+        pair.client.send(pair.now, session, text).expect("established");
+        pair.client.poll_transmit().expect("a record").payload
+    };
+    let of_first = record(&mut pair, first, b"of the first session");
+    let profile = Arc::new(psk_profile(KEY));
+    let second =
+        pair.client.resume(pair.now, address(SERVER), profile, earlier).expect("a good profile");
+    pair.settle();
+    let resumed = |event: &Event| matches!(event, Event::Connected { resumed: true, .. });
+    assert!(events(&mut pair.server).iter().any(resumed));
+    let of_second = record(&mut pair, second, b"of the second");
+    assert_ne!(of_first[11..15], of_second[11..15]);
+    for datagram in [&of_first, &of_second] {
+        pair.server.handle_datagram(pair.now, pair.client_address, datagram);
+    }
+    assert_eq!(received(&mut pair.server), [b"of the second"]);
+
+    // After a restart the server knows of nothing, and says so to nobody.
+    pair.server = Endpoint::new(with_ids(psk_config()), [9; 32]);
+    let lost = record(&mut pair, second, b"lost");
+    pair.server.handle_datagram(pair.now, pair.client_address, &lost);
+    assert!(pair.server.poll_transmit().is_none() && pair.server.poll_event().is_none());
+    let third = pair.connect(psk_profile(KEY));
+    pair.settle();
+    let again = record(&mut pair, third, b"again");
+    pair.server.handle_datagram(pair.now, pair.client_address, &again);
+    assert_eq!(received(&mut pair.server), [b"again"]);
 }

@@ -144,12 +144,22 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 /// Our client talks both ways with the server that `arguments` start; `PORT` stands for its port.
-fn against_server(program: &str, arguments: &str, mut profile: ClientProfile, suite: CipherSuite) {
+fn against_server(program: &str, arguments: &str, profile: ClientProfile, suite: CipherSuite) {
+    against_server_by(Config::default(), program, arguments, profile, suite);
+}
+
+fn against_server_by(
+    config: Config,
+    program: &str,
+    arguments: &str,
+    mut profile: ClientProfile,
+    suite: CipherSuite,
+) {
     let address = free_address();
     let arguments = arguments.replace("PORT", &address.port().to_string());
     let Some(mut peer) = Peer::start(program, &arguments) else { return };
     profile.suites = vec![suite];
-    let mut driver = Driver::new(at_a_good_time(Config::default()));
+    let mut driver = Driver::new(at_a_good_time(config));
     let now = driver.now();
     driver.endpoint.connect(now, address, Arc::new(profile)).expect("a good profile");
     let session = driver.connected();
@@ -253,6 +263,30 @@ fn certificates_with_the_client_of_openssl_and_small_datagrams() {
         config.mtu = 200;
         against_client("openssl", &arguments, config);
     }
+}
+
+// proves: SEC-04
+#[test]
+fn messages_in_parts_are_hashed_whole_with_openssl_in_both_roles() {
+    // 128 bytes of datagram are 103 of a message.
+    let (name, suite) = ECDSA_SUITES[0];
+    let arguments = format!(
+        "s_server -dtls1_2 -accept 127.0.0.1:PORT -cert server.cert.pem -key server.key.pem \
+         -cert_chain intermediate.cert.pem -CAfile root.cert.pem -Verify 2 -mtu 256 \
+         -verify_return_error -cipher {name}:@SECLEVEL=0"
+    );
+    let root = crate::support::data!("root.cert");
+    let profile = x509_profile(CertificateUsage::TrustAnchorAssertion, root);
+    let mut config = Config::default();
+    config.mtu = 128;
+    against_server_by(config, "openssl", &arguments, profile, suite);
+    let arguments = format!(
+        "s_client -dtls1_2 -connect 127.0.0.1:PORT -cert client.cert.pem -key client.key.pem \
+         -CAfile root.cert.pem -verify_return_error -mtu 256 -cipher {name}:@SECLEVEL=0 -quiet"
+    );
+    let mut config = server_config(x509_store());
+    config.mtu = 128;
+    against_client("openssl", &arguments, config);
 }
 
 const RPK_PRIORITY: &str = "--priority NORMAL:-VERS-ALL:+VERS-DTLS1.2:-CTYPE-ALL:\

@@ -1,0 +1,434 @@
+//! A second implementation of DTLS 1.2 with a pre-shared key and AES_128_CCM_8, made of the RFCs
+//! alone and as small as can be. Tests write its messages one by one, so it can break any rule.
+
+use crate::support::{CLIENT, KEY, SERVER, address};
+use aes::Aes128;
+use aes::cipher::consts::{U8, U12};
+use ccm::aead::{AeadInOut, KeyInit};
+use hmac::{Hmac, Mac};
+use lwm2m_dtls::Endpoint;
+use lwm2m_time::Instant;
+use sha2::{Digest, Sha256};
+
+pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
+pub(crate) const ALERT: u8 = 21;
+pub(crate) const HANDSHAKE: u8 = 22;
+pub(crate) const APPLICATION_DATA: u8 = 23;
+
+pub(crate) const HELLO_REQUEST: u8 = 0;
+pub(crate) const CLIENT_HELLO: u8 = 1;
+pub(crate) const SERVER_HELLO: u8 = 2;
+pub(crate) const HELLO_VERIFY_REQUEST: u8 = 3;
+pub(crate) const CERTIFICATE: u8 = 11;
+pub(crate) const SERVER_KEY_EXCHANGE: u8 = 12;
+pub(crate) const SERVER_HELLO_DONE: u8 = 14;
+pub(crate) const CLIENT_KEY_EXCHANGE: u8 = 16;
+pub(crate) const FINISHED: u8 = 20;
+
+pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
+
+/// A record without Connection ID.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) content: u8,
+    pub(crate) epoch: u16,
+    pub(crate) sequence: u64,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The next so many bytes.
+pub(crate) fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
+    let (taken, after) = rest.split_at(length);
+    *rest = after;
+    taken
+}
+
+pub(crate) fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// The next vector with a length of so many bytes.
+pub(crate) fn vector<'a>(rest: &mut &'a [u8], width: usize) -> &'a [u8] {
+    let length = number(take(rest, width)) as usize;
+    take(rest, length)
+}
+
+pub(crate) fn records(datagram: &[u8]) -> Vec<Seen> {
+    let mut rest = datagram;
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let header = take(&mut rest, 11);
+        let body = vector(&mut rest, 2).to_vec();
+        let (epoch, sequence) = (number(&header[3..5]) as u16, number(&header[5..11]));
+        records.push(Seen { content: header[0], epoch, sequence, body });
+    }
+    records
+}
+
+/// Kind, number and body of the plain messages of a datagram, none of which is in parts.
+pub(crate) fn messages(datagram: &[u8]) -> Vec<(u8, u16, Vec<u8>)> {
+    let plain = |record: &Seen| record.content == HANDSHAKE && record.epoch == 0;
+    let message = |record: Seen| {
+        let mut rest = record.body.as_slice();
+        let header = take(&mut rest, 12);
+        assert_eq!(header[1..4], header[9..12], "a message in parts");
+        (header[0], number(&header[4..6]) as u16, rest.to_vec())
+    };
+    records(datagram).into_iter().filter(plain).map(message).collect()
+}
+
+pub(crate) fn record(content: u8, epoch: u16, sequence: u64, body: &[u8]) -> Vec<u8> {
+    let mut record = vec![content, 0xfe, 0xfd];
+    record.extend_from_slice(&(u64::from(epoch) << 48 | sequence).to_be_bytes());
+    record.extend_from_slice(&(body.len() as u16).to_be_bytes());
+    record.extend_from_slice(body);
+    record
+}
+
+/// Part of a message, with its header.
+pub(crate) fn fragment(
+    kind: u8,
+    sequence: u16,
+    body: &[u8],
+    part: core::ops::Range<usize>,
+) -> Vec<u8> {
+    let mut fragment = vec![kind];
+    fragment.extend_from_slice(&(body.len() as u32).to_be_bytes()[1..]);
+    fragment.extend_from_slice(&sequence.to_be_bytes());
+    fragment.extend_from_slice(&(part.start as u32).to_be_bytes()[1..]);
+    fragment.extend_from_slice(&(part.len() as u32).to_be_bytes()[1..]);
+    fragment.extend_from_slice(&body[part]);
+    fragment
+}
+
+pub(crate) fn message(kind: u8, sequence: u16, body: &[u8]) -> Vec<u8> {
+    fragment(kind, sequence, body, 0..body.len())
+}
+
+/// RFC 5246 section 5, written once more.
+pub(crate) fn prf(secret: &[u8], label: &str, seed: &[u8], length: usize) -> Vec<u8> {
+    let hmac = |parts: [&[u8]; 2]| {
+        let mut hmac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
+        parts.iter().for_each(|part| hmac.update(part));
+        hmac.finalize().into_bytes().to_vec()
+    };
+    let seed = [label.as_bytes(), seed].concat();
+    let (mut a, mut out) = (seed.clone(), Vec::new());
+    while out.len() < length {
+        a = hmac([&a, &[]]);
+        out.extend(hmac([&a, &seed]));
+    }
+    out.truncate(length);
+    out
+}
+
+/// What a ClientHello says.
+#[derive(Debug)]
+pub(crate) struct Hello {
+    pub(crate) random: Vec<u8>,
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) compressions: Vec<u8>,
+    pub(crate) extensions: Vec<(u16, Vec<u8>)>,
+}
+
+impl Hello {
+    pub(crate) fn parse(body: &[u8]) -> Self {
+        let mut rest = &body[2..];
+        let random = take(&mut rest, 32).to_vec();
+        let session_id = vector(&mut rest, 1).to_vec();
+        vector(&mut rest, 1);
+        vector(&mut rest, 2);
+        let compressions = vector(&mut rest, 1).to_vec();
+        let extensions = extensions(rest);
+        Self { random, session_id, compressions, extensions }
+    }
+
+    pub(crate) fn extension(&self, kind: u16) -> Option<&[u8]> {
+        find(&self.extensions, kind)
+    }
+}
+
+/// What a ServerHello says.
+pub(crate) struct ServerHello {
+    pub(crate) random: Vec<u8>,
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) extensions: Vec<(u16, Vec<u8>)>,
+}
+
+impl ServerHello {
+    pub(crate) fn parse(body: &[u8]) -> Self {
+        let mut rest = &body[2..];
+        let random = take(&mut rest, 32).to_vec();
+        let session_id = vector(&mut rest, 1).to_vec();
+        // Suite and compression.
+        take(&mut rest, 3);
+        Self { random, session_id, extensions: extensions(rest) }
+    }
+}
+
+pub(crate) fn find(extensions: &[(u16, Vec<u8>)], kind: u16) -> Option<&[u8]> {
+    extensions.iter().find(|(of, _)| *of == kind).map(|(_, body)| body.as_slice())
+}
+
+fn extensions(mut rest: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let mut extensions = Vec::new();
+    if !rest.is_empty() {
+        let mut block = vector(&mut rest, 2);
+        while !block.is_empty() {
+            let kind = number(take(&mut block, 2)) as u16;
+            extensions.push((kind, vector(&mut block, 2).to_vec()));
+        }
+    }
+    extensions
+}
+
+fn extension_block(extensions: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (kind, body) in extensions {
+        block.extend_from_slice(&kind.to_be_bytes());
+        block.extend_from_slice(&(body.len() as u16).to_be_bytes());
+        block.extend_from_slice(body);
+    }
+    [&(block.len() as u16).to_be_bytes()[..], &block].concat()
+}
+
+/// One side of a handshake, as far as it has come.
+#[derive(Default)]
+pub(crate) struct Script {
+    pub(crate) is_server: bool,
+    transcript: Vec<u8>,
+    pub(crate) client_random: Vec<u8>,
+    pub(crate) server_random: Vec<u8>,
+    next_message: u16,
+    next_record: [u64; 2],
+    master: Vec<u8>,
+    keys: Vec<u8>,
+}
+
+impl Script {
+    /// The record of a message of ours, which is hashed.
+    pub(crate) fn say(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
+        let message = message(kind, self.next_message, body);
+        self.next_message += 1;
+        self.transcript.extend_from_slice(&message);
+        self.plain(HANDSHAKE, &message)
+    }
+
+    pub(crate) fn plain(&mut self, content: u8, body: &[u8]) -> Vec<u8> {
+        self.next_record[0] += 1;
+        record(content, 0, self.next_record[0] - 1, body)
+    }
+
+    /// Hashes a message of the peer.
+    pub(crate) fn hear(&mut self, (kind, sequence, body): &(u8, u16, Vec<u8>)) {
+        self.transcript.extend(message(*kind, *sequence, body));
+    }
+
+    /// Makes all keys of the pre-shared one; the transcript ends with the ClientKeyExchange.
+    pub(crate) fn derive(&mut self, extended: bool) {
+        let length = (KEY.len() as u16).to_be_bytes();
+        let premaster = [&length[..], &[0; 16], &length, KEY].concat();
+        self.master = if extended {
+            prf(&premaster, "extended master secret", &Sha256::digest(&self.transcript), 48)
+        } else {
+            let seed = [self.client_random.clone(), self.server_random.clone()].concat();
+            prf(&premaster, "master secret", &seed, 48)
+        };
+        let seed = [self.server_random.clone(), self.client_random.clone()].concat();
+        self.keys = prf(&self.master, "key expansion", &seed, 40);
+    }
+
+    /// What the Finished of the side holds now.
+    pub(crate) fn verify_data(&self, of_server: bool) -> Vec<u8> {
+        let label = if of_server { "server finished" } else { "client finished" };
+        prf(&self.master, label, &Sha256::digest(&self.transcript), 12)
+    }
+
+    fn direction(&self, from_server: bool) -> (&[u8], &[u8]) {
+        match from_server {
+            false => (&self.keys[..16], &self.keys[32..36]),
+            true => (&self.keys[16..32], &self.keys[36..]),
+        }
+    }
+
+    /// The protected record of a message of ours, which is hashed.
+    pub(crate) fn say_protected(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
+        let message = message(kind, self.next_message, body);
+        self.next_message += 1;
+        self.transcript.extend_from_slice(&message);
+        self.seal(HANDSHAKE, &message)
+    }
+
+    pub(crate) fn seal(&mut self, content: u8, plaintext: &[u8]) -> Vec<u8> {
+        self.next_record[1] += 1;
+        let explicit = (1 << 48 | (self.next_record[1] - 1)).to_be_bytes();
+        let (key, iv) = self.direction(self.is_server);
+        let data = additional_data(explicit, content, plaintext.len());
+        let nonce: [u8; 12] = [iv, &explicit].concat().try_into().expect("12 bytes");
+        let mut sealed = plaintext.to_vec();
+        ccm(key).encrypt_in_place(&nonce.into(), &data, &mut sealed).expect("short");
+        record(content, 1, self.next_record[1] - 1, &[&explicit[..], &sealed].concat())
+    }
+
+    /// The plaintext of a protected record of the peer.
+    pub(crate) fn open(&self, record: &Seen) -> Vec<u8> {
+        let (key, iv) = self.direction(!self.is_server);
+        let explicit = (u64::from(record.epoch) << 48 | record.sequence).to_be_bytes();
+        let data = additional_data(explicit, record.content, record.body.len() - 16);
+        let nonce: [u8; 12] = [iv, &record.body[..8]].concat().try_into().expect("12 bytes");
+        let mut opened = record.body[8..].to_vec();
+        ccm(key).decrypt_in_place(&nonce.into(), &data, &mut opened).expect("authentic");
+        opened
+    }
+}
+
+fn ccm(key: &[u8]) -> ccm::Ccm<Aes128, U8, U12> {
+    ccm::Ccm::new_from_slice(key).expect("16 bytes")
+}
+
+fn additional_data(number: [u8; 8], content: u8, length: usize) -> Vec<u8> {
+    [&number[..], &[content, 0xfe, 0xfd], &(length as u16).to_be_bytes()].concat()
+}
+
+/// What a scripted server does.
+#[derive(Default)]
+pub(crate) struct ServerScript {
+    pub(crate) extended_master_secret: bool,
+    pub(crate) extra_extension: Option<u16>,
+    pub(crate) hint: Option<&'static [u8]>,
+    pub(crate) wrong_finished: bool,
+}
+
+/// Goes through a handshake with a client that has just begun one. With the script comes the alert
+/// by which the client has ended it ahead of its Finished.
+pub(crate) fn serve(client: &mut Endpoint, how: &ServerScript) -> (Script, Option<Vec<u8>>) {
+    let (now, from) = (Instant::ZERO, address(SERVER));
+    let mut script = Script { is_server: true, ..Script::default() };
+    let hello = client.poll_transmit().expect("a hello").payload;
+    let [hello] = messages(&hello).try_into().expect("one message");
+    script.hear(&hello);
+    script.client_random = Hello::parse(&hello.2).random;
+    script.server_random = vec![0x5e; 32];
+    let mut extensions: Vec<(u16, &[u8])> = Vec::new();
+    if how.extended_master_secret {
+        extensions.push((EXTENDED_MASTER_SECRET, &[]));
+    }
+    extensions.extend(how.extra_extension.map(|kind| (kind, &[][..])));
+    let body = [
+        &[0xfe, 0xfd][..],
+        &script.server_random,
+        &[0, 0xc0, 0xa8, 0],
+        &extension_block(&extensions),
+    ]
+    .concat();
+    let mut flight = script.say(SERVER_HELLO, &body);
+    if let Some(hint) = how.hint {
+        let body = [&(hint.len() as u16).to_be_bytes()[..], hint].concat();
+        flight.extend(script.say(SERVER_KEY_EXCHANGE, &body));
+    }
+    flight.extend(script.say(SERVER_HELLO_DONE, &[]));
+    client.handle_datagram(now, from, &flight);
+    let answer = client.poll_transmit().expect("an answer").payload;
+    let records = records(&answer);
+    let Some(exchange) = messages(&answer).pop() else {
+        let alert = records.first().expect("a record");
+        assert_eq!(alert.content, ALERT);
+        return (script, Some(alert.body.clone()));
+    };
+    script.hear(&exchange);
+    script.derive(how.extended_master_secret);
+    let expected = message(FINISHED, exchange.1 + 1, &script.verify_data(false));
+    let [_, change, finished] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((change.content, change.body.as_slice()), (CHANGE_CIPHER_SPEC, &[1][..]));
+    assert_eq!(script.open(finished), expected, "what both made of the keys");
+    script.transcript.extend(expected);
+    let mut data = script.verify_data(true);
+    data[0] ^= u8::from(how.wrong_finished);
+    let mut flight = script.plain(CHANGE_CIPHER_SPEC, &[1]);
+    flight.extend(script.say_protected(FINISHED, &data));
+    client.handle_datagram(now, from, &flight);
+    (script, None)
+}
+
+/// What a scripted client does.
+pub(crate) struct ClientScript {
+    pub(crate) version: u16,
+    pub(crate) suites: &'static [u16],
+    pub(crate) extended_master_secret: bool,
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) wrong_finished: bool,
+}
+
+impl Default for ClientScript {
+    fn default() -> Self {
+        Self {
+            version: 0xfefd,
+            suites: &[0xc0a8],
+            extended_master_secret: true,
+            session_id: Vec::new(),
+            wrong_finished: false,
+        }
+    }
+}
+
+impl ClientScript {
+    fn hello(&self, random: &[u8], cookie: &[u8]) -> Vec<u8> {
+        let mut body = self.version.to_be_bytes().to_vec();
+        body.extend_from_slice(random);
+        for field in [self.session_id.as_slice(), cookie] {
+            body.push(field.len() as u8);
+            body.extend_from_slice(field);
+        }
+        body.extend_from_slice(&(self.suites.len() as u16 * 2).to_be_bytes());
+        self.suites.iter().for_each(|suite| body.extend_from_slice(&suite.to_be_bytes()));
+        body.extend_from_slice(&[1, 0]);
+        if self.extended_master_secret {
+            body.extend(extension_block(&[(EXTENDED_MASTER_SECRET, &[])]));
+        }
+        body
+    }
+}
+
+/// Sends both hellos to a server; the script and what the server answers.
+pub(crate) fn greet(server: &mut Endpoint, how: &ClientScript) -> (Script, Vec<u8>) {
+    let (now, from) = (Instant::ZERO, address(CLIENT));
+    let mut script = Script { client_random: vec![0xc1; 32], ..Script::default() };
+    let first = script.say(CLIENT_HELLO, &how.hello(&script.client_random.clone(), &[]));
+    server.handle_datagram(now, from, &first);
+    let request = server.poll_transmit().expect("a HelloVerifyRequest").payload;
+    let [(HELLO_VERIFY_REQUEST, _, body)] = &messages(&request)[..] else {
+        panic!("{request:02x?}")
+    };
+    script.transcript.clear();
+    let cookie = vector(&mut &body[2..], 1).to_vec();
+    let second = script.say(CLIENT_HELLO, &how.hello(&script.client_random.clone(), &cookie));
+    server.handle_datagram(now, from, &second);
+    let answer = server.poll_transmit().expect("an answer").payload;
+    (script, answer.to_vec())
+}
+
+/// Goes on after [`greet`] with a full handshake; the server's last word.
+pub(crate) fn go_on(
+    server: &mut Endpoint,
+    how: &ClientScript,
+    script: &mut Script,
+    flight: &[u8],
+    identity: &[u8],
+) -> Vec<u8> {
+    let (now, from) = (Instant::ZERO, address(CLIENT));
+    for heard in messages(flight) {
+        if heard.0 == SERVER_HELLO {
+            script.server_random = ServerHello::parse(&heard.2).random;
+        }
+        script.hear(&heard);
+    }
+    let body = [&(identity.len() as u16).to_be_bytes()[..], identity].concat();
+    let mut flight = script.say(CLIENT_KEY_EXCHANGE, &body);
+    script.derive(how.extended_master_secret);
+    flight.extend(script.plain(CHANGE_CIPHER_SPEC, &[1]));
+    let mut data = script.verify_data(false);
+    data[11] ^= u8::from(how.wrong_finished);
+    flight.extend(script.say_protected(FINISHED, &data));
+    server.handle_datagram(now, from, &flight);
+    server.poll_transmit().expect("an answer").payload.to_vec()
+}
