@@ -267,7 +267,7 @@ fn server(known: &Arc<Known>, seed: u8) -> Link {
     let mut config = at_a_good_time();
     config.credentials = Some(Arc::clone(known) as Arc<dyn Credentials>);
     config.ticket_key = Some(TicketKey::new([5; 16]));
-    link.set_security(config, [seed + 100; 32]);
+    link.set_security(config);
     link
 }
 

@@ -37,7 +37,7 @@ fn each_mode_registers_is_read_and_observed() {
         let read = bed.ask(get("/3/0/0").accept(TEXT));
         assert_eq!((read.code, &read.payload[..]), (Code::CONTENT, &b"Open Mobile Alliance"[..]));
         let observed = bed.ask(get("/3303/0/5700").accept(TEXT).observe(0));
-        assert_eq!(observed.options.observe().is_some(), true);
+        assert!(observed.options.observe().is_some());
         bed.run(1_000);
         assert!(bed.is_registered());
         let first = bed.heard[0].0;

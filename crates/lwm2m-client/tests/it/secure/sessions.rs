@@ -110,5 +110,5 @@ fn a_server_that_must_not_ask_is_told_so() {
     let peer = bed.peer();
     assert_eq!(bed.ask(post("/1/0/4")).code, Code::CHANGED);
     assert_eq!(bed.heard.last().map(|(_, request)| request.as_str()), Some("0.04 rd"));
-    assert_eq!(bed.server.is_reachable(peer), false, "left alone");
+    assert!(!bed.server.is_reachable(peer), "left alone");
 }
