@@ -88,7 +88,8 @@ impl fmt::Debug for Seed {
 struct Peer {
     address: SocketAddr,
     carrier: Carrier,
-    identity: Identity,
+    /// `None` if nothing is proven; boxed, as plain peers are many and need none.
+    identity: Option<Box<Identity>>,
     holds: u32,
 }
 
@@ -261,7 +262,8 @@ impl Link {
     /// What is proven about a peer.
     #[must_use]
     pub fn identity(&self, peer: PeerId) -> Option<&Identity> {
-        self.peers.get(&peer).map(|peer| &peer.identity)
+        const NO_SEC: &Identity = &Identity::NoSec;
+        self.peers.get(&peer).map(|peer| peer.identity.as_deref().unwrap_or(NO_SEC))
     }
 
     /// The CoAP endpoint, for requests, responses and notifications.
@@ -305,7 +307,7 @@ impl Link {
     fn new_peer(&mut self, address: SocketAddr, carrier: Carrier) -> PeerId {
         let peer = PeerId(self.next_id);
         self.next_id += 1;
-        self.peers.insert(peer, Peer { address, carrier, identity: Identity::NoSec, holds: 0 });
+        self.peers.insert(peer, Peer { address, carrier, identity: None, holds: 0 });
         peer
     }
 
@@ -369,7 +371,7 @@ impl Link {
                     sessions.events.push_back(SecurityEvent::Established { peer, resumed });
                 }
                 if let Some(state) = self.peers.get_mut(&peer) {
-                    state.identity = Identity::Secured(identity);
+                    state.identity = Some(Box::new(Identity::Secured(identity)));
                 }
                 self.coap.resume(now, peer);
             }
@@ -413,7 +415,7 @@ impl Link {
         let identity = Identity::Secured(sessions.endpoint.identity(session)?.clone());
         let peer = self.new_peer(address, Carrier::Session(session));
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.identity = identity;
+            state.identity = Some(Box::new(identity));
         }
         self.sessions.as_mut()?.name(session, peer);
         Some((peer, false))

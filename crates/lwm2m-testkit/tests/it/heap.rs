@@ -3,7 +3,8 @@
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use lwm2m_coap::{
-    Code, Config, Event, MessageBuilder, MessageType, Options, Request, Response, Token,
+    Code, Config, Event, MessageBuilder, MessageType, OptionNumber, Options, Request, Response,
+    Token,
 };
 use lwm2m_link::{Engine, Link};
 use lwm2m_time::Instant;
@@ -19,7 +20,7 @@ fn get(message_id: u16) -> Vec<u8> {
     let mut datagram = Vec::new();
     let mut options = Options::new();
     for segment in ["3", "0", "9"] {
-        options.push(lwm2m_coap::OptionNumber::URI_PATH, segment.as_bytes());
+        options.push(OptionNumber::URI_PATH, segment.as_bytes());
     }
     let token = Token::new(&message_id.to_be_bytes()).unwrap();
     MessageBuilder::new(&mut datagram, MessageType::Confirmable, Code::GET, message_id, token)
@@ -129,4 +130,69 @@ fn idle_peer_takes_two_hundred_bytes_at_most() {
     println!("{each} B an idle peer, {} B at most", info.bytes_max / u64::from(PEERS));
     assert_eq!(link.unwrap().peer_count(), PEERS as usize);
     assert!(each <= 200, "{each} B");
+}
+
+/// The first block of a body that never ends, a request that the application never answers, and an
+/// observation with an answer in blocks.
+fn attack(link: &mut Link, now: Instant, from: SocketAddr, body: &[u8]) {
+    const OBSERVE: (OptionNumber, &[u8]) = (OptionNumber::OBSERVE, b"");
+    const FIRST_BLOCK: (OptionNumber, &[u8]) = (OptionNumber::BLOCK1, b"\x0e");
+    let block = &body[..1_024];
+    for (id, code, (option, value), payload) in [
+        (1, Code::PUT, FIRST_BLOCK, block),
+        (2, Code::POST, (OptionNumber::URI_PATH, &b"never"[..]), b""),
+        (3, Code::GET, OBSERVE, b""),
+    ] {
+        let mut datagram = Vec::new();
+        MessageBuilder::new(&mut datagram, MessageType::Confirmable, code, id, Token::EMPTY)
+            .option(option, value)
+            .payload(payload);
+        link.handle_datagram(now, from, &datagram);
+        while let Some(event) = link.poll_event() {
+            if let (Event::Request { exchange, .. }, Code::GET) = (event, code) {
+                let content = Response::new(Code::CONTENT).payload(body.to_vec()).observe();
+                link.coap().respond(now, exchange, content).unwrap();
+            }
+        }
+        while link.poll_transmit().is_some() {}
+    }
+}
+
+#[test]
+fn attack_of_many_peers_takes_the_memory_that_is_allowed() {
+    const PEERS: u32 = 100_000;
+    const MIB: usize = 1 << 20;
+    let config = Config {
+        max_exchanges: 10_000,
+        max_duplicates: 150_000,
+        max_reply_bytes: 8 * MIB,
+        max_observers: 20_000,
+        max_assembly_total: 4 * MIB,
+        max_served_total: 4 * MIB,
+        ..Config::default()
+    };
+    let bodies = config.max_reply_bytes + config.max_assembly_total + config.max_served_total;
+    let body = vec![1; 2_000];
+    let mut link = None;
+    let info = measure(|| {
+        let mut new = Link::new(config, [1; 32]);
+        for number in 0..PEERS {
+            let now = Instant::from_millis(1 + u64::from(number) / 100);
+            attack(&mut new, now, address(number), &body);
+        }
+        link = Some(new);
+    });
+    let each = info.bytes_max.saturating_sub(bodies as u64) / u64::from(PEERS);
+    println!("{} MiB at most: 16 MiB of bodies, and {each} B a peer", info.bytes_max >> 20);
+    assert!(each <= 400, "{each} B");
+    // When it is over, all of it is free.
+    let mut link = link.unwrap();
+    let mut now = Instant::from_millis(2_000_000);
+    (0..PEERS).for_each(|number| {
+        let peer = link.connect(address(number)).unwrap();
+        link.coap().remove_peer(peer);
+    });
+    pass(&mut link, &mut now, Duration::from_secs(600));
+    while link.poll_event().is_some() || link.poll_transmit().is_some() {}
+    assert_eq!((link.peer_count(), link.poll_timeout()), (0, None));
 }
