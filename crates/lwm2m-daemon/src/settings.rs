@@ -23,14 +23,33 @@ pub fn read<T: DeserializeOwned + Default>(file: Option<&Path>) -> Result<T, Set
     let Some(file) = file else {
         return Ok(T::default());
     };
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| SettingsError::Read(file.to_owned(), error))?;
-    toml::from_str(&text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+    parse(file, &text(file)?)
+}
+
+/// The text of a settings file.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn text(file: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(file).map_err(|error| SettingsError::Read(file.to_owned(), error))
+}
+
+/// Understands the text of a settings file.
+///
+/// # Errors
+/// It is no TOML, or has unknown or wrong entries.
+pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, SettingsError> {
+    toml::from_str(text).map_err(|error| {
+        let line = line_at(text, error.span().map_or(0, |span| span.start));
         // The parser's excerpt has several lines; its message has one.
         SettingsError::Parse(file.to_owned(), line, error.message().replace('\n', " "))
     })
+}
+
+/// The number of the line, from 1, that an offset in a text is in.
+#[must_use]
+pub fn line_at(text: &str, offset: usize) -> usize {
+    text.get(..offset).unwrap_or_default().matches('\n').count() + 1
 }
 
 #[cfg(test)]

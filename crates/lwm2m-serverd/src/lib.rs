@@ -2,23 +2,31 @@
 //!
 //! The binary is flags and this library; the demo starts the same server in its own process.
 
+pub mod credentials;
+pub mod keys;
+mod log;
+mod security;
 pub mod settings;
 
+use credentials::ServerEntry;
 use lwm2m_daemon::{Failure, signal::End};
-use lwm2m_http::{ApiConfig, ApiState};
+use lwm2m_dtls::crypto::{Provider, RustCrypto};
+use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
-use lwm2m_server::{Config, Event, Server};
+use lwm2m_server::{Config, Server};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast::error::RecvError, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use settings::Settings;
 
 const COAP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5683);
+const COAPS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5684);
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const MAX_REGISTRATIONS: usize = 100_000;
+const CID_LENGTH: u8 = 6;
 
 /// A running server.
 #[derive(Debug)]
@@ -42,13 +50,17 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let sockets = Sockets { tcp: settings.coap_tcp, ..Sockets::from(coap) };
-    let server = lwm2m_net::bind_server(sockets, Server::new(engine(settings), seed)).await;
-    let server = server.map_err(|error| Failure::listen("CoAP", coap, &error))?;
-    tokio::spawn(log_events(server.subscribe()));
+    let mut api = api(settings);
+    let engine = secured(engine(settings), &mut api, settings)?;
+    let dtls = coaps(settings);
+    let tls = settings.coaps_tcp;
+    let sockets = Sockets { dtls, tcp: settings.coap_tcp, tls, ..Sockets::from(coap) };
+    let server = lwm2m_net::bind_server(sockets, Server::new(engine, seed)).await;
+    let server = server.map_err(|error| cannot_listen(&sockets, &error))?;
+    tokio::spawn(log::events(server.subscribe()));
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
-    let routes = lwm2m_http::router(ApiState::with_config(server.clone(), api(settings)));
+    let routes = lwm2m_http::router(ApiState::with_config(server.clone(), api));
     let end = async {
         // A dropped sender means the end as well.
         let _ = stopped.await;
@@ -63,6 +75,43 @@ fn engine(settings: &Settings) -> Config {
     // A registered device is a peer, and strangers need places too.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));
     config
+}
+
+fn cannot_listen(sockets: &Sockets, error: &std::io::Error) -> Failure {
+    let Sockets { udp, dtls, tcp, tls, .. } = sockets;
+    let all = [Some(udp), dtls.as_ref(), tcp.as_ref(), tls.as_ref()];
+    let all: Vec<_> = all.into_iter().flatten().map(ToString::to_string).collect();
+    Failure::usage(format!("cannot listen for CoAP on {}: {error}", all.join(" and ")))
+}
+
+/// The address for coaps, if DTLS is to be spoken.
+fn coaps(settings: &Settings) -> Option<SocketAddr> {
+    let Settings { credentials, security_store, key, .. } = settings;
+    let has_credentials = [credentials, security_store, key].iter().any(|file| file.is_some());
+    settings.coaps.or_else(|| has_credentials.then_some(COAPS))
+}
+
+/// The engine with its credentials, and what the API must know of them.
+fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<Config, Failure> {
+    let provider: Arc<dyn Provider> = Arc::new(RustCrypto);
+    let flags = ServerEntry {
+        key: settings.key.clone(),
+        certificate: settings.cert.clone(),
+        trust: settings.trust.clone(),
+        unlisted: settings.unlisted,
+    };
+    let (store, fixed) = credentials::load(settings.credentials.as_deref(), flags, &*provider)
+        .map_err(Failure::usage)?;
+    if let Some(path) = settings.security_store.clone() {
+        api.credentials_file = Some(CredentialsFile::open(path, &store).map_err(Failure::usage)?);
+    }
+    api.fixed_credentials = fixed;
+    let cid_length = settings.cid.unwrap_or(CID_LENGTH);
+    let dtls = match coaps(settings).or(settings.coaps_tcp) {
+        Some(_) => Some(security::dtls(provider, cid_length, settings.keylog.as_deref())?),
+        None => None,
+    };
+    Ok(Config { security: Arc::new(store), dtls, ..engine })
 }
 
 fn api(settings: &Settings) -> ApiConfig {
@@ -91,8 +140,16 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let mut running = start(settings).await?;
     lwm2m_daemon::say(format_args!("listening for coap on {}", running.server.local_addr()));
-    if let Some(address) = running.server.local_tcp_addr() {
-        lwm2m_daemon::say(format_args!("listening for coap+tcp on {address}"));
+    let server = &running.server;
+    let others = [
+        ("coaps", server.local_dtls_addr()),
+        ("coap+tcp", server.local_tcp_addr()),
+        ("coaps+tcp", server.local_tls_addr()),
+    ];
+    for (scheme, address) in others {
+        if let Some(address) = address {
+            lwm2m_daemon::say(format_args!("listening for {scheme} on {address}"));
+        }
     }
     lwm2m_daemon::say(format_args!("listening for http on http://{}", running.http));
     tokio::select! {
@@ -104,38 +161,6 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     }
     tracing::info!("stopping");
     running.stop().await
-}
-
-async fn log_events(mut events: tokio::sync::broadcast::Receiver<Arc<Event>>) {
-    loop {
-        match events.recv().await {
-            Ok(event) => log_event(&event),
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events to log"),
-            Err(RecvError::Closed) => break,
-        }
-    }
-}
-
-fn log_event(event: &Event) {
-    match event {
-        Event::Registered(it) => tracing::info!(
-            endpoint = %it.endpoint, address = %it.address, version = %it.version,
-            lifetime = it.lifetime.as_secs(), "registered"
-        ),
-        Event::Updated { registration: it, .. } => {
-            tracing::debug!(endpoint = %it.endpoint, address = %it.address, "updated");
-        }
-        Event::Deregistered { registration: it, reason } => {
-            tracing::info!(endpoint = %it.endpoint, ?reason, "deregistered");
-        }
-        Event::Notification { registration: it, target, result: Ok(_), .. } => {
-            tracing::debug!(endpoint = %it.endpoint, %target, "notification");
-        }
-        Event::Notification { registration: it, target, result: Err(error), .. } => {
-            tracing::warn!(endpoint = %it.endpoint, %target, %error, "notification not understood");
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

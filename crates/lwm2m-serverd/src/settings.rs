@@ -1,9 +1,11 @@
 //! The settings of the server: flag over environment over file over default.
 
+use crate::credentials::UnlistedMode;
 use clap::Args;
 use lwm2m_daemon::LogLevel;
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Where the server listens and how much it takes on. All may stand in the TOML file under the
 /// name of the flag, with `_` for `-`.
@@ -13,9 +15,15 @@ pub struct Settings {
     /// Address for CoAP over UDP [default: 0.0.0.0:5683]
     #[arg(long, env = "LWM2M_COAP", value_name = "ADDRESS:PORT")]
     pub coap: Option<SocketAddr>,
+    /// Address for CoAP over DTLS [default: 0.0.0.0:5684 if there are credentials, else none]
+    #[arg(long, env = "LWM2M_COAPS", value_name = "ADDRESS:PORT")]
+    pub coaps: Option<SocketAddr>,
     /// Address for CoAP over TCP; none by default
     #[arg(long, env = "LWM2M_COAP_TCP", value_name = "ADDRESS:PORT")]
     pub coap_tcp: Option<SocketAddr>,
+    /// Address for CoAP over TLS; none by default
+    #[arg(long, env = "LWM2M_COAPS_TCP", value_name = "ADDRESS:PORT")]
+    pub coaps_tcp: Option<SocketAddr>,
     /// Address for the HTTP API and the dashboard [default: 127.0.0.1:8080]
     ///
     /// The API has no access control of its own: whoever reaches it controls the devices.
@@ -29,6 +37,33 @@ pub struct Settings {
     #[arg(long, env = "LWM2M_HTTP_HOST", value_name = "NAME", value_delimiter = ',')]
     #[serde(default)]
     pub http_host: Vec<String>,
+    /// TOML file with the credentials of clients and of the server; see the README
+    #[arg(long, env = "LWM2M_CREDENTIALS", value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+    /// File that keeps the credentials set by the HTTP API; without it a restart loses them
+    ///
+    /// It is made if it is missing, belongs to the server, and can be read by its owner alone.
+    #[arg(long, env = "LWM2M_SECURITY_STORE", value_name = "FILE")]
+    pub security_store: Option<PathBuf>,
+    /// The server's private key in PEM: for raw public keys, and of its certificate
+    #[arg(long, env = "LWM2M_KEY", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The server's certificate in PEM, followed by intermediate ones
+    #[arg(long, env = "LWM2M_CERT", value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// Certificate in PEM of an authority of client certificates; repeatable
+    #[arg(long, env = "LWM2M_TRUST", value_name = "FILE", value_delimiter = ',')]
+    #[serde(default)]
+    pub trust: Vec<PathBuf>,
+    /// What endpoints without credentials may do [default: no-sec]
+    #[arg(long, env = "LWM2M_UNLISTED", value_name = "WHAT")]
+    pub unlisted: Option<UnlistedMode>,
+    /// Bytes of the DTLS Connection IDs that devices get, 0 for none [default: 6]
+    #[arg(long, env = "LWM2M_CID", value_name = "LENGTH", value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub cid: Option<u8>,
+    /// File to append the secrets of all DTLS sessions to, to decrypt captures; for tests only
+    #[arg(long, env = "LWM2M_KEYLOG", value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
     /// Most devices that may be registered at a time [default: 100000]
     #[arg(long, env = "LWM2M_MAX_REGISTRATIONS", value_name = "NUMBER")]
     pub max_registrations: Option<usize>,
@@ -43,9 +78,19 @@ impl Settings {
     pub fn or(self, others: Self) -> Self {
         Self {
             coap: self.coap.or(others.coap),
+            coaps: self.coaps.or(others.coaps),
             coap_tcp: self.coap_tcp.or(others.coap_tcp),
+            coaps_tcp: self.coaps_tcp.or(others.coaps_tcp),
             http: self.http.or(others.http),
             http_host: if self.http_host.is_empty() { others.http_host } else { self.http_host },
+            credentials: self.credentials.or(others.credentials),
+            security_store: self.security_store.or(others.security_store),
+            key: self.key.or(others.key),
+            cert: self.cert.or(others.cert),
+            trust: if self.trust.is_empty() { others.trust } else { self.trust },
+            unlisted: self.unlisted.or(others.unlisted),
+            cid: self.cid.or(others.cid),
+            keylog: self.keylog.or(others.keylog),
             max_registrations: self.max_registrations.or(others.max_registrations),
             log: self.log.or(others.log),
         }

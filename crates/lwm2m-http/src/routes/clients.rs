@@ -29,12 +29,22 @@ pub(crate) async fn one(
 
 /// The addresses that devices can register at.
 pub(crate) async fn endpoints(State(state): State<ApiState>) -> Response {
-    let address = state.server().local_addr();
-    let uri = json!({
-        "full": format!("coap://{address}"),
-        "scheme": "coap",
-        "host": address.ip().to_string(),
-        "port": address.port(),
+    let server = state.server();
+    let all = [
+        ("coap", Some(server.local_addr()), "CoAP over UDP without security"),
+        ("coaps", server.local_dtls_addr(), "CoAP over DTLS"),
+        ("coap+tcp", server.local_tcp_addr(), "CoAP over TCP without security"),
+        ("coaps+tcp", server.local_tls_addr(), "CoAP over TLS"),
+    ];
+    let endpoints = all.into_iter().filter_map(|(scheme, address, description)| {
+        let address = address?;
+        let uri = json!({
+            "full": format!("{scheme}://{address}"),
+            "scheme": scheme,
+            "host": address.ip().to_string(),
+            "port": address.port(),
+        });
+        Some(json!({"uri": uri, "description": description}))
     });
-    Json(json!([{"uri": uri, "description": "CoAP over UDP without security"}])).into_response()
+    Json(endpoints.collect::<Vec<_>>()).into_response()
 }

@@ -74,7 +74,7 @@ fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("lwm2m-http-{name}-{}", std::process::id()));
     // One that an earlier run has left, if any.
     let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(&folder).expect("a folder");
     folder
 }
 
@@ -115,7 +115,7 @@ async fn credentials_outlive_a_restart() {
 }
 
 fn psk_of() -> lwm2m_server::security::Credential {
-    lwm2m_server::security::Credential::psk(b"fixed", b"key").unwrap()
+    lwm2m_server::security::Credential::psk(b"fixed", b"key").expect("a credential")
 }
 
 #[tokio::test]

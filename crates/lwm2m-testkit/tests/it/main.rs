@@ -11,6 +11,7 @@ mod composite;
 mod demo_server;
 mod goodput;
 mod heap;
+mod identities;
 mod libcoap;
 mod lossy;
 mod management;

@@ -1,17 +1,18 @@
-// A LwM2M client on Eclipse Leshan's library, for tests: objects 1, 3, 3303 on loopback, no security.
-// Usage: PeerClient ENDPOINT SERVER_URI LIFETIME_SECONDS
+// A LwM2M client on Eclipse Leshan's library, for tests: objects 1, 3, 3303 on loopback.
+// Usage: PeerClient ENDPOINT SERVER_URI LIFETIME_SECONDS [SECURITY]     SECURITY: see PeerAccount, with a coaps URI
 // Prints one line per event: "registered LOCATION", "updated", "deregistered", "failed WHY".
 // Deregisters and ends when its standard input closes.
 
 import java.net.InetAddress;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
 import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
-import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
 import org.eclipse.leshan.client.observer.LwM2mClientObserverAdapter;
 import org.eclipse.leshan.client.resource.ObjectsInitializer;
@@ -26,6 +27,7 @@ import org.eclipse.leshan.core.request.RegisterRequest;
 import org.eclipse.leshan.core.request.UpdateRequest;
 import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
 import org.eclipse.leshan.transport.californium.client.endpoint.coap.CoapClientProtocolProvider;
+import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClientProtocolProvider;
 
 public final class PeerClient {
     private static final int SHORT_SERVER_ID = 123;
@@ -34,7 +36,8 @@ public final class PeerClient {
         String endpoint = args[0];
         String serverUri = args[1];
         long lifetime = Long.parseLong(args[2]);
-        LeshanClient client = build(endpoint, serverUri, lifetime);
+        String[] security = Arrays.copyOfRange(args, 3, args.length);
+        LeshanClient client = build(endpoint, serverUri, lifetime, security);
         client.addObserver(new Reporter());
         client.start();
         while (System.in.read() != -1) {
@@ -45,11 +48,12 @@ public final class PeerClient {
         System.exit(0);
     }
 
-    private static LeshanClient build(String endpoint, String serverUri, long lifetime) throws Exception {
+    private static LeshanClient build(String endpoint, String serverUri, long lifetime, String[] security)
+            throws Exception {
         List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadDefault());
         models.add(PeerTemperature.MODEL);
         ObjectsInitializer objects = new ObjectsInitializer(new StaticModel(models));
-        objects.setInstancesForObject(0, Security.noSec(serverUri, SHORT_SERVER_ID));
+        objects.setInstancesForObject(0, PeerAccount.of(serverUri, SHORT_SERVER_ID, security));
         objects.setInstancesForObject(1, new Server(SHORT_SERVER_ID, lifetime, EnumSet.of(BindingMode.U), false,
                 BindingMode.U));
         objects.setInstancesForObject(3, new PeerDevice());
@@ -60,8 +64,10 @@ public final class PeerClient {
         engine.setRequestTimeoutInMs(5_000).setDeregistrationTimeoutInMs(2_000).setRetryWaitingTimeInMs(1_000);
 
         CaliforniumClientEndpointsProvider.Builder transport = new CaliforniumClientEndpointsProvider.Builder(
-                new CoapClientProtocolProvider());
+                new CoapClientProtocolProvider(), new CoapsClientProtocolProvider());
         Configuration configuration = transport.createDefaultConfiguration();
+        // Asks for a Connection ID of the server and gives it none.
+        configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, 0);
         transport.setConfiguration(configuration);
         transport.setClientAddress(InetAddress.getLoopbackAddress());
 

@@ -1,0 +1,381 @@
+//! The credentials file: the server's own keys, and the clients that it knows from the start.
+//!
+//! ```toml
+//! [server]
+//! key = "server.key"            # PEM; for raw public keys, and of the certificate
+//! certificate = "server.crt"    # PEM, the leaf first
+//! trust = ["ca.crt"]            # PEM, the authorities of client certificates
+//! unlisted = "no-sec"           # what others may do: no-sec, certified, refused
+//!
+//! [[client]]
+//! endpoint = "urn:dev:os:1"
+//! mode = "psk"
+//! identity = "device-1"         # the endpoint name without it
+//! key = "000102030405060708090a0b0c0d0e0f"
+//!
+//! [[client]]
+//! endpoint = "urn:dev:os:2"
+//! mode = "rpk"
+//! public_key = "device-2.pub"   # PEM or DER
+//!
+//! [[client]]
+//! endpoint = "urn:dev:os:3"
+//! mode = "x509"                 # its certificate has the endpoint name as common name
+//! ```
+//!
+//! Paths are relative to the folder of the file.
+
+use crate::keys::{self, KeyFileError};
+use lwm2m_daemon::settings::{self, SettingsError};
+use lwm2m_dtls::CertifiedKey;
+use lwm2m_dtls::crypto::Provider;
+use lwm2m_security::{
+    Credential, CredentialError, OwnCredentials, SecurityStore, StoreError, Unlisted,
+};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::Spanned;
+use zeroize::Zeroizing;
+
+/// Why the credentials cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// The file cannot be read or is no TOML as expected.
+    #[error(transparent)]
+    File(#[from] SettingsError),
+    /// One of its clients cannot be used.
+    #[error("{0}, line {1}: the client `{2}`: {3}")]
+    Client(PathBuf, usize, String, #[source] ClientError),
+    /// One of the files that it names cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// There is a certificate or an authority, but not the rest.
+    #[error("the X.509 mode needs a key, a certificate and trust; {0} is missing")]
+    Incomplete(&'static str),
+}
+
+/// What is wrong with one client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// An entry is missing.
+    #[error("its mode needs the entry `{0}`")]
+    Missing(&'static str),
+    /// An entry that the mode has no use for.
+    #[error("its mode has no entry `{0}`; remove it or change the mode")]
+    Unused(&'static str),
+    /// The key is no hex.
+    #[error("`key` must be pairs of hexadecimal digits")]
+    Hex,
+    /// The endpoint stands there before.
+    #[error("it stands there twice; remove one")]
+    Twice,
+    /// A file cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The values cannot be used.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The store refuses it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the file says.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Content {
+    server: ServerEntry,
+    client: Vec<Spanned<ClientEntry>>,
+}
+
+/// The server's own files; of the credentials file or of flags.
+#[derive(Deserialize, Debug, Default, Clone)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServerEntry {
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) trust: Vec<PathBuf>,
+    pub(crate) unlisted: Option<UnlistedMode>,
+}
+
+/// What endpoints without credentials may do.
+#[derive(clap::ValueEnum, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnlistedMode {
+    /// Use plain CoAP.
+    NoSec,
+    /// Show a certificate of a trusted authority that names the endpoint.
+    Certified,
+    /// Nothing.
+    Refused,
+}
+
+impl From<UnlistedMode> for Unlisted {
+    fn from(mode: UnlistedMode) -> Self {
+        match mode {
+            UnlistedMode::NoSec => Self::NoSec,
+            UnlistedMode::Certified => Self::Certified,
+            UnlistedMode::Refused => Self::Refused,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientEntry {
+    endpoint: String,
+    mode: ClientMode,
+    identity: Option<String>,
+    key: Option<Zeroizing<String>>,
+    public_key: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum ClientMode {
+    Psk,
+    Rpk,
+    X509,
+}
+
+/// A store with all that the file and the flags say, and the endpoints of the file.
+///
+/// # Errors
+/// See [`CredentialsError`].
+pub(crate) fn load(
+    file: Option<&Path>,
+    flags: ServerEntry,
+    provider: &dyn Provider,
+) -> Result<(SecurityStore, BTreeSet<String>), CredentialsError> {
+    let Some(file) = file else {
+        return Ok((SecurityStore::new(own(flags, provider)?), BTreeSet::new()));
+    };
+    keys::warn_if_shared(file);
+    let text = Zeroizing::new(settings::text(file)?);
+    let content: Content = settings::parse(file, &text)?;
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
+    let store = SecurityStore::new(own(flags.or(content.server.below(folder)), provider)?);
+    let mut endpoints = BTreeSet::new();
+    for client in content.client {
+        let line = settings::line_at(&text, client.span().start);
+        let client = client.into_inner();
+        let endpoint = client.endpoint.clone();
+        add(&store, client, folder, endpoints.contains(&endpoint)).map_err(|error| {
+            CredentialsError::Client(file.to_owned(), line, endpoint.clone(), error)
+        })?;
+        endpoints.insert(endpoint);
+    }
+    Ok((store, endpoints))
+}
+
+fn add(
+    store: &SecurityStore,
+    client: ClientEntry,
+    folder: &Path,
+    known: bool,
+) -> Result<(), ClientError> {
+    if known {
+        return Err(ClientError::Twice);
+    }
+    let endpoint = client.endpoint.clone();
+    store.put(&endpoint, client.credential(folder)?)?;
+    Ok(())
+}
+
+impl ClientEntry {
+    fn credential(self, folder: &Path) -> Result<Credential, ClientError> {
+        let Self { endpoint, mode, identity, key, public_key } = self;
+        let unused = |is_there: bool, name| match is_there {
+            true => Err(ClientError::Unused(name)),
+            false => Ok(()),
+        };
+        match mode {
+            ClientMode::Psk => {
+                unused(public_key.is_some(), "public_key")?;
+                let key = key.ok_or(ClientError::Missing("key"))?;
+                let key = unhex(&key).ok_or(ClientError::Hex)?;
+                let identity = identity.unwrap_or(endpoint);
+                Ok(Credential::psk(identity.as_bytes(), &key)?)
+            }
+            ClientMode::Rpk => {
+                unused(identity.is_some(), "identity")?;
+                unused(key.is_some(), "key")?;
+                let path = public_key.ok_or(ClientError::Missing("public_key"))?;
+                Ok(Credential::raw_public_key(&keys::public_key(&folder.join(path))?)?)
+            }
+            ClientMode::X509 => {
+                unused(identity.is_some(), "identity")?;
+                unused(key.is_some(), "key")?;
+                unused(public_key.is_some(), "public_key")?;
+                Ok(Credential::X509)
+            }
+        }
+    }
+}
+
+fn unhex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    let digits = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+    bytes.filter(|_| rest.is_empty() && digits).map(Zeroizing::new)
+}
+
+impl ServerEntry {
+    /// These entries, completed by others where they are silent.
+    fn or(self, others: Self) -> Self {
+        Self {
+            key: self.key.or(others.key),
+            certificate: self.certificate.or(others.certificate),
+            trust: if self.trust.is_empty() { others.trust } else { self.trust },
+            unlisted: self.unlisted.or(others.unlisted),
+        }
+    }
+
+    /// These entries with paths that start in `folder`.
+    fn below(self, folder: &Path) -> Self {
+        Self {
+            key: self.key.map(|path| folder.join(path)),
+            certificate: self.certificate.map(|path| folder.join(path)),
+            trust: self.trust.iter().map(|path| folder.join(path)).collect(),
+            unlisted: self.unlisted,
+        }
+    }
+}
+
+fn own(entry: ServerEntry, provider: &dyn Provider) -> Result<OwnCredentials, CredentialsError> {
+    let key = entry.key.as_deref().map(|path| keys::private_key(path, provider)).transpose()?;
+    let certificate = match (&entry.certificate, &key) {
+        (Some(_), None) => return Err(CredentialsError::Incomplete("the key")),
+        (Some(_), _) if entry.trust.is_empty() => {
+            return Err(CredentialsError::Incomplete("trust"));
+        }
+        (None, _) if !entry.trust.is_empty() => {
+            return Err(CredentialsError::Incomplete("the certificate"));
+        }
+        (Some(path), Some(key)) => {
+            let chain = keys::chain(path, &**key)?;
+            Some(Arc::new(CertifiedKey { chain, key: Arc::clone(key) }))
+        }
+        (None, _) => None,
+    };
+    let mut authorities = Vec::new();
+    for path in &entry.trust {
+        authorities.extend(keys::certificates(path)?);
+    }
+    let unlisted = entry.unlisted.map_or_else(Unlisted::default, Unlisted::from);
+    Ok(OwnCredentials { raw_key: key, certificate, authorities, unlisted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_dtls::crypto::RustCrypto;
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+    use std::fs;
+
+    /// A folder with keys `a` and `b`, each with a certificate and a public key.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("lwm2m-{name}-{}", std::process::id()));
+            // One that an earlier run has left, if any.
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(&path).unwrap();
+            for name in ["a", "b"] {
+                let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+                let certificate = CertificateParams::default().self_signed(&key).unwrap();
+                let write = |extension: &str, content: &[u8]| {
+                    fs::write(path.join(format!("{name}.{extension}")), content).unwrap();
+                };
+                write("key", key.serialize_pem().as_bytes());
+                write("pub", key.public_key_pem().as_bytes());
+                write("spki", &key.subject_public_key_info());
+                write("crt", certificate.pem().as_bytes());
+            }
+            Self(path)
+        }
+
+        fn load(&self, text: &str) -> Result<(SecurityStore, BTreeSet<String>), String> {
+            let file = self.0.join("credentials.toml");
+            fs::write(&file, text).unwrap();
+            let loaded = load(Some(&file), ServerEntry::default(), &RustCrypto);
+            loaded.map_err(|error| error.to_string())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // What stays in the folder for temporary files hurts nobody.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_file_of_all_modes() {
+        let folder = Folder::new("credentials-all");
+        let (store, endpoints) = folder
+            .load(
+                "[server]\nkey = 'a.key'\ncertificate = 'a.crt'\ntrust = ['b.crt']\n\
+                 unlisted = 'refused'\n\
+                 [[client]]\nendpoint = 'one'\nmode = 'psk'\nkey = '00fF'\n\
+                 [[client]]\nendpoint = 'two'\nmode = 'rpk'\npublic_key = 'a.pub'\n\
+                 [[client]]\nendpoint = 'three'\nmode = 'rpk'\npublic_key = 'b.spki'\n\
+                 [[client]]\nendpoint = 'four'\nmode = 'x509'\n",
+            )
+            .unwrap();
+        assert_eq!(store.get("one"), Some(Credential::psk(b"one", &[0, 255]).unwrap()));
+        let spki = |name: &str| fs::read(folder.0.join(name)).unwrap();
+        let rpk = |name| Some(Credential::raw_public_key(&spki(name)).unwrap());
+        assert_eq!((store.get("two"), store.get("three")), (rpk("a.spki"), rpk("b.spki")));
+        assert_eq!((store.get("four"), endpoints.len()), (Some(Credential::X509), 4));
+        let own = store.own();
+        assert!(own.raw_key.is_some() && own.certificate.is_some());
+        assert_eq!((own.authorities.len(), own.unlisted), (1, Unlisted::Refused));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_place_and_remedy() {
+        let folder = Folder::new("credentials-wrong");
+        let client = |entries: &str| format!("\n\n[[client]]\nendpoint = 'e'\n{entries}");
+        let one = client("mode = 'psk'\nkey = '00'\n");
+        let table = [
+            (client("mode = 'tls'\n"), "line 5", "expected one of"),
+            (client("mode = 'psk'\n"), "line 3", "needs the entry `key`"),
+            (client("mode = 'psk'\nkey = '0'\n"), "line 3", "hexadecimal"),
+            (client("mode = 'psk'\nkey = ''\n"), "line 3", "1 to 64 bytes"),
+            (client("mode = 'x509'\nkey = '00'\n"), "line 3", "no entry `key`"),
+            (client("mode = 'rpk'\npublic_key = 'none'\n"), "line 3", "cannot read"),
+            (client("mode = 'rpk'\npublic_key = 'a.key'\n"), "line 3", "no public key"),
+            (client("mode = 'psk'\ncolour = 'red'\n"), "line 6", "unknown field"),
+            (format!("{one}{one}"), "line 9", "twice"),
+            ("[server]\ncertificate = 'a.crt'\n".into(), "", "the key is missing"),
+            ("[server]\nkey = 'a.pub'\n".into(), "a.pub", "no private key"),
+            (
+                "[server]\nkey = 'a.key'\ncertificate = 'b.crt'\ntrust = ['a.crt']\n".into(),
+                "b.crt",
+                "not for the private key",
+            ),
+        ];
+        for (text, place, remedy) in table {
+            let error = folder.load(&text).map(drop).unwrap_err();
+            assert!(error.contains(place) && error.contains(remedy), "{text}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let folder = Folder::new("credentials-flags");
+        let file = folder.0.join("credentials.toml");
+        fs::write(&file, "[server]\nkey = 'none.key'\n").unwrap();
+        let flags = ServerEntry { key: Some(folder.0.join("a.key")), ..ServerEntry::default() };
+        let (store, _) = load(Some(&file), flags, &RustCrypto).unwrap();
+        assert!(store.own().raw_key.is_some());
+    }
+}

@@ -1,0 +1,60 @@
+//! Raw public keys: each side accepts only the stored key of the other.
+
+use super::register::{register, registered, server};
+use super::{Bed, Pair};
+use lwm2m_dtls::crypto::{CryptoError, Point, SigningKey};
+use lwm2m_dtls::{ClientProfile, ClientSecurity};
+use lwm2m_server::Server;
+use lwm2m_server::security::{Credential, OwnCredentials, SecurityStore};
+use std::sync::Arc;
+
+/// A server whose endpoint `a` has the key `client`.
+fn bed(own: &Pair, client: &Pair) -> Bed<Server> {
+    let own = OwnCredentials { raw_key: Some(Arc::clone(&own.key)), ..OwnCredentials::default() };
+    let store = SecurityStore::new(own);
+    store.put("a", Credential::raw_public_key(&client.spki).unwrap()).unwrap();
+    server(Arc::new(store))
+}
+
+fn profile(client: &Arc<dyn SigningKey>, server: &Pair) -> Option<ClientProfile> {
+    let (key, server) = (Arc::clone(client), server.spki.clone().into());
+    Some(ClientProfile::new(ClientSecurity::RawPublicKey { key, server }))
+}
+
+/// A key whose signatures are good, but not for what they are made of.
+#[derive(Debug)]
+struct Careless(Arc<dyn SigningKey>);
+
+impl SigningKey for Careless {
+    fn public_key(&self) -> Point {
+        self.0.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.0.sign(&[message, &[0]].concat())
+    }
+}
+
+// proves: RPK-03
+#[test]
+fn only_the_stored_keys_are_accepted() {
+    let (own, client, other) = (Pair::new(), Pair::new(), Pair::new());
+    let mut bed = bed(&own, &client);
+    let careless: Arc<dyn SigningKey> = Arc::new(Careless(Arc::clone(&client.key)));
+    let wrong = [
+        ("another client key", profile(&other.key, &own)),
+        ("another server key", profile(&client.key, &other)),
+        ("a signature of something else", profile(&careless, &own)),
+    ];
+    for (what, profile) in wrong {
+        let device = bed.device(profile);
+        assert!(bed.ask_unanswered(device, register(Some("a"))), "{what}");
+    }
+    let right = bed.device(profile(&client.key, &own));
+    registered(&mut bed, right, "a");
+    // A server with a careless key is not believed either.
+    let careless = Pair { key: Arc::new(Careless(Arc::clone(&own.key))), spki: own.spki.clone() };
+    let mut bed = self::bed(&careless, &client);
+    let device = bed.device(profile(&client.key, &own));
+    assert!(bed.ask_unanswered(device, register(Some("a"))));
+}

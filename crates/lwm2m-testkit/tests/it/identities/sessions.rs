@@ -1,0 +1,132 @@
+//! Registrations and the sessions that they live in.
+
+use super::register::{at, code, register, registered, server};
+use super::{psk, psk_credential, psk_store};
+use lwm2m_coap::{Code, Request};
+use lwm2m_core::Path;
+use lwm2m_link::SecurityEvent;
+use lwm2m_server::{
+    Content, DeregistrationReason, Event, ObservationEnd, Operation, OperationError, SendError,
+};
+use std::time::Duration;
+
+fn read() -> Operation {
+    Operation::Read { path: Path::resource(3, 0, 9), format: None }
+}
+
+// proves: SEC-25
+#[test]
+fn requests_go_into_sessions_of_the_identity_alone() {
+    let mut bed = server(psk_store());
+    let a = bed.device(psk(b"id-a", b"key a"));
+    let location = registered(&mut bed, a, "a");
+    // Another device takes the address, as behind an address translator.
+    bed.reboot(a, psk(b"id-b", b"key b"));
+    registered(&mut bed, a, "b");
+    let heard = bed.devices[a].requests.len();
+    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::NotConnected));
+    bed.settle();
+    assert_eq!(bed.devices[a].requests.len(), heard);
+    assert_eq!(code(&mut bed, a, at(Request::post(), &location)), Code::NOT_FOUND);
+    bed.server.send(bed.now, "b", read()).unwrap();
+    bed.settle();
+    assert_eq!(bed.devices[a].requests.len(), heard + 1);
+
+    let again = bed.device(psk(b"id-a", b"key a"));
+    let location = registered(&mut bed, again, "a");
+    assert!(bed.server.remove_credential(bed.now, "a"));
+    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::UnknownEndpoint));
+    bed.settle();
+    let told = bed.devices[again].events.last();
+    assert!(matches!(told, Some(SecurityEvent::Ended { .. })), "{told:?}");
+    bed.reboot(again, psk(b"id-a", b"key a"));
+    assert!(bed.ask_unanswered(again, at(Request::post(), &location)));
+}
+
+#[test]
+fn an_update_of_the_same_identity_moves_the_registration() {
+    let mut bed = server(psk_store());
+    let a = bed.device(psk(b"id-a", b"key a"));
+    let location = registered(&mut bed, a, "a");
+    let observe = Operation::Observe { path: Path::resource(3, 0, 9), format: None };
+    bed.server.send(bed.now, "a", observe).unwrap();
+    bed.settle();
+    bed.reboot(a, psk(b"id-a", b"key a"));
+    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::NotConnected));
+    assert_eq!(code(&mut bed, a, at(Request::post(), &location)), Code::CHANGED);
+    // And elsewhere, while the old session is still there.
+    let elsewhere = bed.device(psk(b"id-a", b"key a"));
+    assert_eq!(code(&mut bed, elsewhere, at(Request::post(), &location)), Code::CHANGED);
+    bed.events.clear();
+    bed.server.send(bed.now, "a", read()).unwrap();
+    bed.settle();
+    assert_eq!(bed.devices[elsewhere].requests.len(), 1);
+    let [Event::Completed { result: Ok(response), .. }] = bed.events.as_slice() else { panic!() };
+    assert!(matches!(response.content, Content::Node(_)));
+    let registration = bed.server.registration("a").unwrap();
+    assert_eq!(registration.address, bed.devices[elsewhere].address);
+}
+
+#[test]
+fn what_is_under_way_ends_with_its_session() {
+    let mut bed = server(psk_store());
+    let a = bed.device(psk(b"id-a", b"key a"));
+    registered(&mut bed, a, "a");
+    bed.devices[a].silent = true;
+    let id = bed.server.send(bed.now, "a", read()).unwrap();
+    bed.settle();
+    bed.events.clear();
+    bed.reboot(a, psk(b"id-a", b"key a"));
+    let ended = bed.events.iter().any(|event| {
+        matches!(event, Event::Completed { id: of, result: Err(OperationError::Protocol(_)), .. }
+            if *of == id)
+    });
+    assert!(ended, "{:?}", bed.events);
+    assert!(bed.server.registration("a").is_some(), "the registration stays");
+}
+
+#[test]
+fn a_changed_key_ends_what_the_old_one_opened() {
+    let mut bed = server(psk_store());
+    let a = bed.device(psk(b"id-a", b"key a"));
+    registered(&mut bed, a, "a");
+    bed.events.clear();
+    bed.server.put_credential(bed.now, "a", psk_credential(b"id-a", b"key a")).unwrap();
+    assert!(bed.server.registration("a").is_some(), "nothing has changed");
+    bed.server.put_credential(bed.now, "a", psk_credential(b"id-a", b"new key")).unwrap();
+    bed.settle();
+    let reason = DeregistrationReason::CredentialsChanged;
+    assert!(matches!(&bed.events[..], [Event::Deregistered { reason: is, .. }] if *is == reason));
+    bed.reboot(a, psk(b"id-a", b"key a"));
+    assert!(bed.ask_unanswered(a, register(Some("a"))));
+    bed.reboot(a, psk(b"id-a", b"new key"));
+    registered(&mut bed, a, "a");
+}
+
+#[test]
+fn a_plain_registration_ends_when_its_endpoint_gets_credentials() {
+    let mut bed = server(psk_store());
+    let plain = bed.device(None);
+    let location = registered(&mut bed, plain, "c");
+    bed.server.put_credential(bed.now, "c", psk_credential(b"id-c", b"key c")).unwrap();
+    assert!(bed.server.registration("c").is_none());
+    assert_eq!(code(&mut bed, plain, at(Request::post(), &location)), Code::NOT_FOUND);
+}
+
+#[test]
+fn observations_end_with_the_session() {
+    let mut bed = server(psk_store());
+    let a = bed.device(psk(b"id-a", b"key a"));
+    registered(&mut bed, a, "a");
+    let observe = Operation::Observe { path: Path::resource(3, 0, 9), format: None };
+    bed.server.send(bed.now, "a", observe).unwrap();
+    bed.settle();
+    assert_eq!(bed.server.observations("a").count(), 1);
+    bed.reboot(a, psk(b"id-a", b"key a"));
+    bed.pass(Duration::from_secs(1));
+    assert_eq!(bed.server.observations("a").count(), 0);
+    let ended = |event: &Event| {
+        matches!(event, Event::ObservationEnded { reason: ObservationEnd::Disconnected, .. })
+    };
+    assert!(bed.events.iter().any(ended), "{:?}", bed.events);
+}
