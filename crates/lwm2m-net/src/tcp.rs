@@ -9,13 +9,13 @@ use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 /// Pieces of streams that wait for the engine; more wait in their sockets.
@@ -30,6 +30,8 @@ const MAX_QUEUED: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the rest of a closed stream is read, so that the peer gets all that was sent.
 const LINGER: Duration = Duration::from_secs(2);
+/// Closed connections whose last bytes are still on their way; who is closed beyond that is cut off.
+const MAX_CLOSING: usize = 1_000;
 /// The pause after an accept that failed, usually because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,6 +50,8 @@ pub(crate) struct Connections {
     sender: mpsc::Sender<Incoming>,
     receiver: mpsc::Receiver<Incoming>,
     open: HashMap<PeerId, Outgoing>,
+    /// A place for each that is closing.
+    closing: Arc<Semaphore>,
 }
 
 /// What is to be sent to one peer.
@@ -63,12 +67,15 @@ struct Outgoing {
 struct Queue {
     bytes: AtomicUsize,
     sent: Notify,
+    /// Once the driver has closed the connection; given back when its task has ended.
+    closing: OnceLock<OwnedSemaphorePermit>,
 }
 
 impl Connections {
     pub(crate) fn new() -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        Self { sender, receiver, open: HashMap::new() }
+        let closing = Arc::new(Semaphore::new(MAX_CLOSING));
+        Self { sender, receiver, open: HashMap::new(), closing }
     }
 
     /// Accepts connections, for coaps+tcp if `secured`, until the driver ends. Returns the address
@@ -108,13 +115,20 @@ impl Connections {
     pub(crate) fn act(&mut self, action: StreamAction) -> bool {
         match action {
             StreamAction::Open { peer, to } => self.spawn(peer, TcpStream::connect(to)),
-            StreamAction::Close { peer } => {
-                // The task sends what is left when it sees that no more will come.
-                self.open.remove(&peer);
-            }
+            StreamAction::Close { peer } => self.close(peer),
             StreamAction::Write { peer, payload } => return self.write(peer, payload),
         }
         true
+    }
+
+    /// Lets the task send what is left, when it sees that no more will come.
+    fn close(&mut self, peer: PeerId) {
+        let Some(Outgoing { queue, task, .. }) = self.open.remove(&peer) else { return };
+        match Arc::clone(&self.closing).try_acquire_owned() {
+            // There is no other: a connection is closed once.
+            Ok(place) => _ = queue.closing.set(place),
+            Err(_) => task.abort(),
+        }
     }
 
     fn write(&mut self, peer: PeerId, payload: Bytes) -> bool {
@@ -248,5 +262,42 @@ async fn discard(reader: &OwnedReadHalf) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Ok(0) | Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn closed_connections_linger_in_bounded_number() {
+        const PLACES: u32 = 2;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let mut connections = Connections::new();
+        connections.closing = Arc::new(Semaphore::new(PLACES as usize));
+        let mut peers = Vec::new();
+        for number in 0..3 {
+            peers.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.spawn(PeerId(number), async { Ok(stream) });
+        }
+        for peer in (0..3).map(PeerId) {
+            assert!(connections.act(StreamAction::Write { peer, payload: "last".into() }));
+        }
+        for peer in &mut peers {
+            let mut last = [0; 4];
+            peer.read_exact(&mut last).await.unwrap();
+            assert_eq!(&last, b"last");
+        }
+        (0..3)
+            .for_each(|peer| assert!(connections.act(StreamAction::Close { peer: PeerId(peer) })));
+        assert_eq!(connections.closing.available_permits(), 0);
+        // The third is cut off: what is written to it is refused.
+        while peers[2].write_all(&[0; 1_024]).await.is_ok() {}
+        drop(peers);
+        let freed = timeout(PATIENCE, connections.closing.acquire_many(PLACES)).await;
+        assert!(freed.is_ok_and(|places| places.is_ok()));
     }
 }
