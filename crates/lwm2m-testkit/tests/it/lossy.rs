@@ -1,7 +1,7 @@
 //! Client and server engine across a bad network in virtual time: 30% of the datagrams are lost,
 //! some come twice, and they overtake each other.
 
-use lwm2m_client::{Client, Instances, ServerAccount};
+use lwm2m_client::{Client, Instances, Object, ServerAccount};
 use lwm2m_core::{
     Attribute, ContentFormat, Node, ObjectInstance, ObjectVersion, Path, Resource, Value,
 };
@@ -20,6 +20,17 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) type World = Pair<Client, Server>;
 
 pub(crate) fn world(conditions: Conditions, seed: u64) -> World {
+    let account = ServerAccount::new(1, RIGHT).lifetime(86_400);
+    let device = lwm2m_client::Config::new(ENDPOINT).server(account);
+    world_of(device, Config::default(), conditions, seed)
+}
+
+pub(crate) fn world_of(
+    device_config: lwm2m_client::Config,
+    server_config: Config,
+    conditions: Conditions,
+    seed: u64,
+) -> World {
     let device = Instances::new(3)
         .instance(0, |it| it.with(0, "Maker").with(16, "U").with_multiple(11, [(0, 0i64)]))
         .on_execute(4, |_, _| Ok(()));
@@ -27,15 +38,14 @@ pub(crate) fn world(conditions: Conditions, seed: u64) -> World {
         .version(ObjectVersion::new(1, 1))
         .instance(0, |it| it.with(5700, 21.0).with(5750, "hall"))
         .new_instances(|it| it.with(5700, 0.0).with(5750, ""));
-    let account = ServerAccount::new(1, RIGHT).lifetime(86_400);
-    let config = lwm2m_client::Config::new(ENDPOINT).server(account);
     let seeds = |part: u8| {
         let mut bytes = [part; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         bytes
     };
-    let client = Client::new(config, vec![Box::new(device), Box::new(sensor)], seeds(1)).unwrap();
-    let mut world = Pair::new(client, Server::new(Config::default(), seeds(2)), conditions, seed);
+    let objects: Vec<Box<dyn Object>> = vec![Box::new(device), Box::new(sensor)];
+    let client = Client::new(device_config, objects, seeds(1)).unwrap();
+    let mut world = Pair::new(client, Server::new(server_config, seeds(2)), conditions, seed);
     world.left.start(world.now);
     world
 }
@@ -160,7 +170,11 @@ fn reporting(world: &mut World) {
 }
 
 fn tour(conditions: Conditions, seed: u64) -> (u64, u64) {
-    let mut world = world(conditions, seed);
+    tour_of(world(conditions, seed))
+}
+
+/// Every operation until the client has gone; how many datagrams were sent and lost.
+pub(crate) fn tour_of(mut world: World) -> (u64, u64) {
     device_management(&mut world);
     reporting(&mut world);
     let now = world.now;

@@ -1,0 +1,217 @@
+//! Client and server engine in each mode of security, in virtual time: on a bad network, after a
+//! restart of the server, and with what they must refuse.
+
+use crate::lossy::{ENDPOINT, HOUR, World, device_management, registered, tour_of, world_of};
+use lwm2m_client::security::{CertificateUsage, Provider, RustCrypto};
+use lwm2m_client::{Event, RegistrationError, Security, ServerAccount};
+use lwm2m_coap::Code;
+use lwm2m_dtls::certificate::subject_public_key_info;
+use lwm2m_dtls::{CertifiedKey, Mode, Role};
+use lwm2m_security::{Credential, OwnCredentials, SecurityStore};
+use lwm2m_server::Server;
+use lwm2m_testkit::Conditions;
+use lwm2m_testkit::pair::RIGHT;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls_pki_types::CertificateDer;
+use std::sync::Arc;
+use std::time::Duration;
+
+const KEY: &[u8] = b"0123456789abcdef";
+const MODES: [Mode; 3] = [Mode::Psk, Mode::RawPublicKey, Mode::Certificate];
+
+/// The keys of a server, an authority and a device whose certificate is for `ENDPOINT`.
+struct Keys {
+    server: KeyPair,
+    device: KeyPair,
+    authority: CertificateDer<'static>,
+    server_certificate: CertificateDer<'static>,
+    device_certificate: CertificateDer<'static>,
+}
+
+impl Keys {
+    fn new() -> Self {
+        let [server, device, signing] = [(); 3].map(|()| KeyPair::generate().unwrap());
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&signing).unwrap().der().clone();
+        let issuer = Issuer::new(params, signing);
+        let signed = |names: &[String], common: &str, key: &KeyPair| {
+            let mut params = CertificateParams::new(names).unwrap();
+            params.distinguished_name.push(DnType::CommonName, common);
+            params.signed_by(key, &issuer).unwrap().der().clone()
+        };
+        let server_certificate = signed(&["server.example.com".into()], "server", &server);
+        let device_certificate = signed(&[], ENDPOINT, &device);
+        Self { server, device, authority, server_certificate, device_certificate }
+    }
+
+    /// What the device's account has.
+    fn security(&self, mode: Mode) -> Security {
+        let key = self.device.serialized_der();
+        match mode {
+            Mode::Psk => Security::psk("a device", KEY),
+            Mode::RawPublicKey => Security::raw_public_key(key, spki(&self.server)),
+            Mode::Certificate => {
+                let (own, authority) = (self.device_certificate.to_vec(), self.authority.to_vec());
+                let usage = CertificateUsage::TrustAnchorAssertion;
+                Security::certificate(own, key, authority).usage(usage)
+            }
+        }
+    }
+
+    fn credential(&self, mode: Mode) -> Credential {
+        match mode {
+            Mode::Psk => Credential::psk(b"a device", KEY).unwrap(),
+            Mode::RawPublicKey => Credential::raw_public_key(&spki(&self.device)).unwrap(),
+            Mode::Certificate => Credential::X509,
+        }
+    }
+
+    /// A server that knows `endpoint` by this mode.
+    fn server(&self, mode: Mode, endpoint: &str) -> lwm2m_server::Config {
+        let key = RustCrypto.signing_key(self.server.serialized_der()).unwrap();
+        let chain = vec![self.server_certificate.clone()];
+        let own = OwnCredentials {
+            raw_key: Some(Arc::clone(&key)),
+            certificate: Some(Arc::new(CertifiedKey { chain, key })),
+            authorities: vec![self.authority.clone()],
+            ..OwnCredentials::default()
+        };
+        let store = SecurityStore::new(own);
+        store.put(endpoint, self.credential(mode)).unwrap();
+        let (security, dtls) = (Arc::new(store), Some(at_a_good_time()));
+        lwm2m_server::Config { security, dtls, ..lwm2m_server::Config::default() }
+    }
+}
+
+fn spki(key: &KeyPair) -> Vec<u8> {
+    let key = RustCrypto.signing_key(key.serialized_der()).unwrap();
+    subject_public_key_info(&key.public_key())
+}
+
+fn at_a_good_time() -> lwm2m_dtls::Config {
+    let mut config = lwm2m_dtls::Config::default();
+    config.unix_time_of_origin = Duration::from_secs(2_200_000_000);
+    config
+}
+
+fn device(security: Security) -> lwm2m_client::Config {
+    let mut account = ServerAccount::new(1, RIGHT).lifetime(600).secured(security);
+    account.uri = "coaps://server.example.com".into();
+    let mut config = lwm2m_client::Config::new(ENDPOINT).server(account);
+    config.dtls = at_a_good_time();
+    config
+}
+
+fn world(mode: Mode, conditions: Conditions, seed: u64) -> World {
+    let keys = Keys::new();
+    let (device, server) = (device(keys.security(mode)), keys.server(mode, ENDPOINT));
+    world_of(device, server, conditions, seed)
+}
+
+#[test]
+fn every_operation_completes_in_each_mode_on_a_bad_network() {
+    for mode in MODES {
+        for seed in 0..5 {
+            let (sent, lost) = tour_of(world(mode, Conditions::BAD, seed));
+            assert!(lost * 100 > sent * 15, "seed {seed}: {lost} of {sent} were lost");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_said_in_clear_text() {
+    for mode in MODES {
+        let mut world = world(mode, Conditions::GOOD, 1);
+        world.network.capture = Some(Vec::new());
+        device_management(&mut world);
+        let capture = world.network.capture.take().unwrap();
+        assert!(!capture.is_empty() && capture.iter().all(|datagram| datagram.secured));
+    }
+}
+
+#[test]
+fn a_restarted_server_is_found_again_in_each_mode() {
+    for mode in MODES {
+        for conditions in [Conditions::GOOD, Conditions::BAD] {
+            let keys = Keys::new();
+            let server = keys.server(mode, ENDPOINT);
+            let device = device(keys.security(mode));
+            let mut world = world_of(device, server.clone(), conditions, 7);
+            assert!(world.run_until(HOUR, |world| registered(world)));
+            world.run_for(Duration::from_secs(60));
+            world.right = Server::new(server, [9; 32]);
+            assert!(!registered(&world));
+            assert!(world.run_until(HOUR, |world| registered(world)), "{mode:?}");
+            device_management(&mut world);
+        }
+    }
+}
+
+/// Why the device does not register, and what the server says to that.
+fn refusal(
+    device: lwm2m_client::Config,
+    server: lwm2m_server::Config,
+) -> (RegistrationError, Option<String>) {
+    let mut world = world_of(device, server, Conditions::GOOD, 3);
+    let failed = |event: &Event| match event {
+        Event::RegistrationFailed { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    let is_over = |world: &mut World| world.left_events.iter().any(|it| failed(&it.1).is_some());
+    assert!(world.run_until(HOUR, is_over), "a failure");
+    // Who drops what it cannot decrypt gives up later.
+    world.run_for(Duration::from_secs(30));
+    assert!(!registered(&world));
+    let told = world.right_events.iter().find_map(|(_, event)| match event {
+        lwm2m_server::Event::HandshakeFailed(failure) => {
+            assert_eq!(failure.role, Role::Server);
+            Some(failure.to_string())
+        }
+        _ => None,
+    });
+    (world.left_events.iter().find_map(|(_, event)| failed(event)).unwrap(), told)
+}
+
+#[test]
+fn an_endpoint_does_not_register_by_the_credentials_of_another() {
+    let keys = Keys::new();
+    for mode in MODES {
+        let (reason, told) = refusal(device(keys.security(mode)), keys.server(mode, "other"));
+        if mode == Mode::Certificate {
+            // Its certificate is nobody's credential.
+            assert!(matches!(reason, RegistrationError::Refused(_)), "{reason}");
+        } else {
+            assert_eq!(reason, RegistrationError::Refused(Code::BAD_REQUEST), "{mode:?}");
+        }
+        assert_eq!(told, None);
+    }
+}
+
+#[test]
+fn a_wrong_key_is_told_on_both_sides() {
+    let (keys, others) = (Keys::new(), Keys::new());
+    for mode in MODES {
+        let wrong = match mode {
+            Mode::Psk => Security::psk("a device", b"another key 1234"),
+            Mode::RawPublicKey | Mode::Certificate => {
+                let mut wrong = others.security(mode);
+                wrong.server_public_key = keys.security(mode).server_public_key;
+                wrong
+            }
+        };
+        let (reason, told) = refusal(device(wrong), keys.server(mode, ENDPOINT));
+        assert!(matches!(reason, RegistrationError::Handshake(_)), "{mode:?}: {reason}");
+        let told = told.expect("a line of explanation");
+        assert!(told.starts_with("the handshake with client 192.0.2.1:5683"), "{told}");
+    }
+}
+
+#[test]
+fn a_server_with_another_key_is_refused() {
+    let (keys, others) = (Keys::new(), Keys::new());
+    for mode in [Mode::RawPublicKey, Mode::Certificate] {
+        let (reason, _) = refusal(device(keys.security(mode)), others.server(mode, ENDPOINT));
+        assert!(matches!(reason, RegistrationError::Handshake(_)), "{mode:?}: {reason}");
+    }
+}
