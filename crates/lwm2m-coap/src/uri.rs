@@ -4,6 +4,7 @@
 use crate::message::{OptionNumber, Options};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest URI that is accepted, in bytes: that of an LwM2M server URI.
@@ -63,6 +64,15 @@ pub enum Host<'a> {
     Address(IpAddr),
     /// A name, to be resolved by whoever has a resolver. Percent-encoding is kept.
     Name(&'a str),
+}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 /// The parts of a URI, as they point into its text.

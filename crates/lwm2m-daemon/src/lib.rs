@@ -4,8 +4,11 @@
 //! these that has it wins. A mistake in any of them ends the daemon with status 2 and one line on
 //! standard error; a failure while running ends it with status 1.
 
+pub mod dtls;
 pub mod exit;
+pub mod keys;
 pub mod log;
+pub mod secured;
 pub mod settings;
 pub mod signal;
 

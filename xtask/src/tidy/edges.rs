@@ -133,7 +133,7 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: NET },
     Crate { name: "lwm2m-http", sans_io: false, no_std: false, may_use: HTTP },
     Crate { name: "lwm2m", sans_io: false, no_std: false, may_use: FACADE },
-    Crate { name: "lwm2m-daemon", sans_io: false, no_std: false, may_use: &[] },
+    Crate { name: "lwm2m-daemon", sans_io: false, no_std: false, may_use: &["lwm2m-dtls"] },
     Crate { name: "lwm2m-testkit", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-serverd", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-clientd", sans_io: false, no_std: false, may_use: BINARY },

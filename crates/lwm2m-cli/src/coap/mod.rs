@@ -8,9 +8,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use lwm2m_coap::uri::Uri;
 use lwm2m_coap::{Code, Config, Request};
 use lwm2m_core::ContentFormat;
+use lwm2m_daemon::secured::Secured;
 use lwm2m_daemon::{Failure, LogLevel, log};
-use lwm2m_net::coap::{Answer, CoapClient};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use lwm2m_net::Sockets;
+use lwm2m_net::coap::{Answer, CoapClient, Security};
+use lwm2m_net::uri::Remote;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
@@ -22,6 +25,8 @@ pub(crate) struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     question: Option<Question>,
+    #[command(flatten)]
+    secured: Secured,
 }
 
 #[derive(Subcommand, Debug)]
@@ -99,26 +104,21 @@ impl Method {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match (&arguments.command, &arguments.question) {
         (Some(Command::Serve(arguments)), _) => serve::run(arguments),
-        (None, Some(question)) => run_question(question),
+        (None, Some(question)) => run_question(question, &arguments.secured),
         (None, None) => Err(Failure::usage("say what to do with which resource")),
     }
 }
 
-fn run_question(arguments: &Question) -> Result<(), Failure> {
+fn run_question(arguments: &Question, secured: &Secured) -> Result<(), Failure> {
     log::start(if arguments.verbose { LogLevel::Trace } else { LogLevel::Warn });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failure::running)?.block_on(ask(arguments))
+    runtime.map_err(Failure::running)?.block_on(ask(arguments, secured))
 }
 
-async fn ask(arguments: &Question) -> Result<(), Failure> {
+async fn ask(arguments: &Question, secured: &Secured) -> Result<(), Failure> {
     let request = request(arguments)?;
     let server = lwm2m_net::uri::resolve(&arguments.uri).await.map_err(Failure::usage)?;
-    let any = match server.address {
-        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let client = CoapClient::bind(any, Config::default(), seed).await.map_err(Failure::running)?;
+    let client = client(&arguments.uri, server, secured).await?;
     let mut answers = client.request(server, request).await.map_err(Failure::usage)?;
     let mut left = arguments.count.unwrap_or(usize::MAX);
     let mut first = true;
@@ -139,6 +139,20 @@ async fn ask(arguments: &Question) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn client(uri: &str, server: Remote, secured: &Secured) -> Result<CoapClient, Failure> {
+    let sockets = Sockets::client(server.address.is_ipv6());
+    let seed = lwm2m_net::seed().map_err(Failure::running)?;
+    let client = if server.scheme.is_secured() {
+        let uri = Uri::parse(uri).map_err(Failure::usage)?;
+        let (config, profile) = secured.client(&uri.host.to_string())?;
+        let security = Security { config, profile: Arc::new(profile) };
+        CoapClient::bind_secured(sockets, Config::default(), security, seed).await
+    } else {
+        CoapClient::bind(sockets.udp, Config::default(), seed).await
+    };
+    client.map_err(Failure::running)
+}
+
 /// The next answer; none after the last.
 async fn next(
     arguments: &Question,
@@ -156,6 +170,7 @@ async fn next(
     };
     match answer {
         Some(Answer::Failed(reason)) => Err(Failure::running(reason)),
+        Some(Answer::NoSession(why)) => Err(Failure::running(why)),
         answer => Ok(answer),
     }
 }

@@ -7,6 +7,8 @@ mod store;
 
 use clap::Args;
 use lwm2m_coap::Config;
+use lwm2m_coap::uri::Scheme;
+use lwm2m_daemon::secured::Secured;
 use lwm2m_daemon::{Failure, LogLevel, log, say, signal};
 use lwm2m_net::service::{CoapServer, ServiceConfig};
 use lwm2m_net::{ConnectionConfig, Sockets};
@@ -29,6 +31,14 @@ pub(crate) struct Arguments {
     /// Where TCP connections are taken
     #[arg(long, value_name = "ADDRESS")]
     coap_tcp: Option<SocketAddr>,
+    /// Where datagrams of DTLS are taken
+    #[arg(long, value_name = "ADDRESS")]
+    coaps: Option<SocketAddr>,
+    /// Where TCP connections with TLS are taken
+    #[arg(long, value_name = "ADDRESS")]
+    coaps_tcp: Option<SocketAddr>,
+    #[command(flatten)]
+    secured: Secured,
     /// Threads that share the port, each with resources of its own
     #[arg(long, value_name = "NUMBER", default_value_t = NonZero::<u8>::MIN)]
     shards: NonZero<u8>,
@@ -43,20 +53,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = runtime()?;
     let mut sockets = Sockets {
         udp: arguments.coap,
+        dtls: arguments.coaps,
         tcp: arguments.coap_tcp,
+        tls: arguments.coaps_tcp,
         share_port: arguments.shards.get() > 1,
     };
+    let security = match arguments.coaps.or(arguments.coaps_tcp) {
+        Some(_) => Some(arguments.secured.server()?),
+        None => None,
+    };
     let mut end = runtime.block_on(async { signal::End::listen() }).map_err(Failure::running)?;
-    let first = runtime.block_on(bind(sockets))?;
-    sockets = Sockets { udp: first.local_addr(), tcp: None, ..sockets };
+    let first = runtime.block_on(bind(sockets, security.clone()))?;
+    let (udp, dtls) = (first.local_addr(), first.local_dtls_addr());
+    sockets = Sockets { udp, dtls, tcp: None, tls: None, ..sockets };
     for _ in 1..arguments.shards.get() {
         let shard = self::runtime()?;
-        let server = shard.block_on(bind(sockets))?;
+        let server = shard.block_on(bind(sockets, security.clone()))?;
         std::thread::spawn(move || shard.block_on(serve_forever(server)));
     }
-    say(format_args!("coap on {}", first.local_addr()));
-    if let Some(address) = first.local_tcp_addr() {
-        say(format_args!("coap+tcp on {address}"));
+    let places = [
+        (Scheme::Coap, Some(first.local_addr())),
+        (Scheme::Coaps, first.local_dtls_addr()),
+        (Scheme::CoapTcp, first.local_tcp_addr()),
+        (Scheme::CoapsTcp, first.local_tls_addr()),
+    ];
+    for (scheme, address) in places {
+        address.iter().for_each(|address| say(format_args!("{} on {address}", scheme.name())));
     }
     runtime.block_on(end.wait());
     Ok(())
@@ -72,18 +94,24 @@ async fn serve_forever(server: CoapServer<Plugtest>) {
     drop(server);
 }
 
-async fn bind(sockets: Sockets) -> Result<CoapServer<Plugtest>, Failure> {
+async fn bind(
+    sockets: Sockets,
+    security: Option<lwm2m_dtls::Config>,
+) -> Result<CoapServer<Plugtest>, Failure> {
     let config = ServiceConfig {
         coap: Config { max_body: MAX_BODY, ..Config::default() },
         connections: ConnectionConfig {
             keep_alive: Some(KEEP_ALIVE),
             ..ConnectionConfig::default()
         },
+        security,
     };
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let server = CoapServer::bind(sockets, config, seed, Plugtest::default()).await;
-    server.map_err(|error| match sockets.tcp {
-        Some(tcp) => Failure::listen(&format!("coap+tcp ({tcp}) and coap"), sockets.udp, &error),
-        None => Failure::listen("coap", sockets.udp, &error),
-    })
+    let others = [("coaps", sockets.dtls), ("coap+tcp", sockets.tcp), ("coaps+tcp", sockets.tls)];
+    let others: String = others
+        .into_iter()
+        .filter_map(|(name, address)| Some(format!("{name} ({}), ", address?)))
+        .collect();
+    server.map_err(|error| Failure::listen(&format!("{others}coap"), sockets.udp, &error))
 }

@@ -1,0 +1,74 @@
+//! The settings of DTLS: Connection IDs, the key log, the clock of certificates.
+
+use crate::exit::Failure;
+use lwm2m_dtls::crypto::Provider;
+use lwm2m_dtls::{Config, ConnectionIds, KeyLog};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Connection IDs of random bytes.
+#[derive(Debug)]
+struct RandomIds(u8);
+
+impl ConnectionIds for RandomIds {
+    fn length(&self) -> usize {
+        self.0.into()
+    }
+
+    fn generate(&self, random: [u8; 8], cid: &mut [u8]) {
+        cid.iter_mut().zip(random).for_each(|(to, from)| *to = from);
+    }
+}
+
+/// The key log, a line a session.
+struct KeyLogFile(Mutex<File>);
+
+impl KeyLog for KeyLogFile {
+    fn log(&self, client_random: &[u8; 32], master_secret: &[u8; 48]) {
+        let line = format!("CLIENT_RANDOM {} {}\n", hex(client_random), hex(master_secret));
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            tracing::warn!(%error, "the key log cannot be written");
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The settings of DTLS; `cid_length` 0 hands out no Connection IDs.
+///
+/// # Errors
+/// The key log cannot be written.
+pub fn config(
+    provider: Arc<dyn Provider>,
+    cid_length: u8,
+    key_log: Option<&Path>,
+) -> Result<Config, Failure> {
+    let mut config = Config::default();
+    config.provider = provider;
+    config.unix_time_of_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    if cid_length > 0 {
+        config.connection_ids = Some(Arc::new(RandomIds(cid_length)));
+    }
+    if let Some(path) = key_log {
+        let file = open_key_log(path).map_err(|error| {
+            Failure::usage(format!("cannot write the key log {}: {error}", path.display()))
+        })?;
+        tracing::warn!("{} lets whoever reads it decrypt all sessions", path.display());
+        config.key_log = Some(Arc::new(KeyLogFile(Mutex::new(file))));
+    }
+    Ok(config)
+}
+
+fn open_key_log(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

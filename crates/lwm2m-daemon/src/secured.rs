@@ -1,0 +1,216 @@
+//! The flags of a secured session, for tools that speak with any peer.
+
+use crate::exit::Failure;
+use crate::{dtls, keys};
+use clap::Args;
+use lwm2m_dtls::certificate::{Association, CertificateUsage, Matching, ServerVerification};
+use lwm2m_dtls::crypto::{AwsLc, SigningKey};
+use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials};
+use rustls_pki_types::CertificateDer;
+use std::path::PathBuf;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// How a session of DTLS or TLS is secured: by a pre-shared key, raw public keys or certificates.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Security (for coaps and coaps+tcp)")]
+pub struct Secured {
+    /// Identity of the pre-shared key
+    #[arg(long, value_name = "TEXT", requires = "psk_key")]
+    pub psk_identity: Option<String>,
+    /// The pre-shared key in hex, 1 to 64 bytes
+    #[arg(long, value_name = "HEX", requires = "psk_identity")]
+    pub psk_key: Option<String>,
+    /// Own private key in PEM, for raw public keys
+    #[arg(long, value_name = "FILE", requires = "peer_rpk")]
+    pub rpk: Option<PathBuf>,
+    /// The peer's raw public key in PEM or DER; a server may have several
+    #[arg(long, value_name = "FILE", requires = "rpk")]
+    pub peer_rpk: Vec<PathBuf>,
+    /// Own certificate in PEM, followed by intermediate ones
+    #[arg(long, value_name = "FILE", requires_all = ["key", "trust"])]
+    pub cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Certificate in PEM of the authority that has issued the peer's
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub trust: Option<PathBuf>,
+    /// Bytes of the Connection IDs that the peer is to use, 0 to use none oneself
+    #[arg(long, value_name = "LENGTH", value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub cid: Option<u8>,
+    /// File to append the secrets of sessions to, to decrypt captures
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
+}
+
+/// What a server of one or all modes knows.
+#[derive(Debug, Default)]
+struct Known {
+    psk: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
+    raw_key: Option<Arc<dyn SigningKey>>,
+    raw_peers: Vec<Vec<u8>>,
+    certified: Option<Arc<CertifiedKey>>,
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+impl Credentials for Known {
+    fn psk(&self, identity: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.psk.as_ref().filter(|(known, _)| known == identity).map(|(_, key)| key.clone())
+    }
+    fn uses_psk(&self) -> bool {
+        self.psk.is_some()
+    }
+    fn raw_key(&self) -> Option<Arc<dyn SigningKey>> {
+        self.raw_key.clone()
+    }
+    fn trusts_raw_key(&self, spki: &[u8]) -> bool {
+        self.raw_peers.iter().any(|known| known == spki)
+    }
+    fn certificate(&self, _: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        self.certified.clone()
+    }
+    fn client_authorities(&self) -> &[CertificateDer<'static>] {
+        &self.authorities
+    }
+}
+
+impl Secured {
+    /// The settings of a client's sessions, and how it proves who it is to the server that a URI
+    /// calls `server_name`.
+    ///
+    /// # Errors
+    /// No mode or more than one, or a file or key that cannot be used.
+    pub fn client(&self, server_name: &str) -> Result<(Config, ClientProfile), Failure> {
+        let mut profile = ClientProfile::new(self.mode()?);
+        profile.server_name = Some(server_name.to_owned());
+        profile.connection_id = self.cid != Some(0);
+        Ok((self.config()?, profile))
+    }
+
+    /// The settings of a server's sessions, in every mode that there are keys for.
+    ///
+    /// # Errors
+    /// No mode, or a file or key that cannot be used.
+    pub fn server(&self) -> Result<Config, Failure> {
+        let mut known = Known::default();
+        if let Some((identity, key)) = self.psk()? {
+            known.psk = Some((identity.as_bytes().to_vec(), key));
+        }
+        if let Some(path) = &self.rpk {
+            known.raw_key = Some(keys::private_key(path, &AwsLc).map_err(Failure::usage)?);
+            let peers = self.peer_rpk.iter().map(|path| keys::public_key(path));
+            known.raw_peers = peers.collect::<Result<_, _>>().map_err(Failure::usage)?;
+        }
+        if let Some((certified, trust)) = self.certified()? {
+            known.certified = Some(certified);
+            known.authorities = trust;
+        }
+        if known.psk.is_none() && known.raw_key.is_none() && known.certified.is_none() {
+            return Err(no_mode());
+        }
+        let mut config = self.config()?;
+        config.credentials = Some(Arc::new(known));
+        Ok(config)
+    }
+
+    fn config(&self) -> Result<Config, Failure> {
+        dtls::config(Arc::new(AwsLc), self.cid.unwrap_or(0), self.keylog.as_deref())
+    }
+
+    fn mode(&self) -> Result<ClientSecurity, Failure> {
+        let psk = self.psk()?.map(|(identity, key)| ClientSecurity::Psk {
+            identity: identity.to_owned().into(),
+            key,
+        });
+        let raw = match (&self.rpk, self.peer_rpk.as_slice()) {
+            (None, _) => None,
+            (Some(key), [server]) => Some(ClientSecurity::RawPublicKey {
+                key: keys::private_key(key, &AwsLc).map_err(Failure::usage)?,
+                server: keys::public_key(server).map_err(Failure::usage)?.into(),
+            }),
+            _ => return Err(Failure::usage("a server has one raw public key: one --peer-rpk")),
+        };
+        let certified = self.certified()?.map(|(certified, trust)| {
+            let authority = trust.first().map(|it| it.to_vec()).unwrap_or_default();
+            let verification = ServerVerification {
+                usage: CertificateUsage::TrustAnchorAssertion,
+                association: Association { matching: Matching::Exact, data: authority },
+                roots: Vec::new(),
+            };
+            ClientSecurity::Certificate { certified, verification: Arc::new(verification) }
+        });
+        let mut modes = [psk, raw, certified].into_iter().flatten();
+        match (modes.next(), modes.next()) {
+            (Some(mode), None) => Ok(mode),
+            (None, _) => Err(no_mode()),
+            _ => Err(Failure::usage("a client has keys of one mode; leave the others out")),
+        }
+    }
+
+    fn psk(&self) -> Result<Option<(&str, Zeroizing<Vec<u8>>)>, Failure> {
+        let (Some(identity), Some(key)) = (&self.psk_identity, &self.psk_key) else {
+            return Ok(None);
+        };
+        let key = from_hex(key).filter(|key| (1..=64).contains(&key.len()));
+        let key = key.ok_or_else(|| {
+            Failure::usage("--psk-key is 1 to 64 bytes in hex; `lwm2m keys psk` makes one")
+        })?;
+        Ok(Some((identity, key)))
+    }
+
+    #[expect(clippy::type_complexity, reason = "a pair, used twice")]
+    fn certified(
+        &self,
+    ) -> Result<Option<(Arc<CertifiedKey>, Vec<CertificateDer<'static>>)>, Failure> {
+        let (Some(cert), Some(key), Some(trust)) = (&self.cert, &self.key, &self.trust) else {
+            return Ok(None);
+        };
+        let key = keys::private_key(key, &AwsLc).map_err(Failure::usage)?;
+        let chain = keys::chain(cert, &*key).map_err(Failure::usage)?;
+        let trust = keys::certificates(trust).map_err(Failure::usage)?;
+        Ok(Some((Arc::new(CertifiedKey { chain, key }), trust)))
+    }
+}
+
+fn no_mode() -> Failure {
+    Failure::usage(
+        "coaps needs keys: --psk-identity and --psk-key, --rpk and --peer-rpk, or --cert, --key \
+         and --trust; `lwm2m keys` makes them",
+    )
+}
+
+fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+        _ => None,
+    });
+    pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_one_mode() {
+        let psk = Secured {
+            psk_identity: Some("device".to_owned()),
+            psk_key: Some("00ff".to_owned()),
+            ..Secured::default()
+        };
+        let (_, profile) = psk.client("server.example").unwrap();
+        assert!(
+            matches!(&profile.security, ClientSecurity::Psk { key, .. } if ***key == [0, 0xff])
+        );
+        assert_eq!(profile.server_name.as_deref(), Some("server.example"));
+        assert!(
+            Secured::default().client("h").is_err_and(|it| it.to_string().contains("needs keys"))
+        );
+        for key in ["", "0", "0g", &"00".repeat(65)] {
+            let wrong = Secured { psk_key: Some(key.to_owned()), ..psk.clone() };
+            assert!(wrong.client("h").is_err(), "{key}");
+        }
+    }
+}
