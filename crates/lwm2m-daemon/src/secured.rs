@@ -44,6 +44,11 @@ pub struct Secured {
     pub keylog: Option<PathBuf>,
 }
 
+/// An identity and its key.
+type Psk<'a> = (&'a str, Zeroizing<Vec<u8>>);
+/// The own chain and key, and the authorities of the other side.
+type Certified = (Arc<CertifiedKey>, Vec<CertificateDer<'static>>);
+
 /// What a server of one or all modes knows.
 #[derive(Debug, Default)]
 struct Known {
@@ -148,7 +153,7 @@ impl Secured {
         }
     }
 
-    fn psk(&self) -> Result<Option<(&str, Zeroizing<Vec<u8>>)>, Failure> {
+    fn psk(&self) -> Result<Option<Psk<'_>>, Failure> {
         let (Some(identity), Some(key)) = (&self.psk_identity, &self.psk_key) else {
             return Ok(None);
         };
@@ -159,10 +164,7 @@ impl Secured {
         Ok(Some((identity, key)))
     }
 
-    #[expect(clippy::type_complexity, reason = "a pair, used twice")]
-    fn certified(
-        &self,
-    ) -> Result<Option<(Arc<CertifiedKey>, Vec<CertificateDer<'static>>)>, Failure> {
+    fn certified(&self) -> Result<Option<Certified>, Failure> {
         let (Some(cert), Some(key), Some(trust)) = (&self.cert, &self.key, &self.trust) else {
             return Ok(None);
         };

@@ -94,6 +94,7 @@ const COMMAND: &[&str] = &[
     "lwm2m-codec",
     "lwm2m-core",
     "lwm2m-daemon",
+    "lwm2m-dtls",
     "lwm2m-http",
     "lwm2m-net",
     "lwm2m-registry",

@@ -41,5 +41,5 @@ fn an_error_of_the_server_is_status_1() {
 #[test]
 fn what_is_no_uri_is_status_2() {
     assert!(failure(&["coap", "get", "http://127.0.0.1/"], 2).contains("coap://"));
-    assert!(failure(&["coap", "get", "coaps://127.0.0.1/"], 2).contains("scheme"));
+    assert!(failure(&["coap", "get", "coaps://127.0.0.1/"], 2).contains("needs keys"));
 }
