@@ -24,7 +24,7 @@ enum Command {
     /// Runs a server and three simulated devices in this process
     Demo(demo::Arguments),
     /// Asks any CoAP server, or is one
-    Coap(coap::Arguments),
+    Coap(Box<coap::Arguments>),
     /// Sends many requests to a CoAP server and tells how fast it is
     Load(load::Arguments),
     /// Makes the keys and certificates of the security modes
