@@ -1,8 +1,9 @@
 //! DTLS 1.2 and TLS 1.2 without sockets and clocks: PSK, raw public keys, X.509, Connection IDs.
 //!
 //! [`Endpoint`] holds sessions with any number of peers, as client and server at once, on datagrams
-//! and on streams. Bytes and the time are passed in; bytes and events are polled out. The protocol is written here;
-//! every primitive of cryptography is a library's, the curve behind [`crypto::Provider`].
+//! and on streams. Bytes and the time are passed in; bytes and events are polled out. The protocol
+//! is written here, and the mode CCM; AES, SHA-256 and all else of cryptography is a library's, the
+//! curve behind [`crypto::Provider`].
 //!
 //! | module | what | standard |
 //! |---|---|---|

@@ -1,6 +1,7 @@
 //! Records: header, protection, replay window. They know nothing of handshakes.
 
 mod cbc;
+mod ccm;
 pub(crate) mod header;
 pub(crate) mod protection;
 mod steady;

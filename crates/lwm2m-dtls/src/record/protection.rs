@@ -1,17 +1,16 @@
-//! Protection of records: AES-CCM and AES-GCM (RFC 6655, RFC 5288), AES-CBC in [`super::cbc`].
+//! Protection of records: AES-GCM (RFC 5288); AES-CCM is in [`super::ccm`], AES-CBC in [`super::cbc`].
 
-use super::cbc;
 use super::header::{ContentType, Header, patch_length};
+use super::{cbc, ccm};
 use crate::suite::Cipher;
 use aes::Aes128Enc;
-use aes::cipher::consts::{U8, U12, U16};
+use aes::cipher::consts::U12;
+use aes_gcm::aead::{AeadInOut, KeyInit};
 use alloc::vec::Vec;
-use ccm::aead::{AeadInOut, KeyInit};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-// Both modes only ever encrypt blocks: the schedule for decryption is left out.
-type Ccm8 = ccm::Ccm<Aes128Enc, U8, U12>;
-type Ccm16 = ccm::Ccm<Aes128Enc, U16, U12>;
+/// It only ever encrypts blocks, so the schedule for decryption is left out.
 type Gcm = aes_gcm::AesGcm<Aes128Enc, U12>;
 
 /// The explicit part of an AEAD nonce.
@@ -95,33 +94,16 @@ impl Protection {
         let data = AdditionalData::new(header, out.len() - start);
         let nonce = self.nonce(&number);
         let message = out.get_mut(start..).unwrap_or_default();
-        // Lengths are far below what the modes allow, so sealing cannot fail.
-        match self.cipher {
-            Cipher::Ccm8 => append(
-                Ccm8::new(&self.key.into()).encrypt_inout_detached(
-                    &nonce.into(),
-                    data.as_slice(),
-                    message.into(),
-                ),
-                out,
-            ),
-            Cipher::Ccm => append(
-                Ccm16::new(&self.key.into()).encrypt_inout_detached(
-                    &nonce.into(),
-                    data.as_slice(),
-                    message.into(),
-                ),
-                out,
-            ),
-            _ => append(
-                Gcm::new(&self.key.into()).encrypt_inout_detached(
-                    &nonce.into(),
-                    data.as_slice(),
-                    message.into(),
-                ),
-                out,
-            ),
-        }
+        let tag_length = self.tag_length();
+        let tag = match self.cipher {
+            // Lengths are far below what the mode allows, so sealing cannot fail.
+            Cipher::Gcm => Gcm::new(&self.key.into())
+                .encrypt_inout_detached(&nonce.into(), data.as_slice(), message.into())
+                .map(Into::into)
+                .unwrap_or_default(),
+            _ => ccm::seal(&self.key, tag_length, &nonce, data.as_slice(), message),
+        };
+        out.extend(tag.iter().take(tag_length));
     }
 
     /// The type and the plaintext of a protected record; nothing if it is not authentic.
@@ -141,47 +123,32 @@ impl Protection {
     }
 
     fn open_aead(&self, header: &Header<'_>, body: &[u8]) -> Option<Vec<u8>> {
-        let tag_length = self.overhead() - EXPLICIT_NONCE;
+        let tag_length = self.tag_length();
         let (explicit, sealed) = body.split_first_chunk::<EXPLICIT_NONCE>()?;
         let (sealed, tag) = sealed.split_at_checked(sealed.len().checked_sub(tag_length)?)?;
         let mut plaintext = sealed.to_vec();
         let data = AdditionalData::new(header, plaintext.len());
-        let nonce = self.nonce(explicit).into();
-        let message = plaintext.as_mut_slice().into();
-        let data = data.as_slice();
-        let opened = match self.cipher {
-            Cipher::Ccm8 => Ccm8::new(&self.key.into()).decrypt_inout_detached(
-                &nonce,
-                data,
-                message,
-                tag.try_into().ok()?,
-            ),
-            Cipher::Ccm => Ccm16::new(&self.key.into()).decrypt_inout_detached(
-                &nonce,
-                data,
-                message,
-                tag.try_into().ok()?,
-            ),
-            _ => Gcm::new(&self.key.into()).decrypt_inout_detached(
-                &nonce,
-                data,
-                message,
-                tag.try_into().ok()?,
-            ),
-        };
-        opened.ok().map(|()| plaintext)
+        let nonce = self.nonce(explicit);
+        if self.cipher == Cipher::Gcm {
+            let message = plaintext.as_mut_slice().into();
+            let tag = tag.try_into().ok()?;
+            let gcm = Gcm::new(&self.key.into());
+            let opened = gcm.decrypt_inout_detached(&nonce.into(), data.as_slice(), message, tag);
+            return opened.ok().map(|()| plaintext);
+        }
+        let expected = ccm::open(&self.key, tag_length, &nonce, data.as_slice(), &mut plaintext);
+        bool::from(expected.get(..tag_length)?.ct_eq(tag)).then_some(plaintext)
+    }
+
+    /// The length of an AEAD's tag.
+    fn tag_length(&self) -> usize {
+        self.overhead() - EXPLICIT_NONCE
     }
 
     fn nonce(&self, explicit: &[u8; EXPLICIT_NONCE]) -> [u8; 12] {
         let [a, b, c, d] = self.fixed_iv;
         let [e, f, g, h, i, j, k, l] = *explicit;
         [a, b, c, d, e, f, g, h, i, j, k, l]
-    }
-}
-
-fn append<T: AsRef<[u8]>>(tag: Result<T, ccm::aead::Error>, out: &mut Vec<u8>) {
-    if let Ok(tag) = tag {
-        out.extend_from_slice(tag.as_ref());
     }
 }
 
