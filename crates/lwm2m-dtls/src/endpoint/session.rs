@@ -8,8 +8,10 @@ use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use hashbrown::HashSet;
 
-/// An unproved address is sent no more than so many times what came from it.
+/// An unproved address is sent no more than so many times what came from it, and these bytes: a
+/// server that waited for its device may have a block for it at once, and to send it again.
 const AMPLIFICATION: usize = 3;
+const FIRST_WORDS: usize = 4096;
 /// So many closed sessions are remembered that copies may exist of.
 const MAX_SPENT: usize = 16 * 1024;
 
@@ -75,7 +77,8 @@ impl Session {
                 candidate.budget = candidate.budget.saturating_add(credit);
             }
             _ => {
-                let candidate = Candidate { address: from, budget: credit, is_probed: false };
+                let budget = credit.saturating_add(FIRST_WORDS);
+                let candidate = Candidate { address: from, budget, is_probed: false };
                 self.candidate = Some(Box::new(candidate));
             }
         }
