@@ -4,13 +4,14 @@
 
 mod clock;
 pub mod objects;
+mod security;
 pub mod settings;
 
 use lwm2m_client::{Client, Config, Event, Instances, Retry, ServerAccount};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Path, Version};
 use lwm2m_daemon::{Failure, signal::End};
-use lwm2m_net::{ClientHandle, Closed};
+use lwm2m_net::{ClientHandle, Closed, Sockets};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,20 +44,28 @@ pub struct Device {
 /// The server has no address, the settings fit no device, or the local address cannot be bound.
 pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
-    let address = lwm2m_net::uri::resolve(uri).await.and_then(|it| it.only(Scheme::Coap));
+    let remote = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
+    let secured = remote.scheme == Scheme::Coaps;
+    let address = if secured { Ok(remote.address) } else { remote.only(Scheme::Coap) };
     let address = address.map_err(Failure::usage)?;
-    let mut account = ServerAccount::new(SHORT_SERVER_ID, address);
-    account.uri = uri.to_owned();
+    let mut account = ServerAccount::named(SHORT_SERVER_ID, uri);
+    account.address = Some(address);
+    account.security = security::security(&settings.security, secured)?;
     account.lifetime = settings.lifetime.unwrap_or(300);
     account.retry = RETRY;
     let endpoint = settings.endpoint.as_deref().unwrap_or("lwm2m-device");
     let mut config =
         Config::new(endpoint).version(settings.lwm2m.unwrap_or(Version::V1_1)).server(account);
     (config.coap.max_body, config.coap.max_assembly_total) = (MAX_IMAGE, 2 * MAX_IMAGE);
+    config.dtls = settings.security.config()?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let client = Client::new(config, objects::objects(), seed).map_err(Failure::usage)?;
     let local = settings.bind.unwrap_or_else(|| any_address(address));
-    let client = lwm2m_net::bind_client(local, client).await;
+    let sockets = match secured {
+        true => Sockets { dtls: Some(local), ..Sockets::from(any_address(address)) },
+        false => Sockets::from(local),
+    };
+    let client = lwm2m_net::bind_client(sockets, client).await;
     let client = client.map_err(|error| Failure::listen("CoAP", local, &error))?;
     let events = client.subscribe();
     let (told, registered) = watch::channel(false);
@@ -171,6 +180,7 @@ impl Life {
                 self.registered.send_replace(false);
             }
             Event::AddressWanted { server, uri } => return self.look_up(*server, uri).await,
+            Event::SessionBegun { resumed, .. } => tracing::info!(resumed, "session established"),
             Event::Deregistered { .. } => {
                 self.registered.send_replace(false);
             }

@@ -3,6 +3,7 @@
 use clap::Args;
 use lwm2m_core::Version;
 use lwm2m_daemon::LogLevel;
+use lwm2m_daemon::secured::Secured;
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;
 
@@ -11,7 +12,7 @@ use std::net::SocketAddr;
 #[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Server to register with [default: coap://127.0.0.1:5683]
+    /// Server to register with; coaps:// wants keys [default: coap://127.0.0.1:5683]
     #[arg(long, env = "LWM2M_SERVER", value_name = "URI")]
     pub server: Option<String>,
     /// Endpoint name of the device [default: lwm2m-device]
@@ -30,6 +31,10 @@ pub struct Settings {
     /// Seconds between two moves of the simulated values; 0 keeps them still [default: 5]
     #[arg(long, env = "LWM2M_PERIOD", value_name = "SECONDS")]
     pub period: Option<u32>,
+    /// The keys for coaps; a table of this name in the TOML file
+    #[command(flatten)]
+    #[serde(default)]
+    pub security: Secured,
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -51,6 +56,7 @@ impl Settings {
             bind: self.bind.or(others.bind),
             lwm2m: self.lwm2m.or(others.lwm2m),
             period: self.period.or(others.period),
+            security: if self.security.has_keys() { self.security } else { others.security },
             log: self.log.or(others.log),
         }
     }
@@ -66,6 +72,20 @@ mod tests {
         let file: Settings = toml::from_str("lifetime = 90\nlwm2m = '1.2'").unwrap();
         let both = flags.or(file);
         assert_eq!((both.lifetime, both.lwm2m), (Some(60), Some(Version::V1_2)));
+    }
+
+    #[test]
+    fn keys_are_all_from_flags_or_all_from_the_file() {
+        let file = "server = 'coaps://a'\n[security]\npsk_identity = 'a'\npsk_key = '00'";
+        let file: Settings = toml::from_str(file).unwrap();
+        assert_eq!(file.security.psk_identity.as_deref(), Some("a"));
+        let flags = Settings {
+            security: Secured { rpk: Some("key".into()), ..Secured::default() },
+            ..Settings::default()
+        };
+        assert_eq!(flags.clone().or(file.clone()).security, flags.security);
+        assert_eq!(Settings::default().or(file.clone()).security, file.security);
+        assert!(toml::from_str::<Settings>("[security]\npsk = 'a'").is_err());
     }
 
     #[test]

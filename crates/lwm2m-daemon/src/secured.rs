@@ -7,12 +7,14 @@ use lwm2m_dtls::certificate::{Association, CertificateUsage, Matching, ServerVer
 use lwm2m_dtls::crypto::{AwsLc, SigningKey};
 use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials};
 use rustls_pki_types::CertificateDer;
-use std::path::PathBuf;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// How a session of DTLS or TLS is secured: by a pre-shared key, raw public keys or certificates.
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Security (for coaps and coaps+tcp)")]
 pub struct Secured {
     /// Identity of the pre-shared key
@@ -48,6 +50,35 @@ pub struct Secured {
 type Psk<'a> = (&'a str, Zeroizing<Vec<u8>>);
 /// The own chain and key, and the authorities of the other side.
 type Certified = (Arc<CertifiedKey>, Vec<CertificateDer<'static>>);
+
+/// The keys of a client, of one mode; keys and certificates are DER.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum ClientKeys {
+    /// A pre-shared key.
+    Psk {
+        /// Its identity.
+        identity: String,
+        /// The key.
+        key: Zeroizing<Vec<u8>>,
+    },
+    /// Raw public keys.
+    RawPublicKey {
+        /// The own private key.
+        key: Zeroizing<Vec<u8>>,
+        /// The server's SubjectPublicKeyInfo.
+        server: Vec<u8>,
+    },
+    /// Certificates.
+    Certificate {
+        /// The own certificate and intermediate ones.
+        chain: Vec<CertificateDer<'static>>,
+        /// The own private key.
+        key: Zeroizing<Vec<u8>>,
+        /// The authority of the server.
+        authority: CertificateDer<'static>,
+    },
+}
 
 /// What a server of one or all modes knows.
 #[derive(Debug, Default)]
@@ -93,6 +124,49 @@ impl Secured {
         Ok((self.config()?, profile))
     }
 
+    /// The keys of a client as they are in the files, for who gives them on.
+    ///
+    /// # Errors
+    /// No mode or more than one, or a file or key that cannot be used.
+    pub fn client_keys(&self) -> Result<ClientKeys, Failure> {
+        let psk = self
+            .psk()?
+            .map(|(identity, key)| ClientKeys::Psk { identity: identity.to_owned(), key });
+        let raw = match self.raw_files()? {
+            None => None,
+            Some((key, server)) => Some(ClientKeys::RawPublicKey {
+                key: keys::private_key_der(key).map_err(Failure::usage)?,
+                server: keys::public_key(server).map_err(Failure::usage)?,
+            }),
+        };
+        let certified = match (self.certified()?, &self.key) {
+            (Some((certified, trust)), Some(key)) => Some(ClientKeys::Certificate {
+                chain: certified.chain.clone(),
+                key: keys::private_key_der(key).map_err(Failure::usage)?,
+                authority: authority(trust),
+            }),
+            _ => None,
+        };
+        one([psk, raw, certified])
+    }
+
+    /// Whether there are keys of any mode.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        let Self { psk_identity, psk_key, rpk, cert, key, .. } = self;
+        psk_identity.is_some()
+            || psk_key.is_some()
+            || [rpk, cert, key].iter().any(|it| it.is_some())
+    }
+
+    /// The settings of sessions: Connection IDs, the key log, the clock.
+    ///
+    /// # Errors
+    /// The key log cannot be written.
+    pub fn config(&self) -> Result<Config, Failure> {
+        dtls::config(Arc::new(AwsLc), self.cid.unwrap_or(0), self.keylog.as_deref())
+    }
+
     /// The settings of a server's sessions, in every mode that there are keys for.
     ///
     /// # Errors
@@ -119,37 +193,36 @@ impl Secured {
         Ok(config)
     }
 
-    fn config(&self) -> Result<Config, Failure> {
-        dtls::config(Arc::new(AwsLc), self.cid.unwrap_or(0), self.keylog.as_deref())
-    }
-
     fn mode(&self) -> Result<ClientSecurity, Failure> {
         let psk = self.psk()?.map(|(identity, key)| ClientSecurity::Psk {
             identity: identity.to_owned().into(),
             key,
         });
-        let raw = match (&self.rpk, self.peer_rpk.as_slice()) {
-            (None, _) => None,
-            (Some(key), [server]) => Some(ClientSecurity::RawPublicKey {
+        let raw = match self.raw_files()? {
+            None => None,
+            Some((key, server)) => Some(ClientSecurity::RawPublicKey {
                 key: keys::private_key(key, &AwsLc).map_err(Failure::usage)?,
                 server: keys::public_key(server).map_err(Failure::usage)?.into(),
             }),
-            _ => return Err(Failure::usage("a server has one raw public key: one --peer-rpk")),
         };
         let certified = self.certified()?.map(|(certified, trust)| {
-            let authority = trust.first().map(|it| it.to_vec()).unwrap_or_default();
+            let data = authority(trust).to_vec();
             let verification = ServerVerification {
                 usage: CertificateUsage::TrustAnchorAssertion,
-                association: Association { matching: Matching::Exact, data: authority },
+                association: Association { matching: Matching::Exact, data },
                 roots: Vec::new(),
             };
             ClientSecurity::Certificate { certified, verification: Arc::new(verification) }
         });
-        let mut modes = [psk, raw, certified].into_iter().flatten();
-        match (modes.next(), modes.next()) {
-            (Some(mode), None) => Ok(mode),
-            (None, _) => Err(no_mode()),
-            _ => Err(Failure::usage("a client has keys of one mode; leave the others out")),
+        one([psk, raw, certified])
+    }
+
+    /// The files of a client with raw public keys.
+    fn raw_files(&self) -> Result<Option<(&Path, &Path)>, Failure> {
+        match (&self.rpk, self.peer_rpk.as_slice()) {
+            (None, _) => Ok(None),
+            (Some(key), [server]) => Ok(Some((key, server))),
+            _ => Err(Failure::usage("a server has one raw public key: one --peer-rpk")),
         }
     }
 
@@ -173,6 +246,20 @@ impl Secured {
         let trust = keys::certificates(trust).map_err(Failure::usage)?;
         Ok(Some((Arc::new(CertifiedKey { chain, key }), trust)))
     }
+}
+
+fn one<T>(modes: [Option<T>; 3]) -> Result<T, Failure> {
+    let mut modes = modes.into_iter().flatten();
+    match (modes.next(), modes.next()) {
+        (Some(mode), None) => Ok(mode),
+        (None, _) => Err(no_mode()),
+        _ => Err(Failure::usage("a client has keys of one mode; leave the others out")),
+    }
+}
+
+/// The first of the trusted certificates; a file has one at least.
+fn authority(trust: Vec<CertificateDer<'static>>) -> CertificateDer<'static> {
+    trust.into_iter().next().unwrap_or_else(|| Vec::new().into())
 }
 
 fn no_mode() -> Failure {
