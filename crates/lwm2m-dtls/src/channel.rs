@@ -25,6 +25,7 @@ pub(crate) struct Channel {
     pub(crate) sequence: u64,
     pub(crate) read_cid: Box<[u8]>,
     pub(crate) write_cid: Box<[u8]>,
+    pub(crate) return_routability_check: bool,
     pub(crate) max_plaintext: u16,
 }
 
@@ -46,6 +47,7 @@ impl Channel {
             sequence: 0,
             read_cid: keys.read_cid.into(),
             write_cid: keys.write_cid.into(),
+            return_routability_check: keys.return_routability_check,
             max_plaintext: u16::try_from(keys.max_plaintext).unwrap_or(u16::MAX),
         }
     }

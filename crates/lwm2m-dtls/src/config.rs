@@ -176,6 +176,9 @@ pub struct ClientProfile {
     pub server_name: Option<String>,
     /// Whether to offer Connection IDs: ours by the endpoint's generator, or an empty one.
     pub connection_id: bool,
+    /// Whether to offer to show, when an address has changed, that the new one is ours (RFC 9853);
+    /// only with Connection IDs.
+    pub return_routability_check: bool,
     /// max_fragment_length to ask for: 1 to 4 for 512, 1024, 2048, 4096 bytes (RFC 6066).
     pub max_fragment_length: Option<u8>,
     /// The longest plaintext that we take in a record (RFC 8449).
@@ -194,6 +197,7 @@ impl ClientProfile {
             suites: Vec::new(),
             server_name: None,
             connection_id: true,
+            return_routability_check: true,
             max_fragment_length: None,
             record_size_limit: None,
             require_extended_master_secret: false,

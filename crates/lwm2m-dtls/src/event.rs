@@ -53,7 +53,8 @@ pub enum Event {
         data: Bytes,
     },
     /// The peer has a new address: newer authentic records with its Connection ID came from it,
-    /// the last of them after it was sent something there.
+    /// and it has shown that it is there (RFC 9853), or gone on from there after it was sent
+    /// something.
     Moved {
         /// The session.
         session: SessionId,

@@ -14,7 +14,7 @@
 //! | `cookie` | no state for spoofed addresses | RFC 6347 4.2.1 |
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
-//! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6 |
+//! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6, 9853 |
 //!
 //! ```
 //! use lwm2m_dtls::{ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Event};

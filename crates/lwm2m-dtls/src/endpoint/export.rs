@@ -108,7 +108,8 @@ fn encode(session: &Session, skipped: u64) -> Zeroizing<Vec<u8>> {
     }
     put_u16(&mut out, peer.port());
     put_u16(&mut out, channel.suite.0);
-    out.push(u8::from(channel.read.encrypt_then_mac));
+    let check = u8::from(channel.return_routability_check);
+    out.push(u8::from(channel.read.encrypt_then_mac) | check << 1);
     for keys in [&channel.read, &channel.write] {
         out.extend_from_slice(&keys.key);
         out.extend_from_slice(&keys.fixed_iv);
@@ -136,13 +137,13 @@ fn decode(input: &[u8]) -> Option<Session> {
     let tail = (be_u64, be_u64, be_u64, vector8, vector8, be_u16, vector16);
     let (rest, (head, read, write, tail)) =
         (head, keys, { keys }, tail).parse(input).map_err(|_: nom::Err<()>| ()).ok()?;
-    let (version, ip, port, suite, encrypt_then_mac) = head;
+    let (version, ip, port, suite, flags) = head;
     (version == VERSION && rest.is_empty()).then_some(())?;
     let suite = CipherSuite(suite);
     let (_, cipher) = suite.parts()?;
     let protection = |(key, fixed_iv, mac_key)| Protection {
         cipher,
-        encrypt_then_mac: encrypt_then_mac == 1,
+        encrypt_then_mac: flags & 1 != 0,
         key,
         fixed_iv,
         mac_key,
@@ -156,6 +157,7 @@ fn decode(input: &[u8]) -> Option<Session> {
         sequence,
         read_cid: read_cid.into(),
         write_cid: write_cid.into(),
+        return_routability_check: flags & 2 != 0,
         max_plaintext,
     };
     let peer = SocketAddr::new(ip_address(ip)?, port);

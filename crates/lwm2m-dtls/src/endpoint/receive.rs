@@ -1,6 +1,7 @@
 //! What an endpoint makes of a datagram.
 
 use super::Endpoint;
+use super::session::{Cookie, Followed, PathMessage};
 use crate::alert::Alert;
 use crate::channel::Opened;
 use crate::error::Reason;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 use lwm2m_time::Instant;
+use rand_chacha::rand_core::RngCore;
 
 impl Endpoint {
     /// Takes a datagram in. Nothing in it can do harm: what is not understood or not authentic is
@@ -125,13 +127,13 @@ impl Endpoint {
         if record.header.content == ContentType::TLS12_CID {
             let Some(&id) = self.by_cid.get(record.header.cid) else { return };
             return match self.sessions.contains_key(&id) {
-                true => drop(self.on_session_record(from, id, record)),
+                true => drop(self.on_session_record(now, from, id, record)),
                 false => self.on_handshake_record(now, id, record),
             };
         }
         // An attacker may have begun a handshake at the address of a session, so that comes first.
         if let Some(&id) = self.session_by_address.get(&from)
-            && self.on_session_record(from, id, record)
+            && self.on_session_record(now, from, id, record)
         {
             return;
         }
@@ -168,19 +170,32 @@ impl Endpoint {
     }
 
     /// Whether the record was of the session.
-    fn on_session_record(&mut self, from: SocketAddr, id: SessionId, record: &Record<'_>) -> bool {
+    fn on_session_record(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        id: SessionId,
+        record: &Record<'_>,
+    ) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         let Some(opened) = session.channel.open(record) else { return false };
-        if opened.newest
-            && let Some(earlier) = session.follow(from, record.length())
-        {
-            self.on_moved(id, earlier, from);
+        let followed = match (opened.content, PathMessage::decode(&opened.plaintext)) {
+            (ContentType::RETURN_ROUTABILITY_CHECK, Some(PathMessage::Response(cookie))) => {
+                session.confirm(from, cookie)
+            }
+            _ if opened.newest => session.follow(now, from, record.length()),
+            _ => Followed::Stays,
+        };
+        match followed {
+            Followed::Stays => {}
+            Followed::MayHaveMoved => self.challenge(now, id),
+            Followed::Moved { earlier } => self.on_moved(id, earlier, from),
         }
-        self.on_opened(id, opened);
+        self.on_opened(from, id, opened);
         true
     }
 
-    fn on_opened(&mut self, id: SessionId, opened: Opened) {
+    fn on_opened(&mut self, from: SocketAddr, id: SessionId, opened: Opened) {
         match opened.content {
             ContentType::APPLICATION_DATA => {
                 // The peer has our last flight, or it would not talk.
@@ -199,7 +214,37 @@ impl Endpoint {
                 _ => {}
             },
             ContentType::HANDSHAKE => self.on_late_handshake(id, &opened.plaintext),
+            ContentType::RETURN_ROUTABILITY_CHECK => {
+                if let Some(PathMessage::Challenge(cookie)) = PathMessage::decode(&opened.plaintext)
+                {
+                    self.send_path_message(id, Some(from), &PathMessage::Response(cookie));
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Asks the peer whether it is where its newest record came from: RFC 9853 section 5.1.
+    fn challenge(&mut self, now: Instant, id: SessionId) {
+        let mut cookie = Cookie::default();
+        self.rng.fill_bytes(&mut cookie);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.challenge(now, cookie);
+            self.send_path_message(id, None, &PathMessage::Challenge(cookie));
+        }
+    }
+
+    /// Sends to the address, or where all goes.
+    fn send_path_message(&mut self, id: SessionId, to: Option<SocketAddr>, message: &PathMessage) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if !session.channel.return_routability_check {
+            return;
+        }
+        let mut out = Vec::new();
+        let content = ContentType::RETURN_ROUTABILITY_CHECK;
+        if session.channel.seal(content, &message.encode(), &mut self.rng, &mut out).is_ok() {
+            let peer = to.unwrap_or_else(|| session.downlink(out.len()));
+            self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
         }
     }
 

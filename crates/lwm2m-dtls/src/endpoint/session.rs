@@ -1,4 +1,4 @@
-//! An established session, and where its peer is: RFC 9146 section 6.
+//! An established session, and where its peer is: RFC 9146 section 6, RFC 9853.
 
 use crate::channel::Channel;
 use crate::identity::Identity;
@@ -6,12 +6,17 @@ use crate::resumption::CacheKey;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
+use core::time::Duration;
 use hashbrown::HashSet;
+use lwm2m_time::Instant;
 
 /// An unproved address is sent no more than so many times what came from it, and these bytes: a
 /// server that waited for its device may have a block for it at once, and to send it again.
 const AMPLIFICATION: usize = 3;
 const FIRST_WORDS: usize = 4096;
+/// A check that is not answered in this time is made again with the next record: RFC 9853 section
+/// 5.5.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// So many closed sessions are remembered that copies may exist of.
 const MAX_SPENT: usize = 16 * 1024;
 
@@ -35,6 +40,8 @@ struct Candidate {
     budget: usize,
     /// Something was sent there.
     is_probed: bool,
+    /// What was last sent there to be echoed, and when.
+    asked: Option<(Cookie, Instant)>,
 }
 
 impl Session {
@@ -59,30 +66,94 @@ impl Session {
         }
     }
 
-    /// Takes note that the newest record, of so many bytes, came from the address. If the peer has
-    /// moved there, which it has when it went on from there after it was sent something, returns
-    /// where it was before.
-    pub(super) fn follow(&mut self, from: SocketAddr, length: usize) -> Option<SocketAddr> {
-        let credit = length.saturating_mul(AMPLIFICATION);
+    /// Takes note that the newest record, of so many bytes, came from the address.
+    pub(super) fn follow(&mut self, now: Instant, from: SocketAddr, length: usize) -> Followed {
         if from == self.peer {
             self.candidate = None;
-            return None;
+            return Followed::Stays;
         }
+        let credit = length.saturating_mul(AMPLIFICATION);
+        let checks = self.channel.return_routability_check;
         match &mut self.candidate {
-            Some(candidate) if candidate.address == from && candidate.is_probed => {
-                self.candidate = None;
-                return Some(core::mem::replace(&mut self.peer, from));
-            }
             Some(candidate) if candidate.address == from => {
+                if candidate.is_probed && !checks {
+                    return self.move_to(from);
+                }
                 candidate.budget = candidate.budget.saturating_add(credit);
             }
             _ => {
                 let budget = credit.saturating_add(FIRST_WORDS);
-                let candidate = Candidate { address: from, budget, is_probed: false };
+                let candidate = Candidate { address: from, budget, is_probed: false, asked: None };
                 self.candidate = Some(Box::new(candidate));
             }
         }
-        None
+        let asked = self.candidate.as_ref().and_then(|candidate| candidate.asked);
+        let waits = asked.is_some_and(|(_, at)| now.saturating_since(at) < CHECK_TIMEOUT);
+        if checks && !waits { Followed::MayHaveMoved } else { Followed::Stays }
+    }
+
+    /// Puts a cookie into the check of the new address.
+    pub(super) fn challenge(&mut self, now: Instant, cookie: Cookie) {
+        if let Some(candidate) = &mut self.candidate {
+            candidate.asked = Some((cookie, now));
+        }
+    }
+
+    /// Takes a cookie back that came from the address.
+    pub(super) fn confirm(&mut self, from: SocketAddr, cookie: Cookie) -> Followed {
+        let waits = |candidate: &Candidate| {
+            candidate.address == from && candidate.asked.is_some_and(|(sent, _)| sent == cookie)
+        };
+        match self.candidate.as_deref().is_some_and(waits) {
+            true => self.move_to(from),
+            false => Followed::Stays,
+        }
+    }
+
+    fn move_to(&mut self, address: SocketAddr) -> Followed {
+        self.candidate = None;
+        Followed::Moved { earlier: core::mem::replace(&mut self.peer, address) }
+    }
+}
+
+/// What the newest record's address means.
+pub(super) enum Followed {
+    /// Nothing new, or not enough.
+    Stays,
+    /// The peer is to be asked whether it is there.
+    MayHaveMoved,
+    /// The peer is there: it echoed the cookie that was sent there; or, if it does not know of
+    /// such checks, it went on from there after it was sent something.
+    Moved { earlier: SocketAddr },
+}
+
+/// What only who is at an address can know: RFC 9853 section 4.
+pub(super) type Cookie = [u8; 8];
+
+/// A message of RFC 9853 that matters to us: the old path is not asked, so nobody drops it.
+pub(super) enum PathMessage {
+    Challenge(Cookie),
+    Response(Cookie),
+}
+
+impl PathMessage {
+    pub(super) fn encode(&self) -> [u8; 9] {
+        let (kind, [a, b, c, d, e, f, g, h]) = match self {
+            Self::Challenge(cookie) => (0, *cookie),
+            Self::Response(cookie) => (1, *cookie),
+        };
+        [kind, a, b, c, d, e, f, g, h]
+    }
+
+    /// Unknown kinds are ignored.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (kind, cookie) = bytes.split_first()?;
+        let cookie = cookie.try_into().ok()?;
+        match kind {
+            0 => Some(Self::Challenge(cookie)),
+            1 => Some(Self::Response(cookie)),
+            _ => None,
+        }
     }
 }
 

@@ -207,6 +207,8 @@ impl ClientHandshake {
             encrypt_then_mac: answered.encrypt_then_mac,
             read_cid: answered.connection_id.as_ref().map(|_| own_cid).unwrap_or_default(),
             write_cid: answered.connection_id.clone().unwrap_or_default(),
+            return_routability_check: answered.connection_id.is_some()
+                && answered.return_routability_check,
             max_plaintext: max_plaintext(answered.max_fragment_length, answered.record_size_limit),
             session_id: hello.session_id.clone(),
             application_protocols: answered.application_protocols.clone(),
@@ -344,6 +346,7 @@ fn client_hello(
             extended_master_secret: true,
             record_size_limit: profile.record_size_limit,
             session_ticket: profile.tickets.then(|| ticket.unwrap_or_default()),
+            return_routability_check: cid.is_some() && profile.return_routability_check,
             connection_id: cid,
             renegotiation_info: false,
             unknown: false,

@@ -1,4 +1,4 @@
-//! Extensions of the two hellos: RFC 6066, 7250, 7366, 7627, 8422, 8449, 9146, 5077, 5746.
+//! Extensions of the two hellos: RFC 6066, 7250, 7366, 7627, 8422, 8449, 9146, 9853, 5077, 5746.
 
 use super::wire::{
     Parsed, complete, numbers, put_u16, put_vector8, put_vector16, vector8, vector16,
@@ -23,6 +23,7 @@ const EXTENDED_MASTER_SECRET: u16 = 23;
 const RECORD_SIZE_LIMIT: u16 = 28;
 const SESSION_TICKET: u16 = 35;
 const CONNECTION_ID: u16 = 54;
+const RETURN_ROUTABILITY_CHECK: u16 = 61;
 const RENEGOTIATION_INFO: u16 = 0xff01;
 
 /// The group secp256r1.
@@ -59,6 +60,7 @@ pub(crate) struct Extensions {
     pub(crate) record_size_limit: Option<u16>,
     pub(crate) session_ticket: Option<Vec<u8>>,
     pub(crate) connection_id: Option<Vec<u8>>,
+    pub(crate) return_routability_check: bool,
     /// Sent, and empty as it must be in a first handshake.
     pub(crate) renegotiation_info: bool,
     /// There was one that is not known here.
@@ -77,6 +79,7 @@ impl Extensions {
             && absent_or(self.record_size_limit.is_some(), offered.record_size_limit.is_some())
             && absent_or(self.session_ticket.is_some(), offered.session_ticket.is_some())
             && absent_or(self.connection_id.is_some(), offered.connection_id.is_some())
+            && absent_or(self.return_routability_check, offered.return_routability_check)
             && absent_or(self.uncompressed_points, offered.groups.is_some())
             && chosen_of(&self.application_protocols, &offered.application_protocols)
             && chosen_of(&self.client_certificate_types, &offered.client_certificate_types)
@@ -131,6 +134,9 @@ impl Extensions {
         if self.encrypt_then_mac {
             put_extension(block, ENCRYPT_THEN_MAC, &[]);
         }
+        if self.return_routability_check {
+            put_extension(block, RETURN_ROUTABILITY_CHECK, &[]);
+        }
         if self.uncompressed_points {
             put_extension(block, EC_POINT_FORMATS, &[1, 0]);
         }
@@ -176,6 +182,7 @@ impl Extensions {
             EXTENDED_MASTER_SECRET => self.extended_master_secret = empty(body)?,
             SESSION_TICKET => self.session_ticket = Some(body.to_vec()),
             CONNECTION_ID => self.connection_id = Some(complete(vector8, body)?.to_vec()),
+            RETURN_ROUTABILITY_CHECK => self.return_routability_check = empty(body)?,
             RENEGOTIATION_INFO => {
                 self.renegotiation_info = empty(complete(vector8, body)?)?;
             }

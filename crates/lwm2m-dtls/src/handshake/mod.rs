@@ -94,6 +94,8 @@ pub(crate) struct Keys {
     pub(crate) read_cid: Vec<u8>,
     /// The one we put on ours.
     pub(crate) write_cid: Vec<u8>,
+    /// Addresses are checked by RFC 9853.
+    pub(crate) return_routability_check: bool,
     /// The longest plaintext that the peer takes.
     pub(crate) max_plaintext: usize,
 }
@@ -152,6 +154,7 @@ pub(crate) struct Agreed {
     pub(crate) encrypt_then_mac: bool,
     pub(crate) read_cid: Vec<u8>,
     pub(crate) write_cid: Vec<u8>,
+    pub(crate) return_routability_check: bool,
     pub(crate) max_plaintext: usize,
     pub(crate) session_id: Vec<u8>,
     /// The application protocol, if one was agreed on.
@@ -185,6 +188,7 @@ impl Agreed {
             write,
             read_cid: self.read_cid.clone(),
             write_cid: self.write_cid.clone(),
+            return_routability_check: self.return_routability_check,
             max_plaintext: self.max_plaintext,
         }))
     }

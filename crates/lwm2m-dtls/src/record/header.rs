@@ -26,6 +26,7 @@ impl ContentType {
     pub(crate) const HANDSHAKE: Self = Self(22);
     pub(crate) const APPLICATION_DATA: Self = Self(23);
     pub(crate) const TLS12_CID: Self = Self(25);
+    pub(crate) const RETURN_ROUTABILITY_CHECK: Self = Self(27);
 }
 
 /// A record's header but for its length.

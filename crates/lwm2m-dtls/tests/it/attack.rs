@@ -64,6 +64,13 @@ fn second_client(pair: &mut Pair, from: &str, config: Config) -> (Endpoint, Sess
     (other.client, to_server, to_client)
 }
 
+/// The profile of a client that does not know RFC 9853.
+fn without_checks() -> ClientProfile {
+    let mut profile = psk_profile(KEY);
+    profile.return_routability_check = false;
+    profile
+}
+
 #[test]
 fn a_device_cannot_take_the_address_of_another_and_evict_it() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
@@ -95,7 +102,7 @@ fn a_device_cannot_take_the_address_of_another_and_evict_it() {
 #[test]
 fn a_new_address_gets_little_until_it_has_answered() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
-    let session = pair.connect(psk_profile(KEY));
+    let session = pair.connect(without_checks());
     pair.settle();
     connected(&mut pair.client);
     let to_client = connected(&mut pair.server);
@@ -142,6 +149,58 @@ fn a_new_address_gets_little_until_it_has_answered() {
     }
     assert!((0..100).all(|_| answer(&mut pair).peer == new));
     assert_eq!(pair.server.peer(to_client), Some(new));
+}
+
+// proves: CID-06
+#[test]
+fn a_new_address_is_asked_for_what_only_it_can_know() {
+    let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
+    let session = pair.connect(psk_profile(KEY));
+    pair.settle();
+    connected(&mut pair.client);
+    let to_client = connected(&mut pair.server);
+    let (old, new) = (pair.client_address, address("198.51.100.7:4000"));
+
+    // A device that lies about its address gets no answer, so it has none to give.
+    for second in 0..10 {
+        pair.now = Instant::ZERO + Duration::from_secs(second);
+        pair.client.send(pair.now, session, b"spoofed").expect("established");
+        let spoofed = pair.client.poll_transmit().expect("a record").payload;
+        pair.server.handle_datagram(pair.now, new, &spoofed);
+        let check = pair.server.poll_transmit().expect("a check");
+        assert_eq!((check.peer, check.payload[0]), (new, 27));
+        pair.server.send(pair.now, to_client, b"data").expect("established");
+        while pair.server.poll_transmit().is_some() {}
+    }
+    assert_eq!(pair.server.peer(to_client), Some(old));
+    assert_eq!(received(&mut pair.server).len(), 10);
+
+    // An answer from elsewhere, an old one and one that is none count for nothing.
+    pair.now = Instant::ZERO + Duration::from_secs(20);
+    pair.client.send(pair.now, session, b"here").expect("established");
+    let record = pair.client.poll_transmit().expect("a record").payload;
+    pair.server.handle_datagram(pair.now, new, &record);
+    let check = pair.server.poll_transmit().expect("a check").payload;
+    pair.client.handle_datagram(pair.now, address(SERVER), &check);
+    let answer = pair.client.poll_transmit().expect("an answer").payload;
+    assert!(pair.client.poll_transmit().is_none() && pair.client.poll_event().is_none());
+    let mut server = Endpoint::new(with_ids(psk_config()), [9; 32]);
+    let key = TicketKey::new([5; 16]);
+    let copy = pair.server.snapshot(to_client, &key).expect("established");
+    let copied = server.import(&copy, &key).expect("our export");
+    server.handle_datagram(pair.now, new, &answer);
+    assert_eq!(server.peer(copied), Some(old), "it asked for nothing");
+    // The one that was asked for, in time or late, from where it was sent.
+    pair.server.handle_datagram(pair.now, new, &answer);
+    let said = events(&mut pair.server);
+    let moved = |event: &Event| matches!(event, Event::Moved { peer, .. } if *peer == new);
+    assert!(said.iter().any(moved), "{said:?}");
+    assert_eq!(pair.server.peer(to_client), Some(new));
+    pair.client_address = new;
+    pair.server.send(pair.now, to_client, &[1; 1000]).expect("established");
+    pair.settle();
+    assert_eq!(received(&mut pair.client), [[1; 1000]]);
+    assert_eq!(pair.server.poll_transmit(), None);
 }
 
 #[test]
