@@ -381,8 +381,13 @@ impl Link {
                 None => self.refused += 1,
             },
             lwm2m_dtls::Event::Moved { session, peer: address } => {
-                let peer = sessions.peer(session).and_then(|peer| self.peers.get_mut(&peer));
-                peer.into_iter().for_each(|peer| peer.address = address);
+                let peer = sessions.peer(session);
+                if let Some((peer, state)) =
+                    peer.and_then(|it| Some((it, self.peers.get_mut(&it)?)))
+                {
+                    state.address = address;
+                    sessions.events.push_back(SecurityEvent::Moved { peer });
+                }
             }
             lwm2m_dtls::Event::Closed { session, cause, .. } => {
                 if let Some(peer) = sessions.forget(session) {

@@ -33,6 +33,11 @@ pub enum SecurityEvent {
     },
     /// A handshake has failed.
     Failed(HandshakeFailure),
+    /// A peer has a new address: its Connection ID came from there, and it goes on from there.
+    Moved {
+        /// The peer.
+        peer: PeerId,
+    },
     /// A session has ended, and whatever was pending in it.
     Ended {
         /// The peer, which has no name any more.

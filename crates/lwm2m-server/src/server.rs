@@ -191,9 +191,13 @@ impl Server {
     /// Takes what the layers below have for the engine.
     fn handle_link_events(&mut self, now: Instant) {
         while let Some(event) = self.link.poll_security_event() {
-            // Sessions that begin or end are known by their peers.
-            if let SecurityEvent::Failed(failure) = event {
-                self.events.push_back(Event::HandshakeFailed(failure));
+            match event {
+                SecurityEvent::Failed(failure) => {
+                    self.events.push_back(Event::HandshakeFailed(failure));
+                }
+                SecurityEvent::Moved { peer } => self.follow(peer),
+                // Sessions that begin or end are known by their peers.
+                _ => {}
             }
         }
         while let Some(event) = self.link.poll_event() {

@@ -25,7 +25,7 @@
 //!
 //! Paths are relative to the folder of the file.
 
-use crate::keys::{self, KeyFileError};
+use lwm2m_daemon::keys::{self, KeyFileError};
 use lwm2m_daemon::settings::{self, SettingsError};
 use lwm2m_dtls::CertifiedKey;
 use lwm2m_dtls::crypto::Provider;

@@ -3,14 +3,12 @@
 //! The binary is flags and this library; the demo starts the same server in its own process.
 
 pub mod credentials;
-pub mod keys;
 mod log;
-mod security;
 pub mod settings;
 
 use credentials::ServerEntry;
-use lwm2m_daemon::{Failure, signal::End};
-use lwm2m_dtls::crypto::{Provider, RustCrypto};
+use lwm2m_daemon::{Failure, dtls, signal::End};
+use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
 use lwm2m_server::{Config, Server};
@@ -93,7 +91,7 @@ fn coaps(settings: &Settings) -> Option<SocketAddr> {
 
 /// The engine with its credentials, and what the API must know of them.
 fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<Config, Failure> {
-    let provider: Arc<dyn Provider> = Arc::new(RustCrypto);
+    let provider: Arc<dyn Provider> = Arc::new(AwsLc);
     let flags = ServerEntry {
         key: settings.key.clone(),
         certificate: settings.cert.clone(),
@@ -108,7 +106,7 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     api.fixed_credentials = fixed;
     let cid_length = settings.cid.unwrap_or(CID_LENGTH);
     let dtls = match coaps(settings).or(settings.coaps_tcp) {
-        Some(_) => Some(security::dtls(provider, cid_length, settings.keylog.as_deref())?),
+        Some(_) => Some(dtls::config(provider, cid_length, settings.keylog.as_deref())?),
         None => None,
     };
     Ok(Config { security: Arc::new(store), dtls, ..engine })

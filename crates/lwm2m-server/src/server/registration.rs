@@ -116,6 +116,14 @@ impl Server {
         Ok(Response::new(Code::CHANGED))
     }
 
+    /// Notes the new address of a device whose session has moved there.
+    pub(super) fn follow(&mut self, peer: PeerId) {
+        let entry = self.table.key_at(peer).and_then(|key| self.table.get_mut(key));
+        if let (Some(entry), Some(address)) = (entry, self.link.peer_address(peer)) {
+            Arc::make_mut(&mut entry.registration).address = address;
+        }
+    }
+
     fn tell_updated(&mut self, key: Key, update: Update) {
         if let Some(entry) = self.table.get(key) {
             let registration = Arc::clone(&entry.registration);

@@ -43,7 +43,7 @@ impl Server {
     /// It cannot be started.
     pub fn start(kind: Kind) -> Result<Self, Error> {
         match kind {
-            Kind::Ours => Self::start_ours("127.0.0.1:0"),
+            Kind::Ours => Self::start_ours_with(&[]),
             Kind::Leshan => Self::run_leshan(&mut leshan("PeerServer")),
         }
     }
@@ -55,16 +55,28 @@ impl Server {
     pub fn replace_ours(self) -> Result<Self, Error> {
         let coap = self.coap;
         drop(self);
-        Self::start_ours(&coap.to_string())
+        Self::start_ours_at(&coap.to_string(), &[])
     }
 
-    fn start_ours(coap: &str) -> Result<Self, Error> {
+    /// Starts our server on free ports of loopback with more flags, and waits until it listens.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_ours_with(flags: &[&str]) -> Result<Self, Error> {
+        Self::start_ours_at("127.0.0.1:0", flags)
+    }
+
+    fn start_ours_at(coap: &str, flags: &[&str]) -> Result<Self, Error> {
         let mut command = Command::new(daemon("lwm2m-serverd")?);
-        command.args(["--coap", coap, "--http", "127.0.0.1:0"]);
+        command.args(["--coap", coap, "--http", "127.0.0.1:0"]).args(flags);
         let mut process = Process::start("lwm2m-serverd", &mut command)?;
         let coap = process.wait_for("its CoAP address", |line| address(line, "coap on "))?;
+        let coaps = match flags.contains(&"--coaps") {
+            true => Some(process.wait_for("its DTLS address", |line| address(line, "coaps on "))?),
+            false => None,
+        };
         let http = process.wait_for("its HTTP address", |line| address(line, "http on http://"))?;
-        Ok(Self { process, coap, coaps: None, http: Http(http) })
+        Ok(Self { process, coap, coaps, http: Http(http) })
     }
 
     /// Starts Leshan's server with Connection IDs of that length, 0 for none of its own, and the
@@ -151,10 +163,33 @@ impl Device {
         if kind == Kind::Ours {
             return Self::start_ours(server, endpoint, lifetime, &["--lwm2m", "1.1"]);
         }
+        Self::run_leshan(&format!("coap://{server}"), endpoint, lifetime, &[])
+    }
+
+    /// Starts Leshan's device in a mode of security: its name and keys, see
+    /// `peers/leshan/src/PeerAccount.java`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_secured_leshan(
+        server: SocketAddr,
+        endpoint: &'static str,
+        lifetime: u32,
+        security: &[&str],
+    ) -> Result<Self, Error> {
+        Self::run_leshan(&format!("coaps://{server}"), endpoint, lifetime, security)
+    }
+
+    fn run_leshan(
+        uri: &str,
+        endpoint: &'static str,
+        lifetime: u32,
+        security: &[&str],
+    ) -> Result<Self, Error> {
         let mut command = leshan("PeerClient");
-        command.args([endpoint, &format!("coap://{server}"), &lifetime.to_string()]);
+        command.args([endpoint, uri, &lifetime.to_string()]).args(security);
         let process = Process::start("Leshan's client", &mut command)?;
-        Ok(Self { kind, registered: false, process, endpoint })
+        Ok(Self { kind: Kind::Leshan, registered: false, process, endpoint })
     }
 
     /// Starts our device with more flags.

@@ -18,6 +18,7 @@ mod management;
 mod noise;
 mod odd_device;
 mod restarts;
+mod secure_leshan;
 mod secure_lossy;
 mod send;
 mod transports;

@@ -40,11 +40,11 @@ final class PeerSecurity {
         }
     }
 
-    private static byte[] der(String file) throws IOException {
+    static byte[] der(String file) throws IOException {
         return Base64.getDecoder().decode(Files.readString(Path.of(file)).replaceAll("-----[^-]+-----|\\s", ""));
     }
 
-    private static X509Certificate certificate(String file) throws IOException, GeneralSecurityException {
+    static X509Certificate certificate(String file) throws IOException, GeneralSecurityException {
         ByteArrayInputStream der = new ByteArrayInputStream(der(file));
         return (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(der);
     }
