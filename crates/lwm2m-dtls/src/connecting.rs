@@ -78,6 +78,9 @@ impl Connecting {
         timing: Timing,
     ) -> Self {
         flight.replace(output.flight);
+        if let Machine::Server(server) = &machine {
+            flight.limit(server.max_plaintext());
+        }
         Self {
             peer,
             machine,
@@ -186,6 +189,7 @@ impl Connecting {
             Machine::Server(machine) => machine.handle(message, context, &mut output)?,
         }
         if let Some(keys) = output.keys {
+            self.flight.limit(keys.max_plaintext);
             self.channel = Some(Box::new(Channel::new(*keys)));
         }
         let flight = !output.flight.is_empty();

@@ -5,21 +5,27 @@ use crate::channel::Channel;
 use crate::handshake::FlightItem;
 use crate::handshake::fragment::FRAGMENT_HEADER;
 use crate::handshake::wire::put_u24;
-use crate::record::{ContentType, HEADER_LENGTH, MAX_SEQUENCE, write_plain};
+use crate::record::{ContentType, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, write_plain};
 use alloc::vec::Vec;
 
 /// The last messages we sent, and the numbers of our unprotected records.
-#[derive(Default)]
 pub(crate) struct Flight {
     items: Vec<FlightItem>,
     /// The number of our next record in epoch 0.
     sequence: u64,
+    max_plaintext: usize,
 }
 
 impl Flight {
     /// A flight of nothing; unprotected records count from `sequence`.
     pub(crate) fn starting_at(sequence: u64) -> Self {
-        Self { items: Vec::new(), sequence }
+        Self { items: Vec::new(), sequence, max_plaintext: MAX_PLAINTEXT }
+    }
+
+    /// From now on no message takes more than this of a record (RFC 6066 section 4), and no
+    /// datagram has more: who asks for short records may have no room for several.
+    pub(crate) fn limit(&mut self, max_plaintext: usize) {
+        self.max_plaintext = max_plaintext;
     }
 
     /// Appends an unprotected record with the next number, unless all are used: the client has a
@@ -48,7 +54,8 @@ impl Flight {
         mut channel: Option<&mut Channel>,
         rng: &mut Rng,
     ) -> Vec<Vec<u8>> {
-        let mut packer = Packer { mtu, done: Vec::new(), current: Vec::new() };
+        let room = mtu.min(HEADER_LENGTH + self.max_plaintext);
+        let mut packer = Packer { room, done: Vec::new(), current: Vec::new() };
         let items = core::mem::take(&mut self.items);
         for item in &items {
             let protected = item.epoch > 0;
@@ -56,7 +63,8 @@ impl Flight {
                 Some(channel) if protected => channel.overhead(),
                 _ => HEADER_LENGTH,
             };
-            for body in fragments(item, &mut packer, overhead) {
+            let longest = mtu.saturating_sub(overhead).min(self.max_plaintext);
+            for body in fragments(item, longest) {
                 let out = packer.room_for(overhead + body.len());
                 match &mut channel {
                     // A record that cannot be sealed is lost like others: the timer decides.
@@ -73,14 +81,14 @@ impl Flight {
 }
 
 struct Packer {
-    mtu: usize,
+    room: usize,
     done: Vec<Vec<u8>>,
     current: Vec<u8>,
 }
 
 impl Packer {
     fn left(&self) -> usize {
-        self.mtu.saturating_sub(self.current.len())
+        self.room.saturating_sub(self.current.len())
     }
 
     /// The datagram that a record of this length goes into.
@@ -99,16 +107,15 @@ impl Packer {
     }
 }
 
-/// The bodies of the item's records: fragments that fit, a hello always in one piece because
-/// servers without state cannot put it together.
-fn fragments(item: &FlightItem, packer: &mut Packer, overhead: usize) -> Vec<Vec<u8>> {
+/// The bodies of the item's records, none longer than `longest`; but a hello is always in one piece
+/// because servers without state cannot put it together.
+fn fragments(item: &FlightItem, longest: usize) -> Vec<Vec<u8>> {
     const CLIENT_HELLO: u8 = 1;
     let whole = item.content != ContentType::HANDSHAKE || item.bytes.first() == Some(&CLIENT_HELLO);
-    let fits = overhead + item.bytes.len() <= packer.left();
-    if whole || fits || overhead + item.bytes.len() <= packer.mtu {
+    if whole || item.bytes.len() <= longest {
         return alloc::vec![item.bytes.clone()];
     }
-    let room = packer.mtu.saturating_sub(overhead + FRAGMENT_HEADER).max(1);
+    let room = longest.saturating_sub(FRAGMENT_HEADER).max(1);
     let (header, body) = item.bytes.split_at_checked(FRAGMENT_HEADER).unwrap_or_default();
     let kind_length_sequence = header.get(..6).unwrap_or_default();
     let mut offset = 0;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the peers that the interoperability tests talk to:
-#   Eclipse Leshan and its demo server (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's programs, openssl
+#   Eclipse Leshan with its Scandium, and its demo server (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's programs, openssl
 #   and gnutls (Debian packages libcoap3-bin, openssl, gnutls-bin).
 # Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
 # A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.

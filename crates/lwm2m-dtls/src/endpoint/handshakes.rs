@@ -59,7 +59,7 @@ impl Endpoint {
         let machine = Machine::Client(Box::new(machine));
         let timing = self.timing(now);
         let mut connecting =
-            Connecting::new(peer, (machine, mode), 0, Flight::default(), output, timing);
+            Connecting::new(peer, (machine, mode), 0, Flight::starting_at(0), output, timing);
         connecting.cid = own_cid.into();
         Ok(self.add_handshake(connecting))
     }

@@ -4,8 +4,8 @@ use crate::reference::{
     CERTIFICATE, HANDSHAKE, Hello, Seen, message, messages, number, record, records, vector,
 };
 use crate::support::{
-    Pair, Store, at_a_good_time, certified, data, deliver, events, server_config, signing_key,
-    x509_profile, x509_profile_with, x509_store,
+    Pair, Store, at_a_good_time, certified, connected, data, deliver, events, server_config,
+    signing_key, x509_profile, x509_profile_with, x509_store,
 };
 use lwm2m_dtls::certificate::{CertificateUsage, Matching};
 use lwm2m_dtls::{
@@ -326,4 +326,26 @@ fn hashes_stand_for_the_certificate() {
         assert_eq!(says(matching, &wrong), Some(Reason::UnknownPeerKey));
         assert_eq!(says(matching, &data[1..]), Some(Reason::UnknownPeerKey));
     }
+}
+
+/// RFC 6066 section 4: the length holds for the messages of the handshake too, and at once.
+#[test]
+fn handshakes_keep_to_the_fragment_length() {
+    let mut profile = x509_profile(CertificateUsage::TrustAnchorAssertion, ROOT);
+    profile.max_fragment_length = Some(1);
+    let mut pair =
+        Pair::new(at_a_good_time(Config::default()), at_a_good_time(server_config(x509_store())));
+    pair.connect(profile);
+    let mut longest = 0;
+    pair.exchange(&mut |_, datagram| {
+        let mut rest = datagram;
+        while let Some((&[.., high, low], body)) = rest.split_first_chunk::<13>() {
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            longest = longest.max(length);
+            rest = &body[length..];
+        }
+        deliver(true, datagram)
+    });
+    connected(&mut pair.client);
+    assert_eq!(longest, 512);
 }

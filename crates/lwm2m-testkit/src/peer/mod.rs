@@ -6,6 +6,7 @@
 
 mod aiocoap;
 mod codec;
+mod dtls;
 mod endpoint;
 mod http;
 mod installed;
@@ -16,11 +17,13 @@ mod nat;
 mod noise;
 mod process;
 mod roles;
+mod secured;
 mod tools;
 mod wire;
 
 pub use aiocoap::AiocoapServer;
 pub use codec::{Payloads, PeerCodec};
+pub use dtls::DtlsEndpoint;
 pub use endpoint::UdpEndpoint;
 pub use http::{Answer, Events, Http};
 pub use installed::available;
@@ -31,6 +34,7 @@ pub use nat::Nat;
 pub use noise::{Noise, barrier};
 pub use process::Process;
 pub use roles::{Device, Kind, Server, leshan_demo_server};
+pub use secured::{SecuredPeer, Stack};
 pub use tools::{Site, Tool};
 pub use wire::{HandDevice, HandServer};
 

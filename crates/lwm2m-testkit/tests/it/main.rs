@@ -9,6 +9,7 @@ mod coap;
 mod codec;
 mod composite;
 mod demo_server;
+mod dtls;
 mod goodput;
 mod heap;
 mod identities;

@@ -1,0 +1,89 @@
+//! DTLS programs of others that take the same command line: a role, a port, keys, and options.
+
+use super::installed::{available, free_address, peer_folder};
+use super::roles::leshan;
+use super::{Error, Process};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+/// Whose program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stack {
+    /// Californium's Scandium: `PeerDtls`.
+    Scandium,
+}
+
+impl Stack {
+    /// Whether it is installed; says so if not (see [`available`]).
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scandium => {
+                available("Scandium", peer_folder("leshan/classes/PeerDtls.class").exists())
+            }
+        }
+    }
+
+    fn command(self) -> Command {
+        match self {
+            Self::Scandium => leshan("PeerDtls"),
+        }
+    }
+}
+
+/// A DTLS endpoint of another stack. A server sends back what it gets; a client sends the lines
+/// that it is told.
+#[derive(Debug)]
+pub struct SecuredPeer {
+    /// The process.
+    pub process: Process,
+    /// A server's address.
+    pub address: SocketAddr,
+}
+
+impl SecuredPeer {
+    /// Starts a server on a free port of loopback. `keys` is the folder that options name files of.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn server(stack: Stack, keys: &Path, options: &[&str]) -> Result<Self, Error> {
+        let mut peer = Self::start(stack, keys, "server", free_address()?, options)?;
+        let listening = |line: &str| line.starts_with("listening").then_some(());
+        peer.process.wait_for("listening", listening)?;
+        Ok(peer)
+    }
+
+    /// Starts a client of the server at `to`; it connects when it is first told what to send.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn client(
+        stack: Stack,
+        keys: &Path,
+        to: SocketAddr,
+        options: &[&str],
+    ) -> Result<Self, Error> {
+        Self::start(stack, keys, "client", to, options)
+    }
+
+    fn start(
+        stack: Stack,
+        keys: &Path,
+        role: &str,
+        address: SocketAddr,
+        options: &[&str],
+    ) -> Result<Self, Error> {
+        let mut command = stack.command();
+        command.current_dir(keys).args([role, &address.port().to_string()]).args(options);
+        Ok(Self { process: Process::start("a DTLS peer", &mut command)?, address })
+    }
+
+    /// Waits for the rest of the next line that begins with `word`.
+    ///
+    /// # Errors
+    /// It does not come.
+    pub fn wait_for(&mut self, word: &'static str) -> Result<String, Error> {
+        self.process.wait_for(word, |line| Some(line.strip_prefix(word)?.trim().to_owned()))
+    }
+}
