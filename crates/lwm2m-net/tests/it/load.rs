@@ -1,9 +1,10 @@
 //! The load against servers that answer, lose, refuse and are not there.
 
+use crate::secured;
 use crate::world::{V4, serve};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, MessageView, Request};
 use lwm2m_link::ConnectionConfig;
-use lwm2m_net::load::{Load, Report, run};
+use lwm2m_net::load::{Load, LoadError, Report, run};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -13,6 +14,7 @@ fn load(server: SocketAddr) -> Load {
         server,
         request: Request::put().payload("x"),
         requests: 1_000,
+        security: None,
         sockets: 3,
         window: 4,
         at_most: Duration::from_secs(60),
@@ -27,6 +29,21 @@ async fn every_request_is_counted_once() {
     assert_eq!((report.refused, report.failed, report.unfinished), (0, 0, 0));
     assert!(report.latency(0.5) <= report.latency(0.99));
     assert!(report.latency(1.0) <= report.elapsed && report.rate() > 0.0);
+}
+
+#[tokio::test]
+async fn each_socket_has_a_session_of_its_own() {
+    let server = secured::serve(V4).await;
+    let known = Load {
+        security: Some(secured::security("device")),
+        ..load(server.local_dtls_addr().unwrap())
+    };
+    let report = run(&known, [3; 32]).await.unwrap();
+    assert_eq!((report.succeeded, server.peer_count().await.unwrap()), (1_000, 3));
+    assert!(report.handshakes > Duration::ZERO);
+    let stranger = Load { security: Some(secured::security("stranger")), ..known };
+    let refused = run(&stranger, [3; 32]).await.unwrap_err();
+    assert!(matches!(refused, LoadError::NoSession(_)), "{refused}");
 }
 
 /// Answers every request but the first of each message ID, as `kind` and `code`.

@@ -24,7 +24,7 @@ impl Credentials for Keys {
     }
 }
 
-async fn serve(ip: IpAddr) -> CoapServer<Echo> {
+pub(crate) async fn serve(ip: IpAddr) -> CoapServer<Echo> {
     let free = SocketAddr::new(ip, 0);
     let sockets = Sockets { dtls: Some(free), tls: Some(free), ..Sockets::from(free) };
     let mut security = lwm2m_dtls::Config::default();
@@ -33,11 +33,14 @@ async fn serve(ip: IpAddr) -> CoapServer<Echo> {
     CoapServer::bind(sockets, config, [5; 32], Echo).await.unwrap()
 }
 
-async fn client(ip: IpAddr, identity: &'static str) -> CoapClient {
+pub(crate) fn security(identity: &'static str) -> Security {
     let key = Zeroizing::new(b"a shared secret.".to_vec());
     let profile = ClientProfile::new(ClientSecurity::Psk { identity: identity.into(), key });
-    let security = Security { config: lwm2m_dtls::Config::default(), profile: Arc::new(profile) };
-    let sockets = Sockets::client(ip.is_ipv6());
+    Security { config: lwm2m_dtls::Config::default(), profile: Arc::new(profile) }
+}
+
+async fn client(ip: IpAddr, identity: &'static str) -> CoapClient {
+    let (sockets, security) = (Sockets::client(ip.is_ipv6()), security(identity));
     CoapClient::bind_secured(sockets, Config::default(), security, [6; 32]).await.unwrap()
 }
 

@@ -1,19 +1,24 @@
-//! A load of CoAP requests over UDP that costs far less than what it measures.
+//! A load of CoAP requests over UDP that costs far less than what it measures; with DTLS, as much.
 //!
 //! It is made of message views and sockets alone. Each socket is a peer of its own to the server,
 //! with a window of confirmable requests under way; what is not answered is sent again as RFC
 //! 7252 section 4.2 says. A peer has no more than 32,768 message IDs here: while the server remembers
 //! them (247 s), none comes again.
 
+mod wire;
+
 use crate::clock::Clock;
+use crate::coap::Security;
 use lwm2m_coap::{
     Code, MessageBuilder, MessageType, MessageView, Request, Token, TransmissionParams,
 };
+use lwm2m_link::HandshakeFailure;
 use lwm2m_time::{Instant, TimerTable};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use wire::Wire;
 
 /// Requests that one socket may send: half of the message IDs, so that none is used twice however
 /// runs follow each other.
@@ -30,6 +35,8 @@ pub struct Load {
     pub server: SocketAddr,
     /// Which request; its payload must fit into one message.
     pub request: Request,
+    /// The keys, if the server is to be reached by sessions of DTLS: one a socket.
+    pub security: Option<Security>,
     /// How often, over all sockets.
     pub requests: u64,
     /// How many sockets, which are as many peers.
@@ -38,6 +45,27 @@ pub struct Load {
     pub window: u16,
     /// When to stop in any case.
     pub at_most: Duration,
+}
+
+/// Why a load could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A socket cannot be opened, usually because too many files are open.
+    #[error("a socket cannot be opened: {0}")]
+    Socket(#[from] io::Error),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] lwm2m_dtls::Error),
+    /// The server does not take the keys.
+    #[error("{0}")]
+    NoSession(HandshakeFailure),
+}
+
+impl From<HandshakeFailure> for LoadError {
+    fn from(failure: HandshakeFailure) -> Self {
+        Self::NoSession(failure)
+    }
 }
 
 /// What came of a load.
@@ -53,6 +81,8 @@ pub struct Report {
     pub unfinished: u64,
     /// Messages that were sent again.
     pub retransmitted: u64,
+    /// From the first handshake to the last, all at a time; nothing without security.
+    pub handshakes: Duration,
     /// From the first request to the last answer.
     pub elapsed: Duration,
     /// From each request to its answer, in microseconds, in ascending order.
@@ -86,25 +116,30 @@ impl Report {
     }
 }
 
-/// Runs a load to its end. `seed` spreads the message IDs and the first timeouts.
+/// Runs a load to its end. `seed` spreads the message IDs and the first timeouts, and with security
+/// must be unpredictable.
 ///
 /// # Errors
-/// A socket cannot be opened, usually because too many files are open.
-pub async fn run(load: &Load, seed: [u8; 32]) -> io::Result<Report> {
-    let sockets = u64::from(load.sockets.max(1));
+/// See [`LoadError`].
+pub async fn run(load: &Load, seed: [u8; 32]) -> Result<Report, LoadError> {
     let clock = Clock::start();
     let deadline = clock.now() + load.at_most;
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..sockets {
+    let wires = open(load, clock, seed).await?;
+    let handshakes = match load.security {
+        Some(_) => clock.now().saturating_since(Instant::ZERO),
+        None => Duration::ZERO,
+    };
+    let mut tasks = JoinSet::new();
+    let sockets = wires.len() as u64;
+    for (number, wire) in (0..sockets).zip(wires) {
         let share = load.requests / sockets + u64::from(number < load.requests % sockets);
         let share = u32::try_from(share).unwrap_or(u32::MAX).min(MAX_PER_SOCKET);
-        let socket = connect(load.server).await?;
         let byte = |place: usize| u64::from(seed.get(place).copied().unwrap_or_default());
         let random = (byte(0) | byte(1) << 8 | byte(2) << 16).wrapping_add(number * 40_503);
-        let sender = Sender::new(socket, load, share, clock, random);
+        let sender = Sender::new(wire, load, share, clock, random);
         tasks.spawn(sender.run(deadline));
     }
-    let mut report = Report::default();
+    let mut report = Report { handshakes, ..Report::default() };
     while let Some(done) = tasks.join_next().await {
         report.add(done.map_err(io::Error::other)?);
     }
@@ -113,14 +148,20 @@ pub async fn run(load: &Load, seed: [u8; 32]) -> io::Result<Report> {
     Ok(report)
 }
 
-async fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
-    let any = match server {
-        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(server).await?;
-    Ok(socket)
+/// Opens all sockets, with their handshakes at a time.
+async fn open(load: &Load, clock: Clock, seed: [u8; 32]) -> Result<Vec<Wire>, LoadError> {
+    let mut tasks = JoinSet::new();
+    for number in 0..load.sockets.max(1) {
+        let mut own = seed;
+        own.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, other)| *byte ^= other);
+        let (server, security) = (load.server, load.security.clone());
+        tasks.spawn(async move { Wire::open(server, security.as_ref(), clock, own).await });
+    }
+    let mut wires = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        wires.push(done.map_err(io::Error::other)??);
+    }
+    Ok(wires)
 }
 
 /// A request under way.
@@ -136,7 +177,7 @@ struct Pending {
 
 /// One socket and its window.
 struct Sender {
-    socket: UdpSocket,
+    wire: Wire,
     clock: Clock,
     request: Request,
     params: TransmissionParams,
@@ -153,10 +194,10 @@ struct Sender {
 }
 
 impl Sender {
-    fn new(socket: UdpSocket, load: &Load, left: u32, clock: Clock, random: u64) -> Self {
+    fn new(wire: Wire, load: &Load, left: u32, clock: Clock, random: u64) -> Self {
         let window = load.window.clamp(1, 1_024);
         Self {
-            socket,
+            wire,
             clock,
             request: load.request.clone(),
             params: TransmissionParams::default(),
@@ -173,8 +214,6 @@ impl Sender {
     }
 
     async fn run(mut self, deadline: Instant) -> Report {
-        // Before the first sending, the runtime does not know that the socket can send.
-        let _ = self.socket.writable().await;
         let start = self.clock.now();
         let mut datagram = vec![0; DATAGRAM];
         loop {
@@ -184,8 +223,7 @@ impl Sender {
                 break;
             }
             let wake = self.timers.next().unwrap_or(deadline).min(deadline);
-            let arrived =
-                tokio::time::timeout_at(self.clock.to_tokio(wake), self.socket.readable());
+            let arrived = tokio::time::timeout_at(self.clock.to_tokio(wake), self.wire.readable());
             match arrived.await {
                 Ok(_) => self.receive(&mut datagram),
                 Err(_) => self.expire(),
@@ -231,21 +269,16 @@ impl Sender {
         MessageBuilder::new(&mut self.buffer, MessageType::Confirmable, *code, message_id, token)
             .options(options)
             .payload(payload);
-        // What cannot be sent is lost, as it may be on the way; it is sent again.
-        let _ = self.socket.try_send(&self.buffer);
+        // If it is lost, it is sent again.
+        self.wire.send(self.clock.now(), &self.buffer);
     }
 
     fn receive(&mut self, datagram: &mut [u8]) {
         for _ in 0..BATCH {
-            match self.socket.try_recv(datagram) {
-                Ok(length) => {
-                    let bytes = datagram.get(..length).unwrap_or_default();
-                    if let Ok(view) = MessageView::parse(bytes) {
-                        self.handle(&view);
-                    }
-                }
-                // An ICMP error, or nothing left: what is not answered is sent again.
-                Err(_) => return,
+            let Some(length) = self.wire.receive(self.clock.now(), datagram) else { return };
+            let bytes = datagram.get(..length).unwrap_or_default();
+            if let Ok(view) = MessageView::parse(bytes) {
+                self.handle(&view);
             }
         }
     }
@@ -303,7 +336,7 @@ impl Sender {
         MessageBuilder::new(&mut self.buffer, kind, Code::EMPTY, message_id, Token::EMPTY)
             .payload(b"");
         // If it is lost, the server sends its response again.
-        let _ = self.socket.try_send(&self.buffer);
+        self.wire.send(self.clock.now(), &self.buffer);
     }
 
     fn expire(&mut self) {
