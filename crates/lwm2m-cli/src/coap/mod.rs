@@ -143,14 +143,19 @@ async fn client(uri: &str, server: Remote, secured: &Secured) -> Result<CoapClie
     let sockets = Sockets::client(server.address.is_ipv6());
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let client = if server.scheme.is_secured() {
-        let uri = Uri::parse(uri).map_err(Failure::usage)?;
-        let (config, profile) = secured.client(&uri.host.to_string())?;
-        let security = Security { config, profile: Arc::new(profile) };
+        let security = security(uri, secured)?;
         CoapClient::bind_secured(sockets, Config::default(), security, seed).await
     } else {
         CoapClient::bind(sockets.udp, Config::default(), seed).await
     };
     client.map_err(Failure::running)
+}
+
+/// The keys for the server that a URI names.
+pub(crate) fn security(uri: &str, secured: &Secured) -> Result<Security, Failure> {
+    let uri = Uri::parse(uri).map_err(Failure::usage)?;
+    let (config, profile) = secured.client(&uri.host.to_string())?;
+    Ok(Security { config, profile: Arc::new(profile) })
 }
 
 /// The next answer; none after the last.

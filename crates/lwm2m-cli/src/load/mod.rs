@@ -1,10 +1,12 @@
-//! `lwm2m load`: many requests to a CoAP server over UDP, and how long they took.
+//! `lwm2m load`: many requests to a CoAP server over UDP or DTLS, and how long they took.
 
 mod cpu;
 
+use crate::coap::security;
 use clap::Args;
 use lwm2m_coap::Request;
 use lwm2m_coap::uri::{Scheme, Uri};
+use lwm2m_daemon::secured::Secured;
 use lwm2m_daemon::{Failure, LogLevel, log, say};
 use lwm2m_net::load::{Load, MAX_PER_SOCKET, Report};
 use serde_json::json;
@@ -22,6 +24,8 @@ const MAX_REQUESTS: u64 = MAX_SOCKETS * MAX_PER_SOCKET as u64;
 pub(crate) struct Arguments {
     /// The resource, for example coap://127.0.0.1/test
     uri: String,
+    #[command(flatten)]
+    secured: Secured,
     /// Requests to send
     #[arg(long, value_name = "NUMBER", default_value_t = 100_000,
           value_parser = clap::value_parser!(u64).range(1..=MAX_REQUESTS))]
@@ -80,7 +84,11 @@ async fn load(arguments: &Arguments) -> Result<Load, Failure> {
         )));
     }
     let uri = Uri::parse(&arguments.uri).map_err(Failure::usage)?;
-    let server = lwm2m_net::uri::resolve(&arguments.uri).await.and_then(|it| it.only(Scheme::Coap));
+    let server = lwm2m_net::uri::resolve(&arguments.uri).await.map_err(Failure::usage)?;
+    let security = match server.scheme {
+        Scheme::Coaps => Some(security(&arguments.uri, &arguments.secured)?),
+        _ => server.only(Scheme::Coap).map(|_| None).map_err(Failure::usage)?,
+    };
     let mut request = match &arguments.put {
         Some(payload) => Request::put().payload(payload.clone()),
         None => Request::get(),
@@ -90,8 +98,9 @@ async fn load(arguments: &Arguments) -> Result<Load, Failure> {
         return Err(Failure::usage("the payload is longer than 1,024 bytes"));
     }
     Ok(Load {
-        server: server.map_err(Failure::usage)?,
+        server: server.address,
         request,
+        security,
         requests: arguments.requests,
         sockets: u32::try_from(sockets).unwrap_or(u32::MAX),
         window: arguments.window,
@@ -109,6 +118,7 @@ fn line(report: &Report, own: Option<f64>, server: Option<f64>) -> String {
         "failed": report.failed,
         "unfinished": report.unfinished,
         "retransmitted": report.retransmitted,
+        "handshakeSeconds": report.handshakes.as_secs_f64(),
         "seconds": report.elapsed.as_secs_f64(),
         "requestsPerSecond": report.rate(),
         "latencyMicros": latency.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
@@ -127,6 +137,9 @@ fn table(report: &Report, own: Option<f64>, server: Option<f64>) -> String {
         ("unfinished", report.unfinished.to_string()),
         ("sent again", report.retransmitted.to_string()),
     ];
+    if !report.handshakes.is_zero() {
+        rows.push(("seconds of handshakes", format!("{:.3}", report.handshakes.as_secs_f64())));
+    }
     rows.extend(
         SHARES.map(|(name, share)| (name, format!("{} µs", report.latency(share).as_micros()))),
     );

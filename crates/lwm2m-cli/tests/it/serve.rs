@@ -123,6 +123,25 @@ fn observation_tells_what_was_written() {
 }
 
 #[test]
+fn load_goes_through_sessions() {
+    let keys = ["--psk-identity", "device", "--psk-key", "000102030405060708090a0b0c0d0e0f"];
+    let mut server = Command::new(env!("CARGO_BIN_EXE_lwm2m"));
+    server.args(["coap", "serve", "--coap", "127.0.0.1:0", "--coaps", "127.0.0.1:0"]);
+    let mut child = server.args(keys).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.map(|line| line.unwrap()).find_map(|line| {
+        line.strip_prefix("coaps on ").map(|address| format!("coaps://{address}/test"))
+    });
+    let mut arguments = vec!["load", address.as_deref().unwrap(), "--requests", "1000"];
+    assert!(failure(&arguments, 2).contains("needs keys"));
+    arguments.extend(keys);
+    let table = success(&arguments, b"");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(table.contains("seconds of handshakes"), "{table}");
+}
+
+#[test]
 fn load_counts_what_shards_answer() {
     let server = Server::start(&["--shards", "2"]);
     let (uri, pid) = (format!("{}/test", server.udp), server.child.id().to_string());
