@@ -6,6 +6,8 @@
 use super::{ObjectInfo, Registration};
 use lwm2m_codec::link::{Link, RegistrationLinks};
 use lwm2m_core::ContentFormat;
+use lwm2m_dtls::Identity as Proven;
+use lwm2m_link::Identity;
 use std::collections::BTreeMap;
 
 /// The structure itself, its places in the tables, and the state of its peer.
@@ -34,8 +36,25 @@ impl Registration {
             || of_list(&self.links, &self.objects, &self.content_formats, &self.root_path),
             |list| of_list(&list.sent, &list.objects, &list.content_formats, &list.root_path),
         );
-        let sms = sms.or(self.sms.as_ref()).map_or(0, text);
+        let sms = sms.or(self.sms.as_ref()).map_or(0, text) + of_identity(&self.identity);
         BASE + 2 * text(&self.endpoint) + sms + additional.sum::<usize>() + list
+    }
+}
+
+/// What the identity has beside the structure; the session has the same.
+fn of_identity(identity: &Identity) -> usize {
+    match identity {
+        Identity::Secured(Proven::Psk(bytes) | Proven::RawPublicKey(bytes)) => {
+            ALLOCATION + bytes.len()
+        }
+        Identity::Secured(Proven::Certificate(names)) => {
+            let name = names.common_name.as_ref().map_or(0, text);
+            size_of_val(&**names)
+                + ALLOCATION
+                + name
+                + names.dns_names.iter().map(text).sum::<usize>()
+        }
+        _ => 0,
     }
 }
 
