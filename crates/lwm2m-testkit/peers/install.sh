@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the peers that the interoperability tests talk to:
-#   Eclipse Leshan with its Scandium, and its demo server (Maven, JDK 17 or later), aiocoap (Python venv), libcoap's programs, openssl
-#   and gnutls (Debian packages libcoap3-bin, openssl, gnutls-bin).
+#   Eclipse Leshan with its Scandium, and its demo server (Maven, JDK 17 or later), aiocoap and tinydtls (Python venv, C
+#   compiler, autoconf), libcoap's programs, openssl and gnutls (Debian packages libcoap3-bin, openssl, gnutls-bin).
 # Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
 # A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.
 set -u
@@ -45,9 +45,10 @@ leshan_demo() {
         cksum <"$here/leshan-demo/pom.xml" >"$peers/leshan-demo/stamp" || missing=1
 }
 
-aiocoap() {
+aiocoap_and_tinydtls() {
     up_to_date "$peers/venv/stamp" "$here/requirements.txt" && return
-    lacks python3 aiocoap && return
+    lacks python3 "aiocoap and tinydtls" && return
+    lacks cc tinydtls && return
     python3 -m venv --clear "$peers/venv" &&
         "$peers/venv/bin/pip" -q --disable-pip-version-check install -r "$here/requirements.txt" &&
         cksum <"$here/requirements.txt" >"$peers/venv/stamp" || missing=1
@@ -62,7 +63,9 @@ debian() {
 
 leshan
 leshan_demo
-aiocoap
+debian autoreconf autoconf
+debian aclocal automake
+aiocoap_and_tinydtls
 debian coap-client-notls libcoap3-bin
 debian openssl openssl
 debian gnutls-cli gnutls-bin

@@ -1,6 +1,6 @@
 //! DTLS programs of others that take the same command line: a role, a port, keys, and options.
 
-use super::installed::{available, free_address, peer_folder};
+use super::installed::{available, free_address, peer_folder, peer_source};
 use super::roles::leshan;
 use super::{Error, Process};
 use std::net::SocketAddr;
@@ -12,6 +12,8 @@ use std::process::Command;
 pub enum Stack {
     /// Californium's Scandium: `PeerDtls`.
     Scandium,
+    /// tinydtls, by its Python module: `tinydtls.py`. Its one suite is `TLS_PSK_WITH_AES_128_CCM_8`.
+    Tinydtls,
 }
 
 impl Stack {
@@ -22,12 +24,26 @@ impl Stack {
             Self::Scandium => {
                 available("Scandium", peer_folder("leshan/classes/PeerDtls.class").exists())
             }
+            Self::Tinydtls => {
+                let module = peer_folder("venv/lib").read_dir().is_ok_and(|mut versions| {
+                    let is_in = |python: std::fs::DirEntry| {
+                        python.path().join("site-packages/DTLSSocket").exists()
+                    };
+                    versions.any(|python| python.is_ok_and(is_in))
+                });
+                available("tinydtls", module)
+            }
         }
     }
 
     fn command(self) -> Command {
         match self {
             Self::Scandium => leshan("PeerDtls"),
+            Self::Tinydtls => {
+                let mut python = Command::new(peer_folder("venv/bin/python"));
+                python.arg(peer_source("tinydtls.py"));
+                python
+            }
         }
     }
 }

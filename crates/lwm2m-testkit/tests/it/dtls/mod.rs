@@ -2,6 +2,7 @@
 
 mod keys;
 mod scandium;
+mod tinydtls;
 
 use lwm2m_dtls::{
     CipherSuite, ClientProfile, Config, Event, Identity, Reason, Resumption, SessionId,
