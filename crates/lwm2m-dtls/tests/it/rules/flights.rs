@@ -1,0 +1,241 @@
+//! Flights, fragments and numbers: RFC 6347 sections 4.1 and 4.2.
+
+use super::{NOW, client};
+use crate::reference::{
+    CERTIFICATE, CLIENT_HELLO, ClientScript, FINISHED, HANDSHAKE, HELLO_VERIFY_REQUEST, fragment,
+    go_on, greet, message, messages, record, records,
+};
+use crate::support::{
+    CLIENT, IDENTITY, KEY, Pair, SERVER, address, at_a_good_time, connected, deliver, events,
+    psk_config, psk_profile, received, server_config, x509_profile, x509_store,
+};
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use lwm2m_dtls::certificate::CertificateUsage;
+use lwm2m_dtls::{Cause, Config, Endpoint, Error, Event, Resumption, TicketKey};
+use std::sync::Arc;
+use std::time::Duration;
+
+// proves: SEC-03
+#[test]
+fn a_cookie_of_any_length_is_sent_back_with_the_same_hello() {
+    for (length, version) in [(1, 0xff), (32, 0xff), (255, 0xff), (32, 0xfd)] {
+        let mut client = client();
+        let first = client.poll_transmit().expect("a hello").payload;
+        let cookie = vec![0xc0; length];
+        let body = [&[0xfe, version, length as u8][..], &cookie].concat();
+        let mut request = record(HANDSHAKE, 0, 0, &message(HELLO_VERIFY_REQUEST, 0, &body));
+        request[2] = version;
+        client.handle_datagram(NOW, address(SERVER), &request);
+        let second = client.poll_transmit().expect("a second hello").payload;
+        let ([(CLIENT_HELLO, 0, before)], [(CLIENT_HELLO, 1, after)]) =
+            (&messages(&first)[..], &messages(&second)[..])
+        else {
+            panic!("{second:02x?}")
+        };
+        // Version, random value and an empty session id; then the cookie, then all the rest.
+        assert_eq!(before[..35], after[..35]);
+        assert_eq!((before[35], after[35]), (0, length as u8));
+        assert_eq!(after[36..36 + length], cookie);
+        assert_eq!(before[36..], after[36 + length..]);
+        assert_ne!(records(&first)[0].sequence, records(&second)[0].sequence);
+    }
+}
+
+// proves: SEC-05
+#[test]
+fn lost_flights_are_sent_again_in_doubling_intervals() {
+    for lost in 0..6 {
+        for times in 1..=2 {
+            let mut pair = Pair::new(Config::default(), psk_config());
+            pair.connect(psk_profile(KEY));
+            let mut count = 0;
+            let mut seen = std::collections::HashSet::new();
+            pair.run(&mut |up, datagram| {
+                for record in records(datagram) {
+                    assert!(seen.insert((up, record.epoch, record.sequence)), "{record:?}");
+                }
+                count += 1;
+                let keep = !(lost..lost + times).contains(&(count - 1));
+                if keep { deliver(up, datagram) } else { Vec::new() }
+            });
+            connected(&mut pair.client);
+            connected(&mut pair.server);
+        }
+    }
+    let mut config = Config::default();
+    config.handshake_timeout = Duration::from_secs(250);
+    let mut client = Endpoint::new(config, [1; 32]);
+    client.connect(NOW, address(SERVER), Arc::new(psk_profile(KEY))).expect("a good profile");
+    let (mut now, mut sent) = (NOW, Vec::new());
+    while let Some(next) = client.poll_timeout() {
+        while client.poll_transmit().is_some() {
+            sent.push(now.as_micros() / 1_000_000);
+        }
+        now = next;
+        client.handle_timeout(next);
+    }
+    assert_eq!(sent, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
+}
+
+/// Connects, with an earlier session or without, and loses the last flight so many times.
+fn lose_last_flight(pair: &mut Pair, earlier: Option<&Arc<Resumption>>) {
+    let profile = Arc::new(psk_profile(KEY));
+    match earlier {
+        Some(earlier) => pair.client.resume(pair.now, address(SERVER), profile, earlier.clone()),
+        None => pair.client.connect(pair.now, address(SERVER), profile),
+    }
+    .expect("a good profile");
+    // In an abbreviated handshake the client has the last word.
+    let last_is_up = earlier.is_some();
+    let mut lost = 0;
+    pair.run(&mut |up, datagram| {
+        let ends = records(datagram).last().is_some_and(|record| record.epoch == 1);
+        if ends && up == last_is_up && lost < 2 {
+            lost += 1;
+            return Vec::new();
+        }
+        deliver(up, datagram)
+    });
+    assert_eq!(lost, 2);
+}
+
+// proves: SEC-06
+#[test]
+fn the_last_flight_is_repeated_when_it_was_lost_and_only_then() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    lose_last_flight(&mut pair, None);
+    connected(&mut pair.server);
+    let earlier = match events(&mut pair.client).as_slice() {
+        [Event::Connected { resumption: Some(earlier), .. }] => Arc::clone(earlier),
+        other => panic!("{other:?}"),
+    };
+    lose_last_flight(&mut pair, Some(&earlier));
+    let resumed = |event: &Event| matches!(event, Event::Connected { resumed: true, .. });
+    assert!(events(&mut pair.client).iter().any(resumed));
+    assert!(events(&mut pair.server).iter().any(resumed));
+
+    // For 240 s, and nobody answers the answer.
+    for (later, answers) in [(239, true), (241, false)] {
+        let mut server = Endpoint::new(psk_config(), [2; 32]);
+        let how = ClientScript::default();
+        let (mut script, flight) = greet(&mut server, &how);
+        go_on(&mut server, &how, &mut script, &flight, IDENTITY);
+        connected(&mut server);
+        let now = NOW + Duration::from_secs(later);
+        server.handle_timeout(now);
+        let again = script.say_protected(FINISHED, &[0; 12]);
+        server.handle_datagram(now, address(CLIENT), &again);
+        assert_eq!(server.poll_transmit().is_some(), answers, "after {later} s");
+        assert!(server.poll_timeout().is_none_or(|next| next > now));
+    }
+}
+
+// proves: SEC-07
+#[test]
+fn a_certificate_in_shuffled_overlapping_fragments() {
+    let mut store = x509_store();
+    let mut certified = (**store.certificate.as_ref().expect("a certificate")).clone();
+    let intermediate = certified.chain[1].clone();
+    certified.chain.extend(std::iter::repeat_n(intermediate, 4));
+    store.certificate = Some(Arc::new(certified));
+    let mut server = at_a_good_time(server_config(store));
+    server.mtu = 8192;
+    let mut pair = Pair::new(at_a_good_time(Config::default()), server);
+    pair.connect(x509_profile(
+        CertificateUsage::TrustAnchorAssertion,
+        crate::support::data!("root.cert"),
+    ));
+    let mut cut = 0;
+    pair.exchange(&mut |up, datagram| {
+        let Some((_, sequence, body)) =
+            messages_if(!up, datagram).into_iter().find(|(kind, ..)| *kind == CERTIFICATE)
+        else {
+            return deliver(up, datagram);
+        };
+        cut = body.len();
+        let mut starts: Vec<_> = (0..body.len()).step_by(70).collect();
+        // Any order that is none: by the last digit, then backwards.
+        starts.sort_by_key(|start| (start / 70 % 7, usize::MAX - start));
+        let mut out = Vec::new();
+        for start in starts {
+            let part = start..(start + 100).min(body.len());
+            let mut fragment = fragment(CERTIFICATE, sequence, &body, part);
+            out.push(record(HANDSHAKE, 0, 500 + start as u64, &fragment));
+            // The same with another total length is none of the message.
+            fragment[3] ^= 1;
+            fragment[12..].fill(0xff);
+            out.push(record(HANDSHAKE, 0, 5000 + start as u64, &fragment));
+        }
+        out.extend(
+            records(datagram)
+                .iter()
+                .filter(|it| it.body[0] != CERTIFICATE)
+                .map(|it| record(it.content, it.epoch, it.sequence, &it.body)),
+        );
+        out
+    });
+    assert!(cut > 2048, "{cut}");
+    connected(&mut pair.client);
+    connected(&mut pair.server);
+}
+
+/// The plain messages, where they are looked for.
+fn messages_if(wanted: bool, datagram: &[u8]) -> Vec<(u8, u16, Vec<u8>)> {
+    let whole = records(datagram).iter().all(|it| it.epoch == 0 && it.content == HANDSHAKE);
+    if wanted && whole { messages(datagram) } else { Vec::new() }
+}
+
+// proves: SEC-08
+#[test]
+fn record_numbers_only_grow_and_never_run_over() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    let session = pair.connect(psk_profile(KEY));
+    let mut last = std::collections::HashMap::new();
+    let mut look = |up: bool, datagram: &[u8]| {
+        for record in records(datagram) {
+            let (epoch, sequence) =
+                last.insert(up, (record.epoch, record.sequence)).unwrap_or((0, u64::MAX));
+            let grows = match sequence {
+                u64::MAX => record.epoch == 0,
+                _ if record.epoch == epoch => record.sequence > sequence,
+                _ => (record.epoch, record.sequence) == (epoch + 1, 0),
+            };
+            assert!(grows, "{record:?} after {epoch} {sequence}");
+        }
+        assert_eq!(datagram[1..3], [0xfe, 0xfd]);
+        deliver(up, datagram)
+    };
+    pair.exchange(&mut look);
+    let to_client = connected(&mut pair.server);
+    for _ in 0..3 {
+        pair.client.send(pair.now, session, b"up").expect("established");
+        pair.server.send(pair.now, to_client, b"down").expect("established");
+        pair.exchange(&mut look);
+    }
+    assert_eq!(last[&true].0, 1);
+
+    // A session that has one number left: an export with that written into it.
+    let key = TicketKey::new([5; 16]);
+    let sealed = pair.server.export(to_client, &key).expect("established");
+    let (nonce, body) = sealed.split_at(12);
+    let nonce: [u8; 12] = nonce.try_into().expect("12 bytes");
+    let gcm = aes_gcm::Aes128Gcm::new(&[5; 16].into());
+    let mut plain = body.to_vec();
+    gcm.decrypt_in_place(&nonce.into(), b"dtls session", &mut plain).expect("our export");
+    // Version, address, port, suite, flag, two directions, the window of 16 bytes.
+    let place = 1 + 5 + 2 + 2 + 1 + 2 * 52 + 16;
+    assert_eq!(plain[place..place + 8], 4u64.to_be_bytes());
+    plain[place..place + 8].copy_from_slice(&((1u64 << 48) - 1).to_be_bytes());
+    gcm.encrypt_in_place(&nonce.into(), b"dtls session", &mut plain).expect("short");
+    let session = pair.server.import(&[&nonce[..], &plain].concat(), &key).expect("as exported");
+    events(&mut pair.server);
+    pair.server.send(pair.now, session, b"the last one").expect("a number is left");
+    pair.settle();
+    assert_eq!(received(&mut pair.client).last().expect("data"), b"the last one");
+    assert_eq!(pair.server.send(pair.now, session, b"x"), Err(Error::SequenceExhausted));
+    assert!(matches!(
+        events(&mut pair.server).as_slice(),
+        [Event::Closed { cause: Cause::Exhausted, .. }]
+    ));
+    assert!(pair.server.poll_transmit().is_none());
+}

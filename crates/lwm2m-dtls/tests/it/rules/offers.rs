@@ -1,0 +1,95 @@
+//! What is offered, refused and ignored: RFC 5246, RFC 4279, RFC 7925.
+
+use super::{FATAL, NOW, alert_of, client, reason};
+use crate::reference::{
+    ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, CLIENT_HELLO, ClientScript, HANDSHAKE,
+    HELLO_REQUEST, Hello, SERVER_HELLO, SERVER_HELLO_DONE, ServerScript, go_on, greet, message,
+    messages, records, serve,
+};
+use crate::support::{CLIENT, IDENTITY, SERVER, address, connected, events, psk_config, received};
+use lwm2m_dtls::{Endpoint, Event, Identity, Reason};
+
+// proves: SEC-17
+#[test]
+fn there_is_no_compression_no_short_mac_and_no_second_handshake() {
+    let mut client = client();
+    let hello = client.poll_transmit().expect("a hello").payload;
+    let hello = Hello::parse(&messages(&hello)[0].2);
+    assert_eq!(hello.compressions, [0]);
+    assert_eq!(hello.extension(4), None);
+
+    let mut client = super::client();
+    let (mut script, _) = serve(&mut client, &ServerScript::default());
+    let session = connected(&mut client);
+    let request = script.seal(HANDSHAKE, &message(HELLO_REQUEST, 9, &[]));
+    client.handle_datagram(NOW, address(SERVER), &request);
+    while let Some(sent) = client.poll_transmit() {
+        let [record] = &records(&sent.payload)[..] else { panic!("{sent:?}") };
+        assert_eq!((record.content, script.open(record)), (ALERT, vec![1, 100]));
+    }
+    assert_eq!((client.handshake_count(), client.poll_event().is_none()), (0, true));
+    client.send(NOW, session, b"goes on").expect("established");
+    let sent = client.poll_transmit().expect("a record").payload;
+    assert_eq!(script.open(&records(&sent)[0]), b"goes on");
+
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let how = ClientScript::default();
+    let (mut script, flight) = greet(&mut server, &how);
+    go_on(&mut server, &how, &mut script, &flight, IDENTITY);
+    connected(&mut server);
+    let hello = script.seal(HANDSHAKE, &message(CLIENT_HELLO, 9, &[0xfe, 0xfd]));
+    server.handle_datagram(NOW, address(CLIENT), &hello);
+    let sent = server.poll_transmit().expect("an alert").payload;
+    assert_eq!(script.open(&records(&sent)[0]), [1, 100]);
+    assert_eq!(server.handshake_count(), 0);
+    let data = script.seal(APPLICATION_DATA, b"goes on");
+    server.handle_datagram(NOW, address(CLIENT), &data);
+    assert_eq!(received(&mut server), [b"goes on"]);
+}
+
+// proves: SEC-18
+#[test]
+fn what_cannot_be_agreed_on_is_told() {
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let old = ClientScript { version: 0xfeff, ..ClientScript::default() };
+    assert_eq!(alert_of(&greet(&mut server, &old).1), 70);
+    assert_eq!(reason(&mut server), Reason::UnsupportedVersion);
+    let rsa = ClientScript { suites: &[0x002f, 0x003c, 0x009c], ..ClientScript::default() };
+    assert_eq!(alert_of(&greet(&mut server, &rsa).1), 40);
+    assert_eq!(reason(&mut server), Reason::NoCommonSuite);
+    let mut client = client();
+    let how = ServerScript { extra_extension: Some(99), ..ServerScript::default() };
+    assert_eq!(serve(&mut client, &how).1.as_deref(), Some(&[FATAL, 110][..]));
+    assert_eq!(reason(&mut client), Reason::UnsupportedExtension);
+}
+
+// proves: PSK-06
+#[test]
+fn no_hint_is_sent_and_any_hint_is_taken() {
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let (_, flight) = greet(&mut server, &ClientScript::default());
+    let kinds: Vec<_> = messages(&flight).into_iter().map(|(kind, ..)| kind).collect();
+    assert_eq!(kinds, [SERVER_HELLO, SERVER_HELLO_DONE]);
+    for hint in [&b"x"[..], b"", &[0xff; 300]] {
+        let mut client = client();
+        let how = ServerScript { hint: Some(hint), ..ServerScript::default() };
+        serve(&mut client, &how);
+        match events(&mut client).as_slice() {
+            [Event::Connected { identity, .. }] => {
+                assert_eq!(*identity, Identity::Psk(IDENTITY.into()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_change_of_ciphers_is_one_byte_ahead_of_the_finished() {
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let how = ClientScript::default();
+    let (mut script, flight) = greet(&mut server, &how);
+    let last = go_on(&mut server, &how, &mut script, &flight, IDENTITY);
+    let [change, finished] = &records(&last)[..] else { panic!("{last:02x?}") };
+    assert_eq!((change.content, change.body.as_slice()), (CHANGE_CIPHER_SPEC, &[1][..]));
+    assert_eq!(script.open(finished)[12..], script.verify_data(true));
+}
