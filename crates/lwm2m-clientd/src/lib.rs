@@ -114,7 +114,13 @@ impl Device {
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let device = start(settings).await?;
-    lwm2m_daemon::say(format_args!("listening for coap on {}", device.client.local_addr()));
+    match device.client.local_dtls_addr() {
+        Some(address) => lwm2m_daemon::say(format_args!("listening for coaps on {address}")),
+        None => {
+            let address = device.client.local_addr();
+            lwm2m_daemon::say(format_args!("listening for coap on {address}"));
+        }
+    }
     end.wait().await;
     tracing::info!("deregistering");
     if !device.stop().await {

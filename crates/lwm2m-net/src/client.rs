@@ -56,6 +56,12 @@ impl ClientHandle {
         self.handle.local_addr()
     }
 
+    /// The address for datagrams of coaps, if there is one.
+    #[must_use]
+    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
+        self.handle.local_dtls_addr()
+    }
+
     /// The events from now on. A subscriber that is more than 256 events behind misses the oldest
     /// and is told how many.
     #[must_use]

@@ -202,8 +202,21 @@ impl Device {
         lifetime: u32,
         flags: &[&str],
     ) -> Result<Self, Error> {
+        Self::start_secured(&format!("coap://{server}"), endpoint, lifetime, flags)
+    }
+
+    /// Starts our device with a server at a URI, and flags that say by which keys.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_secured(
+        server: &str,
+        endpoint: &'static str,
+        lifetime: u32,
+        flags: &[&str],
+    ) -> Result<Self, Error> {
         let mut command = Command::new(daemon("lwm2m-clientd")?);
-        command.args(["--server", &format!("coap://{server}"), "--endpoint", endpoint]);
+        command.args(["--server", server, "--endpoint", endpoint]);
         command.args(["--lifetime", &lifetime.to_string(), "--bind", "127.0.0.1:0"]);
         if !flags.contains(&"--period") {
             command.args(["--period", "0"]);

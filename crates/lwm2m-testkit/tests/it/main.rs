@@ -20,6 +20,7 @@ mod noise;
 mod odd_device;
 mod restarts;
 mod secure_leshan;
+mod secure_leshan_server;
 mod secure_lossy;
 mod send;
 mod transports;

@@ -85,6 +85,8 @@ public final class PeerServer {
         // The suites of LwM2M are none that its DTLS recommends.
         configuration.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
         configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, args.length > 0 ? Integer.valueOf(args[0]) : null);
+        // A certificate of a server is not one for clients, too.
+        configuration.set(DtlsConfig.DTLS_ROLE, DtlsConfig.DtlsRole.SERVER_ONLY);
         transport.setConfiguration(configuration);
         transport.addEndpoint(anyPort, Protocol.COAP);
         transport.addEndpoint(anyPort, Protocol.COAPS);
