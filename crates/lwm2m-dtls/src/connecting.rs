@@ -18,6 +18,9 @@ use lwm2m_time::Instant;
 
 /// What messages under way may hold, in bytes.
 const MAX_REASSEMBLY: usize = 16 * 1024;
+/// A handshake of which a protected record does not authenticate is given up after so many first
+/// intervals: a forgery does no harm then, because the peer's own record comes in the meantime.
+const WRONG_KEY_INTERVALS: u32 = 8;
 /// Retransmission intervals double up to this: RFC 6347 section 4.2.4.1.
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -135,10 +138,14 @@ impl Connecting {
 
     /// Opens a protected record, if keys are agreed and it is authentic. Anybody can send one that
     /// is not, so it ends nothing: RFC 6347 section 4.1.2.7.
-    pub(crate) fn open(&mut self, record: &Record<'_>) -> Option<Opened> {
+    pub(crate) fn open(&mut self, record: &Record<'_>, timing: Timing) -> Option<Opened> {
         let channel = self.channel.as_mut().filter(|it| it.expects(&record.header))?;
         let opened = channel.open(record);
-        self.saw_bad_record |= opened.is_none();
+        if opened.is_none() && !self.saw_bad_record {
+            self.saw_bad_record = true;
+            let patience = timing.interval.saturating_mul(WRONG_KEY_INTERVALS);
+            self.deadline = self.deadline.min(timing.now + patience);
+        }
         opened
     }
 

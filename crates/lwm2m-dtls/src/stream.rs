@@ -17,6 +17,7 @@ use crate::handshake::{Completed, Context, Keys, Output, Role};
 use crate::identity::Identity;
 use crate::record::stream::{Direction, NoRecord, StreamRecord, parse};
 use crate::record::{ContentType, MAX_PLAINTEXT};
+use crate::resumption::CacheKey;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub(crate) struct Stream {
     read: Direction,
     write: Direction,
     max_plaintext: usize,
+    /// Where the session is in the cache, which must forget it after a fatal alert.
+    pub(crate) cached: Option<CacheKey>,
 }
 
 enum State {
@@ -97,6 +100,7 @@ impl Stream {
             read: Direction::default(),
             write: Direction::default(),
             max_plaintext: MAX_PLAINTEXT,
+            cached: None,
         }
     }
 
@@ -318,6 +322,7 @@ impl Stream {
         }
         if let Some(completed) = output.completed {
             self.state = State::Established(completed.identity.clone());
+            self.cached = completed.cached;
             self.keys = None;
             to.happened.push(Happened::Connected(completed));
         }

@@ -286,7 +286,7 @@ impl Endpoint {
         }
     }
 
-    fn timing(&self, now: Instant) -> Timing {
+    pub(super) fn timing(&self, now: Instant) -> Timing {
         let Self { config, .. } = self;
         Timing { now, interval: config.retransmit_after, timeout: config.handshake_timeout }
     }

@@ -143,8 +143,11 @@ impl Endpoint {
     }
 
     fn on_handshake_record(&mut self, now: Instant, id: SessionId, record: &Record<'_>) {
+        let timing = self.timing(now);
         let Some(connecting) = self.connecting.get_mut(&id) else { return };
-        let Some(opened) = connecting.open(record) else { return };
+        let opened = connecting.open(record, timing);
+        self.timers.set(id, connecting.next_timeout());
+        let Some(opened) = opened else { return };
         match opened.content {
             ContentType::HANDSHAKE => {
                 let mut rest = opened.plaintext.as_slice();

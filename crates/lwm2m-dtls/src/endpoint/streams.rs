@@ -4,7 +4,7 @@ use super::{Endpoint, is_usable};
 use crate::config::ClientProfile;
 use crate::connecting::Machine;
 use crate::error::{Error, Reason};
-use crate::event::{Event, SessionId};
+use crate::event::{Cause, Event, SessionId};
 use crate::handshake::client::ClientHandshake;
 use crate::handshake::transcript::Framing;
 use crate::handshake::{Completed, Output, Role};
@@ -171,7 +171,10 @@ impl Endpoint {
                 connected(session, peer, role, *completed)
             }
             Happened::Closed(cause) => {
-                self.streams.open.remove(&session);
+                let cached = self.streams.open.remove(&session).and_then(|stream| stream.cached);
+                if let (Cause::Alert(_) | Cause::Broken(_), Some(key)) = (cause, cached) {
+                    self.cache.forget(key);
+                }
                 Event::Closed { session, peer, cause }
             }
             Happened::Failed(mode, reason) => {

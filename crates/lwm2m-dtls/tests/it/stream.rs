@@ -274,6 +274,29 @@ fn a_hello_in_the_clear_ends_an_established_connection() {
 }
 
 #[test]
+fn a_broken_connection_is_not_resumed() {
+    for breaks in [false, true] {
+        let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
+        connection.settle();
+        let of_client = events(&mut connection.client.0);
+        let [Event::Connected { resumption: Some(earlier), .. }] = of_client.as_slice() else {
+            panic!("nothing to resume")
+        };
+        let last: &[u8] = if breaks { b"\x17\x03\x03\0\x01a" } else { &[] };
+        connection.server.0.handle_stream(NOW, connection.server.1, last);
+        connection.server.0.handle_stream_end(NOW, connection.server.1);
+        events(&mut connection.server.0);
+        drain(&mut connection.server.0);
+        connection.again(psk_profile(KEY), Some(Arc::clone(earlier)));
+        connection.settle();
+        match events(&mut connection.server.0).as_slice() {
+            [Event::Connected { resumed, .. }] => assert_ne!(*resumed, breaks),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded() {
     let with = |mut config: Config, protocol: &'static [u8]| {
         config.application_protocol = Some(protocol.into());
