@@ -106,7 +106,12 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     api.fixed_credentials = fixed;
     let cid_length = settings.cid.unwrap_or(CID_LENGTH);
     let dtls = match coaps(settings).or(settings.coaps_tcp) {
-        Some(_) => Some(dtls::config(provider, cid_length, settings.keylog.as_deref())?),
+        Some(_) => {
+            let mut config = dtls::config(provider, cid_length, settings.keylog.as_deref())?;
+            // A device may have begun a new session before the old one is known to be over.
+            config.max_sessions = engine.max_registrations.saturating_mul(4);
+            Some(config)
+        }
         None => None,
     };
     Ok(Config { security: Arc::new(store), dtls, ..engine })

@@ -48,7 +48,9 @@ impl Server {
         let weight = registration.weight();
         self.check_memory(replaced, weight)?;
         if let Some(key) = replaced {
+            let old_peer = self.table.get(key).map(|entry| entry.peer);
             self.remove(key, DeregistrationReason::Replaced);
+            old_peer.into_iter().for_each(|old_peer| self.leave(old_peer, peer));
         }
         self.link.hold(peer);
         self.table.insert(key, Entry { registration: Arc::clone(&registration), peer, weight });
@@ -139,6 +141,15 @@ impl Server {
         self.table.move_to(key, peer);
         self.link.hold(peer);
         self.link.release(old_peer);
+        self.leave(old_peer, peer);
+    }
+
+    /// Ends the session in which a device was before: it has proven itself in a new one, and else
+    /// each of its restarts would leave a session here for ever.
+    fn leave(&mut self, old_peer: PeerId, peer: PeerId) {
+        if old_peer != peer {
+            self.link.end_session(old_peer);
+        }
     }
 
     fn deregister(&mut self, peer: PeerId, key: Key) -> Result<Response, Refusal> {

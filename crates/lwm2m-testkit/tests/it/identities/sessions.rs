@@ -1,7 +1,7 @@
 //! Registrations and the sessions that they live in.
 
 use super::register::{at, code, register, registered, server};
-use super::{psk, psk_credential, psk_store};
+use super::{Device, psk, psk_credential, psk_store};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::Path;
 use lwm2m_link::SecurityEvent;
@@ -57,6 +57,12 @@ fn an_update_of_the_same_identity_moves_the_registration() {
     // And elsewhere, while the old session is still there.
     let elsewhere = bed.device(psk(b"id-a", b"key a"));
     assert_eq!(code(&mut bed, elsewhere, at(Request::post(), &location)), Code::CHANGED);
+    let ended = |device: &Device| matches!(device.events.last(), Some(SecurityEvent::Ended { .. }));
+    assert!(ended(&bed.devices[a]), "the old session has no use any more");
+    bed.reboot(a, psk(b"id-a", b"key a"));
+    registered(&mut bed, a, "a");
+    assert!(ended(&bed.devices[elsewhere]));
+    let elsewhere = a;
     bed.events.clear();
     bed.server.send(bed.now, "a", read()).unwrap();
     bed.settle();
