@@ -150,6 +150,8 @@ impl Resources {
             Code::PUT => self.put(path, request),
             Code::POST => self.post(path, request),
             Code::DELETE => self.delete(path),
+            Code::FETCH => self.fetch(path, request),
+            Code::PATCH | Code::IPATCH => self.patch(path, request),
             _ => Code::METHOD_NOT_ALLOWED.into(),
         };
         if late { Answer::Late(response) } else { Answer::Now(response) }
@@ -225,6 +227,28 @@ impl Resources {
             }
             Kind::Factory => self.create_below(path, request),
             _ => Code::METHOD_NOT_ALLOWED.into(),
+        }
+    }
+
+    /// FETCH of what tells the query: here the body is the query.
+    fn fetch(&self, path: &str, request: &Request) -> Response {
+        match self.entries.get(path).map(|entry| &entry.kind) {
+            Some(Kind::Query) => Response::new(Code::CONTENT)
+                .content_format(request.options.content_format().unwrap_or(TEXT))
+                .payload(request.payload.clone()),
+            Some(_) => Code::METHOD_NOT_ALLOWED.into(),
+            None => Code::NOT_FOUND.into(),
+        }
+    }
+
+    /// PATCH and iPATCH: a text takes the place of the whole, other formats of changes are unknown.
+    fn patch(&mut self, path: &str, request: &Request) -> Response {
+        let format = request.options.content_format().unwrap_or(TEXT);
+        match self.entries.get_mut(path).map(|entry| &mut entry.kind) {
+            Some(Kind::Value(_)) if format != TEXT => Code::UNSUPPORTED_CONTENT_FORMAT.into(),
+            Some(Kind::Value(stored)) => stored.put(request).into(),
+            Some(_) => Code::METHOD_NOT_ALLOWED.into(),
+            None => Code::NOT_FOUND.into(),
         }
     }
 
