@@ -19,6 +19,7 @@ fuzz_target!(|script: &[u8]| {
             4 => wire.deliver(up, &datagram),
             5 => wire.deliver(!up, &datagram),
             6 => drop(datagram.splice(place.., [value])),
+            7 => wire.deliver_from_elsewhere(up, &datagram),
             _ => {}
         }
         wire.deliver(up, &datagram);

@@ -69,8 +69,17 @@ impl Wire {
 
     /// Delivers a datagram and looks at the events.
     pub fn deliver(&mut self, up: bool, datagram: &[u8]) {
+        self.deliver_from(address(!up), up, datagram);
+    }
+
+    /// Delivers a datagram as if it came from another address.
+    pub fn deliver_from_elsewhere(&mut self, up: bool, datagram: &[u8]) {
+        self.deliver_from(SocketAddr::from(([127, 0, 0, 2], 2000)), up, datagram);
+    }
+
+    fn deliver_from(&mut self, from: SocketAddr, up: bool, datagram: &[u8]) {
         let endpoint = if up { &mut self.server } else { &mut self.client };
-        endpoint.handle_datagram(self.now, address(!up), datagram);
+        endpoint.handle_datagram(self.now, from, datagram);
         self.look();
     }
 

@@ -29,7 +29,7 @@ pub struct Config {
     pub retransmit_after: Duration,
     /// After this long a handshake has failed.
     pub handshake_timeout: Duration,
-    /// Handshakes that may be under way at once; what comes on top is ignored.
+    /// Handshakes that may be under way at once. A server gives the oldest up for a new one.
     pub max_handshakes: usize,
     /// Handshakes on datagrams that clients of one host may have under way: of an IPv4 address or
     /// an IPv6 network of 64 bits.

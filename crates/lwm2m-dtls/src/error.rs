@@ -89,6 +89,8 @@ pub enum Reason {
     Disconnected,
     /// The peer fell silent.
     Timeout,
+    /// It gave way to newer ones: as many handshakes as configured were under way.
+    Crowded,
     /// The peer ended the handshake.
     PeerAlert(Alert),
     /// We ended it: the session was closed before it was established.
@@ -123,7 +125,7 @@ impl Reason {
             Self::BadRecord => Alert::BAD_RECORD_MAC,
             Self::RecordOverflow => Alert::RECORD_OVERFLOW,
             Self::PeerAlert(alert) => *alert,
-            Self::Timeout | Self::Disconnected => return None,
+            Self::Timeout | Self::Disconnected | Self::Crowded => return None,
         })
     }
 
@@ -182,6 +184,9 @@ impl Reason {
             }
             Self::Timeout => {
                 "no answer; check address, port and firewall, and that the peer speaks DTLS"
+            }
+            Self::Crowded => {
+                "it gave way to newer handshakes; raise their limit, or keep out who begins so many"
             }
             Self::PeerAlert(_) => "the peer ended the handshake",
             Self::Cancelled => "closed before it was established",

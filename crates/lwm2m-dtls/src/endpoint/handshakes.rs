@@ -72,9 +72,9 @@ impl Endpoint {
         hello: &Fragment<'_>,
         record_sequence: u64,
     ) {
-        if self.connecting.len() >= self.config.max_handshakes
-            || self.sessions.len() >= self.config.max_sessions
+        if self.sessions.len() >= self.config.max_sessions
             || self.hosts.count(peer.ip()) >= self.config.max_handshakes_per_host
+            || !self.make_room()
         {
             return;
         }
@@ -102,6 +102,18 @@ impl Endpoint {
         connecting.cid = own_cid.into();
         self.hosts.add(peer.ip());
         self.add_handshake(connecting);
+    }
+
+    /// Whether there is room for one more handshake. The oldest gives way: whoever means it is done
+    /// soon, and whoever wants to keep others out is not.
+    fn make_room(&mut self) -> bool {
+        if self.connecting.len() < self.config.max_handshakes {
+            return true;
+        }
+        let mut accepted = self.connecting.iter().filter(|(_, it)| it.role() == Role::Server);
+        let Some((&oldest, _)) = accepted.next() else { return false };
+        self.abandon(oldest, Reason::Crowded);
+        true
     }
 
     /// Answers a hello that cannot lead to a handshake.

@@ -21,7 +21,7 @@ use crate::identity::Identity;
 use crate::record::ContentType;
 use crate::resumption::{Resumption, SessionCache};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -47,7 +47,8 @@ pub struct Endpoint {
     cache: SessionCache,
     next_id: u64,
     sessions: HashMap<SessionId, Box<Session>>,
-    connecting: HashMap<SessionId, Box<Connecting>>,
+    /// The oldest first.
+    connecting: BTreeMap<SessionId, Box<Connecting>>,
     /// The last flights of established sessions, kept for a peer that missed them.
     lingering: HashMap<SessionId, Flight>,
     session_by_address: HashMap<SocketAddr, SessionId>,
@@ -77,7 +78,7 @@ impl Endpoint {
             cookies: Cookies::new(secret),
             next_id: 0,
             sessions: HashMap::new(),
-            connecting: HashMap::new(),
+            connecting: BTreeMap::new(),
             lingering: HashMap::new(),
             session_by_address: HashMap::new(),
             connecting_by_address: HashMap::new(),

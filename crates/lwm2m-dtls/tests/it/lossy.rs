@@ -202,4 +202,14 @@ fn handshakes_under_way_are_bounded() {
         std::mem::swap(&mut pair.server, &mut server);
     }
     assert_eq!(server.handshake_count(), 3);
+    let given_up = events(&mut server);
+    let crowded =
+        |it: &Event| matches!(it, Event::Failed { reason: lwm2m_dtls::Reason::Crowded, .. });
+    assert!(given_up.len() == 7 && given_up.iter().all(crowded), "{given_up:?}");
+    // Who means it gets through, however many begin and go no further.
+    let mut pair = Pair::new(Config::default(), psk_config());
+    std::mem::swap(&mut pair.server, &mut server);
+    pair.connect(psk_profile(KEY));
+    pair.settle();
+    connected(&mut pair.client);
 }
