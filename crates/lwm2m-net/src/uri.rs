@@ -68,6 +68,12 @@ pub async fn resolve(uri: &str) -> Result<Remote, ResolveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lwm2m_coap::{Config, Request};
+    use lwm2m_dtls::{ClientProfile, ClientSecurity};
+    use lwm2m_link::{Engine, Link};
+    use lwm2m_time::Instant;
+    use std::sync::Arc;
+    use zeroize::Zeroizing;
 
     #[tokio::test]
     async fn literals_need_no_look_up() {
@@ -79,6 +85,34 @@ mod tests {
         assert_eq!(refused, "the scheme of the server URI is not possible here; use coap://");
         let remote = resolve("coaps://127.0.0.1").await.unwrap();
         assert_eq!(remote.only(Scheme::Coaps).unwrap().port(), 5_684);
+    }
+
+    /// The port that a request to a server leaves for, and whether it is DTLS.
+    async fn port(uri: &str) -> Result<(u16, bool), ResolveError> {
+        let Remote { scheme, address } = resolve(uri).await?;
+        let mut link = Link::new(Config::default(), [1; 32]);
+        link.set_security(lwm2m_dtls::Config::default());
+        let (identity, key) = ("device".into(), Zeroizing::new(b"key".to_vec()));
+        let profile = Arc::new(ClientProfile::new(ClientSecurity::Psk { identity, key }));
+        let peer = match scheme.is_secured() {
+            true => link.connect_secured(Instant::ZERO, address, profile).unwrap(),
+            false => link.connect(address).unwrap(),
+        };
+        link.coap().request(Instant::ZERO, peer, Request::get()).unwrap();
+        let sent = link.poll_transmit().unwrap();
+        Ok((sent.to.port(), sent.secured))
+    }
+
+    // proves: COAP-20
+    #[tokio::test]
+    async fn requests_leave_for_the_port_of_the_scheme_or_the_one_given() {
+        assert_eq!(port("coap://localhost").await.unwrap(), (5_683, false));
+        assert_eq!(port("coaps://localhost").await.unwrap(), (5_684, true));
+        assert_eq!(port("coap://[::1]:5783").await.unwrap(), (5_783, false));
+        assert_eq!(port("coaps://[::1]:5784").await.unwrap(), (5_784, true));
+        let long = |length: usize| format!("coap://[::1]/{:x>1$}", "", length - 13);
+        assert!(port(&long(255)).await.is_ok());
+        assert!(matches!(port(&long(256)).await, Err(ResolveError::Syntax(_))));
     }
 
     #[tokio::test]

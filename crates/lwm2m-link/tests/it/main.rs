@@ -2,4 +2,5 @@
 
 mod bed;
 mod datagrams;
+mod strangers;
 mod streams;

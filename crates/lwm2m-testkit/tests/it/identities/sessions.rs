@@ -4,7 +4,7 @@ use super::register::{at, code, register, registered, server};
 use super::{Device, psk, psk_credential, psk_store};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::Path;
-use lwm2m_link::SecurityEvent;
+use lwm2m_link::{Engine, SecurityEvent};
 use lwm2m_server::{
     Content, DeregistrationReason, Event, ObservationEnd, Operation, OperationError, SendError,
 };
@@ -41,6 +41,24 @@ fn requests_go_into_sessions_of_the_identity_alone() {
     assert!(matches!(told, Some(SecurityEvent::Ended { .. })), "{told:?}");
     bed.reboot(again, psk(b"id-a", b"key a"));
     assert!(bed.ask_unanswered(again, at(Request::post(), &location)));
+}
+
+// proves: SEC-01
+#[test]
+fn a_server_begins_no_handshake() {
+    let mut bed = server(psk_store());
+    let a = bed.device(psk(b"id-a", b"key a"));
+    registered(&mut bed, a, "a");
+    let peer = bed.devices[a].peer;
+    bed.devices[a].link.end_session(peer);
+    bed.settle();
+    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::NotConnected));
+    for _ in 0..100 {
+        assert_eq!(bed.server.poll_transmit(), None);
+        let Some(due) = bed.server.poll_timeout() else { break };
+        bed.now = bed.now.max(due);
+        bed.server.handle_timeout(bed.now);
+    }
 }
 
 #[test]
