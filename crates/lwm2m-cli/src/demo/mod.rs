@@ -1,15 +1,24 @@
-//! `lwm2m demo`: a server and three simulated devices in one process.
+//! `lwm2m demo`: a server and simulated devices in one process, one in each mode of security.
 
+mod http;
+mod keys;
 mod tour;
 
 use clap::Args;
+use keys::{Keys, Mode};
 use lwm2m_clientd::Device;
+use lwm2m_daemon::secured::Secured;
 use lwm2m_daemon::{Failure, LogLevel, log, signal::End};
 use lwm2m_serverd::Running;
 use std::net::SocketAddr;
 
-/// The endpoint names of the devices.
-const ENDPOINTS: [&str; 3] = ["thermostat-1", "thermostat-2", "thermostat-3"];
+/// The devices: endpoint name and mode of security.
+const DEVICES: [(&str, Mode); 4] = [
+    ("thermostat-1", Mode::NoSec),
+    ("thermostat-2", Mode::Psk),
+    ("thermostat-3", Mode::RawPublicKey),
+    ("thermostat-4", Mode::Certificate),
+];
 
 /// What `demo` takes.
 #[derive(Args, Debug)]
@@ -20,6 +29,9 @@ pub(crate) struct Arguments {
     /// Address for CoAP over UDP [default: 127.0.0.1:5683; any free port with --once]
     #[arg(long, value_name = "ADDRESS:PORT")]
     coap: Option<SocketAddr>,
+    /// Address for CoAP over DTLS [default: 127.0.0.1:5684; any free port with --once]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    coaps: Option<SocketAddr>,
     /// Address for HTTP [default: 127.0.0.1:8080; any free port with --once]
     #[arg(long, value_name = "ADDRESS:PORT")]
     http: Option<SocketAddr>,
@@ -38,39 +50,89 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn demo(arguments: &Arguments) -> Result<(), Failure> {
     let port = |usual: u16| if arguments.once { 0 } else { usual };
     let local = |usual| SocketAddr::from(([127, 0, 0, 1], port(usual)));
-    let server = lwm2m_serverd::start(&lwm2m_serverd::Settings {
+    let keys = Keys::new()?;
+    let running = lwm2m_serverd::start(&lwm2m_serverd::Settings {
         coap: Some(arguments.coap.unwrap_or_else(|| local(5683))),
+        coaps: Some(arguments.coaps.unwrap_or_else(|| local(5684))),
         http: Some(arguments.http.unwrap_or_else(|| local(8080))),
+        key: Some(keys.file("server.key")),
+        cert: Some(keys.file("server.crt")),
+        trust: vec![keys.file("ca.crt")],
         ..Default::default()
     })
     .await?;
+    let scene = Scene { running, keys };
     let outcome = match arguments.once {
-        true => tour::run(&server).await,
-        false => show(&server).await,
+        true => tour::run(&scene).await,
+        false => show(&scene).await,
     };
-    server.stop().await?;
+    scene.running.stop().await?;
     outcome
 }
 
-/// Starts a device that registers with the server; its temperature moves every `period` seconds.
-async fn device(server: &Running, endpoint: &str, period: u32) -> Result<Device, Failure> {
-    let settings = lwm2m_clientd::Settings {
-        server: Some(format!("coap://{}", server.server.local_addr())),
-        endpoint: Some(endpoint.to_owned()),
-        period: Some(period),
-        bind: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-        ..Default::default()
-    };
-    lwm2m_clientd::start(&settings).await
+/// The server, and the keys of all.
+struct Scene {
+    running: Running,
+    keys: Keys,
 }
 
-async fn show(server: &Running) -> Result<(), Failure> {
+impl Scene {
+    /// Starts a device of which the server has been told by the HTTP API.
+    async fn device(&self, endpoint: &str, mode: Mode, period: u32) -> Result<Device, Failure> {
+        let (secured, credentials) = self.keys.device(endpoint, mode)?;
+        if let Some(credentials) = &credentials {
+            let told = self.ask("PUT", "/api/security/clients", Some(credentials)).await;
+            told.map_err(Failure::running)?;
+        }
+        self.start(endpoint, secured, period).await
+    }
+
+    /// Starts a device that registers with the server; its temperature moves every `period`
+    /// seconds.
+    async fn start(
+        &self,
+        endpoint: &str,
+        security: Secured,
+        period: u32,
+    ) -> Result<Device, Failure> {
+        let settings = lwm2m_clientd::Settings {
+            server: Some(self.uri(security.has_keys())),
+            endpoint: Some(endpoint.to_owned()),
+            period: Some(period),
+            bind: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            security,
+            ..Default::default()
+        };
+        lwm2m_clientd::start(&settings).await
+    }
+
+    /// Where devices register.
+    fn uri(&self, secured: bool) -> String {
+        let server = &self.running.server;
+        match server.local_dtls_addr().filter(|_| secured) {
+            Some(address) => format!("coaps://{address}"),
+            None => format!("coap://{}", server.local_addr()),
+        }
+    }
+
+    /// Asks the HTTP API.
+    async fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&serde_json::Value>,
+    ) -> std::io::Result<serde_json::Value> {
+        http::call(self.running.http, method, target, body).await
+    }
+}
+
+async fn show(scene: &Scene) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let mut devices = Vec::new();
-    for endpoint in ENDPOINTS {
-        devices.push(device(server, endpoint, 5).await?);
+    for (endpoint, mode) in DEVICES {
+        devices.push(scene.device(endpoint, mode, 5).await?);
     }
-    print_hints(server);
+    print_hints(scene);
     end.wait().await;
     lwm2m_daemon::say(format_args!("stopping"));
     for device in devices {
@@ -79,15 +141,17 @@ async fn show(server: &Running) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_hints(server: &Running) {
-    let (coap, http) = (server.server.local_addr(), server.http);
-    let first = ENDPOINTS[0];
+fn print_hints(scene: &Scene) {
+    let (coap, coaps, http) = (scene.uri(false), scene.uri(true), scene.running.http);
+    let first = DEVICES[0].0;
+    let devices = DEVICES.map(|(endpoint, mode)| format!("{endpoint} ({mode})")).join(", ");
     lwm2m_daemon::say(format_args!(
-        "An LwM2M server and three devices are running.
+        "An LwM2M server and four devices are running, one in each mode of security.
 
-  CoAP       coap://{coap}
+  CoAP       {coap}
+  DTLS       {coaps}
   dashboard  http://{http}/
-  devices    {}
+  devices    {devices}
 
 Try, in another terminal:
 
@@ -101,8 +165,14 @@ Try, in another terminal:
   curl -N http://{http}/api/event
 
 or add a device of your own: cargo run --release --bin lwm2m-clientd -- --endpoint mine
+and one with a key, which the server has to know first:
 
-Ctrl-C stops everything.",
-        ENDPOINTS.join(", ")
+  curl -X PUT -H 'Content-Type: application/json' \\
+       -d '{{\"endpoint\":\"mine\",\"tls\":{{\"mode\":\"psk\",\"details\":{{\"identity\":\"mine\",\"key\":\"00112233\"}}}}}}' \\
+       http://{http}/api/security/clients
+  cargo run --release --bin lwm2m-clientd -- --server {coaps} --endpoint mine \\
+       --psk-identity mine --psk-key 00112233
+
+Ctrl-C stops everything."
     ));
 }

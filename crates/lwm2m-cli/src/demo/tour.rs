@@ -1,12 +1,13 @@
 //! `lwm2m demo --once`: every operation once, over real sockets, with its round trip.
 
-use super::{ENDPOINTS, device};
+use super::keys::Mode;
+use super::{DEVICES, Scene};
 use lwm2m_clientd::Device;
 use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_daemon::Failure;
 use lwm2m_net::ServerHandle;
 use lwm2m_server::{Content, Event, Operation, Response, WriteMode};
-use lwm2m_serverd::Running;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,17 +23,14 @@ const NEW_INSTANCE: Path = Path::instance(3303, 7);
 type Outcome = Result<String, String>;
 
 /// Runs the tour and prints its table.
-pub(super) async fn run(server: &Running) -> Result<(), Failure> {
-    let mut tour = Tour {
-        server: server.server.clone(),
-        events: server.server.subscribe(),
-        devices: Vec::new(),
-    };
+pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
+    let server = &scene.running.server;
+    let mut tour = Tour { server: server.clone(), events: server.subscribe(), devices: Vec::new() };
     lwm2m_daemon::say(format_args!(
-        "{:<17} {:<13} {:<44} {:>10}",
-        "step", "path", "result", "round trip"
+        "{:<17} {:<13} {:<54} {:>10}",
+        "step", "path or mode", "result", "round trip"
     ));
-    let outcome = tour.steps(server).await;
+    let outcome = tour.steps(scene).await;
     tour.devices.drain(..).for_each(drop);
     outcome.map_err(|step| Failure::running(format!("the step {step} failed")))
 }
@@ -45,8 +43,13 @@ struct Tour {
 
 impl Tour {
     /// All steps in order; the name of the first one that failed.
-    async fn steps(&mut self, server: &Running) -> Result<(), &'static str> {
-        self.registration(server).await?;
+    async fn steps(&mut self, scene: &Scene) -> Result<(), &'static str> {
+        for (endpoint, mode) in DEVICES {
+            let register = self.registration(scene, endpoint, mode);
+            step("register", mode, register).await?;
+        }
+        step("refuse", Mode::RawPublicKey, self.refusal(scene)).await?;
+        self.update().await?;
         self.reading().await?;
         self.writing().await?;
         self.reporting().await?;
@@ -54,44 +57,67 @@ impl Tour {
         self.end().await
     }
 
-    async fn registration(&mut self, server: &Running) -> Result<(), &'static str> {
-        let register = async {
-            for endpoint in ENDPOINTS {
-                let device = device(server, endpoint, 1).await;
-                self.devices.push(device.map_err(|error| error.to_string())?);
-            }
-            let mut left = ENDPOINTS.to_vec();
-            while !left.is_empty() {
-                let endpoint = self.await_event(|event| match event {
-                    Event::Registered(it) => Some(it.endpoint.clone()),
-                    _ => None,
-                });
-                let endpoint = endpoint.await?;
-                left.retain(|name| *name != endpoint);
-            }
-            Ok(format!("2.01 for each of {} devices", ENDPOINTS.len()))
+    /// A device registers by its mode; what the server knows of it then.
+    async fn registration(&mut self, scene: &Scene, endpoint: &str, mode: Mode) -> Outcome {
+        let device = scene.device(endpoint, mode, 1).await;
+        self.devices.push(device.map_err(|error| error.to_string())?);
+        self.await_event(|event| match event {
+            Event::Registered(it) if it.endpoint == endpoint => Some(()),
+            _ => None,
+        })
+        .await?;
+        let ask = |target: String| async move {
+            scene.ask("GET", &target, None).await.map_err(|error| error.to_string())
         };
-        step("register", None, register).await?;
+        let registration = ask(format!("/api/clients/{endpoint}")).await?;
+        let maker = ask(format!("/api/clients/{endpoint}/3/0/0")).await?;
+        let known = match mode {
+            Mode::NoSec => "nothing".to_owned(),
+            _ => {
+                let stored = ask(format!("/api/security/clients/{endpoint}")).await?;
+                stored["tls"]["mode"].to_string()
+            }
+        };
+        let (secure, maker) = (&registration["secure"], &maker["content"]["value"]);
+        Ok(format!("2.01, stored: {known}, secure: {secure}, /3/0/0 {maker}"))
+    }
+
+    /// A device whose key the server does not know is refused, and why.
+    async fn refusal(&mut self, scene: &Scene) -> Outcome {
+        // The server is not told of these credentials.
+        let keys = scene.keys.device("stranger", Mode::RawPublicKey);
+        let (keys, _) = keys.map_err(|error| error.to_string())?;
+        let stranger = scene.start("stranger", keys, 0).await.map_err(|error| error.to_string())?;
+        let told = self.await_event(|event| match event {
+            Event::HandshakeFailed(failure) => Some(failure.to_string()),
+            _ => None,
+        });
+        let told = told.await;
+        stranger.stop().await;
+        told
+    }
+
+    async fn update(&mut self) -> Result<(), &'static str> {
         let update = async {
             let device = self.devices.first().ok_or("no device")?;
             device.update().await.map_err(|error| error.to_string())?;
             self.await_event(|event| match event {
-                Event::Updated { registration, .. } if registration.endpoint == ENDPOINTS[0] => {
+                Event::Updated { registration, .. } if registration.endpoint == DEVICES[0].0 => {
                     Some("2.04 Changed".to_owned())
                 }
                 _ => None,
             })
             .await
         };
-        step("update", None, update).await
+        step("update", "", update).await
     }
 
     async fn reading(&self) -> Result<(), &'static str> {
         for path in [Path::instance(3, 0), Path::resource(3, 0, 0)] {
-            step("read", Some(path), self.ask(Operation::Read { path, format: None })).await?;
+            step("read", path, self.ask(Operation::Read { path, format: None })).await?;
         }
         let path = Path::object(3);
-        step("discover", Some(path), self.ask(Operation::Discover { path })).await
+        step("discover", path, self.ask(Operation::Discover { path })).await
     }
 
     async fn writing(&mut self) -> Result<(), &'static str> {
@@ -112,18 +138,18 @@ impl Tour {
                 other => Err(format!("update with lt={other}")),
             }
         };
-        step("write", Some(LIFETIME), write).await?;
+        step("write", LIFETIME, write).await?;
         let reboot = async {
             let execute = Operation::Execute { path: REBOOT, arguments: String::new() };
             let answer = self.ask(execute).await?;
             self.await_event(|event| match event {
-                Event::Registered(it) if it.endpoint == ENDPOINTS[0] => Some(()),
+                Event::Registered(it) if it.endpoint == DEVICES[0].0 => Some(()),
                 _ => None,
             })
             .await?;
             Ok(format!("{answer}, then registered again"))
         };
-        step("execute", Some(REBOOT), reboot).await
+        step("execute", REBOOT, reboot).await
     }
 
     async fn reporting(&mut self) -> Result<(), &'static str> {
@@ -132,7 +158,7 @@ impl Tour {
             let attributes = vec![attribute("pmin=1")?, attribute("pmax=5")?];
             self.ask(Operation::WriteAttributes { path: TEMPERATURE, attributes }).await
         };
-        step("write-attributes", Some(TEMPERATURE), set).await?;
+        step("write-attributes", TEMPERATURE, set).await?;
         let observe = async {
             let format = Some(ContentFormat::SENML_CBOR);
             let first = self.ask(Operation::Observe { path: TEMPERATURE, format }).await?;
@@ -148,9 +174,9 @@ impl Tour {
             }
             Ok(format!("3 notifications: {}", values[1..].join(", ")))
         };
-        step("observe", Some(TEMPERATURE), observe).await?;
+        step("observe", TEMPERATURE, observe).await?;
         let cancel = self.ask(Operation::CancelObservation { target: TEMPERATURE.into() });
-        step("cancel", Some(TEMPERATURE), cancel).await
+        step("cancel", TEMPERATURE, cancel).await
     }
 
     async fn instances(&self) -> Result<(), &'static str> {
@@ -160,11 +186,11 @@ impl Tour {
             node: Node::ObjectInstance(ObjectInstance::default().with(5750, "cellar")),
             format: None,
         };
-        step("create", Some(NEW_INSTANCE), self.ask(create)).await?;
+        step("create", NEW_INSTANCE, self.ask(create)).await?;
         let read = Operation::Read { path: NEW_INSTANCE, format: Some(ContentFormat::TLV) };
-        step("read", Some(NEW_INSTANCE), self.ask(read)).await?;
+        step("read", NEW_INSTANCE, self.ask(read)).await?;
         let delete = Operation::Delete { path: NEW_INSTANCE };
-        step("delete", Some(NEW_INSTANCE), self.ask(delete)).await
+        step("delete", NEW_INSTANCE, self.ask(delete)).await
     }
 
     async fn end(&mut self) -> Result<(), &'static str> {
@@ -179,12 +205,12 @@ impl Tour {
                 left => Err(format!("{left} devices are left")),
             }
         };
-        step("deregister", None, deregister).await
+        step("deregister", "", deregister).await
     }
 
     /// Sends an operation to the first device and describes the answer; an error code is an error.
     async fn ask(&self, operation: Operation) -> Outcome {
-        let response = self.server.request(ENDPOINTS[0], operation, PATIENCE).await;
+        let response = self.server.request(DEVICES[0].0, operation, PATIENCE).await;
         let Response { code, content, diagnostic } = response.map_err(|error| error.to_string())?;
         if !code.is_success() {
             return Err(format!("{code} {}", diagnostic.unwrap_or_default()));
@@ -218,20 +244,20 @@ impl Tour {
 /// Runs a step and prints its line.
 async fn step(
     name: &'static str,
-    path: Option<Path>,
+    place: impl fmt::Display,
     work: impl Future<Output = Outcome>,
 ) -> Result<(), &'static str> {
     let start = Instant::now();
     let outcome = tokio::time::timeout(PATIENCE, work).await;
     let outcome = outcome.unwrap_or_else(|_| Err(format!("nothing within {PATIENCE:?}")));
     let millis = start.elapsed().as_secs_f64() * 1e3;
-    let path = path.map(|path| path.to_string()).unwrap_or_default();
     let (text, mark) = match &outcome {
         Ok(text) => (text, ""),
         Err(text) => (text, "FAILED: "),
     };
     lwm2m_daemon::say(format_args!(
-        "{name:<17} {path:<13} {:<44} {millis:>7.2} ms",
+        "{name:<17} {:<13} {:<54} {millis:>7.2} ms",
+        place.to_string(),
         format!("{mark}{text}")
     ));
     outcome.map(|_| ()).map_err(|_| name)

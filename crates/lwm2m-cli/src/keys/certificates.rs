@@ -54,7 +54,7 @@ struct Validity {
 }
 
 /// Makes a key and a certificate of it, signed by itself.
-pub(super) fn authority(arguments: &Authority) -> Result<(), Failure> {
+pub(super) fn authority(arguments: &Authority) -> Result<Files<'_>, Failure> {
     let mut params = params(&arguments.name, &[], &arguments.validity)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -64,11 +64,11 @@ pub(super) fn authority(arguments: &Authority) -> Result<(), Failure> {
     let usage = "secret: signs certificates by `lwm2m keys cert --ca`";
     files.secret("key", key.serialize_pem().as_bytes(), usage);
     files.public("crt", certificate.pem().as_bytes(), "what the other side trusts");
-    files.write()
+    Ok(files)
 }
 
 /// Makes a key and a certificate of it, signed by the authority.
-pub(super) fn end_entity(arguments: &EndEntity) -> Result<(), Failure> {
+pub(super) fn end_entity(arguments: &EndEntity) -> Result<Files<'_>, Failure> {
     let issuer = issuer(&arguments.ca)?;
     let Subject { client, server } = &arguments.subject;
     let (name, purpose) = match client {
@@ -88,7 +88,7 @@ pub(super) fn end_entity(arguments: &EndEntity) -> Result<(), Failure> {
     let mut files = Files::new(&arguments.output.prefix, arguments.output.force);
     files.secret("key", key.serialize_pem().as_bytes(), "secret: the private key of its owner");
     files.public("crt", certificate.pem().as_bytes(), "the certificate its owner shows");
-    files.write()
+    Ok(files)
 }
 
 /// The authority of the files `PREFIX.crt` and `PREFIX.key`.

@@ -40,7 +40,7 @@ impl<'a> Files<'a> {
         self.files.push(File { path, content: content.to_vec(), secret, usage });
     }
 
-    /// Writes the files and prints a line for each.
+    /// Writes the files.
     ///
     /// # Errors
     /// A file exists, or cannot be written.
@@ -52,9 +52,15 @@ impl<'a> Files<'a> {
         }
         for file in &self.files {
             file.write(self.force).map_err(|error| failure(&file.path, &error.to_string()))?;
-            println!("{}: {}", file.path.display(), file.usage);
         }
         Ok(())
+    }
+
+    /// Prints a line for each file.
+    pub(super) fn announce(&self) {
+        for file in &self.files {
+            println!("{}: {}", file.path.display(), file.usage);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 mod certificates;
 mod files;
 
-use clap::{Args, Subcommand};
+use clap::{Args, FromArgMatches, Subcommand};
 use files::Files;
 use lwm2m_daemon::Failure;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
@@ -52,7 +52,24 @@ struct Psk {
 /// # Errors
 /// What cannot be used as asked, or written.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    match &arguments.command {
+    let files = make(&arguments.command)?;
+    files.write()?;
+    files.announce();
+    Ok(())
+}
+
+/// Makes what the command would make of these words, and says nothing.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn make_quietly(words: &[&str]) -> Result<(), Failure> {
+    let command = Command::augment_subcommands(clap::Command::new("keys").no_binary_name(true));
+    let matches = command.try_get_matches_from(words).map_err(Failure::usage)?;
+    make(&Command::from_arg_matches(&matches).map_err(Failure::usage)?)?.write()
+}
+
+fn make(command: &Command) -> Result<Files<'_>, Failure> {
+    match command {
         Command::Psk(arguments) => psk(arguments),
         Command::Rpk(output) => rpk(output),
         Command::Ca(arguments) => certificates::authority(arguments),
@@ -60,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn psk(Psk { output, identity }: &Psk) -> Result<(), Failure> {
+fn psk(Psk { output, identity }: &Psk) -> Result<Files<'_>, Failure> {
     if !(1..=128).contains(&identity.len()) || identity.chars().any(char::is_control) {
         let error = "an identity has 1 to 128 bytes and no control characters: change --identity";
         return Err(Failure::usage(error));
@@ -75,17 +92,17 @@ fn psk(Psk { output, identity }: &Psk) -> Result<(), Failure> {
     let mut files = Files::new(&output.prefix, output.force);
     let usage = "secret: identity:key, the same at the device (/0/x/3, /0/x/5) and its server";
     files.secret("psk", line.as_bytes(), usage);
-    files.write()
+    Ok(files)
 }
 
-fn rpk(output: &Output) -> Result<(), Failure> {
+fn rpk(output: &Output) -> Result<Files<'_>, Failure> {
     let key = key_pair()?;
     let mut files = Files::new(&output.prefix, output.force);
     files.secret("key", key.serialize_pem().as_bytes(), "secret: the private key of its owner");
     files.public("pub", key.public_key_pem().as_bytes(), "the public key, for the other side");
     let usage = "the same in DER, as the resources /0/x/3 and /0/x/4 hold it";
     files.public("spki", &key.subject_public_key_info(), usage);
-    files.write()
+    Ok(files)
 }
 
 /// A fresh P-256 key, what all security modes with public keys use (RFC 7925 4.3, 4.4).

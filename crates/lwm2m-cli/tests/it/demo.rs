@@ -11,6 +11,10 @@ fn the_tour_passes() {
         steps,
         [
             "register",
+            "register",
+            "register",
+            "register",
+            "refuse",
             "update",
             "read",
             "read",
@@ -28,6 +32,15 @@ fn the_tour_passes() {
         "{table}"
     );
     assert!(!table.contains("FAILED"), "{table}");
+    for known in [
+        "nothing, secure: false",
+        "\"psk\", secure: true",
+        "\"rpk\", secure: true",
+        "\"x509\", secure: true",
+    ] {
+        assert!(table.contains(known), "{known}: {table}");
+    }
+    assert!(table.contains("the peer's public key is not the configured one"), "{table}");
 }
 
 #[test]
