@@ -5,6 +5,7 @@
 //! whose peer is not there says so and passes, unless the environment has `LWM2M_PEERS=require`.
 
 mod aiocoap;
+mod coaps;
 mod codec;
 mod dtls;
 mod endpoint;
@@ -22,6 +23,7 @@ mod tools;
 mod wire;
 
 pub use aiocoap::AiocoapServer;
+pub use coaps::{SecureMode, SecureSite, SecureTool};
 pub use codec::{Payloads, PeerCodec};
 pub use dtls::DtlsEndpoint;
 pub use endpoint::UdpEndpoint;

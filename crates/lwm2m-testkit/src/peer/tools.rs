@@ -181,7 +181,8 @@ impl Tool {
     }
 }
 
-fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>, Error> {
+/// What a program writes to its standard output.
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>, Error> {
     let failed = Error::io("a CoAP client");
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let outcome = command.spawn().and_then(|mut child| {

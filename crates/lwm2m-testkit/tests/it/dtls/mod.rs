@@ -1,6 +1,7 @@
 //! Our DTLS endpoint against other stacks, in both roles, on loopback.
 
 mod keys;
+mod libcoap;
 mod scandium;
 mod tinydtls;
 
