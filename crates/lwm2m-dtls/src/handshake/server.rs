@@ -5,7 +5,7 @@ use super::fragment::Message;
 use super::message::{self, ClientHello, MessageType, ServerHello};
 use super::schedule::{Master, Role, verify_data};
 use super::server_flight::{self, OwnKey};
-use super::server_peer::{certified_peer, psk_exchange, raw_peer};
+use super::server_peer::{certified_peer, check_still_known, psk_exchange, raw_peer};
 use super::transcript::Transcript;
 use super::wire::{complete, vector8};
 use super::{Agreed, Authenticated, Completed, Context, Output, check_finished, signed_parameters};
@@ -251,6 +251,7 @@ impl ServerHandshake {
         let AwaitFinished { peer, master, resumed } = state;
         let expected = verify_data(&master, Role::Client, &self.transcript.hash());
         check_finished(message, &expected)?;
+        check_still_known(&peer, context)?;
         self.transcript.add(message.raw());
         let identity = peer.identity.clone();
         let cached = match resumed {

@@ -42,6 +42,17 @@ pub(super) fn psk_exchange(
     Ok((peer, psk_premaster(shared.as_deref(), &key)))
 }
 
+/// Refuses a client whose credentials have changed since it showed its own: a handshake can be
+/// drawn out.
+pub(super) fn check_still_known(peer: &Authenticated, context: &Context<'_>) -> Result<(), Reason> {
+    let credentials = context.config.credentials.as_deref().ok_or(Reason::Internal)?;
+    match credential::of_client(&peer.identity, credentials) {
+        Some(credential) if credential == peer.credential => Ok(()),
+        _ if matches!(peer.identity, Identity::Psk(_)) => Err(Reason::WrongKey),
+        _ => Err(Reason::UnknownPeerKey),
+    }
+}
+
 /// The key and identity of a client that shows a raw public key.
 pub(super) fn raw_peer(
     body: &[u8],

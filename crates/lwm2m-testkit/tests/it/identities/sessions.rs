@@ -1,7 +1,7 @@
 //! Registrations and the sessions that they live in.
 
 use super::register::{at, code, register, registered, server};
-use super::{Device, psk, psk_credential, psk_store};
+use super::{Device, SERVER, dtls, psk, psk_credential, psk_store};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::Path;
 use lwm2m_link::{Engine, SecurityEvent};
@@ -121,6 +121,8 @@ fn a_changed_key_ends_what_the_old_one_opened() {
     bed.settle();
     let reason = DeregistrationReason::CredentialsChanged;
     assert!(matches!(&bed.events[..], [Event::Deregistered { reason: is, .. }] if *is == reason));
+    let told = bed.devices[a].events.last();
+    assert!(matches!(told, Some(SecurityEvent::Ended { .. })), "{told:?}");
     bed.reboot(a, psk(b"id-a", b"key a"));
     assert!(bed.ask_unanswered(a, register(Some("a"))));
     bed.reboot(a, psk(b"id-a", b"new key"));
@@ -153,4 +155,48 @@ fn observations_end_with_the_session() {
         matches!(event, Event::ObservationEnded { reason: ObservationEnd::Disconnected, .. })
     };
     assert!(bed.events.iter().any(ended), "{:?}", bed.events);
+}
+
+/// The records of a datagram.
+fn records(mut datagram: &[u8]) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    while let Some(length) = datagram.get(11..13) {
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        let (record, rest) = datagram.split_at(13 + length);
+        records.push(record.to_vec());
+        datagram = rest;
+    }
+    records
+}
+
+#[test]
+fn a_handshake_that_the_old_key_began_does_not_outlive_it() {
+    for changed in [false, true] {
+        let mut bed = server(psk_store());
+        let mut client = lwm2m_dtls::Endpoint::new(dtls(), [3; 32]);
+        let from = "198.51.100.9:1".parse().unwrap();
+        let profile = psk(b"id-a", b"key a").unwrap();
+        client.connect(bed.now, SERVER, std::sync::Arc::new(profile)).unwrap();
+        let mut last = Vec::new();
+        while let Some(sent) = client.poll_transmit() {
+            let mut records = records(&sent.payload);
+            // The flight that ends with Finished is held up before that.
+            last = records.split_off(records.len().min(2));
+            for record in records {
+                bed.server.handle_secured_datagram(bed.now, from, &record);
+            }
+            while let Some(sent) = bed.server.poll_transmit() {
+                client.handle_datagram(bed.now, SERVER, &sent.payload);
+            }
+        }
+        if changed {
+            bed.server.put_credential(bed.now, "a", psk_credential(b"id-a", b"new key")).unwrap();
+        }
+        assert_eq!(last.len(), 1, "Finished");
+        bed.server.handle_secured_datagram(bed.now, from, &last[0]);
+        while let Some(sent) = bed.server.poll_transmit() {
+            client.handle_datagram(bed.now, SERVER, &sent.payload);
+        }
+        assert_eq!(client.session_count(), usize::from(!changed));
+    }
 }
