@@ -25,7 +25,8 @@ pub enum Unlisted {
     /// Use plain CoAP (security mode 3).
     #[default]
     NoSec,
-    /// Show a certificate of a trusted authority whose common name is the endpoint name.
+    /// Show a certificate of a trusted authority whose common name is the endpoint name. To turn one
+    /// of them out, give its endpoint a credential of another mode.
     Certified,
     /// Nothing.
     Refused,

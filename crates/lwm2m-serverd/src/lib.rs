@@ -7,7 +7,7 @@ mod log;
 pub mod settings;
 
 use credentials::ServerEntry;
-use lwm2m_daemon::{Failure, dtls, signal::End};
+use lwm2m_daemon::{Failure, dtls, keys, signal::End};
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
@@ -101,6 +101,7 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     let (store, fixed) = credentials::load(settings.credentials.as_deref(), flags, &*provider)
         .map_err(Failure::usage)?;
     if let Some(path) = settings.security_store.clone() {
+        keys::warn_if_shared(&path);
         api.credentials_file = Some(CredentialsFile::open(path, &store).map_err(Failure::usage)?);
     }
     api.fixed_credentials = fixed;

@@ -126,6 +126,10 @@ fn public_key(point: &Point) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lwm2m_dtls::CertifiedKey;
+    use lwm2m_dtls::crypto::{CryptoError, SigningKey};
+    use rustls_pki_types::CertificateDer;
+    use std::sync::Arc;
 
     #[test]
     fn credentials_come_back_as_they_went() {
@@ -150,6 +154,38 @@ mod tests {
             assert_eq!(json, json!({"endpoint": "a", "tls": tls}));
             assert_eq!(read_client(&json), Ok(("a".to_owned(), credential)));
         }
+    }
+
+    /// A key that signs nothing.
+    #[derive(Debug)]
+    struct Mute;
+
+    impl SigningKey for Mute {
+        fn public_key(&self) -> Point {
+            core::array::from_fn(|index| if index <= 32 { 4 } else { 5 })
+        }
+
+        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, CryptoError> {
+            Err(CryptoError)
+        }
+    }
+
+    #[test]
+    fn the_server_shows_its_public_parts() {
+        let key: Arc<dyn SigningKey> = Arc::new(Mute);
+        let chain = vec![CertificateDer::from(vec![0xff; 3])];
+        let own = OwnCredentials {
+            certificate: Some(Arc::new(CertifiedKey { chain, key: Arc::clone(&key) })),
+            raw_key: Some(key),
+            ..OwnCredentials::default()
+        };
+        let json = write_own(&own);
+        let spki = BASE64_STANDARD.encode(subject_public_key_info(&Mute.public_key()));
+        let public = json!({
+            "x": "04".repeat(32), "y": "05".repeat(32), "params": "secp256r1", "b64Der": spki,
+        });
+        let certificate = json!({"pubkey": public, "b64Der": "////"});
+        assert_eq!(json, json!({"pubkey": public, "certificate": certificate}));
     }
 
     #[test]
