@@ -95,6 +95,29 @@ impl SecuredPeer {
         Ok(Self { process: Process::start("a DTLS peer", &mut command)?, address })
     }
 
+    /// Starts a program of OpenSSL or GnuTLS. In its arguments `PORT` stands for the port of `to`,
+    /// or for a free one if it is a server; `PEERS` for the folder of the sources of peers. `None`
+    /// if it is not there.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn program(
+        name: &'static str,
+        arguments: &str,
+        keys: &Path,
+        to: Option<SocketAddr>,
+    ) -> Result<Option<Self>, Error> {
+        let address = to.map_or_else(free_address, Ok)?;
+        let arguments = arguments
+            .replace("PORT", &address.port().to_string())
+            .replace("PEERS", &peer_source("").to_string_lossy());
+        let mut command = Command::new(name);
+        let process =
+            Process::start(name, command.current_dir(keys).args(arguments.split_whitespace()));
+        let there = available(name, process.is_ok());
+        there.then_some(process).transpose().map(|it| it.map(|process| Self { process, address }))
+    }
+
     /// Waits for the rest of the next line that begins with `word`.
     ///
     /// # Errors

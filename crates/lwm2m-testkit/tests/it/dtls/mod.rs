@@ -2,6 +2,7 @@
 
 mod keys;
 mod libcoap;
+mod openssl_gnutls;
 mod scandium;
 mod tinydtls;
 
