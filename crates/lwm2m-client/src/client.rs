@@ -33,9 +33,11 @@ use lwm2m_time::{Instant, TimerTable};
 ///   [`send`](Client::send)
 /// - state: [`registration_state`](Client::registration_state)
 ///
-/// Requests are taken from the addresses of servers alone, and only while the client is registered
-/// with that server; others are dropped without an answer, because OMA wants them ignored and an
-/// answer would tell a stranger that there is a device. With several servers each of them has all
+/// Requests are taken from servers alone, in the session of an account with keys or else from the
+/// address, and only while the client is registered with that server. Others are dropped without an
+/// answer, because OMA wants them ignored and an answer would tell a stranger that there is a
+/// device. A session lasts until one side ends it or the server does not answer in it: the client
+/// then makes a new one, by the keys of the old one where the server allows that. With several servers each of them has all
 /// rights: the Access Control object (2) is not consulted.
 pub struct Client {
     pub(crate) endpoint_name: String,

@@ -134,6 +134,9 @@ pub enum BootstrapError {
     /// The bootstrap server began, but did not finish in time, or not with consistent accounts.
     #[error("the bootstrap server did not finish; its own account is as before")]
     Unfinished,
+    /// The bootstrap server finished, but no server that it named accepted the client.
+    #[error("no server that the bootstrap server named accepted the registration")]
+    Fruitless,
     /// The request could not be sent; a bound of the CoAP configuration is too small.
     #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
     NotSent,

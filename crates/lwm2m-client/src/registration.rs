@@ -180,6 +180,9 @@ impl Client {
         let server = self.server(account);
         self.events
             .push_back(Event::Registered { server, location: format!("/{}", location.join("/")) });
+        if let Some(bootstrap) = &mut self.bootstrap {
+            bootstrap.fruitless = false;
+        }
         let state = Registered { location, known, update: None, again: false, renewed_at: now };
         self.set_state(account, State::Registered(state));
         if self.stopping {
@@ -226,7 +229,7 @@ impl Client {
             self.want_address(account);
         }
         if self.accounts.iter().all(|account| matches!(account.state, State::Idle)) {
-            self.begin_bootstrap(now);
+            self.bootstrap_for_want(now);
         }
         self.stop_if_done();
     }

@@ -70,6 +70,7 @@ impl Client {
     fn adopt_bootstrap_server(&mut self, now: Instant, access: Option<Access>) {
         let Some(state) = &mut self.bootstrap else { return };
         state.phase = Phase::Idle;
+        state.fruitless = true;
         let Some(access) = access else { return self.forget_bootstrap_server() };
         state.instance = access.instance;
         state.account.hold_off = access.hold_off;

@@ -35,6 +35,8 @@ pub(crate) struct Bootstrap {
     pub(crate) peer: Option<PeerId>,
     pub(crate) attempts: Attempts,
     pub(crate) phase: Phase,
+    /// Whether no server has accepted the client since the last bootstrap.
+    pub(crate) fruitless: bool,
 }
 
 /// What goes on with the bootstrap server.
@@ -64,7 +66,8 @@ impl Bootstrap {
         instance: u16,
     ) -> Self {
         let attempts = Attempts::FIRST;
-        Self { account, profile, instance, peer: None, attempts, phase: Phase::Idle }
+        let (peer, phase) = (None, Phase::Idle);
+        Self { account, profile, instance, peer, attempts, phase, fruitless: false }
     }
 
     /// The account of the bootstrap server, which it cannot delete.
@@ -96,6 +99,17 @@ impl Client {
         match hold_off.is_zero() {
             true => self.request_bootstrap(now),
             false => self.timers.set(Timer::Bootstrap, now + hold_off),
+        }
+    }
+
+    /// Bootstraps because no server accepts the client. Where the last bootstrap led to that, it
+    /// counts as failed: its server is asked again after a while.
+    pub(crate) fn bootstrap_for_want(&mut self, now: Instant) {
+        let Some(state) = self.bootstrap.as_ref().filter(|_| !self.stopping) else { return };
+        match (state.fruitless, &state.phase) {
+            (true, Phase::Idle) => self.bootstrap_failed(now, BootstrapError::Fruitless),
+            (true, _) => {}
+            (false, _) => self.begin_bootstrap(now),
         }
     }
 

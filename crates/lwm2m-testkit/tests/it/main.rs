@@ -19,6 +19,7 @@ mod management;
 mod noise;
 mod odd_device;
 mod restarts;
+mod secure_bootstrap;
 mod secure_leshan;
 mod secure_leshan_server;
 mod secure_lossy;

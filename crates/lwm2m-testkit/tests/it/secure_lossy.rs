@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const KEY: &[u8] = b"0123456789abcdef";
-const MODES: [Mode; 3] = [Mode::Psk, Mode::RawPublicKey, Mode::Certificate];
+pub(crate) const MODES: [Mode; 3] = [Mode::Psk, Mode::RawPublicKey, Mode::Certificate];
 
 /// The keys of a server, an authority and a device whose certificate is for `ENDPOINT`.
-struct Keys {
+pub(crate) struct Keys {
     server: KeyPair,
     device: KeyPair,
     authority: CertificateDer<'static>,
@@ -29,7 +29,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let [server, device, signing] = [(); 3].map(|()| KeyPair::generate().unwrap());
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -46,7 +46,7 @@ impl Keys {
     }
 
     /// What the device's account has.
-    fn security(&self, mode: Mode) -> Security {
+    pub(crate) fn security(&self, mode: Mode) -> Security {
         let key = self.device.serialized_der();
         match mode {
             Mode::Psk => Security::psk("a device", KEY),
@@ -68,7 +68,7 @@ impl Keys {
     }
 
     /// A server that knows `endpoint` by this mode.
-    fn server(&self, mode: Mode, endpoint: &str) -> lwm2m_server::Config {
+    pub(crate) fn server(&self, mode: Mode, endpoint: &str) -> lwm2m_server::Config {
         let key = RustCrypto.signing_key(self.server.serialized_der()).unwrap();
         let chain = vec![self.server_certificate.clone()];
         let own = OwnCredentials {
@@ -89,7 +89,7 @@ fn spki(key: &KeyPair) -> Vec<u8> {
     subject_public_key_info(&key.public_key())
 }
 
-fn at_a_good_time() -> lwm2m_dtls::Config {
+pub(crate) fn at_a_good_time() -> lwm2m_dtls::Config {
     let mut config = lwm2m_dtls::Config::default();
     config.unix_time_of_origin = Duration::from_secs(2_200_000_000);
     config

@@ -1,7 +1,7 @@
 //! Alerts of the server, before and in a session.
 
 use super::bed::{Bed, config, psk};
-use crate::world::address;
+use crate::world::{TEXT, address, get};
 use lwm2m_client::{BootstrapAccount, Event, RegistrationError};
 use lwm2m_core::Value;
 use lwm2m_dtls::{Alert, Reason};
@@ -55,6 +55,8 @@ fn alerts_are_final_or_ignored_or_lead_to_another_attempt() {
         bed.reachable = true;
         bed.run(61);
         assert!(bed.is_registered(), "{alert}");
+        let read = bed.ask(get("/1/0/11").accept(TEXT));
+        assert_eq!(read.payload, alert.to_string());
     }
     for alert in IGNORED {
         let mut bed = alerted(alert);

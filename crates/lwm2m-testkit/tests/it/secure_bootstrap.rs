@@ -1,0 +1,148 @@
+//! A device gets accounts with keys from a bootstrap server, all by DTLS, in virtual time.
+
+use crate::lossy::ENDPOINT;
+use crate::secure_lossy::{Keys, MODES, at_a_good_time};
+use crate::trio::{BOOTSTRAP, DEVICE, SERVER, objects};
+use bytes::Bytes;
+use lwm2m_bootstrap::{BootstrapServer, Command};
+use lwm2m_client::{BootstrapAccount, BootstrapError, Client, Config, Event, Security};
+use lwm2m_core::{Node, Object, ObjectInstance, Path};
+use lwm2m_dtls::Mode;
+use lwm2m_link::{Engine, Transmit};
+use lwm2m_security::{Credential, SecurityStore};
+use lwm2m_server::Server;
+use lwm2m_time::Instant;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+const BOOTSTRAP_KEY: &[u8] = b"fedcba9876543210";
+const URI: &str = "coaps://192.0.2.3:5683";
+
+/// The instance of the Security object that holds the keys of a mode.
+fn security(keys: &Keys, mode: Mode, identity: &str) -> ObjectInstance {
+    let Security { server_public_key, secret_key, public_key_or_identity, .. } =
+        keys.security(mode);
+    let own = match mode {
+        Mode::Psk => Bytes::copy_from_slice(identity.as_bytes()),
+        _ => public_key_or_identity,
+    };
+    let values = ObjectInstance::default()
+        .with(0, URI)
+        .with(1, false)
+        .with(3, own)
+        .with(4, server_public_key)
+        .with(5, Bytes::copy_from_slice(&secret_key))
+        .with(10, 101_i64);
+    match mode {
+        Mode::Psk => values.with(2, 0_i64).with_multiple(16, [(0, 0xc0a8_u64)]),
+        Mode::RawPublicKey => values.with(2, 1_i64),
+        // Usage 2: the authority of the server, by the name that stands in its certificate.
+        Mode::Certificate => {
+            values.with(2, 2_i64).with(14, "server.example.com").with(15, 2_u64).with(13, 0_u64)
+        }
+    }
+}
+
+fn commands(security: ObjectInstance) -> Vec<Command> {
+    let settings = ObjectInstance::default().with(0, 101_i64).with(1, 300_i64).with(6, true);
+    let settings = settings.with(7, "U");
+    vec![
+        Command::Write(Path::object(0), Node::Object(Object { instances: [(1, security)].into() })),
+        Command::Write(Path::instance(1, 0), Node::ObjectInstance(settings)),
+    ]
+}
+
+struct World {
+    device: Client,
+    bootstrap: BootstrapServer,
+    server: Server,
+    now: Instant,
+    events: Vec<Event>,
+}
+
+impl World {
+    fn new(keys: &Keys, mode: Mode, identity: &str) -> Self {
+        let account = BootstrapAccount::new(BOOTSTRAP).secured(Security::psk("bs", BOOTSTRAP_KEY));
+        let mut config = Config::new(ENDPOINT).bootstrap(account);
+        config.dtls = at_a_good_time();
+        let store = SecurityStore::default();
+        store.put(ENDPOINT, Credential::psk(b"bs", BOOTSTRAP_KEY).unwrap()).unwrap();
+        let bootstrap = lwm2m_bootstrap::Config {
+            security: Arc::new(store),
+            dtls: Some(at_a_good_time()),
+            ..lwm2m_bootstrap::Config::default()
+        };
+        let mut bootstrap = BootstrapServer::new(bootstrap, [2; 32]);
+        bootstrap.configure(ENDPOINT, commands(security(keys, mode, identity)));
+        Self {
+            device: Client::new(config, objects(), [1; 32]).unwrap(),
+            bootstrap,
+            server: Server::new(keys.server(mode, ENDPOINT), [3; 32]),
+            now: Instant::ZERO,
+            events: Vec::new(),
+        }
+    }
+
+    /// Begins, and moves datagrams until none is left.
+    fn run(&mut self) {
+        self.device.start(self.now);
+        loop {
+            let mut moving: Vec<(SocketAddr, Transmit)> = Vec::new();
+            moving
+                .extend(core::iter::from_fn(|| self.device.poll_transmit()).map(|it| (DEVICE, it)));
+            let sent = core::iter::from_fn(|| self.bootstrap.poll_transmit());
+            moving.extend(sent.map(|it| (BOOTSTRAP, it)));
+            moving
+                .extend(core::iter::from_fn(|| self.server.poll_transmit()).map(|it| (SERVER, it)));
+            if moving.is_empty() {
+                break;
+            }
+            for (from, transmit) in moving {
+                assert!(transmit.secured, "something in clear text");
+                let (now, payload) = (self.now, &transmit.payload);
+                match transmit.to {
+                    DEVICE => self.device.handle_secured_datagram(now, from, payload),
+                    BOOTSTRAP => self.bootstrap.handle_secured_datagram(now, from, payload),
+                    _ => self.server.handle_secured_datagram(now, from, payload),
+                }
+            }
+        }
+        self.events.extend(core::iter::from_fn(|| self.device.poll_event()));
+    }
+}
+
+#[test]
+fn a_bootstrap_brings_an_account_of_each_mode() {
+    let keys = Keys::new();
+    for mode in MODES {
+        let mut world = World::new(&keys, mode, "a device");
+        world.run();
+        assert!(world.events.contains(&Event::Bootstrapped), "{mode:?}: {:?}", world.events);
+        assert!(world.server.registration(ENDPOINT).is_some(), "{mode:?}: {:?}", world.events);
+        let begun = |event: &&Event| matches!(event, Event::SessionBegun { .. });
+        assert_eq!(world.events.iter().filter(begun).count(), 2, "two servers, two sessions");
+    }
+}
+
+#[test]
+fn keys_of_a_bootstrap_that_the_server_does_not_know_are_refused() {
+    let mut world = World::new(&Keys::new(), Mode::Psk, "another device");
+    world.run();
+    assert!(world.events.contains(&Event::Bootstrapped));
+    let failed = |event: &Event| match event {
+        Event::RegistrationFailed { server, reason, retry_at } => {
+            Some((*server, reason.to_string(), *retry_at))
+        }
+        _ => None,
+    };
+    let (server, reason, retry_at) = world.events.iter().find_map(failed).unwrap();
+    assert_eq!((server, retry_at), (101, None));
+    assert!(reason.contains("unknown_psk_identity"), "{reason}");
+    // The bootstrap server is asked for better ones, but not at once.
+    let begun = |event: &&Event| matches!(event, Event::SessionBegun { .. });
+    assert_eq!(world.events.iter().filter(begun).count(), 1, "{:?}", world.events);
+    let retry_at = Some(world.now + Duration::from_secs(60));
+    let reason = BootstrapError::Fruitless;
+    assert_eq!(world.events.last(), Some(&Event::BootstrapFailed { reason, retry_at }));
+}
