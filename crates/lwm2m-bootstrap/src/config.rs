@@ -16,6 +16,9 @@ pub struct Config {
     /// The settings of DTLS; with none, plain CoAP only. Its credentials are those of
     /// [`Config::security`], whatever stands here.
     pub dtls: Option<lwm2m_dtls::Config>,
+    /// How many sessions an identity may have at a time; 4. The oldest ends when it begins one more:
+    /// a client that restarts does not end its old ones.
+    pub max_sessions_per_identity: usize,
     /// The object definitions by which answers to Bootstrap-Read are decoded.
     pub registry: Arc<Registry>,
     /// What Bootstrap-Pack-Request is answered.
@@ -41,6 +44,7 @@ impl Default for Config {
             coap: lwm2m_coap::Config::default(),
             security: Arc::default(),
             dtls: None,
+            max_sessions_per_identity: 4,
             registry: Arc::new(Registry::builtin().clone()),
             packs: Packs::Offered,
             max_sessions: 10_000,

@@ -36,6 +36,7 @@ impl BootstrapServer {
         let mut link = Link::new(config.coap, seed);
         if let Some(dtls) = &config.dtls {
             link.set_security(config.security.secure(dtls));
+            link.limit_sessions(config.max_sessions_per_identity);
         }
         Self {
             link,

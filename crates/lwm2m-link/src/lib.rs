@@ -12,12 +12,14 @@
 //! | [`engine`] | the contract by which one driver loop serves every engine |
 //! | [`link`] | addresses, peers, identities |
 //! | [`sessions`] | peers whose datagrams or streams are secured: what became of their sessions |
+//! | `by_identity` | how many sessions a client has |
 //! | [`connections`] | peers on a connection: deadlines, what is to be done with their streams |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
 
 extern crate alloc;
 
+mod by_identity;
 pub mod connections;
 pub mod engine;
 pub mod link;

@@ -128,6 +128,14 @@ impl Link {
         }
     }
 
+    /// Lets a client identity have so many sessions at a time: the oldest ends when it begins one
+    /// more. Without this there is no such bound. Comes after [`Link::set_security`].
+    pub fn limit_sessions(&mut self, per_identity: usize) {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.by_identity.max = Some(per_identity.max(1));
+        }
+    }
+
     /// Sets the deadlines of connections that begin from now on, and the bound on their number.
     pub const fn set_connection_config(&mut self, config: ConnectionConfig) {
         self.connections.config = config;
@@ -366,6 +374,9 @@ impl Link {
             } => {
                 sessions.established(session, resumption);
                 sessions.send_waiting(now, session);
+                if role == Role::Server {
+                    sessions.accepted(session, &identity);
+                }
                 let Some(peer) = sessions.peer(session) else { return };
                 if role == Role::Client {
                     sessions.events.push_back(SecurityEvent::Established { peer, resumed });

@@ -4,6 +4,7 @@
 //! session is a new peer, even at the same address. So a response, an acknowledgement or a Reset
 //! counts in the session of its request only (RFC 7252 section 9.1), and an identity never changes.
 
+use crate::by_identity::ByIdentity;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -89,6 +90,7 @@ pub(crate) struct Sessions {
     waiting: BTreeMap<SessionId, Vec<Bytes>>,
     resumptions: BTreeMap<SocketAddr, (Arc<ClientProfile>, Arc<Resumption>)>,
     pub(crate) events: VecDeque<SecurityEvent>,
+    pub(crate) by_identity: ByIdentity,
 }
 
 struct Begun {
@@ -113,6 +115,18 @@ impl Sessions {
             waiting: BTreeMap::new(),
             resumptions: BTreeMap::new(),
             events: VecDeque::new(),
+            by_identity: ByIdentity::default(),
+        }
+    }
+
+    /// A session that a client began is established; its oldest one ends if it has too many.
+    pub(crate) fn accepted(&mut self, session: SessionId, identity: &lwm2m_dtls::Identity) {
+        let endpoint = &self.endpoint;
+        let (open, is_open) =
+            (endpoint.session_count(), |session| endpoint.peer(session).is_some());
+        if let Some(oldest) = self.by_identity.add(identity, session, open, is_open) {
+            // It is open, or it would not be there.
+            let _ = self.endpoint.close(oldest);
         }
     }
 

@@ -26,6 +26,9 @@ pub struct Config {
     /// The settings of DTLS; with none, plain CoAP only. Its credentials are those of
     /// [`Config::security`], whatever stands here.
     pub dtls: Option<lwm2m_dtls::Config>,
+    /// How many sessions an identity may have at a time; 4. The oldest ends when it begins one more:
+    /// a client that restarts does not end its old ones.
+    pub max_sessions_per_identity: usize,
     /// The object definitions by which payloads are decoded and operations checked.
     pub registry: Arc<Registry>,
     /// The LwM2M versions that are accepted; all of 1.0, 1.1 and 1.2. Others are answered 4.12.
@@ -58,6 +61,7 @@ impl Default for Config {
             connections: ConnectionConfig::default(),
             security: Arc::default(),
             dtls: None,
+            max_sessions_per_identity: 4,
             registry: Arc::new(Registry::builtin().clone()),
             versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
             default_lifetime: Duration::from_secs(86_400),

@@ -52,6 +52,7 @@ impl Server {
         link.set_connection_config(config.connections);
         if let Some(dtls) = &config.dtls {
             link.set_security(config.security.secure(dtls));
+            link.limit_sessions(config.max_sessions_per_identity);
         }
         Self {
             link,

@@ -109,8 +109,8 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     let dtls = match coaps(settings).or(settings.coaps_tcp) {
         Some(_) => {
             let mut config = dtls::config(provider, cid_length, settings.keylog.as_deref())?;
-            // A device may have begun a new session before the old one is known to be over.
-            config.max_sessions = engine.max_registrations.saturating_mul(4);
+            config.max_sessions =
+                engine.max_registrations.saturating_mul(engine.max_sessions_per_identity);
             Some(config)
         }
         None => None,

@@ -157,6 +157,21 @@ fn observations_end_with_the_session() {
     assert!(bed.events.iter().any(ended), "{:?}", bed.events);
 }
 
+#[test]
+fn a_device_that_restarts_for_ever_leaves_few_sessions_behind() {
+    let mut bed = server(psk_store());
+    let b = bed.device(psk(b"id-b", b"key b"));
+    let devices: Vec<_> = (0..7).map(|_| bed.device(psk(b"id-a", b"key a"))).collect();
+    let has_ended = |device: &&usize| {
+        let last = bed.devices[**device].events.last();
+        matches!(last, Some(SecurityEvent::Ended { .. }))
+    };
+    let ended: Vec<_> = devices.iter().filter(has_ended).copied().collect();
+    assert_eq!(ended, devices[..3], "all but the newest four");
+    registered(&mut bed, devices[6], "a");
+    registered(&mut bed, b, "b");
+}
+
 /// The records of a datagram.
 fn records(mut datagram: &[u8]) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
