@@ -29,8 +29,8 @@ pub struct Config {
     /// them are answered 4.15, and those that accept nothing else 4.06. It must not decline both
     /// SenML-ETCH formats in LwM2M 1.2, nor TLV in 1.0.
     pub declined_formats: Vec<ContentFormat>,
-    /// The parameters of DTLS: the library for P-256, the clock that certificates are held against,
-    /// timers.
+    /// The parameters of DTLS: the library for P-256, timers, and `unix_time_of_origin`, without
+    /// which all certificates are not valid yet.
     pub dtls: dtls::Config,
     /// The authorities that the device trusts in general, for certificate usages 0 and 1; none.
     pub roots: Vec<CertificateDer<'static>>,

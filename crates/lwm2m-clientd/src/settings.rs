@@ -31,13 +31,13 @@ pub struct Settings {
     /// Seconds between two moves of the simulated values; 0 keeps them still [default: 5]
     #[arg(long, env = "LWM2M_PERIOD", value_name = "SECONDS")]
     pub period: Option<u32>,
+    /// What to log [default: info]
+    #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
+    pub log: Option<LogLevel>,
     /// The keys for coaps; a table of this name in the TOML file
     #[command(flatten)]
     #[serde(default)]
     pub security: Secured,
-    /// What to log [default: info]
-    #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
-    pub log: Option<LogLevel>,
 }
 
 fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Version>, D::Error> {

@@ -73,7 +73,8 @@ pub struct Security {
     /// Secret Key (/0/x/5): the pre-shared key of 1 to 64 bytes, or the private P-256 key in DER
     /// (PKCS #8, OneAsymmetricKey or ECPrivateKey).
     pub secret_key: Zeroizing<Vec<u8>>,
-    /// Matching Type (/0/x/13): how `server_public_key` is compared; exactly.
+    /// Matching Type (/0/x/13): how `server_public_key` is compared; exactly, as it must be with raw
+    /// public keys.
     pub matching: Matching,
     /// SNI (/0/x/14): the server's name, where it is another one than that in its URI.
     pub sni: Option<String>,
@@ -82,6 +83,9 @@ pub struct Security {
     /// DTLS/TLS Ciphersuite (/0/x/16): exactly what is offered, in this order; empty for the
     /// defaults of the mode.
     pub suites: Vec<CipherSuite>,
+    /// Whether Connection IDs (RFC 9146) are offered, with which a session outlasts a new address;
+    /// yes. No resource says so.
+    pub connection_ids: bool,
 }
 
 impl Security {
@@ -97,6 +101,7 @@ impl Security {
             sni: None,
             usage: CertificateUsage::DomainIssued,
             suites: Vec::new(),
+            connection_ids: true,
         }
     }
 
@@ -155,6 +160,13 @@ impl Security {
     #[must_use]
     pub fn sni(mut self, name: impl Into<String>) -> Self {
         self.sni = Some(name.into());
+        self
+    }
+
+    /// Sets whether Connection IDs are offered.
+    #[must_use]
+    pub const fn connection_ids(mut self, offered: bool) -> Self {
+        self.connection_ids = offered;
         self
     }
 

@@ -43,6 +43,7 @@ impl Security {
         let mut profile = ClientProfile::new(security);
         profile.server_name = Some(self.server_name(uri.host)?);
         profile.suites.clone_from(&self.suites);
+        profile.connection_id = self.connection_ids;
         let mode = profile.security.mode();
         if !self.suites.is_empty() && !self.suites.iter().any(|suite| suite.suits(mode)) {
             return Err(SecurityError::Suites);
@@ -310,6 +311,12 @@ mod tests {
         assert_eq!(offered(&[0xc0ae]), Err(SecurityError::Suites));
         let ecdsa = raw().suites([CipherSuite::PSK_WITH_AES_128_CCM_8]);
         assert_eq!(profile(&ecdsa).err(), Some(SecurityError::Suites));
+    }
+
+    #[test]
+    fn connection_ids_are_offered_unless_told_otherwise() {
+        assert!(profile(&psk()).unwrap().connection_id);
+        assert!(!profile(&psk().connection_ids(false)).unwrap().connection_id);
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Security {
             usage: choice(values, CERTIFICATE_USAGE, &USAGES, SecurityError::Usage)?
                 .unwrap_or(CertificateUsage::DomainIssued),
             suites: suites(values)?,
+            connection_ids: true,
         })
     }
 
