@@ -10,9 +10,12 @@ use core::fmt;
 use core::hash::BuildHasher;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
-use lwm2m_coap::{Config, Endpoint, Event, PeerId};
+use lwm2m_coap::{BlockSize, Config, Endpoint, Event, PeerId, PeerParameters};
 use lwm2m_dtls::{ClientProfile, Role, SessionId};
 use lwm2m_time::Instant;
+
+/// What a message may have besides its block: as much as RFC 7252 section 4.6 allows for.
+const ROOM_FOR_OPTIONS: usize = 128;
 
 /// What the security layer has proven about a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +73,8 @@ pub struct Link {
     unused: BTreeSet<PeerId>,
     next_id: u64,
     max_peers: usize,
+    /// Those of all peers but the ones whose records are short.
+    parameters: PeerParameters,
     refused: u64,
     /// The latest time that was passed in.
     now: Instant,
@@ -106,6 +111,10 @@ impl Link {
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
             max_peers: config.max_peers,
+            parameters: PeerParameters {
+                transmission: config.transmission,
+                preferred_block_size: config.preferred_block_size,
+            },
             coap: Endpoint::new(config, seed),
             connections: Connections::default(),
             sessions: None,
@@ -183,9 +192,14 @@ impl Link {
             return None;
         }
         let address = canonical(address);
+        let fragment_limit = profile.max_fragment_length.map(|code| 256 << code.min(4));
         let session = self.sessions.as_mut()?.begin(now, address, profile, false).ok()?;
         let peer = self.new_peer(address, Carrier::Session(session));
         self.coap.suspend(peer);
+        if let Some(limit) = fragment_limit {
+            // Requests are cut before the server agrees to what is asked for.
+            self.limit_blocks(peer, limit);
+        }
         self.sessions.as_mut()?.name(session, peer);
         self.settle_sessions();
         Some(peer)
@@ -384,6 +398,7 @@ impl Link {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.identity = Some(Box::new(Identity::Secured(identity)));
                 }
+                self.fit_blocks(peer, session);
                 self.coap.resume(now, peer);
             }
             lwm2m_dtls::Event::Data { session, data } => match self.peer_in(session) {
@@ -434,7 +449,27 @@ impl Link {
             state.identity = Some(Box::new(identity));
         }
         self.sessions.as_mut()?.name(session, peer);
+        self.fit_blocks(peer, session);
         Some((peer, false))
+    }
+
+    /// Lets blocks be so small that messages fit the records of a session on datagrams.
+    fn fit_blocks(&mut self, peer: PeerId, session: SessionId) {
+        let limit = self.sessions.as_ref().and_then(|it| it.endpoint.max_data(session));
+        if let Some(limit) = limit {
+            self.limit_blocks(peer, limit);
+        }
+    }
+
+    fn limit_blocks(&mut self, peer: PeerId, limit: usize) {
+        let fits = |size: &BlockSize| size.bytes() + ROOM_FOR_OPTIONS <= limit;
+        let sizes = (0..=6).rev().filter_map(BlockSize::from_szx);
+        let size = sizes.into_iter().find(fits).unwrap_or(BlockSize::B16);
+        if size < self.parameters.preferred_block_size {
+            let own = PeerParameters { preferred_block_size: size, ..self.parameters };
+            // Without room for it long messages are lost, and short ones arrive.
+            let _ = self.coap.set_parameters(peer, Arc::new(own));
+        }
     }
 
     /// The session of a peer is over.

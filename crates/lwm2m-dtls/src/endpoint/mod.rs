@@ -170,6 +170,12 @@ impl Endpoint {
         by_datagrams.or_else(|| self.streams.get(session).map(|stream| stream.peer))
     }
 
+    /// How many bytes [`send`](Self::send) takes at most in an established session on datagrams:
+    /// what fits a record, by max_fragment_length (RFC 6066) and record_size_limit (RFC 8449).
+    pub fn max_data(&self, session: SessionId) -> Option<usize> {
+        self.sessions.get(&session).map(|open| open.channel.max_plaintext.into())
+    }
+
     /// The established sessions and who their peers are, in no particular order.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
         let by_datagrams = self.sessions.iter().map(|(&id, open)| (id, &open.identity));

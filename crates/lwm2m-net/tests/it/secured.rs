@@ -76,6 +76,27 @@ async fn bodies_go_both_ways_over_both_transports_and_families() {
 }
 
 #[tokio::test]
+async fn bodies_go_both_ways_in_short_records() {
+    let server = serve(V4).await;
+    let [dtls, tls] = secured(&server);
+    for code in [1, 2] {
+        let mut security = security("device");
+        let mut profile = (*security.profile).clone();
+        profile.max_fragment_length = Some(code);
+        security.profile = Arc::new(profile);
+        let sockets = Sockets::client(false);
+        let client = CoapClient::bind_secured(sockets, Config::default(), security, [6; 32]).await;
+        let client = client.unwrap();
+        for (remote, size) in [(dtls, 1_000), (tls, 1_000), (dtls, 20_000), (tls, 20_000)] {
+            let body = vec![b'x'; size];
+            let answer = ask(&client, remote, Request::put().payload(body.clone())).await;
+            let Answer::Response(response) = answer else { panic!("{remote:?}: {answer:?}") };
+            assert!(response.payload == body, "{remote:?}: {} came back", response.payload.len());
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_is_not_known_is_told_why() {
     let server = serve(V4).await;
     let client = client(V4, "stranger").await;
