@@ -11,6 +11,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use zeroize::Zeroizing;
 
+/// The longest endpoint name in bytes: `ep=` and the name have to fit a CoAP option.
+const MAX_ENDPOINT: usize = 252;
+
 /// The credentials of a server and of its clients, for any number of engines and DTLS endpoints.
 ///
 /// An endpoint has one credential; no two endpoints have the same identity or public key. Change
@@ -77,7 +80,7 @@ impl SecurityStore {
         endpoint: &str,
         credential: Credential,
     ) -> Result<Option<Credential>, StoreError> {
-        if endpoint.is_empty() || endpoint.chars().any(char::is_control) {
+        if !(1..=MAX_ENDPOINT).contains(&endpoint.len()) || endpoint.chars().any(char::is_control) {
             return Err(StoreError::Endpoint);
         }
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
@@ -227,7 +230,7 @@ impl Credentials for SecurityStore {
 #[non_exhaustive]
 pub enum StoreError {
     /// Not a name for an endpoint.
-    #[error("an endpoint name is not empty and has no control characters")]
+    #[error("an endpoint name has 1 to 252 bytes and no control characters")]
     Endpoint,
     /// Another endpoint has this identity or public key.
     #[error("the endpoint `{0}` has this identity or public key; each needs one of its own")]
@@ -281,5 +284,6 @@ mod tests {
         assert!(store.put("a", psk(b"2")).is_ok());
         assert_eq!(store.put("", Credential::X509), Err(StoreError::Endpoint));
         assert_eq!(store.put("a\n", Credential::X509), Err(StoreError::Endpoint));
+        assert_eq!(store.put(&"a".repeat(253), Credential::X509), Err(StoreError::Endpoint));
     }
 }
