@@ -1,5 +1,5 @@
 //! `speed`: CoAP servers under the same load in one run, on loopback: ours, libcoap's and one on the
-//! crate `coap`.
+//! crate `coap`; ours and libcoap's with a pre-shared key, too.
 //!
 //! Only the CPU time a request compares well between runs: how many requests there are a second
 //! depends on what else the machine does.
@@ -15,6 +15,10 @@ use std::time::Duration;
 /// What of the report of `lwm2m load` goes into the table.
 const ROWS: [&str; 5] = ["requests/s", "p50", "p99", "sent again", "CPU a request, server"];
 const PROGRAM: &str = "target/release/lwm2m";
+/// The pre-shared key, and as our flags have it.
+const PASSWORD: &str = "a shared secret.";
+const KEY: [&str; 4] =
+    ["--psk-identity", "device", "--psk-key", "6120736861726564207365637265742e"];
 /// What builds the server on the crate `coap`.
 const PEER: [&str; 7] =
     ["build", "--release", "-p", "lwm2m-benches", "--features=peers", "--example", "coap_server"];
@@ -23,8 +27,10 @@ const PEER: [&str; 7] =
 struct Server {
     name: &'static str,
     child: Child,
+    /// Where it takes coap.
     address: String,
-    path: &'static str,
+    /// What is asked for.
+    uri: String,
 }
 
 impl Drop for Server {
@@ -41,7 +47,7 @@ pub(crate) fn run_all(root: &Path) -> Outcome {
     run(&mut process::command(root, "cargo", &PEER))?;
     println!("{:<28}{}", "", ROWS.map(|row| format!("{row:>24}")).concat());
     for round in 0..3 {
-        for start in [ours, libcoap, coap_rs] {
+        for start in [ours, libcoap, coap_rs, ours_secured, libcoap_secured] {
             match start(root) {
                 Ok(server) => measure(root, &server)?,
                 Err(error) if round == 0 => println!("left out: {error}"),
@@ -55,9 +61,8 @@ pub(crate) fn run_all(root: &Path) -> Outcome {
 fn measure(root: &Path, server: &Server) -> Outcome {
     wait_for(server)?;
     let pid = server.child.id().to_string();
-    let uri = format!("coap://{}{}", server.address, server.path);
-    let arguments = ["load", &uri, "--requests", "200000", "--pid", &pid];
-    let report = output(&mut process::command(root, PROGRAM, &arguments))?;
+    let arguments = ["load", &server.uri, "--requests", "200000", "--pid", &pid];
+    let report = output(process::command(root, PROGRAM, &arguments).args(KEY))?;
     let cell = |row: &str| {
         let value = report.lines().find_map(|line| line.strip_prefix(row));
         format!("{:>24}", value.unwrap_or_default().trim())
@@ -67,31 +72,58 @@ fn measure(root: &Path, server: &Server) -> Outcome {
 }
 
 fn ours(root: &Path) -> Outcome<Server> {
-    let arguments = ["coap", "serve", "--coap", "127.0.0.1:0"];
-    let mut child = start(process::command(root, PROGRAM, &arguments).stdout(Stdio::piped()))?;
+    serve_ours(root, "lwm2m coap serve", "coap")
+}
+
+fn ours_secured(root: &Path) -> Outcome<Server> {
+    serve_ours(root, "lwm2m coap serve, PSK", "coaps")
+}
+
+fn serve_ours(root: &Path, name: &'static str, scheme: &str) -> Outcome<Server> {
+    let arguments = ["coap", "serve", "--coap", "127.0.0.1:0", "--coaps", "127.0.0.1:0"];
+    let mut command = process::command(root, PROGRAM, &arguments);
+    let mut child = start(command.args(KEY).stdout(Stdio::piped()))?;
     let stdout = child.stdout.take().ok_or("the server has no output")?;
-    let line = BufReader::new(stdout).lines().next().ok_or("the server says nothing")??;
-    let address = line.strip_prefix("coap on ").ok_or("the server names no address")?.to_owned();
-    Ok(Server { name: "lwm2m coap serve", child, address, path: "/test" })
+    let mut lines = BufReader::new(stdout).lines();
+    let mut address = |before| -> Outcome<String> {
+        let line = lines.next().ok_or("the server says nothing")??;
+        Ok(line.strip_prefix(before).ok_or("the server names no address")?.to_owned())
+    };
+    let (address, secured) = (address("coap on ")?, address("coaps on ")?);
+    let at = if scheme == "coap" { &address } else { &secured };
+    let uri = format!("{scheme}://{at}/test");
+    Ok(Server { name, child, address, uri })
 }
 
 fn libcoap(root: &Path) -> Outcome<Server> {
     let port = free_port()?;
-    let arguments = ["-A", "127.0.0.1", "-p", &port];
+    let arguments = ["-A", "127.0.0.1", "-p", &port.to_string()];
     let child = start(&mut process::command(root, "coap-server-notls", &arguments))?;
     let address = format!("127.0.0.1:{port}");
-    Ok(Server { name: "coap-server-notls", child, address, path: "/time" })
+    let uri = format!("coap://{address}/time");
+    Ok(Server { name: "coap-server-notls", child, address, uri })
+}
+
+/// It takes coaps at the port above that of coap.
+fn libcoap_secured(root: &Path) -> Outcome<Server> {
+    let port = free_port()?;
+    let arguments = ["-A", "127.0.0.1", "-p", &port.to_string(), "-k", PASSWORD, "-h", "hint"];
+    let child = start(&mut process::command(root, "coap-server-openssl", &arguments))?;
+    let uri = format!("coaps://127.0.0.1:{}/time", u32::from(port) + 1);
+    let address = format!("127.0.0.1:{port}");
+    Ok(Server { name: "coap-server-openssl, PSK", child, address, uri })
 }
 
 fn coap_rs(root: &Path) -> Outcome<Server> {
     let address = format!("127.0.0.1:{}", free_port()?);
     let program = "target/release/examples/coap_server";
     let child = start(&mut process::command(root, program, &[&address]))?;
-    Ok(Server { name: "crate coap", child, address, path: "/test" })
+    let uri = format!("coap://{address}/test");
+    Ok(Server { name: "crate coap", child, address, uri })
 }
 
-fn free_port() -> Outcome<String> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
+fn free_port() -> Outcome<u16> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Waits until a server answers.
