@@ -86,3 +86,51 @@ impl SigningKey for Key {
         Ok(signature.as_ref().to_vec())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::RustCrypto;
+    use super::*;
+
+    const DER: &[u8] = include_bytes!("../../tests/data/server.key.der");
+
+    #[test]
+    fn both_libraries_agree() {
+        let ours = AwsLc.key_exchange(&[7; 32]).expect("randomness");
+        let theirs = RustCrypto.key_exchange(&[7; 32]).expect("a key");
+        let (our_point, their_point) = (ours.public_key(), theirs.public_key());
+        let shared = ours.agree(&their_point).expect("a point");
+        assert_eq!(*shared, *theirs.agree(&our_point).expect("a point"));
+
+        let (ours, theirs) = (AwsLc.signing_key(DER), RustCrypto.signing_key(DER));
+        let (ours, theirs) = (ours.expect("a key"), theirs.expect("a key"));
+        let key = ours.public_key();
+        assert_eq!(key, theirs.public_key());
+        for signature in [ours.sign(b"message"), theirs.sign(b"message")] {
+            let mut signature = signature.expect("a signature");
+            for provider in [&AwsLc as &dyn Provider, &RustCrypto] {
+                assert_eq!(provider.verify(&key, b"message", &signature), Ok(()));
+                assert_eq!(provider.verify(&key, b"another", &signature), Err(CryptoError));
+            }
+            *signature.last_mut().expect("bytes") ^= 1;
+            for provider in [&AwsLc as &dyn Provider, &RustCrypto] {
+                assert_eq!(provider.verify(&key, b"message", &signature), Err(CryptoError));
+            }
+        }
+    }
+
+    #[test]
+    fn points_that_are_none_are_refused_by_both() {
+        let good = RustCrypto.key_exchange(&[9; 32]).expect("a key").public_key();
+        let mut off_the_curve = good;
+        off_the_curve[64] ^= 1;
+        let compressed = [&[2 + (good[64] & 1)], &good[1..33]].concat();
+        for bad in [&off_the_curve[..], &compressed, &[0], &[0; 65], &good[..64], &[]] {
+            for provider in [&AwsLc as &dyn Provider, &RustCrypto] {
+                let own = provider.key_exchange(&[7; 32]).expect("a key");
+                assert_eq!(own.agree(bad), Err(CryptoError));
+                assert_eq!(provider.verify(bad, b"message", &[]), Err(CryptoError));
+            }
+        }
+    }
+}
