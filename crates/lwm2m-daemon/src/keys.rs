@@ -23,6 +23,9 @@ pub enum KeyFileError {
     /// No public key.
     #[error("{0} holds no public key, in PEM or DER; `lwm2m keys rpk` makes one as .pub")]
     PublicKey(PathBuf),
+    /// No pre-shared key.
+    #[error("{0} holds no line of identity:key, the key in hex; `lwm2m keys psk` makes one")]
+    PreSharedKey(PathBuf),
     /// No certificate.
     #[error("{0} holds no certificate in PEM; `lwm2m keys ca` and `keys cert` make some")]
     Certificate(PathBuf),
@@ -34,6 +37,30 @@ pub enum KeyFileError {
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let bytes = std::fs::read(path).map_err(|error| KeyFileError::Read(path.to_owned(), error))?;
     Ok(Zeroizing::new(bytes))
+}
+
+/// A pre-shared key and its identity: a line of `identity:key`, the key 1 to 64 bytes in hex.
+///
+/// # Errors
+/// The file cannot be read or holds something else.
+pub fn pre_shared_key(path: &Path) -> Result<(String, Zeroizing<Vec<u8>>), KeyFileError> {
+    warn_if_shared(path);
+    let bytes = read(path)?;
+    let line = str::from_utf8(&bytes).ok().map(str::trim_end);
+    let parts = line.and_then(|line| line.rsplit_once(':'));
+    let psk = parts.and_then(|(identity, key)| Some((identity.to_owned(), from_hex(key)?)));
+    psk.ok_or_else(|| KeyFileError::PreSharedKey(path.to_owned()))
+}
+
+/// A pre-shared key of 1 to 64 bytes from hexadecimal digits.
+pub(crate) fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+        _ => None,
+    });
+    let key = pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new);
+    key.filter(|key| (1..=64).contains(&key.len()))
 }
 
 /// A private key in PEM, as DER.

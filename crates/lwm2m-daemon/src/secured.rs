@@ -23,6 +23,9 @@ pub struct Secured {
     /// The pre-shared key in hex, 1 to 64 bytes
     #[arg(long, value_name = "HEX", requires = "psk_identity")]
     pub psk_key: Option<String>,
+    /// File of a pre-shared key with its identity, as `lwm2m keys psk` makes it
+    #[arg(long, value_name = "FILE", conflicts_with = "psk_identity")]
+    pub psk_file: Option<PathBuf>,
     /// Own private key in PEM, for raw public keys
     #[arg(long, value_name = "FILE", requires = "peer_rpk")]
     pub rpk: Option<PathBuf>,
@@ -47,7 +50,7 @@ pub struct Secured {
 }
 
 /// An identity and its key.
-type Psk<'a> = (&'a str, Zeroizing<Vec<u8>>);
+type Psk = (String, Zeroizing<Vec<u8>>);
 /// The own chain and key, and the authorities of the other side.
 type Certified = (Arc<CertifiedKey>, Vec<CertificateDer<'static>>);
 
@@ -129,9 +132,7 @@ impl Secured {
     /// # Errors
     /// No mode or more than one, or a file or key that cannot be used.
     pub fn client_keys(&self) -> Result<ClientKeys, Failure> {
-        let psk = self
-            .psk()?
-            .map(|(identity, key)| ClientKeys::Psk { identity: identity.to_owned(), key });
+        let psk = self.psk()?.map(|(identity, key)| ClientKeys::Psk { identity, key });
         let raw = match self.raw_files()? {
             None => None,
             Some((key, server)) => Some(ClientKeys::RawPublicKey {
@@ -153,10 +154,10 @@ impl Secured {
     /// Whether there are keys of any mode.
     #[must_use]
     pub fn has_keys(&self) -> bool {
-        let Self { psk_identity, psk_key, rpk, cert, key, .. } = self;
+        let Self { psk_identity, psk_key, psk_file, rpk, cert, key, .. } = self;
         psk_identity.is_some()
             || psk_key.is_some()
-            || [rpk, cert, key].iter().any(|it| it.is_some())
+            || [psk_file, rpk, cert, key].iter().any(|it| it.is_some())
     }
 
     /// The settings of sessions: Connection IDs, the key log, the clock.
@@ -174,7 +175,7 @@ impl Secured {
     pub fn server(&self) -> Result<Config, Failure> {
         let mut known = Known::default();
         if let Some((identity, key)) = self.psk()? {
-            known.psk = Some((identity.as_bytes().to_vec(), key));
+            known.psk = Some((identity.into_bytes(), key));
         }
         if let Some(path) = &self.rpk {
             known.raw_key = Some(keys::private_key(path, &AwsLc).map_err(Failure::usage)?);
@@ -194,10 +195,8 @@ impl Secured {
     }
 
     fn mode(&self) -> Result<ClientSecurity, Failure> {
-        let psk = self.psk()?.map(|(identity, key)| ClientSecurity::Psk {
-            identity: identity.to_owned().into(),
-            key,
-        });
+        let psk = self.psk()?;
+        let psk = psk.map(|(identity, key)| ClientSecurity::Psk { identity: identity.into(), key });
         let raw = match self.raw_files()? {
             None => None,
             Some((key, server)) => Some(ClientSecurity::RawPublicKey {
@@ -226,15 +225,21 @@ impl Secured {
         }
     }
 
-    fn psk(&self) -> Result<Option<Psk<'_>>, Failure> {
-        let (Some(identity), Some(key)) = (&self.psk_identity, &self.psk_key) else {
-            return Ok(None);
+    fn psk(&self) -> Result<Option<Psk>, Failure> {
+        let (identity, key) = match (&self.psk_identity, &self.psk_key, &self.psk_file) {
+            (None, None, Some(file)) => {
+                return keys::pre_shared_key(file).map(Some).map_err(Failure::usage);
+            }
+            (_, _, Some(_)) => {
+                return Err(Failure::usage("--psk-file has identity and key; name them once"));
+            }
+            (Some(identity), Some(key), None) => (identity, key),
+            _ => return Ok(None),
         };
-        let key = from_hex(key).filter(|key| (1..=64).contains(&key.len()));
-        let key = key.ok_or_else(|| {
+        let key = keys::from_hex(key).ok_or_else(|| {
             Failure::usage("--psk-key is 1 to 64 bytes in hex; `lwm2m keys psk` makes one")
         })?;
-        Ok(Some((identity, key)))
+        Ok(Some((identity.clone(), key)))
     }
 
     fn certified(&self) -> Result<Option<Certified>, Failure> {
@@ -264,18 +269,9 @@ fn authority(trust: Vec<CertificateDer<'static>>) -> CertificateDer<'static> {
 
 fn no_mode() -> Failure {
     Failure::usage(
-        "coaps needs keys: --psk-identity and --psk-key, --rpk and --peer-rpk, or --cert, --key \
-         and --trust; `lwm2m keys` makes them",
+        "coaps needs keys: --psk-file, --psk-identity and --psk-key, --rpk and --peer-rpk, or \
+         --cert, --key and --trust; `lwm2m keys` makes them",
     )
-}
-
-fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
-        _ => None,
-    });
-    pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -130,7 +130,12 @@ fn observation_tells_what_was_written() {
 
 #[test]
 fn load_goes_through_sessions() {
-    let keys = ["--psk-identity", "device", "--psk-key", "000102030405060708090a0b0c0d0e0f"];
+    let folder = std::env::temp_dir().join(format!("lwm2m-load-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let prefix = folder.join("device");
+    success(&["keys", "psk", "--identity", "urn:device", prefix.to_str().unwrap()], b"");
+    let file = folder.join("device.psk");
+    let keys = ["--psk-file", file.to_str().unwrap()];
     let mut server = Command::new(env!("CARGO_BIN_EXE_lwm2m"));
     server.args(["coap", "serve", "--coap", "127.0.0.1:0", "--coaps", "127.0.0.1:0"]);
     let mut child = server.args(keys).stdout(Stdio::piped()).spawn().unwrap();
@@ -144,6 +149,7 @@ fn load_goes_through_sessions() {
     let table = success(&arguments, b"");
     child.kill().unwrap();
     child.wait().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
     assert!(table.contains("seconds of handshakes"), "{table}");
 }
 
