@@ -6,10 +6,13 @@ use lwm2m_coap::{
     Code, Config, Event, MessageBuilder, MessageType, OptionNumber, Options, Request, Response,
     Token,
 };
+use lwm2m_dtls::{ClientProfile, ClientSecurity, Credentials};
 use lwm2m_link::{Engine, Link};
 use lwm2m_time::Instant;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 fn address(number: u32) -> SocketAddr {
     (Ipv4Addr::from_bits(0x0a00_0000 + number), 5683).into()
@@ -130,6 +133,67 @@ fn idle_peer_takes_two_hundred_bytes_at_most() {
     println!("{each} B an idle peer, {} B at most", info.bytes_max / u64::from(PEERS));
     assert_eq!(link.unwrap().peer_count(), PEERS as usize);
     assert!(each <= 200, "{each} B");
+}
+
+struct OneKey;
+
+impl Credentials for OneKey {
+    fn uses_psk(&self) -> bool {
+        true
+    }
+    fn psk(&self, _: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        Some(Zeroizing::new(vec![7; 16]))
+    }
+}
+
+/// A device has a session, asks once and falls silent; its peer is held.
+fn visit(link: &mut Link, now: Instant, number: u32, profile: &Arc<ClientProfile>) {
+    let mut seed = [0; 32];
+    seed[..4].copy_from_slice(&number.to_le_bytes());
+    let mut device = lwm2m_dtls::Endpoint::new(lwm2m_dtls::Config::default(), seed);
+    let (from, server) = (address(number), address(0));
+    let session = device.connect(now, server, Arc::clone(profile)).unwrap();
+    let mut asked = false;
+    loop {
+        while let Some(sent) = device.poll_transmit() {
+            link.handle_secured_datagram(now, from, &sent.payload);
+        }
+        if let Some(Event::Request { exchange, peer, .. }) = link.poll_event() {
+            link.coap().respond(now, exchange, Response::new(Code::CONTENT)).unwrap();
+            link.hold(peer);
+            while link.poll_transmit().is_some() {}
+            return;
+        }
+        while let Some(sent) = link.poll_transmit() {
+            device.handle_datagram(now, server, &sent.payload);
+        }
+        if !asked && device.send(now, session, &get(1)).is_ok() {
+            asked = true;
+        }
+    }
+}
+
+#[test]
+fn idle_session_takes_a_kibibyte_at_most() {
+    const PEERS: u32 = 1_000;
+    let mut link = Link::new(Config::default(), [0; 32]);
+    let mut config = lwm2m_dtls::Config::default();
+    config.credentials = Some(Arc::new(OneKey));
+    config.session_cache = 0;
+    link.set_security(config);
+    let (identity, key) = ("urn:dev:os:0123456789".into(), Zeroizing::new(vec![7; 16]));
+    let profile = Arc::new(ClientProfile::new(ClientSecurity::Psk { identity, key }));
+    let mut now = Instant::ZERO;
+    let info = measure(|| {
+        for number in 1..=PEERS {
+            visit(&mut link, now, number, &profile);
+        }
+        pass(&mut link, &mut now, Duration::from_secs(400));
+    });
+    assert_eq!(link.peer_count(), PEERS as usize);
+    let each = info.bytes_current / i64::from(PEERS);
+    println!("an idle session and its peer: {each} B");
+    assert!(each <= 1_024, "{each} B");
 }
 
 /// The first block of a body that never ends, a request that the application never answers, and an
