@@ -12,8 +12,11 @@
 mod dimpl;
 #[cfg(feature = "mbedtls")]
 mod mbedtls;
+mod openssl;
 mod ours;
+mod pipe;
 
+pub(crate) use pipe::Pipe;
 use std::time::{Duration, Instant};
 
 pub(crate) const IDENTITY: &str = "device";
@@ -75,6 +78,9 @@ pub(crate) trait Stack {
         true
     }
 }
+
+/// Makes a stack; `None` if it does not have the mode.
+type Make = fn(Mode) -> Option<Box<dyn Stack>>;
 
 /// A session, and the time its server took for the handshake.
 fn handshake(stack: &mut dyn Stack) -> (Box<dyn End>, Box<dyn End>, Duration) {
@@ -167,7 +173,7 @@ const COLUMNS: [&str; 6] = [
     "idle session B",
 ];
 
-fn row(make: fn(Mode) -> Option<Box<dyn Stack>>) -> (&'static str, [f64; 6]) {
+fn row(make: Make) -> (&'static str, [f64; 6]) {
     let mut psk = make(Mode::Psk).unwrap();
     let time = |mode| make(mode).map_or(f64::NAN, |mut stack| handshake_time(&mut *stack));
     let (write, read) = record_times(&mut *psk);
@@ -183,10 +189,11 @@ fn row(make: fn(Mode) -> Option<Box<dyn Stack>>) -> (&'static str, [f64; 6]) {
 }
 
 fn main() {
-    let stacks: &[fn(Mode) -> Option<Box<dyn Stack>>] = &[
+    let stacks: &[Make] = &[
         ours::on_aws_lc,
         ours::on_rust_crypto,
         dimpl::stack,
+        openssl::stack,
         #[cfg(feature = "mbedtls")]
         mbedtls::stack,
     ];

@@ -1,36 +1,17 @@
 //! Mbed TLS 2.28 by its crate: pre-shared keys and certificates. Its heap is C's and not counted.
 
-use crate::{End, IDENTITY, KEY, Mode, Stack, data};
+use crate::{End, IDENTITY, KEY, Mode, Pipe, Stack, data};
 use mbedtls::pk::Pk;
 use mbedtls::rng::{CtrDrbg, OsEntropy};
 use mbedtls::ssl::config::{AuthMode, Endpoint, Preset, Transport};
 use mbedtls::ssl::context::Timer;
-use mbedtls::ssl::{Config, Context, CookieContext, Io};
+use mbedtls::ssl::{Config, Context, CookieContext};
 use mbedtls::x509::Certificate;
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 const PSK_CCM_8: i32 = 0xc0a8;
 const ECDSA_CCM_8: i32 = 0xc0ae;
-
-/// Datagrams on their way in and out.
-#[derive(Clone, Default)]
-struct Pipe(Rc<RefCell<(VecDeque<Vec<u8>>, VecDeque<Vec<u8>>)>>);
-
-impl Io for Pipe {
-    fn recv(&mut self, buffer: &mut [u8]) -> mbedtls::Result<usize> {
-        let datagram = self.0.borrow_mut().0.pop_front();
-        let datagram = datagram.ok_or(mbedtls::error::codes::SslWantRead)?;
-        buffer.iter_mut().zip(&datagram).for_each(|(to, from)| *to = *from);
-        Ok(datagram.len())
-    }
-    fn send(&mut self, datagram: &[u8]) -> mbedtls::Result<usize> {
-        self.0.borrow_mut().1.push_back(datagram.to_vec());
-        Ok(datagram.len())
-    }
-}
 
 struct MbedTls {
     client: Arc<Config>,
@@ -115,22 +96,22 @@ struct Side {
 
 impl End for Side {
     fn handle(&mut self, datagram: &[u8]) {
-        self.pipe.0.borrow_mut().0.push_back(datagram.to_vec());
+        self.pipe.put_incoming(datagram);
         if !self.connected {
             // An error is that more is needed, or that the client has to show the cookie.
             self.connected = self.context.handshake().is_ok();
         }
     }
     fn poll(&mut self) -> Option<Vec<u8>> {
-        self.pipe.0.borrow_mut().1.pop_front()
+        self.pipe.take_outgoing()
     }
     fn is_connected(&self) -> bool {
         self.connected
     }
     fn send(&mut self, data: &[u8]) {
-        self.context.send(data).unwrap();
+        self.context.write_all(data).unwrap();
     }
     fn received(&mut self) -> bool {
-        self.context.recv(&mut [0; 128]).is_ok()
+        self.context.read(&mut [0; 128]).is_ok()
     }
 }

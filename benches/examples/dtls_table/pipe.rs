@@ -1,0 +1,43 @@
+//! Datagrams on their way into and out of a stack that reads and writes by itself.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::rc::Rc;
+
+#[derive(Debug, Default)]
+struct Queues {
+    incoming: VecDeque<Vec<u8>>,
+    outgoing: VecDeque<Vec<u8>>,
+}
+
+/// Both queues of an end; its clones are the same queues.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pipe(Rc<RefCell<Queues>>);
+
+impl Pipe {
+    pub(crate) fn put_incoming(&self, datagram: &[u8]) {
+        self.0.borrow_mut().incoming.push_back(datagram.to_vec());
+    }
+    pub(crate) fn take_outgoing(&self) -> Option<Vec<u8>> {
+        self.0.borrow_mut().outgoing.pop_front()
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, mut buffer: &mut [u8]) -> std::io::Result<usize> {
+        let datagram = self.0.borrow_mut().incoming.pop_front();
+        let datagram = datagram.ok_or(ErrorKind::WouldBlock)?;
+        buffer.write(&datagram)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, datagram: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().outgoing.push_back(datagram.to_vec());
+        Ok(datagram.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
