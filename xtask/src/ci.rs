@@ -150,6 +150,7 @@ fn note_missing_peers(ci: &mut Context<'_>) -> Outcome {
     let peers = [
         ("leshan", folder("leshan")),
         ("aiocoap", folder("venv")),
+        ("mbedtls", folder("mbedtls")),
         ("libcoap", program("coap-client-notls")),
         ("openssl", program("openssl")),
         ("gnutls", program("gnutls-cli")),

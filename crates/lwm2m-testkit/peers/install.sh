@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the peers that the interoperability tests talk to:
 #   Eclipse Leshan with its Scandium, and its demo server (Maven, JDK 17 or later), aiocoap and tinydtls (Python venv, C
-#   compiler, autoconf), libcoap's programs, openssl and gnutls (Debian packages libcoap3-bin, openssl, gnutls-bin).
+#   compiler, autoconf), the test programs of Mbed TLS (Cargo, C compiler, make), libcoap's programs, openssl and gnutls
+#   (Debian packages libcoap3-bin, openssl, gnutls-bin).
 # Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
 # A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.
 set -u
@@ -54,6 +55,22 @@ aiocoap_and_tinydtls() {
         cksum <"$here/requirements.txt" >"$peers/venv/stamp" || missing=1
 }
 
+mbedtls() {
+    up_to_date "$peers/mbedtls/stamp" "$here/mbedtls/Cargo.toml" && return
+    lacks make "Mbed TLS" && return
+    lacks cc "Mbed TLS" && return
+    rm -rf "$peers/mbedtls"
+    mkdir -p "$peers/mbedtls"
+    manifest=$(cargo metadata --locked --format-version 1 --manifest-path "$here/mbedtls/Cargo.toml" |
+        grep -o '"[^"]*psa-crypto-sys-[^"]*/Cargo.toml"' | head -1 | tr -d '"') &&
+        cp -r "$(dirname "$manifest")/vendor" "$peers/mbedtls/source" &&
+        make -s -C "$peers/mbedtls/source/library" GEN_FILES= static &&
+        make -s -C "$peers/mbedtls/source/programs" GEN_FILES= ssl/ssl_client2 ssl/ssl_server2 &&
+        cp "$peers"/mbedtls/source/programs/ssl/ssl_client2 "$peers"/mbedtls/source/programs/ssl/ssl_server2 "$peers/mbedtls/" &&
+        rm -rf "$peers/mbedtls/source" &&
+        cksum <"$here/mbedtls/Cargo.toml" >"$peers/mbedtls/stamp" || missing=1
+}
+
 # debian PROGRAM PACKAGE
 debian() {
     command -v "$1" >/dev/null 2>&1 && return
@@ -66,6 +83,8 @@ leshan_demo
 debian autoreconf autoconf
 debian aclocal automake
 aiocoap_and_tinydtls
+debian make make
+mbedtls
 debian coap-client-notls libcoap3-bin
 debian openssl openssl
 debian gnutls-cli gnutls-bin

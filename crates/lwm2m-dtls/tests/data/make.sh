@@ -37,3 +37,4 @@ done
 for name in root intermediate server client; do
     openssl x509 -inform DER -in "$name.cert.der" -out "$name.cert.pem"
 done
+cat server.cert.pem intermediate.cert.pem >server.chain.pem

@@ -95,7 +95,7 @@ impl SecuredPeer {
         Ok(Self { process: Process::start("a DTLS peer", &mut command)?, address })
     }
 
-    /// Starts a program of OpenSSL or GnuTLS. In its arguments `PORT` stands for the port of `to`,
+    /// Starts a program of OpenSSL, GnuTLS or Mbed TLS. In its arguments `PORT` stands for the port of `to`,
     /// or for a free one if it is a server; `PEERS` for the folder of the sources of peers. `None`
     /// if it is not there.
     ///
@@ -111,7 +111,11 @@ impl SecuredPeer {
         let arguments = arguments
             .replace("PORT", &address.port().to_string())
             .replace("PEERS", &peer_source("").to_string_lossy());
-        let mut command = Command::new(name);
+        let installed = peer_folder("mbedtls").join(name);
+        let mut command = match installed.exists() {
+            true => Command::new(installed),
+            false => Command::new(name),
+        };
         let process =
             Process::start(name, command.current_dir(keys).args(arguments.split_whitespace()));
         let there = available(name, process.is_ok());

@@ -2,12 +2,13 @@
 
 mod keys;
 mod libcoap;
+mod mbedtls;
 mod openssl_gnutls;
 mod scandium;
 mod tinydtls;
 
 use lwm2m_dtls::{
-    CipherSuite, ClientProfile, Config, Event, Identity, Reason, Resumption, SessionId,
+    CipherSuite, ClientProfile, Config, Event, Identity, Reason, Resumption, SessionId, TicketKey,
 };
 use lwm2m_testkit::peer::{DtlsEndpoint, SecuredPeer, Stack};
 use std::net::SocketAddr;
@@ -32,6 +33,13 @@ fn open(mut config: Config) -> DtlsEndpoint {
 /// Settings that give a handshake up soon: a wrong key shows by silence.
 fn hasty(mut config: Config) -> Config {
     config.handshake_timeout = Duration::from_secs(3);
+    config
+}
+
+/// Settings by which sessions are resumed by tickets only.
+fn with_tickets(mut config: Config) -> Config {
+    config.session_cache = 0;
+    config.ticket_key = Some(TicketKey::new([9; 16]));
     config
 }
 

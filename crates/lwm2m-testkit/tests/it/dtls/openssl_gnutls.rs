@@ -2,8 +2,8 @@
 //! tests of `lwm2m-dtls`.
 
 use super::keys::{self, psk_client, psk_server, rpk_client, rpk_server, x509_client, x509_server};
-use super::{Established, echo, established, open, receive};
-use lwm2m_dtls::{CipherSuite, ClientProfile, Config, Resumption, TicketKey};
+use super::{Established, echo, established, open, receive, with_tickets};
+use lwm2m_dtls::{CipherSuite, ClientProfile, Config, Resumption};
 use lwm2m_testkit::peer::{DtlsEndpoint, SecuredPeer};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,12 +39,6 @@ fn gnutls_client(ours: &DtlsEndpoint, arguments: &str) -> Option<SecuredPeer> {
 
 fn gnutls_server(arguments: &str) -> Option<SecuredPeer> {
     program("gnutls-serv", &format!("--udp --port PORT {arguments}"), None)
-}
-
-fn with_tickets(mut config: Config) -> Config {
-    config.session_cache = 0;
-    config.ticket_key = Some(TicketKey::new([9; 16]));
-    config
 }
 
 /// Takes the client's next session and talks both ways.
