@@ -74,6 +74,18 @@ pub(crate) fn x509_server() -> Config {
     server(own, None)
 }
 
+/// A server with both, a raw public key and a certificate, that knows one device by its raw key and
+/// others by certificates of the root.
+pub(crate) fn rpk_and_x509_server() -> Config {
+    let own = OwnCredentials {
+        raw_key: Some(key("server")),
+        certificate: Some(certified(&["server", "intermediate"])),
+        authorities: vec![certificate("root")],
+        unlisted: Unlisted::Certified,
+    };
+    server(own, Some(Credential::raw_public_key(&spki("client")).unwrap()))
+}
+
 pub(crate) fn psk_client() -> ClientProfile {
     psk_client_with(KEY)
 }

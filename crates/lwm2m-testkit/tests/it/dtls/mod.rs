@@ -1,5 +1,6 @@
 //! Our DTLS endpoint against other stacks, in both roles, on loopback.
 
+mod certificate_types;
 mod keys;
 mod libcoap;
 mod mbedtls;
