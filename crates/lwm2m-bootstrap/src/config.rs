@@ -1,8 +1,10 @@
 //! What an operator can choose about a bootstrap server.
 
+use bytes::Bytes;
 use lwm2m_core::{Node, Path};
 use lwm2m_registry::Registry;
 use lwm2m_security::SecurityStore;
+use std::fmt;
 use std::sync::Arc;
 
 /// The configuration of a [`BootstrapServer`](crate::BootstrapServer).
@@ -23,8 +25,21 @@ pub struct Config {
     pub registry: Arc<Registry>,
     /// What Bootstrap-Pack-Request is answered.
     pub packs: Packs,
+    /// Who issues certificates to devices that ask for one (EST over CoAP, RFC 9148); nobody.
+    pub authority: Option<Arc<dyn Authority>>,
     /// The number of devices that are bootstrapped at a time; 10,000. Others are answered 5.03.
     pub max_sessions: usize,
+}
+
+/// An authority that issues certificates to devices.
+pub trait Authority: Send + Sync + fmt::Debug {
+    /// Its own certificate, DER.
+    fn certificate(&self) -> Bytes;
+
+    /// A certificate (DER) for the key in a request (PKCS #10, DER), in the name of the endpoint,
+    /// whatever the request says: the device has proven that it speaks for it. `None` if the request
+    /// cannot be read, or is not signed by its key.
+    fn issue(&self, endpoint: &str, request: &[u8]) -> Option<Bytes>;
 }
 
 /// What Bootstrap-Pack-Request (since LwM2M 1.2) is answered.
@@ -47,6 +62,7 @@ impl Default for Config {
             max_sessions_per_identity: 4,
             registry: Arc::new(Registry::builtin().clone()),
             packs: Packs::Offered,
+            authority: None,
             max_sessions: 10_000,
         }
     }

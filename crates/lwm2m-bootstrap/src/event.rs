@@ -41,6 +41,11 @@ pub enum Event {
     },
     /// A DTLS handshake with a device failed; nothing is proven about which one it was.
     HandshakeFailed(HandshakeFailure),
+    /// A device was issued a certificate.
+    Certified {
+        /// The device.
+        endpoint: String,
+    },
     /// A device took a Bootstrap-Pack. Whether it suits the device is not told.
     Packed {
         /// The device.

@@ -36,6 +36,6 @@ mod session;
 /// Credentials of clients and of the server itself; see [`Config::security`].
 pub use lwm2m_security as security;
 
-pub use config::{Command, Config, Packs};
+pub use config::{Authority, Command, Config, Packs};
 pub use event::{Content, Event, SessionError};
 pub use server::BootstrapServer;

@@ -1,5 +1,7 @@
-//! What devices ask: Bootstrap-Request and Bootstrap-Pack-Request (OMA LwM2M Transport 6.4.2).
+//! What devices ask: Bootstrap-Request and Bootstrap-Pack-Request (OMA LwM2M Transport 6.4.2), and
+//! certificates (RFC 9148).
 
+use bytes::Bytes;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_core::ContentFormat;
 use lwm2m_security::Mismatch;
@@ -11,12 +13,26 @@ pub(crate) enum Asked {
     Commands { endpoint: Option<String>, format: ContentFormat },
     /// GET /bspack: a pack in this format, or in one that no pack can have.
     Pack { endpoint: Option<String>, format: ContentFormat },
+    /// GET /.well-known/est/crts: the certificate of the authority.
+    Authority,
+    /// POST /.well-known/est/sen or sren: a certificate for the key in this request.
+    Certificate(Bytes),
+}
+
+/// application/pkcs10.
+const PKCS10: u16 = 286;
+/// application/pkix-cert: one certificate, DER.
+const CERTIFICATE: ContentFormat = ContentFormat(287);
+
+/// An answer that is a certificate.
+pub(crate) fn certificate(code: Code, der: Bytes) -> Response {
+    Response::new(code).content_format(CERTIFICATE.0).payload(der)
 }
 
 /// Why a request is refused. The text goes to the device as diagnostic payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("there is no such resource; bootstrap servers have /bs and /bspack")]
+    #[error("there is no such resource; bootstrap servers have /bs, /bspack and perhaps EST")]
     NotFound,
     #[error("/bs takes POST; /bspack takes GET")]
     Method,
@@ -36,6 +52,10 @@ pub(crate) enum Refusal {
     PackUnsupported,
     #[error("too many devices bootstrap now")]
     Full,
+    #[error("certificates are issued as application/pkix-cert (287) only")]
+    CertificateFormat,
+    #[error("a request for a certificate is PKCS #10 (286), signed by the key that it is for")]
+    CertificateRequest,
     #[error("the configuration of this endpoint cannot be written")]
     Configuration,
 }
@@ -46,9 +66,12 @@ impl Refusal {
             Self::NotFound => Code::NOT_FOUND,
             Self::Method | Self::PackRefused => Code::METHOD_NOT_ALLOWED,
             Self::Identity(Mismatch::CredentialsNeeded) => Code::FORBIDDEN,
-            Self::BadEndpoint | Self::Identity(_) | Self::UnknownEndpoint => Code::BAD_REQUEST,
+            Self::BadEndpoint
+            | Self::Identity(_)
+            | Self::UnknownEndpoint
+            | Self::CertificateRequest => Code::BAD_REQUEST,
             Self::Format => Code::UNSUPPORTED_CONTENT_FORMAT,
-            Self::Accept => Code::NOT_ACCEPTABLE,
+            Self::Accept | Self::CertificateFormat => Code::NOT_ACCEPTABLE,
             Self::PackUnsupported => Code::NOT_IMPLEMENTED,
             Self::Full => Code::SERVICE_UNAVAILABLE,
             Self::Configuration => Code::INTERNAL_SERVER_ERROR,
@@ -63,6 +86,10 @@ impl Refusal {
 
 /// Reads a request of a device. Parameters that are not known are ignored.
 pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
+    let path: Vec<_> = request.options.uri_path().take(4).collect();
+    if let [b".well-known", b"est", name] = path[..] {
+        return est(name, request);
+    }
     let mut path = request.options.uri_path();
     match (path.next(), path.next(), request.code) {
         (Some(b"bs"), None, Code::POST) => {
@@ -79,6 +106,25 @@ pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
         }
         (Some(b"bs" | b"bspack"), None, _) => Err(Refusal::Method),
         _ => Err(Refusal::NotFound),
+    }
+}
+
+/// Enrolment over CoAP, as far as devices need it.
+fn est(name: &[u8], request: &Request) -> Result<Asked, Refusal> {
+    let asked = match (name, request.code) {
+        (b"crts", Code::GET) => Asked::Authority,
+        (b"sen" | b"sren", Code::POST) => {
+            if request.options.content_format() != Some(PKCS10) {
+                return Err(Refusal::CertificateRequest);
+            }
+            Asked::Certificate(request.payload.clone())
+        }
+        (b"crts" | b"sen" | b"sren", _) => return Err(Refusal::Method),
+        _ => return Err(Refusal::NotFound),
+    };
+    match request.options.accept().map(ContentFormat) {
+        Some(CERTIFICATE) => Ok(asked),
+        _ => Err(Refusal::CertificateFormat),
     }
 }
 

@@ -6,8 +6,8 @@ use crate::request::{self, Asked, Refusal};
 use crate::session::{self, Session};
 use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
 use lwm2m_core::{ContentFormat, Path};
-use lwm2m_link::{Engine, Link, SecurityEvent, Transmit};
-use lwm2m_security::{Credential, SecurityStore, StoreError};
+use lwm2m_link::{Engine, Identity, Link, SecurityEvent, Transmit};
+use lwm2m_security::{Credential, Mismatch, SecurityStore, StoreError};
 use lwm2m_time::Instant;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -164,7 +164,25 @@ impl BootstrapServer {
                 let endpoint = self.believe(peer, endpoint)?;
                 Ok((self.pack(endpoint, format)?, None))
             }
+            Asked::Authority => {
+                let authority = self.config.authority.as_ref().ok_or(Refusal::NotFound)?;
+                self.believe(peer, None)?;
+                Ok((request::certificate(Code::CONTENT, authority.certificate()), None))
+            }
+            Asked::Certificate(request) => Ok((self.certify(peer, &request)?, None)),
         }
+    }
+
+    /// Issues a certificate, only ever in the name that the peer has proven.
+    fn certify(&mut self, peer: PeerId, request: &[u8]) -> Result<Response, Refusal> {
+        let authority = self.config.authority.clone().ok_or(Refusal::NotFound)?;
+        if self.link.identity(peer) == Some(&Identity::NoSec) {
+            return Err(Mismatch::CredentialsNeeded.into());
+        }
+        let endpoint = self.believe(peer, None)?;
+        let certificate = authority.issue(&endpoint, request).ok_or(Refusal::CertificateRequest)?;
+        self.events.push_back(Event::Certified { endpoint });
+        Ok(request::certificate(Code::CHANGED, certificate))
     }
 
     /// The endpoint name that a peer may use.

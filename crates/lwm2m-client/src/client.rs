@@ -10,7 +10,7 @@ use crate::objects::server::{self, Settings};
 use crate::objects::{HIDDEN, security, store::Store};
 use crate::operations::attributes::AttributeTable;
 use crate::reporting::Observation;
-use crate::security::Trust;
+use crate::security::{KeyPair, Security, SecurityMode, Trust};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -23,6 +23,9 @@ use lwm2m_core::{ContentFormat, Path, Version};
 use lwm2m_link::{Engine, Link, Transmit};
 use lwm2m_registry::Registry;
 use lwm2m_time::{Instant, TimerTable};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use zeroize::Zeroizing;
 
 /// A sans-IO LwM2M client. A driver calls it by the [`Engine`] trait, the application by the
 /// methods below.
@@ -50,6 +53,8 @@ pub struct Client {
     pub(crate) bootstrap: Option<Bootstrap>,
     /// What makes profiles of accounts.
     pub(crate) trust: Trust,
+    /// What keys are made of.
+    rng: ChaCha20Rng,
     /// The version to begin with.
     pub(crate) version: Version,
     pub(crate) declined_formats: Vec<ContentFormat>,
@@ -112,7 +117,13 @@ impl Client {
         if let Some(account) = &config.bootstrap {
             objects.push(Box::new(security::object(account, &config.servers)));
         }
-        let trust = Trust { roots: config.roots, provider: config.dtls.provider.clone() };
+        let trust = Trust {
+            roots: config.roots,
+            provider: config.dtls.provider.clone(),
+            built_in: config.bootstrap.as_ref().and_then(|account| built_in(&account.security)),
+            enrolled: None,
+            authority: None,
+        };
         let store = Store::new(objects, Registry::with(config.definitions), config.version)?;
         let (accounts, bootstrap) =
             secured(config.servers, config.bootstrap, config.version, &trust)?;
@@ -130,6 +141,7 @@ impl Client {
             accounts,
             bootstrap,
             trust,
+            rng: stream_for_keys(seed),
             version: config.version,
             declined_formats: config.declined_formats,
             attributes: AttributeTable::default(),
@@ -139,6 +151,13 @@ impl Client {
             sends: BTreeMap::new(),
             stopping: false,
         })
+    }
+
+    /// Fresh randomness for a key.
+    pub(crate) fn random_bytes(&mut self) -> Zeroizing<[u8; 32]> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        self.rng.fill_bytes(&mut *bytes);
+        bytes
     }
 
     /// Begins to register with all servers, or to bootstrap if there are none.
@@ -374,6 +393,21 @@ const fn check_name(endpoint_name: &str) -> Result<(), ConfigError> {
     }
 }
 
+/// What a device in mode 4 was made with.
+fn built_in(security: &Security) -> Option<KeyPair> {
+    (security.mode == SecurityMode::Enrolled).then(|| KeyPair {
+        chain: security.public_key_or_identity.clone(),
+        key: security.secret_key.clone(),
+    })
+}
+
+/// Another stream than those of the layers below: what they show of theirs says nothing of it.
+fn stream_for_keys(seed: [u8; 32]) -> ChaCha20Rng {
+    let mut rng = ChaCha20Rng::from_seed(seed);
+    rng.set_stream(u64::MAX);
+    rng
+}
+
 /// The accounts with the profiles of their sessions.
 fn secured(
     servers: Vec<ServerAccount>,
@@ -383,9 +417,10 @@ fn secured(
 ) -> Result<(Vec<Account>, Option<Bootstrap>), ConfigError> {
     let mut accounts = Vec::new();
     for (account, instance) in servers.into_iter().zip(0..) {
-        let profile = trust.profile(&account.security, &account.uri);
-        let profile =
-            profile.map_err(|error| ConfigError::Security(account.short_server_id, error))?;
+        let id = account.short_server_id;
+        let security = trust.complete(account.security.clone(), false);
+        let profile = security.and_then(|security| trust.profile(&security, &account.uri));
+        let profile = profile.map_err(|error| ConfigError::Security(id, error))?;
         accounts.push(Account::new(account, profile, instance, version));
     }
     let Some(account) = bootstrap else { return Ok((accounts, None)) };

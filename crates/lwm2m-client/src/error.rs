@@ -137,6 +137,12 @@ pub enum BootstrapError {
     /// The bootstrap server finished, but no server that it named accepted the client.
     #[error("no server that the bootstrap server named accepted the registration")]
     Fruitless,
+    /// The certificate that the bootstrap server issued cannot be used (mode 4).
+    #[error("the bootstrap server issued no usable certificate: {0}")]
+    Certificate(SecurityError),
+    /// The library of cryptography made no key (mode 4).
+    #[error("no key could be made for a certificate; check the provider")]
+    Key,
     /// The request could not be sent; a bound of the CoAP configuration is too small.
     #[error("the request could not be sent; raise the bounds in the CoAP configuration")]
     NotSent,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod commands;
+mod enrolment;
 mod plan;
 
 pub(crate) use commands::is_finish;
@@ -19,6 +20,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
 use core::time::Duration;
+use enrolment::Enrolling;
 use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
 use lwm2m_codec::link::Link;
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
@@ -45,6 +47,8 @@ pub(crate) enum Phase {
     Idle,
     /// The request waits for the timer.
     Waiting,
+    /// A certificate is asked for.
+    Enrolling(Enrolling),
     /// A Bootstrap-Pack-Request is under way.
     Packing(RequestId),
     /// The server has been asked, and may send commands until Finish or the timer.
@@ -81,7 +85,7 @@ impl Bootstrap {
         match self.phase {
             Phase::Open(_) => true,
             Phase::Idle | Phase::Waiting => self.account.unasked && version == Version::V1_0,
-            Phase::Packing(_) => false,
+            Phase::Enrolling(_) | Phase::Packing(_) => false,
         }
     }
 }
@@ -116,7 +120,7 @@ impl Client {
     /// Whether the bootstrap server has been asked and has not finished.
     pub(crate) fn is_bootstrapping(&self) -> bool {
         let phase = self.bootstrap.as_ref().map(|state| &state.phase);
-        matches!(phase, Some(Phase::Packing(_) | Phase::Open(_)))
+        matches!(phase, Some(Phase::Enrolling(_) | Phase::Packing(_) | Phase::Open(_)))
     }
 
     /// Gives a bootstrap up without telling.
@@ -126,6 +130,13 @@ impl Client {
     }
 
     fn request_bootstrap(&mut self, now: Instant) {
+        match self.enrols() {
+            true => self.enrol(now),
+            false => self.ask_for_accounts(now),
+        }
+    }
+
+    fn ask_for_accounts(&mut self, now: Instant) {
         let packs = self.bootstrap.as_ref().is_some_and(|state| state.account.pack);
         if packs && self.version >= Version::V1_2 {
             self.request_pack(now);
@@ -187,6 +198,11 @@ impl Client {
         answer: &Result<Response, FailReason>,
     ) -> bool {
         match self.bootstrap.as_mut().map(|state| &mut state.phase) {
+            Some(Phase::Enrolling(enrolling)) if enrolling.request == id => {
+                let key = enrolling.take_key();
+                self.enrolment_answered(now, key, answer);
+                true
+            }
             Some(Phase::Packing(request)) if *request == id => {
                 self.pack_answered(now, answer);
                 true
@@ -304,6 +320,7 @@ impl Client {
         let own = state.instance;
         let phase = core::mem::replace(&mut state.phase, Phase::Idle);
         let pending = match &phase {
+            Phase::Enrolling(enrolling) => Some(enrolling.request),
             Phase::Packing(request) => Some(*request),
             Phase::Open(open) => open.request,
             Phase::Idle | Phase::Waiting => None,

@@ -59,15 +59,15 @@ pub(crate) fn plan(
     let mut plan = Plan { servers: Vec::new(), bootstrap: None };
     let mut uris = Vec::new();
     for (&id, values) in &security.instances {
-        let target = target(id, values, trust)?;
+        let for_bootstrap = boolean(values, security::BOOTSTRAP)
+            .ok_or(AccountsError::Security(id, SecurityError::Value(security::BOOTSTRAP)))?;
+        let target = target(id, values, for_bootstrap, trust)?;
         // With names, the URI is what is known of the address.
         let place = target.address.map_or_else(|| target.uri.clone(), |it| it.to_string());
         if uris.contains(&place) {
             return Err(AccountsError::SameAddress(id));
         }
         uris.push(place);
-        let for_bootstrap = boolean(values, security::BOOTSTRAP)
-            .ok_or(AccountsError::Security(id, SecurityError::Value(security::BOOTSTRAP)))?;
         if for_bootstrap {
             if plan.bootstrap.replace(access(id, values, target)).is_some() {
                 return Err(AccountsError::SecondBootstrapServer(id));
@@ -98,12 +98,19 @@ fn access(instance: u16, values: &ObjectInstance, target: Target) -> Access {
     }
 }
 
-fn target(id: u16, values: &ObjectInstance, trust: &Trust) -> Result<Target, AccountsError> {
+fn target(
+    id: u16,
+    values: &ObjectInstance,
+    for_bootstrap: bool,
+    trust: &Trust,
+) -> Result<Target, AccountsError> {
     let Some(Value::String(uri)) = single(values, security::URI) else {
         return Err(AccountsError::Security(id, SecurityError::Value(security::URI)));
     };
     let wrong = |error| AccountsError::Security(id, error);
-    let security = Security::from_values(values).map_err(wrong)?;
+    let security = Security::from_values(values)
+        .and_then(|security| trust.complete(security, for_bootstrap))
+        .map_err(wrong)?;
     let profile = trust.profile(&security, uri).map_err(wrong)?;
     let parsed = Uri::parse(uri).map_err(|error| wrong(error.into()))?;
     let address = match parsed.host {

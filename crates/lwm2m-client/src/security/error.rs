@@ -13,8 +13,14 @@ pub enum SecurityError {
     #[error("the server URI asks for TCP, which this client lacks; use coap:// or coaps://")]
     Transport,
     /// The security mode (/0/x/2) is none that this client has.
-    #[error("security mode {0} is none of 0 (PSK), 1 (RPK), 2 (X.509) and 3 (NoSec)")]
+    #[error("security mode {0} is none of 0 (PSK), 1 (RPK), 2 (X.509), 3 (NoSec) and 4 (EST)")]
     Mode(i64),
+    /// Mode 4, and the device has no certificate yet.
+    #[error(
+        "security mode 4 (/0/x/2) before there is a certificate; give the device a bootstrap server \
+         in mode 4, which issues one"
+    )]
+    NotEnrolled,
     /// `coaps://` with mode 3.
     #[error("a coaps:// server URI with security mode 3; use coap://, or a mode with keys")]
     SecureUri,

@@ -31,10 +31,12 @@ pub enum SecurityMode {
     Certificate,
     /// 3: nothing.
     NoSec,
+    /// 4: X.509 certificates, the device's issued by EST (RFC 9148) for a key that it has made.
+    Enrolled,
 }
 
 impl SecurityMode {
-    /// The mode of a number; none of a mode that this client lacks, 4 (EST) among them.
+    /// The mode of a number, if there is one.
     #[must_use]
     pub const fn from_number(number: i64) -> Option<Self> {
         Some(match number {
@@ -42,6 +44,7 @@ impl SecurityMode {
             1 => Self::RawPublicKey,
             2 => Self::Certificate,
             3 => Self::NoSec,
+            4 => Self::Enrolled,
             _ => return None,
         })
     }
@@ -54,6 +57,7 @@ impl SecurityMode {
             Self::RawPublicKey => 1,
             Self::Certificate => 2,
             Self::NoSec => 3,
+            Self::Enrolled => 4,
         }
     }
 }
@@ -142,6 +146,14 @@ impl Security {
         }
     }
 
+    /// The bootstrap server's account of a device that gets itself a certificate there (mode 4): the
+    /// certificate and private key that it was made with, by which the server knows it, and the
+    /// server's certificate; all DER. The Security object shows neither of the first two.
+    #[must_use]
+    pub fn enrolled(chain: impl Into<Bytes>, key: &[u8], server: impl Into<Bytes>) -> Self {
+        Self { mode: SecurityMode::Enrolled, ..Self::certificate(chain, key, server) }
+    }
+
     /// Sets what the server's certificate means.
     #[must_use]
     pub const fn usage(mut self, usage: CertificateUsage) -> Self {
@@ -178,10 +190,24 @@ impl Security {
     }
 }
 
-/// What makes profiles of accounts: the roots that the device trusts, and a library.
+/// Certificates and the private key of the first one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct KeyPair {
+    /// DER after DER.
+    pub(crate) chain: Bytes,
+    pub(crate) key: Zeroizing<Vec<u8>>,
+}
+
+/// What makes profiles of accounts: the roots that the device trusts, what certificates it has of
+/// its own, and a library.
 pub(crate) struct Trust {
     pub(crate) roots: Vec<CertificateDer<'static>>,
     pub(crate) provider: Arc<dyn Provider>,
+    /// What a device in mode 4 was made with: only the bootstrap server gets to see it.
+    pub(crate) built_in: Option<KeyPair>,
+    /// What the bootstrap server has issued, for all other servers, and who signed it.
+    pub(crate) enrolled: Option<KeyPair>,
+    pub(crate) authority: Option<CertificateDer<'static>>,
 }
 
 impl Trust {
@@ -190,7 +216,29 @@ impl Trust {
         security: &Security,
         uri: &str,
     ) -> Result<Option<Arc<ClientProfile>>, SecurityError> {
-        security.profile(uri, &self.roots, &*self.provider)
+        let roots: Vec<_> = self.roots.iter().chain(&self.authority).cloned().collect();
+        security.profile(uri, &roots, &*self.provider)
+    }
+
+    /// Adds our own certificate and key where the account leaves them out because the device got
+    /// them by itself.
+    pub(crate) fn complete(
+        &self,
+        mut security: Security,
+        for_bootstrap: bool,
+    ) -> Result<Security, SecurityError> {
+        let is_bare = security.public_key_or_identity.is_empty() && security.secret_key.is_empty();
+        let own = if for_bootstrap { &self.built_in } else { &self.enrolled };
+        match (security.mode, own) {
+            (SecurityMode::Enrolled, None) => return Err(SecurityError::NotEnrolled),
+            (SecurityMode::Enrolled, Some(_)) => {}
+            (SecurityMode::Certificate, Some(_)) if is_bare => {}
+            _ => return Ok(security),
+        }
+        if let Some(KeyPair { chain, key }) = own.clone() {
+            (security.public_key_or_identity, security.secret_key) = (chain, key);
+        }
+        Ok(security)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::chain::certificates;
 use super::{
-    CertificateUsage, ClientProfile, Matching, Provider, Security, SecurityError, SecurityMode,
+    CertificateUsage, ClientProfile, KeyPair, Matching, Provider, Security, SecurityError,
+    SecurityMode,
 };
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -38,7 +39,9 @@ impl Security {
         let security = match self.mode {
             SecurityMode::Psk | SecurityMode::NoSec => self.pre_shared()?,
             SecurityMode::RawPublicKey => self.raw_keys(provider)?,
-            SecurityMode::Certificate => self.certified(roots, provider)?,
+            SecurityMode::Certificate | SecurityMode::Enrolled => {
+                self.certified(roots, provider)?
+            }
         };
         let mut profile = ClientProfile::new(security);
         profile.server_name = Some(self.server_name(uri.host)?);
@@ -76,12 +79,8 @@ impl Security {
         Ok(ClientSecurity::Psk { identity, key })
     }
 
-    fn signing_key(&self, provider: &dyn Provider) -> Result<Arc<dyn SigningKey>, SecurityError> {
-        provider.signing_key(&self.secret_key).map_err(|_| SecurityError::PrivateKey)
-    }
-
     fn raw_keys(&self, provider: &dyn Provider) -> Result<ClientSecurity, SecurityError> {
-        let key = self.signing_key(provider)?;
+        let key = signing_key(&self.secret_key, provider)?;
         let public = subject_public_key_info(&key.public_key());
         let own = &self.public_key_or_identity;
         if !own.is_empty() && *own != public {
@@ -103,16 +102,9 @@ impl Security {
         roots: &[CertificateDer<'static>],
         provider: &dyn Provider,
     ) -> Result<ClientSecurity, SecurityError> {
-        let key = self.signing_key(provider)?;
-        let chain = certificates(&self.public_key_or_identity).ok_or(SecurityError::Certificate)?;
-        let public = subject_public_key_info(&key.public_key());
-        // A certificate has the key that it is for somewhere in it.
-        let holds_key = |certificate: &CertificateDer<'_>| {
-            certificate.windows(public.len()).any(|part| part == public)
-        };
-        if !chain.first().is_some_and(holds_key) {
-            return Err(SecurityError::KeyPair);
-        }
+        let pair =
+            KeyPair { chain: self.public_key_or_identity.clone(), key: self.secret_key.clone() };
+        let certified = Arc::new(pair.check(provider)?);
         let path = matches!(
             self.usage,
             CertificateUsage::CaConstraint | CertificateUsage::ServiceCertificateConstraint
@@ -125,7 +117,6 @@ impl Security {
             association: self.association()?,
             roots: roots.to_vec(),
         };
-        let certified = Arc::new(CertifiedKey { chain, key });
         Ok(ClientSecurity::Certificate { certified, verification: Arc::new(verification) })
     }
 
@@ -141,6 +132,27 @@ impl Security {
             None if data.is_empty() => Err(SecurityError::ServerKey),
             Some(length) if length != data.len() => Err(SecurityError::ServerHash),
             _ => Ok(Association { matching: self.matching, data }),
+        }
+    }
+}
+
+fn signing_key(der: &[u8], provider: &dyn Provider) -> Result<Arc<dyn SigningKey>, SecurityError> {
+    provider.signing_key(der).map_err(|_| SecurityError::PrivateKey)
+}
+
+impl KeyPair {
+    /// The certificates and the key, if they can be read and belong together.
+    pub(crate) fn check(&self, provider: &dyn Provider) -> Result<CertifiedKey, SecurityError> {
+        let key = signing_key(&self.key, provider)?;
+        let chain = certificates(&self.chain).ok_or(SecurityError::Certificate)?;
+        let public = subject_public_key_info(&key.public_key());
+        // A certificate has the key that it is for somewhere in it.
+        let holds_key = |certificate: &CertificateDer<'_>| {
+            certificate.windows(public.len()).any(|part| part == public)
+        };
+        match chain.first().is_some_and(holds_key) {
+            true => Ok(CertifiedKey { chain, key }),
+            false => Err(SecurityError::KeyPair),
         }
     }
 }

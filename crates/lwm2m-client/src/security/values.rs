@@ -51,11 +51,19 @@ impl Security {
     /// Adds these values to an instance of the Security object. Resources with their default are
     /// left out where they may be.
     pub(crate) fn add_to(&self, values: ObjectInstance) -> ObjectInstance {
+        // In mode 4 the device's own key and certificate are nobody else's business.
+        let (own, secret) = match self.mode {
+            SecurityMode::Enrolled => (Bytes::new(), Bytes::new()),
+            _ => {
+                let secret = Bytes::copy_from_slice(&self.secret_key);
+                (self.public_key_or_identity.clone(), secret)
+            }
+        };
         let mut values = values
             .with(MODE, self.mode.number())
-            .with(PUBLIC_KEY, self.public_key_or_identity.clone())
+            .with(PUBLIC_KEY, own)
             .with(SERVER_KEY, self.server_public_key.clone())
-            .with(SECRET_KEY, Bytes::copy_from_slice(&self.secret_key));
+            .with(SECRET_KEY, secret);
         if let Some(number) = number(&MATCHING, self.matching).filter(|number| *number != 0) {
             values = values.with(MATCHING_TYPE, number);
         }
@@ -156,7 +164,7 @@ mod tests {
             let values = full().add_to(ObjectInstance::default()).with(resource, value);
             Security::from_values(&values).err()
         };
-        assert_eq!(with(MODE, Value::Integer(4)), Some(SecurityError::Mode(4)));
+        assert_eq!(with(MODE, Value::Integer(5)), Some(SecurityError::Mode(5)));
         let unsigned = Value::UnsignedInteger;
         assert_eq!(with(MATCHING_TYPE, unsigned(4)), Some(SecurityError::Matching(4)));
         assert_eq!(with(CERTIFICATE_USAGE, unsigned(4)), Some(SecurityError::Usage(4)));

@@ -1,8 +1,10 @@
 //! Public keys and certificates: RFC 5480, RFC 5280, RFC 7250.
 
 mod der;
+mod request;
 mod verify;
 
+pub use request::{certification_request, private_key};
 pub use verify::{Association, CertificateUsage, Matching, ServerVerification};
 pub(crate) use verify::{verify_client, verify_server};
 

@@ -10,6 +10,7 @@ mod codec;
 mod composite;
 mod demo_server;
 mod dtls;
+mod enrolment;
 mod goodput;
 mod heap;
 mod identities;

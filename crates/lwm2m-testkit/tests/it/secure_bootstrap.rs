@@ -27,13 +27,10 @@ fn security(keys: &Keys, mode: Mode, identity: &str) -> ObjectInstance {
         Mode::Psk => Bytes::copy_from_slice(identity.as_bytes()),
         _ => public_key_or_identity,
     };
-    let values = ObjectInstance::default()
-        .with(0, URI)
-        .with(1, false)
+    let values = account()
         .with(3, own)
         .with(4, server_public_key)
-        .with(5, Bytes::copy_from_slice(&secret_key))
-        .with(10, 101_i64);
+        .with(5, Bytes::copy_from_slice(&secret_key));
     match mode {
         Mode::Psk => values.with(2, 0_i64).with_multiple(16, [(0, 0xc0a8_u64)]),
         Mode::RawPublicKey => values.with(2, 1_i64),
@@ -44,7 +41,12 @@ fn security(keys: &Keys, mode: Mode, identity: &str) -> ObjectInstance {
     }
 }
 
-fn commands(security: ObjectInstance) -> Vec<Command> {
+/// The account of the server, without keys.
+pub(crate) fn account() -> ObjectInstance {
+    ObjectInstance::default().with(0, URI).with(1, false).with(10, 101_i64)
+}
+
+pub(crate) fn commands(security: ObjectInstance) -> Vec<Command> {
     let settings = ObjectInstance::default().with(0, 101_i64).with(1, 300_i64).with(6, true);
     let settings = settings.with(7, "U");
     vec![
@@ -53,12 +55,12 @@ fn commands(security: ObjectInstance) -> Vec<Command> {
     ]
 }
 
-struct World {
+pub(crate) struct World {
     device: Client,
-    bootstrap: BootstrapServer,
-    server: Server,
+    pub(crate) bootstrap: BootstrapServer,
+    pub(crate) server: Server,
     now: Instant,
-    events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
 }
 
 impl World {
@@ -75,18 +77,22 @@ impl World {
         };
         let mut bootstrap = BootstrapServer::new(bootstrap, [2; 32]);
         bootstrap.configure(ENDPOINT, commands(security(keys, mode, identity)));
-        Self {
-            device: Client::new(config, objects(), [1; 32]).unwrap(),
-            bootstrap,
-            server: Server::new(keys.server(mode, ENDPOINT), [3; 32]),
-            now: Instant::ZERO,
-            events: Vec::new(),
-        }
+        let device = Client::new(config, objects(), [1; 32]).unwrap();
+        Self::of(device, bootstrap, Server::new(keys.server(mode, ENDPOINT), [3; 32]))
+    }
+
+    pub(crate) fn of(device: Client, bootstrap: BootstrapServer, server: Server) -> Self {
+        Self { device, bootstrap, server, now: Instant::ZERO, events: Vec::new() }
     }
 
     /// Begins, and moves datagrams until none is left.
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         self.device.start(self.now);
+        self.settle();
+    }
+
+    /// Moves datagrams until none is left.
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut moving: Vec<(SocketAddr, Transmit)> = Vec::new();
             moving

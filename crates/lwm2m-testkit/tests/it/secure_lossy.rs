@@ -22,7 +22,7 @@ pub(crate) const MODES: [Mode; 3] = [Mode::Psk, Mode::RawPublicKey, Mode::Certif
 /// The keys of a server, an authority and a device whose certificate is for `ENDPOINT`.
 pub(crate) struct Keys {
     server: KeyPair,
-    device: KeyPair,
+    pub(crate) device: KeyPair,
     authority: CertificateDer<'static>,
     server_certificate: CertificateDer<'static>,
     device_certificate: CertificateDer<'static>,
@@ -69,22 +69,40 @@ impl Keys {
 
     /// A server that knows `endpoint` by this mode.
     pub(crate) fn server(&self, mode: Mode, endpoint: &str) -> lwm2m_server::Config {
+        self.server_with(vec![self.authority.clone()], endpoint, self.credential(mode))
+    }
+
+    /// A server that knows `endpoint` by a certificate of one of these authorities.
+    pub(crate) fn server_trusting(
+        &self,
+        authorities: Vec<CertificateDer<'static>>,
+        endpoint: &str,
+    ) -> lwm2m_server::Config {
+        self.server_with(authorities, endpoint, Credential::X509)
+    }
+
+    fn server_with(
+        &self,
+        authorities: Vec<CertificateDer<'static>>,
+        endpoint: &str,
+        credential: Credential,
+    ) -> lwm2m_server::Config {
         let key = RustCrypto.signing_key(self.server.serialized_der()).unwrap();
         let chain = vec![self.server_certificate.clone()];
         let own = OwnCredentials {
             raw_key: Some(Arc::clone(&key)),
             certificate: Some(Arc::new(CertifiedKey { chain, key })),
-            authorities: vec![self.authority.clone()],
+            authorities,
             ..OwnCredentials::default()
         };
         let store = SecurityStore::new(own);
-        store.put(endpoint, self.credential(mode)).unwrap();
+        store.put(endpoint, credential).unwrap();
         let (security, dtls) = (Arc::new(store), Some(at_a_good_time()));
         lwm2m_server::Config { security, dtls, ..lwm2m_server::Config::default() }
     }
 }
 
-fn spki(key: &KeyPair) -> Vec<u8> {
+pub(crate) fn spki(key: &KeyPair) -> Vec<u8> {
     let key = RustCrypto.signing_key(key.serialized_der()).unwrap();
     subject_public_key_info(&key.public_key())
 }

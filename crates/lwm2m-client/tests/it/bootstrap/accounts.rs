@@ -76,7 +76,7 @@ fn accounts_whose_security_cannot_be_used_are_named() {
     let key =
         || pre_shared("coaps://192.0.2.2").with(5, Bytes::from_static(&[7; 16])).with(10, 1_i64);
     refused(1, key().with_multiple(16, [(0, 0xc0ae_u64)]), wrong(1, SecurityError::Suites));
-    refused(1, key().with(2, 4_i64), wrong(1, SecurityError::Mode(4)));
+    refused(1, key().with(2, 4_i64), wrong(1, SecurityError::NotEnrolled));
     let oscore = ObjectLink { object: 21, instance: 0 };
     refused(1, key().with(17, oscore), wrong(1, SecurityError::Oscore));
 }
