@@ -3,6 +3,7 @@
 use crate::client::same;
 use crate::config::ServerAccount;
 use crate::security::{ClientProfile, SecurityMode};
+use crate::transport::Transport;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Account {
     /// The version to begin with.
     highest: Version,
     pub(crate) peer: Option<PeerId>,
+    /// What carries the messages of the peer.
+    pub(crate) transport: Transport,
     pub(crate) attempts: Attempts,
     /// How often in a row the server said that it is overloaded.
     overloads: u32,
@@ -160,12 +163,12 @@ pub(crate) fn update_after(lifetime: u32, span: Duration) -> Option<Duration> {
     (!lifetime.is_zero()).then(|| early.max(lifetime / 2))
 }
 
-/// The next lower version, for a server that refused this one.
-pub(crate) const fn lower(version: Version) -> Option<Version> {
-    match version {
-        Version::V1_2 => Some(Version::V1_1),
-        Version::V1_1 => Some(Version::V1_0),
-        Version::V1_0 => None,
+/// The next lower version, for a server that refused this one. LwM2M 1.0 has no TCP.
+pub(crate) const fn lower(version: Version, transport: Transport) -> Option<Version> {
+    match (version, transport) {
+        (Version::V1_2, _) => Some(Version::V1_1),
+        (Version::V1_1, Transport::Udp) => Some(Version::V1_0),
+        (Version::V1_1, Transport::Tcp) | (Version::V1_0, _) => None,
     }
 }
 
@@ -183,6 +186,7 @@ impl Account {
             version,
             highest: version,
             peer: None,
+            transport: Transport::Udp,
             attempts: Attempts::FIRST,
             overloads: 0,
             state: State::Idle,
@@ -228,12 +232,18 @@ impl Account {
         *self = Self::new(ServerAccount::named(0, ""), None, u16::MAX, self.highest);
     }
 
+    /// Whether what comes from its peer can only come from the server that this side has chosen: by
+    /// keys, or because this side has opened the connection.
+    pub(crate) const fn has_session(&self) -> bool {
+        self.profile.is_some() || matches!(self.transport, Transport::Tcp)
+    }
+
     /// Whether the server may send requests. In a session its first ones may overtake the answer to
-    /// Register; without security that could be anybody.
+    /// Register; datagrams without security could be anybody's.
     pub(crate) const fn may_ask(&self) -> bool {
         match self.state {
             State::Registered(_) => true,
-            State::Registering(_) => self.profile.is_some(),
+            State::Registering(_) => self.has_session(),
             _ => false,
         }
     }

@@ -11,6 +11,7 @@ use crate::objects::{HIDDEN, security, store::Store};
 use crate::operations::attributes::AttributeTable;
 use crate::reporting::Observation;
 use crate::security::{KeyPair, Security, SecurityMode, Trust};
+use crate::transport::Transport;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -20,7 +21,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_coap::{self as coap, MessageView, Observer, PeerId, RequestId};
 use lwm2m_core::{ContentFormat, Path, Version};
-use lwm2m_link::{Engine, Link, Transmit};
+use lwm2m_link::{Engine, Link, StreamAction, Transmit};
 use lwm2m_registry::Registry;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::ChaCha20Rng;
@@ -63,6 +64,8 @@ pub struct Client {
     /// The Sends that are under way, with the server.
     pub(crate) sends: BTreeMap<RequestId, u16>,
     pub(crate) stopping: bool,
+    /// Connections that are to end when nothing is pending on them any more.
+    pub(crate) leaving: Vec<PeerId>,
     /// The time that CoAP may take for one request, which an Update has to leave.
     pub(crate) request_span: Duration,
     /// How long a bootstrap server may be silent.
@@ -127,7 +130,9 @@ impl Client {
         let store = Store::new(objects, Registry::with(config.definitions), config.version)?;
         let (accounts, bootstrap) =
             secured(config.servers, config.bootstrap, config.version, &trust)?;
+        check_transports(&accounts, bootstrap.as_ref(), config.version)?;
         let mut link = Link::new(config.coap, seed);
+        link.set_connection_config(config.connections);
         if bootstraps || accounts.iter().any(|account| account.profile.is_some()) {
             // Another seed: what one tells the network must say nothing of the other.
             link.set_security(config.dtls);
@@ -150,6 +155,7 @@ impl Client {
             events: VecDeque::new(),
             sends: BTreeMap::new(),
             stopping: false,
+            leaving: Vec::new(),
         })
     }
 
@@ -202,7 +208,7 @@ impl Client {
                 !matches!(account.state, State::Idle | State::Disabled | State::Deregistering(_))
             });
             if busy {
-                self.end_session(account);
+                self.end_session(now, account);
                 self.register_afresh(now, account);
             }
         }
@@ -277,6 +283,7 @@ impl Client {
                     self.handle_answer(now, id, Err(reason));
                 }
                 coap::Event::ObserverGone { observer, .. } => self.end_observation(observer),
+                coap::Event::Closed { peer, .. } => self.connection_ended(now, peer),
                 _ => {}
             }
         }
@@ -301,10 +308,9 @@ impl Client {
     /// Whether a datagram may pass: answers always, requests from servers that are registered with,
     /// and nothing new from a server that is left: what it repeats is answered as before.
     fn admits(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let Some(account) = self.accounts.iter().find(|it| it.profile.is_none() && it.is_at(from))
+        let Some(account) = self.accounts.iter().find(|it| !it.has_session() && it.is_at(from))
         else {
-            let is =
-                |state: &&Bootstrap| state.profile.is_none() && same(state.account.address, from);
+            let is = |state: &&Bootstrap| !state.has_session() && same(state.account.address, from);
             let state = self.bootstrap.as_ref().filter(is);
             let known = state.map(|state| (state.is_open(self.version), state.peer));
             return known.is_some_and(|(open, peer)| {
@@ -359,7 +365,7 @@ impl Engine for Client {
             match timer {
                 Timer::Account(account) => self.handle_account_timer(now, account),
                 Timer::Bootstrap => self.handle_bootstrap_timer(now),
-                Timer::BootstrapAccount => self.purge_bootstrap_account(),
+                Timer::BootstrapAccount => self.purge_bootstrap_account(now),
                 Timer::Pmin(observer) | Timer::Epmax(observer) => self.evaluate(now, observer),
                 Timer::Pmax(observer) => self.notify_regularly(now, observer),
             }
@@ -367,8 +373,23 @@ impl Engine for Client {
         self.drain(now);
     }
 
+    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        // A connection is one that we have opened.
+        self.link.handle_stream(now, peer, bytes);
+        self.drain(now);
+    }
+
+    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
+        self.link.handle_disconnected(now, peer);
+        self.drain(now);
+    }
+
     fn poll_transmit(&mut self) -> Option<Transmit> {
         self.link.poll_transmit()
+    }
+
+    fn poll_stream(&mut self) -> Option<StreamAction> {
+        self.link.poll_stream()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -427,6 +448,21 @@ fn secured(
     let profile = trust.profile(&account.security, &account.uri);
     let profile = profile.map_err(|error| ConfigError::Security(0, error))?;
     Ok((accounts, Some(Bootstrap::new(account, profile, security::FIRST_BOOTSTRAP))))
+}
+
+/// LwM2M 1.0 has no TCP.
+fn check_transports(
+    accounts: &[Account],
+    bootstrap: Option<&Bootstrap>,
+    version: Version,
+) -> Result<(), ConfigError> {
+    let servers = accounts.iter().map(|it| (it.server(), &it.config.uri));
+    let all = servers.chain(bootstrap.map(|it| (0, &it.account.uri)));
+    let by_tcp = |(_, uri): &(u16, &String)| Transport::of(uri) == Transport::Tcp;
+    match all.filter(|_| version == Version::V1_0).find(by_tcp) {
+        Some((server, _)) => Err(ConfigError::Transport(server)),
+        None => Ok(()),
+    }
 }
 
 fn check_accounts(

@@ -1,13 +1,16 @@
 //! Who the device is, and the servers it registers with.
 
 use crate::security::Security;
+use crate::transport::Transport;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 use lwm2m_coap as coap;
 use lwm2m_core::{BindingMode, ContentFormat, Version};
 use lwm2m_dtls as dtls;
+use lwm2m_link::ConnectionConfig;
 use lwm2m_registry::ObjectDefinition;
 use rustls_pki_types::CertificateDer;
 
@@ -29,11 +32,14 @@ pub struct Config {
     /// them are answered 4.15, and those that accept nothing else 4.06. It must not decline both
     /// SenML-ETCH formats in LwM2M 1.2, nor TLV in 1.0.
     pub declined_formats: Vec<ContentFormat>,
-    /// The parameters of DTLS: the library for P-256, timers, and `unix_time_of_origin`, without
+    /// The parameters of DTLS and TLS: the library for P-256, timers, and `unix_time_of_origin`, without
     /// which all certificates are not valid yet.
     pub dtls: dtls::Config,
     /// The authorities that the device trusts in general, for certificate usages 0 and 1; none.
     pub roots: Vec<CertificateDer<'static>>,
+    /// The deadlines of connections (TCP). A server that is silent for 10 minutes is pinged, and
+    /// another connection made if it stays so; one that is left has 5 s to say good-bye.
+    pub connections: ConnectionConfig,
     /// Definitions of objects that the OMA registry does not have.
     pub definitions: Vec<ObjectDefinition>,
 }
@@ -53,7 +59,7 @@ pub struct ServerAccount {
     pub security: Security,
     /// The lifetime of the registration in seconds (/1/x/1); 0 never ends. 86,400.
     pub lifetime: u32,
-    /// The transports offered (/1/x/7); U.
+    /// The transports offered (/1/x/7): U, or T where the URI says TCP.
     pub binding: BindingMode,
     /// Whether the client asks for queue mode; no.
     pub queue_mode: bool,
@@ -119,10 +125,18 @@ impl BootstrapAccount {
         }
     }
 
-    /// Secures the account; where its URI begins with `coap:`, it begins with `coaps:` now.
+    /// Secures the account; where its URI begins with `coap:` or `coap+tcp:`, it begins with
+    /// `coaps:` or `coaps+tcp:` now.
     #[must_use]
     pub fn secured(mut self, security: Security) -> Self {
         (self.uri, self.security) = (secured(self.uri), security);
+        self
+    }
+
+    /// Reaches the server by TCP: its URI begins with `coap+tcp:` or `coaps+tcp:` now.
+    #[must_use]
+    pub fn over_tcp(mut self) -> Self {
+        self.uri = over_tcp(self.uri);
         self
     }
 }
@@ -156,6 +170,7 @@ impl Config {
             endpoint_name: endpoint_name.into(),
             version: Version::V1_1,
             coap: device_coap(),
+            connections: device_connections(),
             dtls: dtls::Config::default(),
             roots: Vec::new(),
             servers: Vec::new(),
@@ -212,13 +227,14 @@ impl ServerAccount {
     /// As [`new`](Self::new), of a server whose address is still to be looked up.
     #[must_use]
     pub fn named(short_server_id: u16, uri: impl Into<String>) -> Self {
+        let uri = uri.into();
         Self {
             short_server_id,
             address: None,
-            uri: uri.into(),
+            binding: Transport::of(&uri).binding(),
+            uri,
             security: Security::no_sec(),
             lifetime: 86_400,
-            binding: BindingMode::U,
             queue_mode: false,
             pmin: None,
             pmax: None,
@@ -230,7 +246,16 @@ impl ServerAccount {
         }
     }
 
-    /// Secures the account; where its URI begins with `coap:`, it begins with `coaps:` now.
+    /// Reaches the server by TCP: its URI begins with `coap+tcp:` or `coaps+tcp:` now, and the
+    /// binding is T. LwM2M 1.0 does not have this.
+    #[must_use]
+    pub fn over_tcp(mut self) -> Self {
+        (self.uri, self.binding) = (over_tcp(self.uri), BindingMode::T);
+        self
+    }
+
+    /// Secures the account; where its URI begins with `coap:` or `coap+tcp:`, it begins with
+    /// `coaps:` or `coaps+tcp:` now.
     #[must_use]
     pub fn secured(mut self, security: Security) -> Self {
         (self.uri, self.security) = (secured(self.uri), security);
@@ -253,9 +278,25 @@ impl ServerAccount {
 }
 
 fn secured(uri: String) -> String {
-    match uri.strip_prefix("coap:") {
-        Some(rest) => format!("coaps:{rest}"),
-        None => uri,
+    match uri.strip_prefix("coap") {
+        Some(rest) if rest.starts_with([':', '+']) => format!("coaps{rest}"),
+        _ => uri,
+    }
+}
+
+fn over_tcp(uri: String) -> String {
+    match uri.split_once(':') {
+        Some((scheme @ ("coap" | "coaps"), rest)) => format!("{scheme}+tcp:{rest}"),
+        _ => uri,
+    }
+}
+
+fn device_connections() -> ConnectionConfig {
+    ConnectionConfig {
+        max_connections: 16,
+        keep_alive: Some(Duration::from_secs(600)),
+        release: Duration::from_secs(5),
+        ..ConnectionConfig::default()
     }
 }
 

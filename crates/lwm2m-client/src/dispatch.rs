@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use lwm2m_coap::{Code, ExchangeId, Observer, Request, Response};
 use lwm2m_codec::link;
 use lwm2m_core::path::PathError;
-use lwm2m_core::{Attributes, ContentFormat, Model, Path, Version};
+use lwm2m_core::{Arguments, Attributes, ContentFormat, Model, Path, Version};
 use lwm2m_time::Instant;
 
 /// A request of a registered server.
@@ -42,7 +42,7 @@ enum Then {
     /// An observation begins.
     Observe(Box<Observation>),
     /// A resource was executed.
-    Executed,
+    Executed(Arguments),
 }
 
 type Outcome = Result<(Response, Then), Refusal>;
@@ -250,8 +250,9 @@ impl Client {
             &asked.request.payload,
         )?;
         let (server, path) = (asked.server, asked.path);
+        let then = Then::Executed(arguments.clone());
         self.events.push_back(Event::Executed { server, path, arguments });
-        Ok((Response::new(Code::CHANGED), Then::Executed))
+        Ok((Response::new(Code::CHANGED), then))
     }
 
     fn create(&mut self, asked: &Asked<'_>, object: u16) -> Outcome {
@@ -308,7 +309,7 @@ impl Client {
                 self.synchronise(now);
                 self.report(now, &[path]);
             }
-            Then::Executed => self.executed(now, &asked.path),
+            Then::Executed(arguments) => self.executed(now, &asked.path, &arguments),
         }
     }
 
@@ -326,10 +327,12 @@ impl Client {
     }
 
     /// The executables of the Server object are the client's own.
-    fn executed(&mut self, now: Instant, path: &Path) {
+    fn executed(&mut self, now: Instant, path: &Path, arguments: &Arguments) {
         let [server::ID, instance, resource] = *path.ids() else { return };
         match (self.account_at(instance), resource) {
-            (Some(account), server::UPDATE_TRIGGER) => self.send_update(now, account),
+            (Some(account), server::UPDATE_TRIGGER) => {
+                self.update_triggered(now, account, arguments);
+            }
             (Some(account), server::DISABLE) => self.disable(now, account),
             (_, server::BOOTSTRAP_TRIGGER) => self.begin_bootstrap(now),
             _ => {}

@@ -24,6 +24,9 @@ pub enum ConfigError {
     /// server is 0.
     #[error("the account of server {0}: {1}")]
     Security(u16, SecurityError),
+    /// The server is reached by TCP, which LwM2M 1.0 does not have. The bootstrap server is 0.
+    #[error("server {0} is reached by TCP, which LwM2M 1.0 does not have; use version 1.1 or 1.2")]
+    Transport(u16),
     /// Two objects have the same id.
     #[error("object {0} is given twice; one object holds all of its instances")]
     DuplicateObject(u16),
@@ -129,7 +132,7 @@ pub enum BootstrapError {
     #[error("no answer: {0}")]
     NoAnswer(FailReason),
     /// No session was established with the bootstrap server.
-    #[error("no DTLS session: {0}")]
+    #[error("no secured session: {0}")]
     Handshake(Reason),
     /// The bootstrap server began, but did not finish in time, or not with consistent accounts.
     #[error("the bootstrap server did not finish; its own account is as before")]
@@ -186,10 +189,10 @@ pub enum RegistrationError {
     #[error("no answer: {0}")]
     NoAnswer(FailReason),
     /// No session was established with the server.
-    #[error("no DTLS session: {0}")]
+    #[error("no secured session: {0}")]
     Handshake(Reason),
     /// The server has ended the session with an alert.
-    #[error("the server ended the DTLS session: {0}; see its log")]
+    #[error("the server ended the session: {0}; see its log")]
     Alert(Alert),
     /// The address of the server is not known yet.
     #[error("the server's address is not known yet; its name has to be looked up")]

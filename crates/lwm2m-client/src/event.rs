@@ -17,12 +17,20 @@ pub enum Event {
         /// Where the registration is on the server, such as `/rd/5a3f`.
         location: String,
     },
-    /// A DTLS session with a server is established.
+    /// A session of DTLS or TLS with a server is established.
     SessionBegun {
         /// The server; the bootstrap server is 0.
         server: u16,
         /// Whether its keys stem from an earlier session.
         resumed: bool,
+    },
+    /// The session or connection by which the client was registered with a server has ended: the
+    /// server has ended it, or it was lost.
+    SessionEnded {
+        /// The server.
+        server: u16,
+        /// When the client registers again.
+        retry_at: Instant,
     },
     /// The server accepted an Update.
     Updated {

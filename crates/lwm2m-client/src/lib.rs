@@ -13,7 +13,8 @@
 //! | `dispatch`, `operations` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
 //! | `reporting`, `observation` | Observe, Notify, attributes | 6.4, 7.3 |
 //! | `send` | Send | 6.4.6 |
-//! | [`security`], `session` | modes and keys of accounts, DTLS sessions | E.1; Transport 5.2 |
+//! | [`security`], `session` | modes and keys of accounts, sessions, connections | E.1; Transport 5.2 |
+//! | `transport` | UDP or TCP | E.2; Transport 6.2 |
 //! | [`event`], [`error`] | what the application learns | |
 //!
 //! ```
@@ -62,6 +63,7 @@ mod reporting;
 pub mod security;
 mod send;
 mod session;
+mod transport;
 
 pub use account::RegistrationState;
 pub use client::Client;

@@ -30,6 +30,7 @@ impl Client {
 
     fn register(&mut self, now: Instant, account: usize) {
         self.abandon(account);
+        self.choose_transport(now, account);
         let Some(offer) = self.offer(account) else { return };
         let Some(request) = self.register_request(account, &offer) else { return };
         let state = match self.request(now, account, request) {
@@ -120,7 +121,7 @@ impl Client {
         match state {
             State::Registering(state) => self.register_answered(now, account, state, answer),
             State::Registered(state) => self.update_answered(now, account, state, answer),
-            State::Deregistering(state) => self.deregistered(account, &state, answer),
+            State::Deregistering(state) => self.deregistered(now, account, &state, answer),
             State::Idle | State::Waiting | State::Disabled => {}
         }
     }
@@ -135,7 +136,7 @@ impl Client {
         let response = match answer {
             Ok(response) => response,
             Err(reason) => {
-                self.end_session(account);
+                self.end_session(now, account);
                 let reason = RegistrationError::NoAnswer(reason);
                 return self.registration_failed(now, account, reason);
             }
@@ -169,7 +170,7 @@ impl Client {
     /// Takes the next lower version; `false` if there is none.
     fn step_down(&mut self, account: usize) -> bool {
         let Some(account) = self.accounts.get_mut(account) else { return false };
-        let Some(version) = lower(account.version) else { return false };
+        let Some(version) = lower(account.version, account.transport) else { return false };
         account.version = version;
         true
     }
@@ -241,7 +242,10 @@ impl Client {
             return self.stop_if_done();
         }
         self.set_state(account, State::Waiting);
-        self.timers.set(Timer::Account(account), now + SHORTEST_RETRY);
+        let retry_at = now + SHORTEST_RETRY;
+        self.timers.set(Timer::Account(account), retry_at);
+        let server = self.server(account);
+        self.events.push_back(Event::SessionEnded { server, retry_at });
     }
 
     pub(crate) fn handle_account_timer(&mut self, now: Instant, account: usize) {
@@ -325,7 +329,7 @@ impl Client {
             }
             Ok(response) => RegistrationError::Refused(response.code),
             Err(reason) => {
-                self.end_session(account);
+                self.end_session(now, account);
                 RegistrationError::NoAnswer(reason)
             }
         };
@@ -385,10 +389,16 @@ impl Client {
     }
 
     /// Whatever the server answered: for this client the registration is over.
-    fn deregistered(&mut self, account: usize, state: &Deregistering, answer: Answer) {
+    fn deregistered(
+        &mut self,
+        now: Instant,
+        account: usize,
+        state: &Deregistering,
+        answer: Answer,
+    ) {
         let next = if state.disabled { State::Disabled } else { State::Idle };
         self.set_state(account, next);
-        self.end_session(account);
+        self.end_session(now, account);
         let server = self.server(account);
         let confirmed = match answer {
             Ok(response) if response.code == Code::DELETED => Ok(()),
@@ -401,7 +411,7 @@ impl Client {
 
     pub(crate) fn stop_if_done(&mut self) {
         let done = self.accounts.iter().all(|a| matches!(a.state, State::Idle));
-        if self.stopping && done {
+        if self.stopping && done && self.leaving.is_empty() {
             self.stopping = false;
             self.events.push_back(Event::Stopped);
         }

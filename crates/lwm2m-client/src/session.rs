@@ -1,5 +1,5 @@
-//! Peers and DTLS sessions of servers: how they come about, and what their end means (OMA LwM2M
-//! Transport 5.2.9).
+//! Peers of servers, with their sessions and connections: how they come about, and what their end
+//! means (OMA LwM2M Transport 5.2.9).
 
 use crate::account::State;
 use crate::client::{Client, same};
@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::instances::Instances;
 use crate::objects::server;
 use crate::security::ClientProfile;
+use crate::transport::Transport;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use lwm2m_coap::uri::{Host, Uri};
@@ -22,25 +23,22 @@ pub(crate) const fn is_final(alert: Alert) -> bool {
     matches!(alert.0, 42..=46 | 48 | 49 | 112..=115)
 }
 
-/// A peer that is held: by a new session, or without security.
+/// A peer that is held: by a new session or connection, or without security.
 pub(crate) fn connect(
     link: &mut Link,
     now: Instant,
     address: SocketAddr,
     profile: Option<&Arc<ClientProfile>>,
+    transport: Transport,
 ) -> Option<PeerId> {
-    let peer = match profile {
-        Some(profile) => link.connect_secured(now, address, Arc::clone(profile)),
-        None => link.connect(address),
+    let peer = match (transport, profile.map(Arc::clone)) {
+        (Transport::Udp, Some(profile)) => link.connect_secured(now, address, profile),
+        (Transport::Udp, None) => link.connect(address),
+        (Transport::Tcp, Some(profile)) => link.open_secured_connection(now, address, profile),
+        (Transport::Tcp, None) => link.open_connection(now, address),
     }?;
     link.hold(peer);
     Some(peer)
-}
-
-/// Ends the session of a peer that is held.
-fn end(link: &mut Link, peer: PeerId) {
-    link.end_session(peer);
-    link.release(peer);
 }
 
 impl Client {
@@ -54,24 +52,57 @@ impl Client {
         let account = self.accounts.get_mut(account)?;
         if account.peer.is_none() {
             let (address, profile) = (account.config.address?, account.profile.as_ref());
-            account.peer = connect(&mut self.link, now, address, profile);
+            account.peer = connect(&mut self.link, now, address, profile, account.transport);
         }
         self.link.coap().request(now, account.peer?, request).ok()
     }
 
-    /// Ends the session with a server, so that the next request makes a new one: the server has
-    /// lost it perhaps, or it is not needed any more. Without security nothing happens.
-    pub(crate) fn end_session(&mut self, account: usize) {
-        let Some(account) = self.accounts.get_mut(account) else { return };
-        if account.profile.is_some() {
-            account.peer.take().into_iter().for_each(|peer| end(&mut self.link, peer));
+    /// Ends the session or connection with a server, so that the next request makes a new one: the
+    /// server has lost it perhaps, or it is not needed any more. With neither nothing happens.
+    pub(crate) fn end_session(&mut self, now: Instant, account: usize) {
+        let account = self.accounts.get_mut(account).filter(|account| account.has_session());
+        if let Some(peer) = account.and_then(|account| account.peer.take()) {
+            self.end(now, peer);
         }
     }
 
     /// As [`Client::end_session`], with the bootstrap server.
-    pub(crate) fn end_bootstrap_session(&mut self) {
-        let Some(state) = self.bootstrap.as_mut().filter(|it| it.profile.is_some()) else { return };
-        state.peer.take().into_iter().for_each(|peer| end(&mut self.link, peer));
+    pub(crate) fn end_bootstrap_session(&mut self, now: Instant) {
+        let state = self.bootstrap.as_mut().filter(|state| state.has_session());
+        if let Some(peer) = state.and_then(|state| state.peer.take()) {
+            self.end(now, peer);
+        }
+    }
+
+    /// Ends the session of a peer that is held, at once; its connection in an orderly way.
+    fn end(&mut self, now: Instant, peer: PeerId) {
+        if !self.link.is_connected(peer) {
+            self.link.end_session(peer);
+        }
+        self.leave(now, peer);
+    }
+
+    /// Lets a peer go that is held. What is to be sent to it still goes out.
+    pub(crate) fn leave(&mut self, now: Instant, peer: PeerId) {
+        if self.link.is_connected(peer) {
+            self.link.release_connection(now, peer);
+            self.leaving.push(peer);
+        }
+        self.link.release(peer);
+    }
+
+    /// A connection has ended: if it was needed, another one follows, and a Register on it, as the
+    /// server knows the client by the connection.
+    pub(crate) fn connection_ended(&mut self, now: Instant, peer: PeerId) {
+        self.leaving.retain(|leaving| *leaving != peer);
+        match self.account_of(peer) {
+            Some(account) => {
+                self.forget_peer(account);
+                self.lose_registration(now, account);
+            }
+            None => _ = self.forget_bootstrap_peer(peer),
+        }
+        self.stop_if_done();
     }
 
     /// Works off what has become of sessions.
@@ -128,15 +159,25 @@ impl Client {
         if let Cause::Alert(alert) = cause {
             self.note_alert(now, account, alert);
         }
-        if !self.accounts.get(account).is_some_and(|it| matches!(it.state, State::Registered(_))) {
-            return;
-        }
-        self.abandon(account);
         match cause {
-            Cause::Alert(alert) => {
+            Cause::Alert(alert) if self.is_registered(account) => {
+                self.abandon(account);
                 self.registration_failed(now, account, RegistrationError::Alert(alert));
             }
-            _ => self.register_soon(now, account),
+            _ => self.lose_registration(now, account),
+        }
+    }
+
+    fn is_registered(&self, account: usize) -> bool {
+        self.accounts.get(account).is_some_and(|it| matches!(it.state, State::Registered(_)))
+    }
+
+    /// What a registration was made by has ended: the client registers again. Of a request that is
+    /// under way CoAP is about to tell that it has failed.
+    fn lose_registration(&mut self, now: Instant, account: usize) {
+        if self.is_registered(account) {
+            self.abandon(account);
+            self.register_soon(now, account);
         }
     }
 
@@ -204,7 +245,7 @@ impl Client {
         if begun || first && matches!(account.state, State::Waiting) {
             self.register_afresh(now, place);
         }
-        peer.into_iter().for_each(|peer| self.link.release(peer));
+        peer.into_iter().for_each(|peer| self.leave(now, peer));
         self.drain(now);
         Ok(())
     }

@@ -11,6 +11,7 @@ use lwm2m_client::{Client, Config, Event, Instances, Retry, ServerAccount};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Path, Version};
 use lwm2m_daemon::{Failure, signal::End};
+use lwm2m_net::uri::Remote;
 use lwm2m_net::{ClientHandle, Closed, Sockets};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ const RETRY: Retry = Retry { count: 5, timer: 60, sequence_delay: 900, sequence_
 #[derive(Debug)]
 pub struct Device {
     client: ClientHandle,
+    scheme: Scheme,
     life: JoinHandle<()>,
     registered: watch::Receiver<bool>,
 }
@@ -44,24 +46,26 @@ pub struct Device {
 /// The server has no address, the settings fit no device, or the local address cannot be bound.
 pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
-    let remote = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
-    let secured = remote.scheme == Scheme::Coaps;
-    let address = if secured { Ok(remote.address) } else { remote.only(Scheme::Coap) };
-    let address = address.map_err(Failure::usage)?;
+    let Remote { scheme, address } = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
+    let secured = scheme.is_secured();
     let mut account = ServerAccount::named(SHORT_SERVER_ID, uri);
     account.address = Some(address);
     account.security = security::security(&settings.security, secured)?;
     account.lifetime = settings.lifetime.unwrap_or(300);
     account.retry = RETRY;
     let endpoint = settings.endpoint.as_deref().unwrap_or("lwm2m-device");
-    let mut config =
-        Config::new(endpoint).version(settings.lwm2m.unwrap_or(Version::V1_1)).server(account);
+    let version = settings.lwm2m.unwrap_or(Version::V1_1);
+    let mut config = Config::new(endpoint).version(version).server(account);
     (config.coap.max_body, config.coap.max_assembly_total) = (MAX_IMAGE, 2 * MAX_IMAGE);
     config.dtls = settings.security.config()?;
+    if let Some(seconds) = settings.keep_alive {
+        let keep_alive = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+        config.connections.keep_alive = keep_alive;
+    }
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let client = Client::new(config, objects::objects(), seed).map_err(Failure::usage)?;
+    let client = Client::new(config, objects::objects(version), seed).map_err(Failure::usage)?;
     let local = settings.bind.unwrap_or_else(|| any_address(address));
-    let sockets = match secured {
+    let sockets = match scheme == Scheme::Coaps {
         true => Sockets { dtls: Some(local), ..Sockets::from(any_address(address)) },
         false => Sockets::from(local),
     };
@@ -72,7 +76,7 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let life = Life { client: client.clone(), registered: told };
     let life = tokio::spawn(life.run(events, settings.period.unwrap_or(5)));
     client.start().await.map_err(Failure::running)?;
-    Ok(Device { client, life, registered })
+    Ok(Device { client, scheme, life, registered })
 }
 
 fn any_address(server: SocketAddr) -> SocketAddr {
@@ -114,11 +118,12 @@ impl Device {
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let device = start(settings).await?;
-    match device.client.local_dtls_addr() {
-        Some(address) => lwm2m_daemon::say(format_args!("listening for coaps on {address}")),
-        None => {
-            let address = device.client.local_addr();
-            lwm2m_daemon::say(format_args!("listening for coap on {address}"));
+    let (scheme, client) = (device.scheme.name(), &device.client);
+    match device.scheme.is_connection() {
+        true => lwm2m_daemon::say(format_args!("connecting by {scheme}")),
+        false => {
+            let address = client.local_dtls_addr().unwrap_or_else(|| client.local_addr());
+            lwm2m_daemon::say(format_args!("listening for {scheme} on {address}"));
         }
     }
     end.wait().await;
@@ -186,6 +191,10 @@ impl Life {
                 self.registered.send_replace(false);
             }
             Event::AddressWanted { server, uri } => return self.look_up(*server, uri).await,
+            Event::SessionEnded { .. } => {
+                tracing::warn!("the connection or session ended, will register again");
+                self.registered.send_replace(false);
+            }
             Event::SessionBegun { resumed, .. } => tracing::info!(resumed, "session established"),
             Event::Deregistered { .. } => {
                 self.registered.send_replace(false);

@@ -4,7 +4,7 @@
 use crate::clock::Clocked;
 use bytes::Bytes;
 use lwm2m_client::{Instances, Object, Refusal};
-use lwm2m_core::{ObjectInstance, ObjectVersion, Value};
+use lwm2m_core::{ObjectInstance, ObjectVersion, Value, Version};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The object id of Device.
@@ -17,11 +17,11 @@ const SENSOR_VALUE: u16 = 5700;
 const MINIMUM: u16 = 5601;
 const MAXIMUM: u16 = 5602;
 
-/// All objects of the device.
+/// All objects of a device that speaks this version.
 #[must_use]
-pub fn objects() -> Vec<Box<dyn Object>> {
+pub fn objects(version: Version) -> Vec<Box<dyn Object>> {
     vec![
-        Box::new(Clocked::new(device(), unix_time)),
+        Box::new(Clocked::new(device(version), unix_time)),
         Box::new(connectivity_monitoring()),
         Box::new(firmware_update()),
         Box::new(location()),
@@ -29,7 +29,9 @@ pub fn objects() -> Vec<Box<dyn Object>> {
     ]
 }
 
-fn device() -> Instances {
+fn device(version: Version) -> Instances {
+    // LwM2M 1.0 has no TCP.
+    let bindings = if version == Version::V1_0 { "U" } else { "UT" };
     let values = |device: ObjectInstance| {
         device
             .with(0, "lwm2m-rs")
@@ -45,7 +47,7 @@ fn device() -> Instances {
             .with(CURRENT_TIME, now())
             .with(14, "+00:00")
             .with(15, "Etc/UTC")
-            .with(16, "U")
+            .with(16, bindings)
     };
     // Reboot is seen to by the daemon, which hears of it by the engine's event.
     Instances::new(DEVICE)

@@ -9,7 +9,7 @@ use lwm2m_daemon::secured::{ClientKeys, Secured};
 pub(crate) fn security(secured: &Secured, is_secured: bool) -> Result<Security, Failure> {
     if !is_secured {
         return match secured.has_keys() {
-            true => Err(Failure::usage("keys are for a server at coaps://, not at coap://")),
+            true => Err(Failure::usage("keys are for a server at coaps:// or coaps+tcp://")),
             false => Ok(Security::no_sec()),
         };
     }

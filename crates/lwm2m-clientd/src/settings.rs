@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 #[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Server to register with; coaps:// wants keys [default: coap://127.0.0.1:5683]
+    /// Server to register with: coap://, coap+tcp://, or with keys coaps://, coaps+tcp:// [default: coap://127.0.0.1:5683]
     #[arg(long, env = "LWM2M_SERVER", value_name = "URI")]
     pub server: Option<String>,
     /// Endpoint name of the device [default: lwm2m-device]
@@ -21,9 +21,13 @@ pub struct Settings {
     /// Lifetime of the registration in seconds [default: 300]
     #[arg(long, env = "LWM2M_LIFETIME", value_name = "SECONDS")]
     pub lifetime: Option<u32>,
-    /// Local address [default: any address, any port]
+    /// Local address for datagrams [default: any address, any port]
     #[arg(long, env = "LWM2M_BIND", value_name = "ADDRESS:PORT")]
     pub bind: Option<SocketAddr>,
+    /// Seconds of silence after which the server is pinged on a connection, and after as many more
+    /// the connection given up; 0 is never [default: 600]
+    #[arg(long, env = "LWM2M_KEEP_ALIVE", value_name = "SECONDS")]
+    pub keep_alive: Option<u32>,
     /// Version of LwM2M to speak: 1.0, 1.1 or 1.2 [default: 1.1]
     #[arg(long, env = "LWM2M_VERSION", value_name = "VERSION")]
     #[serde(default, deserialize_with = "version")]
@@ -34,7 +38,7 @@ pub struct Settings {
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
-    /// The keys for coaps; a table of this name in the TOML file
+    /// The keys for coaps and coaps+tcp; a table of this name in the TOML file
     #[command(flatten)]
     #[serde(default)]
     pub security: Secured,
@@ -53,6 +57,7 @@ impl Settings {
             server: self.server.or(others.server),
             endpoint: self.endpoint.or(others.endpoint),
             lifetime: self.lifetime.or(others.lifetime),
+            keep_alive: self.keep_alive.or(others.keep_alive),
             bind: self.bind.or(others.bind),
             lwm2m: self.lwm2m.or(others.lwm2m),
             period: self.period.or(others.period),

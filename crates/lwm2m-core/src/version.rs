@@ -116,6 +116,14 @@ impl BindingMode {
     pub const U: Self = Self(1);
     /// TCP alone.
     pub const T: Self = Self(2);
+    /// UDP and TCP.
+    pub const UT: Self = Self(3);
+
+    /// Whether all transports of `other` are among these.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
 
     /// Reads the letters that `version` allows. The second value tells whether queue mode was
     /// among them, as LwM2M 1.0 writes it (`UQ`).

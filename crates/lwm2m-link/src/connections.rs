@@ -103,9 +103,12 @@ impl Connections {
     }
 
     pub(crate) fn released(&mut self, now: Instant, peer: PeerId) {
-        if self.has(peer) {
-            self.timers.set((peer, Timer::Release), now + self.config.release);
+        let Some(connection) = self.open.get_mut(&peer) else { return };
+        // Whoever wants to talk to that address again gets a new connection.
+        if let Some(to) = connection.to.take() {
+            self.by_target.remove(&to);
         }
+        self.timers.set((peer, Timer::Release), now + self.config.release);
     }
 
     pub(crate) fn write(&mut self, peer: PeerId, payload: Bytes) {

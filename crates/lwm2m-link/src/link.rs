@@ -475,11 +475,17 @@ impl Link {
     /// The session of a peer is over.
     fn lose(&mut self, peer: PeerId) {
         match self.peers.get(&peer).map(|it| it.carrier.is_connection()) {
-            Some(true) => self.coap.disconnected(self.now, peer),
+            Some(true) => self.end_connection(peer),
             Some(false) => self.coap.lose(self.now, peer),
             None => {}
         }
         self.unused.insert(peer);
+    }
+
+    /// A connection is over. From now on another one to the same address may be opened.
+    fn end_connection(&mut self, peer: PeerId) {
+        self.coap.disconnected(self.now, peer);
+        self.connections.end(peer);
     }
 
     /// Says close_notify where CoAP has ended the connection.
@@ -655,7 +661,7 @@ impl Engine for Link {
             sessions.endpoint.handle_stream_end(now, session);
             self.settle_sessions();
         }
-        self.coap.disconnected(now, peer);
+        self.end_connection(peer);
     }
 
     fn poll_stream(&mut self) -> Option<StreamAction> {

@@ -8,6 +8,7 @@ use crate::error::RegistrationError;
 use crate::event::Event;
 use crate::objects::security;
 use crate::operations::bootstrap;
+use crate::transport::Transport;
 use core::time::Duration;
 use lwm2m_core::Path;
 use lwm2m_time::Instant;
@@ -24,7 +25,7 @@ impl Client {
                 self.accounts.get(place).is_some_and(|known| known.is_same(&planned.account))
             };
             if !plan.servers.iter().any(same) {
-                self.retire(place);
+                self.retire(now, place);
             }
         }
         plan.servers.into_iter().for_each(|planned| self.adopt_server(planned));
@@ -52,7 +53,7 @@ impl Client {
     }
 
     /// Forgets a server whose account is gone: it is not told.
-    fn retire(&mut self, place: usize) {
+    fn retire(&mut self, now: Instant, place: usize) {
         self.abandon(place);
         let Some(account) = self.accounts.get_mut(place) else { return };
         let server = account.server();
@@ -60,7 +61,7 @@ impl Client {
         let peer = account.peer.take();
         account.retire();
         self.attributes.remove_account(place);
-        peer.into_iter().for_each(|peer| self.link.release(peer));
+        peer.into_iter().for_each(|peer| self.leave(now, peer));
         if registered {
             let confirmed = Err(RegistrationError::AccountRemoved);
             self.events.push_back(Event::Deregistered { server, confirmed });
@@ -71,17 +72,19 @@ impl Client {
         let Some(state) = &mut self.bootstrap else { return };
         state.phase = Phase::Idle;
         state.fruitless = true;
-        let Some(access) = access else { return self.forget_bootstrap_server() };
+        let Some(access) = access else { return self.forget_bootstrap_server(now) };
         state.instance = access.instance;
         state.account.hold_off = access.hold_off;
         state.account.account_timeout = access.account_timeout;
         let Target { address, uri, security, profile } = access.target;
         let address = address.unwrap_or(state.account.address);
-        if state.account.address != address || state.account.security != security {
-            state.peer.take().into_iter().for_each(|peer| self.link.release(peer));
-        }
+        let is_there = state.account.address == address && state.account.security == security;
+        // A connection is not kept for a bootstrap that may never come.
+        let is_kept = is_there && Transport::of(&state.account.uri) == Transport::Udp;
+        let old = state.peer.take_if(|_| !is_kept);
         (state.account.address, state.account.uri) = (address, uri);
         (state.account.security, state.profile) = (security, profile);
+        old.into_iter().for_each(|peer| self.leave(now, peer));
         let timeout = Duration::from_secs(access.account_timeout.into());
         match timeout.is_zero() {
             true => drop(self.timers.cancel(Timer::BootstrapAccount)),
@@ -90,17 +93,17 @@ impl Client {
     }
 
     /// Purges the account of the bootstrap server (/0/x/12).
-    pub(crate) fn purge_bootstrap_account(&mut self) {
+    pub(crate) fn purge_bootstrap_account(&mut self, now: Instant) {
         self.abandon_bootstrap();
         if let Some(Bootstrap { instance, .. }) = self.bootstrap {
             bootstrap::restore(&mut self.store, security::ID, instance, None);
         }
-        self.forget_bootstrap_server();
+        self.forget_bootstrap_server(now);
     }
 
-    fn forget_bootstrap_server(&mut self) {
+    fn forget_bootstrap_server(&mut self, now: Instant) {
         self.timers.cancel(Timer::BootstrapAccount);
         let peer = self.bootstrap.take().and_then(|state| state.peer);
-        peer.into_iter().for_each(|peer| self.link.release(peer));
+        peer.into_iter().for_each(|peer| self.leave(now, peer));
     }
 }

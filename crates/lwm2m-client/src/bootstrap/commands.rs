@@ -33,9 +33,9 @@ impl Client {
         request: &Request,
     ) -> bool {
         let Some(state) = &self.bootstrap else { return false };
-        let is_it = match state.profile {
-            Some(_) => state.peer == Some(peer),
-            None => {
+        let is_it = match state.has_session() {
+            true => state.peer == Some(peer),
+            false => {
                 self.link.peer_address(peer).is_some_and(|it| same(it, state.account.address))
                     && self.link.identity(peer) == Some(&Identity::NoSec)
             }

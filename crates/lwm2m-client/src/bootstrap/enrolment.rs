@@ -60,7 +60,7 @@ impl Client {
                 certificate.and_then(|chain| self.enrolled(now, KeyPair { chain, key }))
             }
             (_, Err(reason)) => {
-                self.end_bootstrap_session();
+                self.end_bootstrap_session(now);
                 Err(BootstrapError::NoAnswer(*reason))
             }
         };

@@ -16,6 +16,7 @@ use crate::objects::security;
 use crate::operations::{bootstrap, format};
 use crate::security::ClientProfile;
 use crate::session::connect;
+use crate::transport::Transport;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
@@ -77,6 +78,11 @@ impl Bootstrap {
     /// The account of the bootstrap server, which it cannot delete.
     const fn path(&self) -> Path {
         Path::instance(security::ID, self.instance)
+    }
+
+    /// As that of an account.
+    pub(crate) fn has_session(&self) -> bool {
+        self.profile.is_some() || Transport::of(&self.account.uri) == Transport::Tcp
     }
 
     /// Whether the server may send commands now: when it was asked, or to a LwM2M 1.0 client that
@@ -179,7 +185,8 @@ impl Client {
         let state = self.bootstrap.as_mut()?;
         if state.peer.is_none() {
             let (address, profile) = (state.account.address, state.profile.as_ref());
-            state.peer = connect(&mut self.link, now, address, profile);
+            let transport = Transport::of(&state.account.uri);
+            state.peer = connect(&mut self.link, now, address, profile, transport);
         }
         self.link.coap().request(now, state.peer?, request).ok()
     }
@@ -215,7 +222,7 @@ impl Client {
                         self.bootstrap_failed(now, BootstrapError::Refused(response.code));
                     }
                     Err(reason) => {
-                        self.end_bootstrap_session();
+                        self.end_bootstrap_session(now);
                         self.bootstrap_failed(now, BootstrapError::NoAnswer(*reason));
                     }
                 }

@@ -3,6 +3,7 @@
 use crate::config::ServerAccount;
 use crate::instances::Instances;
 use crate::objects::store::Store;
+use crate::transport::Transport;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 use lwm2m_core::{BindingMode, ObjectInstance, Resource, Value, Version};
@@ -23,6 +24,8 @@ pub(crate) const ALERT_CODE: u16 = 11;
 const NOTIFICATION_STORING: u16 = 6;
 /// The resources with a value that each instance has.
 pub(crate) const MANDATORY: [u16; 4] = [SHORT_SERVER_ID, LIFETIME, NOTIFICATION_STORING, BINDING];
+/// Preferred Transport.
+const PREFERRED_TRANSPORT: u16 = 22;
 const RETRY_COUNT: u16 = 17;
 const RETRY_TIMER: u16 = 18;
 const SEQUENCE_DELAY: u16 = 19;
@@ -31,7 +34,7 @@ const MUTE_SEND: u16 = 23;
 const CONFIRMABLE: u16 = 26;
 
 /// What an instance may have, besides what is executed.
-const SETTABLE: [u16; 13] = [
+const SETTABLE: [u16; 14] = [
     SHORT_SERVER_ID,
     LIFETIME,
     PMIN,
@@ -43,6 +46,7 @@ const SETTABLE: [u16; 13] = [
     RETRY_TIMER,
     SEQUENCE_DELAY,
     SEQUENCE_COUNT,
+    PREFERRED_TRANSPORT,
     MUTE_SEND,
     CONFIRMABLE,
 ];
@@ -112,8 +116,11 @@ fn acceptable(values: &ObjectInstance, version: Version) -> bool {
             u32::try_from(*seconds).is_ok()
         }
         (BINDING, Resource::Single(Value::String(text))) => {
-            // The client speaks over UDP alone.
-            BindingMode::parse(text, version).is_ok_and(|(offered, _)| offered == BindingMode::U)
+            let own = |(offered, _): (BindingMode, bool)| BindingMode::UT.contains(offered);
+            BindingMode::parse(text, version).is_ok_and(own)
+        }
+        (PREFERRED_TRANSPORT, Resource::Single(Value::String(text))) => {
+            Transport::from_letter(text).is_some()
         }
         _ => true,
     })
@@ -153,6 +160,13 @@ impl<'a> Settings<'a> {
         match self.value(BINDING) {
             Some(Value::String(text)) => text,
             _ => BindingMode::U.to_string(),
+        }
+    }
+
+    pub(crate) fn preferred_transport(&mut self) -> Option<Transport> {
+        match self.value(PREFERRED_TRANSPORT) {
+            Some(Value::String(letter)) => Transport::from_letter(&letter),
+            _ => None,
         }
     }
 

@@ -9,9 +9,6 @@ pub enum SecurityError {
     /// The server URI (/0/x/0) is none.
     #[error("{0}; write a URI such as coaps://host:5684 to /0/x/0")]
     Uri(#[from] UriError),
-    /// The server URI asks for TCP or TLS.
-    #[error("the server URI asks for TCP, which this client lacks; use coap:// or coaps://")]
-    Transport,
     /// The security mode (/0/x/2) is none that this client has.
     #[error("security mode {0} is none of 0 (PSK), 1 (RPK), 2 (X.509), 3 (NoSec) and 4 (EST)")]
     Mode(i64),
@@ -21,11 +18,11 @@ pub enum SecurityError {
          in mode 4, which issues one"
     )]
     NotEnrolled,
-    /// `coaps://` with mode 3.
-    #[error("a coaps:// server URI with security mode 3; use coap://, or a mode with keys")]
+    /// `coaps://` or `coaps+tcp://` with mode 3.
+    #[error("a coaps server URI with security mode 3; use coap, or a mode with keys")]
     SecureUri,
-    /// `coap://` with another mode than 3.
-    #[error("a coap:// server URI with keys; use coaps://, or security mode 3")]
+    /// `coap://` or `coap+tcp://` with another mode than 3.
+    #[error("a coap server URI with keys; use coaps, or security mode 3")]
     PlainUri,
     /// The PSK identity (/0/x/3), of so many bytes, is empty or too long.
     #[error("a PSK identity (/0/x/3) has 1 to 128 bytes, not {0}")]
@@ -72,6 +69,6 @@ pub enum SecurityError {
     #[error("the server's name (/0/x/14) has 1 to 255 bytes, not {0}")]
     Sni(usize),
     /// OSCORE (/0/x/17) is asked for.
-    #[error("/0/x/17 asks for OSCORE, which this client lacks; use DTLS")]
+    #[error("/0/x/17 asks for OSCORE, which this client lacks; use DTLS or TLS")]
     Oscore,
 }

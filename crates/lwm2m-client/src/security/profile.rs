@@ -1,4 +1,4 @@
-//! From the values of an account to the profile of its DTLS sessions.
+//! From the values of an account to the profile of its sessions.
 
 use super::chain::certificates;
 use super::{
@@ -7,7 +7,7 @@ use super::{
 };
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use lwm2m_coap::uri::{Host, Scheme, Uri};
+use lwm2m_coap::uri::{Host, Uri};
 use lwm2m_dtls::certificate::{Association, ServerVerification, subject_public_key_info};
 use lwm2m_dtls::crypto::SigningKey;
 use lwm2m_dtls::{CertifiedKey, ClientSecurity};
@@ -29,12 +29,11 @@ impl Security {
         provider: &dyn Provider,
     ) -> Result<Option<Arc<ClientProfile>>, SecurityError> {
         let uri = Uri::parse(uri)?;
-        match (uri.scheme, self.mode) {
-            (Scheme::CoapTcp | Scheme::CoapsTcp, _) => return Err(SecurityError::Transport),
-            (Scheme::Coap, SecurityMode::NoSec) => return Ok(None),
-            (Scheme::Coaps, SecurityMode::NoSec) => return Err(SecurityError::SecureUri),
-            (Scheme::Coap, _) => return Err(SecurityError::PlainUri),
-            (Scheme::Coaps, _) => {}
+        match (uri.scheme.is_secured(), self.mode) {
+            (false, SecurityMode::NoSec) => return Ok(None),
+            (true, SecurityMode::NoSec) => return Err(SecurityError::SecureUri),
+            (false, _) => return Err(SecurityError::PlainUri),
+            (true, _) => {}
         }
         let security = match self.mode {
             SecurityMode::Psk | SecurityMode::NoSec => self.pre_shared()?,
@@ -208,8 +207,9 @@ mod tests {
             assert!(profile(&security).is_ok());
             let plain = profile_at("coap://192.0.2.1", &security);
             assert_eq!(plain.err(), Some(SecurityError::PlainUri));
-            let tls = profile_at("coaps+tcp://192.0.2.1", &security);
-            assert_eq!(tls.err(), Some(SecurityError::Transport));
+            assert!(profile_at("coaps+tcp://192.0.2.1", &security).is_ok());
+            let plain = profile_at("coap+tcp://192.0.2.1", &security);
+            assert_eq!(plain.err(), Some(SecurityError::PlainUri));
         }
         assert!(matches!(profile_at("http://a", &psk()), Err(SecurityError::Uri(_))));
     }

@@ -50,7 +50,7 @@ impl Server {
         if let Some(key) = replaced {
             let old_peer = self.table.get(key).map(|entry| entry.peer);
             self.remove(key, DeregistrationReason::Replaced);
-            old_peer.into_iter().for_each(|old_peer| self.leave(old_peer, peer));
+            old_peer.into_iter().for_each(|old_peer| self.leave(now, old_peer, peer));
         }
         self.link.hold(peer);
         self.table.insert(key, Entry { registration: Arc::clone(&registration), peer, weight });
@@ -112,7 +112,7 @@ impl Server {
         self.table.set_weight(key, weight);
         self.table.restart_lifetime(key);
         if moved_from.is_some() {
-            self.move_to(key, peer, old_peer);
+            self.move_to(now, key, peer, old_peer);
         }
         self.tell_updated(key, update);
         Ok(Response::new(Code::CHANGED))
@@ -135,20 +135,25 @@ impl Server {
 
     /// CoAP recognises answers and notifications by their source, so what is under way at the old
     /// address ends. It is not sent again: the device may have carried it out.
-    fn move_to(&mut self, key: Key, peer: PeerId, old_peer: PeerId) {
+    fn move_to(&mut self, now: Instant, key: Key, peer: PeerId, old_peer: PeerId) {
         self.fail_all(key, &OperationError::Moved);
         self.end_observations(key, ObservationEnd::Moved);
         self.table.move_to(key, peer);
         self.link.hold(peer);
         self.link.release(old_peer);
-        self.leave(old_peer, peer);
+        self.leave(now, old_peer, peer);
     }
 
-    /// Ends the session in which a device was before: it has proven itself in a new one, and else
-    /// each of its restarts would leave a session here for ever.
-    fn leave(&mut self, old_peer: PeerId, peer: PeerId) {
-        if old_peer != peer {
-            self.link.end_session(old_peer);
+    /// Ends the session or connection by which a device was reached before, unless it serves
+    /// another one: it has come by a new one, and else each of its restarts would leave an old one
+    /// here for ever.
+    fn leave(&mut self, now: Instant, old_peer: PeerId, peer: PeerId) {
+        if old_peer == peer || self.table.key_at(old_peer).is_some() {
+            return;
+        }
+        match self.link.is_connected(old_peer) {
+            true => self.link.release_connection(now, old_peer),
+            false => self.link.end_session(old_peer),
         }
     }
 

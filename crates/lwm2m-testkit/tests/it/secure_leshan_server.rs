@@ -130,7 +130,7 @@ fn a_server_with_other_keys_is_refused() {
     for mode in [raw, certificates] {
         let server = server(&mode(&other), 0, ENDPOINT);
         let mut device = device(&server, &mode(&own));
-        let refused = |line: &str| line.contains("no DTLS session").then_some(());
+        let refused = |line: &str| line.contains("no secured session").then_some(());
         device.process.wait_for("a refusal", refused).unwrap();
     }
 }

@@ -73,8 +73,8 @@ fn what_cannot_be_understood_changes_nothing() {
     let whole = write("/1/1", settings(2));
     let cut = Request { payload: whole.payload.slice(..whole.payload.len() - 1), ..whole };
     let both = [(0, settings(2)), (1, settings(3).with(1, "no number"))];
-    // The object itself refuses the second instance: this client has UDP alone.
-    let refused = [(0, settings(2)), (1, settings(3).with(7, "T"))];
+    // The object itself refuses the second instance: this client has no SMS.
+    let refused = [(0, settings(2)), (1, settings(3).with(7, "S"))];
     for (request, expected) in [
         (cut, "4.00"),
         (write("/1/1", settings(2).with(6, "no truth")), "4.00"),
