@@ -244,8 +244,10 @@ fn reason(error: webpki::Error) -> Reason {
         webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => {
             Reason::CertificateExpired
         }
-        webpki::Error::UnknownIssuer => Reason::UnknownAuthority,
-        webpki::Error::InvalidSignatureForPublicKey => Reason::BadSignature,
+        // The latter: an authority of the same name has another key.
+        webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
+            Reason::UnknownAuthority
+        }
         _ => Reason::BadCertificate,
     }
 }

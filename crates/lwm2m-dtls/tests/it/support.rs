@@ -196,8 +196,8 @@ pub(crate) fn rpk() -> (ClientProfile, Store) {
     (ClientProfile::new(security), Store { raw_key: Some(server), trusted, ..Store::default() })
 }
 
-pub(crate) fn certified(chain: &[&'static [u8]], key: &[u8]) -> Arc<CertifiedKey> {
-    let chain = chain.iter().map(|der| CertificateDer::from(*der)).collect();
+pub(crate) fn certified(chain: &[&[u8]], key: &[u8]) -> Arc<CertifiedKey> {
+    let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
     Arc::new(CertifiedKey { chain, key: signing_key(key) })
 }
 

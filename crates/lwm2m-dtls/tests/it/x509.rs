@@ -55,7 +55,7 @@ fn the_subject_of_the_client_is_its_identity() {
 }
 
 /// A client with this chain and key: why the server refuses it, and what it tells the client.
-fn refused(chain: &'static [u8], key: &[u8]) -> Option<(Reason, Alert)> {
+fn refused(chain: &[u8], key: &[u8]) -> Option<(Reason, Alert)> {
     let mut profile = x509_profile(CertificateUsage::DomainIssued, SERVER);
     if let ClientSecurity::Certificate { certified: own, .. } = &mut profile.security {
         *own = certified(&[chain], key);
@@ -75,6 +75,11 @@ fn clients_that_the_server_does_not_trust() {
     assert_eq!(expired, Some((Reason::CertificateExpired, Alert::CERTIFICATE_EXPIRED)));
     let stranger = refused(data!("stranger.cert"), data!("stranger.key"));
     assert_eq!(stranger, Some((Reason::UnknownAuthority, Alert::UNKNOWN_CA)));
+    // As if by an authority of the same name with another key.
+    let mut altered = data!("client.cert").to_vec();
+    *altered.last_mut().expect("bytes of the signature") ^= 1;
+    let altered = refused(&altered, data!("client.key"));
+    assert_eq!(altered, Some((Reason::UnknownAuthority, Alert::UNKNOWN_CA)));
     let self_signed = refused(OTHER, data!("other.key"));
     assert!(matches!(self_signed, Some((_, Alert::UNKNOWN_CA | Alert::BAD_CERTIFICATE))));
     let not_its_key = refused(data!("client.cert"), data!("stranger.key"));

@@ -79,6 +79,15 @@ impl Server {
         Ok(Self { process, coap, coaps, http: Http(http) })
     }
 
+    /// Where our server listens for `scheme`, which one of its flags asks for.
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub fn listens_for(&mut self, scheme: &str) -> Result<SocketAddr, Error> {
+        let after = format!("listening for {scheme} on ");
+        self.process.wait_for("an address of the scheme", |line| address(line, &after))
+    }
+
     /// Starts Leshan's server with Connection IDs of that length, 0 for none of its own, and the
     /// keys in PEM files: its key and the public half of it, or key, certificate, and the authority
     /// of its clients; without any it has pre-shared keys alone.
@@ -163,7 +172,7 @@ impl Device {
         if kind == Kind::Ours {
             return Self::start_ours(server, endpoint, lifetime, &["--lwm2m", "1.1"]);
         }
-        Self::run_leshan(&format!("coap://{server}"), endpoint, lifetime, &[])
+        Self::start_leshan_at(&format!("coap://{server}"), endpoint, lifetime, &[])
     }
 
     /// Starts Leshan's device in a mode of security: its name and keys, see
@@ -177,10 +186,15 @@ impl Device {
         lifetime: u32,
         security: &[&str],
     ) -> Result<Self, Error> {
-        Self::run_leshan(&format!("coaps://{server}"), endpoint, lifetime, security)
+        Self::start_leshan_at(&format!("coaps://{server}"), endpoint, lifetime, security)
     }
 
-    fn run_leshan(
+    /// Starts Leshan's device with the URI of its server: `coap`, `coaps`, `coap+tcp`, or `coaps+tcp`, which knows
+    /// certificates alone.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_leshan_at(
         uri: &str,
         endpoint: &'static str,
         lifetime: u32,

@@ -1,6 +1,7 @@
 //! A server manages a device over its HTTP API: our server with Leshan's device, Leshan's server
 //! with our device, and ours with ours. Each test is the same in all directions; Leshan with itself
-//! shows that the tests ask for nothing but what LwM2M implementations do.
+//! shows that the tests ask for nothing but what LwM2M implementations do. Leshan's device also comes
+//! over TCP.
 
 use lwm2m_testkit::peer::{Answer, Device, Events, Http, Kind, Server};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ struct Managed {
     device: Device,
     events: Events,
     registration: Value,
+    binding: &'static str,
 }
 
 impl Managed {
@@ -20,12 +22,29 @@ impl Managed {
             return None;
         }
         let server = Server::start(server).unwrap();
+        let coap = server.coap;
+        let start = || Device::start(device, coap, "device-1", 300).unwrap();
+        Some(Self::registered(server, "U", start))
+    }
+
+    /// Our server with Leshan's device over TCP.
+    fn over_tcp() -> Option<Self> {
+        if !Kind::Leshan.is_available() {
+            return None;
+        }
+        let mut server = Server::start_ours_with(&["--coap-tcp", "127.0.0.1:0"]).unwrap();
+        let uri = format!("coap+tcp://{}", server.listens_for("coap+tcp").unwrap());
+        let start = || Device::start_leshan_at(&uri, "device-1", 300, &[]).unwrap();
+        Some(Self::registered(server, "T", start))
+    }
+
+    fn registered(server: Server, binding: &'static str, start: impl FnOnce() -> Device) -> Self {
         let mut events = server.http.events().unwrap();
-        let mut device = Device::start(device, server.coap, "device-1", 300).unwrap();
+        let mut device = start();
         let registration =
             events.wait_for("REGISTRATION", |it| it["endpoint"] == "device-1").unwrap();
         device.wait_until_registered().unwrap();
-        Some(Self { server, device, events, registration })
+        Self { server, device, events, registration, binding }
     }
 
     fn http(&self) -> Http {
@@ -111,7 +130,7 @@ fn registration_is_listed(managed: &mut Managed) {
     let registration = &managed.registration;
     assert_eq!(registration["lifetime"], 300);
     assert_eq!(registration["lwM2mVersion"], "1.1");
-    assert_eq!(registration["bindingMode"], "U");
+    assert_eq!(registration["bindingMode"], managed.binding);
     let links = registration["objectLinks"].as_array().unwrap();
     for wanted in ["/1/0", "/3/0"] {
         assert!(links.iter().any(|it| it["url"] == wanted), "no {wanted} in {registration}");
@@ -390,12 +409,15 @@ fn observes_several(managed: &mut Managed) {
 }
 
 macro_rules! directions {
-    ($($direction:ident: $server:ident $device:ident, $($test:ident)*;)*) => {$(
+    ($($direction:ident: $start:expr, $($test:ident)*;)*) => {$(
+        fn $direction() -> Option<Managed> {
+            $start
+        }
+
         mod $direction {
-            use super::{Kind, Managed};
             $(#[test]
             fn $test() {
-                if let Some(mut managed) = Managed::start(Kind::$server, Kind::$device) {
+                if let Some(mut managed) = super::$direction() {
                     super::$test(&mut managed);
                 }
             })*
@@ -404,8 +426,8 @@ macro_rules! directions {
 }
 
 macro_rules! all_tests {
-    ($($direction:ident: $server:ident $device:ident;)*) => {directions! {$(
-        $direction: $server $device,
+    ($($direction:ident: $start:expr;)*) => {directions! {$(
+        $direction: $start,
             registration_is_listed
             device_deregisters
             reads_resource_in_every_format
@@ -431,8 +453,9 @@ macro_rules! all_tests {
 }
 
 all_tests! {
-    leshan_device_on_our_server: Ours Leshan;
-    our_device_on_leshan_server: Leshan Ours;
-    our_device_on_our_server: Ours Ours;
-    leshan_device_on_leshan_server: Leshan Leshan;
+    leshan_device_on_our_server: Managed::start(Kind::Ours, Kind::Leshan);
+    leshan_device_on_our_server_over_tcp: Managed::over_tcp();
+    our_device_on_leshan_server: Managed::start(Kind::Leshan, Kind::Ours);
+    our_device_on_our_server: Managed::start(Kind::Ours, Kind::Ours);
+    leshan_device_on_leshan_server: Managed::start(Kind::Leshan, Kind::Leshan);
 }

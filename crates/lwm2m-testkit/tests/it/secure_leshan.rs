@@ -51,7 +51,11 @@ fn registers_and_is_managed(mode: &str) {
     let Some((server, material)) = server(mode, &[]) else { return };
     let security = right(mode, &material);
     let security: Vec<_> = security.iter().map(String::as_str).collect();
-    let mut device = device(server.coaps.unwrap(), ENDPOINT, &security);
+    let device = device(server.coaps.unwrap(), ENDPOINT, &security);
+    is_managed(&server, device);
+}
+
+fn is_managed(server: &Server, mut device: Device) {
     let registration = server.http.wait_for(REGISTRATION).unwrap().json();
     assert_eq!(registration["secure"], true);
     device.wait_until_registered().unwrap();
@@ -78,6 +82,36 @@ fn with_raw_public_keys() {
 #[test]
 fn with_certificates() {
     registers_and_is_managed("x509");
+}
+
+/// Its TLS is that of Java, which knows certificates alone.
+#[test]
+fn with_certificates_over_tls() {
+    let Some((mut server, material)) = server("x509", &["--coaps-tcp", "127.0.0.1:0"]) else {
+        return;
+    };
+    let security = right("x509", &material);
+    let security: Vec<_> = security.iter().map(String::as_str).collect();
+    let uri = format!("coaps+tcp://{}", server.listens_for("coaps+tcp").unwrap());
+    let device = Device::start_leshan_at(&uri, ENDPOINT, 300, &security).unwrap();
+    is_managed(&server, device);
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_refused_over_tls() {
+    let Some((mut server, material)) = server("x509", &["--coaps-tcp", "127.0.0.1:0"]) else {
+        return;
+    };
+    let others = Material::new(ENDPOINT).unwrap();
+    let mut security = right("x509", &others);
+    security.pop();
+    security.extend(right("x509", &material).pop());
+    let security: Vec<_> = security.iter().map(String::as_str).collect();
+    let uri = format!("coaps+tcp://{}", server.listens_for("coaps+tcp").unwrap());
+    let mut device = Device::start_leshan_at(&uri, ENDPOINT, 300, &security).unwrap();
+    let told = |line: &str| line.contains("trusted authority").then_some(());
+    server.process.wait_for("why", told).unwrap();
+    failure(&mut device);
 }
 
 /// What Leshan's client says when it cannot register.

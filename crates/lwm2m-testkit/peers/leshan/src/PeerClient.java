@@ -1,5 +1,6 @@
 // A LwM2M client on Eclipse Leshan's library, for tests: objects 1, 3, 3303 on loopback.
-// Usage: PeerClient ENDPOINT SERVER_URI LIFETIME_SECONDS [SECURITY]     SECURITY: see PeerAccount, with a coaps URI
+// Usage: PeerClient ENDPOINT SERVER_URI LIFETIME_SECONDS [SECURITY]     SECURITY: see PeerAccount, with a coaps or
+// coaps+tcp URI. Connections are those of PeerStream; Leshan's own for them are in no repository.
 // Prints one line per event: "registered LOCATION", "updated", "deregistered", "failed WHY".
 // Deregisters and ends when its standard input closes.
 
@@ -18,6 +19,7 @@ import org.eclipse.leshan.client.observer.LwM2mClientObserverAdapter;
 import org.eclipse.leshan.client.resource.ObjectsInitializer;
 import org.eclipse.leshan.client.servers.LwM2mServer;
 import org.eclipse.leshan.core.ResponseCode;
+import org.eclipse.leshan.core.endpoint.Protocol;
 import org.eclipse.leshan.core.model.ObjectLoader;
 import org.eclipse.leshan.core.model.ObjectModel;
 import org.eclipse.leshan.core.model.StaticModel;
@@ -54,9 +56,9 @@ public final class PeerClient {
         models.add(PeerTemperature.MODEL);
         ObjectsInitializer objects = new ObjectsInitializer(new StaticModel(models));
         objects.setInstancesForObject(0, PeerAccount.of(serverUri, SHORT_SERVER_ID, security));
-        objects.setInstancesForObject(1, new Server(SHORT_SERVER_ID, lifetime, EnumSet.of(BindingMode.U), false,
-                BindingMode.U));
-        objects.setInstancesForObject(3, new PeerDevice());
+        BindingMode binding = serverUri.contains("+tcp:") ? BindingMode.T : BindingMode.U;
+        objects.setInstancesForObject(1, new Server(SHORT_SERVER_ID, lifetime, EnumSet.of(binding), false, binding));
+        objects.setInstancesForObject(3, new PeerDevice().by(binding));
         objects.setInstancesForObject(PeerTemperature.ID, new PeerTemperature());
         objects.setClassForObject(PeerTemperature.ID, PeerTemperature.class);
 
@@ -64,7 +66,8 @@ public final class PeerClient {
         engine.setRequestTimeoutInMs(5_000).setDeregistrationTimeoutInMs(2_000).setRetryWaitingTimeInMs(1_000);
 
         CaliforniumClientEndpointsProvider.Builder transport = new CaliforniumClientEndpointsProvider.Builder(
-                new CoapClientProtocolProvider(), new CoapsClientProtocolProvider());
+                new CoapClientProtocolProvider(), new CoapsClientProtocolProvider(),
+                new PeerStreams(Protocol.COAP_TCP), new PeerStreams(Protocol.COAPS_TCP));
         Configuration configuration = transport.createDefaultConfiguration();
         // Asks for a Connection ID of the server and gives it none.
         configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, 0);

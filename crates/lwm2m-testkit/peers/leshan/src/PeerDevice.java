@@ -8,6 +8,7 @@ import org.eclipse.leshan.client.servers.LwM2mServer;
 import org.eclipse.leshan.core.model.ObjectModel;
 import org.eclipse.leshan.core.model.ResourceModel.Type;
 import org.eclipse.leshan.core.node.LwM2mResource;
+import org.eclipse.leshan.core.request.BindingMode;
 import org.eclipse.leshan.core.request.argument.Arguments;
 import org.eclipse.leshan.core.response.ExecuteResponse;
 import org.eclipse.leshan.core.response.ReadResponse;
@@ -15,8 +16,14 @@ import org.eclipse.leshan.core.response.WriteResponse;
 
 public final class PeerDevice extends BaseInstanceEnabler {
     private static final List<Integer> RESOURCES = List.of(0, 1, 2, 3, 4, 9, 11, 13, 14, 15, 16);
+    private String binding = "U";
     private String utcOffset = "+00";
     private String timezone = "Etc/UTC";
+
+    PeerDevice by(BindingMode binding) {
+        this.binding = binding.name();
+        return this;
+    }
 
     @Override
     public ReadResponse read(LwM2mServer server, int resource) {
@@ -40,7 +47,7 @@ public final class PeerDevice extends BaseInstanceEnabler {
         case 15:
             return ReadResponse.success(resource, timezone);
         case 16:
-            return ReadResponse.success(resource, "U");
+            return ReadResponse.success(resource, binding);
         default:
             return super.read(server, resource);
         }
