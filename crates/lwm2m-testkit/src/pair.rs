@@ -1,6 +1,7 @@
 //! Two engines, a network between them, and a clock that jumps from event to event.
 
 use crate::network::{Conditions, InFlight, Network};
+use crate::streams::{Side, Streams};
 use lwm2m_link::Engine;
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ pub struct Pair<L: Engine, R: Engine> {
     pub right_events: Vec<(Instant, R::Event)>,
     /// What lies between them.
     pub network: Network,
+    /// The connections between them.
+    pub streams: Streams,
     /// The time now.
     pub now: Instant,
 }
@@ -40,6 +43,7 @@ impl<L: Engine, R: Engine> Pair<L, R> {
             left_events: Vec::new(),
             right_events: Vec::new(),
             network: Network::new(conditions, seed),
+            streams: Streams::new(seed),
             now: Instant::ZERO,
         }
     }
@@ -72,14 +76,27 @@ impl<L: Engine, R: Engine> Pair<L, R> {
     }
 
     fn drain(&mut self) {
-        let (now, network) = (self.now, &mut self.network);
-        drain(&mut self.left, &mut self.left_events, LEFT, now, network);
-        drain(&mut self.right, &mut self.right_events, RIGHT, now, network);
+        let Self { now, network, streams, .. } = self;
+        let wires = &mut Wires { now: *now, network, streams };
+        wires.drain(&mut self.left, &mut self.left_events, Side::Left);
+        wires.drain(&mut self.right, &mut self.right_events, Side::Right);
+    }
+
+    /// Cuts all connections; both sides are told.
+    pub fn cut_connections(&mut self) {
+        self.streams.cut(self.now, &mut self.left, &mut self.right);
+    }
+
+    /// Puts another engine in the place of the right one, which had no time to say good-bye.
+    pub fn replace_right(&mut self, engine: R) {
+        self.right = engine;
+        self.streams.forget_right(self.now, &mut self.left);
     }
 
     fn next_input(&self) -> Option<Instant> {
         let timeouts = [self.left.poll_timeout(), self.right.poll_timeout()];
-        timeouts.into_iter().flatten().chain(self.network.next_arrival()).min()
+        let arrivals = [self.network.next_arrival(), self.streams.next_arrival()];
+        timeouts.into_iter().chain(arrivals).flatten().min()
     }
 
     fn input(&mut self) {
@@ -90,6 +107,7 @@ impl<L: Engine, R: Engine> Pair<L, R> {
                 datagram.deliver(self.now, &mut self.right);
             }
         }
+        self.streams.deliver(self.now, &mut self.left, &mut self.right);
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
         if due(self.left.poll_timeout()) {
             self.left.handle_timeout(self.now);
@@ -100,20 +118,35 @@ impl<L: Engine, R: Engine> Pair<L, R> {
     }
 }
 
-fn drain<E: Engine>(
-    engine: &mut E,
-    events: &mut Vec<(Instant, E::Event)>,
-    from: SocketAddr,
+/// What lies between the engines.
+struct Wires<'a> {
     now: Instant,
-    network: &mut Network,
-) {
-    loop {
-        while let Some(transmit) = engine.poll_transmit() {
-            network.send(now, InFlight::new(from, transmit));
-        }
-        match engine.poll_event() {
-            Some(event) => events.push((now, event)),
-            None => break,
+    network: &'a mut Network,
+    streams: &'a mut Streams,
+}
+
+impl Wires<'_> {
+    fn drain<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        events: &mut Vec<(Instant, E::Event)>,
+        side: Side,
+    ) {
+        let from = match side {
+            Side::Left => LEFT,
+            Side::Right => RIGHT,
+        };
+        loop {
+            while let Some(transmit) = engine.poll_transmit() {
+                self.network.send(self.now, InFlight::new(from, transmit));
+            }
+            while let Some(action) = engine.poll_stream() {
+                self.streams.act(self.now, side, from, action);
+            }
+            match engine.poll_event() {
+                Some(event) => events.push((self.now, event)),
+                None => break,
+            }
         }
     }
 }
