@@ -62,6 +62,8 @@ pub(crate) struct Registered {
     pub(crate) known: Offer,
     /// The Update that is under way, and what the server will know by it.
     pub(crate) update: Option<(RequestId, Offer)>,
+    /// The transport that the next Update changes to, if it does.
+    pub(crate) moving_to: Option<Transport>,
     /// Whether another Update has to follow at once.
     pub(crate) again: bool,
     /// When the server accepted a Register or Update last.

@@ -184,7 +184,14 @@ impl Client {
         if let Some(bootstrap) = &mut self.bootstrap {
             bootstrap.fruitless = false;
         }
-        let state = Registered { location, known, update: None, again: false, renewed_at: now };
+        let state = Registered {
+            location,
+            known,
+            update: None,
+            moving_to: None,
+            again: false,
+            renewed_at: now,
+        };
         self.set_state(account, State::Registered(state));
         if self.stopping {
             return self.deregister(now, account, None);
@@ -250,7 +257,10 @@ impl Client {
 
     pub(crate) fn handle_account_timer(&mut self, now: Instant, account: usize) {
         match self.accounts.get(account).map(|account| &account.state) {
-            Some(State::Registered(_)) => self.send_update(now, account),
+            Some(State::Registered(_)) => {
+                self.change_transport(now, account);
+                self.send_update(now, account);
+            }
             Some(State::Waiting) => self.register(now, account),
             Some(State::Disabled | State::Deregistering(_)) => self.register_afresh(now, account),
             _ => {}

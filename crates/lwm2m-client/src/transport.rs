@@ -4,11 +4,15 @@
 //! The scheme of the server URI (/0/x/0) says which; Preferred Transport (/1/x/22) has precedence
 //! where Binding (/1/x/7) lists it, and so has the argument of Registration Update Trigger (/1/x/8).
 
-use crate::account::State;
-use crate::client::Client;
+use crate::account::{Account, State};
+use crate::client::{Client, Timer};
+use core::time::Duration;
 use lwm2m_coap::uri::Uri;
 use lwm2m_core::{Arguments, BindingMode};
 use lwm2m_time::Instant;
+
+/// How long the answer to a trigger may be on its way.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What carries messages, secured or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,31 +81,32 @@ impl Client {
         preferred.unwrap_or(if only_tcp { Transport::Tcp } else { by_uri })
     }
 
-    /// Sends an Update because a server has executed the trigger, and by the transport that it
-    /// wants from now on, if there is one.
+    /// Sends an Update because a server has executed the trigger; by another transport, if it wants
+    /// that, in a moment: the answer to the trigger must not be overtaken.
     pub(crate) fn update_triggered(&mut self, now: Instant, account: usize, arguments: &Arguments) {
-        if let Some(transport) = arguments.text(0).and_then(Transport::from_letter) {
-            let listed = self.settings(account).binding().contains(transport.letter());
-            if listed {
-                self.change_transport(now, account, transport);
+        let wanted = arguments.text(0).and_then(Transport::from_letter);
+        let binding = self.settings(account).binding();
+        let wanted = wanted.filter(|transport| binding.contains(transport.letter()));
+        if let Some(Account { transport, state: State::Registered(state), .. }) =
+            self.accounts.get_mut(account)
+        {
+            state.moving_to = wanted.filter(|wanted| wanted != transport);
+            if state.moving_to.is_some() {
+                return self.timers.set(Timer::Account(account), now + MOMENT);
             }
         }
         self.send_update(now, account);
     }
 
-    /// Leaves the session or connection with a server for one by another transport.
-    fn change_transport(&mut self, now: Instant, account: usize, transport: Transport) {
+    /// Leaves the session or connection with a server, if it wants another transport.
+    pub(crate) fn change_transport(&mut self, now: Instant, account: usize) {
         let Some(known) = self.accounts.get_mut(account) else { return };
         let State::Registered(state) = &mut known.state else { return };
-        if known.transport == transport {
-            return;
-        }
+        let Some(transport) = state.moving_to.take() else { return };
         known.transport = transport;
-        let update = state.update.take().map(|(id, _)| id);
+        let update = state.update.take();
         let old = known.peer.take();
-        if let Some(id) = update {
-            self.link.coap().cancel(id);
-        }
+        update.into_iter().for_each(|(id, _)| self.link.coap().cancel(id));
         self.end_observations_of(account);
         old.into_iter().for_each(|peer| self.leave(now, peer));
     }

@@ -25,6 +25,7 @@ mod secure_leshan;
 mod secure_leshan_server;
 mod secure_lossy;
 mod send;
+mod streams;
 mod transports;
 mod trio;
 mod versions;
