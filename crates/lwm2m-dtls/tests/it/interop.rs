@@ -8,9 +8,10 @@ use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{CipherSuite, ClientProfile, Config, Endpoint, Event, SessionId};
 use lwm2m_time::Instant;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -138,9 +139,21 @@ impl Driver {
     }
 }
 
+/// An address on loopback whose port was free a moment ago, by UDP and by TCP.
+///
+/// The ports lie below those that systems give to outgoing connections: else somebody's
+/// connection may take the port before the program does, or a connection to it find itself.
 pub(crate) fn free_address() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    socket.local_addr().expect("an address")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let free = std::iter::repeat_with(|| {
+        // Tests of other processes begin elsewhere.
+        let offset = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 2_000;
+        SocketAddr::from(([127, 0, 0, 1], 30_000 + offset as u16))
+    });
+    let mut free = free
+        .take(2_000)
+        .filter(|address| UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok());
+    free.next().expect("a free port")
 }
 
 /// Our client talks both ways with the server that `arguments` start; `PORT` stands for its port.

@@ -2,9 +2,11 @@
 
 use super::Error;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Whether a peer is there. If not, this says what is skipped; with `LWM2M_PEERS=require` in the
@@ -62,8 +64,23 @@ fn build(package: &str) -> bool {
     cargo.status().is_ok_and(|status| status.success())
 }
 
-/// An address on loopback that was free a moment ago.
+/// An address on loopback whose port was free a moment ago, by UDP and by TCP; the next port is
+/// given to nobody, for servers that take it for their secured endpoint.
+///
+/// The ports lie below those that systems give to outgoing connections: else somebody's
+/// connection may take the port before the program does, or a connection to it find itself.
 pub(crate) fn free_address() -> Result<SocketAddr, Error> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("a free port"))?;
-    socket.local_addr().map_err(Error::io("a free port"))
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Tests of other processes begin elsewhere.
+        let offset = (std::process::id().wrapping_mul(67))
+            .wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + 2 * (offset % 10_000) as u16;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        match UdpSocket::bind(address).and_then(|_| TcpListener::bind(address)) {
+            Ok(_) => return Ok(address),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(Error::io("a free port")(error)),
+        }
+    }
 }
