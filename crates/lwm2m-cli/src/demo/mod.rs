@@ -1,4 +1,5 @@
-//! `lwm2m demo`: a server and simulated devices in one process, one in each mode of security.
+//! `lwm2m demo`: a server and simulated devices in one process, one in each mode of security and
+//! one that comes by TLS.
 
 mod http;
 mod keys;
@@ -7,17 +8,19 @@ mod tour;
 use clap::Args;
 use keys::{Keys, Mode};
 use lwm2m_clientd::Device;
+use lwm2m_coap::uri::Scheme;
 use lwm2m_daemon::secured::Secured;
 use lwm2m_daemon::{Failure, LogLevel, log, signal::End};
 use lwm2m_serverd::Running;
 use std::net::SocketAddr;
 
-/// The devices: endpoint name and mode of security.
-const DEVICES: [(&str, Mode); 4] = [
-    ("thermostat-1", Mode::NoSec),
-    ("thermostat-2", Mode::Psk),
-    ("thermostat-3", Mode::RawPublicKey),
-    ("thermostat-4", Mode::Certificate),
+/// The devices: endpoint name, mode of security, and where they register.
+const DEVICES: [(&str, Mode, Scheme); 5] = [
+    ("thermostat-1", Mode::NoSec, Scheme::Coap),
+    ("thermostat-2", Mode::Psk, Scheme::Coaps),
+    ("thermostat-3", Mode::RawPublicKey, Scheme::Coaps),
+    ("thermostat-4", Mode::Certificate, Scheme::Coaps),
+    ("thermostat-5", Mode::Psk, Scheme::CoapsTcp),
 ];
 
 /// What `demo` takes.
@@ -32,6 +35,9 @@ pub(crate) struct Arguments {
     /// Address for CoAP over DTLS [default: 127.0.0.1:5684; any free port with --once]
     #[arg(long, value_name = "ADDRESS:PORT")]
     coaps: Option<SocketAddr>,
+    /// Address for CoAP over TLS [default: 127.0.0.1:5684; any free port with --once]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    coaps_tcp: Option<SocketAddr>,
     /// Address for HTTP [default: 127.0.0.1:8080; any free port with --once]
     #[arg(long, value_name = "ADDRESS:PORT")]
     http: Option<SocketAddr>,
@@ -54,6 +60,7 @@ async fn demo(arguments: &Arguments) -> Result<(), Failure> {
     let running = lwm2m_serverd::start(&lwm2m_serverd::Settings {
         coap: Some(arguments.coap.unwrap_or_else(|| local(5683))),
         coaps: Some(arguments.coaps.unwrap_or_else(|| local(5684))),
+        coaps_tcp: Some(arguments.coaps_tcp.unwrap_or_else(|| local(5684))),
         http: Some(arguments.http.unwrap_or_else(|| local(8080))),
         key: Some(keys.file("server.key")),
         cert: Some(keys.file("server.crt")),
@@ -78,13 +85,17 @@ struct Scene {
 
 impl Scene {
     /// Starts a device of which the server has been told by the HTTP API.
-    async fn device(&self, endpoint: &str, mode: Mode, period: u32) -> Result<Device, Failure> {
+    async fn device(
+        &self,
+        (endpoint, mode, scheme): (&str, Mode, Scheme),
+        period: u32,
+    ) -> Result<Device, Failure> {
         let (secured, credentials) = self.keys.device(endpoint, mode)?;
         if let Some(credentials) = &credentials {
             let told = self.ask("PUT", "/api/security/clients", Some(credentials)).await;
             told.map_err(Failure::running)?;
         }
-        self.start(endpoint, secured, period).await
+        self.start(endpoint, scheme, secured, period).await
     }
 
     /// Starts a device that registers with the server; its temperature moves every `period`
@@ -92,11 +103,12 @@ impl Scene {
     async fn start(
         &self,
         endpoint: &str,
+        scheme: Scheme,
         security: Secured,
         period: u32,
     ) -> Result<Device, Failure> {
         let settings = lwm2m_clientd::Settings {
-            server: Some(self.uri(security.has_keys())),
+            server: Some(self.uri(scheme)),
             endpoint: Some(endpoint.to_owned()),
             period: Some(period),
             bind: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -107,12 +119,15 @@ impl Scene {
     }
 
     /// Where devices register.
-    fn uri(&self, secured: bool) -> String {
+    fn uri(&self, scheme: Scheme) -> String {
         let server = &self.running.server;
-        match server.local_dtls_addr().filter(|_| secured) {
-            Some(address) => format!("coaps://{address}"),
-            None => format!("coap://{}", server.local_addr()),
-        }
+        let address = match scheme {
+            Scheme::Coap => None,
+            Scheme::Coaps => server.local_dtls_addr(),
+            Scheme::CoapTcp => server.local_tcp_addr(),
+            Scheme::CoapsTcp => server.local_tls_addr(),
+        };
+        format!("{}://{}", scheme.name(), address.unwrap_or_else(|| server.local_addr()))
     }
 
     /// Asks the HTTP API.
@@ -129,8 +144,8 @@ impl Scene {
 async fn show(scene: &Scene) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let mut devices = Vec::new();
-    for (endpoint, mode) in DEVICES {
-        devices.push(scene.device(endpoint, mode, 5).await?);
+    for device in DEVICES {
+        devices.push(scene.device(device, 5).await?);
     }
     print_hints(scene);
     end.wait().await;
@@ -142,14 +157,21 @@ async fn show(scene: &Scene) -> Result<(), Failure> {
 }
 
 fn print_hints(scene: &Scene) {
-    let (coap, coaps, http) = (scene.uri(false), scene.uri(true), scene.running.http);
+    let [coap, coaps, coaps_tcp] =
+        [Scheme::Coap, Scheme::Coaps, Scheme::CoapsTcp].map(|scheme| scene.uri(scheme));
+    let http = scene.running.http;
     let first = DEVICES[0].0;
-    let devices = DEVICES.map(|(endpoint, mode)| format!("{endpoint} ({mode})")).join(", ");
+    let devices = DEVICES.map(|(endpoint, mode, scheme)| match scheme.is_connection() {
+        true => format!("{endpoint} ({mode} by TLS)"),
+        false => format!("{endpoint} ({mode})"),
+    });
+    let devices = devices.join(", ");
     lwm2m_daemon::say(format_args!(
-        "An LwM2M server and four devices are running, one in each mode of security.
+        "An LwM2M server and five devices are running, one in each mode of security and one by TLS.
 
   CoAP       {coap}
   DTLS       {coaps}
+  TLS        {coaps_tcp}
   dashboard  http://{http}/
   devices    {devices}
 
@@ -172,6 +194,8 @@ and one with a key, which the server has to know first:
        http://{http}/api/security/clients
   cargo run --release --bin lwm2m-clientd -- --server {coaps} --endpoint mine \\
        --psk-identity mine --psk-key 00112233
+
+(or by TLS: --server {coaps_tcp})
 
 Ctrl-C stops everything."
     ));

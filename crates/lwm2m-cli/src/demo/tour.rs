@@ -3,6 +3,7 @@
 use super::keys::Mode;
 use super::{DEVICES, Scene};
 use lwm2m_clientd::Device;
+use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_daemon::Failure;
 use lwm2m_net::ServerHandle;
@@ -44,9 +45,13 @@ struct Tour {
 impl Tour {
     /// All steps in order; the name of the first one that failed.
     async fn steps(&mut self, scene: &Scene) -> Result<(), &'static str> {
-        for (endpoint, mode) in DEVICES {
-            let register = self.registration(scene, endpoint, mode);
-            step("register", mode, register).await?;
+        for device in DEVICES {
+            let (_, mode, scheme) = device;
+            let place = match scheme.is_connection() {
+                true => format!("{mode} by TLS"),
+                false => mode.to_string(),
+            };
+            step("register", place, self.registration(scene, device)).await?;
         }
         step("refuse", Mode::RawPublicKey, self.refusal(scene)).await?;
         self.update().await?;
@@ -58,8 +63,12 @@ impl Tour {
     }
 
     /// A device registers by its mode; what the server knows of it then.
-    async fn registration(&mut self, scene: &Scene, endpoint: &str, mode: Mode) -> Outcome {
-        let device = scene.device(endpoint, mode, 1).await;
+    async fn registration(
+        &mut self,
+        scene: &Scene,
+        (endpoint, mode, scheme): (&str, Mode, Scheme),
+    ) -> Outcome {
+        let device = scene.device((endpoint, mode, scheme), 1).await;
         self.devices.push(device.map_err(|error| error.to_string())?);
         self.await_event(|event| match event {
             Event::Registered(it) if it.endpoint == endpoint => Some(()),
@@ -79,7 +88,11 @@ impl Tour {
             }
         };
         let (secure, maker) = (&registration["secure"], &maker["content"]["value"]);
-        Ok(format!("2.01, stored: {known}, secure: {secure}, /3/0/0 {maker}"))
+        let binding = match registration["bindingMode"].as_str() {
+            Some("T") => ", b=T",
+            _ => "",
+        };
+        Ok(format!("2.01{binding}, stored: {known}, secure: {secure}, /3/0/0 {maker}"))
     }
 
     /// A device whose key the server does not know is refused, and why.
@@ -87,7 +100,8 @@ impl Tour {
         // The server is not told of these credentials.
         let keys = scene.keys.device("stranger", Mode::RawPublicKey);
         let (keys, _) = keys.map_err(|error| error.to_string())?;
-        let stranger = scene.start("stranger", keys, 0).await.map_err(|error| error.to_string())?;
+        let stranger = scene.start("stranger", Scheme::Coaps, keys, 0).await;
+        let stranger = stranger.map_err(|error| error.to_string())?;
         let told = self.await_event(|event| match event {
             Event::HandshakeFailed(failure) => Some(failure.to_string()),
             _ => None,

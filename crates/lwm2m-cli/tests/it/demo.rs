@@ -14,6 +14,7 @@ fn the_tour_passes() {
             "register",
             "register",
             "register",
+            "register",
             "refuse",
             "update",
             "read",
@@ -37,6 +38,7 @@ fn the_tour_passes() {
         "\"psk\", secure: true",
         "\"rpk\", secure: true",
         "\"x509\", secure: true",
+        "PSK by TLS    2.01, b=T, stored: \"psk\", secure: true",
     ] {
         assert!(table.contains(known), "{known}: {table}");
     }
