@@ -50,6 +50,8 @@ pub struct Streams {
     pub fate: Fate,
     /// How many connections have come about.
     pub accepted: usize,
+    /// Whether a bit of what is sent next is turned over.
+    pub damage: bool,
     rng: ChaCha8Rng,
     connections: Vec<Ends>,
     in_flight: BTreeMap<(Instant, u64), Parcel>,
@@ -91,6 +93,7 @@ impl Streams {
         Self {
             fate: Fate::Good,
             accepted: 0,
+            damage: false,
             rng: ChaCha8Rng::seed_from_u64(seed),
             connections: Vec::new(),
             in_flight: BTreeMap::new(),
@@ -119,6 +122,11 @@ impl Streams {
             }
             StreamAction::Write { peer, mut payload } => {
                 let Some(connection) = self.find(side, peer) else { return };
+                if std::mem::take(&mut self.damage) {
+                    let mut damaged = payload.to_vec();
+                    damaged.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+                    payload = damaged.into();
+                }
                 while !payload.is_empty() {
                     let most = PIECE.min(payload.len());
                     let length = 1 + usize::try_from(self.rng.next_u32()).unwrap_or(0) % most;

@@ -296,6 +296,7 @@ fn a_broken_connection_is_not_resumed() {
     }
 }
 
+// proves: TLS-02
 #[test]
 fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded() {
     let with = |mut config: Config, protocol: &'static [u8]| {
@@ -305,12 +306,19 @@ fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded() {
     let run = |client: Config| {
         let mut connection = Connection::new(client, with(psk_config(), b"coap"), psk_profile(KEY));
         connection.settle();
-        events(&mut connection.server.0)
+        (events(&mut connection.client.0), events(&mut connection.server.0))
     };
-    assert!(matches!(run(Config::default())[..], [Event::Connected { .. }]));
-    assert!(matches!(run(with(Config::default(), b"coap"))[..], [Event::Connected { .. }]));
-    let refused = run(with(Config::default(), b"h2"));
+    let connected = |events: &[Event]| matches!(events, [Event::Connected { .. }]);
+    for client in [Config::default(), with(Config::default(), b"coap")] {
+        let (of_client, of_server) = run(client);
+        assert!(connected(&of_client) && connected(&of_server));
+    }
+    let (told, refused) = run(with(Config::default(), b"h2"));
     assert!(matches!(refused[..], [Event::Failed { reason: Reason::NoApplicationProtocol, .. }]));
+    let alert = Alert::NO_APPLICATION_PROTOCOL;
+    assert!(
+        matches!(told[..], [Event::Failed { reason: Reason::PeerAlert(it), .. }] if it == alert)
+    );
 }
 
 #[test]

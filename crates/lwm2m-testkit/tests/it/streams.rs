@@ -8,7 +8,7 @@ use crate::lossy::{
 use crate::secure_lossy::{Keys, MODES, at_a_good_time};
 use lwm2m_client::{Event, RegistrationError, Security, ServerAccount};
 use lwm2m_core::{BindingMode, ContentFormat, Node, Path, Resource};
-use lwm2m_dtls::Mode;
+use lwm2m_dtls::{Alert, Mode};
 use lwm2m_link::Engine;
 use lwm2m_server::{Operation, Server, WriteMode};
 use lwm2m_testkit::pair::RIGHT;
@@ -138,6 +138,44 @@ fn an_operation_fails_with_its_connection_and_the_next_one_succeeds() {
         success(&mut world, &observe);
         set_temperature(&mut world, 40.0);
         assert!(world.run_until(HOUR, |world| notified(world, 40.0)), "{mode:?}");
+    }
+}
+
+// `close_notify` and the end without it: `close_notify_goes_both_ways…` of lwm2m-dtls.
+// proves: TLS-03
+#[test]
+fn a_damaged_record_ends_the_session_and_what_waits_for_it() {
+    for mode in MODES {
+        for answer in [false, true] {
+            let mut world = settled(Some(mode), 5);
+            let read = Operation::Read { path: TEMPERATURE, format: None };
+            let id = world.right.send(world.now, ENDPOINT, read).unwrap();
+            if answer {
+                // The request is on its way.
+                world.run_for(Duration::from_millis(5));
+            }
+            world.streams.damage = true;
+            world.run_for(Duration::from_millis(100));
+            assert!(!world.streams.damage);
+            let failed = world.right_events.iter().any(|(_, event)| match event {
+                lwm2m_server::Event::Completed { id: other, result, .. } => {
+                    *other == id && result.is_err()
+                }
+                _ => false,
+            });
+            assert!(failed, "{mode:?}, the answer: {answer}");
+            // Who told the other by an alert may come back at once; who was told waits.
+            let (_, last) = world.left_events.last().unwrap();
+            let bad_mac = RegistrationError::Alert(Alert::BAD_RECORD_MAC);
+            match last {
+                Event::SessionEnded { .. } => assert!(!answer),
+                Event::RegistrationFailed { reason, .. } => assert_eq!(*reason, bad_mac),
+                other => panic!("{other:?}"),
+            }
+            world.run_for(Duration::from_secs(61));
+            device_management(&mut world);
+            assert_eq!((registrations(&world), world.right.peer_count()), (2, 1), "{mode:?}");
+        }
     }
 }
 
