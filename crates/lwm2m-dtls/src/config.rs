@@ -31,8 +31,8 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// Handshakes that may be under way at once. A server gives the oldest up for a new one.
     pub max_handshakes: usize,
-    /// Handshakes on datagrams that clients of one host may have under way: of an IPv4 address or
-    /// an IPv6 network of 64 bits.
+    /// Handshakes that clients of one host may have under way, on datagrams and streams: of an
+    /// IPv4 address or an IPv6 network of 64 bits.
     pub max_handshakes_per_host: usize,
     /// Established sessions at most.
     pub max_sessions: usize,

@@ -42,6 +42,8 @@ pub(crate) struct Connecting {
     answered: Option<u16>,
     /// The hello that a server answers: a repetition is no new handshake.
     pub(crate) hello: Vec<u8>,
+    /// Another one with the same address gave way to it.
+    pub(crate) is_replacement: bool,
     /// The Connection ID that is kept for the session; empty if there is none.
     pub(crate) cid: Box<[u8]>,
     deadline: Instant,
@@ -93,6 +95,7 @@ impl Connecting {
             reassembly: Reassembly::new(next_message, MAX_REASSEMBLY),
             answered: next_message.checked_sub(1),
             hello: Vec::new(),
+            is_replacement: false,
             cid: Box::default(),
             deadline: timing.now + timing.timeout,
             sent_at: timing.now,
@@ -149,10 +152,15 @@ impl Connecting {
         opened
     }
 
+    /// Whether the flight was sent, for the first time or again, a short while ago.
+    pub(crate) fn has_just_sent(&self, now: Instant) -> bool {
+        now.saturating_since(self.sent_at) < self.interval / 2
+    }
+
     /// What to do when the peer repeats what our flight answers. Anybody can make it seem so, so
     /// the flight is sent again only if that is a while ago.
     fn repeat(&mut self, now: Instant) -> Progress {
-        if now.saturating_since(self.sent_at) < self.interval / 2 {
+        if self.has_just_sent(now) {
             return Progress::Wait;
         }
         self.sent_at = now;

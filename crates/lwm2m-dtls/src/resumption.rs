@@ -58,7 +58,11 @@ impl fmt::Debug for Resumption {
 
 impl SessionState {
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::with_capacity(160));
+        let name = self.server_name.as_deref().unwrap_or_default().as_bytes();
+        let identity = encode_identity(&self.identity);
+        // All at once: what a vector outgrows is not wiped.
+        let length = 1 + 2 + 1 + 48 + 32 + 8 + 1 + name.len() + identity.len();
+        let mut out = Zeroizing::new(Vec::with_capacity(length));
         out.push(VERSION);
         put_u16(&mut out, self.suite.0);
         let stream = u8::from(self.framing == Framing::Stream);
@@ -66,8 +70,8 @@ impl SessionState {
         out.extend_from_slice(&*self.master);
         out.extend_from_slice(&self.credential);
         out.extend_from_slice(&self.expires.to_be_bytes());
-        put_vector8(&mut out, self.server_name.as_deref().unwrap_or_default().as_bytes());
-        encode_identity(&self.identity, &mut out);
+        put_vector8(&mut out, name);
+        out.extend_from_slice(&identity);
         out
     }
 
@@ -93,8 +97,8 @@ fn text(bytes: &[u8]) -> Option<String> {
     core::str::from_utf8(bytes).ok().map(String::from)
 }
 
-/// Writes an identity: its kind and the parts of it.
-pub(crate) fn encode_identity(identity: &Identity, out: &mut Vec<u8>) {
+/// An identity's bytes: its kind and the parts of it.
+pub(crate) fn encode_identity(identity: &Identity) -> Vec<u8> {
     let (kind, parts): (u8, Vec<&[u8]>) = match identity {
         Identity::Psk(identity) => (0, alloc::vec![identity]),
         Identity::RawPublicKey(spki) => (1, alloc::vec![spki]),
@@ -105,8 +109,9 @@ pub(crate) fn encode_identity(identity: &Identity, out: &mut Vec<u8>) {
             (2, parts)
         }
     };
-    out.push(kind);
-    parts.iter().for_each(|part| put_vector16(out, part));
+    let mut out = alloc::vec![kind];
+    parts.iter().for_each(|part| put_vector16(&mut out, part));
+    out
 }
 
 /// Reads an identity that fills the input.
@@ -221,6 +226,15 @@ mod tests {
             let mut altered = ticket.clone();
             altered[index] ^= 1;
             assert!(open_ticket(&key, &altered).is_none());
+        }
+    }
+
+    #[test]
+    fn no_copy_of_the_secret_is_left_behind() {
+        for length in [0, 1, 91, 1000] {
+            let identity = Identity::Psk(vec![7; length].into());
+            let encoded = SessionState { identity, ..state() }.encode();
+            assert_eq!(encoded.capacity(), encoded.len(), "it has grown");
         }
     }
 

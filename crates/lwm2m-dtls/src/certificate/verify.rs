@@ -6,10 +6,14 @@ use crate::error::Reason;
 use crate::identity::CertificateIdentity;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::time::Duration;
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
+
+/// The extension 2.5.29.30, as an OBJECT IDENTIFIER in DER.
+const NAME_CONSTRAINTS: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x1e];
 
 /// What the configured certificate of the server means: RFC 6698 section 2.1.1, /0/x/15.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -165,8 +169,13 @@ pub(crate) fn verify_server(
     let parsed = Chain::new(chain)?;
     let association = &verification.association;
     let pinned = association.matches_certificate(parsed.leaf);
+    let is_limited = Cell::new(false);
     let path = |anchors: &[TrustAnchor<'_>], accepts: &dyn Fn(&VerifiedPath<'_>) -> bool| {
-        parsed.has_path(anchors, KeyUsage::server_auth(), provider, unix_time, accepts)
+        let accepts = |path: &VerifiedPath<'_>| {
+            is_limited.set(limits_names(path));
+            accepts(path)
+        };
+        parsed.has_path(anchors, KeyUsage::server_auth(), provider, unix_time, &accepts)
     };
     match verification.usage {
         CertificateUsage::DomainIssued if pinned => {}
@@ -189,7 +198,7 @@ pub(crate) fn verify_server(
         }
     }
     if !pinned {
-        check_name(&parsed, name.ok_or(Reason::NameMismatch)?)?;
+        check_name(&parsed, name.ok_or(Reason::NameMismatch)?, is_limited.get())?;
     }
     parsed.peer()
 }
@@ -226,15 +235,26 @@ fn roots_of<'a>(
     })
 }
 
+/// Whether an authority of the path may certify some names only (RFC 5280 section 4.2.1.10).
+fn limits_names(path: &VerifiedPath<'_>) -> bool {
+    let is_limited = |certificate: &[u8]| {
+        certificate.windows(NAME_CONSTRAINTS.len()).any(|bytes| bytes == NAME_CONSTRAINTS)
+    };
+    path.anchor().name_constraints.is_some()
+        || path.intermediate_certificates().any(|ca| is_limited(&ca.der()))
+}
+
 /// The name must be a dNSName, or an iPAddress if it is one; without any dNSName the common name
-/// counts (RFC 6125 section 6.4.4).
-fn check_name(chain: &Chain<'_>, name: &str) -> Result<(), Reason> {
+/// counts (RFC 6125 section 6.4.4), unless an authority is limited in the names that it certifies,
+/// which `webpki` does not hold against common names.
+fn check_name(chain: &Chain<'_>, name: &str, is_limited: bool) -> Result<(), Reason> {
     let server_name = ServerName::try_from(name).map_err(|_| Reason::NameMismatch)?;
     if chain.end_entity.verify_is_valid_for_subject_name(&server_name).is_ok() {
         return Ok(());
     }
     let common_name = der::common_name(chain.end_entity.subject());
-    let by_common_name = chain.end_entity.valid_dns_names().next().is_none()
+    let by_common_name = !is_limited
+        && chain.end_entity.valid_dns_names().next().is_none()
         && common_name.is_some_and(|common| common.eq_ignore_ascii_case(name));
     by_common_name.then_some(()).ok_or(Reason::NameMismatch)
 }

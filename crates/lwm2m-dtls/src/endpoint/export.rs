@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const PURPOSE: &[u8] = b"dtls session";
+/// What the bytes of a session hold at most besides its Connection IDs and its identity.
+const MOST: usize = 1 + 17 + 2 + 2 + 1 + 2 * (16 + 4 + 32) + 3 * 8 + 2 + 2 + 2;
 /// So many record numbers are left out by an import: what was sent after a copy was made.
 const SKIPPED: u64 = 1 << 20;
 
@@ -100,7 +102,10 @@ impl Endpoint {
 
 fn encode(session: &Session, skipped: u64) -> Zeroizing<Vec<u8>> {
     let Session { peer, channel, identity, .. } = session;
-    let mut out = Zeroizing::new(Vec::with_capacity(256));
+    let who = encode_identity(identity);
+    // All at once: what a vector outgrows is not wiped.
+    let ids = channel.read_cid.len() + channel.write_cid.len();
+    let mut out = Zeroizing::new(Vec::with_capacity(MOST + ids + who.len()));
     out.push(VERSION);
     match peer.ip() {
         IpAddr::V4(ip) => put_vector8(&mut out, &ip.octets()),
@@ -125,8 +130,6 @@ fn encode(session: &Session, skipped: u64) -> Zeroizing<Vec<u8>> {
     put_vector8(&mut out, &channel.read_cid);
     put_vector8(&mut out, &channel.write_cid);
     put_u16(&mut out, channel.max_plaintext);
-    let mut who = Vec::new();
-    encode_identity(identity, &mut who);
     put_vector16(&mut out, &who);
     out
 }

@@ -19,6 +19,10 @@ use core::ops::ControlFlow;
 use lwm2m_time::Instant;
 use rand_chacha::rand_core::RngCore;
 
+/// A hello is kept while its handshake is under way, so it has a bound: extensions are short, but
+/// for a ticket with a chain of certificates in it.
+const MAX_HELLO: usize = 4096;
+
 impl Endpoint {
     /// Takes a datagram in. Nothing in it can do harm: what is not understood or not authentic is
     /// dropped in silence (RFC 6347 section 4.1.2.7).
@@ -67,7 +71,8 @@ impl Endpoint {
         record_sequence: u64,
     ) -> ControlFlow<()> {
         if fragment.kind == MessageType::CLIENT_HELLO {
-            if fragment.is_whole() && self.config.credentials.is_some() {
+            let is_meant = fragment.is_whole() && fragment.length <= MAX_HELLO;
+            if is_meant && self.config.credentials.is_some() {
                 return self.on_hello(now, from, fragment, record_sequence);
             }
         } else if let Some(&id) = self.connecting_by_address.get(&from) {
@@ -115,10 +120,18 @@ impl Endpoint {
             if connecting.hello == hello.body {
                 return self.drive(now, id, hello, 0);
             }
-            if connecting.role() == Role::Client {
+            // Whoever has seen two hellos can repeat them in turn, and have a flight sent for each.
+            let too_soon = connecting.is_replacement && connecting.has_just_sent(now);
+            if connecting.role() == Role::Client || too_soon {
                 return;
             }
             self.abandon(id, Reason::Cancelled);
+            self.accept(now, from, hello, record_sequence);
+            let replacement = self.connecting_by_address.get(&from);
+            if let Some(next) = replacement.and_then(|id| self.connecting.get_mut(id)) {
+                next.is_replacement = true;
+            }
+            return;
         }
         self.accept(now, from, hello, record_sequence);
     }

@@ -46,6 +46,10 @@ impl Endpoint {
     /// [`Error::TooManySessions`].
     pub fn accept_stream(&mut self, now: Instant, peer: SocketAddr) -> Result<SessionId, Error> {
         self.check_room_for_stream()?;
+        if self.hosts.count(peer.ip()) >= self.config.max_handshakes_per_host {
+            return Err(Error::TooManySessions);
+        }
+        self.hosts.add(peer.ip());
         Ok(self.add_stream(now, Stream::accepted(peer)))
     }
 
@@ -167,7 +171,7 @@ impl Endpoint {
         let event = match happened {
             Happened::Data(data) => Event::Data { session, data },
             Happened::Connected(completed) => {
-                self.end_stream_handshake(session);
+                self.end_stream_handshake(session, peer, role);
                 connected(session, peer, role, *completed)
             }
             Happened::Closed(cause) => {
@@ -179,14 +183,17 @@ impl Endpoint {
             }
             Happened::Failed(mode, reason) => {
                 self.streams.open.remove(&session);
-                self.end_stream_handshake(session);
+                self.end_stream_handshake(session, peer, role);
                 Event::Failed { session: Some(session), peer, mode, role, reason }
             }
         };
         self.events.push_back(event);
     }
 
-    fn end_stream_handshake(&mut self, session: SessionId) {
+    fn end_stream_handshake(&mut self, session: SessionId, peer: SocketAddr, role: Role) {
+        if role == Role::Server {
+            self.hosts.remove(peer.ip());
+        }
         self.streams.connecting = self.streams.connecting.saturating_sub(1);
         self.timers.cancel(session);
     }

@@ -26,6 +26,9 @@ const CONNECTION_ID: u16 = 54;
 const RETURN_ROUTABILITY_CHECK: u16 = 61;
 const RENEGOTIATION_INFO: u16 = 0xff01;
 
+/// The longest host name in bytes: RFC 1035 section 2.3.4.
+const MAX_NAME: usize = 255;
+
 /// The group secp256r1.
 pub(crate) const SECP256R1: u16 = 23;
 /// The signature algorithm ecdsa_secp256r1_sha256.
@@ -254,7 +257,7 @@ fn server_name(hello: Hello, name: &str) -> Vec<u8> {
     body
 }
 
-/// The first host name of a client's list; names that are not UTF-8 are none.
+/// The first host name of a client's list; what is too long for one or not UTF-8 is none.
 fn parse_server_name(hello: Hello, body: &[u8]) -> Option<Option<String>> {
     if hello == Hello::Server {
         return empty(body).map(|_| Some(String::new()));
@@ -264,5 +267,6 @@ fn parse_server_name(hello: Hello, body: &[u8]) -> Option<Option<String>> {
         .parse(list)
         .map_err(|_: nom::Err<()>| ())
         .ok()?;
-    Some(core::str::from_utf8(name).ok().map(str::to_ascii_lowercase))
+    let name = core::str::from_utf8(name).ok().filter(|name| name.len() <= MAX_NAME);
+    Some(name.map(str::to_ascii_lowercase))
 }

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{
-    Alert, Cause, CipherSuite, ClientProfile, Config, Endpoint, Event, Identity, Reason,
+    Alert, Cause, CipherSuite, ClientProfile, Config, Endpoint, Error, Event, Identity, Reason,
     Resumption, SessionId, TicketKey,
 };
 use lwm2m_time::Instant;
@@ -354,4 +354,24 @@ fn unknown_identity_and_wrong_key_are_told_apart() {
         *identity = [IDENTITY, b"x"].concat().into();
     }
     assert!(matches!(failed(profile), Reason::UnknownIdentity { .. }));
+}
+
+#[test]
+fn one_host_cannot_take_all_places() {
+    let mut config = psk_config();
+    config.max_handshakes_per_host = 2;
+    let mut connection = Connection::new(Config::default(), config, psk_profile(KEY));
+    fn accept(it: &mut Connection, from: &str) -> Result<SessionId, Error> {
+        it.server.0.accept_stream(NOW, address(from))
+    }
+    let second = accept(&mut connection, "192.0.2.1:2").expect("room");
+    assert_eq!(accept(&mut connection, "192.0.2.1:3"), Err(Error::TooManySessions));
+    assert!(accept(&mut connection, "192.0.2.9:1").is_ok());
+    // Who connects makes room, and so does who goes.
+    connection.settle();
+    identity(&mut connection.client.0);
+    assert!(accept(&mut connection, "192.0.2.1:4").is_ok());
+    assert!(accept(&mut connection, "192.0.2.1:5").is_err());
+    connection.server.0.handle_stream_end(NOW, second);
+    assert!(accept(&mut connection, "192.0.2.1:6").is_ok());
 }

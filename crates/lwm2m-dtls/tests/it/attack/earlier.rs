@@ -1,14 +1,15 @@
 //! What an earlier session is good for: nothing, once it is barred.
 
 use super::{second_client, with_ids};
+use crate::reference::{Hello, SERVER_HELLO, messages, record, records};
 use crate::support::{
     KEY, Pair, SERVER, Store, address, connected, data, deliver, events, psk_config, psk_profile,
     server_config, x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{
-    Alert, Cause, ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Error, Event,
-    Reason, Resumption, TicketKey,
+    Alert, Cause, CipherSuite, ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Error,
+    Event, Reason, Resumption, TicketKey,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -119,6 +120,106 @@ fn other_authorities_end_what_the_old_ones_began() {
     store.authorities = vec![data!("other.cert").into()];
     pair.server = Endpoint::new(with_tickets(store), [4; 32]);
     assert_eq!(resumes(&mut pair, profile(), &earlier), None);
+    // Whoever is still trusted has to show it.
+    let mut store = x509_store();
+    store.authorities.push(data!("other.cert").into());
+    pair.server = Endpoint::new(with_tickets(store), [5; 32]);
+    assert_eq!(resumes(&mut pair, profile(), &earlier), Some(false));
+}
+
+/// To offer a session tells whoever listens that it is the same client.
+#[test]
+fn a_client_offers_only_what_it_would_make_anew() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    pair.connect(psk_profile(KEY));
+    pair.settle();
+    let earlier = resumption(&mut pair);
+    let named = ClientProfile { server_name: Some("a.example".into()), ..psk_profile(KEY) };
+    let soon = Duration::from_secs(1);
+    for (profile, later, is_offered) in [
+        (psk_profile(KEY), soon, true),
+        (psk_profile(b"another key"), soon, false),
+        (named, soon, false),
+        (psk_profile(KEY), Duration::from_secs(86_400), false),
+    ] {
+        let (now, profile) = (pair.now + later, Arc::new(profile));
+        pair.client.resume(now, address(SERVER), profile, earlier.clone()).expect("good");
+        let hello = pair.client.poll_transmit().expect("a hello").payload;
+        let offered = Hello::parse(&messages(&hello)[0].2).session_id;
+        assert_eq!(!offered.is_empty(), is_offered);
+    }
+}
+
+#[test]
+fn a_suite_that_one_side_has_given_up_is_not_resumed() {
+    let config = || {
+        let mut config = psk_config();
+        config.ticket_key = Some(TicketKey::new([9; 16]));
+        config
+    };
+    let other = vec![CipherSuite::PSK_WITH_AES_128_CCM];
+    for by_server in [true, false] {
+        let mut pair = Pair::new(Config::default(), config());
+        pair.connect(psk_profile(KEY));
+        pair.settle();
+        let earlier = resumption(&mut pair);
+        let mut profile = psk_profile(KEY);
+        if by_server {
+            let mut config = config();
+            config.suites.clone_from(&other);
+            pair.server = Endpoint::new(config, [7; 32]);
+        } else {
+            profile.suites.clone_from(&other);
+        }
+        assert_eq!(resumes(&mut pair, profile, &earlier), Some(false), "{by_server}");
+    }
+}
+
+#[test]
+fn a_session_goes_on_with_its_own_suite() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    pair.connect(psk_profile(KEY));
+    pair.settle();
+    let (earlier, profile) = (resumption(&mut pair), Arc::new(psk_profile(KEY)));
+    pair.client.resume(pair.now, address(SERVER), profile, earlier).expect("good");
+    pair.exchange(&mut |up, datagram| {
+        let mut datagram = datagram.to_vec();
+        if !up && datagram[13] == SERVER_HELLO {
+            // Behind the headers, version, random value and session id: to one that was offered.
+            assert_eq!(datagram[92..94], [0xc0, 0xa8]);
+            datagram[93] = 0xa4;
+        }
+        vec![datagram]
+    });
+    let said = events(&mut pair.client);
+    assert!(
+        matches!(said[..], [Event::Failed { reason: Reason::IllegalParameter, .. }]),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn who_is_barred_during_a_handshake_does_not_get_in() {
+    let keys = Arc::new(OneKey(Mutex::new(KEY.to_vec())));
+    let mut config = Config::default();
+    config.credentials = Some(keys.clone());
+    let mut pair = Pair::new(Config::default(), config);
+    pair.connect(psk_profile(KEY));
+    let mut held = Vec::new();
+    pair.exchange(&mut |up, datagram| {
+        let mut parts = records(datagram);
+        if parts.last().is_none_or(|last| last.epoch == 0) {
+            return deliver(up, datagram);
+        }
+        // The server has the client's identity, but not its Finished.
+        let finished = parts.pop().expect("a record");
+        held = record(finished.content, 1, finished.sequence, &finished.body);
+        parts.iter().map(|it| record(it.content, 0, it.sequence, &it.body)).collect()
+    });
+    *keys.0.lock().expect("no panic") = b"another key".to_vec();
+    pair.server.handle_datagram(pair.now, pair.client_address, &held);
+    let said = events(&mut pair.server);
+    assert!(matches!(said[..], [Event::Failed { reason: Reason::WrongKey, .. }]), "{said:?}");
 }
 
 #[test]

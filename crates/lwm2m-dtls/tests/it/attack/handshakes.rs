@@ -2,8 +2,8 @@
 
 use crate::reference::{HANDSHAKE, Seen, record, records};
 use crate::support::{
-    KEY, Pair, SERVER, address, connected, deliver, events, psk_config, psk_profile, received, rpk,
-    server_config,
+    CLIENT, KEY, Pair, SERVER, address, connected, deliver, events, psk_config, psk_profile,
+    received, rpk, server_config,
 };
 use lwm2m_dtls::{Config, ConnectionIds, Endpoint};
 use lwm2m_time::Instant;
@@ -230,4 +230,47 @@ fn one_host_cannot_take_all_places() {
     }
     assert_eq!(server.handshake_count(), 0);
     assert_eq!(events(&mut server).len(), 7);
+}
+
+/// A hello is kept as long as its handshake: what can be kept has a bound.
+#[test]
+fn hellos_as_long_as_datagrams_are_not_heard() {
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    for (padding, is_heard) in [(0, true), (4000, true), (4100, false), (60_000, false)] {
+        let mut body = vec![0xfe, 0xfd];
+        body.extend_from_slice(&[0; 32]);
+        body.extend_from_slice(&[0, 0, 0, 2, 0xc0, 0xa8, 1, 0]);
+        body.extend_from_slice(&(padding + 4_u16).to_be_bytes());
+        body.extend_from_slice(&[0, 21]);
+        body.extend_from_slice(&padding.to_be_bytes());
+        body.resize(body.len() + usize::from(padding), 0);
+        let hello = forged_fragment(1, body.len() as u32, 0, 0, &body);
+        server.handle_datagram(Instant::ZERO, address(CLIENT), &hello);
+        assert_eq!(server.poll_transmit().is_some(), is_heard, "{padding} bytes");
+    }
+}
+
+#[test]
+fn hellos_repeated_in_turn_do_not_have_flights_sent_without_end() {
+    let (profile, store) = rpk();
+    let mut server = Endpoint::new(server_config(store), [2; 32]);
+    let hellos = [1, 2].map(|seed| {
+        let mut client = Endpoint::new(Config::default(), [seed; 32]);
+        client.connect(Instant::ZERO, address(SERVER), Arc::new(profile.clone())).expect("good");
+        let first = client.poll_transmit().expect("a hello").payload;
+        server.handle_datagram(Instant::ZERO, address(CLIENT), &first);
+        let request = server.poll_transmit().expect("a demand").payload;
+        client.handle_datagram(Instant::ZERO, address(SERVER), &request);
+        client.poll_transmit().expect("a hello with a cookie").payload
+    });
+    let mut flights = 0;
+    for second in 0..5 {
+        let now = Instant::ZERO + Duration::from_secs(second);
+        for hello in hellos.iter().cycle().take(100) {
+            server.handle_datagram(now, address(CLIENT), hello);
+        }
+        flights += std::iter::from_fn(|| server.poll_transmit()).count();
+    }
+    assert_eq!(server.handshake_count(), 1);
+    assert!((5..=10).contains(&flights), "{flights} flights");
 }

@@ -24,6 +24,7 @@ pub(crate) const SERVER_HELLO_DONE: u8 = 14;
 pub(crate) const CLIENT_KEY_EXCHANGE: u8 = 16;
 pub(crate) const FINISHED: u8 = 20;
 
+pub(crate) const SERVER_NAME: u16 = 0;
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 
 /// A record without Connection ID.

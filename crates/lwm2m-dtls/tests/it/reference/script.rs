@@ -3,7 +3,8 @@
 use super::{
     ALERT, CHANGE_CIPHER_SPEC, CLIENT_HELLO, CLIENT_KEY_EXCHANGE, EXTENDED_MASTER_SECRET, FINISHED,
     HANDSHAKE, HELLO_VERIFY_REQUEST, Hello, SERVER_HELLO, SERVER_HELLO_DONE, SERVER_KEY_EXCHANGE,
-    Seen, ServerHello, extension_block, message, messages, prf, record, records, vector,
+    SERVER_NAME, Seen, ServerHello, extension_block, message, messages, prf, record, records,
+    vector,
 };
 use crate::support::{CLIENT, KEY, SERVER, address};
 use aes::Aes128;
@@ -114,6 +115,8 @@ fn additional_data(number: [u8; 8], content: u8, length: usize) -> Vec<u8> {
 /// What a scripted server does.
 #[derive(Default)]
 pub(crate) struct ServerScript {
+    /// Of its hello; that of DTLS 1.2 if it is 0.
+    pub(crate) version: u16,
     pub(crate) extended_master_secret: bool,
     pub(crate) extra_extension: Option<u16>,
     pub(crate) hint: Option<&'static [u8]>,
@@ -135,8 +138,9 @@ pub(crate) fn serve(client: &mut Endpoint, how: &ServerScript) -> (Script, Optio
         extensions.push((EXTENDED_MASTER_SECRET, &[]));
     }
     extensions.extend(how.extra_extension.map(|kind| (kind, &[][..])));
+    let version = if how.version == 0 { 0xfefd } else { how.version };
     let body = [
-        &[0xfe, 0xfd][..],
+        &version.to_be_bytes()[..],
         &script.server_random,
         &[0, 0xc0, 0xa8, 0],
         &extension_block(&extensions),
@@ -177,6 +181,7 @@ pub(crate) struct ClientScript {
     pub(crate) suites: &'static [u16],
     pub(crate) extended_master_secret: bool,
     pub(crate) session_id: Vec<u8>,
+    pub(crate) server_name: Option<&'static [u8]>,
     pub(crate) wrong_finished: bool,
 }
 
@@ -187,6 +192,7 @@ impl Default for ClientScript {
             suites: &[0xc0a8],
             extended_master_secret: true,
             session_id: Vec::new(),
+            server_name: None,
             wrong_finished: false,
         }
     }
@@ -203,8 +209,18 @@ impl ClientScript {
         body.extend_from_slice(&(self.suites.len() as u16 * 2).to_be_bytes());
         self.suites.iter().for_each(|suite| body.extend_from_slice(&suite.to_be_bytes()));
         body.extend_from_slice(&[1, 0]);
+        let name = self.server_name.map(|name| {
+            let [high, low] = (name.len() as u16).to_be_bytes();
+            let [list_high, list_low] = (name.len() as u16 + 3).to_be_bytes();
+            [&[list_high, list_low, 0, high, low], name].concat()
+        });
+        let mut extensions: Vec<(u16, &[u8])> = Vec::new();
+        extensions.extend(name.iter().map(|name| (SERVER_NAME, name.as_slice())));
         if self.extended_master_secret {
-            body.extend(extension_block(&[(EXTENDED_MASTER_SECRET, &[])]));
+            extensions.push((EXTENDED_MASTER_SECRET, &[]));
+        }
+        if !extensions.is_empty() {
+            body.extend(extension_block(&extensions));
         }
         body
     }

@@ -6,8 +6,11 @@ use crate::reference::{
     HELLO_REQUEST, Hello, SERVER_HELLO, SERVER_HELLO_DONE, ServerScript, go_on, greet, message,
     messages, records, serve,
 };
-use crate::support::{CLIENT, IDENTITY, SERVER, address, connected, events, psk_config, received};
-use lwm2m_dtls::{Endpoint, Event, Identity, Reason};
+use crate::support::{
+    CLIENT, IDENTITY, KEY, SERVER, address, connected, events, psk_config, psk_profile, received,
+};
+use lwm2m_dtls::{CipherSuite, Config, Endpoint, Event, Identity, Reason};
+use std::sync::Arc;
 
 // proves: SEC-17
 #[test]
@@ -57,7 +60,19 @@ fn what_cannot_be_agreed_on_is_told() {
     let rsa = ClientScript { suites: &[0x002f, 0x003c, 0x009c], ..ClientScript::default() };
     assert_eq!(alert_of(&greet(&mut server, &rsa).1), 40);
     assert_eq!(reason(&mut server), Reason::NoCommonSuite);
-    let mut client = client();
+    for version in [0xfeff, 0xfefc, 0x0303] {
+        let mut client = client();
+        let how = ServerScript { version, ..ServerScript::default() };
+        assert_eq!(serve(&mut client, &how).1.as_deref(), Some(&[FATAL, 70][..]));
+        assert_eq!(reason(&mut client), Reason::UnsupportedVersion);
+    }
+    let mut client = Endpoint::new(Config::default(), [1; 32]);
+    let mut profile = psk_profile(KEY);
+    profile.suites = vec![CipherSuite::PSK_WITH_AES_128_CCM];
+    client.connect(NOW, address(SERVER), Arc::new(profile)).expect("a good profile");
+    assert_eq!(serve(&mut client, &ServerScript::default()).1.as_deref(), Some(&[FATAL, 47][..]));
+    assert_eq!(reason(&mut client), Reason::IllegalParameter);
+    let mut client = super::client();
     let how = ServerScript { extra_extension: Some(99), ..ServerScript::default() };
     assert_eq!(serve(&mut client, &how).1.as_deref(), Some(&[FATAL, 110][..]));
     assert_eq!(reason(&mut client), Reason::UnsupportedExtension);

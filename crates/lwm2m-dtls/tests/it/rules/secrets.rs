@@ -2,8 +2,9 @@
 
 use super::{FATAL, NOW, alert_of, client, reason};
 use crate::reference::{
-    APPLICATION_DATA, CLIENT_HELLO, ClientScript, EXTENDED_MASTER_SECRET, FINISHED, Hello,
-    SERVER_HELLO, ServerHello, ServerScript, find, go_on, greet, messages, prf, records, serve,
+    ALERT, APPLICATION_DATA, CLIENT_HELLO, ClientScript, EXTENDED_MASTER_SECRET, FINISHED, Hello,
+    SERVER_HELLO, ServerHello, ServerScript, find, go_on, greet, messages, prf, record, records,
+    serve,
 };
 use crate::support::{
     CLIENT, IDENTITY, KEY, Pair, SERVER, address, connected, deliver, events, psk_config,
@@ -174,4 +175,45 @@ fn a_resumed_session_is_short_and_has_new_keys_and_the_old_identity() {
         let (_, answer) = greet(&mut server, &how);
         assert_eq!(ServerHello::parse(&messages(&answer)[0].2).session_id == *session_id, is_kept);
     }
+}
+
+#[test]
+fn a_session_is_resumed_on_its_transport_for_its_name_alone() {
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let named = |server_name, session_id| ClientScript {
+        server_name,
+        session_id,
+        ..ClientScript::default()
+    };
+    let how = named(Some(&b"a.example"[..]), Vec::new());
+    let (mut script, flight) = greet(&mut server, &how);
+    let session_id = ServerHello::parse(&messages(&flight)[0].2).session_id;
+    go_on(&mut server, &how, &mut script, &flight, IDENTITY);
+    connected(&mut server);
+    let names = [(None, false), (Some(&b"b.example"[..]), false), (Some(b"A.example"), true)];
+    for (name, resumed) in names {
+        let (_, answer) = greet(&mut server, &named(name, session_id.clone()));
+        let answered = ServerHello::parse(&messages(&answer)[0].2).session_id;
+        assert_eq!(answered == session_id, resumed, "{name:?}");
+        // The client gives it up.
+        let alert = record(ALERT, 0, 9, &[FATAL, 90]);
+        server.handle_datagram(NOW, address(CLIENT), &alert);
+        events(&mut server);
+    }
+
+    // TLS with the suite and the name, by the id of the session of DTLS.
+    let mut body = vec![3, 3];
+    body.extend_from_slice(&[7; 32]);
+    body.push(32);
+    body.extend_from_slice(&session_id);
+    body.extend_from_slice(&[0, 2, 0xc0, 0xa8, 1, 0, 0, 22, 0, 0, 0, 14, 0, 12, 0, 0, 9]);
+    body.extend_from_slice(b"a.example\0\x17\0\0");
+    let length = body.len() as u8;
+    let hello = [&[22, 3, 3, 0, length + 4, 1, 0, 0, length][..], &body].concat();
+    let stream = server.accept_stream(NOW, address(CLIENT)).expect("room");
+    server.handle_stream(NOW, stream, &hello);
+    let answer: Vec<u8> =
+        std::iter::from_fn(|| server.poll_stream()).flat_map(|(_, bytes)| bytes).collect();
+    assert_eq!(answer[5], SERVER_HELLO, "{:?}", events(&mut server));
+    assert_ne!(answer[44..76], session_id);
 }
