@@ -15,6 +15,7 @@
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
 //! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6, 9853 |
+//! | `engine` | the endpoint of applications, over one engine or another | |
 //!
 //! ```
 //! use lwm2m_dtls::{ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Event};
@@ -68,6 +69,7 @@ mod cookie;
 mod credential;
 pub mod crypto;
 mod endpoint;
+mod engine;
 mod error;
 mod event;
 mod flight;
@@ -84,7 +86,7 @@ pub use config::{
     CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, KeyLog, Mode,
     TicketKey,
 };
-pub use endpoint::Endpoint;
+pub use engine::Endpoint;
 pub use error::{Error, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
 pub use handshake::Role;

@@ -115,7 +115,8 @@ const CRATES: &[Crate] = &[
         may_use: &["lwm2m-core", "lwm2m-registry", "lwm2m-senml", "lwm2m-tlv"],
     },
     Crate { name: "lwm2m-coap", sans_io: true, no_std: true, may_use: &[] },
-    Crate { name: "lwm2m-dtls", sans_io: true, no_std: true, may_use: &[] },
+    Crate { name: "lwm2m-mbedtls", sans_io: true, no_std: false, may_use: &[] },
+    Crate { name: "lwm2m-dtls", sans_io: true, no_std: true, may_use: &["lwm2m-mbedtls"] },
     Crate {
         name: "lwm2m-link",
         sans_io: true,

@@ -1,6 +1,6 @@
 //! Established sessions as sealed bytes: to outlive a restart, or to move to another node.
 
-use super::{Endpoint, Session};
+use super::{Native, Session};
 use crate::alert::Alert;
 use crate::channel::Channel;
 use crate::config::TicketKey;
@@ -26,20 +26,18 @@ const MOST: usize = 1 + 17 + 2 + 2 + 1 + 2 * (16 + 4 + 32) + 3 * 8 + 2 + 2 + 2;
 /// So many record numbers are left out by an import: what was sent after a copy was made.
 const SKIPPED: u64 = 1 << 20;
 
-impl Endpoint {
-    /// Takes a session out, sealed with the key, to go on without a gap here or elsewhere. Import
-    /// it once and delete it then: a session that goes on twice uses record numbers twice, which
-    /// breaks its encryption.
-    pub fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
+impl Native {
+    pub(crate) fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
         let sealed = self.seal_session(session, key, 0)?;
         self.remove(session, Cause::Exported);
         Ok(sealed)
     }
 
-    /// A sealed copy of a session that goes on. Meant for a crash: import the newest copy only.
-    /// Record numbers skip so far ahead that none is used twice as long as fewer than 2^20
-    /// records were sent since; older records than the copy's are accepted no more.
-    pub fn snapshot(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
+    pub(crate) fn snapshot(
+        &mut self,
+        session: SessionId,
+        key: &TicketKey,
+    ) -> Result<Vec<u8>, Error> {
         let sealed = self.seal_session(session, key, SKIPPED)?;
         if let Some(open) = self.sessions.get_mut(&session) {
             open.is_copied = true;
@@ -47,9 +45,7 @@ impl Endpoint {
         Ok(sealed)
     }
 
-    /// Goes on with an exported session. A copy of a session that is open, or that was open lately
-    /// and was closed, is refused; no endpoint knows of what others have imported.
-    pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
+    pub(crate) fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
         if self.sessions.len() >= self.config.max_sessions {
             return Err(Error::TooManySessions);
         }
@@ -88,9 +84,7 @@ impl Endpoint {
         Ok(seal::seal(key, nonce, PURPOSE, &encode(open, skipped)))
     }
 
-    /// Tells the peer that a fatal error has ended the session, and ends it for good: a server
-    /// forgets what it would resume it by, but for tickets, which the client has.
-    pub fn abort(&mut self, session: SessionId, alert: Alert) -> Result<(), Error> {
+    pub(crate) fn abort(&mut self, session: SessionId, alert: Alert) -> Result<(), Error> {
         if !self.sessions.contains_key(&session) {
             return Err(Error::UnknownSession);
         }

@@ -1,6 +1,6 @@
 //! Handshakes of an endpoint: begin, drive, finish, fail.
 
-use super::{Endpoint, Session, is_usable};
+use super::{Native, Session, is_usable};
 use crate::channel::Channel;
 use crate::config::ClientProfile;
 use crate::connecting::{Connecting, Machine, Progress, Timing};
@@ -25,7 +25,7 @@ use lwm2m_time::Instant;
 /// Twice the maximum segment lifetime: so long at least the last flight is repeated on demand.
 const LINGER: Duration = Duration::from_secs(240);
 
-impl Endpoint {
+impl Native {
     pub(super) fn begin(
         &mut self,
         now: Instant,
@@ -286,8 +286,7 @@ impl Endpoint {
         self.events.push_back(Event::Failed { session: Some(id), peer, mode, role, reason });
     }
 
-    /// Resends what is due, gives up what took too long.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some(id) = self.timers.pop_expired(now) {
             if let Some(connecting) = self.connecting.get_mut(&id) {
                 let progress = connecting.handle_timeout(now);

@@ -1,4 +1,4 @@
-//! The endpoint: sessions by address and Connection ID, calls in, datagrams and events out.
+//! The engine of our own: sessions by address and Connection ID; calls as of [`crate::Endpoint`].
 
 mod export;
 mod handshakes;
@@ -34,13 +34,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use session::{Session, Spent};
 use streams::Streams;
 
-/// DTLS 1.2 with any number of peers.
-///
-/// Calls in: [`connect`](Self::connect), [`send`](Self::send), [`close`](Self::close),
-/// [`handle_datagram`](Self::handle_datagram), [`handle_timeout`](Self::handle_timeout). After
-/// each, drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event), then
-/// ask [`poll_timeout`](Self::poll_timeout) when to come back.
-pub struct Endpoint {
+/// DTLS 1.2 and TLS 1.2 with any number of peers.
+pub(crate) struct Native {
     config: Config,
     rng: Rng,
     cookies: Cookies,
@@ -64,10 +59,8 @@ pub struct Endpoint {
     events: VecDeque<Event>,
 }
 
-impl Endpoint {
-    /// An endpoint without sessions. All its randomness stems from the seed, which must be
-    /// unpredictable and never be used twice.
-    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+impl Native {
+    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut rng = Rng::from_seed(seed);
         let mut secret = [0; 32];
         rng.fill_bytes(&mut secret);
@@ -93,9 +86,7 @@ impl Endpoint {
         }
     }
 
-    /// Begins a handshake as client; [`Event::Connected`] or [`Event::Failed`] follows. A
-    /// handshake with the same address that is under way is given up.
-    pub fn connect(
+    pub(crate) fn connect(
         &mut self,
         now: Instant,
         peer: SocketAddr,
@@ -104,9 +95,7 @@ impl Endpoint {
         self.begin(now, peer, profile, None)
     }
 
-    /// Like [`connect`](Self::connect), but offers to go on with an earlier session; the server
-    /// may insist on a full handshake.
-    pub fn resume(
+    pub(crate) fn resume(
         &mut self,
         now: Instant,
         peer: SocketAddr,
@@ -116,8 +105,12 @@ impl Endpoint {
         self.begin(now, peer, profile, Some(resumption))
     }
 
-    /// Sends application data: on datagrams in one record, on a stream in as many as it takes.
-    pub fn send(&mut self, now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        data: &[u8],
+    ) -> Result<(), Error> {
         if let Some(sent) = self.send_on_stream(now, session, data) {
             return sent;
         }
@@ -141,8 +134,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Ends a session with close_notify, or gives a handshake up.
-    pub fn close(&mut self, session: SessionId) -> Result<(), Error> {
+    pub(crate) fn close(&mut self, session: SessionId) -> Result<(), Error> {
         if self.close_stream(session) {
             return Ok(());
         }
@@ -158,61 +150,42 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Who the peer of an established session is.
-    pub fn identity(&self, session: SessionId) -> Option<&Identity> {
+    pub(crate) fn identity(&self, session: SessionId) -> Option<&Identity> {
         let by_datagrams = self.sessions.get(&session).map(|open| &open.identity);
         by_datagrams.or_else(|| self.streams.get(session)?.identity())
     }
 
-    /// The address of the peer of an established session, as far as it is known to receive there.
-    pub fn peer(&self, session: SessionId) -> Option<SocketAddr> {
+    pub(crate) fn peer(&self, session: SessionId) -> Option<SocketAddr> {
         let by_datagrams = self.sessions.get(&session).map(|open| open.peer);
         by_datagrams.or_else(|| self.streams.get(session).map(|stream| stream.peer))
     }
 
-    /// How many bytes [`send`](Self::send) takes at most in an established session on datagrams:
-    /// what fits a record, by max_fragment_length (RFC 6066) and record_size_limit (RFC 8449).
-    pub fn max_data(&self, session: SessionId) -> Option<usize> {
+    pub(crate) fn max_data(&self, session: SessionId) -> Option<usize> {
         self.sessions.get(&session).map(|open| open.channel.max_plaintext.into())
     }
 
-    /// The established sessions and who their peers are, in no particular order.
-    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
         let by_datagrams = self.sessions.iter().map(|(&id, open)| (id, &open.identity));
         by_datagrams.chain(self.streams.established())
     }
 
-    /// Ends the sessions with the peers that `is_gone` tells: those whose credentials were
-    /// changed or withdrawn. How many they were.
-    pub fn close_where(&mut self, mut is_gone: impl FnMut(&Identity) -> bool) -> usize {
-        let gone = self.sessions().filter(|(_, identity)| is_gone(identity)).map(|(id, _)| id);
-        let mut gone: Vec<_> = gone.collect();
-        gone.sort_unstable();
-        gone.iter().filter(|&&session| self.close(session).is_ok()).count()
-    }
-
-    /// How many sessions are established.
-    pub fn session_count(&self) -> usize {
+    pub(crate) fn session_count(&self) -> usize {
         self.sessions.len()
     }
 
-    /// How many handshakes are under way.
-    pub fn handshake_count(&self) -> usize {
+    pub(crate) fn handshake_count(&self) -> usize {
         self.connecting.len()
     }
 
-    /// The next datagram to be sent.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()
     }
 
-    /// The next event.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
     }
 

@@ -1,6 +1,6 @@
 //! What an endpoint makes of a datagram.
 
-use super::Endpoint;
+use super::Native;
 use super::session::{Cookie, Followed, PathMessage};
 use crate::alert::Alert;
 use crate::channel::Opened;
@@ -23,10 +23,8 @@ use rand_chacha::rand_core::RngCore;
 /// for a ticket with a chain of certificates in it.
 const MAX_HELLO: usize = 4096;
 
-impl Endpoint {
-    /// Takes a datagram in. Nothing in it can do harm: what is not understood or not authentic is
-    /// dropped in silence (RFC 6347 section 4.1.2.7).
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+impl Native {
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let ids = self.config.connection_ids.as_ref();
         let cid_length = ids.map_or(0, |ids| ids.length());
         let mut rest = datagram;

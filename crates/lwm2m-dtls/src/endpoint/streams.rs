@@ -1,6 +1,6 @@
 //! TLS on streams: the endpoint's connections that a transport keeps in order.
 
-use super::{Endpoint, is_usable};
+use super::{Native, is_usable};
 use crate::config::ClientProfile;
 use crate::connecting::Machine;
 use crate::error::{Error, Reason};
@@ -37,14 +37,18 @@ impl Streams {
     }
 }
 
-impl Endpoint {
+impl Native {
     /// Takes a connection from a client; [`Event::Connected`] or [`Event::Failed`] follows. What
     /// it brings goes to [`handle_stream`](Self::handle_stream), what it must carry comes from
     /// [`poll_stream`](Self::poll_stream).
     ///
     /// # Errors
     /// [`Error::TooManySessions`].
-    pub fn accept_stream(&mut self, now: Instant, peer: SocketAddr) -> Result<SessionId, Error> {
+    pub(crate) fn accept_stream(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+    ) -> Result<SessionId, Error> {
         self.check_room_for_stream()?;
         if self.hosts.count(peer.ip()) >= self.config.max_handshakes_per_host {
             return Err(Error::TooManySessions);
@@ -58,7 +62,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`Error::TooManySessions`], [`Error::UnusableProfile`].
-    pub fn connect_stream(
+    pub(crate) fn connect_stream(
         &mut self,
         now: Instant,
         peer: SocketAddr,
@@ -82,20 +86,20 @@ impl Endpoint {
 
     /// Takes the next bytes of a connection in, cut anywhere. After [`Event::Closed`] or
     /// [`Event::Failed`] the session is unknown and its bytes are ignored.
-    pub fn handle_stream(&mut self, now: Instant, session: SessionId, bytes: &[u8]) {
+    pub(crate) fn handle_stream(&mut self, now: Instant, session: SessionId, bytes: &[u8]) {
         self.on_stream(now, session, |stream, context, outcome| {
             stream.handle(bytes, context, outcome);
         });
     }
 
     /// The connection below has ended.
-    pub fn handle_stream_end(&mut self, now: Instant, session: SessionId) {
+    pub(crate) fn handle_stream_end(&mut self, now: Instant, session: SessionId) {
         self.on_stream(now, session, |stream, _, outcome| stream.handle_end(outcome));
     }
 
     /// The next bytes for a connection. When its session is gone, what was polled before is to be
     /// sent still, then the connection closed.
-    pub fn poll_stream(&mut self) -> Option<(SessionId, Bytes)> {
+    pub(crate) fn poll_stream(&mut self) -> Option<(SessionId, Bytes)> {
         self.stream_bytes.pop_front()
     }
 

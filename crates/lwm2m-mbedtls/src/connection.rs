@@ -1,0 +1,330 @@
+//! The connection and its steps.
+#![allow(unsafe_code)]
+
+use crate::callbacks::{self, CheckedBefore, OwnCertificate, Owner};
+use crate::failure::{Failure, Unusable};
+use crate::pipe::Pipe;
+use crate::settings::{Role, Settings, Transport};
+use crate::timer::Timer;
+use lwm2m_time::Instant;
+use mbedtls::ssl::config::{
+    AuthMode, Config, Endpoint, NullTerminatedStrList, Preset, Transport as Carrier,
+    UseSessionTickets, Version,
+};
+use mbedtls::ssl::context::Context;
+use mbedtls_sys as sys;
+use mbedtls_sys::types::raw_types::{c_int, c_void};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest plaintext of a record.
+const MAX_PLAINTEXT: usize = 16 * 1024;
+/// Signatures are made with SHA-256: RFC 7925 section 4.4.
+static HASHES: [c_int; 2] = [sys::MD_SHA256 as c_int, sys::MD_NONE as c_int];
+
+/// What the library has done with what came.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// The handshake is over, with this suite.
+    pub connected: Option<u16>,
+    /// The plaintexts of records.
+    pub data: Vec<Vec<u8>>,
+    /// The connection is over.
+    pub ended: Option<Failure>,
+}
+
+/// A connection from its first byte on. About 40 KB, nearly all of it the library's two buffers.
+pub struct Connection {
+    context: Context<Pipe>,
+    pipe: Pipe,
+    timer: Timer,
+    transport: Transport,
+    is_established: bool,
+    /// What the library's configuration points to.
+    _owner: Box<Arc<dyn Owner>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("is_established", &self.is_established).finish()
+    }
+}
+
+/// How this side proves who it is, and by what a server knows its peers.
+#[derive(Default)]
+struct Proof<'a> {
+    psk: Option<(&'a [u8], &'a [u8])>,
+    own: Option<&'a OwnCertificate>,
+    authorities: &'a [&'a [u8]],
+    asks_for_keys: bool,
+}
+
+impl Connection {
+    /// The client's side by a pre-shared key: the hello is to be polled.
+    ///
+    /// # Errors
+    /// The key or a setting is not to the library's liking.
+    pub fn with_psk(
+        now: Instant,
+        settings: &Settings,
+        identity: &[u8],
+        key: &[u8],
+        owner: Arc<dyn Owner>,
+    ) -> Result<Self, Unusable> {
+        let proof = Proof { psk: Some((identity, key)), ..Proof::default() };
+        Self::new(now, settings, &proof, owner)
+    }
+
+    /// The client's side by a certificate: the hello is to be polled.
+    ///
+    /// # Errors
+    /// A setting is not to the library's liking.
+    pub fn with_certificate(
+        now: Instant,
+        settings: &Settings,
+        own: &OwnCertificate,
+        owner: Arc<dyn Owner>,
+    ) -> Result<Self, Unusable> {
+        Self::new(now, settings, &Proof { own: Some(own), ..Proof::default() }, owner)
+    }
+
+    /// The server's side, by pre-shared keys, certificates or both. On datagrams the first thing
+    /// it is given must be a hello with a cookie that is known to be good.
+    ///
+    /// # Errors
+    /// A setting is not to the library's liking.
+    pub fn accept(
+        now: Instant,
+        settings: &Settings,
+        own: Option<&OwnCertificate>,
+        authorities: &[&[u8]],
+        asks_for_keys: bool,
+        owner: Arc<dyn Owner>,
+    ) -> Result<Self, Unusable> {
+        let proof = Proof { psk: None, own, authorities, asks_for_keys };
+        Self::new(now, settings, &proof, owner)
+    }
+
+    fn new(
+        now: Instant,
+        settings: &Settings,
+        proof: &Proof<'_>,
+        owner: Arc<dyn Owner>,
+    ) -> Result<Self, Unusable> {
+        let owner = Box::new(owner);
+        let config = configure(settings, proof, &owner)?;
+        let pipe = Pipe::new(settings.transport == Transport::Stream);
+        let timer = Timer::default();
+        timer.set_now(now);
+        let mut context = Context::new(Arc::new(config));
+        context.set_timer_callback(Box::new(timer.clone()));
+        // SAFETY: sets a number.
+        unsafe { sys::ssl_set_mtu((&mut context).into(), settings.mtu) };
+        // The first step of a client succeeds; that of a server waits for its peer.
+        let _ = context.establish(pipe.clone(), settings.server_name.as_deref());
+        let transport = settings.transport;
+        Ok(Self { context, pipe, timer, transport, is_established: false, _owner: owner })
+    }
+
+    /// Takes bytes in, which may be none, and does what has become due.
+    pub fn step(&mut self, now: Instant, bytes: &[u8]) -> Step {
+        self.timer.set_now(now);
+        if !bytes.is_empty() {
+            self.pipe.put_incoming(bytes);
+        }
+        let mut step = Step::default();
+        if !self.is_established {
+            // SAFETY: the context is set up, and stays where it is during the call.
+            match unsafe { sys::ssl_handshake((&mut self.context).into()) } {
+                0 => self.on_established(&mut step),
+                code => {
+                    step.ended = self.failure(code);
+                    return step;
+                }
+            }
+        }
+        self.read(&mut step);
+        step
+    }
+
+    fn on_established(&mut self, step: &mut Step) {
+        self.is_established = true;
+        // The limit was for handshakes; data has its own.
+        // SAFETY: sets a number.
+        unsafe { sys::ssl_set_mtu((&mut self.context).into(), 0) };
+        step.connected = self.context.ciphersuite().ok();
+    }
+
+    /// Reads all records that are there.
+    fn read(&mut self, step: &mut Step) {
+        let mut buffer = vec![0; MAX_PLAINTEXT];
+        loop {
+            let ssl = (&mut self.context).into();
+            // SAFETY: the context is set up; the buffer has as many bytes as it is said to.
+            let code = unsafe { sys::ssl_read(ssl, buffer.as_mut_ptr(), buffer.len()) };
+            match usize::try_from(code) {
+                Ok(length) => step.data.push(buffer.iter().take(length).copied().collect()),
+                Err(_) => {
+                    step.ended = self.failure(code);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Nothing if the library only waits for more.
+    fn failure(&self, code: c_int) -> Option<Failure> {
+        match code {
+            sys::ERR_SSL_WANT_READ | sys::ERR_SSL_WANT_WRITE => None,
+            _ => Some(Failure::of(code, || self.alert_received())),
+        }
+    }
+
+    /// The number of the alert that the library has just read.
+    fn alert_received(&self) -> u8 {
+        let ssl: *const sys::ssl_context = (&self.context).into();
+        // SAFETY: points into the library's input buffer, which holds the two bytes of the alert.
+        unsafe { *(*ssl).in_msg.add(1) }
+    }
+
+    /// What is to be sent: a datagram, or bytes of the stream.
+    pub fn poll(&mut self) -> Option<Vec<u8>> {
+        self.pipe.take_outgoing()
+    }
+
+    /// When [`step`](Self::step) is due without bytes.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.timer.next()
+    }
+
+    /// How many bytes a record takes at most.
+    pub fn max_data(&self) -> usize {
+        // SAFETY: asks for a number.
+        let limit = unsafe { sys::ssl_get_max_out_record_payload((&self.context).into()) };
+        usize::try_from(limit).unwrap_or(0)
+    }
+
+    /// Sends data in as many records as it takes.
+    ///
+    /// # Errors
+    /// The connection cannot send any more.
+    pub fn send(&mut self, mut data: &[u8]) -> Result<(), Failure> {
+        loop {
+            let ssl = (&mut self.context).into();
+            // SAFETY: the context is set up; the data has as many bytes as it is said to.
+            let code = unsafe { sys::ssl_write(ssl, data.as_ptr(), data.len()) };
+            let sent = usize::try_from(code).map_err(|_| Failure::of(code, || 0))?;
+            data = data.get(sent..).unwrap_or_default();
+            if data.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends an alert: of a warning or a fatal error.
+    pub fn alert(&mut self, is_fatal: bool, alert: u8) {
+        let level =
+            if is_fatal { sys::SSL_ALERT_LEVEL_FATAL } else { sys::SSL_ALERT_LEVEL_WARNING };
+        // What cannot be sent is not; the connection ends either way.
+        // SAFETY: the context is set up.
+        let _ =
+            unsafe { sys::ssl_send_alert_message((&mut self.context).into(), level as u8, alert) };
+    }
+
+    /// Whether a datagram begins with an authentic record of this connection; nothing changes.
+    pub fn recognizes(&self, datagram: &[u8]) -> bool {
+        let mut copy = datagram.to_vec();
+        let ssl = (&self.context).into();
+        // SAFETY: the context is set up; the copy, which is decrypted in place, is as long as said.
+        let code = unsafe { sys::ssl_check_record(ssl, copy.as_mut_ptr(), copy.len()) };
+        self.transport == Transport::Datagram && code == 0
+    }
+}
+
+fn configure(
+    settings: &Settings,
+    proof: &Proof<'_>,
+    owner: &Arc<dyn Owner>,
+) -> Result<Config, Unusable> {
+    let side = match settings.role {
+        Role::Client => Endpoint::Client,
+        Role::Server => Endpoint::Server,
+    };
+    let carrier = match settings.transport {
+        Transport::Datagram => Carrier::Datagram,
+        Transport::Stream => Carrier::Stream,
+    };
+    let mut config = Config::new(side, carrier, Preset::Default);
+    config.set_rng(Arc::new(callbacks::random(Arc::clone(owner))));
+    config.set_min_version(Version::Tls1_2)?;
+    config.set_session_tickets(UseSessionTickets::Disabled);
+    let suites = settings.suites.iter().map(|&suite| c_int::from(suite)).chain([0]);
+    config.set_ciphersuites(Arc::new(suites.collect()));
+    config.set_curves(Arc::new(vec![sys::ECP_DP_SECP256R1, sys::ECP_DP_NONE]));
+    if settings.transport == Transport::Datagram {
+        config.set_dtls_cookies(Arc::new(CheckedBefore));
+    }
+    if let Some(protocol) = &settings.application_protocol {
+        config.set_alpn_protocols(Arc::new(NullTerminatedStrList::new(&[protocol])?))?;
+    }
+    configure_raw(settings, &mut config)?;
+    match settings.role {
+        Role::Client => prove(proof, &mut config)?,
+        Role::Server => demand(proof, &mut config, owner)?,
+    }
+    config.set_verify_callback(callbacks::verify(Arc::clone(owner)));
+    Ok(config)
+}
+
+fn configure_raw(settings: &Settings, config: &mut Config) -> Result<(), Unusable> {
+    let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1);
+    let (first, last) =
+        (settings.retransmit_after, settings.retransmit_limit.max(settings.retransmit_after));
+    // SAFETY: sets numbers; the hashes are static.
+    unsafe {
+        sys::ssl_conf_handshake_timeout(config.into(), milliseconds(first), milliseconds(last));
+        sys::ssl_conf_sig_hashes(config.into(), HASHES.as_ptr());
+    }
+    match settings.max_fragment_length {
+        // SAFETY: sets a number.
+        Some(code) => Unusable::check(unsafe { sys::ssl_conf_max_frag_len(config.into(), code) }),
+        None => Ok(()),
+    }
+}
+
+/// A client's credentials.
+fn prove(proof: &Proof<'_>, config: &mut Config) -> Result<(), Unusable> {
+    if let Some((identity, key)) = proof.psk {
+        // SAFETY: the library copies both, which have as many bytes as they are said to.
+        let code = unsafe {
+            let (name, length) = (identity.as_ptr(), identity.len());
+            sys::ssl_conf_psk(config.into(), key.as_ptr(), key.len(), name, length)
+        };
+        return Unusable::check(code);
+    }
+    if let Some(own) = proof.own {
+        config.push_cert(Arc::clone(&own.chain), Arc::clone(&own.key))?;
+        // It wants an authority; the owner knows better.
+        config.set_ca_list(Arc::clone(&own.chain), None);
+    }
+    config.set_authmode(AuthMode::Required);
+    Ok(())
+}
+
+/// A server's credentials, and what it asks of clients.
+fn demand(proof: &Proof<'_>, config: &mut Config, owner: &Arc<dyn Owner>) -> Result<(), Unusable> {
+    if proof.asks_for_keys {
+        let owner: *const Arc<dyn Owner> = owner;
+        let owner = owner.cast_mut().cast::<c_void>();
+        // SAFETY: the connection keeps the owner in a box for longer than the configuration.
+        unsafe { sys::ssl_conf_psk_cb(config.into(), Some(callbacks::psk), owner) };
+    }
+    if let Some(own) = proof.own {
+        config.push_cert(Arc::clone(&own.chain), Arc::clone(&own.key))?;
+        config.set_ca_list(Arc::new(callbacks::list(proof.authorities)?), None);
+        config.set_authmode(AuthMode::Required);
+    }
+    config.set_sni_callback(callbacks::certificate(Arc::clone(owner)));
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The bytes between the library and us: it reads what came and writes what is to go.
+
+use mbedtls::Error;
+use mbedtls::error::codes;
+use mbedtls::ssl::io::Io;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Two queues; clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Pipe {
+    queues: Arc<Mutex<Queues>>,
+    /// What comes has no borders to keep.
+    is_stream: bool,
+}
+
+#[derive(Default)]
+struct Queues {
+    incoming: VecDeque<Vec<u8>>,
+    outgoing: VecDeque<Vec<u8>>,
+}
+
+impl Pipe {
+    pub(crate) fn new(is_stream: bool) -> Self {
+        Self { is_stream, ..Self::default() }
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn put_incoming(&self, bytes: &[u8]) {
+        self.queues().incoming.push_back(bytes.to_vec());
+    }
+
+    pub(crate) fn take_outgoing(&self) -> Option<Vec<u8>> {
+        self.queues().outgoing.pop_front()
+    }
+}
+
+impl Io for Pipe {
+    fn recv(&mut self, room: &mut [u8]) -> mbedtls::Result<usize> {
+        let mut queues = self.queues();
+        let Some(mut bytes) = queues.incoming.pop_front() else {
+            return Err(Error::from(codes::SslWantRead));
+        };
+        let length = bytes.len().min(room.len());
+        let rest = bytes.split_off(length);
+        room.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        if self.is_stream && !rest.is_empty() {
+            queues.incoming.push_front(rest);
+        }
+        Ok(length)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> mbedtls::Result<usize> {
+        self.queues().outgoing.push_back(bytes.to_vec());
+        Ok(bytes.len())
+    }
+}
