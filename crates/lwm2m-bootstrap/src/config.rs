@@ -68,8 +68,9 @@ impl Default for Config {
     }
 }
 
-/// A step of a bootstrap. Paths are never below an alternate path.
-#[derive(Clone, PartialEq, Debug)]
+/// A step of a bootstrap. Paths are never below an alternate path. `Debug` does not tell what is
+/// written: among it are keys.
+#[derive(Clone, PartialEq)]
 pub enum Command {
     /// Bootstrap-Discover of `/` or an object.
     Discover(Path),
@@ -81,6 +82,18 @@ pub enum Command {
     Write(Path, Node),
 }
 
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Discover(_) => "Discover",
+            Self::Read(_) => "Read",
+            Self::Delete(_) => "Delete",
+            Self::Write(..) => "Write",
+        };
+        f.debug_tuple(name).field(self.path()).finish()
+    }
+}
+
 impl Command {
     /// What the command is about.
     #[must_use]
@@ -89,5 +102,18 @@ impl Command {
             Self::Discover(path) | Self::Read(path) | Self::Delete(path) => path,
             Self::Write(path, _) => path,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_core::ObjectInstance;
+
+    #[test]
+    fn debug_tells_no_key() {
+        let account = ObjectInstance::default().with(5, "the secret key");
+        let command = Command::Write(Path::instance(0, 0), Node::ObjectInstance(account));
+        assert_eq!(format!("{command:?}"), format!("Write({:?})", command.path()));
     }
 }

@@ -5,6 +5,7 @@ use lwm2m_codec::DecodeError;
 use lwm2m_codec::link::{Link, LinkError};
 use lwm2m_core::{Node, Path};
 use lwm2m_link::HandshakeFailure;
+use lwm2m_security::RefusedName;
 use std::net::SocketAddr;
 
 /// Something that happened to a device, which goes by its endpoint name.
@@ -41,6 +42,8 @@ pub enum Event {
     },
     /// A DTLS handshake with a device failed; nothing is proven about which one it was.
     HandshakeFailed(HandshakeFailure),
+    /// A client asked for something, and was not believed its endpoint name.
+    NameRefused(RefusedName),
     /// A device was issued a certificate.
     Certified {
         /// The device.

@@ -7,7 +7,7 @@ use crate::session::{self, Session};
 use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_link::{Engine, Identity, Link, SecurityEvent, Transmit};
-use lwm2m_security::{Credential, Mismatch, SecurityStore, StoreError};
+use lwm2m_security::{Credential, Mismatch, RefusedName, SecurityStore, StoreError};
 use lwm2m_time::Instant;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -165,7 +165,7 @@ impl BootstrapServer {
                 Ok((self.pack(endpoint, format)?, None))
             }
             Asked::Authority => {
-                let authority = self.config.authority.as_ref().ok_or(Refusal::NotFound)?;
+                let authority = self.config.authority.clone().ok_or(Refusal::NotFound)?;
                 self.believe(peer, None)?;
                 Ok((request::certificate(Code::CONTENT, authority.certificate()), None))
             }
@@ -186,9 +186,15 @@ impl BootstrapServer {
     }
 
     /// The endpoint name that a peer may use.
-    fn believe(&self, peer: PeerId, claimed: Option<String>) -> Result<String, Refusal> {
+    fn believe(&mut self, peer: PeerId, claimed: Option<String>) -> Result<String, Refusal> {
+        let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
         let identity = self.link.identity(peer).ok_or(Refusal::Full)?;
-        Ok(self.config.security.resolve(identity, claimed.as_deref())?)
+        let claimed = claimed.as_deref();
+        let believed = self.config.security.resolve(identity, claimed).inspect_err(|&reason| {
+            let refused = RefusedName::new(address, identity, claimed, reason);
+            self.events.extend(refused.map(Event::NameRefused));
+        });
+        Ok(believed?)
     }
 
     fn pack(&mut self, endpoint: String, format: ContentFormat) -> Result<Response, Refusal> {

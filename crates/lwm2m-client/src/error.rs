@@ -126,7 +126,7 @@ pub enum AccountsError {
 #[non_exhaustive]
 pub enum BootstrapError {
     /// The bootstrap server answered with an error.
-    #[error("the bootstrap server refused with {0}")]
+    #[error("the bootstrap server refused with {0}; see its log")]
     Refused(Code),
     /// The bootstrap server did not answer.
     #[error("no answer: {0}")]
@@ -183,7 +183,7 @@ pub enum SendError {
 #[non_exhaustive]
 pub enum RegistrationError {
     /// The server answered with an error.
-    #[error("the server refused with {0}")]
+    #[error("the server refused with {0}; see its log")]
     Refused(Code),
     /// The server did not answer.
     #[error("no answer: {0}")]

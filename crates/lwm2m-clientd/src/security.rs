@@ -35,7 +35,7 @@ mod tests {
     fn keys_and_scheme_go_together() {
         let psk = Secured {
             psk_identity: Some("device".to_owned()),
-            psk_key: Some("00ff".to_owned()),
+            psk_key: Some("00ff".to_owned().into()),
             ..Secured::default()
         };
         let mode = |secured: &Secured, is_secured| {

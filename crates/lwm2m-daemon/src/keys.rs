@@ -54,13 +54,20 @@ pub fn pre_shared_key(path: &Path) -> Result<(String, Zeroizing<Vec<u8>>), KeyFi
 
 /// A pre-shared key of 1 to 64 bytes from hexadecimal digits.
 pub(crate) fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    secret_from_hex(text).filter(|key| (1..=64).contains(&key.len()))
+}
+
+/// A secret of any length from pairs of hexadecimal digits.
+#[must_use]
+pub fn secret_from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
-        _ => None,
-    });
-    let key = pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new);
-    key.filter(|key| (1..=64).contains(&key.len()))
+    // All at once: what a vector outgrows is not wiped.
+    let mut secret = Zeroizing::new(Vec::with_capacity(text.len() / 2));
+    for pair in text.as_bytes().chunks(2) {
+        let [high, low] = pair else { return None };
+        secret.push(u8::try_from(digit(high)? << 4 | digit(low)?).ok()?);
+    }
+    Some(secret)
 }
 
 /// A private key in PEM, as DER.

@@ -8,6 +8,7 @@ use lwm2m_dtls::crypto::{AwsLc, SigningKey};
 use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials};
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -22,7 +23,7 @@ pub struct Secured {
     pub psk_identity: Option<String>,
     /// The pre-shared key in hex, 1 to 64 bytes
     #[arg(long, value_name = "HEX", requires = "psk_identity")]
-    pub psk_key: Option<String>,
+    pub psk_key: Option<HexKey>,
     /// File of a pre-shared key with its identity, as `lwm2m keys psk` makes it
     #[arg(long, value_name = "FILE", conflicts_with = "psk_identity")]
     pub psk_file: Option<PathBuf>,
@@ -47,6 +48,23 @@ pub struct Secured {
     /// File to append the secrets of sessions to, to decrypt captures
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
+}
+
+/// A key in hex, as it was given; wiped when it is dropped, and not shown by `Debug`.
+#[derive(Deserialize, Clone, PartialEq, Eq)]
+#[serde(from = "String")]
+pub struct HexKey(Zeroizing<String>);
+
+impl From<String> for HexKey {
+    fn from(hex: String) -> Self {
+        Self(Zeroizing::new(hex))
+    }
+}
+
+impl fmt::Debug for HexKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HexKey(..)")
+    }
 }
 
 /// An identity and its key.
@@ -84,7 +102,7 @@ pub enum ClientKeys {
 }
 
 /// What a server of one or all modes knows.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Known {
     psk: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
     raw_key: Option<Arc<dyn SigningKey>>,
@@ -236,7 +254,7 @@ impl Secured {
             (Some(identity), Some(key), None) => (identity, key),
             _ => return Ok(None),
         };
-        let key = keys::from_hex(key).ok_or_else(|| {
+        let key = keys::from_hex(&key.0).ok_or_else(|| {
             Failure::usage("--psk-key is 1 to 64 bytes in hex; `lwm2m keys psk` makes one")
         })?;
         Ok(Some((identity.clone(), key)))
@@ -279,10 +297,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn debug_tells_no_key() {
+        let file = "psk_identity = 'device'\npsk_key = '00aa11bb'";
+        let secured: Secured = toml::from_str(file).unwrap();
+        let text = format!("{secured:?}");
+        assert!(text.contains("device") && !text.contains("00aa11bb"), "{text}");
+    }
+
+    #[test]
     fn a_client_has_one_mode() {
         let psk = Secured {
             psk_identity: Some("device".to_owned()),
-            psk_key: Some("00ff".to_owned()),
+            psk_key: Some("00ff".to_owned().into()),
             ..Secured::default()
         };
         let (_, profile) = psk.client("server.example").unwrap();
@@ -294,7 +320,7 @@ mod tests {
             Secured::default().client("h").is_err_and(|it| it.to_string().contains("needs keys"))
         );
         for key in ["", "0", "0g", &"00".repeat(65)] {
-            let wrong = Secured { psk_key: Some(key.to_owned()), ..psk.clone() };
+            let wrong = Secured { psk_key: Some(key.to_owned().into()), ..psk.clone() };
             assert!(wrong.client("h").is_err(), "{key}");
         }
     }

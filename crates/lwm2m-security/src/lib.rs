@@ -7,6 +7,7 @@
 //! | `own` | the server's own key, certificates and trusted authorities |
 //! | `store` | all of them, shared by the engines and the DTLS endpoint |
 //! | `rules` | endpoint names against authenticated identities |
+//! | `refused` | what is told of a client that was not believed its name |
 //!
 //! ```
 //! use lwm2m_link::Identity;
@@ -26,10 +27,12 @@
 
 mod credential;
 mod own;
+mod refused;
 mod rules;
 mod store;
 
 pub use credential::{Credential, CredentialError};
 pub use own::{OwnCredentials, Unlisted};
+pub use refused::RefusedName;
 pub use rules::Mismatch;
 pub use store::{SecurityStore, StoreError};

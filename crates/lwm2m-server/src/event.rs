@@ -7,6 +7,7 @@ use lwm2m_coap::Code;
 use lwm2m_codec::{DecodeError, Timed};
 use lwm2m_core::Node;
 use lwm2m_link::HandshakeFailure;
+use lwm2m_security::RefusedName;
 use std::sync::Arc;
 
 /// Something that the application may want to know. A registration is the state right after (for
@@ -58,6 +59,8 @@ pub enum Event {
     },
     /// A DTLS or TLS handshake with a client failed; nothing is proven about who it was.
     HandshakeFailed(HandshakeFailure),
+    /// A client wanted to register, and was not believed its endpoint name.
+    NameRefused(RefusedName),
     /// An observation ended; the server begins none anew by itself.
     ObservationEnded {
         /// The endpoint name of the device.

@@ -197,7 +197,7 @@ impl ClientEntry {
             ClientMode::Psk => {
                 unused(public_key.is_some(), "public_key")?;
                 let key = key.ok_or(ClientError::Missing("key"))?;
-                let key = unhex(&key).ok_or(ClientError::Hex)?;
+                let key = keys::secret_from_hex(&key).ok_or(ClientError::Hex)?;
                 let identity = identity.unwrap_or(endpoint);
                 Ok(Credential::psk(identity.as_bytes(), &key)?)
             }
@@ -215,14 +215,6 @@ impl ClientEntry {
             }
         }
     }
-}
-
-fn unhex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    let digits = text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes.filter(|_| rest.is_empty() && digits).map(Zeroizing::new)
 }
 
 impl ServerEntry {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
 
-/// Lines about failed handshakes in a [`WINDOW`]; more are counted only: anybody can cause them.
+/// Lines about clients that were not let in, in a [`WINDOW`]; more are counted only: anybody can
+/// cause them.
 const MAX_FAILURES: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -19,6 +20,9 @@ pub(crate) async fn events(mut events: Receiver<Arc<Event>>) {
                 Event::HandshakeFailed(failure) => {
                     failures.log(Instant::now(), || tracing::warn!("{failure}"));
                 }
+                Event::NameRefused(refused) => {
+                    failures.log(Instant::now(), || tracing::warn!("{refused}"));
+                }
                 event => log(event),
             },
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events to log"),
@@ -27,7 +31,7 @@ pub(crate) async fn events(mut events: Receiver<Arc<Event>>) {
     }
 }
 
-/// Lines about failed handshakes, not too many.
+/// Lines about clients that were not let in, not too many.
 struct Failures {
     since: Instant,
     count: u32,
@@ -41,7 +45,7 @@ impl Failures {
     fn log(&mut self, now: Instant, line: impl FnOnce()) {
         if now.duration_since(self.since) >= WINDOW {
             if let Some(unsaid) = self.count.checked_sub(MAX_FAILURES).filter(|count| *count > 0) {
-                tracing::warn!("{unsaid} more handshakes failed before");
+                tracing::warn!("{unsaid} more failed handshakes and refusals before");
             }
             *self = Self::new(now);
         }

@@ -78,7 +78,7 @@ impl Keys {
                 let line = fs::read_to_string(file("psk")).map_err(Failure::running)?;
                 let key = line.trim_end().rsplit(':').next().unwrap_or_default().to_owned();
                 secured.psk_identity = Some(endpoint.to_owned());
-                secured.psk_key = Some(key.clone());
+                secured.psk_key = Some(key.clone().into());
                 json!({"mode": "psk", "details": {"identity": endpoint, "key": key}})
             }
             Mode::RawPublicKey => {

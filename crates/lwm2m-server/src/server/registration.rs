@@ -8,7 +8,7 @@ use crate::registration::Update;
 use crate::registration::parse::{self, Register, UpdateParameters, UpdateRequest};
 use crate::table::{Entry, Key};
 use lwm2m_coap::{Code, PeerId, Request, Response};
-use lwm2m_security::Credential;
+use lwm2m_security::{Credential, RefusedName};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -36,7 +36,11 @@ impl Server {
     ) -> Result<Response, Refusal> {
         let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
         let identity = self.link.identity(peer).cloned().ok_or(Refusal::Full)?;
-        let endpoint = self.config.security.resolve(&identity, register.endpoint.as_deref())?;
+        let claimed = register.endpoint.as_deref();
+        let endpoint = self.config.security.resolve(&identity, claimed).inspect_err(|&reason| {
+            let refused = RefusedName::new(address, &identity, claimed, reason);
+            self.events.extend(refused.map(Event::NameRefused));
+        })?;
         let endpoint = parse::legal_endpoint(endpoint, &self.config)?;
         let replaced = self.table.key_of(&endpoint);
         if replaced.is_none() && self.table.len() >= self.config.max_registrations {

@@ -33,6 +33,8 @@ fn a_device_is_told_its_own_secrets_alone() {
         let done = if pack { Code::CONTENT } else { Code::CHANGED };
         let a = bed.device(psk(b"id-a", b"key a"));
         assert_eq!(code(&mut bed, a, ask(Some("b"), pack)), Code::BAD_REQUEST);
+        let told = &bed.events[..];
+        assert!(matches!(told, [Event::NameRefused(it)] if it.claimed.as_deref() == Some("b")));
         assert_eq!(code(&mut bed, a, ask(Some("c"), pack)), Code::BAD_REQUEST);
         assert_eq!(code(&mut bed, a, ask(Some("a"), pack)), done);
         assert_eq!(code(&mut bed, a, ask(None, pack)), done);

@@ -4,7 +4,7 @@ use super::{Bed, Device, dtls, psk, psk_credential, psk_store};
 use lwm2m_coap::{Code, Request};
 use lwm2m_dtls::{Mode, Reason};
 use lwm2m_link::Identity;
-use lwm2m_server::security::{OwnCredentials, SecurityStore, Unlisted};
+use lwm2m_server::security::{Mismatch, OwnCredentials, SecurityStore, Unlisted};
 use lwm2m_server::{Config, Event, Server};
 use std::sync::Arc;
 
@@ -48,7 +48,12 @@ fn a_device_is_believed_its_own_name_alone() {
     let location = registered(&mut bed, b, "b");
     let before = bed.server.registration("b").unwrap().clone();
     let a = bed.device(psk(b"id-a", b"key a"));
+    bed.events.clear();
     assert_eq!(code(&mut bed, a, register(Some("b"))), Code::BAD_REQUEST);
+    let [Event::NameRefused(refused)] = bed.events.as_slice() else { panic!("{:?}", bed.events) };
+    assert_eq!((refused.reason, refused.claimed.as_deref()), (Mismatch::OtherEndpoint, Some("b")));
+    assert_eq!(refused.address, bed.devices[a].address);
+    assert!(refused.to_string().contains("\"id-a\""), "{refused}");
     assert_eq!(code(&mut bed, a, at(Request::post(), &location)), Code::NOT_FOUND);
     assert_eq!(code(&mut bed, a, at(Request::delete(), &location)), Code::NOT_FOUND);
     assert_eq!(bed.server.registration("b"), Some(&before));
@@ -66,6 +71,8 @@ fn an_endpoint_with_credentials_cannot_do_without() {
     let refused = bed.ask(plain, register(Some("a"))).unwrap();
     assert_eq!(refused.code, Code::FORBIDDEN);
     assert!(refused.payload.windows(5).any(|text| text == b"coaps"), "says what to do");
+    let [Event::NameRefused(refused)] = bed.events.as_slice() else { panic!("{:?}", bed.events) };
+    assert_eq!(refused.reason, Mismatch::CredentialsNeeded);
     assert_eq!(bed.server.registrations().count(), 0);
     registered(&mut bed, plain, "c");
     for unlisted in [Unlisted::Certified, Unlisted::Refused] {

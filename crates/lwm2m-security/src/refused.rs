@@ -1,0 +1,95 @@
+//! A client that asked in a name that is not its own: who it was, and what to do about it.
+
+use crate::rules::Mismatch;
+use lwm2m_link::Identity;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// A client that was not believed its endpoint name; its text is one line for a log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RefusedName {
+    /// Where the request came from.
+    pub address: SocketAddr,
+    /// What is proven about the client.
+    pub identity: Identity,
+    /// The endpoint name that it claimed.
+    pub claimed: Option<String>,
+    /// Why it was refused.
+    pub reason: Mismatch,
+}
+
+impl RefusedName {
+    /// What there is to tell of a refusal: nothing of a client that claimed and proved no name.
+    #[must_use]
+    pub fn new(
+        address: SocketAddr,
+        identity: &Identity,
+        claimed: Option<&str>,
+        reason: Mismatch,
+    ) -> Option<Self> {
+        let (identity, claimed) = (identity.clone(), claimed.map(str::to_owned));
+        (reason != Mismatch::NoName).then_some(Self { address, identity, claimed, reason })
+    }
+}
+
+impl fmt::Display for RefusedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, identity, claimed, reason } = self;
+        write!(f, "the client {address} (")?;
+        match identity {
+            Identity::Secured(lwm2m_dtls::Identity::Psk(identity)) => {
+                write!(f, "pre-shared key of \"{}\"", identity.escape_ascii())?;
+            }
+            Identity::Secured(lwm2m_dtls::Identity::RawPublicKey(_)) => {
+                f.write_str("raw public key")?;
+            }
+            Identity::Secured(lwm2m_dtls::Identity::Certificate(certificate)) => {
+                let name = certificate.common_name.as_deref().unwrap_or_default();
+                write!(f, "certificate of {name:?}")?;
+            }
+            _ => f.write_str("no security")?,
+        }
+        match claimed {
+            Some(claimed) => write!(f, ") was refused as endpoint {claimed:?}: ")?,
+            None => f.write_str(") was refused: ")?,
+        }
+        write!(f, "{reason}; {}", reason.remedy())
+    }
+}
+
+impl Mismatch {
+    /// What whoever runs the server can do.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::NoName => "give the device an endpoint name",
+            Self::OtherEndpoint => {
+                "give the device its own credentials, or the name that they are of"
+            }
+            Self::UnknownIdentity => "store credentials of this mode for its endpoint",
+            Self::CredentialsNeeded => {
+                "give the device the credentials that are stored here, or remove those, or allow \
+                 endpoints without"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_who_and_why_and_what_to_do() {
+        let refused = RefusedName {
+            address: "192.0.2.1:5".parse().expect("an address"),
+            identity: Identity::Secured(lwm2m_dtls::Identity::Psk("a\n".into())),
+            claimed: Some("b\n".to_owned()),
+            reason: Mismatch::OtherEndpoint,
+        };
+        let line = refused.to_string();
+        assert!(!line.contains('\n'), "{line}");
+        for part in ["192.0.2.1:5", r#""a\n""#, r#""b\n""#, "authenticated identity", "give"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+}
