@@ -1,6 +1,6 @@
 //! What an endpoint is made with: limits, credentials, and the profile of a client session.
 
-use crate::certificate::ServerVerification;
+use crate::certificate::{self, ServerVerification};
 use crate::crypto::{Provider, RustCrypto, SigningKey};
 use crate::suite::CipherSuite;
 use alloc::string::String;
@@ -146,6 +146,13 @@ pub struct CertifiedKey {
     pub chain: Vec<CertificateDer<'static>>,
     /// The key of the first one.
     pub key: Arc<dyn SigningKey>,
+}
+
+impl CertifiedKey {
+    /// Whether it is for a host: by its dNSNames or iPAddresses, else by its common name.
+    pub fn is_for(&self, host: &str) -> bool {
+        certificate::is_for(&self.chain, host)
+    }
 }
 
 /// Makes the Connection IDs of one endpoint.

@@ -13,6 +13,9 @@ pub struct OwnCredentials {
     pub raw_key: Option<Arc<dyn SigningKey>>,
     /// The certificate of the X.509 mode; without it the mode is off.
     pub certificate: Option<Arc<CertifiedKey>>,
+    /// Certificates of further hosts: a client that asks for a host (SNI) gets the first
+    /// certificate that is for it, and `certificate` if none is.
+    pub hosts: Vec<Arc<CertifiedKey>>,
     /// The authorities whose client certificates are accepted; without any the X.509 mode is off.
     pub authorities: Vec<CertificateDer<'static>>,
     /// What endpoints without stored credentials may do.

@@ -216,8 +216,13 @@ impl Credentials for SecurityStore {
         self.read().by_public_key.contains_key(spki)
     }
 
-    fn certificate(&self, _server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        self.own.certificate.clone()
+    fn certificate(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let OwnCredentials { certificate, hosts, .. } = &self.own;
+        let asked = server_name.filter(|_| !hosts.is_empty());
+        let of_host = asked.and_then(|name| {
+            certificate.iter().chain(hosts).find(|certified| certified.is_for(name))
+        });
+        of_host.or(certificate.as_ref()).cloned()
     }
 
     fn client_authorities(&self) -> &[CertificateDer<'static>] {

@@ -7,6 +7,10 @@
 //! trust = ["ca.crt"]            # PEM, the authorities of client certificates
 //! unlisted = "no-sec"           # what others may do: no-sec, certified, refused
 //!
+//! [[server.host]]               # another certificate for clients that ask for its name (SNI)
+//! key = "b.key"
+//! certificate = "b.crt"
+//!
 //! [[client]]
 //! endpoint = "urn:dev:os:1"
 //! mode = "psk"
@@ -100,6 +104,15 @@ pub(crate) struct ServerEntry {
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) trust: Vec<PathBuf>,
     pub(crate) unlisted: Option<UnlistedMode>,
+    pub(crate) host: Vec<HostEntry>,
+}
+
+/// The files of one more host that the server is.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostEntry {
+    key: PathBuf,
+    certificate: PathBuf,
 }
 
 /// What endpoints without credentials may do.
@@ -225,6 +238,7 @@ impl ServerEntry {
             certificate: self.certificate.or(others.certificate),
             trust: if self.trust.is_empty() { others.trust } else { self.trust },
             unlisted: self.unlisted.or(others.unlisted),
+            host: if self.host.is_empty() { others.host } else { self.host },
         }
     }
 
@@ -235,7 +249,20 @@ impl ServerEntry {
             certificate: self.certificate.map(|path| folder.join(path)),
             trust: self.trust.iter().map(|path| folder.join(path)).collect(),
             unlisted: self.unlisted,
+            host: self.host.into_iter().map(|host| host.below(folder)).collect(),
         }
+    }
+}
+
+impl HostEntry {
+    fn below(self, folder: &Path) -> Self {
+        Self { key: folder.join(self.key), certificate: folder.join(self.certificate) }
+    }
+
+    fn certified(&self, provider: &dyn Provider) -> Result<Arc<CertifiedKey>, KeyFileError> {
+        let key = keys::private_key(&self.key, provider)?;
+        let chain = keys::chain(&self.certificate, &*key)?;
+        Ok(Arc::new(CertifiedKey { chain, key }))
     }
 }
 
@@ -246,7 +273,7 @@ fn own(entry: ServerEntry, provider: &dyn Provider) -> Result<OwnCredentials, Cr
         (Some(_), _) if entry.trust.is_empty() => {
             return Err(CredentialsError::Incomplete("trust"));
         }
-        (None, _) if !entry.trust.is_empty() => {
+        (None, _) if !entry.trust.is_empty() || !entry.host.is_empty() => {
             return Err(CredentialsError::Incomplete("the certificate"));
         }
         (Some(path), Some(key)) => {
@@ -260,12 +287,14 @@ fn own(entry: ServerEntry, provider: &dyn Provider) -> Result<OwnCredentials, Cr
         authorities.extend(keys::certificates(path)?);
     }
     let unlisted = entry.unlisted.map_or_else(Unlisted::default, Unlisted::from);
-    Ok(OwnCredentials { raw_key: key, certificate, authorities, unlisted })
+    let hosts = entry.host.iter().map(|host| host.certified(provider)).collect::<Result<_, _>>()?;
+    Ok(OwnCredentials { raw_key: key, certificate, hosts, authorities, unlisted })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lwm2m_dtls::certificate::subject_public_key_info;
     use lwm2m_dtls::crypto::RustCrypto;
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
     use std::fs;
@@ -281,7 +310,8 @@ mod tests {
             fs::create_dir_all(&path).unwrap();
             for name in ["a", "b"] {
                 let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-                let certificate = CertificateParams::default().self_signed(&key).unwrap();
+                let params = CertificateParams::new(vec![format!("{name}.example")]).unwrap();
+                let certificate = params.self_signed(&key).unwrap();
                 let write = |extension: &str, content: &[u8]| {
                     fs::write(path.join(format!("{name}.{extension}")), content).unwrap();
                 };
@@ -332,6 +362,28 @@ mod tests {
     }
 
     #[test]
+    fn the_host_that_a_client_asks_for_chooses_the_certificate() {
+        let folder = Folder::new("credentials-hosts");
+        let (store, _) = folder
+            .load(
+                "[server]\nkey = 'a.key'\ncertificate = 'a.crt'\ntrust = ['a.crt']\n\
+                 [[server.host]]\nkey = 'b.key'\ncertificate = 'b.crt'\n",
+            )
+            .unwrap();
+        let spki = |name: &str| fs::read(folder.0.join(name)).unwrap();
+        for (asked, expected) in [
+            (None, "a.spki"),
+            (Some("a.example"), "a.spki"),
+            (Some("b.example"), "b.spki"),
+            (Some("c.example"), "a.spki"),
+        ] {
+            let shown = lwm2m_dtls::Credentials::certificate(&store, asked).unwrap();
+            let own = subject_public_key_info(&shown.key.public_key());
+            assert_eq!(own, spki(expected), "{asked:?}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named_with_place_and_remedy() {
         let folder = Folder::new("credentials-wrong");
         let client = |entries: &str| format!("\n\n[[client]]\nendpoint = 'e'\n{entries}");
@@ -348,6 +400,11 @@ mod tests {
             (format!("{one}{one}"), "line 9", "twice"),
             ("[server]\ncertificate = 'a.crt'\n".into(), "", "the key is missing"),
             ("[server]\nkey = 'a.pub'\n".into(), "a.pub", "no private key"),
+            (
+                "[[server.host]]\nkey = 'a.key'\ncertificate = 'a.crt'\n".into(),
+                "",
+                "the certificate is missing",
+            ),
             (
                 "[server]\nkey = 'a.key'\ncertificate = 'b.crt'\ntrust = ['a.crt']\n".into(),
                 "b.crt",

@@ -97,6 +97,7 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
         certificate: settings.cert.clone(),
         trust: settings.trust.clone(),
         unlisted: settings.unlisted,
+        host: Vec::new(),
     };
     let (store, fixed) = credentials::load(settings.credentials.as_deref(), flags, &*provider)
         .map_err(Failure::usage)?;

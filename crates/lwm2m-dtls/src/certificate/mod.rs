@@ -6,7 +6,7 @@ mod verify;
 
 pub use request::{certification_request, private_key};
 pub use verify::{Association, CertificateUsage, Matching, ServerVerification};
-pub(crate) use verify::{verify_client, verify_server};
+pub(crate) use verify::{is_for, verify_client, verify_server};
 
 use crate::crypto::Point;
 use alloc::vec::Vec;

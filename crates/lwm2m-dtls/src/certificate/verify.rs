@@ -203,6 +203,11 @@ pub(crate) fn verify_server(
     parsed.peer()
 }
 
+/// Whether the first certificate of a chain is for the host; whether it is trusted is not asked.
+pub(crate) fn is_for(chain: &[CertificateDer<'_>], host: &str) -> bool {
+    Chain::new(chain).is_ok_and(|chain| check_name(&chain, host, false).is_ok())
+}
+
 /// The anchor of usage 2: the configured certificate, or what the chain has for its hash.
 fn asserted<'a>(
     association: &'a Association,

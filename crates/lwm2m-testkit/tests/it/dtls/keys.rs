@@ -82,6 +82,7 @@ pub(crate) fn rpk_and_x509_server() -> Config {
         certificate: Some(certified(&["server", "intermediate"])),
         authorities: vec![certificate("root")],
         unlisted: Unlisted::Certified,
+        ..OwnCredentials::default()
     };
     server(own, Some(Credential::raw_public_key(&spki("client")).unwrap()))
 }
