@@ -29,7 +29,8 @@ pub struct Config {
     pub retransmit_after: Duration,
     /// After this long a handshake has failed.
     pub handshake_timeout: Duration,
-    /// Handshakes that may be under way at once. A server gives the oldest up for a new one.
+    /// Handshakes that may be under way at once on datagrams, and as many on streams. On datagrams a
+    /// server gives the oldest up for a new one, on streams it takes no more.
     pub max_handshakes: usize,
     /// Handshakes that clients of one host may have under way, on datagrams and streams: of an
     /// IPv4 address or an IPv6 network of 64 bits.

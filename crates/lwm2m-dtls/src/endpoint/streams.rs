@@ -131,7 +131,8 @@ impl Native {
     }
 
     fn check_room_for_stream(&self) -> Result<(), Error> {
-        let handshakes = self.connecting.len() + self.streams.connecting;
+        // Of their own: handshakes on datagrams are cheaper to begin, and would take all the room.
+        let handshakes = self.streams.connecting;
         let sessions = self.sessions.len() + self.streams.open.len();
         let room = handshakes < self.config.max_handshakes && sessions < self.config.max_sessions;
         room.then_some(()).ok_or(Error::TooManySessions)

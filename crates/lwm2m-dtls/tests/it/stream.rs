@@ -1,5 +1,6 @@
 //! TLS on streams: every mode, cut anywhere, altered anywhere.
 
+use crate::reference::{ClientScript, greet};
 use crate::support::{
     CLIENT, IDENTITY, KEY, SERVER, address, at_a_good_time, data, events, psk_config, psk_profile,
     rpk, server_config, x509_profile, x509_store,
@@ -374,4 +375,15 @@ fn one_host_cannot_take_all_places() {
     assert!(accept(&mut connection, "192.0.2.1:5").is_err());
     connection.server.0.handle_stream_end(NOW, second);
     assert!(accept(&mut connection, "192.0.2.1:6").is_ok());
+}
+
+#[test]
+fn handshakes_on_datagrams_leave_room_for_streams() {
+    let mut config = psk_config();
+    config.max_handshakes = 1;
+    let mut server = Endpoint::new(config, [2; 32]);
+    greet(&mut server, &ClientScript::default());
+    assert_eq!(server.handshake_count(), 1);
+    assert!(server.accept_stream(NOW, address(CLIENT)).is_ok());
+    assert_eq!(server.accept_stream(NOW, address(CLIENT)), Err(Error::TooManySessions));
 }
