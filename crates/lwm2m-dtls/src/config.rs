@@ -2,6 +2,7 @@
 
 use crate::certificate::{self, ServerVerification};
 use crate::crypto::{Provider, RustCrypto, SigningKey};
+use crate::engine::Engine;
 use crate::suite::CipherSuite;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -16,6 +17,8 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
+    /// Who speaks DTLS and TLS; see [`check`](Self::check).
+    pub engine: Engine,
     /// The library for P-256.
     pub provider: Arc<dyn Provider>,
     /// The keys of the server; without them no handshake is accepted.
@@ -57,6 +60,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            engine: Engine::Native,
             provider: Arc::new(RustCrypto),
             credentials: None,
             suites: CipherSuite::SERVER_DEFAULTS.to_vec(),

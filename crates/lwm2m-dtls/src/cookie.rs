@@ -1,6 +1,10 @@
 //! Cookies that vouch for an address without any state: RFC 6347 section 4.2.1.
 
-use crate::handshake::message::CookieParts;
+use crate::handshake::fragment::Fragment;
+use crate::handshake::message::{ClientHello, CookieParts, MessageType, hello_verify_request};
+use crate::handshake::transcript::{Framing, frame};
+use crate::record::{ContentType, write_plain};
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use hmac::{Hmac, KeyInit, Mac};
 use lwm2m_time::Instant;
@@ -10,6 +14,9 @@ use zeroize::Zeroizing;
 
 /// A cookie is good for one to two of these, in microseconds.
 const SLOT: u64 = 60_000_000;
+/// A hello is kept while its handshake is under way, so it has a bound: extensions are short, but
+/// for a ticket with a chain of certificates in it.
+const MAX_HELLO: usize = 4096;
 /// Length of a cookie.
 const LENGTH: usize = 16;
 
@@ -18,23 +25,50 @@ pub(crate) struct Cookies {
     secret: Zeroizing<[u8; 32]>,
 }
 
+/// What a hello is worth.
+pub(crate) enum Vouched {
+    /// Its cookie is good.
+    Yes,
+    /// It needs a cookie: the datagram that demands one.
+    Ask(Vec<u8>),
+    /// It is none, or too long to be one.
+    Never,
+}
+
 impl Cookies {
+    /// Whether a hello shows a good cookie; leaves nothing behind.
+    pub(crate) fn vouch(
+        &self,
+        now: Instant,
+        from: SocketAddr,
+        hello: &Fragment<'_>,
+        record_sequence: u64,
+    ) -> Vouched {
+        let is_meant = hello.is_whole() && hello.length <= MAX_HELLO;
+        let parts = ClientHello::cookie_parts(hello.body).filter(|_| is_meant);
+        let Some(parts) = parts else { return Vouched::Never };
+        if self.verify(now, from, &parts) {
+            return Vouched::Yes;
+        }
+        let kind = MessageType::HELLO_VERIFY_REQUEST;
+        let body = hello_verify_request(&self.make(now, from, &parts));
+        let request = frame(Framing::Datagram, kind, hello.sequence, &body);
+        let mut out = Vec::with_capacity(64);
+        write_plain(&mut out, ContentType::HANDSHAKE, record_sequence, &request);
+        Vouched::Ask(out)
+    }
+
     pub(crate) fn new(secret: [u8; 32]) -> Self {
         Self { secret: Zeroizing::new(secret) }
     }
 
     /// The cookie for a hello from the address.
-    pub(crate) fn make(
-        &self,
-        now: Instant,
-        from: SocketAddr,
-        hello: &CookieParts<'_>,
-    ) -> [u8; LENGTH] {
+    fn make(&self, now: Instant, from: SocketAddr, hello: &CookieParts<'_>) -> [u8; LENGTH] {
         self.cookie(now.as_micros() / SLOT, from, hello)
     }
 
     /// Whether the hello has the cookie it was given a short while ago.
-    pub(crate) fn verify(&self, now: Instant, from: SocketAddr, hello: &CookieParts<'_>) -> bool {
+    fn verify(&self, now: Instant, from: SocketAddr, hello: &CookieParts<'_>) -> bool {
         let slot = now.as_micros() / SLOT;
         [slot, slot.wrapping_sub(1)]
             .iter()

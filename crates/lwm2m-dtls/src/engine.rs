@@ -6,12 +6,17 @@ use crate::endpoint::Native;
 use crate::error::Error;
 use crate::event::{Event, SessionId, Transmit};
 use crate::identity::Identity;
+#[cfg(feature = "mbedtls")]
+use crate::mbedtls::MbedTls;
 use crate::resumption::Resumption;
+use crate::unsupported::Unsupported;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::fmt;
 use core::net::SocketAddr;
+use core::str::FromStr;
 use lwm2m_time::Instant;
 
 /// DTLS 1.2 and TLS 1.2 with any number of peers.
@@ -25,6 +30,75 @@ pub struct Endpoint(Inner);
 
 enum Inner {
     Native(Box<Native>),
+    #[cfg(feature = "mbedtls")]
+    MbedTls(Box<MbedTls>),
+}
+
+/// Who speaks DTLS and TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Engine {
+    /// What is written here: every mode and option.
+    #[default]
+    Native,
+    /// Mbed TLS 2.28, the stack of many devices: pre-shared keys and certificates.
+    #[cfg(feature = "mbedtls")]
+    MbedTls,
+}
+
+/// The name of no engine that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnknownEngine {
+    /// It exists, but not in this program.
+    #[error(
+        "this program is built without Mbed TLS: build it with `--features mbedtls`, which needs \
+         cmake and libclang, or use the engine native"
+    )]
+    NotBuilt,
+    /// There is none of that name.
+    #[error("there is no such engine: use native or mbedtls")]
+    NoSuchName,
+}
+
+impl FromStr for Engine {
+    type Err = UnknownEngine;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+        match name {
+            "native" => Ok(Self::Native),
+            #[cfg(feature = "mbedtls")]
+            "mbedtls" => Ok(Self::MbedTls),
+            #[cfg(not(feature = "mbedtls"))]
+            "mbedtls" => Err(UnknownEngine::NotBuilt),
+            _ => Err(UnknownEngine::NoSuchName),
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            #[cfg(feature = "mbedtls")]
+            Self::MbedTls => "mbedtls",
+        })
+    }
+}
+
+impl Config {
+    /// Whether the engine can do what is configured. An endpoint made nevertheless refuses every
+    /// session for the same reason.
+    ///
+    /// # Errors
+    /// The first thing that the engine lacks.
+    pub fn check(&self) -> Result<(), Unsupported> {
+        match self.engine {
+            Engine::Native => Ok(()),
+            #[cfg(feature = "mbedtls")]
+            Engine::MbedTls => crate::mbedtls::check(self),
+        }
+    }
 }
 
 /// Calls the method of the engine.
@@ -32,6 +106,8 @@ macro_rules! engine {
     ($self:expr, $method:ident($($argument:expr),*)) => {
         match $self {
             Inner::Native(engine) => engine.$method($($argument),*),
+            #[cfg(feature = "mbedtls")]
+            Inner::MbedTls(engine) => engine.$method($($argument),*),
         }
     };
 }
@@ -40,14 +116,18 @@ impl Endpoint {
     /// An endpoint without sessions. All its randomness stems from the seed, which must be
     /// unpredictable and never be used twice.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        Self(Inner::Native(Box::new(Native::new(config, seed))))
+        Self(match config.engine {
+            Engine::Native => Inner::Native(Box::new(Native::new(config, seed))),
+            #[cfg(feature = "mbedtls")]
+            Engine::MbedTls => Inner::MbedTls(Box::new(MbedTls::new(config, seed))),
+        })
     }
 
     /// Begins a handshake as client; [`Event::Connected`] or [`Event::Failed`] follows. A
     /// handshake with the same address that is under way is given up.
     ///
     /// # Errors
-    /// [`Error::TooManySessions`], [`Error::UnusableProfile`].
+    /// [`Error::TooManySessions`], [`Error::UnusableProfile`], [`Error::Unsupported`].
     pub fn connect(
         &mut self,
         now: Instant,
@@ -83,7 +163,7 @@ impl Endpoint {
     /// [`poll_stream`](Self::poll_stream).
     ///
     /// # Errors
-    /// [`Error::TooManySessions`].
+    /// [`Error::TooManySessions`], [`Error::Unsupported`].
     pub fn accept_stream(&mut self, now: Instant, peer: SocketAddr) -> Result<SessionId, Error> {
         engine!(&mut self.0, accept_stream(now, peer))
     }
@@ -92,7 +172,7 @@ impl Endpoint {
     /// there is one. Bytes may be polled before the connection is established.
     ///
     /// # Errors
-    /// [`Error::TooManySessions`], [`Error::UnusableProfile`].
+    /// [`Error::TooManySessions`], [`Error::UnusableProfile`], [`Error::Unsupported`].
     pub fn connect_stream(
         &mut self,
         now: Instant,
@@ -166,6 +246,8 @@ impl Endpoint {
     pub fn sessions(&self) -> Box<dyn Iterator<Item = (SessionId, &Identity)> + '_> {
         match &self.0 {
             Inner::Native(engine) => Box::new(engine.sessions()),
+            #[cfg(feature = "mbedtls")]
+            Inner::MbedTls(engine) => Box::new(engine.sessions()),
         }
     }
 
@@ -213,7 +295,7 @@ impl Endpoint {
     /// breaks its encryption.
     ///
     /// # Errors
-    /// [`Error::UnknownSession`].
+    /// [`Error::UnknownSession`], [`Error::Unsupported`].
     pub fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
         engine!(&mut self.0, export(session, key))
     }
@@ -223,7 +305,7 @@ impl Endpoint {
     /// records were sent since; older records than the copy's are accepted no more.
     ///
     /// # Errors
-    /// [`Error::UnknownSession`].
+    /// [`Error::UnknownSession`], [`Error::Unsupported`].
     pub fn snapshot(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
         engine!(&mut self.0, snapshot(session, key))
     }
@@ -232,7 +314,8 @@ impl Endpoint {
     /// and was closed, is refused; no endpoint knows of what others have imported.
     ///
     /// # Errors
-    /// [`Error::TooManySessions`], [`Error::ImportRefused`], [`Error::AlreadyOpen`].
+    /// [`Error::TooManySessions`], [`Error::ImportRefused`], [`Error::AlreadyOpen`],
+    /// [`Error::Unsupported`].
     pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
         engine!(&mut self.0, import(sealed, key))
     }

@@ -1,6 +1,7 @@
 //! What can go wrong: [`Error`] for a call, [`Reason`] for a handshake.
 
 use crate::alert::Alert;
+use crate::unsupported::Unsupported;
 use bytes::Bytes;
 use core::fmt;
 
@@ -35,6 +36,9 @@ pub enum Error {
     /// The profile cannot make a handshake: a key too long, no suite that fits.
     #[error("the client profile offers nothing: check its key lengths and cipher suites")]
     UnusableProfile,
+    /// The engine lacks what was asked for.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
 }
 
 /// Why a handshake failed.
@@ -97,6 +101,8 @@ pub enum Reason {
     Cancelled,
     /// Cryptography of our own failed.
     Internal,
+    /// The engine lacks what it takes.
+    Unsupported(Unsupported),
 }
 
 impl Reason {
@@ -120,7 +126,7 @@ impl Reason {
             Self::IllegalParameter => Alert::ILLEGAL_PARAMETER,
             Self::UnsupportedExtension => Alert::UNSUPPORTED_EXTENSION,
             Self::Cancelled => Alert::USER_CANCELED,
-            Self::Internal => Alert::INTERNAL_ERROR,
+            Self::Internal | Self::Unsupported(_) => Alert::INTERNAL_ERROR,
             Self::NoApplicationProtocol => Alert::NO_APPLICATION_PROTOCOL,
             Self::BadRecord => Alert::BAD_RECORD_MAC,
             Self::RecordOverflow => Alert::RECORD_OVERFLOW,
@@ -190,6 +196,7 @@ impl Reason {
             }
             Self::PeerAlert(_) => "the peer ended the handshake",
             Self::Cancelled => "closed before it was established",
+            Self::Unsupported(lacking) => lacking.text(),
             Self::Internal => "the cryptographic library refused our own key; check it",
         }
     }

@@ -15,7 +15,7 @@
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
 //! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6, 9853 |
-//! | `engine` | the endpoint of applications, over one engine or another | |
+//! | `engine`, `mbedtls` | the endpoint of applications, over this engine or Mbed TLS | |
 //!
 //! ```
 //! use lwm2m_dtls::{ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Event};
@@ -75,24 +75,28 @@ mod event;
 mod flight;
 mod handshake;
 mod identity;
+#[cfg(feature = "mbedtls")]
+mod mbedtls;
 mod record;
 mod resumption;
 mod seal;
 mod stream;
 mod suite;
+mod unsupported;
 
 pub use alert::Alert;
 pub use config::{
     CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, KeyLog, Mode,
     TicketKey,
 };
-pub use engine::Endpoint;
+pub use engine::{Endpoint, Engine, UnknownEngine};
 pub use error::{Error, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
 pub use handshake::Role;
 pub use identity::{CertificateIdentity, Identity};
 pub use resumption::Resumption;
 pub use suite::CipherSuite;
+pub use unsupported::Unsupported;
 
 /// The source of all randomness of an endpoint, seeded by its owner.
 type Rng = rand_chacha::ChaCha20Rng;

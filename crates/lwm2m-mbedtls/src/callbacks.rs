@@ -66,13 +66,21 @@ impl fmt::Debug for OwnCertificate {
     }
 }
 
-/// Certificates as the library wants them.
-pub(crate) fn list(certificates: &[&[u8]]) -> Result<List<Certificate>, Unusable> {
+fn list(certificates: &[&[u8]]) -> Result<List<Certificate>, Unusable> {
     let mut list = List::new();
     for der in certificates {
         list.push(Certificate::from_der(der)?);
     }
     Ok(list)
+}
+
+/// The authorities to name to clients. The owner judges what they show, so one that the library
+/// cannot read is only left out; but it wants one at least.
+pub(crate) fn authorities(certificates: &[&[u8]], own: &OwnCertificate) -> Arc<List<Certificate>> {
+    let mut list = List::new();
+    let readable = certificates.iter().filter_map(|der| Certificate::from_der(der).ok());
+    readable.for_each(|authority| list.push(authority));
+    if list.is_empty() { Arc::clone(&own.chain) } else { Arc::new(list) }
 }
 
 /// The library's source of randomness.

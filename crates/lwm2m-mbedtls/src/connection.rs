@@ -164,6 +164,7 @@ impl Connection {
             // SAFETY: the context is set up; the buffer has as many bytes as it is said to.
             let code = unsafe { sys::ssl_read(ssl, buffer.as_mut_ptr(), buffer.len()) };
             match usize::try_from(code) {
+                Ok(0) => return,
                 Ok(length) => step.data.push(buffer.iter().take(length).copied().collect()),
                 Err(_) => {
                     step.ended = self.failure(code);
@@ -322,7 +323,7 @@ fn demand(proof: &Proof<'_>, config: &mut Config, owner: &Arc<dyn Owner>) -> Res
     }
     if let Some(own) = proof.own {
         config.push_cert(Arc::clone(&own.chain), Arc::clone(&own.key))?;
-        config.set_ca_list(Arc::new(callbacks::list(proof.authorities)?), None);
+        config.set_ca_list(callbacks::authorities(proof.authorities, own), None);
         config.set_authmode(AuthMode::Required);
     }
     config.set_sni_callback(callbacks::certificate(Arc::clone(owner)));

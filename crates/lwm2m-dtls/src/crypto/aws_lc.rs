@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use aws_lc_rs::agreement::{self, ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey};
+use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
@@ -85,6 +86,11 @@ impl SigningKey for Key {
         let signature = self.0.sign(&SystemRandom::new(), message).map_err(|_| CryptoError)?;
         Ok(signature.as_ref().to_vec())
     }
+
+    fn private_key(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let secret = AsBigEndian::<EcPrivateKeyBin<'_>>::as_be_bytes(&self.0.private_key()).ok()?;
+        p256::SecretKey::from_slice(secret.as_ref()).ok()?.to_sec1_der().ok()
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +112,8 @@ mod tests {
         let (ours, theirs) = (ours.expect("a key"), theirs.expect("a key"));
         let key = ours.public_key();
         assert_eq!(key, theirs.public_key());
+        assert_eq!(ours.private_key(), theirs.private_key());
+        assert!(ours.private_key().is_some_and(|der| AwsLc.signing_key(&der).is_ok()));
         for signature in [ours.sign(b"message"), theirs.sign(b"message")] {
             let mut signature = signature.expect("a signature");
             for provider in [&AwsLc as &dyn Provider, &RustCrypto] {

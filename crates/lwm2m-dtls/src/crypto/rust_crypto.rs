@@ -78,4 +78,8 @@ impl SigningKey for Key {
         let signature: Signature = self.0.try_sign(message).map_err(|_| CryptoError)?;
         Ok(signature.to_der().as_bytes().to_vec())
     }
+
+    fn private_key(&self) -> Option<Zeroizing<Vec<u8>>> {
+        p256::SecretKey::from(&self.0).to_sec1_der().ok()
+    }
 }

@@ -8,20 +8,20 @@ type Host = (bool, u64);
 
 /// The hosts that have handshakes under way.
 #[derive(Default)]
-pub(super) struct Hosts {
+pub(crate) struct Hosts {
     counts: HashMap<Host, usize>,
 }
 
 impl Hosts {
-    pub(super) fn count(&self, ip: IpAddr) -> usize {
+    pub(crate) fn count(&self, ip: IpAddr) -> usize {
         self.counts.get(&host(ip)).copied().unwrap_or(0)
     }
 
-    pub(super) fn add(&mut self, ip: IpAddr) {
+    pub(crate) fn add(&mut self, ip: IpAddr) {
         *self.counts.entry(host(ip)).or_insert(0) += 1;
     }
 
-    pub(super) fn remove(&mut self, ip: IpAddr) {
+    pub(crate) fn remove(&mut self, ip: IpAddr) {
         if let Some(count) = self.counts.get_mut(&host(ip)) {
             *count -= 1;
             if *count == 0 {

@@ -2,7 +2,7 @@
 
 mod export;
 mod handshakes;
-mod hosts;
+pub(crate) mod hosts;
 mod receive;
 mod session;
 mod streams;
@@ -256,7 +256,7 @@ impl Native {
 }
 
 /// Whether a profile can make a handshake at all.
-fn is_usable(profile: &ClientProfile) -> bool {
+pub(crate) fn is_usable(profile: &ClientProfile) -> bool {
     let key_fits = match &profile.security {
         ClientSecurity::Psk { identity, key } => {
             identity.len() <= 128 && (1..=64).contains(&key.len())

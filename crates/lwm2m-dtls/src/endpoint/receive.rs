@@ -4,24 +4,20 @@ use super::Native;
 use super::session::{Cookie, Followed, PathMessage};
 use crate::alert::Alert;
 use crate::channel::Opened;
+use crate::cookie::Vouched;
 use crate::error::Reason;
 use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::handshake::Role;
 use crate::handshake::fragment::{self, Fragment};
-use crate::handshake::message::{ClientHello, MessageType, hello_verify_request};
-use crate::handshake::transcript::{Framing, frame};
+use crate::handshake::message::MessageType;
 use crate::record::header::{self, VERSION_1_0};
-use crate::record::{ContentType, Record, VERSION, write_plain};
+use crate::record::{ContentType, Record, VERSION};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 use lwm2m_time::Instant;
 use rand_chacha::rand_core::RngCore;
-
-/// A hello is kept while its handshake is under way, so it has a bound: extensions are short, but
-/// for a ticket with a chain of certificates in it.
-const MAX_HELLO: usize = 4096;
 
 impl Native {
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
@@ -69,8 +65,7 @@ impl Native {
         record_sequence: u64,
     ) -> ControlFlow<()> {
         if fragment.kind == MessageType::CLIENT_HELLO {
-            let is_meant = fragment.is_whole() && fragment.length <= MAX_HELLO;
-            if is_meant && self.config.credentials.is_some() {
+            if self.config.credentials.is_some() {
                 return self.on_hello(now, from, fragment, record_sequence);
             }
         } else if let Some(&id) = self.connecting_by_address.get(&from) {
@@ -87,21 +82,18 @@ impl Native {
         hello: &Fragment<'_>,
         record_sequence: u64,
     ) -> ControlFlow<()> {
-        let Some(parts) = ClientHello::cookie_parts(hello.body) else {
-            return ControlFlow::Continue(());
-        };
-        if !self.cookies.verify(now, from, &parts) {
-            let cookie = self.cookies.make(now, from, &parts);
-            let kind = MessageType::HELLO_VERIFY_REQUEST;
-            let body = hello_verify_request(&cookie);
-            let request = frame(Framing::Datagram, kind, hello.sequence, &body);
-            let mut out = Vec::with_capacity(64);
-            write_plain(&mut out, ContentType::HANDSHAKE, record_sequence, &request);
-            self.transmits.push_back(Transmit { peer: from, payload: Bytes::from(out) });
-            return ControlFlow::Break(());
+        match self.cookies.vouch(now, from, hello, record_sequence) {
+            Vouched::Never => ControlFlow::Continue(()),
+            Vouched::Ask(request) => {
+                let payload = Bytes::from(request);
+                self.transmits.push_back(Transmit { peer: from, payload });
+                ControlFlow::Break(())
+            }
+            Vouched::Yes => {
+                self.on_vouched_hello(now, from, hello, record_sequence);
+                ControlFlow::Continue(())
+            }
         }
-        self.on_vouched_hello(now, from, hello, record_sequence);
-        ControlFlow::Continue(())
     }
 
     /// The cookie is good: a repetition, or the first word of a handshake.

@@ -8,7 +8,7 @@ pub(crate) mod message;
 pub(crate) mod schedule;
 pub(crate) mod server;
 mod server_flight;
-mod server_peer;
+pub(crate) mod server_peer;
 pub(crate) mod transcript;
 pub(crate) mod wire;
 

@@ -251,7 +251,7 @@ impl ServerHandshake {
         let AwaitFinished { peer, master, resumed } = state;
         let expected = verify_data(&master, Role::Client, &self.transcript.hash());
         check_finished(message, &expected)?;
-        check_still_known(&peer, context)?;
+        check_still_known(&peer, context.config)?;
         self.transcript.add(message.raw());
         let identity = peer.identity.clone();
         let cached = match resumed {

@@ -5,13 +5,15 @@ use super::schedule::psk_premaster;
 use super::wire::{complete, vector8, vector16};
 use super::{Agreed, Authenticated, Context};
 use crate::certificate::{point_of, verify_client};
-use crate::config::Credentials;
+use crate::config::{Config, Credentials};
 use crate::credential;
+use crate::crypto::Provider;
 use crate::error::Reason;
 use crate::identity::Identity;
 use crate::suite::KeyExchangeKind;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::time::Duration;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
@@ -44,8 +46,8 @@ pub(super) fn psk_exchange(
 
 /// Refuses a client whose credentials have changed since it showed its own: a handshake can be
 /// drawn out.
-pub(super) fn check_still_known(peer: &Authenticated, context: &Context<'_>) -> Result<(), Reason> {
-    let credentials = context.config.credentials.as_deref().ok_or(Reason::Internal)?;
+pub(crate) fn check_still_known(peer: &Authenticated, config: &Config) -> Result<(), Reason> {
+    let credentials = config.credentials.as_deref().ok_or(Reason::Internal)?;
     match credential::of_client(&peer.identity, credentials) {
         Some(credential) if credential == peer.credential => Ok(()),
         _ if matches!(peer.identity, Identity::Psk(_)) => Err(Reason::WrongKey),
@@ -76,8 +78,17 @@ pub(super) fn certified_peer(
 ) -> Result<(Vec<u8>, Authenticated), Reason> {
     let chain = message::decode_certificate_chain(body).ok_or(Reason::Malformed)?;
     let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
-    let authorities = credentials.client_authorities();
-    let peer = verify_client(&chain, authorities, context.provider(), context.unix_time)?;
+    trusted_client(&chain, credentials, context.provider(), context.unix_time)
+}
+
+/// The key and identity that a chain of certificates proves.
+pub(crate) fn trusted_client(
+    chain: &[CertificateDer<'_>],
+    credentials: &dyn Credentials,
+    provider: &dyn Provider,
+    unix_time: Duration,
+) -> Result<(Vec<u8>, Authenticated), Reason> {
+    let peer = verify_client(chain, credentials.client_authorities(), provider, unix_time)?;
     let identity = Identity::Certificate(peer.identity);
     let credential =
         credential::of_client(&identity, credentials).ok_or(Reason::UnknownAuthority)?;

@@ -2,6 +2,8 @@
 
 mod attack;
 mod cid;
+#[cfg(feature = "mbedtls")]
+mod engines;
 mod interop;
 mod interop_stream;
 mod lossy;

@@ -1,0 +1,76 @@
+//! What an engine cannot do, and what to do about it.
+
+use core::fmt;
+
+/// What the engine of the configuration lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unsupported {
+    /// Connection IDs (RFC 9146).
+    ConnectionIds,
+    /// Raw public keys (RFC 7250).
+    RawPublicKeys,
+    /// Sessions as sealed bytes.
+    Export,
+    /// The key log.
+    KeyLog,
+    /// Session tickets.
+    Tickets,
+    /// A limit for what we take in a record (RFC 8449).
+    RecordSizeLimit,
+    /// Refusing servers without extended master secret.
+    RequiredExtendedMasterSecret,
+    /// A pre-shared key of more than 32 bytes.
+    LongKey,
+    /// A private key that does not leave its store.
+    HiddenKey,
+}
+
+impl Unsupported {
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::ConnectionIds => {
+                "the engine mbedtls has no Connection IDs (RFC 9146): set their length to 0, or use \
+                 the engine native"
+            }
+            Self::RawPublicKeys => {
+                "the engine mbedtls has no raw public keys (RFC 7250): use a pre-shared key or \
+                 certificates, or the engine native"
+            }
+            Self::Export => {
+                "the engine mbedtls cannot export or import sessions: use the engine native"
+            }
+            Self::KeyLog => {
+                "the engine mbedtls writes no key log: leave it off, or use the engine native"
+            }
+            Self::Tickets => {
+                "the engine mbedtls issues no session tickets: leave their key out, or use the \
+                 engine native"
+            }
+            Self::RecordSizeLimit => {
+                "the engine mbedtls has no record_size_limit (RFC 8449): use max_fragment_length, \
+                 or the engine native"
+            }
+            Self::RequiredExtendedMasterSecret => {
+                "the engine mbedtls cannot insist on extended master secret: leave it off, or use \
+                 the engine native"
+            }
+            Self::LongKey => {
+                "the engine mbedtls takes pre-shared keys of up to 32 bytes: use a shorter one, or \
+                 the engine native"
+            }
+            Self::HiddenKey => {
+                "the engine mbedtls needs the private key itself, which its store does not give: \
+                 use the engine native"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl core::error::Error for Unsupported {}
