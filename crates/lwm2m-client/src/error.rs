@@ -2,7 +2,8 @@
 
 use crate::security::SecurityError;
 use crate::session::is_final;
-use lwm2m_coap::{Code, FailReason};
+use alloc::string::String;
+use lwm2m_coap::{Code, FailReason, Response};
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_dtls::{Alert, Reason};
 
@@ -121,13 +122,46 @@ pub enum AccountsError {
     NoSettings(u16),
 }
 
+/// The longest diagnostic text that is kept, in bytes.
+const MAX_DIAGNOSTIC: usize = 200;
+
+/// The error response of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorResponse {
+    /// What it answered.
+    pub code: Code,
+    /// What it says to it, if anything (RFC 7252 section 5.5.2): at most 200 bytes, as they came.
+    pub diagnostic: String,
+}
+
+impl ErrorResponse {
+    pub(crate) fn of(response: &Response) -> Self {
+        let text = match response.options.content_format() {
+            None => response.payload.get(..MAX_DIAGNOSTIC).unwrap_or(&response.payload),
+            Some(_) => &[],
+        };
+        Self { code: response.code, diagnostic: String::from_utf8_lossy(text).into_owned() }
+    }
+}
+
+impl core::fmt::Display for ErrorResponse {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}", self.code)?;
+        match self.diagnostic.is_empty() {
+            true => Ok(()),
+            // A server may say anything, also what would break the lines of a log.
+            false => write!(f, ": {}", self.diagnostic.escape_debug()),
+        }
+    }
+}
+
 /// Why a bootstrap failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootstrapError {
     /// The bootstrap server answered with an error.
     #[error("the bootstrap server refused with {0}; see its log")]
-    Refused(Code),
+    Refused(ErrorResponse),
     /// The bootstrap server did not answer.
     #[error("no answer: {0}")]
     NoAnswer(FailReason),
@@ -184,7 +218,7 @@ pub enum SendError {
 pub enum RegistrationError {
     /// The server answered with an error.
     #[error("the server refused with {0}; see its log")]
-    Refused(Code),
+    Refused(ErrorResponse),
     /// The server did not answer.
     #[error("no answer: {0}")]
     NoAnswer(FailReason),

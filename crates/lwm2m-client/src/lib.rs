@@ -69,7 +69,8 @@ pub use account::RegistrationState;
 pub use client::Client;
 pub use config::{BootstrapAccount, Config, Retry, ServerAccount};
 pub use error::{
-    AccountsError, BootstrapError, ConfigError, Refusal, RegistrationError, SendError,
+    AccountsError, BootstrapError, ConfigError, ErrorResponse, Refusal, RegistrationError,
+    SendError,
 };
 pub use event::Event;
 pub use instances::Instances;

@@ -5,7 +5,7 @@ use crate::account::{
     update_after,
 };
 use crate::client::{Client, Timer};
-use crate::error::RegistrationError;
+use crate::error::{ErrorResponse, RegistrationError};
 use crate::event::Event;
 use crate::objects::server::with_queue_mode;
 use alloc::format;
@@ -152,7 +152,10 @@ impl Client {
             Code::SERVICE_UNAVAILABLE if !self.stopping => {
                 self.server_overloaded(now, account, &response);
             }
-            code => self.registration_failed(now, account, RegistrationError::Refused(code)),
+            _ => {
+                let reason = RegistrationError::Refused(ErrorResponse::of(&response));
+                self.registration_failed(now, account, reason);
+            }
         }
     }
 
@@ -163,7 +166,7 @@ impl Client {
         state.state = State::Waiting;
         self.timers.set(Timer::Account(account), at);
         let (server, retry_at) = (self.server(account), Some(at));
-        let reason = RegistrationError::Refused(response.code);
+        let reason = RegistrationError::Refused(ErrorResponse::of(response));
         self.events.push_back(Event::RegistrationFailed { server, reason, retry_at });
     }
 
@@ -337,7 +340,7 @@ impl Client {
             Ok(response) if response.code == Code::SERVICE_UNAVAILABLE => {
                 return self.update_postponed(now, account, state, &response);
             }
-            Ok(response) => RegistrationError::Refused(response.code),
+            Ok(response) => RegistrationError::Refused(ErrorResponse::of(&response)),
             Err(reason) => {
                 self.end_session(now, account);
                 RegistrationError::NoAnswer(reason)
@@ -412,7 +415,7 @@ impl Client {
         let server = self.server(account);
         let confirmed = match answer {
             Ok(response) if response.code == Code::DELETED => Ok(()),
-            Ok(response) => Err(RegistrationError::Refused(response.code)),
+            Ok(response) => Err(RegistrationError::Refused(ErrorResponse::of(&response))),
             Err(reason) => Err(RegistrationError::NoAnswer(reason)),
         };
         self.events.push_back(Event::Deregistered { server, confirmed });

@@ -2,7 +2,7 @@
 
 use crate::account::State;
 use crate::client::Client;
-use crate::error::{RegistrationError, SendError};
+use crate::error::{ErrorResponse, RegistrationError, SendError};
 use crate::event::Event;
 use crate::objects::HIDDEN;
 use crate::operations::composite::merged;
@@ -99,7 +99,7 @@ impl Client {
         let Some(server) = self.sends.remove(&id) else { return false };
         let confirmed = match answer {
             Ok(response) if response.code == Code::CHANGED => Ok(()),
-            Ok(response) => Err(RegistrationError::Refused(response.code)),
+            Ok(response) => Err(RegistrationError::Refused(ErrorResponse::of(response))),
             Err(reason) => Err(RegistrationError::NoAnswer(*reason)),
         };
         self.events.push_back(Event::Sent { id: SendId(id), server, confirmed });

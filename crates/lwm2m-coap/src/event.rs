@@ -118,7 +118,7 @@ pub enum FailReason {
     #[error("a message of the request is longer than the peer takes")]
     TooLong,
     /// The connection has ended.
-    #[error("the connection ended while the request was under way")]
+    #[error("no connection came about, or it ended before the answer; check address and port")]
     Closed,
     /// So many messages went to the peer within 247 s that no message ID is free.
     #[error("too many messages went to the peer lately; send again later")]

@@ -154,7 +154,9 @@ impl Reason {
             Self::NoCommonCertificateType => {
                 "one side wants raw public keys and the other X.509; use one mode on both sides"
             }
-            Self::UnsupportedVersion => "the peer speaks neither DTLS 1.2 nor TLS 1.2; update it",
+            Self::UnsupportedVersion => {
+                "the peer speaks neither DTLS 1.2 nor TLS 1.2 here; check the port, or update it"
+            }
             Self::CertificateExpired => {
                 "the peer's certificate is expired or not valid yet; check the clock, then renew it"
             }
@@ -186,7 +188,7 @@ impl Reason {
             }
             Self::RecordOverflow => "a record is too long; the peer's stack is at fault",
             Self::Disconnected => {
-                "the connection ended; see the peer's log, and that the port is its port for TLS"
+                "no connection came about, or it ended; check address and port, and the peer's log"
             }
             Self::Timeout => {
                 "no answer; check address, port and firewall, and that the peer speaks DTLS"

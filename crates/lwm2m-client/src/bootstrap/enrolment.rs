@@ -3,7 +3,7 @@
 
 use super::Phase;
 use crate::client::Client;
-use crate::error::BootstrapError;
+use crate::error::{BootstrapError, ErrorResponse};
 use crate::security::{KeyPair, SecurityError, SecurityMode};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -74,7 +74,7 @@ impl Client {
         match response.code == good {
             true if is_one => Ok(response.payload.clone()),
             true => Err(BootstrapError::Certificate(SecurityError::Certificate)),
-            false => Err(BootstrapError::Refused(response.code)),
+            false => Err(BootstrapError::Refused(ErrorResponse::of(response))),
         }
     }
 

@@ -10,7 +10,7 @@ pub(crate) use commands::is_finish;
 use crate::account::Attempts;
 use crate::client::{Client, Timer};
 use crate::config::BootstrapAccount;
-use crate::error::{AccountsError, BootstrapError};
+use crate::error::{AccountsError, BootstrapError, ErrorResponse};
 use crate::event::Event;
 use crate::objects::security;
 use crate::operations::{bootstrap, format};
@@ -219,7 +219,10 @@ impl Client {
                 match answer {
                     Ok(response) if response.code == Code::CHANGED => self.await_commands(now),
                     Ok(response) => {
-                        self.bootstrap_failed(now, BootstrapError::Refused(response.code));
+                        self.bootstrap_failed(
+                            now,
+                            BootstrapError::Refused(ErrorResponse::of(response)),
+                        );
                     }
                     Err(reason) => {
                         self.end_bootstrap_session(now);

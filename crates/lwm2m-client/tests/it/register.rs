@@ -2,8 +2,8 @@
 
 use crate::world::{TEXT, TLV, World, address, config, delete, get, objects, post, put};
 use lwm2m_client::{
-    BootstrapAccount, Client, Config, ConfigError, Event, Instances, RegistrationError,
-    RegistrationState, Retry, Security, SecurityError, ServerAccount,
+    BootstrapAccount, Client, Config, ConfigError, ErrorResponse, Event, Instances,
+    RegistrationError, RegistrationState, Retry, Security, SecurityError, ServerAccount,
 };
 use lwm2m_coap::{Code, FailReason, PeerId, Response};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Version};
@@ -465,7 +465,8 @@ fn a_refused_deregister_is_told() {
     refuse(&mut world, Code::NOT_FOUND, 1);
     world.client.shutdown(world.now);
     world.settle();
-    let confirmed = Err(RegistrationError::Refused(Code::NOT_FOUND));
+    let refusal = ErrorResponse { code: Code::NOT_FOUND, diagnostic: String::new() };
+    let confirmed = Err(RegistrationError::Refused(refusal));
     assert_eq!(world.events, [Event::Deregistered { server: 1, confirmed }, Event::Stopped]);
 }
 

@@ -49,7 +49,8 @@ fn refused(query: &str, code: Code) {
     let answer = bed.ask(device(0), register(query, LIST));
     assert_eq!(answer.code, code, "{query}");
     assert_eq!(bed.server.registrations().count(), 0, "{query}");
-    assert!(bed.events.is_empty());
+    let tells = |event: &Event| matches!(event, Event::NameRefused(_));
+    assert!(bed.events.iter().all(tells), "{query}");
 }
 
 // proves: REG-03

@@ -7,7 +7,7 @@ use crate::secure_lossy::{Keys, at_a_good_time, spki};
 use bytes::Bytes;
 use lwm2m_bootstrap::security::{Credential, SecurityStore};
 use lwm2m_bootstrap::{Authority, BootstrapServer, Event};
-use lwm2m_client::{BootstrapAccount, BootstrapError, Client, Config, Security};
+use lwm2m_client::{BootstrapAccount, BootstrapError, Client, Config, ErrorResponse, Security};
 use lwm2m_coap::Code;
 use lwm2m_core::ObjectInstance;
 use lwm2m_dtls::Mode;
@@ -128,7 +128,7 @@ fn a_server_without_an_authority_issues_nothing() {
         matches!(
             event,
             lwm2m_client::Event::BootstrapFailed {
-                reason: BootstrapError::Refused(Code::NOT_FOUND),
+                reason: BootstrapError::Refused(ErrorResponse { code: Code::NOT_FOUND, .. }),
                 retry_at: Some(_)
             }
         )

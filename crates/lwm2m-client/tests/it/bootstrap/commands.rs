@@ -1,6 +1,7 @@
 //! Bootstrap-Request, and what the bootstrap server may do then, and others may not.
 
 use super::*;
+use lwm2m_client::ErrorResponse;
 
 // proves: BOOT-01
 #[test]
@@ -191,7 +192,13 @@ fn a_refused_request_is_made_again_later() {
     let mut world = bare(account());
     world.servers[BS].answers.push_back(Response::new(Code::BAD_REQUEST));
     world.start();
-    assert_eq!(failures(&world), [BootstrapError::Refused(Code::BAD_REQUEST)]);
+    assert_eq!(
+        failures(&world),
+        [BootstrapError::Refused(ErrorResponse {
+            code: Code::BAD_REQUEST,
+            diagnostic: String::new()
+        })]
+    );
     world.heard_by(BS);
     world.run(61.0);
     assert_eq!(world.heard_by(BS), ["60 POST /bs ep=test"]);
