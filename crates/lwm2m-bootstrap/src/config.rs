@@ -37,8 +37,9 @@ pub trait Authority: Send + Sync + fmt::Debug {
     fn certificate(&self) -> Bytes;
 
     /// A certificate (DER) for the key in a request (PKCS #10, DER), in the name of the endpoint,
-    /// whatever the request says: the device has proven that it speaks for it. `None` if the request
-    /// cannot be read, or is not signed by its key.
+    /// whatever the request says: the device has proven that it speaks for it. It should be for the
+    /// authentication of clients only, or an endpoint that is called like a server can pass for
+    /// it. `None` if the request cannot be read, or is not signed by its key.
     fn issue(&self, endpoint: &str, request: &[u8]) -> Option<Bytes>;
 }
 

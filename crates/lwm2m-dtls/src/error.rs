@@ -167,7 +167,10 @@ impl Reason {
                 "the peer's certificate leads to no trusted authority; add its authority or send \
                  the intermediate certificates"
             }
-            Self::BadCertificate => "the peer's certificate cannot be used; issue one for P-256",
+            Self::BadCertificate => {
+                "the peer's certificate cannot be used; issue one for P-256 and for the use of its \
+                 side, as client or server"
+            }
             Self::NoCertificate => "the peer sent no certificate; configure one there",
             Self::UnknownPeerKey => {
                 "the peer's public key is not the configured one; compare both sides"

@@ -7,6 +7,7 @@ mod engines;
 mod interop;
 mod interop_stream;
 mod lossy;
+mod paths;
 mod protocol;
 mod psk;
 mod reference;

@@ -27,6 +27,22 @@ fn both_sides_connect_and_talk() {
     assert_eq!(received(&mut pair.client), [b"pong"]);
 }
 
+#[test]
+fn an_empty_key_is_none() {
+    let psk = [(IDENTITY.to_vec(), Vec::new())].into();
+    let store = crate::support::Store { psk, ..Default::default() };
+    let mut pair = Pair::new(Config::default(), crate::support::server_config(store));
+    pair.connect(psk_profile(KEY));
+    pair.settle();
+    let identity = IDENTITY.into();
+    match events(&mut pair.server).as_slice() {
+        [Event::Failed { reason, .. }] => {
+            assert_eq!(*reason, Reason::UnknownIdentity { identity });
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 // proves: PSK-03
 #[test]
 fn identities_and_keys_of_any_bytes_are_compared_exactly() {

@@ -12,10 +12,7 @@ use lwm2m_dtls::{
     Alert, CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Event, Identity,
     Reason,
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, GeneralSubtree, IsCa, Issuer,
-    KeyPair, NameConstraints,
-};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::sync::Arc;
@@ -26,7 +23,7 @@ const ROOT: &[u8] = data!("root.cert");
 const OTHER: &[u8] = data!("other.cert");
 
 /// Why client and server fail; nothing where they connect.
-fn outcome(profile: ClientProfile, store: Store) -> (Option<Reason>, Option<Reason>) {
+pub(crate) fn outcome(profile: ClientProfile, store: Store) -> (Option<Reason>, Option<Reason>) {
     let (client, server) = (Config::default(), server_config(store));
     let mut pair = Pair::new(at_a_good_time(client), at_a_good_time(server));
     pair.connect(profile);
@@ -257,52 +254,6 @@ fn an_address_is_a_name_that_is_checked_but_not_sent() {
             _ => None,
         });
         assert_eq!(reason, expected, "{of_certificate} for {of_uri}");
-    }
-}
-
-/// RFC 6125 section 6.4.4: the common name counts where there is no dNSName, and where nobody is
-/// limited in the names that it may certify.
-#[test]
-fn a_common_name_is_a_name_only_without_others() {
-    let limited = NameConstraints {
-        permitted_subtrees: vec![GeneralSubtree::DnsName("example.org".into())],
-        excluded_subtrees: Vec::new(),
-    };
-    let name = "server.example.com";
-    for (alternative, constraints, expected) in [
-        (vec![], None, None),
-        (vec!["elsewhere.example"], None, Some(Reason::NameMismatch)),
-        (vec![], Some(&limited), Some(Reason::NameMismatch)),
-    ] {
-        for is_anchor in [true, false] {
-            let authority = |name: &str, limits: Option<&NameConstraints>| {
-                let mut parameters = CertificateParams::default();
-                parameters.distinguished_name = DistinguishedName::new();
-                parameters.distinguished_name.push(DnType::CommonName, name);
-                parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-                parameters.name_constraints = limits.cloned();
-                parameters
-            };
-            let root = authority("root", constraints.filter(|_| is_anchor));
-            let root_key = KeyPair::generate().expect("a key");
-            let root_der = root.self_signed(&root_key).expect("a root").der().to_vec();
-            let root = Issuer::new(root, root_key);
-            let middle = authority("middle", constraints.filter(|_| !is_anchor));
-            let middle_key = KeyPair::generate().expect("a key");
-            let middle_der = middle.signed_by(&middle_key, &root).expect("one").der().clone();
-            let middle = Issuer::new(middle, middle_key);
-            let names: Vec<_> = alternative.iter().map(|&it| it.into()).collect();
-            let mut leaf = CertificateParams::new(names).expect("names");
-            leaf.distinguished_name = DistinguishedName::new();
-            leaf.distinguished_name.push(DnType::CommonName, name);
-            let key = KeyPair::generate().expect("a key");
-            let leaf = leaf.signed_by(&key, &middle).expect("a certificate").der().clone();
-            let mut store = x509_store();
-            let key = signing_key(&key.serialize_der());
-            store.certificate = Some(Arc::new(CertifiedKey { chain: vec![leaf, middle_der], key }));
-            let profile = x509_profile(CertificateUsage::TrustAnchorAssertion, &root_der);
-            assert_eq!(outcome(profile, store).0, expected, "{alternative:?} {is_anchor}");
-        }
     }
 }
 

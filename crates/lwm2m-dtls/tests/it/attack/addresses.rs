@@ -162,3 +162,56 @@ fn a_client_that_goes_on_where_it_was_takes_a_stolen_downlink_back() {
     pair.server.send(pair.now, to_client, b"answer").expect("established");
     assert_eq!(pair.server.poll_transmit().expect("a record").peer, pair.client_address);
 }
+
+/// Whoever holds a record back and sends it on later gets nothing for it, with checks or without.
+#[test]
+fn a_record_that_comes_late_draws_nothing_to_its_sender() {
+    for profile in [psk_profile(KEY), without_checks()] {
+        let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
+        let session = pair.connect(profile);
+        pair.settle();
+        let to_client = connected(&mut pair.server);
+        let records: Vec<_> = [b"held", b"sent"]
+            .map(|data| {
+                pair.client.send(pair.now, session, data).expect("established");
+                pair.client.poll_transmit().expect("a record").payload
+            })
+            .into();
+        let attacker = address("203.0.113.66:666");
+        for (from, record) in [(pair.client_address, &records[1]), (attacker, &records[0])] {
+            pair.server.handle_datagram(pair.now, from, record);
+        }
+        assert_eq!(received(&mut pair.server), [b"sent", b"held"]);
+        pair.server.send(pair.now, to_client, b"an answer").expect("established");
+        while let Some(sent) = pair.server.poll_transmit() {
+            assert_eq!(sent.peer, pair.client_address);
+        }
+    }
+}
+
+/// What was asked at one address is no answer at another: whoever wants a flood for somebody else
+/// could take the cookie to where it is, and the answer to where it is not.
+#[test]
+fn the_answer_to_an_earlier_check_is_none() {
+    let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
+    let session = pair.connect(psk_profile(KEY));
+    pair.settle();
+    connected(&mut pair.client);
+    let to_client = connected(&mut pair.server);
+    let (own, other) = (address("198.51.100.7:4000"), address("203.0.113.9:9"));
+    let mut answers = Vec::new();
+    for from in [own, other] {
+        pair.now = pair.now + Duration::from_secs(2);
+        pair.client.send(pair.now, session, b"from elsewhere").expect("established");
+        let record = pair.client.poll_transmit().expect("a record").payload;
+        pair.server.handle_datagram(pair.now, from, &record);
+        let challenge = pair.server.poll_transmit().expect("a check");
+        assert_eq!(challenge.peer, from);
+        pair.client.handle_datagram(pair.now, address(SERVER), &challenge.payload);
+        answers.push(pair.client.poll_transmit().expect("an answer").payload);
+    }
+    pair.server.handle_datagram(pair.now, other, &answers[0]);
+    assert_eq!(pair.server.peer(to_client), Some(pair.client_address));
+    pair.server.handle_datagram(pair.now, other, &answers[1]);
+    assert_eq!(pair.server.peer(to_client), Some(other));
+}

@@ -175,8 +175,8 @@ fn a_suite_that_one_side_has_given_up_is_not_resumed() {
     }
 }
 
-#[test]
-fn a_session_goes_on_with_its_own_suite() {
+/// What a client makes of the answer to its resumption, where `part` of it becomes `other`.
+fn altered_answer(part: &[u8], other: &[u8]) -> Reason {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     pair.settle();
@@ -185,17 +185,25 @@ fn a_session_goes_on_with_its_own_suite() {
     pair.exchange(&mut |up, datagram| {
         let mut datagram = datagram.to_vec();
         if !up && datagram[13] == SERVER_HELLO {
-            // Behind the headers, version, random value and session id: to one that was offered.
-            assert_eq!(datagram[92..94], [0xc0, 0xa8]);
-            datagram[93] = 0xa4;
+            // Behind the headers, version, random value and session id.
+            let at = datagram[92..].windows(part.len()).position(|it| it == part).expect("it");
+            datagram[92 + at..][..part.len()].copy_from_slice(other);
         }
         vec![datagram]
     });
-    let said = events(&mut pair.client);
-    assert!(
-        matches!(said[..], [Event::Failed { reason: Reason::IllegalParameter, .. }]),
-        "{said:?}"
-    );
+    match events(&mut pair.client).as_slice() {
+        [Event::Failed { reason, .. }] => reason.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_session_goes_on_with_what_it_was_made_with() {
+    let other_suite = altered_answer(&[0xc0, 0xa8], &[0xc0, 0xa4]);
+    assert_eq!(other_suite, Reason::IllegalParameter);
+    // In place of the extended master secret another extension that was offered.
+    let other_secret = altered_answer(&[0, 23, 0, 0], &[0, 22, 0, 0]);
+    assert_eq!(other_secret, Reason::ResumptionRefused);
 }
 
 #[test]

@@ -42,7 +42,9 @@ fn forged_records_do_not_end_a_handshake() {
         }
         let again = |it: &Seen| record(it.content, it.epoch, it.sequence, &it.body);
         let rest = parts.iter().map(again).collect::<Vec<_>>().concat();
-        let forgeries = (0..20).map(forged);
+        // The message that is due, but in the clear.
+        let finished = forged_fragment(20, 12, 3, 0, &[0; 12]);
+        let forgeries = (0..20).map(forged).chain([finished]);
         [vec![rest.clone()], forgeries.collect(), vec![rest]].concat()
     });
     assert!(cut);

@@ -120,6 +120,8 @@ pub(crate) struct ServerScript {
     pub(crate) extended_master_secret: bool,
     pub(crate) extra_extension: Option<u16>,
     pub(crate) hint: Option<&'static [u8]>,
+    /// Kinds and bodies of more messages ahead of ServerHelloDone.
+    pub(crate) more: &'static [(u8, &'static [u8])],
     pub(crate) wrong_finished: bool,
 }
 
@@ -150,6 +152,9 @@ pub(crate) fn serve(client: &mut Endpoint, how: &ServerScript) -> (Script, Optio
     if let Some(hint) = how.hint {
         let body = [&(hint.len() as u16).to_be_bytes()[..], hint].concat();
         flight.extend(script.say(SERVER_KEY_EXCHANGE, &body));
+    }
+    for (kind, body) in how.more {
+        flight.extend(script.say(*kind, body));
     }
     flight.extend(script.say(SERVER_HELLO_DONE, &[]));
     client.handle_datagram(now, from, &flight);

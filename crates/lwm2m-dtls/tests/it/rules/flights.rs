@@ -41,6 +41,21 @@ fn a_cookie_of_any_length_is_sent_back_with_the_same_hello() {
     }
 }
 
+#[test]
+fn a_server_does_not_have_a_client_repeat_its_hello_for_ever() {
+    let mut client = client();
+    let mut hellos = 0;
+    for sequence in 0..100 {
+        hellos += std::iter::from_fn(|| client.poll_transmit()).count();
+        let body = [0xfe, 0xfd, 1, sequence as u8];
+        let request = message(HELLO_VERIFY_REQUEST, sequence, &body);
+        let request = record(HANDSHAKE, 0, sequence.into(), &request);
+        client.handle_datagram(NOW, address(SERVER), &request);
+    }
+    // The last one is the alert.
+    assert_eq!((hellos, client.handshake_count()), (1 + 8 + 1, 0));
+}
+
 // proves: SEC-05
 #[test]
 fn lost_flights_are_sent_again_in_doubling_intervals() {

@@ -2,9 +2,9 @@
 
 use super::{FATAL, NOW, alert_of, client, reason};
 use crate::reference::{
-    ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, CLIENT_HELLO, ClientScript, HANDSHAKE,
-    HELLO_REQUEST, Hello, SERVER_HELLO, SERVER_HELLO_DONE, ServerScript, go_on, greet, message,
-    messages, records, serve,
+    ALERT, APPLICATION_DATA, CERTIFICATE, CERTIFICATE_REQUEST, CHANGE_CIPHER_SPEC, CLIENT_HELLO,
+    ClientScript, HANDSHAKE, HELLO_REQUEST, Hello, SERVER_HELLO, SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE, ServerScript, go_on, greet, message, messages, records, serve,
 };
 use crate::support::{
     CLIENT, IDENTITY, KEY, SERVER, address, connected, events, psk_config, psk_profile, received,
@@ -95,6 +95,20 @@ fn no_hint_is_sent_and_any_hint_is_taken() {
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// RFC 5246 section 7.3: each message once, in its order, and none that the suite has no use for.
+#[test]
+fn a_server_has_its_messages_in_order() {
+    const HINT: (u8, &[u8]) = (SERVER_KEY_EXCHANGE, &[0, 0]);
+    const CHAIN: (u8, &[u8]) = (CERTIFICATE, &[0, 0, 0]);
+    const DEMAND: (u8, &[u8]) = (CERTIFICATE_REQUEST, &[1, 64, 0, 2, 4, 3, 0, 0]);
+    for more in [&[HINT, HINT][..], &[HINT, CHAIN], &[CHAIN], &[DEMAND], &[CHAIN, HINT, DEMAND]] {
+        let mut client = client();
+        let how = ServerScript { more, ..ServerScript::default() };
+        assert_eq!(serve(&mut client, &how).1.as_deref(), Some(&[FATAL, 10][..]), "{more:?}");
+        assert_eq!(reason(&mut client), Reason::UnexpectedMessage);
     }
 }
 
