@@ -1,8 +1,10 @@
-//! The settings of DTLS: Connection IDs, the key log, the clock of certificates.
+//! The settings of DTLS: the engine, Connection IDs, the key log, the clock of certificates.
 
 use crate::exit::Failure;
 use lwm2m_dtls::crypto::Provider;
-use lwm2m_dtls::{Config, ConnectionIds, KeyLog};
+use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -40,16 +42,27 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The engine in a file of settings.
+///
+/// # Errors
+/// There is none of that name in this program.
+pub fn engine<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Engine>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map(Some).map_err(D::Error::custom)
+}
+
 /// The settings of DTLS; `cid_length` 0 hands out no Connection IDs.
 ///
 /// # Errors
-/// The key log cannot be written.
+/// The key log cannot be written, or the engine lacks something.
 pub fn config(
+    engine: Engine,
     provider: Arc<dyn Provider>,
     cid_length: u8,
     key_log: Option<&Path>,
 ) -> Result<Config, Failure> {
     let mut config = Config::default();
+    config.engine = engine;
     config.provider = provider;
     config.unix_time_of_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     if cid_length > 0 {
@@ -62,6 +75,7 @@ pub fn config(
         tracing::warn!("{} lets whoever reads it decrypt all sessions", path.display());
         config.key_log = Some(Arc::new(KeyLogFile(Mutex::new(file))));
     }
+    config.check().map_err(Failure::usage)?;
     Ok(config)
 }
 

@@ -5,7 +5,9 @@ use crate::{dtls, keys};
 use clap::Args;
 use lwm2m_dtls::certificate::{Association, CertificateUsage, Matching, ServerVerification};
 use lwm2m_dtls::crypto::{AwsLc, SigningKey};
-use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials};
+use lwm2m_dtls::{
+    CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Engine, Unsupported,
+};
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use std::fmt;
@@ -48,6 +50,10 @@ pub struct Secured {
     /// File to append the secrets of sessions to, to decrypt captures
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
+    /// Who speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
+    #[arg(long, value_name = "NAME")]
+    #[serde(deserialize_with = "dtls::engine")]
+    pub engine: Option<Engine>,
 }
 
 /// A key in hex, as it was given; wiped when it is dropped, and not shown by `Debug`.
@@ -137,12 +143,14 @@ impl Secured {
     /// calls `server_name`.
     ///
     /// # Errors
-    /// No mode or more than one, or a file or key that cannot be used.
+    /// No mode or more than one, a file or key that cannot be used, or the engine lacks something.
     pub fn client(&self, server_name: &str) -> Result<(Config, ClientProfile), Failure> {
         let mut profile = ClientProfile::new(self.mode()?);
         profile.server_name = Some(server_name.to_owned());
         profile.connection_id = self.cid != Some(0);
-        Ok((self.config()?, profile))
+        let config = self.config()?;
+        config.check_profile(&profile).map_err(Failure::usage)?;
+        Ok((config, profile))
     }
 
     /// The keys of a client as they are in the files, for who gives them on.
@@ -181,15 +189,16 @@ impl Secured {
     /// The settings of sessions: Connection IDs, the key log, the clock.
     ///
     /// # Errors
-    /// The key log cannot be written.
+    /// The key log cannot be written, or the engine lacks something.
     pub fn config(&self) -> Result<Config, Failure> {
-        dtls::config(Arc::new(AwsLc), self.cid.unwrap_or(0), self.keylog.as_deref())
+        let (engine, cid_length) = (self.engine.unwrap_or_default(), self.cid.unwrap_or(0));
+        dtls::config(engine, Arc::new(AwsLc), cid_length, self.keylog.as_deref())
     }
 
     /// The settings of a server's sessions, in every mode that there are keys for.
     ///
     /// # Errors
-    /// No mode, or a file or key that cannot be used.
+    /// No mode, a file or key that cannot be used, or the engine lacks something.
     pub fn server(&self) -> Result<Config, Failure> {
         let mut known = Known::default();
         if let Some((identity, key)) = self.psk()? {
@@ -208,7 +217,14 @@ impl Secured {
             return Err(no_mode());
         }
         let mut config = self.config()?;
+        if known.raw_key.is_some() && !config.engine.has_raw_public_keys() {
+            return Err(Failure::usage(Unsupported::RawPublicKeys));
+        }
+        if known.psk.as_ref().is_some_and(|(_, key)| key.len() > config.engine.max_psk()) {
+            return Err(Failure::usage(Unsupported::LongKey));
+        }
         config.credentials = Some(Arc::new(known));
+        config.check().map_err(Failure::usage)?;
         Ok(config)
     }
 

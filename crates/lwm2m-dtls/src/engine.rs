@@ -1,7 +1,7 @@
 //! The endpoint that applications have, and the engine behind it.
 
 use crate::alert::Alert;
-use crate::config::{ClientProfile, Config, TicketKey};
+use crate::config::{ClientProfile, ClientSecurity, Config, TicketKey};
 use crate::endpoint::Native;
 use crate::error::Error;
 use crate::event::{Event, SessionId, Transmit};
@@ -86,6 +86,30 @@ impl fmt::Display for Engine {
     }
 }
 
+impl Engine {
+    /// Whether it has Connection IDs (RFC 9146).
+    #[must_use]
+    pub const fn has_connection_ids(self) -> bool {
+        matches!(self, Self::Native)
+    }
+
+    /// Whether it can authenticate a peer by a raw public key.
+    #[must_use]
+    pub const fn has_raw_public_keys(self) -> bool {
+        matches!(self, Self::Native)
+    }
+
+    /// The longest pre-shared key that it takes, in bytes.
+    #[must_use]
+    pub const fn max_psk(self) -> usize {
+        match self {
+            Self::Native => 64,
+            #[cfg(feature = "mbedtls")]
+            Self::MbedTls => lwm2m_mbedtls::MAX_PSK,
+        }
+    }
+}
+
 impl Config {
     /// Whether the engine can do what is configured. An endpoint made nevertheless refuses every
     /// session for the same reason.
@@ -98,6 +122,25 @@ impl Config {
             #[cfg(feature = "mbedtls")]
             Engine::MbedTls => crate::mbedtls::check(self),
         }
+    }
+
+    /// Whether the engine can do what a client's session asks for, as [`Endpoint::connect`] finds.
+    ///
+    /// # Errors
+    /// The first thing that the engine lacks.
+    pub fn check_profile(&self, profile: &ClientProfile) -> Result<(), Unsupported> {
+        let strict = profile.require_extended_master_secret;
+        let lacking = match &profile.security {
+            _ if self.engine == Engine::Native => None,
+            ClientSecurity::RawPublicKey { .. } => Some(Unsupported::RawPublicKeys),
+            ClientSecurity::Psk { key, .. } if key.len() > self.engine.max_psk() => {
+                Some(Unsupported::LongKey)
+            }
+            _ if profile.record_size_limit.is_some() => Some(Unsupported::RecordSizeLimit),
+            _ if strict => Some(Unsupported::RequiredExtendedMasterSecret),
+            _ => None,
+        };
+        lacking.map_or(Ok(()), Err)
     }
 }
 

@@ -9,8 +9,10 @@ pub mod settings;
 use credentials::ServerEntry;
 use lwm2m_daemon::{Failure, dtls, keys, signal::End};
 use lwm2m_dtls::crypto::{AwsLc, Provider};
+use lwm2m_dtls::{Engine, Unsupported};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
+use lwm2m_security::{Credential, SecurityStore};
 use lwm2m_server::{Config, Server};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -106,17 +108,41 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
         api.credentials_file = Some(CredentialsFile::open(path, &store).map_err(Failure::usage)?);
     }
     api.fixed_credentials = fixed;
-    let cid_length = settings.cid.unwrap_or(CID_LENGTH);
+    let by = settings.engine.unwrap_or_default();
+    let default = if by.has_connection_ids() { CID_LENGTH } else { 0 };
+    let cid_length = settings.cid.unwrap_or(default);
+    let store = Arc::new(store);
     let dtls = match coaps(settings).or(settings.coaps_tcp) {
         Some(_) => {
-            let mut config = dtls::config(provider, cid_length, settings.keylog.as_deref())?;
+            let mut config = dtls::config(by, provider, cid_length, settings.keylog.as_deref())?;
+            store.secure(&config).check().map_err(Failure::usage)?;
+            check_clients(by, &store)?;
             config.max_sessions =
                 engine.max_registrations.saturating_mul(engine.max_sessions_per_identity);
             Some(config)
         }
         None => None,
     };
-    Ok(Config { security: Arc::new(store), dtls, ..engine })
+    Ok(Config { security: store, dtls, ..engine })
+}
+
+/// Refuses to start with credentials that the engine of DTLS cannot do.
+fn check_clients(engine: Engine, store: &SecurityStore) -> Result<(), Failure> {
+    let lacking = store.list().into_iter().find_map(|(endpoint, credential)| match credential {
+        Credential::RawPublicKey(_) if !engine.has_raw_public_keys() => {
+            Some((endpoint, Unsupported::RawPublicKeys))
+        }
+        Credential::Psk { key, .. } if key.len() > engine.max_psk() => {
+            Some((endpoint, Unsupported::LongKey))
+        }
+        _ => None,
+    });
+    match lacking {
+        Some((endpoint, what)) => {
+            Err(Failure::usage(format!("the credential of {endpoint}: {what}")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn api(settings: &Settings) -> ApiConfig {

@@ -3,6 +3,7 @@
 use crate::credentials::UnlistedMode;
 use clap::Args;
 use lwm2m_daemon::LogLevel;
+use lwm2m_dtls::Engine;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,7 +59,11 @@ pub struct Settings {
     /// What endpoints without credentials may do [default: no-sec]
     #[arg(long, env = "LWM2M_UNLISTED", value_name = "WHAT")]
     pub unlisted: Option<UnlistedMode>,
-    /// Bytes of the DTLS Connection IDs that devices get, 0 for none [default: 6]
+    /// Who speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
+    #[arg(long, env = "LWM2M_ENGINE", value_name = "NAME")]
+    #[serde(default, deserialize_with = "lwm2m_daemon::dtls::engine")]
+    pub engine: Option<Engine>,
+    /// Bytes of the DTLS Connection IDs that devices get, 0 for none [default: 6, none by mbedtls]
     #[arg(long, env = "LWM2M_CID", value_name = "LENGTH", value_parser = clap::value_parser!(u8).range(0..=8))]
     pub cid: Option<u8>,
     /// File to append the secrets of all DTLS sessions to, to decrypt captures; for tests only
@@ -89,6 +94,7 @@ impl Settings {
             cert: self.cert.or(others.cert),
             trust: if self.trust.is_empty() { others.trust } else { self.trust },
             unlisted: self.unlisted.or(others.unlisted),
+            engine: self.engine.or(others.engine),
             cid: self.cid.or(others.cid),
             keylog: self.keylog.or(others.keylog),
             max_registrations: self.max_registrations.or(others.max_registrations),

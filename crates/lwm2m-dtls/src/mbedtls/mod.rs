@@ -30,7 +30,7 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
 use hashbrown::HashMap;
-use lwm2m_mbedtls::{Connection, MAX_PSK, Settings, Transport};
+use lwm2m_mbedtls::{Connection, Settings, Transport};
 use lwm2m_time::{Instant, TimerTable};
 use owner::{Certificates, Owner};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -82,28 +82,16 @@ struct Session {
 pub(crate) fn check(config: &Config) -> Result<(), Unsupported> {
     let credentials = config.credentials.as_deref();
     let own = credentials.and_then(|known| known.certificate(None));
+    // The key of a server may be that of its certificate as well.
+    let raw_only = own.is_none() && credentials.is_some_and(|it| it.raw_key().is_some());
     let lacking = [
         (config.connection_ids.is_some(), Unsupported::ConnectionIds),
         (config.key_log.is_some(), Unsupported::KeyLog),
         (config.ticket_key.is_some(), Unsupported::Tickets),
-        (credentials.is_some_and(|it| it.raw_key().is_some()), Unsupported::RawPublicKeys),
+        (raw_only, Unsupported::RawPublicKeys),
         (own.is_some_and(|own| own.key.private_key().is_none()), Unsupported::HiddenKey),
     ];
     lacking.into_iter().find(|(lacks, _)| *lacks).map_or(Ok(()), |(_, what)| Err(what))
-}
-
-/// The first thing that a profile asks for and that the library lacks.
-fn check_profile(profile: &ClientProfile) -> Result<(), Unsupported> {
-    let long_key = |key: &[u8]| key.len() > MAX_PSK;
-    let by_mode = match &profile.security {
-        ClientSecurity::RawPublicKey { .. } => Some(Unsupported::RawPublicKeys),
-        ClientSecurity::Psk { key, .. } => long_key(key).then_some(Unsupported::LongKey),
-        ClientSecurity::Certificate { .. } => None,
-    };
-    let limit = profile.record_size_limit.map(|_| Unsupported::RecordSizeLimit);
-    let strict =
-        profile.require_extended_master_secret.then_some(Unsupported::RequiredExtendedMasterSecret);
-    by_mode.or(limit).or(strict).map_or(Ok(()), Err)
 }
 
 impl MbedTls {
@@ -267,7 +255,7 @@ impl MbedTls {
         if !is_usable(&profile) {
             return Err(Error::UnusableProfile);
         }
-        check_profile(&profile)?;
+        self.config.check_profile(&profile)?;
         let settings = self.settings(Role::Client, framing, Some(&profile));
         let owner = Arc::new(self.owner(now, Some(Arc::clone(&profile))));
         let asked = Arc::clone(&owner) as Arc<dyn lwm2m_mbedtls::Owner>;
