@@ -170,7 +170,7 @@ impl Secured {
             (Some((certified, trust)), Some(key)) => Some(ClientKeys::Certificate {
                 chain: certified.chain.clone(),
                 key: keys::private_key_der(key).map_err(Failure::usage)?,
-                authority: authority(trust),
+                authority: authority(trust)?,
             }),
             _ => None,
         };
@@ -238,15 +238,19 @@ impl Secured {
                 server: keys::public_key(server).map_err(Failure::usage)?.into(),
             }),
         };
-        let certified = self.certified()?.map(|(certified, trust)| {
-            let data = authority(trust).to_vec();
-            let verification = ServerVerification {
-                usage: CertificateUsage::TrustAnchorAssertion,
-                association: Association { matching: Matching::Exact, data },
-                roots: Vec::new(),
-            };
-            ClientSecurity::Certificate { certified, verification: Arc::new(verification) }
-        });
+        let certified = match self.certified()? {
+            None => None,
+            Some((certified, trust)) => {
+                let data = authority(trust)?.to_vec();
+                let verification = ServerVerification {
+                    usage: CertificateUsage::TrustAnchorAssertion,
+                    association: Association { matching: Matching::Exact, data },
+                    roots: Vec::new(),
+                };
+                let verification = Arc::new(verification);
+                Some(ClientSecurity::Certificate { certified, verification })
+            }
+        };
         one([psk, raw, certified])
     }
 
@@ -296,9 +300,15 @@ fn one<T>(modes: [Option<T>; 3]) -> Result<T, Failure> {
     }
 }
 
-/// The first of the trusted certificates; a file has one at least.
-fn authority(trust: Vec<CertificateDer<'static>>) -> CertificateDer<'static> {
-    trust.into_iter().next().unwrap_or_else(|| Vec::new().into())
+/// The one authority of a server, as /0/x/4 holds it.
+fn authority(trust: Vec<CertificateDer<'static>>) -> Result<CertificateDer<'static>, Failure> {
+    let [authority] = <[_; 1]>::try_from(trust).map_err(|all| {
+        let count = all.len();
+        Failure::usage(format!(
+            "a client trusts one authority of its server; --trust has {count} certificates"
+        ))
+    })?;
+    Ok(authority)
 }
 
 fn no_mode() -> Failure {
@@ -318,6 +328,14 @@ mod tests {
         let secured: Secured = toml::from_str(file).unwrap();
         let text = format!("{secured:?}");
         assert!(text.contains("device") && !text.contains("00aa11bb"), "{text}");
+    }
+
+    #[test]
+    fn a_client_trusts_one_authority() {
+        let certificate = || CertificateDer::from(vec![1]);
+        assert!(authority(vec![certificate()]).is_ok());
+        let several = authority(vec![certificate(), certificate()]);
+        assert!(several.is_err_and(|it| it.to_string().contains("has 2 certificates")));
     }
 
     #[test]

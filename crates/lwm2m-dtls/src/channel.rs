@@ -126,3 +126,48 @@ impl Channel {
         Some(Opened { content, plaintext, newest })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::header;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn channel(read_cid: &[u8], write_cid: &[u8]) -> Channel {
+        let keys = Protection {
+            cipher: Cipher::Ccm8,
+            encrypt_then_mac: false,
+            key: [1; 16],
+            fixed_iv: [2; 4],
+            mac_key: [3; 32],
+        };
+        Channel::new(Keys {
+            suite: CipherSuite::PSK_WITH_AES_128_CCM_8,
+            read: keys.clone(),
+            write: keys,
+            read_cid: read_cid.to_vec(),
+            write_cid: write_cid.to_vec(),
+            return_routability_check: false,
+            max_plaintext: 100,
+        })
+    }
+
+    /// RFC 9146 section 3: whoever was given a Connection ID has to use it.
+    #[test]
+    fn authentic_records_with_another_id_or_none_are_dropped() {
+        for (expected, used, opens) in [
+            (&b"ab"[..], &b"ab"[..], true),
+            (b"ab", b"ac", false),
+            (b"ab", b"", false),
+            (b"", b"", true),
+            (b"", b"ab", false),
+        ] {
+            let (mut sender, mut receiver) = (channel(b"", used), channel(expected, b""));
+            let (mut out, mut rng) = (Vec::new(), Rng::from_seed([4; 32]));
+            let sealed = sender.seal(ContentType::APPLICATION_DATA, b"data", &mut rng, &mut out);
+            let (record, _) = header::parse(&out, used.len()).expect("a record");
+            assert!(sealed.is_ok() && receiver.expects(&record.header) == opens);
+            assert_eq!(receiver.open(&record).is_some(), opens, "{expected:?} {used:?}");
+        }
+    }
+}
