@@ -4,6 +4,7 @@ use super::{Bed, dtls, psk, psk_store};
 use lwm2m_bootstrap::{BootstrapServer, Command, Config, Event, SessionError};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::Path;
+use lwm2m_link::SecurityEvent;
 
 fn server() -> Bed<BootstrapServer> {
     let config = Config { security: psk_store(), dtls: Some(dtls()), ..Config::default() };
@@ -59,4 +60,6 @@ fn a_bootstrap_ends_with_the_credentials() {
     bed.settle();
     let reason = SessionError::CredentialsChanged;
     assert_eq!(bed.events, [Event::Failed { endpoint: "a".into(), reason }]);
+    let ended = |event: &SecurityEvent| matches!(event, SecurityEvent::Ended { .. });
+    assert!(bed.devices[a].events.iter().any(ended), "{:?}", bed.devices[a].events);
 }
