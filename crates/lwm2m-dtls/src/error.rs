@@ -95,6 +95,9 @@ pub enum Reason {
     Timeout,
     /// It gave way to newer ones: as many handshakes as configured were under way.
     Crowded,
+    /// It was not begun: as many as configured were under way, in all or with the host, or as many
+    /// sessions open.
+    NoRoom,
     /// The peer ended the handshake.
     PeerAlert(Alert),
     /// We ended it: the session was closed before it was established.
@@ -131,7 +134,7 @@ impl Reason {
             Self::BadRecord => Alert::BAD_RECORD_MAC,
             Self::RecordOverflow => Alert::RECORD_OVERFLOW,
             Self::PeerAlert(alert) => *alert,
-            Self::Timeout | Self::Disconnected | Self::Crowded => return None,
+            Self::Timeout | Self::Disconnected | Self::Crowded | Self::NoRoom => return None,
         })
     }
 
@@ -198,6 +201,10 @@ impl Reason {
             }
             Self::Crowded => {
                 "it gave way to newer handshakes; raise their limit, or keep out who begins so many"
+            }
+            Self::NoRoom => {
+                "too many sessions, or handshakes with its host; raise the limit, or keep out who \
+                 begins so many"
             }
             Self::PeerAlert(_) => "the peer ended the handshake",
             Self::Cancelled => "closed before it was established",

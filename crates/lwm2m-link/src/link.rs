@@ -349,7 +349,12 @@ impl Link {
             (Secured::No, _) => None,
             (_, None) => return None,
             (Secured::AsServer, Some(sessions)) => {
-                Some(sessions.endpoint.accept_stream(now, address).ok()?)
+                let accepted = sessions.endpoint.accept_stream(now, address);
+                if accepted.is_err() {
+                    // Which is told.
+                    self.settle_sessions();
+                }
+                Some(accepted.ok()?)
             }
             (Secured::AsClient(profile), Some(sessions)) => {
                 Some(sessions.begin(now, address, profile, true).ok()?)

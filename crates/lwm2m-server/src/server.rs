@@ -262,7 +262,9 @@ impl Engine for Server {
         from: SocketAddr,
         secured: bool,
     ) -> Option<PeerId> {
-        self.link.handle_connected(now, from, secured)
+        let peer = self.link.handle_connected(now, from, secured);
+        self.handle_link_events(now);
+        peer
     }
 
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {

@@ -76,7 +76,7 @@ impl Native {
             || self.hosts.count(peer.ip()) >= self.config.max_handshakes_per_host
             || !self.make_room()
         {
-            return;
+            return self.turn_away(peer);
         }
         let cid = self.new_cid();
         let own_cid = cid.clone().unwrap_or_default();
@@ -114,6 +114,12 @@ impl Native {
         let Some((&oldest, _)) = accepted.next() else { return false };
         self.abandon(oldest, Reason::Crowded);
         true
+    }
+
+    /// Tells of a handshake that is not begun; the client may try again.
+    pub(super) fn turn_away(&mut self, peer: SocketAddr) {
+        let (mode, role, reason) = (None, Role::Server, Reason::NoRoom);
+        self.events.push_back(Event::Failed { session: None, peer, mode, role, reason });
     }
 
     /// Answers a hello that cannot lead to a handshake.

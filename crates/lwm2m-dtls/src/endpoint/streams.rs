@@ -43,14 +43,15 @@ impl Native {
     /// [`poll_stream`](Self::poll_stream).
     ///
     /// # Errors
-    /// [`Error::TooManySessions`].
+    /// [`Error::TooManySessions`], of which [`Event::Failed`] tells as well.
     pub(crate) fn accept_stream(
         &mut self,
         now: Instant,
         peer: SocketAddr,
     ) -> Result<SessionId, Error> {
-        self.check_room_for_stream()?;
-        if self.hosts.count(peer.ip()) >= self.config.max_handshakes_per_host {
+        let has_place = self.hosts.count(peer.ip()) < self.config.max_handshakes_per_host;
+        if !has_place || self.check_room_for_stream().is_err() {
+            self.turn_away(peer);
             return Err(Error::TooManySessions);
         }
         self.hosts.add(peer.ip());

@@ -367,6 +367,8 @@ fn one_host_cannot_take_all_places() {
     }
     let second = accept(&mut connection, "192.0.2.1:2").expect("room");
     assert_eq!(accept(&mut connection, "192.0.2.1:3"), Err(Error::TooManySessions));
+    let said = events(&mut connection.server.0);
+    assert!(matches!(said[..], [Event::Failed { reason: Reason::NoRoom, .. }]), "{said:?}");
     assert!(accept(&mut connection, "192.0.2.9:1").is_ok());
     // Who connects makes room, and so does who goes.
     connection.settle();

@@ -1,9 +1,10 @@
 //! Sessions on connections.
 
-use crate::bed::{Bed, KEY, profile};
+use crate::bed::{Bed, KEY, address, profile};
 use lwm2m_coap::{CloseReason, Event, FailReason};
-use lwm2m_dtls::Cause;
-use lwm2m_link::{Engine, Identity, SecurityEvent};
+use lwm2m_dtls::{Cause, Config, Reason};
+use lwm2m_link::{Engine, Identity, Link, SecurityEvent};
+use lwm2m_time::Instant;
 
 #[test]
 fn request_waits_for_the_handshake_and_the_csm_follows_it() {
@@ -67,4 +68,19 @@ fn silent_stranger_is_given_up() {
         assert_eq!(bed.server.poll_transmit(), None);
     }
     assert_eq!(bed.server.poll_timeout(), None);
+}
+
+#[test]
+fn who_finds_no_room_is_told_of() {
+    let mut config = Config::default();
+    config.max_handshakes_per_host = 1;
+    let mut link = Link::new(lwm2m_coap::Config::default(), [0; 32]);
+    link.set_security(config);
+    let connect =
+        |link: &mut Link| link.handle_connected(Instant::ZERO, address("192.0.2.1:1"), true);
+    assert!(connect(&mut link).is_some() && connect(&mut link).is_none());
+    match link.poll_security_event() {
+        Some(SecurityEvent::Failed(failure)) => assert_eq!(failure.reason, Reason::NoRoom),
+        other => panic!("{other:?}"),
+    }
 }
