@@ -207,7 +207,10 @@ impl Reason {
                  begins so many"
             }
             Self::PeerAlert(_) => "the peer ended the handshake",
-            Self::Cancelled => "closed before it was established",
+            Self::Cancelled => {
+                "this side closed it before it was established: it took too long, or another one \
+                 took its place"
+            }
             Self::Unsupported(lacking) => lacking.text(),
             Self::Internal => "the cryptographic library refused our own key; check it",
         }
