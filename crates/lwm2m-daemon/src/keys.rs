@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use webpki::EndEntityCert;
+use webpki::{EndEntityCert, anchor_from_trusted_cert};
 use zeroize::Zeroizing;
 
 /// Why a file cannot be used.
@@ -27,7 +27,7 @@ pub enum KeyFileError {
     #[error("{0} holds no line of identity:key, the key in hex; `lwm2m keys psk` makes one")]
     PreSharedKey(PathBuf),
     /// No certificate.
-    #[error("{0} holds no certificate in PEM; `lwm2m keys ca` and `keys cert` make some")]
+    #[error("{0} holds no legible certificate in PEM; `lwm2m keys ca` and `keys cert` make some")]
     Certificate(PathBuf),
     /// The certificate has another key.
     #[error("the certificate in {0} is not for the private key; take the two files of one name")]
@@ -115,7 +115,9 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, KeyFile
     let wrong = || KeyFileError::Certificate(path.to_owned());
     let bytes = read(path)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    all.ok().filter(|all| !all.is_empty()).ok_or_else(wrong)
+    // One that cannot be read would trust nobody, and nobody would know why.
+    let is_legible = |der: &CertificateDer<'_>| anchor_from_trusted_cert(der).is_ok();
+    all.ok().filter(|all| !all.is_empty() && all.iter().all(is_legible)).ok_or_else(wrong)
 }
 
 /// A chain whose leaf belongs to `key`.
@@ -147,4 +149,21 @@ pub fn warn_if_shared(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_not_only_pem() {
+        let name = format!("lwm2m-legible-{}.crt", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let pem = "-----BEGIN CERTIFICATE-----\nAAECAwQF\n-----END CERTIFICATE-----\n";
+        std::fs::write(&path, pem).unwrap();
+        let read = certificates(&path);
+        // What stays in the folder for temporary files hurts nobody.
+        let _ = std::fs::remove_file(&path);
+        assert!(matches!(read, Err(KeyFileError::Certificate(_))), "{read:?}");
+    }
 }
