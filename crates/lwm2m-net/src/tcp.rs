@@ -26,6 +26,8 @@ const READ: usize = 8 << 10;
 const HIGH_WATER: usize = 64 << 10;
 /// Bytes to be sent to a peer beyond which it is cut off.
 const MAX_QUEUED: usize = 1 << 20;
+/// What a message that waits takes besides its bytes: an answer to a ping has but two.
+const PLACE: usize = 96;
 /// How long connecting, and how long sending one message, may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the rest of a closed stream is read, so that the peer gets all that was sent.
@@ -133,7 +135,7 @@ impl Connections {
 
     fn write(&mut self, peer: PeerId, payload: Bytes) -> bool {
         let Some(outgoing) = self.open.get(&peer) else { return true };
-        let length = payload.len();
+        let length = PLACE + payload.len();
         if outgoing.queue.bytes.fetch_add(length, Ordering::Relaxed) + length > MAX_QUEUED {
             tracing::debug!(?peer, "reads too little and is cut off");
             outgoing.task.abort();
@@ -246,7 +248,7 @@ impl Task {
     ) -> io::Result<()> {
         while let Some(message) = messages.recv().await {
             timeout(PATIENCE, writer.write_all(&message)).await??;
-            self.queue.bytes.fetch_sub(message.len(), Ordering::Relaxed);
+            self.queue.bytes.fetch_sub(PLACE + message.len(), Ordering::Relaxed);
             self.queue.sent.notify_one();
         }
         Ok(())
@@ -299,5 +301,18 @@ mod tests {
         drop(peers);
         let freed = timeout(PATIENCE, connections.closing.acquire_many(PLACES)).await;
         assert!(freed.is_ok_and(|places| places.is_ok()));
+    }
+
+    #[tokio::test]
+    async fn short_messages_that_wait_count_with_their_places() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connections = Connections::new();
+        connections.spawn(PeerId(1), async { Ok(stream) });
+        // The task does not run before this one waits.
+        let pong = || StreamAction::Write { peer: PeerId(1), payload: "ab".into() };
+        let taken = (0..MAX_QUEUED).take_while(|_| connections.act(pong())).count();
+        assert_eq!(taken, MAX_QUEUED / (PLACE + 2));
     }
 }

@@ -26,19 +26,24 @@ pub(super) struct Served {
     pub(super) response: Response,
 }
 
+/// What keeping a body takes besides its bytes: its place among the others, and its timer.
+const PLACE: usize = 256;
+
 trait Body {
+    /// The bytes that it counts with.
     fn bytes(&self) -> usize;
 }
 
 impl Body for Assembly {
     fn bytes(&self) -> usize {
-        self.body.len() + self.options.as_encoded().len()
+        PLACE + self.body.len() + self.options.as_encoded().len()
     }
 }
 
 impl Body for Served {
     fn bytes(&self) -> usize {
-        self.response.payload.len()
+        let options = self.key.bytes() + self.response.options.as_encoded().len();
+        PLACE + options + self.response.payload.len()
     }
 }
 
@@ -170,7 +175,12 @@ impl<T: Body> Store<T> {
         self.next_serial += 1;
         self.bytes += body.bytes();
         self.deadlines.set((peer, serial), now + self.lifetime);
-        self.by_peer.entry(peer).or_default().push((serial, body));
+        let own = self.by_peer.entry(peer).or_default();
+        if own.is_empty() {
+            // Most peers have one.
+            own.reserve_exact(1);
+        }
+        own.push((serial, body));
         while self.bytes > self.max_bytes {
             let Some((peer, serial)) = self.deadlines.first() else { break };
             self.remove(peer, serial);

@@ -4,7 +4,7 @@ use super::block::{BlockSize, BlockValue};
 use super::bodies::{Assembly, Served};
 use super::check::{self, Steering};
 use super::chunk::Chunk;
-use super::key::{RequestKey, body_options};
+use super::key::{RequestKey, body_options, digest};
 use super::{Exchanges, Incoming};
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
@@ -107,6 +107,8 @@ impl Exchanges {
                 GoneReason::Cancelled,
             );
         }
+        // Who asks for a later block has the observation already: RFC 7959 section 3.4.
+        let from_the_start = steering.block2.is_none_or(|block| block.number == 0);
         let waiting = Waiting {
             peer,
             expires: now + self.config.transmission.exchange_lifetime,
@@ -114,7 +116,7 @@ impl Exchanges {
             source,
             key: RequestKey::new(request.code, &request.options, &request.payload),
             steering: *steering,
-            registers: observable && steering.observe == Some(0),
+            registers: observable && steering.observe == Some(0) && from_the_start,
         };
         self.wait(waiting, request);
         Ok(())
@@ -304,6 +306,9 @@ impl Exchanges {
     ) -> Result<Response, Error> {
         let options = response.options.as_encoded().len();
         let capacity = transport.capacity(peer);
+        // What is no representation has no later blocks.
+        let represents = response.code.is_success() && response.code != Code::VALID;
+        let wanted = wanted.filter(|block| block.number == 0 || represents);
         let largest = capacity.largest_block();
         let first = BlockValue { number: 0, more: false, size: largest };
         let block = wanted.unwrap_or(first);
@@ -386,12 +391,4 @@ fn piece(response: &Response, wanted: BlockValue, chunk: Chunk) -> Response {
         options.set_uint(OptionNumber::SIZE2, length as u64);
     }
     Response { code: response.code, options, payload: response.payload.slice(start..end) }
-}
-
-/// FNV-1a over a body, as its entity tag: equal bodies get equal tags, and another state of the
-/// resource another one.
-fn digest(body: &[u8]) -> u64 {
-    body.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-    })
 }

@@ -136,9 +136,18 @@ impl Upload {
         (options, request.payload.slice(self.offset.min(end)..end))
     }
 
+    /// Goes on, if so small blocks can be numbered.
+    fn next(self, request: &Request) -> Step {
+        if self.chunk.can_number(request.payload.len()) {
+            Step::Continue(Transfer::Upload(self))
+        } else {
+            Step::Failed(FailReason::TooLarge)
+        }
+    }
+
     fn answer(mut self, request: &Request, response: Response, limits: &Limits) -> Step {
         if let Some(size) = smaller_blocks(request, &response, Some(&self), limits) {
-            return Step::Continue(Transfer::Upload(Self::new(Chunk::of(size), self.tag)));
+            return Self::new(Chunk::of(size), self.tag).next(request);
         }
         let sent = self.chunk.block(self.offset, request.payload.len());
         let echoed = block(&response.options, OptionNumber::BLOCK1, limits);
@@ -151,7 +160,7 @@ impl Upload {
                 if block.size < self.chunk.size {
                     self.chunk = Chunk::of(block.size);
                 }
-                Step::Continue(Transfer::Upload(self))
+                self.next(request)
             }
             // The peer answered for good although it has seen but one block.
             None if response.code != Code::CONTINUE => first_answer(response, limits),
@@ -227,7 +236,8 @@ impl Download {
             return Step::Failed(FailReason::Protocol(ProtocolFault::Changing));
         }
         // Asking for the first block again was counted when it was asked for.
-        let restarts = self.restarts + u8::from(!self.body.is_empty());
+        let asked = self.body.is_empty();
+        let restarts = self.restarts + u8::from(!asked);
         if block.number == 0 {
             let mut head = response;
             // The answer that began an observation stays one.
@@ -235,6 +245,9 @@ impl Download {
                 head.options.set_uint(OptionNumber::OBSERVE, sequence.into());
             }
             return Self::begin(head, block, restarts, limits);
+        }
+        if asked {
+            return Step::Failed(FailReason::Protocol(ProtocolFault::Block));
         }
         self.body.clear();
         Step::Continue(Transfer::Download(Self { restarts, ..self }))

@@ -4,8 +4,8 @@
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, Rst, message};
 use core::time::Duration;
 use lwm2m_coap::{
-    BlockSize, Code, Config, Event, FailReason, OptionNumber, PeerId, PeerParameters, Request,
-    Response, Statistics,
+    BlockSize, Code, Config, Event, FailReason, Observer, OptionNumber, PeerId, PeerParameters,
+    Request, Response, Statistics, Token,
 };
 use std::sync::Arc;
 
@@ -279,4 +279,109 @@ fn state_of_a_peer_is_bounded_whatever_it_sends() {
     lone.endpoint.remove_peer(PEER);
     assert!(lone.endpoint.is_idle(PEER));
     assert_eq!(lone.endpoint.poll_timeout(), None);
+}
+
+#[test]
+fn body_that_changes_and_never_begins_ends_the_request() {
+    let mut lone = Lone::new();
+    let (id, request) = lone.ask(Request::get());
+    let piece = |to: &Message, number, tag: u8| {
+        message(Ack, Code::CONTENT, to.id, to.token.as_bytes())
+            .option(OptionNumber::ETAG, &[tag])
+            .block(BLOCK2, number, true, 2)
+            .payload(&[0; 64])
+    };
+    let second = lone.receive(&piece(&request, 0, 0)).remove(0);
+    let mut asked = lone.receive(&piece(&second, 1, 1)).remove(0);
+    assert_eq!(asked.block_value(BLOCK2), Some((0, false, 2)));
+    for tag in 2..20 {
+        match lone.receive(&piece(&asked, 5, tag)).pop() {
+            Some(next) => asked = next,
+            None => break,
+        }
+    }
+    let events = lone.events();
+    assert!(
+        matches!(
+            &events[..],
+            [Event::Failed { id: failed, reason: FailReason::Protocol(_), .. }] if *failed == id
+        ),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn outcome_of_a_request_for_a_later_block_is_not_hidden() {
+    for (code, body) in [
+        (Code::NOT_FOUND, &b""[..]),
+        (Code::SERVICE_UNAVAILABLE, b"later"),
+        (Code::VALID, b""),
+        (Code::UNAUTHORIZED, b""),
+    ] {
+        let mut lone = Lone::new();
+        lone.receive(&message(Con, Code::GET, 1, b"t").path("3").block(BLOCK2, 3, false, 2));
+        let answer = lone.answer(Response::new(code).payload(body)).remove(0);
+        assert_eq!((answer.code, &answer.payload[..]), (code, body));
+        assert_eq!(answer.block_value(BLOCK2), None);
+    }
+}
+
+#[test]
+fn request_for_a_later_block_begins_no_observation() {
+    for block in [1, 9] {
+        let mut lone = Lone::new();
+        let wanted = message(Con, Code::GET, 1, b"t").path("3").uint(OBSERVE, 0);
+        lone.receive(&wanted.block(BLOCK2, block, false, 2));
+        let content = Response::new(Code::CONTENT).payload(vec![7; 200]).observe();
+        let answer = lone.answer(content.clone()).remove(0);
+        assert_eq!(answer.options.observe(), None);
+        let observer = Observer { peer: PEER, token: Token::new(b"t").unwrap() };
+        assert!(lone.endpoint.notify(lone.now, observer, content, false).is_err());
+    }
+}
+
+/// The least that a body costs, however few bytes it has.
+const LEAST: usize = 128;
+
+#[test]
+fn small_bodies_count_with_what_keeping_them_costs() {
+    const PEERS: u64 = 1_000;
+    let config = Config {
+        max_assembly_total: 100 * LEAST,
+        max_served_total: 100 * LEAST,
+        ..Config::default()
+    };
+    let begun = put(1).block(BLOCK1, 0, true, 0).payload(&[1; 16]).bytes();
+    let mut lone = Lone::with(config);
+    for peer in 0..PEERS {
+        lone.endpoint.handle_datagram(lone.now, PeerId(peer), &begun);
+    }
+    assert!(statistics(&lone).evicted >= PEERS - 100, "{:?}", statistics(&lone));
+
+    // The options that select a response are kept with it.
+    let mut lone = Lone::with(config);
+    let query = [b'q'; 200];
+    let wanted = message(Con, Code::GET, 1, b"t").option(OptionNumber::URI_QUERY, &query);
+    let wanted = wanted.block(BLOCK2, 0, false, 0).bytes();
+    for peer in 0..PEERS {
+        lone.endpoint.handle_datagram(lone.now, PeerId(peer), &wanted);
+        let (exchange, _) = lone.asked();
+        let content = Response::new(Code::CONTENT).payload(vec![1; 17]);
+        lone.endpoint.respond(lone.now, exchange, content).unwrap();
+    }
+    let most = (100 * LEAST / (LEAST + 200)) as u64;
+    assert!(statistics(&lone).evicted >= PEERS - most, "{:?}", statistics(&lone));
+}
+
+#[test]
+fn body_that_the_peer_wants_in_blocks_too_small_to_number_fails() {
+    let config = Config { max_body: 32 << 20, ..Config::default() };
+    for code in [Code::CONTINUE, Code::REQUEST_ENTITY_TOO_LARGE] {
+        let mut lone = Lone::with(config);
+        let (id, first) = lone.ask(Request::put().payload(vec![1; 17 << 20]));
+        let smaller = message(Ack, code, first.id, first.token.as_bytes());
+        assert_eq!(lone.receive(&smaller.block(BLOCK1, 0, true, 0)), []);
+        let failed = Event::Failed { id, peer: PEER, reason: FailReason::TooLarge };
+        assert_eq!(lone.events(), [failed]);
+    }
 }

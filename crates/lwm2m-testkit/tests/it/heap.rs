@@ -3,8 +3,8 @@
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use lwm2m_coap::{
-    Code, Config, Event, MessageBuilder, MessageType, OptionNumber, Options, Request, Response,
-    Token,
+    Code, Config, Event, MessageBuilder, MessageType, Observer, OptionNumber, Options, Request,
+    Response, Token,
 };
 use lwm2m_dtls::{ClientProfile, ClientSecurity, Credentials};
 use lwm2m_link::{Engine, Link};
@@ -259,4 +259,43 @@ fn attack_of_many_peers_takes_the_memory_that_is_allowed() {
     pass(&mut link, &mut now, Duration::from_secs(600));
     while link.poll_event().is_some() || link.poll_transmit().is_some() {}
     assert_eq!((link.peer_count(), link.poll_timeout()), (0, None));
+}
+
+/// Observes by a FETCH with a body of 64 KiB, in blocks; the query makes it another target.
+fn observe_at_length(link: &mut Link, now: Instant, number: u16) {
+    for block in 0..64_u16 {
+        let (id, token) = (number * 64 + block, Token::new(&number.to_be_bytes()).unwrap());
+        let more = u16::from(block < 63) << 3;
+        let mut datagram = Vec::new();
+        MessageBuilder::new(&mut datagram, MessageType::Confirmable, Code::FETCH, id, token)
+            .option(OptionNumber::OBSERVE, b"")
+            .option(OptionNumber::URI_QUERY, &number.to_be_bytes().map(|byte| byte % 64 + b'0'))
+            .option(OptionNumber::BLOCK1, &((block << 4) | more | 6).to_be_bytes())
+            .payload(&[1; 1_024]);
+        link.handle_datagram(now, address(1), &datagram);
+    }
+    while let Some(event) = link.poll_event() {
+        if let Event::Request { exchange, .. } = event {
+            link.coap().respond(now, exchange, Response::new(Code::CONTENT).observe()).unwrap();
+        }
+    }
+    while link.poll_transmit().is_some() {}
+}
+
+#[test]
+fn observation_does_not_keep_the_body_that_began_it() {
+    const OBSERVATIONS: u16 = 32;
+    let mut link = Link::new(Config::default(), [1; 32]);
+    let info = measure(|| {
+        (0..OBSERVATIONS).for_each(|number| observe_at_length(&mut link, Instant::ZERO, number));
+    });
+    print("observations by a long FETCH", &info, OBSERVATIONS.into());
+    assert!(info.bytes_current < 2_048 * i64::from(OBSERVATIONS), "{} B", info.bytes_current);
+    let observed = (0..OBSERVATIONS).all(|number| {
+        let (peer, token) = (link.connect(address(1)).unwrap(), number.to_be_bytes());
+        let observer = Observer { peer, token: Token::new(&token).unwrap() };
+        let content = Response::new(Code::CONTENT);
+        link.coap().notify(Instant::ZERO, observer, content, false).is_ok()
+    });
+    assert!(observed);
 }
