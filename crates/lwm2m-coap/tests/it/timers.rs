@@ -7,7 +7,7 @@
 //! | back-off, MAX_RETRANSMIT, MAX_TRANSMIT_WAIT | 4.2, 4.8.2 | here: `back_off_doubles_and_ends_with_max_transmit_wait`; `requests`: COAP-05 |
 //! | EXCHANGE_LIFETIME of a message ID that came in | 4.4, 4.5 | here: `message_ids_are_forgotten_in_time`; `messages`: COAP-07 |
 //! | NON_LIFETIME of a message ID that came in | 4.5, 4.8.2 | here: `message_ids_are_forgotten_in_time` |
-//! | EXCHANGE_LIFETIME of a message ID that went out | 4.4 | unit tests of `message_id`: COAP-13; `requests`: `without_a_free_message_id_requests_fail` |
+//! | EXCHANGE_LIFETIME of a message ID that went out | 4.4 | here: `message_ids_that_went_out_are_remembered_in_time`; unit tests of `message_id`: COAP-13; `requests`: `without_a_free_message_id_requests_fail` |
 //! | PROCESSING_DELAY: the empty acknowledgement | 4.8.2, 5.2.2 | here: `slow_answer_is_acknowledged_in_time`; `messages`: COAP-10 |
 //! | wait for a separate response, and for one to a NON request | 5.2.2 | here: `responses_are_awaited_until_their_time_is_over` |
 //! | NSTART, which is a count: the turn passes on when a timer ends | 4.7 | `requests`: COAP-12, `a_failed_request_lets_the_next_one_go` |
@@ -59,6 +59,24 @@ fn get(id: u16) -> Message {
 
 fn content() -> Response {
     Response::new(Code::CONTENT).payload("x")
+}
+
+#[test]
+fn message_ids_that_went_out_are_remembered_in_time() {
+    let mut lone = Lone::with(config());
+    let (_, request) = lone.ask(Request::get());
+    lone.receive(&message(Ack, Code::CONTENT, request.id, request.token.as_bytes()));
+    lone.events();
+    lone.pass(301 * SECOND - TICK);
+    assert!(!lone.endpoint.is_idle(PEER));
+    let (_, next) = lone.ask(Request::get());
+    assert_eq!(next.id, request.id.wrapping_add(1));
+    lone.receive(&message(Ack, Code::CONTENT, next.id, next.token.as_bytes()));
+    lone.events();
+    lone.pass(301 * SECOND - TICK);
+    assert!(!lone.endpoint.is_idle(PEER));
+    lone.pass(TICK);
+    assert!(lone.endpoint.is_idle(PEER));
 }
 
 #[test]
