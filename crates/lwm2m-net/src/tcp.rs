@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use lwm2m_link::{Engine, PeerId, StreamAction};
 use lwm2m_time::Instant;
+use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -179,6 +180,14 @@ async fn accept(listener: TcpListener, secured: bool, incoming: mpsc::Sender<Inc
     }
 }
 
+/// Small messages are not delayed, and a peer that has vanished without a word (by default of most
+/// systems for two hours) does not keep its place for ever: no deadline of CoAP does that for a
+/// peer that may sleep.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_keepalive(true)
+}
+
 /// One connection.
 struct Task {
     peer: PeerId,
@@ -194,8 +203,8 @@ impl Task {
     ) {
         match timeout(PATIENCE, stream).await {
             Ok(Ok(stream)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "small messages may be delayed");
+                if let Err(error) = prepare(&stream) {
+                    tracing::debug!(%error, "a connection keeps the settings of the system");
                 }
                 self.carry(stream, messages).await;
             }
@@ -314,5 +323,13 @@ mod tests {
         let pong = || StreamAction::Write { peer: PeerId(1), payload: "ab".into() };
         let taken = (0..MAX_QUEUED).take_while(|_| connections.act(pong())).count();
         assert_eq!(taken, MAX_QUEUED / (PLACE + 2));
+    }
+
+    #[tokio::test]
+    async fn peer_that_vanishes_is_noticed_by_the_system() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&stream).unwrap();
+        assert!(SockRef::from(&stream).keepalive().unwrap() && stream.nodelay().unwrap());
     }
 }
