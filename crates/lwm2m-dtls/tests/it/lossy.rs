@@ -80,17 +80,17 @@ fn attempts(
 }
 
 #[test]
-fn a_thousand_psk_handshakes() {
+pub(crate) fn a_thousand_psk_handshakes() {
     assert!(attempts(1000, psk_config, || psk_profile(KEY)) < 1100);
 }
 
 #[test]
-fn a_thousand_raw_public_key_handshakes() {
+pub(crate) fn a_thousand_raw_public_key_handshakes() {
     assert!(attempts(1000, || server_config(rpk().1), || rpk().0) < 1100);
 }
 
 #[test]
-fn a_thousand_certificate_handshakes() {
+pub(crate) fn a_thousand_certificate_handshakes() {
     let usage = CertificateUsage::TrustAnchorAssertion;
     let profile = || x509_profile(usage, data!("root.cert"));
     assert!(attempts(1000, || server_config(x509_store()), profile) < 1100);
@@ -109,7 +109,7 @@ fn datagram_lengths() -> Vec<usize> {
 }
 
 #[test]
-fn no_altered_byte_of_a_handshake_does_harm() {
+pub(crate) fn no_altered_byte_of_a_handshake_does_harm() {
     let lengths = datagram_lengths();
     assert_eq!(lengths.len(), 6);
     for (altered, length) in lengths.into_iter().enumerate() {
@@ -137,7 +137,7 @@ fn no_altered_byte_of_a_handshake_does_harm() {
 
 // proves: SEC-10
 #[test]
-fn no_altered_byte_of_a_record_is_answered() {
+pub(crate) fn no_altered_byte_of_a_record_is_answered() {
     let mut pair = Pair::new(Config::default(), psk_config());
     let session = pair.connect(psk_profile(KEY));
     pair.settle();
@@ -158,7 +158,7 @@ fn no_altered_byte_of_a_record_is_answered() {
 
 // proves: SEC-02
 #[test]
-fn a_flood_of_hellos_leaves_nothing_behind() {
+pub(crate) fn a_flood_of_hellos_leaves_nothing_behind() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     let hello = pair.client.poll_transmit().expect("a hello").payload;
@@ -185,7 +185,7 @@ fn a_flood_of_hellos_leaves_nothing_behind() {
 }
 
 #[test]
-fn handshakes_under_way_are_bounded() {
+pub(crate) fn handshakes_under_way_are_bounded() {
     let mut config = psk_config();
     config.max_handshakes = 3;
     let mut server = Endpoint::new(config, [2; 32]);

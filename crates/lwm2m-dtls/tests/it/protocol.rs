@@ -18,7 +18,7 @@ fn established(client: Config, server: Config) -> (Pair, SessionId, SessionId) {
 
 // proves: SEC-09
 #[test]
-fn a_record_counts_once_and_forgeries_move_no_window() {
+pub(crate) fn a_record_counts_once_and_forgeries_move_no_window() {
     let (mut pair, to_server, _) = established(Config::default(), psk_config());
     let records: Vec<_> = (0..64u8)
         .map(|index| {
@@ -38,7 +38,7 @@ fn a_record_counts_once_and_forgeries_move_no_window() {
 
 // proves: SEC-11
 #[test]
-fn plaintext_after_and_data_before_the_end_of_the_handshake_change_nothing() {
+pub(crate) fn plaintext_after_and_data_before_the_end_of_the_handshake_change_nothing() {
     let (mut pair, to_server, _) = established(Config::default(), psk_config());
     let record = |content: u8, body: &[u8]| {
         let mut bytes = vec![content, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, body.len() as u8];
@@ -66,7 +66,7 @@ fn plaintext_after_and_data_before_the_end_of_the_handshake_change_nothing() {
 
 // proves: SEC-21
 #[test]
-fn a_session_stays_until_a_new_one_has_proved_itself() {
+pub(crate) fn a_session_stays_until_a_new_one_has_proved_itself() {
     let (mut pair, to_server, to_client) = established(Config::default(), psk_config());
     // Somebody who receives what is sent to the address, but has no key.
     let mut impostor = Endpoint::new(Config::default(), [66; 32]);
@@ -102,7 +102,7 @@ fn a_session_stays_until_a_new_one_has_proved_itself() {
 }
 
 #[test]
-fn closing_tells_the_peer() {
+pub(crate) fn closing_tells_the_peer() {
     let (mut pair, to_server, _) = established(Config::default(), psk_config());
     pair.client.close(to_server).expect("established");
     pair.settle();
@@ -112,7 +112,7 @@ fn closing_tells_the_peer() {
 
 // proves: CID-01
 #[test]
-fn connection_ids_are_answered_only_if_offered_and_unique() {
+pub(crate) fn connection_ids_are_answered_only_if_offered_and_unique() {
     let with_ids = || {
         let mut config = psk_config();
         config.connection_ids = Some(Arc::new(FourBytes));
@@ -157,7 +157,7 @@ impl KeyLog for Log {
 }
 
 #[test]
-fn both_sides_log_the_same_secret_and_nothing_else_shows_it() {
+pub(crate) fn both_sides_log_the_same_secret_and_nothing_else_shows_it() {
     let (ours, theirs) = (Arc::new(Log::default()), Arc::new(Log::default()));
     let (mut client, mut server) = (Config::default(), psk_config());
     client.key_log = Some(ours.clone());

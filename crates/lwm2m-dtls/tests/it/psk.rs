@@ -7,7 +7,7 @@ use lwm2m_dtls::{Alert, CipherSuite, Config, Event, Identity, Mode, Reason, Role
 use std::time::Duration;
 
 #[test]
-fn both_sides_connect_and_talk() {
+pub(crate) fn both_sides_connect_and_talk() {
     let mut pair = Pair::new(Config::default(), psk_config());
     let to_server = pair.connect(psk_profile(KEY));
     pair.settle();
@@ -28,7 +28,7 @@ fn both_sides_connect_and_talk() {
 }
 
 #[test]
-fn an_empty_key_is_none() {
+pub(crate) fn an_empty_key_is_none() {
     let psk = [(IDENTITY.to_vec(), Vec::new())].into();
     let store = crate::support::Store { psk, ..Default::default() };
     let mut pair = Pair::new(Config::default(), crate::support::server_config(store));
@@ -45,7 +45,7 @@ fn an_empty_key_is_none() {
 
 // proves: PSK-03
 #[test]
-fn identities_and_keys_of_any_bytes_are_compared_exactly() {
+pub(crate) fn identities_and_keys_of_any_bytes_are_compared_exactly() {
     let identity: Vec<u8> = (0..128).map(|byte| byte * 2 + 1).chain([]).collect();
     let key = vec![0xff; 64];
     let attempt = |offered: Vec<u8>| {
@@ -70,7 +70,7 @@ fn identities_and_keys_of_any_bytes_are_compared_exactly() {
 
 // proves: PSK-04
 #[test]
-fn an_unknown_identity_is_named() {
+pub(crate) fn an_unknown_identity_is_named() {
     let mut pair = Pair::new(Config::default(), psk_config());
     let security = lwm2m_dtls::ClientSecurity::Psk {
         identity: b"nobody"[..].into(),
@@ -96,7 +96,7 @@ fn an_unknown_identity_is_named() {
 
 // proves: PSK-05
 #[test]
-fn one_wrong_bit_of_the_key_and_there_is_no_session() {
+pub(crate) fn one_wrong_bit_of_the_key_and_there_is_no_session() {
     let mut pair = Pair::new(Config::default(), psk_config());
     let mut key = KEY.to_vec();
     key[3] ^= 1;
@@ -114,7 +114,7 @@ fn one_wrong_bit_of_the_key_and_there_is_no_session() {
 }
 
 #[test]
-fn silence_is_a_timeout_after_doubling_intervals() {
+pub(crate) fn silence_is_a_timeout_after_doubling_intervals() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     let mut sent = Vec::new();
@@ -140,7 +140,7 @@ fn silence_is_a_timeout_after_doubling_intervals() {
 
 // proves: PSK-01
 #[test]
-fn every_suite_works_and_the_strong_ones_are_offered() {
+pub(crate) fn every_suite_works_and_the_strong_ones_are_offered() {
     let suites = [
         CipherSuite::PSK_WITH_AES_128_CCM_8,
         CipherSuite::PSK_WITH_AES_128_CCM,

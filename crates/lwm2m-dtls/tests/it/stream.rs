@@ -2,8 +2,8 @@
 
 use crate::reference::{ClientScript, greet};
 use crate::support::{
-    CLIENT, IDENTITY, KEY, SERVER, address, at_a_good_time, data, events, psk_config, psk_profile,
-    rpk, server_config, x509_profile, x509_store,
+    CLIENT, IDENTITY, KEY, SERVER, address, at_a_good_time, data, engines, events, psk_config,
+    psk_profile, rpk, server_config, x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{
@@ -24,7 +24,8 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(client: Config, server: Config, profile: ClientProfile) -> Self {
+    fn new(mut client: Config, mut server: Config, profile: ClientProfile) -> Self {
+        [client.engine, server.engine] = engines();
         let (mut client, mut server) =
             (Endpoint::new(client, [1; 32]), Endpoint::new(server, [2; 32]));
         let ours = client.connect_stream(NOW, address(SERVER), Arc::new(profile), None);
@@ -93,7 +94,7 @@ fn identity(endpoint: &mut Endpoint) -> Identity {
 }
 
 #[test]
-fn every_mode_in_pieces_of_any_length() {
+pub(crate) fn every_mode_in_pieces_of_any_length() {
     for (config, profile) in modes() {
         for cut in [1, 2, 7, 100, 100_000] {
             let mut connection =
@@ -114,7 +115,7 @@ fn every_mode_in_pieces_of_any_length() {
 }
 
 #[test]
-fn every_suite() {
+pub(crate) fn every_suite() {
     for suite in CipherSuite::SERVER_DEFAULTS {
         let mut failures = 0;
         for (config, mut profile) in modes() {
@@ -133,7 +134,7 @@ fn every_suite() {
 }
 
 #[test]
-fn an_altered_byte_of_a_record_ends_the_connection_with_bad_record_mac() {
+pub(crate) fn an_altered_byte_of_a_record_ends_the_connection_with_bad_record_mac() {
     for suite in CipherSuite::SERVER_DEFAULTS.iter().filter(|it| it.to_string().contains("TLS_PSK"))
     {
         for at in 5..40 {
@@ -182,7 +183,7 @@ fn is_minor_version(mut bytes: &[u8], mut at: usize) -> bool {
 }
 
 #[test]
-fn an_altered_byte_of_the_handshake_never_yields_a_connection() {
+pub(crate) fn an_altered_byte_of_the_handshake_never_yields_a_connection() {
     for (config, profile) in modes() {
         let mut length = 0;
         let client = at_a_good_time(Config::default());
@@ -206,7 +207,7 @@ fn an_altered_byte_of_the_handshake_never_yields_a_connection() {
 }
 
 #[test]
-fn close_notify_goes_both_ways_and_a_bare_end_is_a_truncation() {
+pub(crate) fn close_notify_goes_both_ways_and_a_bare_end_is_a_truncation() {
     let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
     connection.settle();
     events(&mut connection.client.0);
@@ -231,7 +232,7 @@ fn close_notify_goes_both_ways_and_a_bare_end_is_a_truncation() {
 }
 
 #[test]
-fn sessions_are_resumed_by_id_and_by_ticket() {
+pub(crate) fn sessions_are_resumed_by_id_and_by_ticket() {
     for ticket in [None, Some(TicketKey::new([5; 16]))] {
         let mut config = psk_config();
         config.ticket_key = ticket;
@@ -262,7 +263,7 @@ fn sessions_are_resumed_by_id_and_by_ticket() {
 }
 
 #[test]
-fn a_hello_in_the_clear_ends_an_established_connection() {
+pub(crate) fn a_hello_in_the_clear_ends_an_established_connection() {
     let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
     connection.settle();
     events(&mut connection.server.0);
@@ -275,7 +276,7 @@ fn a_hello_in_the_clear_ends_an_established_connection() {
 }
 
 #[test]
-fn a_broken_connection_is_not_resumed() {
+pub(crate) fn a_broken_connection_is_not_resumed() {
     for breaks in [false, true] {
         let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
         connection.settle();
@@ -299,7 +300,7 @@ fn a_broken_connection_is_not_resumed() {
 
 // proves: TLS-02
 #[test]
-fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded() {
+pub(crate) fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded() {
     let with = |mut config: Config, protocol: &'static [u8]| {
         config.application_protocol = Some(protocol.into());
         config
@@ -323,7 +324,7 @@ fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded() {
 }
 
 #[test]
-fn what_is_no_tls_and_who_is_silent_is_cut_off() {
+pub(crate) fn what_is_no_tls_and_who_is_silent_is_cut_off() {
     for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\xff\xff", b"\x17\x03\x03\0\x01a"] {
         let mut server = Endpoint::new(psk_config(), [2; 32]);
         let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
@@ -340,7 +341,7 @@ fn what_is_no_tls_and_who_is_silent_is_cut_off() {
 }
 
 #[test]
-fn unknown_identity_and_wrong_key_are_told_apart() {
+pub(crate) fn unknown_identity_and_wrong_key_are_told_apart() {
     let failed = |profile| {
         let mut connection = Connection::new(Config::default(), psk_config(), profile);
         connection.settle();
@@ -358,7 +359,7 @@ fn unknown_identity_and_wrong_key_are_told_apart() {
 }
 
 #[test]
-fn one_host_cannot_take_all_places() {
+pub(crate) fn one_host_cannot_take_all_places() {
     let mut config = psk_config();
     config.max_handshakes_per_host = 2;
     let mut connection = Connection::new(Config::default(), config, psk_profile(KEY));
@@ -380,7 +381,7 @@ fn one_host_cannot_take_all_places() {
 }
 
 #[test]
-fn handshakes_on_datagrams_leave_room_for_streams() {
+pub(crate) fn handshakes_on_datagrams_leave_room_for_streams() {
     let mut config = psk_config();
     config.max_handshakes = 1;
     let mut server = Endpoint::new(config, [2; 32]);

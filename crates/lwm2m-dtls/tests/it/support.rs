@@ -6,10 +6,11 @@ use lwm2m_dtls::certificate::{
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{
     CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, Endpoint,
-    Event, SessionId,
+    Engine, Event, SessionId,
 };
 use lwm2m_time::Instant;
 use rustls_pki_types::CertificateDer;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub(crate) fn psk_config() -> Config {
 
 pub(crate) fn server_config(store: Store) -> Config {
     let mut config = Config::default();
+    [_, config.engine] = engines();
     config.credentials = Some(Arc::new(store));
     config
 }
@@ -78,6 +80,22 @@ impl ConnectionIds for FourBytes {
     }
 }
 
+thread_local! {
+    /// Who speaks for client and server in the tests of this thread.
+    static ENGINES: Cell<[Engine; 2]> = const { Cell::new([Engine::Native; 2]) };
+}
+
+/// Makes the endpoints that follow speak by other engines than that of our own.
+#[cfg(feature = "mbedtls")]
+pub(crate) fn set_engines(client: Engine, server: Engine) {
+    ENGINES.set([client, server]);
+}
+
+/// The engine that the test is run with as a client, and as a server.
+pub(crate) fn engines() -> [Engine; 2] {
+    ENGINES.get()
+}
+
 pub(crate) const CLIENT: &str = "192.0.2.1:1000";
 pub(crate) const SERVER: &str = "192.0.2.2:5684";
 
@@ -97,7 +115,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) fn new(client: Config, server: Config) -> Self {
+    pub(crate) fn new(mut client: Config, mut server: Config) -> Self {
+        [client.engine, server.engine] = engines();
         Self {
             now: Instant::ZERO,
             client: Endpoint::new(client, [1; 32]),

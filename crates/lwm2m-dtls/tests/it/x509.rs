@@ -41,7 +41,7 @@ fn client_says(usage: CertificateUsage, data: &[u8]) -> Option<Reason> {
 }
 
 #[test]
-fn the_subject_of_the_client_is_its_identity() {
+pub(crate) fn the_subject_of_the_client_is_its_identity() {
     let (client, server) = (Config::default(), server_config(x509_store()));
     let mut pair = Pair::new(at_a_good_time(client), at_a_good_time(server));
     pair.connect(x509_profile(CertificateUsage::DomainIssued, SERVER));
@@ -69,7 +69,7 @@ fn refused(chain: &[u8], key: &[u8]) -> Option<(Reason, Alert)> {
 
 // proves: X509-01
 #[test]
-fn clients_that_the_server_does_not_trust() {
+pub(crate) fn clients_that_the_server_does_not_trust() {
     assert_eq!(refused(data!("client.cert"), data!("client.key")), None);
     let expired = refused(data!("short.cert"), data!("short.key"));
     assert_eq!(expired, Some((Reason::CertificateExpired, Alert::CERTIFICATE_EXPIRED)));
@@ -110,7 +110,7 @@ fn clients_that_the_server_does_not_trust() {
 
 // proves: X509-03
 #[test]
-fn the_name_must_match_unless_the_certificate_is_pinned() {
+pub(crate) fn the_name_must_match_unless_the_certificate_is_pinned() {
     let named = |usage, data: &[u8]| {
         let mut profile = x509_profile(usage, data);
         profile.server_name = Some("server-fail.example.com".into());
@@ -132,7 +132,7 @@ fn self_signed(key: &KeyPair, serial: u64) -> Vec<u8> {
 
 // proves: X509-04
 #[test]
-fn usage_3_wants_the_very_certificate() {
+pub(crate) fn usage_3_wants_the_very_certificate() {
     let usage = CertificateUsage::DomainIssued;
     assert_eq!(client_says(usage, SERVER), None);
     for other in [ROOT, INTERMEDIATE, OTHER] {
@@ -162,7 +162,7 @@ fn with_roots(usage: CertificateUsage, data: &[u8], roots: &[&'static [u8]]) -> 
 
 // proves: X509-05
 #[test]
-fn usages_0_and_1_want_a_path_and_their_certificate_in_it() {
+pub(crate) fn usages_0_and_1_want_a_path_and_their_certificate_in_it() {
     let ca = CertificateUsage::CaConstraint;
     assert_eq!(client_says(ca, ROOT), None);
     assert_eq!(client_says(ca, INTERMEDIATE), None);
@@ -187,7 +187,7 @@ fn usages_0_and_1_want_a_path_and_their_certificate_in_it() {
 
 // proves: X509-06
 #[test]
-fn usage_2_wants_a_path_to_its_certificate_only() {
+pub(crate) fn usage_2_wants_a_path_to_its_certificate_only() {
     let anchor = CertificateUsage::TrustAnchorAssertion;
     for roots in [&[][..], &[OTHER], &[ROOT]] {
         let says = |data: &[u8]| outcome(with_roots(anchor, data, roots), x509_store()).0;
@@ -199,7 +199,7 @@ fn usage_2_wants_a_path_to_its_certificate_only() {
 }
 
 #[test]
-fn without_a_name_only_the_configured_certificate_is_taken() {
+pub(crate) fn without_a_name_only_the_configured_certificate_is_taken() {
     let nameless = |usage, data: &[u8]| {
         let mut profile = x509_profile(usage, data);
         profile.server_name = None;
@@ -230,7 +230,7 @@ fn issue(name: &str) -> (Vec<u8>, Arc<CertifiedKey>) {
 }
 
 #[test]
-fn an_address_is_a_name_that_is_checked_but_not_sent() {
+pub(crate) fn an_address_is_a_name_that_is_checked_but_not_sent() {
     for (of_certificate, of_uri, expected) in [
         ("192.0.2.2", "192.0.2.2", None),
         ("2001:db8::2", "2001:db8::2", None),
@@ -274,7 +274,7 @@ impl Credentials for Virtual {
 
 // proves: X509-08
 #[test]
-fn chains_come_leaf_first_and_the_name_chooses_among_them() {
+pub(crate) fn chains_come_leaf_first_and_the_name_chooses_among_them() {
     let chain = [SERVER, INTERMEDIATE, ROOT];
     let first = certified(&chain, data!("server.key"));
     let (root, second) = issue("virtualhost.org");
@@ -313,7 +313,7 @@ fn chains_come_leaf_first_and_the_name_chooses_among_them() {
 
 // proves: X509-07
 #[test]
-fn hashes_stand_for_the_certificate() {
+pub(crate) fn hashes_stand_for_the_certificate() {
     let says = |matching, data: &[u8]| {
         let profile = x509_profile_with(CertificateUsage::DomainIssued, matching, data);
         outcome(profile, x509_store()).0
@@ -335,7 +335,7 @@ fn hashes_stand_for_the_certificate() {
 
 /// RFC 6066 section 4: the length holds for the messages of the handshake too, and at once.
 #[test]
-fn handshakes_keep_to_the_fragment_length() {
+pub(crate) fn handshakes_keep_to_the_fragment_length() {
     let mut profile = x509_profile(CertificateUsage::TrustAnchorAssertion, ROOT);
     profile.max_fragment_length = Some(1);
     let mut pair =

@@ -16,7 +16,7 @@ fn without_checks() -> ClientProfile {
 }
 
 #[test]
-fn a_device_cannot_take_the_address_of_another_and_evict_it() {
+pub(crate) fn a_device_cannot_take_the_address_of_another_and_evict_it() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
     let mut profile = psk_profile(KEY);
     profile.connection_id = false;
@@ -44,7 +44,7 @@ fn a_device_cannot_take_the_address_of_another_and_evict_it() {
 
 // proves: CID-06
 #[test]
-fn a_new_address_gets_little_until_it_has_answered() {
+pub(crate) fn a_new_address_gets_little_until_it_has_answered() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
     let session = pair.connect(without_checks());
     pair.settle();
@@ -97,7 +97,7 @@ fn a_new_address_gets_little_until_it_has_answered() {
 
 // proves: CID-06
 #[test]
-fn a_new_address_is_asked_for_what_only_it_can_know() {
+pub(crate) fn a_new_address_is_asked_for_what_only_it_can_know() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
     let session = pair.connect(psk_profile(KEY));
     pair.settle();
@@ -148,7 +148,7 @@ fn a_new_address_is_asked_for_what_only_it_can_know() {
 }
 
 #[test]
-fn a_client_that_goes_on_where_it_was_takes_a_stolen_downlink_back() {
+pub(crate) fn a_client_that_goes_on_where_it_was_takes_a_stolen_downlink_back() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
     let session = pair.connect(psk_profile(KEY));
     pair.settle();
@@ -165,7 +165,7 @@ fn a_client_that_goes_on_where_it_was_takes_a_stolen_downlink_back() {
 
 /// Whoever holds a record back and sends it on later gets nothing for it, with checks or without.
 #[test]
-fn a_record_that_comes_late_draws_nothing_to_its_sender() {
+pub(crate) fn a_record_that_comes_late_draws_nothing_to_its_sender() {
     for profile in [psk_profile(KEY), without_checks()] {
         let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
         let session = pair.connect(profile);
@@ -192,7 +192,7 @@ fn a_record_that_comes_late_draws_nothing_to_its_sender() {
 /// What was asked at one address is no answer at another: whoever wants a flood for somebody else
 /// could take the cookie to where it is, and the answer to where it is not.
 #[test]
-fn the_answer_to_an_earlier_check_is_none() {
+pub(crate) fn the_answer_to_an_earlier_check_is_none() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
     let session = pair.connect(psk_profile(KEY));
     pair.settle();

@@ -51,7 +51,7 @@ fn resumes(pair: &mut Pair, profile: ClientProfile, earlier: &Arc<Resumption>) -
 }
 
 #[test]
-fn a_changed_key_ends_what_the_old_one_began() {
+pub(crate) fn a_changed_key_ends_what_the_old_one_began() {
     for tickets in [false, true] {
         let keys = Arc::new(OneKey(Mutex::new(KEY.to_vec())));
         let mut config = Config::default();
@@ -71,7 +71,7 @@ fn a_changed_key_ends_what_the_old_one_began() {
 }
 
 #[test]
-fn an_expired_certificate_is_not_resumed() {
+pub(crate) fn an_expired_certificate_is_not_resumed() {
     let origin = Duration::from_secs(1_795_400_000);
     let [client, server] = [Config::default(), server_config(x509_store())].map(|mut config| {
         config.unix_time_of_origin = origin;
@@ -100,7 +100,7 @@ fn an_expired_certificate_is_not_resumed() {
 }
 
 #[test]
-fn other_authorities_end_what_the_old_ones_began() {
+pub(crate) fn other_authorities_end_what_the_old_ones_began() {
     let [client, server] =
         [Config::default(), server_config(x509_store())].map(crate::support::at_a_good_time);
     let key = || Some(TicketKey::new([9; 16]));
@@ -129,7 +129,7 @@ fn other_authorities_end_what_the_old_ones_began() {
 
 /// To offer a session tells whoever listens that it is the same client.
 #[test]
-fn a_client_offers_only_what_it_would_make_anew() {
+pub(crate) fn a_client_offers_only_what_it_would_make_anew() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     pair.settle();
@@ -151,7 +151,7 @@ fn a_client_offers_only_what_it_would_make_anew() {
 }
 
 #[test]
-fn a_suite_that_one_side_has_given_up_is_not_resumed() {
+pub(crate) fn a_suite_that_one_side_has_given_up_is_not_resumed() {
     let config = || {
         let mut config = psk_config();
         config.ticket_key = Some(TicketKey::new([9; 16]));
@@ -198,7 +198,7 @@ fn altered_answer(part: &[u8], other: &[u8]) -> Reason {
 }
 
 #[test]
-fn a_session_goes_on_with_what_it_was_made_with() {
+pub(crate) fn a_session_goes_on_with_what_it_was_made_with() {
     let other_suite = altered_answer(&[0xc0, 0xa8], &[0xc0, 0xa4]);
     assert_eq!(other_suite, Reason::IllegalParameter);
     // In place of the extended master secret another extension that was offered.
@@ -207,7 +207,7 @@ fn a_session_goes_on_with_what_it_was_made_with() {
 }
 
 #[test]
-fn who_is_barred_during_a_handshake_does_not_get_in() {
+pub(crate) fn who_is_barred_during_a_handshake_does_not_get_in() {
     let keys = Arc::new(OneKey(Mutex::new(KEY.to_vec())));
     let mut config = Config::default();
     config.credentials = Some(keys.clone());
@@ -231,7 +231,7 @@ fn who_is_barred_during_a_handshake_does_not_get_in() {
 }
 
 #[test]
-fn a_fatal_alert_ends_the_session_for_good() {
+pub(crate) fn a_fatal_alert_ends_the_session_for_good() {
     for by_client in [true, false] {
         let mut pair = Pair::new(Config::default(), psk_config());
         let at_client = pair.connect(psk_profile(KEY));
@@ -257,7 +257,7 @@ fn a_fatal_alert_ends_the_session_for_good() {
 }
 
 #[test]
-fn an_imported_session_is_not_imported_again_when_it_is_closed() {
+pub(crate) fn an_imported_session_is_not_imported_again_when_it_is_closed() {
     let key = TicketKey::new([5; 16]);
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
@@ -274,7 +274,7 @@ fn an_imported_session_is_not_imported_again_when_it_is_closed() {
 }
 
 #[test]
-fn peers_without_credentials_are_shut_out_at_once() {
+pub(crate) fn peers_without_credentials_are_shut_out_at_once() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
     let session = pair.connect(psk_profile(KEY));
     pair.settle();

@@ -27,7 +27,7 @@ fn forged(sequence: u64) -> Vec<u8> {
 }
 
 #[test]
-fn forged_records_do_not_end_a_handshake() {
+pub(crate) fn forged_records_do_not_end_a_handshake() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     let mut cut = false;
@@ -53,7 +53,7 @@ fn forged_records_do_not_end_a_handshake() {
 }
 
 #[test]
-fn repeated_messages_do_not_have_flights_sent_without_end() {
+pub(crate) fn repeated_messages_do_not_have_flights_sent_without_end() {
     for up in [true, false] {
         let mut pair = Pair::new(Config::default(), psk_config());
         pair.connect(psk_profile(KEY));
@@ -98,7 +98,7 @@ impl ConnectionIds for OneBit {
 }
 
 #[test]
-fn connection_ids_of_handshakes_under_way_differ() {
+pub(crate) fn connection_ids_of_handshakes_under_way_differ() {
     for seed in 0..16 {
         let mut config = psk_config();
         config.connection_ids = Some(Arc::new(OneBit));
@@ -137,7 +137,7 @@ fn connection_ids_of_handshakes_under_way_differ() {
 
 // proves: SEC-07
 #[test]
-fn forged_fragments_do_not_stall_a_handshake() {
+pub(crate) fn forged_fragments_do_not_stall_a_handshake() {
     let (profile, store) = rpk();
     let [client, server] = [Config::default(), server_config(store)].map(|mut config| {
         config.mtu = 160;
@@ -160,7 +160,7 @@ fn forged_fragments_do_not_stall_a_handshake() {
 }
 
 #[test]
-fn record_numbers_of_a_client_do_not_run_over() {
+pub(crate) fn record_numbers_of_a_client_do_not_run_over() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     pair.exchange(&mut |up, datagram| {
@@ -177,7 +177,7 @@ fn record_numbers_of_a_client_do_not_run_over() {
 }
 
 #[test]
-fn a_datagram_full_of_hellos_gets_one_answer() {
+pub(crate) fn a_datagram_full_of_hellos_gets_one_answer() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     let hello = pair.client.poll_transmit().expect("a hello").payload;
@@ -201,7 +201,7 @@ fn a_datagram_full_of_hellos_gets_one_answer() {
 }
 
 #[test]
-fn one_host_cannot_take_all_places() {
+pub(crate) fn one_host_cannot_take_all_places() {
     let mut config = psk_config();
     config.max_handshakes_per_host = 3;
     let mut server = Endpoint::new(config, [2; 32]);
@@ -240,7 +240,7 @@ fn one_host_cannot_take_all_places() {
 
 /// A hello is kept as long as its handshake: what can be kept has a bound.
 #[test]
-fn hellos_as_long_as_datagrams_are_not_heard() {
+pub(crate) fn hellos_as_long_as_datagrams_are_not_heard() {
     let mut server = Endpoint::new(psk_config(), [2; 32]);
     for (padding, is_heard) in [(0, true), (4000, true), (4100, false), (60_000, false)] {
         let mut body = vec![0xfe, 0xfd];
@@ -257,7 +257,7 @@ fn hellos_as_long_as_datagrams_are_not_heard() {
 }
 
 #[test]
-fn hellos_repeated_in_turn_do_not_have_flights_sent_without_end() {
+pub(crate) fn hellos_repeated_in_turn_do_not_have_flights_sent_without_end() {
     let (profile, store) = rpk();
     let mut server = Endpoint::new(server_config(store), [2; 32]);
     let hellos = [1, 2].map(|seed| {

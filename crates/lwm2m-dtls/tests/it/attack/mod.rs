@@ -1,8 +1,8 @@
 //! What attackers do: forge, replay, flood, spoof addresses, and come back after they were barred.
 
-mod addresses;
-mod earlier;
-mod handshakes;
+pub(crate) mod addresses;
+pub(crate) mod earlier;
+pub(crate) mod handshakes;
 
 use crate::support::{FourBytes, KEY, Pair, address, connected, psk_profile};
 use lwm2m_dtls::{Config, Endpoint, SessionId};

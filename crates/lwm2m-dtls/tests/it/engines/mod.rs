@@ -1,8 +1,10 @@
 //! Both engines with each other: every mode that both have, on datagrams and streams.
 
+mod again;
+
 use crate::support::{
     KEY, Pair, address, at_a_good_time, connected, data, events, psk_config, psk_profile, received,
-    server_config, x509_profile, x509_store,
+    server_config, set_engines, x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{CipherSuite, ClientProfile, Config, Engine, Event, Identity, SessionId};
@@ -10,10 +12,10 @@ use std::sync::Arc;
 
 const ENGINES: [Engine; 2] = [Engine::Native, Engine::MbedTls];
 
-fn by(engine: Engine, config: Config) -> Config {
-    let mut config = at_a_good_time(config);
-    config.engine = engine;
-    config
+/// A client and a server of these engines.
+fn pair((client, server): (Engine, Engine), config: Config) -> Pair {
+    set_engines(client, server);
+    Pair::new(at_a_good_time(Config::default()), at_a_good_time(config))
 }
 
 /// Every pair of engines: the client's and the server's.
@@ -47,7 +49,7 @@ fn assert_identity(event: &[Event]) -> SessionId {
 fn each_talks_with_each_on_datagrams() {
     for (client, server) in pairs() {
         for (config, profile) in modes() {
-            let mut pair = Pair::new(by(client, Config::default()), by(server, config));
+            let mut pair = pair((client, server), config);
             let to_server = pair.connect(profile);
             pair.settle();
             assert_eq!(connected(&mut pair.client), to_server, "{client} to {server}");
@@ -71,7 +73,7 @@ fn each_talks_with_each_on_streams() {
     for (client, server) in pairs() {
         for (config, profile) in modes() {
             for cut in [1, 7, 100_000] {
-                let mut pair = Pair::new(by(client, Config::default()), by(server, config.clone()));
+                let mut pair = pair((client, server), config.clone());
                 let profile = Arc::new(profile.clone());
                 let ours =
                     pair.client.connect_stream(pair.now, address("192.0.2.2:1"), profile, None);
@@ -116,7 +118,7 @@ fn every_suite_that_the_library_has() {
             let by_key = suite.suits(lwm2m_dtls::Mode::Psk);
             let [of_keys, of_certificates] = modes();
             let (config, mut profile) = if by_key { of_keys } else { of_certificates };
-            let mut pair = Pair::new(by(client, Config::default()), by(server, config));
+            let mut pair = pair((client, server), config);
             profile.suites = vec![suite];
             let session = pair.connect(profile);
             pair.settle();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 // proves: SEC-03
 #[test]
-fn a_cookie_of_any_length_is_sent_back_with_the_same_hello() {
+pub(crate) fn a_cookie_of_any_length_is_sent_back_with_the_same_hello() {
     for (length, version) in [(1, 0xff), (32, 0xff), (255, 0xff), (32, 0xfd)] {
         let mut client = client();
         let first = client.poll_transmit().expect("a hello").payload;
@@ -42,7 +42,7 @@ fn a_cookie_of_any_length_is_sent_back_with_the_same_hello() {
 }
 
 #[test]
-fn a_server_does_not_have_a_client_repeat_its_hello_for_ever() {
+pub(crate) fn a_server_does_not_have_a_client_repeat_its_hello_for_ever() {
     let mut client = client();
     let mut hellos = 0;
     for sequence in 0..100 {
@@ -58,7 +58,7 @@ fn a_server_does_not_have_a_client_repeat_its_hello_for_ever() {
 
 // proves: SEC-05
 #[test]
-fn lost_flights_are_sent_again_in_doubling_intervals() {
+pub(crate) fn lost_flights_are_sent_again_in_doubling_intervals() {
     for lost in 0..6 {
         for times in 1..=2 {
             let mut pair = Pair::new(Config::default(), psk_config());
@@ -116,7 +116,7 @@ fn lose_last_flight(pair: &mut Pair, earlier: Option<&Arc<Resumption>>) {
 
 // proves: SEC-06
 #[test]
-fn the_last_flight_is_repeated_when_it_was_lost_and_only_then() {
+pub(crate) fn the_last_flight_is_repeated_when_it_was_lost_and_only_then() {
     let mut pair = Pair::new(Config::default(), psk_config());
     lose_last_flight(&mut pair, None);
     connected(&mut pair.server);
@@ -147,7 +147,7 @@ fn the_last_flight_is_repeated_when_it_was_lost_and_only_then() {
 
 // proves: SEC-07
 #[test]
-fn a_certificate_in_shuffled_overlapping_fragments() {
+pub(crate) fn a_certificate_in_shuffled_overlapping_fragments() {
     let mut store = x509_store();
     let mut certified = (**store.certificate.as_ref().expect("a certificate")).clone();
     let intermediate = certified.chain[1].clone();
@@ -202,7 +202,7 @@ fn messages_if(wanted: bool, datagram: &[u8]) -> Vec<(u8, u16, Vec<u8>)> {
 
 // proves: SEC-08
 #[test]
-fn record_numbers_only_grow_and_never_run_over() {
+pub(crate) fn record_numbers_only_grow_and_never_run_over() {
     let mut pair = Pair::new(Config::default(), psk_config());
     let session = pair.connect(psk_profile(KEY));
     let mut last = std::collections::HashMap::new();

@@ -1,9 +1,9 @@
 //! Rules of RFC 5246, 6347, 7627 and 7925 that a well-behaved peer cannot show: against the reference,
 //! or by looking at what is sent.
 
-mod flights;
-mod offers;
-mod secrets;
+pub(crate) mod flights;
+pub(crate) mod offers;
+pub(crate) mod secrets;
 
 use crate::reference::{ALERT, Seen, records};
 use crate::support::{KEY, SERVER, address, events, psk_profile};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 // proves: SEC-17
 #[test]
-fn there_is_no_compression_no_short_mac_and_no_second_handshake() {
+pub(crate) fn there_is_no_compression_no_short_mac_and_no_second_handshake() {
     let mut client = client();
     let hello = client.poll_transmit().expect("a hello").payload;
     let hello = Hello::parse(&messages(&hello)[0].2);
@@ -52,7 +52,7 @@ fn there_is_no_compression_no_short_mac_and_no_second_handshake() {
 
 // proves: SEC-18
 #[test]
-fn what_cannot_be_agreed_on_is_told() {
+pub(crate) fn what_cannot_be_agreed_on_is_told() {
     let mut server = Endpoint::new(psk_config(), [2; 32]);
     let old = ClientScript { version: 0xfeff, ..ClientScript::default() };
     assert_eq!(alert_of(&greet(&mut server, &old).1), 70);
@@ -80,7 +80,7 @@ fn what_cannot_be_agreed_on_is_told() {
 
 // proves: PSK-06
 #[test]
-fn no_hint_is_sent_and_any_hint_is_taken() {
+pub(crate) fn no_hint_is_sent_and_any_hint_is_taken() {
     let mut server = Endpoint::new(psk_config(), [2; 32]);
     let (_, flight) = greet(&mut server, &ClientScript::default());
     let kinds: Vec<_> = messages(&flight).into_iter().map(|(kind, ..)| kind).collect();
@@ -100,7 +100,7 @@ fn no_hint_is_sent_and_any_hint_is_taken() {
 
 /// RFC 5246 section 7.3: each message once, in its order, and none that the suite has no use for.
 #[test]
-fn a_server_has_its_messages_in_order() {
+pub(crate) fn a_server_has_its_messages_in_order() {
     const HINT: (u8, &[u8]) = (SERVER_KEY_EXCHANGE, &[0, 0]);
     const CHAIN: (u8, &[u8]) = (CERTIFICATE, &[0, 0, 0]);
     const DEMAND: (u8, &[u8]) = (CERTIFICATE_REQUEST, &[1, 64, 0, 2, 4, 3, 0, 0]);
@@ -113,7 +113,7 @@ fn a_server_has_its_messages_in_order() {
 }
 
 #[test]
-fn a_change_of_ciphers_is_one_byte_ahead_of_the_finished() {
+pub(crate) fn a_change_of_ciphers_is_one_byte_ahead_of_the_finished() {
     let mut server = Endpoint::new(psk_config(), [2; 32]);
     let how = ClientScript::default();
     let (mut script, flight) = greet(&mut server, &how);

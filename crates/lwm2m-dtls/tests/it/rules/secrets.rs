@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 // proves: SEC-12
 #[test]
-fn a_wrong_finished_is_told_and_makes_no_session() {
+pub(crate) fn a_wrong_finished_is_told_and_makes_no_session() {
     // The published vector shows that the reference's own function is the right one.
     let secret = [
         0x9b, 0xbe, 0x43, 0x6b, 0xa9, 0x40, 0xf0, 0x17, 0xb1, 0x76, 0x52, 0x84, 0x9a, 0x71, 0xdb,
@@ -59,7 +59,7 @@ fn a_wrong_finished_is_told_and_makes_no_session() {
 
 // proves: SEC-13
 #[test]
-fn the_extended_master_secret_is_what_the_reference_makes_it() {
+pub(crate) fn the_extended_master_secret_is_what_the_reference_makes_it() {
     for extended_master_secret in [true, false] {
         let mut client = client();
         let how = ServerScript { extended_master_secret, ..ServerScript::default() };
@@ -91,7 +91,7 @@ fn the_extended_master_secret_is_what_the_reference_makes_it() {
 
 // proves: SEC-14
 #[test]
-fn sessions_with_and_without_the_extended_master_secret_do_not_mix() {
+pub(crate) fn sessions_with_and_without_the_extended_master_secret_do_not_mix() {
     for (first, second) in [(true, false), (false, true), (true, true), (false, false)] {
         let mut server = Endpoint::new(psk_config(), [2; 32]);
         let how = ClientScript { extended_master_secret: first, ..ClientScript::default() };
@@ -117,7 +117,7 @@ fn sessions_with_and_without_the_extended_master_secret_do_not_mix() {
 
 // proves: SEC-19
 #[test]
-fn a_resumed_session_is_short_and_has_new_keys_and_the_old_identity() {
+pub(crate) fn a_resumed_session_is_short_and_has_new_keys_and_the_old_identity() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     pair.settle();
@@ -178,7 +178,7 @@ fn a_resumed_session_is_short_and_has_new_keys_and_the_old_identity() {
 }
 
 #[test]
-fn a_session_is_resumed_on_its_transport_for_its_name_alone() {
+pub(crate) fn a_session_is_resumed_on_its_transport_for_its_name_alone() {
     let mut server = Endpoint::new(psk_config(), [2; 32]);
     let named = |server_name, session_id| ClientScript {
         server_name,
