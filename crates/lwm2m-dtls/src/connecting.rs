@@ -17,12 +17,12 @@ use core::time::Duration;
 use lwm2m_time::Instant;
 
 /// What messages under way may hold, in bytes.
-const MAX_REASSEMBLY: usize = 16 * 1024;
+pub(crate) const MAX_REASSEMBLY: usize = 16 * 1024;
 /// A handshake of which a protected record does not authenticate is given up after so many first
 /// intervals: a forgery does no harm then, because the peer's own record comes in the meantime.
-const WRONG_KEY_INTERVALS: u32 = 8;
+pub(crate) const WRONG_KEY_INTERVALS: u32 = 8;
 /// Retransmission intervals double up to this: RFC 6347 section 4.2.4.1.
-const MAX_INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The side of the handshake.
 pub(crate) enum Machine {

@@ -137,7 +137,8 @@ pub(crate) fn verify(
     move |certificate, depth, flags| {
         *flags = VerifyError::empty();
         if depth == 0
-            && let Err(alert) = owner.verify(chain(certificate))
+            && let Err(alert) =
+                chain(certificate).ok_or(BAD_CERTIFICATE).and_then(|chain| owner.verify(chain))
         {
             *flags = match alert {
                 CERTIFICATE_EXPIRED => VerifyError::CERT_EXPIRED,
@@ -152,18 +153,22 @@ pub(crate) fn verify(
     }
 }
 
-/// The DER of a certificate and of those that came behind it.
-fn chain(leaf: &Certificate) -> Vec<Vec<u8>> {
+/// The DER of a certificate and of those that came behind it; nothing if the library could not
+/// read one of them, of which it keeps an empty place.
+fn chain(leaf: &Certificate) -> Option<Vec<Vec<u8>>> {
     let mut next: *const sys::x509_crt = leaf.into();
     let mut chain = Vec::new();
     // SAFETY: a list of the library's that lives through the callback; its end is null.
     while let Some(certificate) = unsafe { next.as_ref() } {
+        if certificate.raw.p.is_null() {
+            return None;
+        }
         // SAFETY: the certificate's own copy of its DER.
         let der = unsafe { std::slice::from_raw_parts(certificate.raw.p, certificate.raw.len) };
         chain.push(der.to_vec());
         next = certificate.next;
     }
-    chain
+    Some(chain)
 }
 
 /// Takes every cookie: the owner gives no hello to a connection that has not shown a good one.

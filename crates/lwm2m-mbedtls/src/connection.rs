@@ -34,12 +34,22 @@ pub struct Step {
     pub ended: Option<Failure>,
 }
 
+/// What a protected record is to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the peer's.
+    Authentic,
+    /// It is of other keys than those of this moment, or has been there before.
+    NotNow,
+    /// It does not authenticate.
+    Forged,
+}
+
 /// A connection from its first byte on. About 40 KB, nearly all of it the library's two buffers.
 pub struct Connection {
     context: Context<Pipe>,
     pipe: Pipe,
     timer: Timer,
-    transport: Transport,
     is_established: bool,
     /// What the library's configuration points to.
     _owner: Box<Arc<dyn Owner>>,
@@ -115,7 +125,7 @@ impl Connection {
         let owner = Box::new(owner);
         let config = configure(settings, proof, &owner)?;
         let pipe = Pipe::new(settings.transport == Transport::Stream);
-        let timer = Timer::default();
+        let timer = Timer::new(settings.retransmit_limit);
         timer.set_now(now);
         let mut context = Context::new(Arc::new(config));
         context.set_timer_callback(Box::new(timer.clone()));
@@ -123,8 +133,7 @@ impl Connection {
         unsafe { sys::ssl_set_mtu((&mut context).into(), settings.mtu) };
         // The first step of a client succeeds; that of a server waits for its peer.
         let _ = context.establish(pipe.clone(), settings.server_name.as_deref());
-        let transport = settings.transport;
-        Ok(Self { context, pipe, timer, transport, is_established: false, _owner: owner })
+        Ok(Self { context, pipe, timer, is_established: false, _owner: owner })
     }
 
     /// Takes bytes in, which may be none, and does what has become due.
@@ -233,13 +242,25 @@ impl Connection {
             unsafe { sys::ssl_send_alert_message((&mut self.context).into(), level as u8, alert) };
     }
 
-    /// Whether a datagram begins with an authentic record of this connection; nothing changes.
-    pub fn recognizes(&self, datagram: &[u8]) -> bool {
+    /// What a protected record that a datagram begins with is to this connection; nothing changes.
+    pub fn judge(&self, datagram: &[u8]) -> Verdict {
         let mut copy = datagram.to_vec();
         let ssl = (&self.context).into();
         // SAFETY: the context is set up; the copy, which is decrypted in place, is as long as said.
-        let code = unsafe { sys::ssl_check_record(ssl, copy.as_mut_ptr(), copy.len()) };
-        self.transport == Transport::Datagram && code == 0
+        match unsafe { sys::ssl_check_record(ssl, copy.as_mut_ptr(), copy.len()) } {
+            0 => Verdict::Authentic,
+            sys::ERR_SSL_UNEXPECTED_RECORD | sys::ERR_SSL_FEATURE_UNAVAILABLE => Verdict::NotNow,
+            _ => Verdict::Forged,
+        }
+    }
+
+    /// Whether a client has said all of its handshake and waits for the server's last words.
+    pub fn awaits_finished(&self) -> bool {
+        let ssl: *const sys::ssl_context = (&self.context).into();
+        // SAFETY: reads a number of a context that is set up.
+        let state = unsafe { (*ssl).state };
+        let last = [sys::SSL_SERVER_CHANGE_CIPHER_SPEC, sys::SSL_SERVER_FINISHED];
+        last.iter().any(|&it| c_int::try_from(it) == Ok(state))
     }
 }
 
@@ -280,11 +301,10 @@ fn configure(
 
 fn configure_raw(settings: &Settings, config: &mut Config) -> Result<(), Unusable> {
     let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1);
-    let (first, last) =
-        (settings.retransmit_after, settings.retransmit_limit.max(settings.retransmit_after));
+    let first = milliseconds(settings.retransmit_after);
     // SAFETY: sets numbers; the hashes are static.
     unsafe {
-        sys::ssl_conf_handshake_timeout(config.into(), milliseconds(first), milliseconds(last));
+        sys::ssl_conf_handshake_timeout(config.into(), first, u32::MAX);
         sys::ssl_conf_sig_hashes(config.into(), HASHES.as_ptr());
     }
     match settings.max_fragment_length {

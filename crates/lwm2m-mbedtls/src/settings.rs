@@ -33,7 +33,7 @@ pub struct Settings {
     pub mtu: u16,
     /// When a flight is sent again for the first time; doubles each time.
     pub retransmit_after: Duration,
-    /// The longest wait for an answer.
+    /// What it doubles up to. The library never gives up by itself.
     pub retransmit_limit: Duration,
     /// What is spoken above, by its name for ALPN (RFC 7301).
     pub application_protocol: Option<String>,

@@ -14,12 +14,20 @@ pub(crate) struct Timer(Arc<Clock>);
 /// All in microseconds; 0 in `last` is no timer.
 #[derive(Default)]
 struct Clock {
+    /// The longest wait.
+    limit: u64,
     now: AtomicU64,
     first: AtomicU64,
     last: AtomicU64,
 }
 
 impl Timer {
+    /// A timer that is never set for longer than the limit.
+    pub(crate) fn new(limit: Duration) -> Self {
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        Self(Arc::new(Clock { limit, ..Clock::default() }))
+    }
+
     pub(crate) fn set_now(&self, now: Instant) {
         self.0.now.store(now.as_micros(), Relaxed);
     }
@@ -35,7 +43,7 @@ impl Clock {
     /// Both are milliseconds from now on, and none of them is no timer at all.
     fn set(&self, first: u32, last: u32) {
         let after = |wait: u32| {
-            let wait = u64::from(wait) * 1_000;
+            let wait = (u64::from(wait) * 1_000).min(self.limit);
             self.now.load(Relaxed).saturating_add(wait)
         };
         self.first.store(after(first), Relaxed);
@@ -80,10 +88,10 @@ mod tests {
 
     #[test]
     fn both_times_pass_one_after_the_other() {
-        let timer = Timer::default();
+        let timer = Timer::new(Duration::from_secs(1));
         assert_eq!((timer.0.passed(), timer.next()), (-1, None));
         timer.set_now(Instant::from_millis(5_000));
-        timer.0.set(250, 1_000);
+        timer.0.set(250, 2_000);
         assert_eq!(timer.next(), Some(Instant::from_millis(6_000)));
         for (now, passed) in [(5_000, 0), (5_249, 0), (5_250, 1), (5_999, 1), (6_000, 2)] {
             timer.set_now(Instant::from_millis(now));

@@ -13,6 +13,9 @@ const MAX_AHEAD: u16 = 8;
 const MAX_PARTIAL: usize = 16;
 /// In how many places parts of a message may be missing.
 const MAX_RANGES: usize = 128;
+/// A message so far behind is none of the handshake.
+#[cfg(feature = "mbedtls")]
+const MAX_BEHIND: u16 = 16;
 /// The length of a fragment's header.
 pub(crate) const FRAGMENT_HEADER: usize = 12;
 
@@ -107,6 +110,13 @@ impl Reassembly {
     /// Expects message number `next`; messages under way hold at most `max_bytes`.
     pub(crate) fn new(next: u16, max_bytes: usize) -> Self {
         Self { next, partial: Vec::new(), max_bytes }
+    }
+
+    /// Whether the message of a fragment has been there already.
+    #[cfg(feature = "mbedtls")]
+    pub(crate) fn is_past(&self, fragment: &Fragment<'_>) -> bool {
+        let behind = self.next.wrapping_sub(fragment.sequence);
+        (1..MAX_BEHIND).contains(&behind)
     }
 
     /// Takes a fragment in. What exceeds the bound or lies too far ahead is dropped: its sender

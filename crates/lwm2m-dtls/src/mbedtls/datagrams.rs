@@ -1,20 +1,22 @@
 //! Which connection a datagram is for, and whether a hello begins one.
 
 use super::MbedTls;
+use super::filter::protected_records;
 use crate::config::ClientProfile;
+use crate::connecting::MAX_REASSEMBLY;
 use crate::cookie::Vouched;
 use crate::error::{Error, Reason};
-use crate::event::{SessionId, Transmit};
+use crate::event::{Event, SessionId, Transmit};
 use crate::handshake::Role;
-use crate::handshake::fragment::{self, Fragment};
+use crate::handshake::fragment::{self, Fragment, Reassembly};
 use crate::handshake::message::MessageType;
 use crate::handshake::transcript::Framing;
 use crate::record::{ContentType, header};
 use crate::resumption::Resumption;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
+use lwm2m_mbedtls::Verdict;
 use lwm2m_time::Instant;
 
 /// A datagram whose first record is a hello.
@@ -68,7 +70,7 @@ impl MbedTls {
             return self.on_hello(now, &Hello { from, fragment, record_sequence, datagram });
         }
         match self.connecting_by_address.get(&from) {
-            Some(&id) => self.advance(now, id, datagram),
+            Some(&id) => self.on_handshake(now, id, datagram),
             // The peer may repeat its last flight, which ends with a record that is protected.
             None => self.on_protected(now, from, datagram),
         }
@@ -80,11 +82,14 @@ impl MbedTls {
         // An attacker may have begun a handshake at the address of a session.
         let recognized = |id: &SessionId| {
             connecting.is_none()
-                || self.sessions.get(id).is_some_and(|it| it.connection.recognizes(datagram))
+                || self
+                    .sessions
+                    .get(id)
+                    .is_some_and(|it| it.connection.judge(datagram) == Verdict::Authentic)
         };
         match (established.filter(recognized), connecting) {
             (Some(id), _) => self.advance(now, id, &protected_records(datagram)),
-            (None, Some(id)) => self.advance(now, id, datagram),
+            (None, Some(id)) => self.on_handshake(now, id, datagram),
             (None, None) => {}
         }
     }
@@ -115,12 +120,7 @@ impl MbedTls {
         };
         let has_just_answered = now.saturating_since(session.answered_at) < pause;
         if session.hello == hello.fragment.body {
-            // Anybody can repeat it, so it is answered again only if that is a while ago.
-            if !has_just_answered {
-                session.answered_at = now;
-                self.advance(now, id, hello.datagram);
-            }
-            return;
+            return self.on_handshake(now, id, hello.datagram);
         }
         // Whoever has seen two hellos can repeat them in turn, and have a flight sent for each.
         if session.role == Role::Client || session.is_replacement && has_just_answered {
@@ -136,14 +136,23 @@ impl MbedTls {
             || self.hosts.count(from.ip()) >= self.config.max_handshakes_per_host
             || !self.make_room()
         {
-            return;
+            return self.turn_away(from);
         }
         // What cannot be made of the configuration was refused by its check.
         let Ok(mut session) = self.server(now, from, Framing::Datagram) else { return };
         session.hello = hello.fragment.body.to_vec();
         session.is_replacement = is_replacement;
+        // The answer has the number of the hello: RFC 6347 section 4.2.1.
+        session.next_plain = hello.record_sequence;
+        session.messages = Reassembly::new(hello.fragment.sequence, MAX_REASSEMBLY);
         let id = self.add(session);
-        self.advance(now, id, hello.datagram);
+        self.on_handshake(now, id, hello.datagram);
+    }
+
+    /// Tells of a handshake that is not begun; the client may try again.
+    pub(super) fn turn_away(&mut self, peer: SocketAddr) {
+        let (mode, role, reason) = (None, Role::Server, Reason::NoRoom);
+        self.events.push_back(Event::Failed { session: None, peer, mode, role, reason });
     }
 
     /// Whether there is room for one more handshake. The oldest gives way: whoever means it is done
@@ -159,19 +168,4 @@ impl MbedTls {
         self.abandon(oldest, Reason::Crowded);
         true
     }
-}
-
-/// The records of a datagram that an established session may see. The library would take a hello
-/// among the others for the client's return, and the cookie in it for a good one.
-fn protected_records(datagram: &[u8]) -> Vec<u8> {
-    let mut rest = datagram;
-    let mut out = Vec::with_capacity(datagram.len());
-    while let Some((record, after)) = header::parse(rest, 0) {
-        let length = rest.len() - after.len();
-        if record.header.epoch > 0 {
-            out.extend_from_slice(rest.get(..length).unwrap_or_default());
-        }
-        rest = after;
-    }
-    out
 }

@@ -5,6 +5,7 @@
 //! here, and as of the engine of our own: the rules of the two are one.
 
 mod datagrams;
+mod filter;
 mod owner;
 mod progress;
 mod reason;
@@ -13,12 +14,14 @@ mod streams;
 use crate::Rng;
 use crate::alert::Alert;
 use crate::config::{ClientProfile, ClientSecurity, Config, Mode, TicketKey};
+use crate::connecting::{MAX_INTERVAL, MAX_REASSEMBLY};
 use crate::cookie::Cookies;
 use crate::endpoint::hosts::Hosts;
 use crate::endpoint::is_usable;
 use crate::error::{Error, Reason};
 use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::handshake::Role;
+use crate::handshake::fragment::Reassembly;
 use crate::handshake::transcript::Framing;
 use crate::identity::Identity;
 use crate::unsupported::Unsupported;
@@ -72,10 +75,16 @@ struct Session {
     deadline: Instant,
     /// The hello that a server answers: a repetition is no new handshake.
     hello: Vec<u8>,
-    /// When it was last answered.
+    /// When we last said something.
     answered_at: Instant,
+    /// The peer's messages that are not protected.
+    messages: Reassembly,
     /// Another handshake with the same address gave way to it.
     is_replacement: bool,
+    /// The number that the library is told of the next record that is not protected.
+    next_plain: u64,
+    /// A protected record of the handshake did not authenticate.
+    saw_bad_record: bool,
 }
 
 /// The first thing that is configured and that the library lacks.
@@ -235,7 +244,7 @@ impl MbedTls {
             suites: suites.iter().map(|suite| suite.0).collect(),
             mtu: u16::try_from(self.config.mtu).unwrap_or(u16::MAX),
             retransmit_after: self.config.retransmit_after,
-            retransmit_limit: self.config.handshake_timeout,
+            retransmit_limit: MAX_INTERVAL.max(self.config.retransmit_after),
             application_protocol: spoken.filter(|_| framing == Framing::Stream).map(Into::into),
             max_fragment_length: profile.and_then(|profile| profile.max_fragment_length),
             // RFC 6066 section 3: names of hosts, no addresses.
@@ -321,7 +330,10 @@ impl MbedTls {
             deadline: now + self.config.handshake_timeout,
             hello: Vec::new(),
             answered_at: now,
+            messages: Reassembly::new(0, MAX_REASSEMBLY),
             is_replacement: false,
+            next_plain: 0,
+            saw_bad_record: false,
         }
     }
 
@@ -344,6 +356,17 @@ impl MbedTls {
 }
 
 impl Session {
+    /// Why a handshake has taken too long.
+    fn lateness(&self) -> Reason {
+        let awaits_proof = self.role == Role::Client
+            && self.mode() == Some(Mode::Psk)
+            && self.connection.awaits_finished();
+        match self.saw_bad_record || awaits_proof {
+            true => Reason::WrongKey,
+            false => Reason::Timeout,
+        }
+    }
+
     /// The mode, as far as it is known.
     fn mode(&self) -> Option<Mode> {
         self.owner.mode()

@@ -5,14 +5,39 @@ use crate::alert::Alert;
 use crate::error::Reason;
 use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::handshake::Role;
+use crate::handshake::fragment::Reassembly;
 use crate::handshake::server_peer::check_still_known;
 use crate::handshake::transcript::Framing;
+use crate::record::{ContentType, HEADER_LENGTH};
 use crate::suite::CipherSuite;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use lwm2m_mbedtls::Failure;
 use lwm2m_time::Instant;
+
+/// The last thing that the library has sent of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Nothing,
+    /// An alert that is not protected.
+    Alert(Alert),
+    Other,
+}
+
+impl Said {
+    fn of(framing: Framing, bytes: &[u8]) -> Self {
+        let header = match framing {
+            Framing::Datagram => HEADER_LENGTH,
+            Framing::Stream => 5,
+        };
+        let is_alert = bytes.first() == Some(&ContentType::ALERT.0);
+        match bytes.get(header..).and_then(Alert::decode) {
+            Some((alert, _)) if is_alert => Self::Alert(alert),
+            _ => Self::Other,
+        }
+    }
+}
 
 impl MbedTls {
     /// Gives bytes, which may be none, to a connection.
@@ -21,7 +46,8 @@ impl MbedTls {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.owner.set_unix_time(unix_time);
         let step = session.connection.step(now, bytes);
-        let has_spoken = self.carry(id);
+        let said = self.carry(id);
+        self.note_answer(now, id, said);
         if let Some(suite) = step.connected {
             self.complete(id, CipherSuite(suite));
         }
@@ -29,12 +55,18 @@ impl MbedTls {
             self.events.push_back(Event::Data { session: id, data });
         }
         if let Some(failure) = step.ended {
-            self.on_failure(id, failure, has_spoken);
+            self.on_failure(id, failure, said);
         }
         self.set_timer(id);
     }
 
-    fn set_timer(&mut self, id: SessionId) {
+    fn note_answer(&mut self, now: Instant, id: SessionId, said: Said) {
+        if let Some(session) = self.sessions.get_mut(&id).filter(|_| said != Said::Nothing) {
+            session.answered_at = now;
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let deadline = session.identity.is_none().then_some(session.deadline);
         let next = [session.connection.next_timeout(), deadline];
@@ -48,18 +80,18 @@ impl MbedTls {
         while let Some(id) = self.timers.pop_expired(now) {
             let Some(session) = self.sessions.get(&id) else { continue };
             match session.identity.is_none() && now >= session.deadline {
-                true => self.fail(id, Reason::Timeout),
+                true => self.fail(id, session.lateness()),
                 false => self.advance(now, id, &[]),
             }
         }
     }
 
-    /// Takes what the library wants sent; whether that was anything.
-    pub(super) fn carry(&mut self, id: SessionId) -> bool {
-        let Some(session) = self.sessions.get_mut(&id) else { return false };
-        let mut has_spoken = false;
+    /// Takes what the library wants sent.
+    pub(super) fn carry(&mut self, id: SessionId) -> Said {
+        let mut said = Said::Nothing;
+        let Some(session) = self.sessions.get_mut(&id) else { return said };
         while let Some(bytes) = session.connection.poll() {
-            has_spoken = true;
+            said = Said::of(session.framing, &bytes);
             let payload = Bytes::from(bytes);
             match session.framing {
                 Framing::Datagram => {
@@ -68,7 +100,7 @@ impl MbedTls {
                 Framing::Stream => self.stream_bytes.push_back((id, payload)),
             }
         }
-        has_spoken
+        said
     }
 
     /// The library has finished the handshake.
@@ -92,6 +124,7 @@ impl MbedTls {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.identity = Some(identity.clone());
             session.hello = Vec::new();
+            session.messages = Reassembly::new(0, 0);
         }
         let (session, resumed, resumption) = (id, false, None);
         let event = Event::Connected { session, peer, identity, role, suite, resumed, resumption };
@@ -99,23 +132,25 @@ impl MbedTls {
     }
 
     /// The library has given the connection up, and told the peer or not.
-    fn on_failure(&mut self, id: SessionId, failure: Failure, has_spoken: bool) {
+    fn on_failure(&mut self, id: SessionId, failure: Failure, said: Said) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.identity.is_some() {
             let cause = reason::of_session(failure);
             match cause {
                 Cause::ByPeer => session.connection.alert(false, Alert::CLOSE_NOTIFY.0),
-                Cause::Broken(alert) if !has_spoken => session.connection.alert(true, alert.0),
+                Cause::Broken(alert) if said == Said::Nothing => {
+                    session.connection.alert(true, alert.0)
+                }
                 _ => {}
             }
             self.carry(id);
             return self.end(id, cause);
         }
         let reason = session.owner.refused();
-        let reason = reason.unwrap_or_else(|| reason::of_handshake(failure, session.framing));
-        match has_spoken {
-            true => self.abandon(id, reason),
-            false => self.fail(id, reason),
+        let reason = reason.unwrap_or_else(|| reason::of_handshake(failure, session.framing, said));
+        match said {
+            Said::Nothing => self.fail(id, reason),
+            _ => self.abandon(id, reason),
         }
     }
 

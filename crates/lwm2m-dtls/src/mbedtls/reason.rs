@@ -1,5 +1,6 @@
 //! What the library's failures mean.
 
+use super::progress::Said;
 use crate::alert::Alert;
 use crate::error::Reason;
 use crate::event::Cause;
@@ -7,13 +8,15 @@ use crate::handshake::transcript::Framing;
 use lwm2m_mbedtls::Failure;
 
 /// Why a handshake failed.
-pub(super) fn of_handshake(failure: Failure, framing: Framing) -> Reason {
+pub(super) fn of_handshake(failure: Failure, framing: Framing, said: Said) -> Reason {
     match failure {
         Failure::CloseNotify => Reason::PeerAlert(Alert::CLOSE_NOTIFY),
         Failure::Alert(alert) => Reason::PeerAlert(Alert(alert)),
         Failure::Timeout => Reason::Timeout,
         Failure::BadRecord if framing == Framing::Stream => Reason::BadRecord,
         Failure::BadRecord | Failure::BadFinished => Reason::WrongKey,
+        // Where the owner did not refuse it, it could not be read.
+        Failure::Distrusted => Reason::BadCertificate,
         Failure::NoCommonSuite => Reason::NoCommonSuite,
         Failure::NoCertificate => Reason::NoCertificate,
         Failure::BadSignature => Reason::BadSignature,
@@ -22,7 +25,20 @@ pub(super) fn of_handshake(failure: Failure, framing: Framing) -> Reason {
         // The first record of a connection is judged by its header alone.
         Failure::InvalidRecord if framing == Framing::Stream => Reason::UnsupportedVersion,
         Failure::Exhausted | Failure::Internal(_) => Reason::Internal,
-        // The owner knows better why it refused.
+        _ => of_alert(said),
+    }
+}
+
+/// What the alert tells that the library has sent, where its code does not.
+fn of_alert(said: Said) -> Reason {
+    match said {
+        Said::Alert(Alert::NO_APPLICATION_PROTOCOL) => Reason::NoApplicationProtocol,
+        Said::Alert(Alert::PROTOCOL_VERSION) => Reason::UnsupportedVersion,
+        Said::Alert(Alert::ILLEGAL_PARAMETER) => Reason::IllegalParameter,
+        Said::Alert(Alert::UNEXPECTED_MESSAGE) => Reason::UnexpectedMessage,
+        Said::Alert(Alert::UNSUPPORTED_EXTENSION) => Reason::UnsupportedExtension,
+        Said::Alert(Alert::DECRYPT_ERROR) => Reason::BadSignature,
+        Said::Alert(Alert::RECORD_OVERFLOW) => Reason::RecordOverflow,
         _ => Reason::Malformed,
     }
 }

@@ -16,8 +16,9 @@ impl MbedTls {
         now: Instant,
         peer: SocketAddr,
     ) -> Result<SessionId, Error> {
-        self.check_room_for_stream()?;
-        if self.hosts.count(peer.ip()) >= self.config.max_handshakes_per_host {
+        let has_place = self.hosts.count(peer.ip()) < self.config.max_handshakes_per_host;
+        if !has_place || self.check_room_for_stream().is_err() {
+            self.turn_away(peer);
             return Err(Error::TooManySessions);
         }
         let session = self.server(now, peer, Framing::Stream)?;
@@ -56,8 +57,8 @@ impl MbedTls {
     }
 
     fn check_room_for_stream(&self) -> Result<(), Error> {
-        let handshakes = self.connecting.len() + self.connecting_streams;
-        let room = handshakes < self.config.max_handshakes
+        // Of their own: handshakes on datagrams are cheaper to begin, and would take all the room.
+        let room = self.connecting_streams < self.config.max_handshakes
             && self.sessions.len() < self.config.max_sessions;
         room.then_some(()).ok_or(Error::TooManySessions)
     }

@@ -7,8 +7,8 @@ use crate::support::{
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{
-    Alert, Cause, CipherSuite, ClientProfile, Config, Endpoint, Error, Event, Identity, Reason,
-    Resumption, SessionId, TicketKey,
+    Alert, Cause, CipherSuite, ClientProfile, Config, Endpoint, Engine, Error, Event, Identity,
+    Reason, Resumption, SessionId, TicketKey,
 };
 use lwm2m_time::Instant;
 use std::sync::Arc;
@@ -74,16 +74,18 @@ fn drain(endpoint: &mut Endpoint) -> Vec<u8> {
     std::iter::from_fn(|| endpoint.poll_stream()).flat_map(|(_, bytes)| bytes).collect()
 }
 
-/// Server configuration and client profile of each mode.
-fn modes() -> [(Config, ClientProfile); 3] {
+/// Server configuration and client profile of each mode that both engines have.
+fn modes() -> Vec<(Config, ClientProfile)> {
     let (rpk_profile, rpk_store) = rpk();
     let root = data!("root.cert");
-    [
+    let modes = [
         (psk_config(), psk_profile(KEY)),
-        (server_config(rpk_store), rpk_profile),
         (server_config(x509_store()), x509_profile(CertificateUsage::TrustAnchorAssertion, root)),
-    ]
-    .map(|(config, profile)| (at_a_good_time(config), profile))
+        (server_config(rpk_store), rpk_profile),
+    ];
+    let count = if engines().iter().all(|it| it.has_raw_public_keys()) { 3 } else { 2 };
+    let modes = modes.into_iter().take(count);
+    modes.map(|(config, profile)| (at_a_good_time(config), profile)).collect()
 }
 
 fn identity(endpoint: &mut Endpoint) -> Identity {
@@ -170,12 +172,13 @@ pub(crate) fn an_altered_byte_of_a_record_ends_the_connection_with_bad_record_ma
     }
 }
 
-/// Whether the byte is the minor version of an unprotected record, which nothing covers.
-fn is_minor_version(mut bytes: &[u8], mut at: usize) -> bool {
+/// Whether the byte is the minor version of an unprotected record, which nothing covers; Mbed TLS
+/// takes more for the major one as well.
+fn is_version(mut bytes: &[u8], mut at: usize) -> bool {
     while let [_, _, _, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         if at < 5 + length {
-            return at == 2;
+            return at == 2 || at == 1 && engines() != [Engine::Native; 2];
         }
         (at, bytes) = (at - 5 - length, &rest[length..]);
     }
@@ -184,17 +187,19 @@ fn is_minor_version(mut bytes: &[u8], mut at: usize) -> bool {
 
 #[test]
 pub(crate) fn an_altered_byte_of_the_handshake_never_yields_a_connection() {
+    // Fewer where it is run with several engines.
+    let step = if engines() == [Engine::Native; 2] { 1 } else { 19 };
     for (config, profile) in modes() {
         let mut length = 0;
         let client = at_a_good_time(Config::default());
         let mut whole = Connection::new(client.clone(), config.clone(), profile.clone());
         whole.carry(|_, bytes| length += bytes.len());
-        for at in 0..length {
+        for at in (0..length).step_by(step) {
             let mut connection = Connection::new(client.clone(), config.clone(), profile.clone());
             let (mut seen, mut covered) = (0, true);
             connection.carry(|_, bytes| {
                 if let Some(at) = at.checked_sub(seen).filter(|at| *at < bytes.len()) {
-                    covered = !is_minor_version(bytes, at);
+                    covered = !is_version(bytes, at);
                     bytes[at] ^= 0x10;
                 }
                 seen += bytes.len();

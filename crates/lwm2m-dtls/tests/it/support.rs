@@ -215,6 +215,18 @@ pub(crate) fn rpk() -> (ClientProfile, Store) {
     (ClientProfile::new(security), Store { raw_key: Some(server), trusted, ..Store::default() })
 }
 
+/// A client and a server with key pairs, by a mode that both engines have: their flights are long.
+pub(crate) fn key_pairs() -> (ClientProfile, Config) {
+    let (profile, store) = match engines().iter().all(|it| it.has_raw_public_keys()) {
+        true => rpk(),
+        false => {
+            let profile = x509_profile(CertificateUsage::DomainIssued, data!("server.cert"));
+            (profile, x509_store())
+        }
+    };
+    (profile, at_a_good_time(server_config(store)))
+}
+
 pub(crate) fn certified(chain: &[&[u8]], key: &[u8]) -> Arc<CertifiedKey> {
     let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
     Arc::new(CertifiedKey { chain, key: signing_key(key) })

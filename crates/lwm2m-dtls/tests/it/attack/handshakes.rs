@@ -2,8 +2,8 @@
 
 use crate::reference::{HANDSHAKE, Seen, record, records};
 use crate::support::{
-    CLIENT, KEY, Pair, SERVER, address, connected, deliver, events, psk_config, psk_profile,
-    received, rpk, server_config,
+    CLIENT, KEY, Pair, SERVER, address, at_a_good_time, connected, deliver, events, key_pairs,
+    psk_config, psk_profile, received,
 };
 use lwm2m_dtls::{Config, ConnectionIds, Endpoint, Event, Reason};
 use lwm2m_time::Instant;
@@ -138,8 +138,8 @@ pub(crate) fn connection_ids_of_handshakes_under_way_differ() {
 // proves: SEC-07
 #[test]
 pub(crate) fn forged_fragments_do_not_stall_a_handshake() {
-    let (profile, store) = rpk();
-    let [client, server] = [Config::default(), server_config(store)].map(|mut config| {
+    let (profile, server) = key_pairs();
+    let [client, server] = [at_a_good_time(Config::default()), server].map(|mut config| {
         config.mtu = 160;
         config
     });
@@ -258,8 +258,8 @@ pub(crate) fn hellos_as_long_as_datagrams_are_not_heard() {
 
 #[test]
 pub(crate) fn hellos_repeated_in_turn_do_not_have_flights_sent_without_end() {
-    let (profile, store) = rpk();
-    let mut server = Endpoint::new(server_config(store), [2; 32]);
+    let (profile, config) = key_pairs();
+    let mut server = Endpoint::new(config, [2; 32]);
     let hellos = [1, 2].map(|seed| {
         let mut client = Endpoint::new(Config::default(), [seed; 32]);
         client.connect(Instant::ZERO, address(SERVER), Arc::new(profile.clone())).expect("good");

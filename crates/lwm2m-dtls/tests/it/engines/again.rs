@@ -41,6 +41,7 @@ mod psk {
 mod x509 {
     use crate::x509 as original;
     again!(
+        handshakes_keep_to_the_fragment_length,
         the_subject_of_the_client_is_its_identity,
         clients_that_the_server_does_not_trust,
         the_name_must_match_unless_the_certificate_is_pinned,
@@ -57,6 +58,9 @@ mod x509 {
 mod lossy {
     use crate::lossy as original;
     again!(
+        a_thousand_psk_handshakes,
+        a_thousand_certificate_handshakes,
+        no_altered_byte_of_a_handshake_does_harm,
         no_altered_byte_of_a_record_is_answered,
         a_flood_of_hellos_leaves_nothing_behind,
         handshakes_under_way_are_bounded,
@@ -66,6 +70,7 @@ mod lossy {
 mod protocol {
     use crate::protocol as original;
     again!(
+        a_session_stays_until_a_new_one_has_proved_itself,
         a_record_counts_once_and_forgeries_move_no_window,
         plaintext_after_and_data_before_the_end_of_the_handshake_change_nothing,
         closing_tells_the_peer,
@@ -75,6 +80,11 @@ mod protocol {
 mod stream {
     use crate::stream as original;
     again!(
+        handshakes_on_datagrams_leave_room_for_streams,
+        the_application_protocol_is_agreed_on_or_refused_but_not_demanded,
+        every_mode_in_pieces_of_any_length,
+        every_suite,
+        an_altered_byte_of_the_handshake_never_yields_a_connection,
         an_altered_byte_of_a_record_ends_the_connection_with_bad_record_mac,
         close_notify_goes_both_ways_and_a_bare_end_is_a_truncation,
         a_hello_in_the_clear_ends_an_established_connection,
@@ -87,6 +97,9 @@ mod stream {
 mod handshakes {
     use crate::attack::handshakes as original;
     again!(
+        forged_fragments_do_not_stall_a_handshake,
+        forged_records_do_not_end_a_handshake,
+        hellos_repeated_in_turn_do_not_have_flights_sent_without_end,
         repeated_messages_do_not_have_flights_sent_without_end,
         record_numbers_of_a_client_do_not_run_over,
         a_datagram_full_of_hellos_gets_one_answer,
@@ -97,14 +110,13 @@ mod handshakes {
 
 mod earlier {
     use crate::attack::earlier as original;
-    again!(
-        who_is_barred_during_a_handshake_does_not_get_in,
-    );
+    again!(who_is_barred_during_a_handshake_does_not_get_in,);
 }
 
 mod flights {
     use crate::rules::flights as original;
     again!(
+        a_certificate_in_shuffled_overlapping_fragments,
         a_cookie_of_any_length_is_sent_back_with_the_same_hello,
         a_server_does_not_have_a_client_repeat_its_hello_for_ever,
         lost_flights_are_sent_again_in_doubling_intervals,
