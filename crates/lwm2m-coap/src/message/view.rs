@@ -2,7 +2,6 @@
 
 use super::{Code, MessageType, OptionIter, Options, Token};
 use nom::Parser;
-use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u16};
 
 const PAYLOAD_MARKER: u8 = 0xFF;
@@ -176,8 +175,8 @@ pub(crate) fn body(token_length: u8, input: &[u8]) -> Result<Body<'_>, Fault> {
 fn token(nibble: u8, input: &[u8]) -> Option<(&[u8], Token)> {
     // Lengths of tokens are extended as those of options are: RFC 8974 section 2.1.
     let (length, input) = extended(nibble, input)?;
-    let (rest, token) = take::<_, _, ()>(length).parse(input).ok()?;
-    Some((rest, Token::new(token)?))
+    let token = Token::at_front(length, input)?;
+    Some((input.get(length..)?, token))
 }
 
 /// Splits the first option off: its delta, its value, and the bytes behind it; `None` at the end
