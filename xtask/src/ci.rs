@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "no-std", about: "builds without default features", run: no_std },
     Step { name: "test", about: "all tests, examples in the docs too", run: test },
+    Step { name: "mbedtls", about: "the engine mbedtls: lints, tests of its modes", run: mbedtls },
     Step { name: "docs", about: "API pages, warnings are errors", run: docs },
     Step { name: "deny", about: "licences, bans and sources of dependencies", run: deny },
     Step { name: "fuzz", about: "every fuzz target for ten seconds", run: fuzz },
@@ -160,6 +161,20 @@ fn note_missing_peers(ci: &mut Context<'_>) -> Outcome {
         ci.missing(&what, "crates/lwm2m-testkit/peers/install.sh")?;
     }
     Ok(())
+}
+
+/// Builds Mbed TLS, once; the tests are those of both engines with each other, and those of the
+/// engine of our own that the other has the modes for.
+fn mbedtls(ci: &mut Context<'_>) -> Outcome {
+    if command(ci.root, "cmake", &["--version"]).output().is_err() {
+        return ci.missing("mbedtls: no cmake", "apt-get install cmake libclang-dev");
+    }
+    let features = ["--features", "lwm2m-dtls/mbedtls"];
+    let packages = ["-p", "lwm2m-dtls", "-p", "lwm2m-mbedtls"];
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    ci.cargo(&[&["clippy"][..], &packages, &features, &lints].concat())?;
+    ci.cargo(&["test", "-p", "lwm2m-mbedtls", "--features", "mbedtls"])?;
+    ci.cargo(&["test", "-p", "lwm2m-dtls", "--features", "mbedtls", "--test", "it", "engines::"])
 }
 
 /// Without `lwm2m-cli`: its binary has the name of the library `lwm2m`, but no API.
