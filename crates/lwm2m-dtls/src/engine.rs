@@ -9,6 +9,7 @@ use crate::identity::Identity;
 #[cfg(feature = "mbedtls")]
 use crate::mbedtls::MbedTls;
 use crate::resumption::Resumption;
+use crate::suite::CipherSuite;
 use crate::unsupported::Unsupported;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -97,6 +98,17 @@ impl Engine {
     #[must_use]
     pub const fn has_raw_public_keys(self) -> bool {
         matches!(self, Self::Native)
+    }
+
+    /// Whether it has a cipher suite.
+    #[must_use]
+    pub fn has_suite(self, suite: CipherSuite) -> bool {
+        let by_library = match self {
+            Self::Native => true,
+            #[cfg(feature = "mbedtls")]
+            Self::MbedTls => lwm2m_mbedtls::has_suite(suite.0),
+        };
+        by_library && suite.name().is_some()
     }
 
     /// The longest pre-shared key that it takes, in bytes.
@@ -361,5 +373,23 @@ impl Endpoint {
     /// [`Error::Unsupported`].
     pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
         engine!(&mut self.0, import(sealed, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn engines_by_their_names() {
+        assert_eq!("native".parse(), Ok(Engine::Native));
+        assert_eq!("Native".parse::<Engine>(), Err(UnknownEngine::NoSuchName));
+        #[cfg(feature = "mbedtls")]
+        assert_eq!("mbedtls".parse(), Ok(Engine::MbedTls));
+        #[cfg(not(feature = "mbedtls"))]
+        assert_eq!("mbedtls".parse::<Engine>(), Err(UnknownEngine::NotBuilt));
+        let how = UnknownEngine::NotBuilt.to_string();
+        assert!(how.contains("--features mbedtls") && how.contains("cmake"), "{how}");
     }
 }

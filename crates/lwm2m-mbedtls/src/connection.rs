@@ -18,10 +18,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest plaintext of a record.
-const MAX_PLAINTEXT: usize = 16 * 1024;
 /// Signatures are made with SHA-256: RFC 7925 section 4.4.
 static HASHES: [c_int; 2] = [sys::MD_SHA256 as c_int, sys::MD_NONE as c_int];
+
+/// Whether the library has a cipher suite.
+pub fn has_suite(suite: u16) -> bool {
+    // SAFETY: looks a number up in a static table.
+    let known = unsafe { sys::ssl_ciphersuite_from_id(c_int::from(suite)) };
+    !known.is_null()
+}
 
 /// What the library has done with what came.
 #[derive(Debug, Default)]
@@ -167,20 +172,30 @@ impl Connection {
 
     /// Reads all records that are there.
     fn read(&mut self, step: &mut Step) {
-        let mut buffer = vec![0; MAX_PLAINTEXT];
         loop {
-            let ssl = (&mut self.context).into();
-            // SAFETY: the context is set up; the buffer has as many bytes as it is said to.
-            let code = unsafe { sys::ssl_read(ssl, buffer.as_mut_ptr(), buffer.len()) };
-            match usize::try_from(code) {
-                Ok(0) => return,
-                Ok(length) => step.data.push(buffer.iter().take(length).copied().collect()),
-                Err(_) => {
+            // No room at first: then the library tells how much the record needs.
+            let read = self.read_into(&mut []).and_then(|_| {
+                // SAFETY: asks for a number.
+                let length = unsafe { sys::ssl_get_bytes_avail((&self.context).into()) };
+                let mut data = vec![0; length];
+                self.read_into(&mut data).map(|_| data)
+            });
+            match read {
+                Ok(data) => step.data.push(data),
+                Err(code) => {
                     step.ended = self.failure(code);
                     return;
                 }
             }
         }
+    }
+
+    /// Reads what of a record there is room for, or the code of the library.
+    fn read_into(&mut self, room: &mut [u8]) -> Result<(), c_int> {
+        let ssl = (&mut self.context).into();
+        // SAFETY: the context is set up; the room has as many bytes as it is said to.
+        let code = unsafe { sys::ssl_read(ssl, room.as_mut_ptr(), room.len()) };
+        if code < 0 { Err(code) } else { Ok(()) }
     }
 
     /// Nothing if the library only waits for more.

@@ -27,6 +27,6 @@ mod settings;
 mod timer;
 
 pub use callbacks::{MAX_PSK, OwnCertificate, Owner};
-pub use connection::{Connection, Step, Verdict};
+pub use connection::{Connection, Step, Verdict, has_suite};
 pub use failure::{Failure, Unusable};
 pub use settings::{Role, Settings, Transport};

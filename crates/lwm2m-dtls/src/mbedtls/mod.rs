@@ -24,6 +24,7 @@ use crate::handshake::Role;
 use crate::handshake::fragment::Reassembly;
 use crate::handshake::transcript::Framing;
 use crate::identity::Identity;
+use crate::suite::CipherSuite;
 use crate::unsupported::Unsupported;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -228,6 +229,7 @@ impl MbedTls {
     }
 
     fn settings(&self, role: Role, framing: Framing, profile: Option<&ClientProfile>) -> Settings {
+        let has_suite = |suite: &&CipherSuite| self.config.engine.has_suite(**suite);
         let suites = profile.map_or_else(|| self.config.suites.clone(), ClientProfile::offered);
         let spoken = self.config.application_protocol.as_deref();
         let spoken = spoken.and_then(|name| core::str::from_utf8(name).ok());
@@ -241,7 +243,7 @@ impl MbedTls {
                 Framing::Datagram => Transport::Datagram,
                 Framing::Stream => Transport::Stream,
             },
-            suites: suites.iter().map(|suite| suite.0).collect(),
+            suites: suites.iter().filter(has_suite).map(|suite| suite.0).collect(),
             mtu: u16::try_from(self.config.mtu).unwrap_or(u16::MAX),
             retransmit_after: self.config.retransmit_after,
             retransmit_limit: MAX_INTERVAL.max(self.config.retransmit_after),
@@ -266,6 +268,9 @@ impl MbedTls {
         }
         self.config.check_profile(&profile)?;
         let settings = self.settings(Role::Client, framing, Some(&profile));
+        if settings.suites.is_empty() {
+            return Err(Error::UnusableProfile);
+        }
         let owner = Arc::new(self.owner(now, Some(Arc::clone(&profile))));
         let asked = Arc::clone(&owner) as Arc<dyn lwm2m_mbedtls::Owner>;
         let connection = match &profile.security {

@@ -1,8 +1,8 @@
 //! The endpoint on a real socket against OpenSSL and GnuTLS, both ways.
 
 use crate::support::{
-    IDENTITY, KEY, at_a_good_time, psk_config, psk_profile, rpk, server_config, x509_profile,
-    x509_store,
+    IDENTITY, KEY, at_a_good_time, engines, psk_config, psk_profile, rpk, server_config,
+    x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{CipherSuite, ClientProfile, Config, Endpoint, Event, SessionId};
@@ -82,6 +82,8 @@ struct Driver {
 
 impl Driver {
     fn new(mut config: Config) -> Self {
+        let [client, server] = engines();
+        config.engine = if config.credentials.is_some() { server } else { client };
         config.retransmit_after = Duration::from_millis(200);
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
@@ -218,7 +220,7 @@ pub(crate) const ECDSA_SUITES: [(&str, CipherSuite); 4] = [
 ];
 
 #[test]
-fn psk_with_the_server_of_openssl() {
+pub(crate) fn psk_with_the_server_of_openssl() {
     for (name, suite) in PSK_SUITES {
         let arguments = format!(
             "s_server -dtls1_2 -accept 127.0.0.1:PORT -nocert -psk {KEY_HEX} -psk_hint hello \
@@ -229,7 +231,7 @@ fn psk_with_the_server_of_openssl() {
 }
 
 #[test]
-fn psk_with_the_client_of_openssl() {
+pub(crate) fn psk_with_the_client_of_openssl() {
     for (name, _) in PSK_SUITES {
         let identity = std::str::from_utf8(IDENTITY).expect("text");
         let arguments = format!(
@@ -241,7 +243,7 @@ fn psk_with_the_client_of_openssl() {
 }
 
 #[test]
-fn encrypt_then_mac_is_not_a_must_with_openssl() {
+pub(crate) fn encrypt_then_mac_is_not_a_must_with_openssl() {
     let arguments = format!(
         "s_server -dtls1_2 -accept 127.0.0.1:PORT -nocert -psk {KEY_HEX} \
          -cipher PSK-AES128-CBC-SHA256:@SECLEVEL=0 -no_etm"
@@ -251,7 +253,7 @@ fn encrypt_then_mac_is_not_a_must_with_openssl() {
 }
 
 #[test]
-fn certificates_with_the_server_of_openssl() {
+pub(crate) fn certificates_with_the_server_of_openssl() {
     for (name, suite) in ECDSA_SUITES {
         let arguments = format!(
             "s_server -dtls1_2 -accept 127.0.0.1:PORT -cert server.cert.pem -key server.key.pem \
@@ -265,7 +267,7 @@ fn certificates_with_the_server_of_openssl() {
 }
 
 #[test]
-fn certificates_with_the_client_of_openssl_and_small_datagrams() {
+pub(crate) fn certificates_with_the_client_of_openssl_and_small_datagrams() {
     for (name, _) in ECDSA_SUITES {
         let arguments = format!(
             "s_client -dtls1_2 -connect 127.0.0.1:PORT -cert client.cert.pem -key client.key.pem \
@@ -280,7 +282,7 @@ fn certificates_with_the_client_of_openssl_and_small_datagrams() {
 
 // proves: SEC-04
 #[test]
-fn messages_in_parts_are_hashed_whole_with_openssl_in_both_roles() {
+pub(crate) fn messages_in_parts_are_hashed_whole_with_openssl_in_both_roles() {
     // 128 bytes of datagram are 103 of a message.
     let (name, suite) = ECDSA_SUITES[0];
     let arguments = format!(
@@ -306,7 +308,7 @@ const RPK_PRIORITY: &str = "--priority NORMAL:-VERS-ALL:+VERS-DTLS1.2:-CTYPE-ALL
                             +CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK:-CIPHER-ALL:+AES-128-CCM-8";
 
 #[test]
-fn raw_public_keys_with_the_server_of_gnutls() {
+pub(crate) fn raw_public_keys_with_the_server_of_gnutls() {
     let arguments = format!(
         "--udp --port PORT --rawpkkeyfile server.key.pem --rawpkfile server.pub.pem {RPK_PRIORITY}"
     );
@@ -315,7 +317,7 @@ fn raw_public_keys_with_the_server_of_gnutls() {
 }
 
 #[test]
-fn raw_public_keys_with_the_client_of_gnutls() {
+pub(crate) fn raw_public_keys_with_the_client_of_gnutls() {
     let arguments = format!(
         "--udp --port PORT 127.0.0.1 --insecure --rawpkkeyfile client.key.pem \
          --rawpkfile client.pub.pem {RPK_PRIORITY}"
@@ -324,7 +326,7 @@ fn raw_public_keys_with_the_client_of_gnutls() {
 }
 
 #[test]
-fn psk_with_the_client_of_gnutls() {
+pub(crate) fn psk_with_the_client_of_gnutls() {
     for exchange in ["PSK:+AES-128-CCM-8", "PSK:+AES-128-GCM"] {
         let identity = std::str::from_utf8(IDENTITY).expect("text");
         let arguments = format!(
@@ -336,7 +338,7 @@ fn psk_with_the_client_of_gnutls() {
 }
 
 #[test]
-fn a_client_with_a_wrong_key_is_not_let_in() {
+pub(crate) fn a_client_with_a_wrong_key_is_not_let_in() {
     let mut config = psk_config();
     config.handshake_timeout = Duration::from_secs(3);
     let mut driver = Driver::new(config);

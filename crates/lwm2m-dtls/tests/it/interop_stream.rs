@@ -2,8 +2,8 @@
 
 use crate::interop::{ECDSA_SUITES, KEY_HEX, PATIENCE, PSK_SUITES, Peer, free_address};
 use crate::support::{
-    IDENTITY, KEY, at_a_good_time, data, psk_config, psk_profile, rpk, server_config, x509_profile,
-    x509_store,
+    IDENTITY, KEY, at_a_good_time, data, engines, psk_config, psk_profile, rpk, server_config,
+    x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{CipherSuite, ClientProfile, Config, Endpoint, Event, SessionId};
@@ -23,11 +23,13 @@ struct Driver {
 
 impl Driver {
     fn new(
-        config: Config,
+        mut config: Config,
         socket: TcpStream,
         begin: impl FnOnce(&mut Endpoint) -> SessionId,
     ) -> Self {
         socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+        let [client, server] = engines();
+        config.engine = if config.credentials.is_some() { server } else { client };
         let mut endpoint = Endpoint::new(at_a_good_time(config), [7; 32]);
         let session = begin(&mut endpoint);
         Self { endpoint, session, socket, start: std::time::Instant::now() }
@@ -138,7 +140,7 @@ fn against_client(program: &str, arguments: &str, mut config: Config) {
 }
 
 #[test]
-fn psk_with_the_server_of_openssl() {
+pub(crate) fn psk_with_the_server_of_openssl() {
     for (name, suite) in PSK_SUITES {
         let arguments = format!(
             "s_server -tls1_2 -accept 127.0.0.1:PORT -nocert -psk {KEY_HEX} -alpn coap \
@@ -149,7 +151,7 @@ fn psk_with_the_server_of_openssl() {
 }
 
 #[test]
-fn psk_with_the_client_of_openssl() {
+pub(crate) fn psk_with_the_client_of_openssl() {
     for (name, _) in PSK_SUITES {
         let identity = std::str::from_utf8(IDENTITY).expect("text");
         // It offers TLS 1.3 as well, and finds that we speak 1.2.
@@ -162,7 +164,7 @@ fn psk_with_the_client_of_openssl() {
 }
 
 #[test]
-fn certificates_with_the_server_of_openssl() {
+pub(crate) fn certificates_with_the_server_of_openssl() {
     for (name, suite) in ECDSA_SUITES {
         let arguments = format!(
             "s_server -accept 127.0.0.1:PORT -cert server.cert.pem -key server.key.pem \
@@ -175,7 +177,7 @@ fn certificates_with_the_server_of_openssl() {
 }
 
 #[test]
-fn certificates_with_the_client_of_openssl_and_small_fragments() {
+pub(crate) fn certificates_with_the_client_of_openssl_and_small_fragments() {
     for (name, _) in ECDSA_SUITES {
         let arguments = format!(
             "s_client -tls1_2 -connect 127.0.0.1:PORT -cert client.cert.pem -key client.key.pem \
@@ -190,7 +192,7 @@ const RPK_PRIORITY: &str = "--priority NORMAL:-VERS-ALL:+VERS-TLS1.2:-CTYPE-ALL:
                             +CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK:-CIPHER-ALL:+AES-128-CCM-8";
 
 #[test]
-fn raw_public_keys_with_the_server_of_gnutls() {
+pub(crate) fn raw_public_keys_with_the_server_of_gnutls() {
     let arguments = format!(
         "--port PORT --echo --rawpkkeyfile server.key.pem --rawpkfile server.pub.pem {RPK_PRIORITY}"
     );
@@ -199,7 +201,7 @@ fn raw_public_keys_with_the_server_of_gnutls() {
 }
 
 #[test]
-fn raw_public_keys_with_the_client_of_gnutls() {
+pub(crate) fn raw_public_keys_with_the_client_of_gnutls() {
     let arguments = format!(
         "--port PORT 127.0.0.1 --insecure --rawpkkeyfile client.key.pem \
          --rawpkfile client.pub.pem {RPK_PRIORITY}"
@@ -208,7 +210,7 @@ fn raw_public_keys_with_the_client_of_gnutls() {
 }
 
 #[test]
-fn psk_with_the_client_of_gnutls() {
+pub(crate) fn psk_with_the_client_of_gnutls() {
     for exchange in ["PSK:+AES-128-CCM-8", "PSK:+AES-128-GCM"] {
         let identity = std::str::from_utf8(IDENTITY).expect("text");
         let arguments = format!(
