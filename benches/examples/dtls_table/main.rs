@@ -195,6 +195,8 @@ fn main() {
         dimpl::stack,
         openssl::stack,
         #[cfg(feature = "mbedtls")]
+        ours::on_mbedtls,
+        #[cfg(feature = "mbedtls")]
         mbedtls::stack,
     ];
     println!("{:<22}{}", "", COLUMNS.map(|column| format!("{column:>20}")).concat());

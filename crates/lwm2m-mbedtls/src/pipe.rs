@@ -46,7 +46,9 @@ impl Io for Pipe {
         };
         let length = bytes.len().min(room.len());
         let rest = bytes.split_off(length);
-        room.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        if let Some(room) = room.get_mut(..length) {
+            room.copy_from_slice(&bytes);
+        }
         if self.is_stream && !rest.is_empty() {
             queues.incoming.push_front(rest);
         }

@@ -12,6 +12,7 @@ use crate::handshake::Role;
 use crate::handshake::fragment;
 use crate::handshake::message::MessageType;
 use crate::record::{ContentType, Record, header, write_plain};
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::time::Duration;
 use lwm2m_mbedtls::Verdict;
@@ -100,9 +101,13 @@ impl Session {
 
 /// The records of a datagram that an established session may see. The library would take a hello
 /// among the others for the client's return, and the cookie in it for a good one.
-pub(super) fn protected_records(datagram: &[u8]) -> Vec<u8> {
-    let protected = records(datagram).filter(|(record, _)| record.header.epoch > 0);
-    protected.flat_map(|(_, bytes)| bytes).copied().collect()
+pub(super) fn protected_records(datagram: &[u8]) -> Cow<'_, [u8]> {
+    let is_protected = |record: &Record<'_>| record.header.epoch > 0;
+    if records(datagram).all(|(record, _)| is_protected(&record)) {
+        return Cow::Borrowed(datagram);
+    }
+    let protected = records(datagram).filter(|(record, _)| is_protected(record));
+    Cow::Owned(protected.map(|(_, bytes)| bytes).collect::<Vec<_>>().concat())
 }
 
 /// The records of a datagram, and their bytes with their headers.
