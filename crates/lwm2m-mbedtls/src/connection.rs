@@ -5,6 +5,7 @@ use crate::callbacks::{self, CheckedBefore, OwnCertificate, Owner};
 use crate::failure::{Failure, Unusable};
 use crate::pipe::Pipe;
 use crate::settings::{Role, Settings, Transport};
+use crate::tables;
 use crate::timer::Timer;
 use lwm2m_time::Instant;
 use mbedtls::ssl::config::{
@@ -23,6 +24,7 @@ static HASHES: [c_int; 2] = [sys::MD_SHA256 as c_int, sys::MD_NONE as c_int];
 
 /// Whether the library has a cipher suite.
 pub fn has_suite(suite: u16) -> bool {
+    tables::make();
     // SAFETY: looks a number up in a static table.
     let known = unsafe { sys::ssl_ciphersuite_from_id(c_int::from(suite)) };
     !known.is_null()
@@ -127,6 +129,7 @@ impl Connection {
         proof: &Proof<'_>,
         owner: Arc<dyn Owner>,
     ) -> Result<Self, Unusable> {
+        tables::make();
         let owner = Box::new(owner);
         let config = configure(settings, proof, &owner)?;
         let pipe = Pipe::new(settings.transport == Transport::Stream);

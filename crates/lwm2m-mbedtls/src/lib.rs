@@ -15,6 +15,7 @@
 //! | `callbacks` | what the library asks: keys, trust, randomness |
 //! | `failure` | its error codes as an enum |
 //! | `pipe` | the bytes between the library and us |
+//! | `tables` | what it has in common for all connections |
 //! | `timer` | its timer on our clock |
 #![cfg(feature = "mbedtls")]
 #![warn(clippy::indexing_slicing)]
@@ -24,6 +25,7 @@ mod connection;
 mod failure;
 mod pipe;
 mod settings;
+mod tables;
 mod timer;
 
 pub use callbacks::{MAX_PSK, OwnCertificate, Owner};

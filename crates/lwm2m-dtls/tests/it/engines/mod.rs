@@ -1,6 +1,7 @@
 //! Both engines with each other: every mode that both have, on datagrams and streams.
 
 mod again;
+mod hostile;
 mod refusals;
 
 use crate::support::{
