@@ -173,6 +173,8 @@ fn mbedtls(ci: &mut Context<'_>) -> Outcome {
     let packages = ["-p", "lwm2m-dtls", "-p", "lwm2m-mbedtls"];
     let lints = ["--all-targets", "--", "-D", "warnings"];
     ci.cargo(&[&["clippy"][..], &packages, &features, &lints].concat())?;
+    let docs = [&["doc", "--no-deps"][..], &packages, &features].concat();
+    run_command(command(ci.root, "cargo", &docs).env("RUSTDOCFLAGS", "-D warnings"))?;
     ci.cargo(&["test", "-p", "lwm2m-mbedtls", "--features", "mbedtls"])?;
     ci.cargo(&["test", "-p", "lwm2m-dtls", "--features", "mbedtls", "--test", "it", "engines::"])
 }
