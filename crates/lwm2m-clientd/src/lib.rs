@@ -57,10 +57,7 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let version = settings.lwm2m.unwrap_or(Version::V1_1);
     let mut config = Config::new(endpoint).version(version).server(account);
     (config.coap.max_body, config.coap.max_assembly_total) = (MAX_IMAGE, 2 * MAX_IMAGE);
-    config.dtls = match secured {
-        true => settings.security.client("")?.0,
-        false => settings.security.config()?,
-    };
+    config.dtls = settings.security.config()?;
     if let Some(seconds) = settings.keep_alive {
         let keep_alive = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
         config.connections.keep_alive = keep_alive;

@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 use lwm2m_dtls::crypto::Provider;
-use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog};
+use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog, Unsupported};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::fs::{File, OpenOptions};
@@ -69,6 +69,9 @@ pub fn config(
         config.connection_ids = Some(Arc::new(RandomIds(cid_length)));
     }
     if let Some(path) = key_log {
+        if !engine.has_key_log() {
+            return Err(Failure::usage(Unsupported::KeyLog));
+        }
         let file = open_key_log(path).map_err(|error| {
             Failure::usage(format!("cannot write the key log {}: {error}", path.display()))
         })?;

@@ -156,7 +156,7 @@ impl Secured {
     /// The keys of a client as they are in the files, for who gives them on.
     ///
     /// # Errors
-    /// No mode or more than one, or a file or key that cannot be used.
+    /// No mode or more than one, a file or key that cannot be used, or the engine lacks something.
     pub fn client_keys(&self) -> Result<ClientKeys, Failure> {
         let psk = self.psk()?.map(|(identity, key)| ClientKeys::Psk { identity, key });
         let raw = match self.raw_files()? {
@@ -174,7 +174,22 @@ impl Secured {
             }),
             _ => None,
         };
-        one([psk, raw, certified])
+        let keys = one([psk, raw, certified])?;
+        self.check(&keys)?;
+        Ok(keys)
+    }
+
+    /// Whether the engine can do the mode of these keys.
+    fn check(&self, keys: &ClientKeys) -> Result<(), Failure> {
+        let engine = self.engine.unwrap_or_default();
+        let lacking = match keys {
+            ClientKeys::Psk { key, .. } if key.len() > engine.max_psk() => Unsupported::LongKey,
+            ClientKeys::RawPublicKey { .. } if !engine.has_raw_public_keys() => {
+                Unsupported::RawPublicKeys
+            }
+            _ => return Ok(()),
+        };
+        Err(Failure::usage(lacking))
     }
 
     /// Whether there are keys of any mode.
@@ -336,6 +351,31 @@ mod tests {
         assert!(authority(vec![certificate()]).is_ok());
         let several = authority(vec![certificate(), certificate()]);
         assert!(several.is_err_and(|it| it.to_string().contains("has 2 certificates")));
+    }
+
+    #[cfg(feature = "mbedtls")]
+    #[test]
+    fn what_the_engine_lacks_is_refused_at_the_start() {
+        let good = Secured {
+            psk_identity: Some("device".to_owned()),
+            psk_key: Some("00ff".to_owned().into()),
+            engine: Some(Engine::MbedTls),
+            ..Secured::default()
+        };
+        let log = std::env::temp_dir().join("lwm2m-daemon-no-such-key-log");
+        let long = Some("00".repeat(33).into());
+        for (secured, expected) in [
+            (Secured { cid: Some(4), ..good.clone() }, "Connection IDs"),
+            (Secured { keylog: Some(log.clone()), ..good.clone() }, "key log"),
+            (Secured { psk_key: long, ..good.clone() }, "32 bytes"),
+        ] {
+            let refused = [secured.server().err(), secured.client("server.example").err()];
+            for refused in refused {
+                assert!(refused.is_some_and(|it| it.to_string().contains(expected)), "{expected}");
+            }
+        }
+        assert!(!log.exists());
+        assert!(good.server().is_ok() && good.client_keys().is_ok());
     }
 
     #[test]

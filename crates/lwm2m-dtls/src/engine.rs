@@ -94,6 +94,12 @@ impl Engine {
         matches!(self, Self::Native)
     }
 
+    /// Whether it tells the secrets of sessions to a key log.
+    #[must_use]
+    pub const fn has_key_log(self) -> bool {
+        matches!(self, Self::Native)
+    }
+
     /// Whether it can authenticate a peer by a raw public key.
     #[must_use]
     pub const fn has_raw_public_keys(self) -> bool {

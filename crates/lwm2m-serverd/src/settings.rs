@@ -133,6 +133,17 @@ mod tests {
     }
 
     #[test]
+    fn the_engine_is_one_that_is_there() {
+        let file: Settings = toml::from_str("engine = \"native\"").unwrap();
+        assert_eq!(file.engine, Some(Engine::Native));
+        let refused = toml::from_str::<Settings>("engine = \"other\"").unwrap_err().to_string();
+        assert!(refused.contains("use native or mbedtls"), "{refused}");
+        // Built in, or told how to build it in.
+        let mbedtls = toml::from_str::<Settings>("engine = \"mbedtls\"");
+        assert!(mbedtls.map_or_else(|it| it.to_string().contains("--features"), |_| true));
+    }
+
+    #[test]
     fn unknown_entries_are_refused() {
         assert!(toml::from_str::<Settings>("htp = \"127.0.0.1:2\"").is_err());
     }
