@@ -1,7 +1,7 @@
 //! What attackers send to Mbed TLS: bytes altered, cut, repeated and made up, at any moment.
 
 use super::{modes, pair};
-use crate::support::{address, events};
+use crate::support::{address, connected, events, received};
 use lwm2m_dtls::{Engine, SessionId};
 use std::sync::Arc;
 
@@ -62,6 +62,33 @@ fn datagrams() {
             assert_eq!((pair.client.handshake_count(), pair.server.handshake_count()), (0, 0));
             events(&mut pair.client);
             events(&mut pair.server);
+        }
+    }
+}
+
+#[test]
+fn datagrams_of_a_session() {
+    for seed in 1..=runs() {
+        for (config, profile) in modes() {
+            let mut chance = Chance(seed * 0x9e37_79b9);
+            let mut pair = pair((Engine::MbedTls, Engine::MbedTls), config);
+            let ours = pair.connect(profile);
+            pair.settle();
+            let theirs = connected(&mut pair.server);
+            connected(&mut pair.client);
+            for index in 0..20 {
+                pair.client.send(pair.now, ours, &[index; 40]).expect("established");
+                pair.server.send(pair.now, theirs, &[index; 90]).expect("established");
+                pair.exchange(&mut |_, datagram| {
+                    let mut spoilt = datagram.to_vec();
+                    chance.spoil(&mut spoilt);
+                    vec![spoilt, datagram.to_vec()]
+                });
+            }
+            // What was altered neither counts nor ends anything, and what was repeated comes once.
+            let all = |length| (0..20).map(|index| vec![index; length]).collect::<Vec<_>>();
+            assert_eq!(received(&mut pair.server), all(40), "run {seed}");
+            assert_eq!(received(&mut pair.client), all(90), "run {seed}");
         }
     }
 }
