@@ -1,26 +1,19 @@
 //! The connection and its steps.
 #![allow(unsafe_code)]
 
-use crate::callbacks::{self, CheckedBefore, OwnCertificate, Owner};
+use crate::callbacks::{OwnCertificate, Owner};
+use crate::configure::{Proof, configure};
 use crate::failure::{Failure, Unusable};
 use crate::pipe::Pipe;
-use crate::settings::{Role, Settings, Transport};
+use crate::settings::{Settings, Transport};
 use crate::tables;
 use crate::timer::Timer;
 use lwm2m_time::Instant;
-use mbedtls::ssl::config::{
-    AuthMode, Config, Endpoint, NullTerminatedStrList, Preset, Transport as Carrier,
-    UseSessionTickets, Version,
-};
 use mbedtls::ssl::context::Context;
 use mbedtls_sys as sys;
-use mbedtls_sys::types::raw_types::{c_int, c_void};
+use mbedtls_sys::types::raw_types::c_int;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Signatures are made with SHA-256: RFC 7925 section 4.4.
-static HASHES: [c_int; 2] = [sys::MD_SHA256 as c_int, sys::MD_NONE as c_int];
 
 /// Whether the library has a cipher suite.
 pub fn has_suite(suite: u16) -> bool {
@@ -120,15 +113,6 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("is_established", &self.is_established).finish()
     }
-}
-
-/// How this side proves who it is, and by what a server knows its peers.
-#[derive(Default)]
-struct Proof<'a> {
-    psk: Option<(&'a [u8], &'a [u8])>,
-    own: Option<&'a OwnCertificate>,
-    authorities: &'a [&'a [u8]],
-    asks_for_keys: bool,
 }
 
 impl Connection {
@@ -334,90 +318,4 @@ impl Connection {
         let last = [sys::SSL_SERVER_CHANGE_CIPHER_SPEC, sys::SSL_SERVER_FINISHED];
         last.iter().any(|&it| c_int::try_from(it) == Ok(state))
     }
-}
-
-fn configure(
-    settings: &Settings,
-    proof: &Proof<'_>,
-    owner: &Arc<dyn Owner>,
-) -> Result<Config, Unusable> {
-    let side = match settings.role {
-        Role::Client => Endpoint::Client,
-        Role::Server => Endpoint::Server,
-    };
-    let carrier = match settings.transport {
-        Transport::Datagram => Carrier::Datagram,
-        Transport::Stream => Carrier::Stream,
-    };
-    let mut config = Config::new(side, carrier, Preset::Default);
-    config.set_rng(Arc::new(callbacks::random(Arc::clone(owner))));
-    config.set_min_version(Version::Tls1_2)?;
-    config.set_session_tickets(UseSessionTickets::Disabled);
-    let suites = settings.suites.iter().map(|&suite| c_int::from(suite)).chain([0]);
-    config.set_ciphersuites(Arc::new(suites.collect()));
-    config.set_curves(Arc::new(vec![sys::ECP_DP_SECP256R1, sys::ECP_DP_NONE]));
-    if settings.transport == Transport::Datagram {
-        config.set_dtls_cookies(Arc::new(CheckedBefore));
-    }
-    if let Some(protocol) = &settings.application_protocol {
-        config.set_alpn_protocols(Arc::new(NullTerminatedStrList::new(&[protocol])?))?;
-    }
-    configure_raw(settings, &mut config)?;
-    match settings.role {
-        Role::Client => prove(proof, &mut config)?,
-        Role::Server => demand(proof, &mut config, owner)?,
-    }
-    config.set_verify_callback(callbacks::verify(Arc::clone(owner)));
-    Ok(config)
-}
-
-fn configure_raw(settings: &Settings, config: &mut Config) -> Result<(), Unusable> {
-    let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1);
-    let first = milliseconds(settings.retransmit_after);
-    // SAFETY: sets numbers; the hashes are static.
-    unsafe {
-        sys::ssl_conf_handshake_timeout(config.into(), first, u32::MAX);
-        sys::ssl_conf_sig_hashes(config.into(), HASHES.as_ptr());
-    }
-    match settings.max_fragment_length {
-        // SAFETY: sets a number.
-        Some(code) => Unusable::check(unsafe { sys::ssl_conf_max_frag_len(config.into(), code) }),
-        None => Ok(()),
-    }
-}
-
-/// A client's credentials.
-fn prove(proof: &Proof<'_>, config: &mut Config) -> Result<(), Unusable> {
-    if let Some((identity, key)) = proof.psk {
-        // SAFETY: the library copies both, which have as many bytes as they are said to.
-        let code = unsafe {
-            let (name, length) = (identity.as_ptr(), identity.len());
-            sys::ssl_conf_psk(config.into(), key.as_ptr(), key.len(), name, length)
-        };
-        return Unusable::check(code);
-    }
-    if let Some(own) = proof.own {
-        config.push_cert(Arc::clone(&own.chain), Arc::clone(&own.key))?;
-        // It wants an authority; the owner knows better.
-        config.set_ca_list(Arc::clone(&own.chain), None);
-    }
-    config.set_authmode(AuthMode::Required);
-    Ok(())
-}
-
-/// A server's credentials, and what it asks of clients.
-fn demand(proof: &Proof<'_>, config: &mut Config, owner: &Arc<dyn Owner>) -> Result<(), Unusable> {
-    if proof.asks_for_keys {
-        let owner: *const Arc<dyn Owner> = owner;
-        let owner = owner.cast_mut().cast::<c_void>();
-        // SAFETY: the connection keeps the owner in a box for longer than the configuration.
-        unsafe { sys::ssl_conf_psk_cb(config.into(), Some(callbacks::psk), owner) };
-    }
-    if let Some(own) = proof.own {
-        config.push_cert(Arc::clone(&own.chain), Arc::clone(&own.key))?;
-        config.set_ca_list(callbacks::authorities(proof.authorities, own), None);
-        config.set_authmode(AuthMode::Required);
-    }
-    config.set_sni_callback(callbacks::certificate(Arc::clone(owner)));
-    Ok(())
 }

@@ -11,7 +11,7 @@
 //! | module | what |
 //! |---|---|
 //! | `connection` | the connection and its steps |
-//! | `settings` | what it is made with |
+//! | `settings`, `configure` | what it is made with, here and in the library |
 //! | `callbacks` | what the library asks: keys, trust, randomness |
 //! | `failure` | its error codes as an enum |
 //! | `pipe` | the bytes between the library and us |
@@ -21,6 +21,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod callbacks;
+mod configure;
 mod connection;
 mod failure;
 mod pipe;

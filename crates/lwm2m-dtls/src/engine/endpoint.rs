@@ -1,7 +1,8 @@
 //! The endpoint that applications have, and the engine behind it.
 
+use super::Engine;
 use crate::alert::Alert;
-use crate::config::{ClientProfile, ClientSecurity, Config, TicketKey};
+use crate::config::{ClientProfile, Config, TicketKey};
 use crate::endpoint::Native;
 use crate::error::Error;
 use crate::event::{Event, SessionId, Transmit};
@@ -9,15 +10,11 @@ use crate::identity::Identity;
 #[cfg(feature = "mbedtls")]
 use crate::mbedtls::MbedTls;
 use crate::resumption::Resumption;
-use crate::suite::CipherSuite;
-use crate::unsupported::Unsupported;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::fmt;
 use core::net::SocketAddr;
-use core::str::FromStr;
 use lwm2m_time::Instant;
 
 /// DTLS 1.2 and TLS 1.2 with any number of peers.
@@ -33,133 +30,6 @@ enum Inner {
     Native(Box<Native>),
     #[cfg(feature = "mbedtls")]
     MbedTls(Box<MbedTls>),
-}
-
-/// Who speaks DTLS and TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Engine {
-    /// What is written here: every mode and option.
-    #[default]
-    Native,
-    /// Mbed TLS 2.28, the stack of many devices: pre-shared keys and certificates.
-    #[cfg(feature = "mbedtls")]
-    MbedTls,
-}
-
-/// The name of no engine that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnknownEngine {
-    /// It exists, but not in this program.
-    #[error(
-        "this program is built without Mbed TLS: build it with `--features mbedtls`, which needs \
-         cmake and libclang, or use the engine native"
-    )]
-    NotBuilt,
-    /// There is none of that name.
-    #[error("there is no such engine: use native or mbedtls")]
-    NoSuchName,
-}
-
-impl FromStr for Engine {
-    type Err = UnknownEngine;
-
-    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
-        match name {
-            "native" => Ok(Self::Native),
-            #[cfg(feature = "mbedtls")]
-            "mbedtls" => Ok(Self::MbedTls),
-            #[cfg(not(feature = "mbedtls"))]
-            "mbedtls" => Err(UnknownEngine::NotBuilt),
-            _ => Err(UnknownEngine::NoSuchName),
-        }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Native => "native",
-            #[cfg(feature = "mbedtls")]
-            Self::MbedTls => "mbedtls",
-        })
-    }
-}
-
-impl Engine {
-    /// Whether it has Connection IDs (RFC 9146).
-    #[must_use]
-    pub const fn has_connection_ids(self) -> bool {
-        matches!(self, Self::Native)
-    }
-
-    /// Whether it tells the secrets of sessions to a key log.
-    #[must_use]
-    pub const fn has_key_log(self) -> bool {
-        matches!(self, Self::Native)
-    }
-
-    /// Whether it can authenticate a peer by a raw public key.
-    #[must_use]
-    pub const fn has_raw_public_keys(self) -> bool {
-        matches!(self, Self::Native)
-    }
-
-    /// Whether it has a cipher suite.
-    #[must_use]
-    pub fn has_suite(self, suite: CipherSuite) -> bool {
-        let by_library = match self {
-            Self::Native => true,
-            #[cfg(feature = "mbedtls")]
-            Self::MbedTls => lwm2m_mbedtls::has_suite(suite.0),
-        };
-        by_library && suite.name().is_some()
-    }
-
-    /// The longest pre-shared key that it takes, in bytes.
-    #[must_use]
-    pub const fn max_psk(self) -> usize {
-        match self {
-            Self::Native => 64,
-            #[cfg(feature = "mbedtls")]
-            Self::MbedTls => lwm2m_mbedtls::MAX_PSK,
-        }
-    }
-}
-
-impl Config {
-    /// Whether the engine can do what is configured. An endpoint made nevertheless refuses every
-    /// session for the same reason.
-    ///
-    /// # Errors
-    /// The first thing that the engine lacks.
-    pub fn check(&self) -> Result<(), Unsupported> {
-        match self.engine {
-            Engine::Native => Ok(()),
-            #[cfg(feature = "mbedtls")]
-            Engine::MbedTls => crate::mbedtls::check(self),
-        }
-    }
-
-    /// Whether the engine can do what a client's session asks for, as [`Endpoint::connect`] finds.
-    ///
-    /// # Errors
-    /// The first thing that the engine lacks.
-    pub fn check_profile(&self, profile: &ClientProfile) -> Result<(), Unsupported> {
-        let strict = profile.require_extended_master_secret;
-        let lacking = match &profile.security {
-            _ if self.engine == Engine::Native => None,
-            ClientSecurity::RawPublicKey { .. } => Some(Unsupported::RawPublicKeys),
-            ClientSecurity::Psk { key, .. } if key.len() > self.engine.max_psk() => {
-                Some(Unsupported::LongKey)
-            }
-            _ if profile.record_size_limit.is_some() => Some(Unsupported::RecordSizeLimit),
-            _ if strict => Some(Unsupported::RequiredExtendedMasterSecret),
-            _ => None,
-        };
-        lacking.map_or(Ok(()), Err)
-    }
 }
 
 /// Calls the method of the engine.
@@ -379,23 +249,5 @@ impl Endpoint {
     /// [`Error::Unsupported`].
     pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
         engine!(&mut self.0, import(sealed, key))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString;
-
-    #[test]
-    fn engines_by_their_names() {
-        assert_eq!("native".parse(), Ok(Engine::Native));
-        assert_eq!("Native".parse::<Engine>(), Err(UnknownEngine::NoSuchName));
-        #[cfg(feature = "mbedtls")]
-        assert_eq!("mbedtls".parse(), Ok(Engine::MbedTls));
-        #[cfg(not(feature = "mbedtls"))]
-        assert_eq!("mbedtls".parse::<Engine>(), Err(UnknownEngine::NotBuilt));
-        let how = UnknownEngine::NotBuilt.to_string();
-        assert!(how.contains("--features mbedtls") && how.contains("cmake"), "{how}");
     }
 }
