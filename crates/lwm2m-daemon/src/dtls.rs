@@ -25,12 +25,12 @@ impl ConnectionIds for RandomIds {
     }
 }
 
-/// The key log, a line a session.
+/// The key log, a line a secret.
 struct KeyLogFile(Mutex<File>);
 
 impl KeyLog for KeyLogFile {
-    fn log(&self, client_random: &[u8; 32], master_secret: &[u8; 48]) {
-        let line = format!("CLIENT_RANDOM {} {}\n", hex(client_random), hex(master_secret));
+    fn log(&self, label: &str, client_random: &[u8; 32], secret: &[u8]) {
+        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(line.as_bytes()) {
             tracing::warn!(%error, "the key log cannot be written");

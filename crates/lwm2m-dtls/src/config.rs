@@ -53,6 +53,9 @@ pub struct Config {
     /// What is spoken above TLS on streams, by its name for ALPN (RFC 7301). A peer that names
     /// other protocols only is refused, one that names none is not. Datagrams have no such thing.
     pub application_protocol: Option<Bytes>,
+    /// Whether a server on streams speaks TLS 1.3 with clients that offer it and show a certificate
+    /// or raw public key. Only with the feature `tls13`, where it is the default.
+    pub tls13: bool,
     /// Gets the secrets of every session, to decrypt captures. Leave it off.
     pub key_log: Option<Arc<dyn KeyLog>>,
 }
@@ -76,6 +79,7 @@ impl Default for Config {
             resumption_lifetime: Duration::from_secs(86_400),
             unix_time_of_origin: Duration::ZERO,
             application_protocol: None,
+            tls13: cfg!(feature = "tls13"),
             key_log: None,
         }
     }
@@ -169,10 +173,11 @@ pub trait ConnectionIds: Send + Sync {
     fn generate(&self, random: [u8; 8], cid: &mut [u8]);
 }
 
-/// Takes secrets in the format of NSS: a line is `CLIENT_RANDOM random master-secret` in hex.
+/// Takes secrets in the format of NSS: a line is `LABEL random secret`, the latter two in hex.
 pub trait KeyLog: Send + Sync {
-    /// The client's random value and the master secret of a session.
-    fn log(&self, client_random: &[u8; 32], master_secret: &[u8; 48]);
+    /// The client's random value and a secret of its session. The label is `CLIENT_RANDOM` for the
+    /// master secret of version 1.2; version 1.3 has several secrets.
+    fn log(&self, label: &str, client_random: &[u8; 32], secret: &[u8]);
 }
 
 /// How a client connects.
@@ -199,6 +204,9 @@ pub struct ClientProfile {
     pub require_extended_master_secret: bool,
     /// Whether to ask for a session ticket.
     pub tickets: bool,
+    /// Whether to speak TLS 1.3 on streams and nothing older, with a certificate or raw public key
+    /// and the feature `tls13`. Else it is 1.2, which is what every server of LwM2M has.
+    pub tls13: bool,
 }
 
 impl ClientProfile {
@@ -214,6 +222,7 @@ impl ClientProfile {
             record_size_limit: None,
             require_extended_master_secret: false,
             tickets: true,
+            tls13: false,
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `handshake` | messages, key schedule, the two state machines | RFC 5246, 4279, 5489, 8422, 7250, 7627 |
 //! | `flight`, `connecting` | flights, fragments, retransmission | RFC 6347 4.2 |
 //! | `stream` | the same handshake on the records of a stream | RFC 5246 6 |
+//! | `tls13` | version 1.3 on streams, by `rustls` | RFC 8446, 7250 |
 //! | `cookie` | no state for spoofed addresses | RFC 6347 4.2.1 |
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
@@ -82,6 +83,8 @@ mod resumption;
 mod seal;
 mod stream;
 mod suite;
+#[cfg(feature = "tls13")]
+mod tls13;
 mod unsupported;
 
 pub use alert::Alert;

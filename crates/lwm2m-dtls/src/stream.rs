@@ -18,6 +18,8 @@ use crate::identity::Identity;
 use crate::record::stream::{Direction, NoRecord, StreamRecord, parse};
 use crate::record::{ContentType, MAX_PLAINTEXT};
 use crate::resumption::CacheKey;
+#[cfg(feature = "tls13")]
+use crate::tls13::{Step, Tls13};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -44,11 +46,16 @@ pub(crate) struct Stream {
     max_plaintext: usize,
     /// Where the session is in the cache, which must forget it after a fatal alert.
     pub(crate) cached: Option<CacheKey>,
+    /// Who speaks, once version 1.3 is agreed on.
+    #[cfg(feature = "tls13")]
+    tls13: Option<Box<Tls13>>,
 }
 
 enum State {
     AwaitClientHello,
     Connecting(Machine, Mode),
+    #[cfg(feature = "tls13")]
+    ConnectingTls13(Mode),
     Established(Identity),
     Closed,
 }
@@ -101,6 +108,8 @@ impl Stream {
             write: Direction::default(),
             max_plaintext: MAX_PLAINTEXT,
             cached: None,
+            #[cfg(feature = "tls13")]
+            tls13: None,
         }
     }
 
@@ -116,12 +125,26 @@ impl Stream {
         }
     }
 
+    /// The client's side of version 1.3.
+    #[cfg(feature = "tls13")]
+    pub(crate) fn connecting_tls13(
+        peer: SocketAddr,
+        (tls13, mode): (Tls13, Mode),
+        context: &mut Context<'_>,
+        outcome: &mut Outcome,
+    ) -> Self {
+        let mut stream = Self::new(peer, Role::Client, State::ConnectingTls13(mode));
+        stream.tls13 = Some(Box::new(tls13));
+        stream.advance_tls13(context, outcome);
+        stream
+    }
+
     /// Takes the next bytes in, cut anywhere.
     pub(crate) fn handle(&mut self, bytes: &[u8], context: &mut Context<'_>, to: &mut Outcome) {
         let mut input = core::mem::take(&mut self.input);
         input.extend_from_slice(bytes);
         let mut rest = input.as_slice();
-        while !matches!(self.state, State::Closed) {
+        while !matches!(self.state, State::Closed) && !self.is_handed_over() {
             let step = match parse(rest) {
                 Ok(Some((record, after))) => {
                     rest = after;
@@ -136,6 +159,8 @@ impl Stream {
             }
         }
         self.input = rest.to_vec();
+        #[cfg(feature = "tls13")]
+        self.advance_tls13(context, to);
     }
 
     /// The connection is over.
@@ -143,6 +168,10 @@ impl Stream {
         to.happened.extend(match core::mem::replace(&mut self.state, State::Closed) {
             State::AwaitClientHello => Some(Happened::Failed(None, Reason::Disconnected)),
             State::Connecting(_, mode) => Some(Happened::Failed(Some(mode), Reason::Disconnected)),
+            #[cfg(feature = "tls13")]
+            State::ConnectingTls13(mode) => {
+                Some(Happened::Failed(Some(mode), Reason::Disconnected))
+            }
             State::Established(_) => Some(Happened::Closed(Cause::Truncated)),
             State::Closed => None,
         });
@@ -158,6 +187,10 @@ impl Stream {
             return Err(Error::NotEstablished);
         }
         let mut out = Vec::with_capacity(data.len() + 64);
+        #[cfg(feature = "tls13")]
+        if let Some(tls13) = &mut self.tls13 {
+            return tls13.send(data, &mut out).map(|()| out).ok_or(Error::SequenceExhausted);
+        }
         self.write(ContentType::APPLICATION_DATA, data, context, &mut out)
             .ok_or(Error::SequenceExhausted)?;
         Ok(out)
@@ -183,6 +216,8 @@ impl Stream {
         let happened = match core::mem::replace(&mut self.state, State::Closed) {
             State::AwaitClientHello => Happened::Failed(None, reason),
             State::Connecting(_, mode) => Happened::Failed(Some(mode), reason),
+            #[cfg(feature = "tls13")]
+            State::ConnectingTls13(mode) => Happened::Failed(Some(mode), reason),
             State::Established(_) => Happened::Closed(match reason {
                 Reason::PeerAlert(alert) => Cause::Alert(alert),
                 reason => Cause::Broken(reason.alert().unwrap_or(Alert::INTERNAL_ERROR)),
@@ -198,6 +233,14 @@ impl Stream {
     }
 
     fn alert(&mut self, alert: Alert, context: &mut Context<'_>, to: &mut Outcome) {
+        #[cfg(feature = "tls13")]
+        if let Some(tls13) = &mut self.tls13 {
+            // The library says all others by itself.
+            if alert == Alert::CLOSE_NOTIFY {
+                tls13.close(&mut to.bytes);
+            }
+            return;
+        }
         // An alert that cannot be sealed is not sent; the connection ends either way.
         let _ = self.write(ContentType::ALERT, &alert.encode(), context, &mut to.bytes);
     }
@@ -275,6 +318,13 @@ impl Stream {
         context: &mut Context<'_>,
         to: &mut Outcome,
     ) -> Result<(), Reason> {
+        #[cfg(feature = "tls13")]
+        if matches!(self.state, State::AwaitClientHello)
+            && message.kind == MessageType::CLIENT_HELLO
+            && self.hand_over(message, context)?
+        {
+            return Ok(());
+        }
         let mut output = Output::default();
         match &mut self.state {
             State::AwaitClientHello if message.kind == MessageType::CLIENT_HELLO => {
@@ -328,6 +378,13 @@ impl Stream {
         }
     }
 
+    const fn is_handed_over(&self) -> bool {
+        #[cfg(feature = "tls13")]
+        return self.tls13.is_some();
+        #[cfg(not(feature = "tls13"))]
+        false
+    }
+
     fn write(
         &mut self,
         content: ContentType,
@@ -338,5 +395,43 @@ impl Stream {
         bytes
             .chunks(self.max_plaintext.max(1))
             .try_for_each(|part| self.write.seal(content, part, context.rng, out))
+    }
+}
+
+#[cfg(feature = "tls13")]
+impl Stream {
+    /// Whether the connection goes on in version 1.3.
+    fn hand_over(&mut self, hello: &Message, context: &Context<'_>) -> Result<bool, Reason> {
+        let accepted = Tls13::accept(hello, context)?;
+        let Some((tls13, mode)) = accepted else { return Ok(false) };
+        self.state = State::ConnectingTls13(mode);
+        self.tls13 = Some(Box::new(tls13));
+        Ok(true)
+    }
+
+    fn advance_tls13(&mut self, context: &mut Context<'_>, to: &mut Outcome) {
+        let Some(tls13) = &mut self.tls13 else { return };
+        let input = core::mem::take(&mut self.input);
+        if matches!(self.state, State::Closed) {
+            return;
+        }
+        let mut steps = Vec::new();
+        let advanced = tls13.advance(&input, context, &mut to.bytes, &mut steps);
+        for step in steps {
+            match step {
+                Step::Connected(completed) => {
+                    self.state = State::Established(completed.identity.clone());
+                    to.happened.push(Happened::Connected(completed));
+                }
+                Step::Data(data) => to.happened.push(Happened::Data(data)),
+                Step::Closed => {
+                    self.alert(Alert::CLOSE_NOTIFY, context, to);
+                    self.end(Cause::ByPeer, to);
+                }
+            }
+        }
+        if let Err(reason) = advanced {
+            self.fail(reason, context, to);
+        }
     }
 }

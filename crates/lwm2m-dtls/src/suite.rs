@@ -43,10 +43,13 @@ macro_rules! suites {
             $(#[doc = concat!("`TLS_", stringify!($name), "`")]
               pub const $name: Self = Self($number);)*
 
-            /// The registered name, for the suites spoken here.
+            /// The registered name, for the suites spoken here and those of TLS 1.3.
             pub const fn name(self) -> Option<&'static str> {
                 match self {
                     $(Self::$name => Some(concat!("TLS_", stringify!($name))),)*
+                    Self(0x1301) => Some("TLS_AES_128_GCM_SHA256"),
+                    Self(0x1302) => Some("TLS_AES_256_GCM_SHA384"),
+                    Self(0x1303) => Some("TLS_CHACHA20_POLY1305_SHA256"),
                     _ => None,
                 }
             }

@@ -22,6 +22,8 @@ pub enum Unsupported {
     RequiredExtendedMasterSecret,
     /// A pre-shared key of more than 32 bytes.
     LongKey,
+    /// TLS 1.3, asked for by a client.
+    Tls13,
     /// A private key that does not leave its store.
     HiddenKey,
 }
@@ -54,6 +56,10 @@ impl Unsupported {
             Self::RequiredExtendedMasterSecret => {
                 "the engine mbedtls cannot insist on extended master secret: leave it off, or use \
                  the engine native"
+            }
+            Self::Tls13 => {
+                "TLS 1.3 takes a certificate or raw public key, the engine native and a program \
+                 built with the feature tls13: use version 1.2"
             }
             Self::LongKey => {
                 "the engine mbedtls takes pre-shared keys of up to 32 bytes: use a shorter one, or \

@@ -11,6 +11,8 @@ use crate::handshake::{Completed, Output, Role};
 use crate::identity::Identity;
 use crate::resumption::Resumption;
 use crate::stream::{Happened, Outcome, Stream};
+#[cfg(feature = "tls13")]
+use crate::tls13::Tls13;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
@@ -73,10 +75,20 @@ impl Native {
         if !is_usable(&profile) {
             return Err(Error::UnusableProfile);
         }
+        self.config.check_profile(&profile)?;
         self.check_room_for_stream()?;
         let mode = profile.security.mode();
         let mut context = self.context(now, Framing::Stream);
         let (mut output, mut outcome) = (Output::default(), Outcome::default());
+        #[cfg(feature = "tls13")]
+        if profile.tls13 {
+            let tls13 = Tls13::connect(peer, &profile, &context).ok_or(Error::UnusableProfile)?;
+            let (mode, mut outcome) = (profile.security.mode(), Outcome::default());
+            let stream = Stream::connecting_tls13(peer, (tls13, mode), &mut context, &mut outcome);
+            let session = self.add_stream(now, stream);
+            self.conclude(session, outcome);
+            return Ok(session);
+        }
         let machine = ClientHandshake::start(profile, resumption, None, &mut context, &mut output);
         let machine = (Machine::Client(Box::new(machine)), mode);
         let stream = Stream::connecting(peer, machine, output, &mut context, &mut outcome);

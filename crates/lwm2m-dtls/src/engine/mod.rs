@@ -89,7 +89,7 @@ impl Engine {
             #[cfg(feature = "mbedtls")]
             Self::MbedTls => lwm2m_mbedtls::has_suite(suite.0),
         };
-        by_library && suite.name().is_some()
+        by_library && suite.parts().is_some()
     }
 
     /// The longest pre-shared key that it takes, in bytes.
@@ -124,6 +124,11 @@ impl Config {
     pub fn check_profile(&self, profile: &ClientProfile) -> Result<(), Unsupported> {
         let strict = profile.require_extended_master_secret;
         let lacking = match &profile.security {
+            security if profile.tls13 => {
+                let has_it = cfg!(feature = "tls13") && self.engine == Engine::Native;
+                let fits = !matches!(security, ClientSecurity::Psk { .. });
+                (!has_it || !fits).then_some(Unsupported::Tls13)
+            }
             _ if self.engine == Engine::Native => None,
             ClientSecurity::RawPublicKey { .. } => Some(Unsupported::RawPublicKeys),
             ClientSecurity::Psk { key, .. } if key.len() > self.engine.max_psk() => {

@@ -342,6 +342,7 @@ fn client_hello(
             application_protocols: context.own_protocol(),
             client_certificate_types: certificate_types.clone(),
             server_certificate_types: certificate_types,
+            versions: Vec::new(),
             encrypt_then_mac: true,
             extended_master_secret: true,
             record_size_limit: profile.record_size_limit,

@@ -22,6 +22,7 @@ const ENCRYPT_THEN_MAC: u16 = 22;
 const EXTENDED_MASTER_SECRET: u16 = 23;
 const RECORD_SIZE_LIMIT: u16 = 28;
 const SESSION_TICKET: u16 = 35;
+const SUPPORTED_VERSIONS: u16 = 43;
 const CONNECTION_ID: u16 = 54;
 const RETURN_ROUTABILITY_CHECK: u16 = 61;
 const RENEGOTIATION_INFO: u16 = 0xff01;
@@ -29,6 +30,9 @@ const RENEGOTIATION_INFO: u16 = 0xff01;
 /// The longest host name in bytes: RFC 1035 section 2.3.4.
 const MAX_NAME: usize = 255;
 
+/// TLS 1.3 among the versions.
+#[cfg(feature = "tls13")]
+pub(crate) const TLS_1_3: u16 = 0x0304;
 /// The group secp256r1.
 pub(crate) const SECP256R1: u16 = 23;
 /// The signature algorithm ecdsa_secp256r1_sha256.
@@ -58,6 +62,8 @@ pub(crate) struct Extensions {
     pub(crate) application_protocols: Vec<Vec<u8>>,
     pub(crate) client_certificate_types: Vec<u8>,
     pub(crate) server_certificate_types: Vec<u8>,
+    /// The versions that a client offers, if it lists them: RFC 8446 section 4.2.1.
+    pub(crate) versions: Vec<u16>,
     pub(crate) encrypt_then_mac: bool,
     pub(crate) extended_master_secret: bool,
     pub(crate) record_size_limit: Option<u16>,
@@ -181,6 +187,9 @@ impl Extensions {
             }
             CLIENT_CERTIFICATE_TYPE => self.client_certificate_types = types(hello, body)?,
             SERVER_CERTIFICATE_TYPE => self.server_certificate_types = types(hello, body)?,
+            SUPPORTED_VERSIONS if hello == Hello::Client => {
+                self.versions = numbers(complete(vector8, body)?)?;
+            }
             ENCRYPT_THEN_MAC => self.encrypt_then_mac = empty(body)?,
             EXTENDED_MASTER_SECRET => self.extended_master_secret = empty(body)?,
             SESSION_TICKET => self.session_ticket = Some(body.to_vec()),

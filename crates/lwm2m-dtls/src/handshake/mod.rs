@@ -7,7 +7,7 @@ pub(crate) mod fragment;
 pub(crate) mod message;
 pub(crate) mod schedule;
 pub(crate) mod server;
-mod server_flight;
+pub(crate) mod server_flight;
 pub(crate) mod server_peer;
 pub(crate) mod transcript;
 pub(crate) mod wire;
@@ -62,7 +62,7 @@ impl Context<'_> {
     }
 
     /// The application protocol to speak of; none on datagrams.
-    fn own_protocol(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn own_protocol(&self) -> Vec<Vec<u8>> {
         let configured = self.config.application_protocol.iter();
         let spoken_of = configured.filter(|_| self.framing == Framing::Stream);
         spoken_of.map(|protocol| protocol.to_vec()).collect()
@@ -204,7 +204,7 @@ impl Agreed {
 
     fn log(&self, master: &Master, config: &Config) {
         if let Some(log) = &config.key_log {
-            log.log(&self.randoms.client, master);
+            log.log("CLIENT_RANDOM", &self.randoms.client, &master[..]);
         }
     }
 

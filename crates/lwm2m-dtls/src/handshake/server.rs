@@ -74,7 +74,9 @@ impl ServerHandshake {
     ) -> Result<Self, Reason> {
         let hello = ClientHello::decode(context.framing, hello_message.body());
         let hello = hello.ok_or(Reason::Malformed)?;
-        if !context.framing.is_within(hello.version) {
+        let versions = &hello.extensions.versions;
+        let lacks_ours = !versions.is_empty() && !versions.contains(&context.framing.version());
+        if lacks_ours || !context.framing.is_within(hello.version) {
             return Err(Reason::UnsupportedVersion);
         }
         let mut transcript = Transcript::new(context.framing, hello_message.sequence);

@@ -1,9 +1,14 @@
 //! What a server makes of a ClientHello: suite, certificate types, extensions, resumption.
 
+#[cfg(feature = "tls13")]
+use super::extension::TLS_1_3;
 use super::extension::{ECDSA_SECP256R1_SHA256, Extensions, RAW_PUBLIC_KEY, SECP256R1, X509};
 use super::message::ClientHello;
 use super::schedule::Randoms;
+use super::transcript::Framing;
 use super::{Agreed, Context, max_plaintext};
+#[cfg(feature = "tls13")]
+use crate::config::Mode;
 use crate::config::{CertifiedKey, Credentials};
 use crate::credential;
 use crate::crypto::SigningKey;
@@ -14,7 +19,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What the server authenticates itself with.
-pub(super) enum OwnKey {
+pub(crate) enum OwnKey {
     /// The pre-shared key.
     Shared,
     Raw(Arc<dyn SigningKey>),
@@ -87,7 +92,7 @@ pub(super) fn settle(
     Ok(Agreed {
         suite,
         exchange,
-        randoms: Randoms { client: hello.random, server: context.random() },
+        randoms: Randoms { client: hello.random, server: server_random(exchange, context) },
         extended_master_secret: offered.extended_master_secret,
         encrypt_then_mac: cbc && offered.encrypt_then_mac,
         read_cid: cid.filter(|_| uses_cid).unwrap_or_default(),
@@ -98,6 +103,18 @@ pub(super) fn settle(
         application_protocols: application_protocols.into_iter().filter(spoken).collect(),
         certificate_types,
     })
+}
+
+/// Fresh, but for the mark of a server that has TLS 1.3 for the mode: a client that offered it and
+/// gets this knows that somebody on the way took the offer out (RFC 8446 section 4.1.3).
+fn server_random(exchange: KeyExchangeKind, context: &mut Context<'_>) -> [u8; 32] {
+    let mut random = context.random();
+    let has_newer = context.config.tls13 && context.framing == Framing::Stream;
+    if has_newer && exchange == KeyExchangeKind::EcdheEcdsa {
+        let mark = b"DOWNGRD\x01";
+        random.iter_mut().rev().zip(mark.iter().rev()).for_each(|(byte, mark)| *byte = *mark);
+    }
+    random
 }
 
 /// Our key for the exchange, and the type of certificate that the client has to show; an error
@@ -123,6 +140,20 @@ fn own_key(
             certificate_types(offered, credentials)
         }
     }
+}
+
+/// Our key for TLS 1.3 and the type of certificate that the client has to show, if the client
+/// offers that version and a pre-shared key does not come first.
+#[cfg(feature = "tls13")]
+pub(crate) fn own_key_for_tls13(
+    hello: &ClientHello,
+    suites: &[CipherSuite],
+    credentials: &dyn Credentials,
+) -> Option<(OwnKey, u8)> {
+    let mut common = suites.iter().filter(|suite| hello.suites.contains(suite));
+    let by_psk = credentials.uses_psk() && common.next().is_some_and(|it| it.suits(Mode::Psk));
+    let offered = hello.extensions.versions.contains(&TLS_1_3) && !by_psk;
+    offered.then(|| certificate_types(&hello.extensions, credentials).ok().flatten()).flatten()
 }
 
 fn certificate_types(
@@ -191,6 +222,7 @@ pub(super) fn extensions(
             &offered.server_certificate_types,
             agreed.certificate_types.1,
         ),
+        versions: Vec::new(),
         encrypt_then_mac: agreed.encrypt_then_mac,
         extended_master_secret: agreed.extended_master_secret,
         record_size_limit: None,

@@ -61,6 +61,14 @@ pub(super) fn raw_peer(
     credentials: &dyn Credentials,
 ) -> Result<(Vec<u8>, Authenticated), Reason> {
     let spki = message::decode_raw_public_key(body).ok_or(Reason::Malformed)?;
+    raw_client(spki, credentials)
+}
+
+/// The key and identity that a SubjectPublicKeyInfo stands for.
+pub(crate) fn raw_client(
+    spki: &[u8],
+    credentials: &dyn Credentials,
+) -> Result<(Vec<u8>, Authenticated), Reason> {
     if spki.is_empty() {
         return Err(Reason::NoCertificate);
     }

@@ -92,7 +92,12 @@ impl Driver {
 }
 
 /// Our client talks both ways with the server that `arguments` start; `PORT` stands for its port.
-fn against_server(program: &str, arguments: &str, mut profile: ClientProfile, suite: CipherSuite) {
+pub(crate) fn against_server(
+    program: &str,
+    arguments: &str,
+    mut profile: ClientProfile,
+    suite: CipherSuite,
+) {
     let address = free_address();
     let arguments = arguments.replace("PORT", &address.port().to_string());
     let Some(mut peer) = Peer::start(program, &arguments) else { return };
@@ -104,7 +109,9 @@ fn against_server(program: &str, arguments: &str, mut profile: ClientProfile, su
         }
         std::thread::yield_now();
     };
-    profile.suites = vec![suite];
+    if !profile.tls13 {
+        profile.suites = vec![suite];
+    }
     let mut config = Config::default();
     config.application_protocol = Some("coap".into());
     let mut driver = Driver::new(config, socket, |endpoint| {
@@ -123,7 +130,7 @@ fn against_server(program: &str, arguments: &str, mut profile: ClientProfile, su
 }
 
 /// The client that `arguments` start talks both ways with our server.
-fn against_client(program: &str, arguments: &str, mut config: Config) {
+pub(crate) fn against_client(program: &str, arguments: &str, mut config: Config) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port().to_string();
     let Some(mut peer) = Peer::start(program, &arguments.replace("PORT", &port)) else { return };

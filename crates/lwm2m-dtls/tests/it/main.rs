@@ -16,4 +16,6 @@ mod rpk;
 mod rules;
 mod stream;
 mod support;
+#[cfg(feature = "tls13")]
+mod tls13;
 mod x509;

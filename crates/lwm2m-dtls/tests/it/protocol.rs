@@ -147,12 +147,15 @@ pub(crate) fn connection_ids_are_answered_only_if_offered_and_unique() {
     assert_eq!(pair.client.poll_transmit().expect("a record").payload[0], 23);
 }
 
+/// Label, random value and secret.
+type Line = (String, [u8; 32], Vec<u8>);
+
 #[derive(Default)]
-struct Log(Mutex<Vec<([u8; 32], [u8; 48])>>);
+pub(crate) struct Log(pub(crate) Mutex<Vec<Line>>);
 
 impl KeyLog for Log {
-    fn log(&self, random: &[u8; 32], master: &[u8; 48]) {
-        self.0.lock().expect("no panic").push((*random, *master));
+    fn log(&self, label: &str, random: &[u8; 32], secret: &[u8]) {
+        self.0.lock().expect("no panic").push((label.into(), *random, secret.into()));
     }
 }
 

@@ -16,15 +16,15 @@ use std::sync::Arc;
 const NOW: Instant = Instant::ZERO;
 
 /// A client and a server with one connection between them.
-struct Connection {
-    client: (Endpoint, SessionId),
-    server: (Endpoint, SessionId),
+pub(crate) struct Connection {
+    pub(crate) client: (Endpoint, SessionId),
+    pub(crate) server: (Endpoint, SessionId),
     /// Bytes delivered at once.
-    cut: usize,
+    pub(crate) cut: usize,
 }
 
 impl Connection {
-    fn new(mut client: Config, mut server: Config, profile: ClientProfile) -> Self {
+    pub(crate) fn new(mut client: Config, mut server: Config, profile: ClientProfile) -> Self {
         [client.engine, server.engine] = engines();
         let (mut client, mut server) =
             (Endpoint::new(client, [1; 32]), Endpoint::new(server, [2; 32]));
@@ -48,7 +48,7 @@ impl Connection {
     }
 
     /// Carries bytes both ways until there are none; `alter` may change them.
-    fn carry(&mut self, mut alter: impl FnMut(bool, &mut Vec<u8>)) {
+    pub(crate) fn carry(&mut self, mut alter: impl FnMut(bool, &mut Vec<u8>)) {
         loop {
             let up = drain(&mut self.client.0);
             let down = drain(&mut self.server.0);
@@ -65,7 +65,7 @@ impl Connection {
         }
     }
 
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.carry(|_, _| {});
     }
 }
@@ -88,7 +88,7 @@ fn modes() -> Vec<(Config, ClientProfile)> {
     modes.map(|(config, profile)| (at_a_good_time(config), profile)).collect()
 }
 
-fn identity(endpoint: &mut Endpoint) -> Identity {
+pub(crate) fn identity(endpoint: &mut Endpoint) -> Identity {
     match events(endpoint).as_slice() {
         [Event::Connected { identity, .. }] => identity.clone(),
         other => panic!("not connected: {other:?}"),

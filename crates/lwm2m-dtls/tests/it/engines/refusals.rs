@@ -22,7 +22,7 @@ fn by_mbedtls(mut config: Config) -> Config {
 
 struct NoLog;
 impl KeyLog for NoLog {
-    fn log(&self, _: &[u8; 32], _: &[u8; 48]) {}
+    fn log(&self, _: &str, _: &[u8; 32], _: &[u8]) {}
 }
 
 /// A key that signs and stays where it is.
