@@ -1,7 +1,7 @@
 //! A TLS client and server on a connection that an attacker cuts, alters and adds to.
 
 use crate::dtls::{SECRET, address, configured};
-use lwm2m_dtls::{Endpoint, Event, SessionId};
+use lwm2m_dtls::{Endpoint, Event, Mode, SessionId};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ struct Side {
 }
 
 /// Plays a script to a connection: what goes to the one side is the attacker's, what goes to the
-/// other arrives as it was sent. The first byte chooses the mode; then each step is an operation
-/// and a number.
+/// other arrives as it was sent. The first byte chooses the mode and whether the client speaks TLS
+/// 1.3; then each step is an operation and a number.
 ///
 /// | operation | what arrives |
 /// |---|---|
@@ -25,7 +25,8 @@ struct Side {
 pub fn attack(script: &[u8], the_server: bool) {
     let Some((&kind, mut rest)) = script.split_first() else { return };
     let now = Instant::from_millis(1);
-    let (mut client, mut server, profile) = configured(kind & !1);
+    let (mut client, mut server, mut profile) = configured(kind & !1);
+    profile.tls13 = kind & 1 == 1 && profile.security.mode() != Mode::Psk;
     let ours = client.connect_stream(now, address(true), Arc::new(profile), None);
     let theirs = server.accept_stream(now, address(false)).expect("room");
     let client = Side { endpoint: client, session: ours.expect("a profile"), coming: Vec::new() };
