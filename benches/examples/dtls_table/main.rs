@@ -1,11 +1,12 @@
-//! DTLS 1.2 of several stacks in one run: what a handshake costs the server, what a record costs,
+//! DTLS 1.2, TLS 1.2 and TLS 1.3 of several stacks in one run: what a handshake costs the server, what a record costs,
 //! and what an idle session takes of the heap, as a table with ratios to ours.
 //!
 //! `cargo run --release -p lwm2m-benches --features peers --example dtls_table`; with the feature
 //! `mbedtls` as well, which needs cmake and libclang, Mbed TLS has a row.
 //!
-//! Both ends are of one stack and in one process; clients show a cookie first. Only ratios within a
-//! run say anything.
+//! Both ends are of one stack and in one process; on datagrams clients show a cookie first. Records
+//! are of a session with a pre-shared key, or with certificates where there are no such keys. Only
+//! ratios within a run say anything.
 
 #![allow(clippy::unwrap_used)] // a benchmark that cannot go on ends
 
@@ -15,6 +16,7 @@ mod mbedtls;
 mod openssl;
 mod ours;
 mod pipe;
+mod rustls;
 
 pub(crate) use pipe::Pipe;
 use std::time::{Duration, Instant};
@@ -174,18 +176,19 @@ const COLUMNS: [&str; 6] = [
 ];
 
 fn row(make: Make) -> (&'static str, [f64; 6]) {
-    let mut psk = make(Mode::Psk).unwrap();
+    let mode = if make(Mode::Psk).is_some() { Mode::Psk } else { Mode::Certificate };
+    let mut first = make(mode).unwrap();
     let time = |mode| make(mode).map_or(f64::NAN, |mut stack| handshake_time(&mut *stack));
-    let (write, read) = record_times(&mut *psk);
+    let (write, read) = record_times(&mut *first);
     let figures = [
-        handshake_time(&mut *psk),
+        time(Mode::Psk),
         time(Mode::RawPublicKey),
         time(Mode::Certificate),
         write,
         read,
-        heap(&mut *make(Mode::Psk).unwrap()),
+        heap(&mut *make(mode).unwrap()),
     ];
-    (psk.name(), figures)
+    (first.name(), figures)
 }
 
 fn main() {
@@ -194,6 +197,9 @@ fn main() {
         ours::on_rust_crypto,
         dimpl::stack,
         openssl::stack,
+        ours::tls12,
+        ours::tls13,
+        rustls::tls13,
         #[cfg(feature = "mbedtls")]
         ours::on_mbedtls,
         #[cfg(feature = "mbedtls")]

@@ -1,4 +1,4 @@
-//! `lwm2m-dtls`: all sessions of one server endpoint.
+//! `lwm2m-dtls`: all sessions of one server endpoint, on datagrams and on streams.
 
 use crate::{End, IDENTITY, KEY, Mode, Stack, data};
 use lwm2m_dtls::certificate::{
@@ -53,6 +53,7 @@ struct Ours {
     name: &'static str,
     config: Config,
     profile: Arc<ClientProfile>,
+    on_stream: bool,
     server: Rc<RefCell<Endpoint>>,
     next: u16,
 }
@@ -63,6 +64,21 @@ pub(crate) fn on_aws_lc(mode: Mode) -> Option<Box<dyn Stack>> {
 
 pub(crate) fn on_rust_crypto(mode: Mode) -> Option<Box<dyn Stack>> {
     Some(Box::new(Ours::new("ours, RustCrypto", Engine::Native, Arc::new(RustCrypto), mode)))
+}
+
+/// TLS 1.2 by the engine of our own.
+pub(crate) fn tls12(mode: Mode) -> Option<Box<dyn Stack>> {
+    let mut ours = Ours::new("ours, TLS 1.2", Engine::Native, Arc::new(AwsLc), mode);
+    ours.on_stream = true;
+    Some(Box::new(ours))
+}
+
+/// TLS 1.3 by `rustls`, trust by our own.
+pub(crate) fn tls13(mode: Mode) -> Option<Box<dyn Stack>> {
+    let mut ours = Ours::new("ours, TLS 1.3", Engine::Native, Arc::new(AwsLc), mode);
+    ours.on_stream = true;
+    Arc::make_mut(&mut ours.profile).tls13 = true;
+    (mode != Mode::Psk).then(|| Box::new(ours) as Box<dyn Stack>)
 }
 
 /// Certificates are verified by the provider, all else is the library's.
@@ -124,7 +140,7 @@ impl Ours {
             authorities: vec![CertificateDer::from(data!("root.cert.der"))],
         }));
         let server = Rc::new(RefCell::new(Endpoint::new(at_server, [1; 32])));
-        Self { name, config, profile, server, next: 0 }
+        Self { name, config, profile, on_stream: false, server, next: 0 }
     }
 }
 
@@ -136,15 +152,23 @@ impl Stack for Ours {
     }
     fn client(&mut self) -> Box<dyn End> {
         let mut endpoint = Endpoint::new(self.config.clone(), [2; 32]);
-        let session = endpoint.connect(Instant::ZERO, SERVER, Arc::clone(&self.profile)).unwrap();
+        let profile = Arc::clone(&self.profile);
+        let session = match self.on_stream {
+            true => endpoint.connect_stream(Instant::ZERO, SERVER, profile, None),
+            false => endpoint.connect(Instant::ZERO, SERVER, profile),
+        };
         let endpoint = Rc::new(RefCell::new(endpoint));
-        Box::new(Side { endpoint, peer: SERVER, session: Some(session), connected: false })
+        let (session, on_stream) = (Some(session.unwrap()), self.on_stream);
+        Box::new(Side { endpoint, peer: SERVER, session, on_stream, connected: false })
     }
     fn server(&mut self) -> Box<dyn End> {
         self.next += 1;
         let peer = SocketAddr::new(SERVER.ip(), self.next);
         let endpoint = Rc::clone(&self.server);
-        Box::new(Side { endpoint, peer, session: None, connected: false })
+        let on_stream = self.on_stream;
+        let accept = || endpoint.borrow_mut().accept_stream(Instant::ZERO, peer).unwrap();
+        let session = on_stream.then(accept);
+        Box::new(Side { endpoint, peer, session, on_stream, connected: false })
     }
     fn is_counted(&self) -> bool {
         self.config.engine == Engine::Native
@@ -160,13 +184,17 @@ struct Side {
     endpoint: Rc<RefCell<Endpoint>>,
     peer: SocketAddr,
     session: Option<SessionId>,
+    on_stream: bool,
     connected: bool,
 }
 
 impl End for Side {
     fn handle(&mut self, datagram: &[u8]) {
         let mut endpoint = self.endpoint.borrow_mut();
-        endpoint.handle_datagram(Instant::ZERO, self.peer, datagram);
+        match self.session.filter(|_| self.on_stream) {
+            Some(session) => endpoint.handle_stream(Instant::ZERO, session, datagram),
+            None => endpoint.handle_datagram(Instant::ZERO, self.peer, datagram),
+        }
         if !self.connected
             && let Some(Event::Connected { session, .. }) = endpoint.poll_event()
         {
@@ -175,7 +203,11 @@ impl End for Side {
         }
     }
     fn poll(&mut self) -> Option<Vec<u8>> {
-        self.endpoint.borrow_mut().poll_transmit().map(|sent| sent.payload.into())
+        let mut endpoint = self.endpoint.borrow_mut();
+        match self.on_stream {
+            true => endpoint.poll_stream().map(|(_, bytes)| bytes.into()),
+            false => endpoint.poll_transmit().map(|sent| sent.payload.into()),
+        }
     }
     fn is_connected(&self) -> bool {
         self.connected

@@ -33,11 +33,14 @@ const OPTIONAL: [u16; 8] = [
     CIPHER_SUITES,
     OSCORE,
 ];
+/// What TLS 1.3 and DTLS 1.3 would have to use: kept for who asks, as no server is talked to by them.
+const TLS_1_3: core::ops::RangeInclusive<u16> = 18..=24;
 /// The instance of the bootstrap server that the client begins with.
 pub(crate) const FIRST_BOOTSTRAP: u16 = 0;
 
 pub(crate) fn object(bootstrap: &BootstrapAccount, servers: &[ServerAccount]) -> Instances {
-    let object = OPTIONAL.into_iter().fold(Instances::new(ID).fixed(), Instances::optional);
+    let optional = OPTIONAL.into_iter().chain(TLS_1_3);
+    let object = optional.fold(Instances::new(ID).fixed(), Instances::optional);
     let object = object.instance(FIRST_BOOTSTRAP, |_| {
         account(&bootstrap.uri, true, &bootstrap.security)
             .with(HOLD_OFF, i64::from(bootstrap.hold_off))

@@ -65,6 +65,27 @@ fn a_device_gets_its_server_in_every_format() {
     }
 }
 
+#[test]
+fn what_is_for_tls_1_3_is_stored() {
+    let lists = (18..=21_u16)
+        .map(|id| (id, [(0, Value::UnsignedInteger(0x0403)), (1, Value::UnsignedInteger(29))]));
+    let lists = lists.map(|(id, values)| (id, Resource::Multiple(values.into())));
+    let masks = (22..=24_u16).map(|id| (id, Resource::Single(Value::UnsignedInteger(1 << 12))));
+    let stored: Vec<_> = lists.chain(masks).collect();
+    let mut commands = commands();
+    for command in &mut commands {
+        if let Command::Write(_, Node::Object(security)) = command {
+            security.instances.get_mut(&1).unwrap().resources.extend(stored.iter().cloned());
+        }
+    }
+    let mut trio = trio(account(None, false), Packs::Unsupported, commands);
+    assert!(is_registered(&trio));
+    let security = trio.device.object_mut::<Instances>(0).unwrap();
+    for (id, value) in stored {
+        assert_eq!(security.resource(1, id), Some(&value), "/0/1/{id}");
+    }
+}
+
 // proves: BOOT-24
 #[test]
 fn a_device_that_gets_no_pack_asks_for_commands() {
