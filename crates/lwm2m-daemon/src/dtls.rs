@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 use lwm2m_dtls::crypto::Provider;
-use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog, Unsupported};
+use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog, PlacedIds, Unsupported};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::fs::{File, OpenOptions};
@@ -10,20 +10,6 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Connection IDs of random bytes.
-#[derive(Debug)]
-struct RandomIds(u8);
-
-impl ConnectionIds for RandomIds {
-    fn length(&self) -> usize {
-        self.0.into()
-    }
-
-    fn generate(&self, random: [u8; 8], cid: &mut [u8]) {
-        cid.iter_mut().zip(random).for_each(|(to, from)| *to = from);
-    }
-}
 
 /// The key log, a line a secret.
 struct KeyLogFile(Mutex<File>);
@@ -51,22 +37,22 @@ pub fn engine<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Engin
     name.parse().map(Some).map_err(D::Error::custom)
 }
 
-/// The settings of DTLS; `cid_length` 0 hands out no Connection IDs.
+/// The settings of DTLS; `ids` of no length hand out no Connection IDs.
 ///
 /// # Errors
 /// The key log cannot be written, or the engine lacks something.
 pub fn config(
     engine: Engine,
     provider: Arc<dyn Provider>,
-    cid_length: u8,
+    ids: PlacedIds,
     key_log: Option<&Path>,
 ) -> Result<Config, Failure> {
     let mut config = Config::default();
     config.engine = engine;
     config.provider = provider;
     config.unix_time_of_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    if cid_length > 0 {
-        config.connection_ids = Some(Arc::new(RandomIds(cid_length)));
+    if ids.length() > 0 {
+        config.connection_ids = Some(Arc::new(ids));
     }
     if let Some(path) = key_log {
         if !engine.has_key_log() {

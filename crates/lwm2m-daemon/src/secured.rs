@@ -6,7 +6,8 @@ use clap::Args;
 use lwm2m_dtls::certificate::{Association, CertificateUsage, Matching, ServerVerification};
 use lwm2m_dtls::crypto::{AwsLc, SigningKey};
 use lwm2m_dtls::{
-    CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Engine, Unsupported,
+    CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Engine, Place, PlacedIds,
+    Unsupported,
 };
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
@@ -45,7 +46,7 @@ pub struct Secured {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub trust: Option<PathBuf>,
     /// Bytes of the Connection IDs that the peer is to use, 0 to use none oneself
-    #[arg(long, value_name = "LENGTH", value_parser = clap::value_parser!(u8).range(0..=8))]
+    #[arg(long, value_name = "LENGTH")]
     pub cid: Option<u8>,
     /// File to append the secrets of sessions to, to decrypt captures
     #[arg(long, value_name = "FILE")]
@@ -206,8 +207,9 @@ impl Secured {
     /// # Errors
     /// The key log cannot be written, or the engine lacks something.
     pub fn config(&self) -> Result<Config, Failure> {
-        let (engine, cid_length) = (self.engine.unwrap_or_default(), self.cid.unwrap_or(0));
-        dtls::config(engine, Arc::new(AwsLc), cid_length, self.keylog.as_deref())
+        let ids = PlacedIds::new(Place::default(), self.cid.unwrap_or(0));
+        let engine = self.engine.unwrap_or_default();
+        dtls::config(engine, Arc::new(AwsLc), ids, self.keylog.as_deref())
     }
 
     /// The settings of a server's sessions, in every mode that there are keys for.

@@ -78,6 +78,7 @@ mod handshake;
 mod identity;
 #[cfg(feature = "mbedtls")]
 mod mbedtls;
+mod placed_ids;
 mod record;
 mod resumption;
 mod seal;
@@ -97,6 +98,7 @@ pub use error::{Error, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
 pub use handshake::Role;
 pub use identity::{CertificateIdentity, Identity};
+pub use placed_ids::{Place, PlacedIds};
 pub use resumption::Resumption;
 pub use suite::CipherSuite;
 pub use unsupported::Unsupported;

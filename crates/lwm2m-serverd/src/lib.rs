@@ -9,7 +9,7 @@ pub mod settings;
 use credentials::ServerEntry;
 use lwm2m_daemon::{Failure, dtls, keys, signal::End};
 use lwm2m_dtls::crypto::{AwsLc, Provider};
-use lwm2m_dtls::{Engine, Unsupported};
+use lwm2m_dtls::{Engine, Place, PlacedIds, Unsupported};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
 use lwm2m_security::{Credential, SecurityStore};
@@ -110,11 +110,12 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     api.fixed_credentials = fixed;
     let by = settings.engine.unwrap_or_default();
     let default = if by.has_connection_ids() { CID_LENGTH } else { 0 };
-    let cid_length = settings.cid.unwrap_or(default);
+    let place = Place { node: settings.node.unwrap_or_default(), shard: 0 };
+    let ids = PlacedIds::new(place, settings.cid.unwrap_or(default));
     let store = Arc::new(store);
     let dtls = match coaps(settings).or(settings.coaps_tcp) {
         Some(_) => {
-            let mut config = dtls::config(by, provider, cid_length, settings.keylog.as_deref())?;
+            let mut config = dtls::config(by, provider, ids, settings.keylog.as_deref())?;
             store.secure(&config).check().map_err(Failure::usage)?;
             check_clients(by, &store)?;
             config.max_sessions =

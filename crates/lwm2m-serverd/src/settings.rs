@@ -64,8 +64,11 @@ pub struct Settings {
     #[serde(default, deserialize_with = "lwm2m_daemon::dtls::engine")]
     pub engine: Option<Engine>,
     /// Bytes of the DTLS Connection IDs that devices get, 0 for none [default: 6, none by mbedtls]
-    #[arg(long, env = "LWM2M_CID", value_name = "LENGTH", value_parser = clap::value_parser!(u8).range(0..=8))]
+    #[arg(long, env = "LWM2M_CID", value_name = "LENGTH")]
     pub cid: Option<u8>,
+    /// Number of this server among those behind one address: the first byte of Connection IDs [default: 0]
+    #[arg(long, env = "LWM2M_NODE", value_name = "NUMBER")]
+    pub node: Option<u8>,
     /// File to append the secrets of all DTLS sessions to, to decrypt captures; for tests only
     #[arg(long, env = "LWM2M_KEYLOG", value_name = "FILE")]
     pub keylog: Option<PathBuf>,
@@ -96,6 +99,7 @@ impl Settings {
             unlisted: self.unlisted.or(others.unlisted),
             engine: self.engine.or(others.engine),
             cid: self.cid.or(others.cid),
+            node: self.node.or(others.node),
             keylog: self.keylog.or(others.keylog),
             max_registrations: self.max_registrations.or(others.max_registrations),
             log: self.log.or(others.log),

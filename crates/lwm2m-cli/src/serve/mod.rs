@@ -10,11 +10,13 @@ use lwm2m_coap::Config;
 use lwm2m_coap::uri::Scheme;
 use lwm2m_daemon::secured::Secured;
 use lwm2m_daemon::{Failure, LogLevel, log, say, signal};
+use lwm2m_dtls::{Place, PlacedIds};
 use lwm2m_net::service::{CoapServer, ServiceConfig};
 use lwm2m_net::{ConnectionConfig, Sockets};
 use service::Plugtest;
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest body that a resource takes, in bytes.
@@ -66,9 +68,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let first = runtime.block_on(bind(sockets, security.clone()))?;
     let (udp, dtls) = (first.local_addr(), first.local_dtls_addr());
     sockets = Sockets { udp, dtls, tcp: None, tls: None, ..sockets };
-    for _ in 1..arguments.shards.get() {
+    for number in 1..arguments.shards.get() {
         let shard = self::runtime()?;
-        let server = shard.block_on(bind(sockets, security.clone()))?;
+        let security = security.clone().map(|config| in_shard(config, number));
+        let server = shard.block_on(bind(sockets, security))?;
         std::thread::spawn(move || shard.block_on(serve_forever(server)));
     }
     let places = [
@@ -82,6 +85,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     runtime.block_on(end.wait());
     Ok(())
+}
+
+/// The settings of sessions whose Connection IDs tell the shard.
+fn in_shard(mut config: lwm2m_dtls::Config, shard: u8) -> lwm2m_dtls::Config {
+    let length = config.connection_ids.and_then(|ids| u8::try_from(ids.length()).ok());
+    let ids = length.map(|length| PlacedIds::new(Place { node: 0, shard }, length));
+    config.connection_ids = ids.map(|ids| Arc::new(ids) as _);
+    config
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
