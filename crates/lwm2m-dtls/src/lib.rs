@@ -16,6 +16,7 @@
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
 //! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6, 9853 |
+//! | `placed_ids` | Connection IDs that name node and shard | RFC 9146 6 |
 //! | `engine`, `mbedtls` | the endpoint of applications, over this engine or Mbed TLS | |
 //!
 //! ```

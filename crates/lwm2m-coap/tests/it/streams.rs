@@ -285,6 +285,21 @@ fn a_stream_that_cannot_be_read_ends_the_connection() {
     assert_eq!(session(&[1]), session(&[usize::MAX]));
 }
 
+#[test]
+fn a_csm_cannot_be_longer_than_any_message_nor_announce_what_is_no_size() {
+    let max = Config::default().max_message_size as usize;
+    let long = csm(1_152).payload(&vec![0; max]).bytes();
+    let mut lone = LoneStream::fresh(Config::default());
+    lone.sent();
+    let sent: Vec<Frame> = long.chunks(1_000).flat_map(|it| lone.receive_bytes(it)).collect();
+    assert_aborted(&mut lone, &sent, CloseReason::Stream(FrameError::TooLong(max)));
+    // A size of more than 32 bits is none, and what was told before holds.
+    let mut lone = LoneStream::open(600);
+    assert_eq!(lone.receive(&[csm(1 << 32), csm(u64::MAX)]), []);
+    let (_, request) = lone.ask(Request::put().payload(body(1_000)));
+    assert!(request.length <= 600, "{request:?}");
+}
+
 /// A session with bodies in both directions and an observation: all events and all bytes.
 fn session(lengths: &[usize]) -> (Vec<String>, [Vec<u8>; 2]) {
     let mut pair = StreamPair::new([Config::default(); 2]);
