@@ -196,12 +196,16 @@ fn main() {
         ours::on_aws_lc,
         ours::on_rust_crypto,
         dimpl::stack,
-        openssl::stack,
+        openssl::dtls,
         ours::tls12,
         ours::tls13,
         rustls::tls13,
+        openssl::tls12,
+        openssl::tls13,
         #[cfg(feature = "mbedtls")]
         ours::on_mbedtls,
+        #[cfg(feature = "mbedtls")]
+        ours::tls12_on_mbedtls,
         #[cfg(feature = "mbedtls")]
         mbedtls::stack,
     ];

@@ -6,6 +6,7 @@ use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{
     Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslRef, SslStream, SslVerifyMode,
+    SslVersion,
 };
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
@@ -16,7 +17,16 @@ const PSK_CCM_8: &str = "PSK-AES128-CCM8:@SECLEVEL=0";
 const ECDSA_CCM_8: &str = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0";
 const COOKIE: &[u8] = b"a cookie that is always the same";
 
+/// What is spoken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Dtls12,
+    Tls12,
+    Tls13,
+}
+
 struct OpenSsl {
+    protocol: Protocol,
     client: SslContext,
     server: SslContext,
 }
@@ -63,12 +73,21 @@ fn use_certificates(context: &mut SslContextBuilder, is_server: bool) -> Result<
     Ok(())
 }
 
-fn context(is_server: bool, mode: Mode) -> Result<SslContext, ErrorStack> {
-    let mut context = SslContext::builder(SslMethod::dtls())?;
+fn context(protocol: Protocol, is_server: bool, mode: Mode) -> Result<SslContext, ErrorStack> {
+    let (method, version) = match protocol {
+        Protocol::Dtls12 => (SslMethod::dtls(), SslVersion::DTLS1_2),
+        Protocol::Tls12 => (SslMethod::tls(), SslVersion::TLS1_2),
+        Protocol::Tls13 => (SslMethod::tls(), SslVersion::TLS1_3),
+    };
+    let mut context = SslContext::builder(method)?;
+    context.set_min_proto_version(Some(version))?;
+    context.set_max_proto_version(Some(version))?;
+    context.set_ciphersuites("TLS_AES_128_GCM_SHA256")?;
+    context.set_num_tickets(0)?;
     // What it keeps for resumption is not in the figures of the others either.
     context.set_options(SslOptions::NO_TICKET);
     context.set_session_cache_mode(openssl::ssl::SslSessionCacheMode::OFF);
-    if is_server {
+    if is_server && protocol == Protocol::Dtls12 {
         use_cookies(&mut context);
     }
     match mode {
@@ -78,17 +97,29 @@ fn context(is_server: bool, mode: Mode) -> Result<SslContext, ErrorStack> {
     Ok(context.build())
 }
 
-pub(crate) fn stack(mode: Mode) -> Option<Box<dyn Stack>> {
-    (mode != Mode::RawPublicKey).then(|| {
-        let (client, server) = (context(false, mode).unwrap(), context(true, mode).unwrap());
-        Box::new(OpenSsl { client, server }) as Box<dyn Stack>
-    })
+pub(crate) fn dtls(mode: Mode) -> Option<Box<dyn Stack>> {
+    (mode != Mode::RawPublicKey).then(|| stack(Protocol::Dtls12, mode))
 }
 
-fn side(context: &SslContext, name: Option<&str>) -> Box<dyn End> {
+pub(crate) fn tls12(mode: Mode) -> Option<Box<dyn Stack>> {
+    (mode != Mode::RawPublicKey).then(|| stack(Protocol::Tls12, mode))
+}
+
+pub(crate) fn tls13(mode: Mode) -> Option<Box<dyn Stack>> {
+    (mode == Mode::Certificate).then(|| stack(Protocol::Tls13, mode))
+}
+
+fn stack(protocol: Protocol, mode: Mode) -> Box<dyn Stack> {
+    let [client, server] = [false, true].map(|it| context(protocol, it, mode).unwrap());
+    Box::new(OpenSsl { protocol, client, server })
+}
+
+fn side(protocol: Protocol, context: &SslContext, name: Option<&str>) -> Box<dyn End> {
     let pipe = Pipe::default();
     let mut ssl = Ssl::new(context).unwrap();
-    ssl.set_mtu(1_400).unwrap();
+    if protocol == Protocol::Dtls12 {
+        ssl.set_mtu(1_400).unwrap();
+    }
     match name {
         Some(name) => {
             ssl.set_hostname(name).unwrap();
@@ -105,13 +136,17 @@ fn side(context: &SslContext, name: Option<&str>) -> Box<dyn End> {
 
 impl Stack for OpenSsl {
     fn name(&self) -> &'static str {
-        "OpenSSL"
+        match self.protocol {
+            Protocol::Dtls12 => "OpenSSL",
+            Protocol::Tls12 => "OpenSSL, TLS 1.2",
+            Protocol::Tls13 => "OpenSSL, TLS 1.3",
+        }
     }
     fn client(&mut self) -> Box<dyn End> {
-        side(&self.client, Some("server.example.com"))
+        side(self.protocol, &self.client, Some("server.example.com"))
     }
     fn server(&mut self) -> Box<dyn End> {
-        side(&self.server, None)
+        side(self.protocol, &self.server, None)
     }
     fn is_counted(&self) -> bool {
         false

@@ -89,6 +89,14 @@ pub(crate) fn on_mbedtls(mode: Mode) -> Option<Box<dyn Stack>> {
     (mode != Mode::RawPublicKey).then(|| make() as Box<dyn Stack>)
 }
 
+/// The same on a stream.
+#[cfg(feature = "mbedtls")]
+pub(crate) fn tls12_on_mbedtls(mode: Mode) -> Option<Box<dyn Stack>> {
+    let mut ours = Ours::new("engine mbedtls, TLS", Engine::MbedTls, Arc::new(AwsLc), mode);
+    ours.on_stream = true;
+    (mode != Mode::RawPublicKey).then(|| Box::new(ours) as Box<dyn Stack>)
+}
+
 fn certified(chain: &[&'static [u8]], key: Arc<dyn SigningKey>) -> Arc<CertifiedKey> {
     let chain = chain.iter().map(|der| CertificateDer::from(*der)).collect();
     Arc::new(CertifiedKey { chain, key })

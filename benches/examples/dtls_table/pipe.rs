@@ -1,4 +1,4 @@
-//! Datagrams on their way into and out of a stack that reads and writes by itself.
+//! Datagrams, or pieces of a stream, on their way into and out of a stack that reads and writes by itself.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -25,10 +25,16 @@ impl Pipe {
 }
 
 impl Read for Pipe {
+    /// What does not fit is read next: so it is with the pieces of a stream, and datagrams fit.
     fn read(&mut self, mut buffer: &mut [u8]) -> std::io::Result<usize> {
-        let datagram = self.0.borrow_mut().incoming.pop_front();
-        let datagram = datagram.ok_or(ErrorKind::WouldBlock)?;
-        buffer.write(&datagram)
+        let incoming = &mut self.0.borrow_mut().incoming;
+        let mut piece = incoming.pop_front().ok_or(ErrorKind::WouldBlock)?;
+        let length = buffer.write(&piece)?;
+        let rest = piece.split_off(length);
+        if !rest.is_empty() {
+            incoming.push_front(rest);
+        }
+        Ok(length)
     }
 }
 
