@@ -158,6 +158,29 @@ pub(crate) fn psk_with_the_server_of_openssl() {
 }
 
 #[test]
+fn a_client_that_wants_to_renegotiate_gets_no_second_handshake() {
+    let identity = std::str::from_utf8(IDENTITY).expect("text");
+    let arguments = format!(
+        "s_client -tls1_2 -connect 127.0.0.1:PORT -psk {KEY_HEX} -psk_identity {identity} \
+         -cipher PSK-AES128-GCM-SHA256:@SECLEVEL=0"
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let Some(mut peer) = Peer::start("openssl", &arguments.replace("PORT", &port)) else { return };
+    let (socket, from) = listener.accept().expect("a connection");
+    let mut driver = Driver::new(psk_config(), socket, |endpoint| {
+        endpoint.accept_stream(Instant::ZERO, from).expect("room")
+    });
+    driver.connected();
+    // Its command for that.
+    peer.say("R");
+    driver.until(|event| match event? {
+        Event::Closed { .. } => Some(()),
+        other => panic!("{other:?}"),
+    });
+}
+
+#[test]
 pub(crate) fn psk_with_the_client_of_openssl() {
     for (name, _) in PSK_SUITES {
         let identity = std::str::from_utf8(IDENTITY).expect("text");

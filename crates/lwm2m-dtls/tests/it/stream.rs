@@ -330,7 +330,10 @@ pub(crate) fn the_application_protocol_is_agreed_on_or_refused_but_not_demanded(
 
 #[test]
 pub(crate) fn what_is_no_tls_and_who_is_silent_is_cut_off() {
-    for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\xff\xff", b"\x17\x03\x03\0\x01a"] {
+    let version_2 = b"\x80\x2e\x01\x03\x03\0\x15\0\0\0\x10\0\0\x2f";
+    for bytes in
+        [&b"GET / HTTP/1.1\r\n"[..], version_2, b"\x16\x03\x01\xff\xff", b"\x17\x03\x03\0\x01a"]
+    {
         let mut server = Endpoint::new(psk_config(), [2; 32]);
         let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
         server.handle_stream(NOW, session, bytes);
@@ -343,6 +346,30 @@ pub(crate) fn what_is_no_tls_and_who_is_silent_is_cut_off() {
     server.handle_timeout(at);
     assert!(matches!(events(&mut server)[..], [Event::Failed { reason: Reason::Timeout, .. }]));
     assert_eq!(server.poll_timeout(), None);
+}
+
+#[test]
+pub(crate) fn versions_before_1_2_are_refused() {
+    let mut client = Endpoint::new(Config::default(), [1; 32]);
+    let profile = Arc::new(psk_profile(KEY));
+    client.connect_stream(NOW, address(SERVER), profile, None).expect("a profile");
+    let hello = drain(&mut client);
+    // After the headers of record and message.
+    assert_eq!(hello[9..11], [3, 3]);
+    for minor in [0, 1, 2] {
+        let mut old = hello.clone();
+        old[10] = minor;
+        let mut server = Endpoint::new(psk_config(), [2; 32]);
+        let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
+        server.handle_stream(NOW, session, &old);
+        let refused = events(&mut server);
+        assert!(
+            matches!(refused[..], [Event::Failed { reason: Reason::UnsupportedVersion, .. }]),
+            "{refused:?}"
+        );
+        assert_eq!(drain(&mut server)[5..], [2, 70]);
+        assert_eq!(server.poll_timeout(), None);
+    }
 }
 
 #[test]

@@ -187,6 +187,8 @@ pub(crate) struct ClientScript {
     pub(crate) extended_master_secret: bool,
     pub(crate) session_id: Vec<u8>,
     pub(crate) server_name: Option<&'static [u8]>,
+    /// The body of supported_versions (RFC 8446 section 4.2.1).
+    pub(crate) versions: Option<&'static [u8]>,
     pub(crate) wrong_finished: bool,
 }
 
@@ -198,6 +200,7 @@ impl Default for ClientScript {
             extended_master_secret: true,
             session_id: Vec::new(),
             server_name: None,
+            versions: None,
             wrong_finished: false,
         }
     }
@@ -224,6 +227,7 @@ impl ClientScript {
         if self.extended_master_secret {
             extensions.push((EXTENDED_MASTER_SECRET, &[]));
         }
+        extensions.extend(self.versions.map(|versions| (43, versions)));
         if !extensions.is_empty() {
             body.extend(extension_block(&extensions));
         }

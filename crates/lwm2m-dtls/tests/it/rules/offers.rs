@@ -50,6 +50,27 @@ pub(crate) fn there_is_no_compression_no_short_mac_and_no_second_handshake() {
     assert_eq!(received(&mut server), [b"goes on"]);
 }
 
+// Resources 18 to 24 are stored by a bootstrap: `bootstrap` of lwm2m-testkit.
+// proves: TLS-04
+#[test]
+pub(crate) fn whoever_offers_a_newer_version_gets_1_2() {
+    // DTLS 1.3 and 1.2, as RFC 9147 has it.
+    let how = ClientScript { versions: Some(&[4, 0xfe, 0xfc, 0xfe, 0xfd]), ..Default::default() };
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let (mut script, flight) = greet(&mut server, &how);
+    let (_, _, hello) = &messages(&flight)[0];
+    assert_eq!(hello[..2], [0xfe, 0xfd], "the version");
+    go_on(&mut server, &how, &mut script, &flight, IDENTITY);
+    connected(&mut server);
+    // Who lists no 1.2 gets none.
+    for versions in [&[2, 0xfe, 0xfc][..], &[2, 0xfe, 0xff]] {
+        let how = ClientScript { versions: Some(versions), ..ClientScript::default() };
+        let mut server = Endpoint::new(psk_config(), [2; 32]);
+        assert_eq!(alert_of(&greet(&mut server, &how).1), 70);
+        assert_eq!(reason(&mut server), Reason::UnsupportedVersion);
+    }
+}
+
 // proves: SEC-18
 #[test]
 pub(crate) fn what_cannot_be_agreed_on_is_told() {
