@@ -133,11 +133,9 @@ fn libcoap_observes() {
     while !observing.is_finished() {
         written += 1;
         let body = format!("<{written}>");
-        let reply = client.request("put", "/value", &["-e", &body]).unwrap();
-        // The port of the observer that has just ended may be this one's, and with it a notification.
-        if !observing.is_finished() {
-            assert_eq!(reply.code, "2.04");
-        }
+        // The code of the answer is not asked for here: the writer may have the port of the observer
+        // that has just ended, and take a notification for the answer.
+        client.request("put", "/value", &["-e", &body]).unwrap();
     }
     let seen = String::from_utf8(observing.join().unwrap()).unwrap();
     assert!(seen.matches('<').count() > 2, "{written} written, {seen} seen");
