@@ -23,7 +23,7 @@ pub(crate) fn security(secured: &Secured, is_secured: bool) -> Result<Security, 
         }
         _ => return Err(Failure::usage("this device has no such mode of security")),
     };
-    Ok(security.connection_ids(secured.cid != Some(0)))
+    Ok(security.connection_ids(secured.cid != Some(0)).tls13(secured.tls13))
 }
 
 #[cfg(test)]

@@ -48,6 +48,9 @@ pub struct Secured {
     /// Bytes of the Connection IDs that the peer is to use, 0 to use none oneself
     #[arg(long, value_name = "LENGTH")]
     pub cid: Option<u8>,
+    /// As a client on coaps+tcp, speak TLS 1.3 and nothing older, with --rpk or --cert
+    #[arg(long)]
+    pub tls13: bool,
     /// File to append the secrets of sessions to, to decrypt captures
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
@@ -149,6 +152,7 @@ impl Secured {
         let mut profile = ClientProfile::new(self.mode()?);
         profile.server_name = Some(server_name.to_owned());
         profile.connection_id = self.cid != Some(0);
+        profile.tls13 = self.tls13;
         let config = self.config()?;
         config.check_profile(&profile).map_err(Failure::usage)?;
         Ok((config, profile))
@@ -217,6 +221,9 @@ impl Secured {
     /// # Errors
     /// No mode, a file or key that cannot be used, or the engine lacks something.
     pub fn server(&self) -> Result<Config, Failure> {
+        if self.tls13 {
+            return Err(Failure::usage("--tls13 is a client's: a server speaks 1.2 and 1.3"));
+        }
         let mut known = Known::default();
         if let Some((identity, key)) = self.psk()? {
             known.psk = Some((identity.into_bytes(), key));

@@ -5,7 +5,7 @@ mod print;
 use crate::convert::input;
 use crate::serve;
 use clap::{Args, Subcommand, ValueEnum};
-use lwm2m_coap::uri::Uri;
+use lwm2m_coap::uri::{Scheme, Uri};
 use lwm2m_coap::{Code, Config, Request};
 use lwm2m_core::ContentFormat;
 use lwm2m_daemon::secured::Secured;
@@ -154,6 +154,9 @@ async fn client(uri: &str, server: Remote, secured: &Secured) -> Result<CoapClie
 /// The keys for the server that a URI names.
 pub(crate) fn security(uri: &str, secured: &Secured) -> Result<Security, Failure> {
     let uri = Uri::parse(uri).map_err(Failure::usage)?;
+    if secured.tls13 && uri.scheme != Scheme::CoapsTcp {
+        return Err(Failure::usage("--tls13 is for coaps+tcp://; datagrams have DTLS 1.2"));
+    }
     let (config, profile) = secured.client(&uri.host.to_string())?;
     Ok(Security { config, profile: Arc::new(profile) })
 }

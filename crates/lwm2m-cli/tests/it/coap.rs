@@ -42,4 +42,8 @@ fn an_error_of_the_server_is_status_1() {
 fn what_is_no_uri_is_status_2() {
     assert!(failure(&["coap", "get", "http://127.0.0.1/"], 2).contains("coap://"));
     assert!(failure(&["coap", "get", "coaps://127.0.0.1/"], 2).contains("needs keys"));
+    let psk = ["--psk-identity", "a", "--psk-key", "00", "--tls13"];
+    let refused = |uri| failure(&[&["coap", "get", uri], psk.as_slice()].concat(), 2);
+    assert!(refused("coaps://127.0.0.1/").contains("coaps+tcp://"));
+    assert!(refused("coaps+tcp://127.0.0.1/").contains("certificate"));
 }

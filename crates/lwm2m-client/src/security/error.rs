@@ -68,6 +68,9 @@ pub enum SecurityError {
     /// The name of the server, for SNI, is longer than 255 bytes.
     #[error("the server's name (/0/x/14) has 1 to 255 bytes, not {0}")]
     Sni(usize),
+    /// TLS 1.3 is asked for on datagrams or with a pre-shared key.
+    #[error("TLS 1.3 is for coaps+tcp:// with a raw public key or certificate; use version 1.2")]
+    Tls13,
     /// OSCORE (/0/x/17) is asked for.
     #[error("/0/x/17 asks for OSCORE, which this client lacks; use DTLS or TLS")]
     Oscore,

@@ -90,6 +90,9 @@ pub struct Security {
     /// Whether Connection IDs (RFC 9146) are offered, with which a session outlasts a new address;
     /// yes. No resource says so.
     pub connection_ids: bool,
+    /// Whether TLS 1.3 is spoken and nothing older, over TCP and with a raw public key or
+    /// certificate; no. It takes the feature `tls13` of `lwm2m-dtls`. No resource says so.
+    pub tls13: bool,
 }
 
 impl Security {
@@ -106,6 +109,7 @@ impl Security {
             usage: CertificateUsage::DomainIssued,
             suites: Vec::new(),
             connection_ids: true,
+            tls13: false,
         }
     }
 
@@ -179,6 +183,13 @@ impl Security {
     #[must_use]
     pub const fn connection_ids(mut self, offered: bool) -> Self {
         self.connection_ids = offered;
+        self
+    }
+
+    /// Sets whether TLS 1.3 is spoken and nothing older.
+    #[must_use]
+    pub const fn tls13(mut self, only: bool) -> Self {
+        self.tls13 = only;
         self
     }
 

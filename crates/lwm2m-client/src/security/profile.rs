@@ -7,10 +7,10 @@ use super::{
 };
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use lwm2m_coap::uri::{Host, Uri};
+use lwm2m_coap::uri::{Host, Scheme, Uri};
 use lwm2m_dtls::certificate::{Association, ServerVerification, subject_public_key_info};
 use lwm2m_dtls::crypto::SigningKey;
-use lwm2m_dtls::{CertifiedKey, ClientSecurity};
+use lwm2m_dtls::{CertifiedKey, ClientSecurity, Mode};
 use rustls_pki_types::CertificateDer;
 
 /// The length of a SubjectPublicKeyInfo with an uncompressed point of P-256.
@@ -46,7 +46,11 @@ impl Security {
         profile.server_name = Some(self.server_name(uri.host)?);
         profile.suites.clone_from(&self.suites);
         profile.connection_id = self.connection_ids;
+        profile.tls13 = self.tls13;
         let mode = profile.security.mode();
+        if self.tls13 && (uri.scheme != Scheme::CoapsTcp || mode == Mode::Psk) {
+            return Err(SecurityError::Tls13);
+        }
         if !self.suites.is_empty() && !self.suites.iter().any(|suite| suite.suits(mode)) {
             return Err(SecurityError::Suites);
         }
@@ -162,7 +166,6 @@ mod tests {
     use crate::security::{CipherSuite, RustCrypto};
     use alloc::vec::Vec;
     use bytes::Bytes;
-    use lwm2m_dtls::Mode;
 
     macro_rules! data {
         ($name:literal) => {
@@ -323,6 +326,19 @@ mod tests {
         assert_eq!(offered(&[0xc0ae]), Err(SecurityError::Suites));
         let ecdsa = raw().suites([CipherSuite::PSK_WITH_AES_128_CCM_8]);
         assert_eq!(profile(&ecdsa).err(), Some(SecurityError::Suites));
+    }
+
+    #[test]
+    fn version_1_3_is_for_connections_without_pre_shared_keys() {
+        let asked = |uri, security: Security| {
+            profile_at(uri, &security.tls13(true)).map(|profile| profile.tls13)
+        };
+        let tcp = "coaps+tcp://192.0.2.1";
+        assert_eq!(asked(tcp, certificate()), Ok(true));
+        assert_eq!(asked(tcp, raw()), Ok(true));
+        assert_eq!(asked(tcp, psk()), Err(SecurityError::Tls13));
+        assert_eq!(asked(URI, raw()), Err(SecurityError::Tls13));
+        assert!(!profile_at(tcp, &raw()).unwrap().tls13);
     }
 
     #[test]

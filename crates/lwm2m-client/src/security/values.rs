@@ -45,6 +45,7 @@ impl Security {
                 .unwrap_or(CertificateUsage::DomainIssued),
             suites: suites(values)?,
             connection_ids: true,
+            tls13: false,
         })
     }
 

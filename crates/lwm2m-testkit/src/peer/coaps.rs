@@ -112,11 +112,17 @@ impl SecureTool {
         Ok(SecureSite { process, tool: Self::Ours, coaps, tls })
     }
 
-    /// Reads a resource.
+    /// Reads a resource, with options of its own in `more`.
     ///
     /// # Errors
     /// The client cannot be started or gets nothing.
-    pub fn get(self, mode: SecureMode, keys: &Material, uri: &str) -> Result<String, Error> {
+    pub fn get(
+        self,
+        mode: SecureMode,
+        keys: &Material,
+        uri: &str,
+        more: &[&str],
+    ) -> Result<String, Error> {
         let flags = self.flags(mode, keys, ("device", "server"))?;
         let mut command = match self.library() {
             None => {
@@ -130,7 +136,7 @@ impl SecureTool {
                 command
             }
         };
-        command.current_dir(keys.file(""));
+        command.args(more).current_dir(keys.file(""));
         run(command, b"").map(|body| String::from_utf8_lossy(&body).into_owned())
     }
 
