@@ -39,6 +39,26 @@ pub struct Handle<E> {
     clock: Clock,
 }
 
+/// Access to an engine that another one has; it keeps the task from ending no longer than its handles.
+#[derive(Debug)]
+pub(crate) struct Neighbour<E>(mpsc::WeakSender<Command<E>>);
+
+impl<E> Clone for Neighbour<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E> Neighbour<E> {
+    /// Runs `f` on the engine soon; not at all, if its queue is full or the task has ended.
+    pub(crate) fn try_post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
+        let posted = self.0.upgrade().is_some_and(|queue| queue.try_send(Box::new(f)).is_ok());
+        if !posted {
+            tracing::debug!("another shard has no room for a datagram");
+        }
+    }
+}
+
 /// Where an engine listens.
 #[derive(Debug, Clone, Copy)]
 struct Addresses {
@@ -148,6 +168,11 @@ impl<E: Engine + Send + 'static> Handle<E> {
     #[must_use]
     pub const fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// Access for another engine.
+    pub(crate) fn neighbour(&self) -> Neighbour<E> {
+        Neighbour(self.commands.downgrade())
     }
 
     /// Runs `f` on the engine, between two inputs, and gives back what it returns.

@@ -1,7 +1,9 @@
-//! A CoAP server without LwM2M: requests in, responses out, over UDP and TCP.
+//! A CoAP server without LwM2M: requests in, responses out, over UDP and TCP; one, or several that
+//! share the UDP ports.
 
-use crate::driver::{Closed, Handle, Sockets};
+use crate::driver::{Closed, Handle, Neighbour, Sockets};
 use lwm2m_coap::{Config, Endpoint, Event};
+use lwm2m_dtls::PlacedIds;
 use lwm2m_link::{ConnectionConfig, Engine, Link, PeerId, SecurityEvent, StreamAction, Transmit};
 use lwm2m_time::Instant;
 use std::io;
@@ -23,6 +25,25 @@ struct Serving<S> {
     link: Link,
     service: S,
     now: Instant,
+    /// The length of the Connection IDs of this server.
+    cid_length: u8,
+    shards: Shards<S>,
+}
+
+/// The servers that share the ports, and which of them this one is.
+struct Shards<S> {
+    own: usize,
+    all: Vec<Neighbour<Serving<S>>>,
+}
+
+impl<S> Serving<S> {
+    /// The shard that a datagram of DTLS is for, if it is another one: the kernel has chosen by the
+    /// address, but the session stays where it was made when its device gets a new one.
+    fn other_shard(&self, datagram: &[u8]) -> Option<&Neighbour<Self>> {
+        let place = PlacedIds::place_of(datagram, self.cid_length)?;
+        let shard = usize::from(place.shard);
+        self.shards.all.get(shard).filter(|_| shard != self.shards.own)
+    }
 }
 
 impl<S: Service> Engine for Serving<S> {
@@ -34,6 +55,13 @@ impl<S: Service> Engine for Serving<S> {
     }
 
     fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        if let Some(shard) = self.other_shard(datagram) {
+            let datagram = datagram.to_vec();
+            return shard.try_post(move |serving, now| {
+                serving.now = now;
+                serving.link.handle_secured_datagram(now, from, &datagram);
+            });
+        }
         self.now = now;
         self.link.handle_secured_datagram(now, from, datagram);
     }
@@ -127,8 +155,26 @@ impl<S: Service> CoapServer<S> {
     ) -> io::Result<Self> {
         let mut link = Link::new(config.coap, seed);
         link.set_connection_config(config.connections);
+        let ids = config.security.as_ref().and_then(|security| security.connection_ids.as_ref());
+        let cid_length = ids.and_then(|ids| u8::try_from(ids.length()).ok()).unwrap_or_default();
         config.security.into_iter().for_each(|security| link.set_security(security));
-        Handle::bind(sockets, Serving { link, service, now: Instant::ZERO }).await.map(Self)
+        let shards = Shards { own: 0, all: Vec::new() };
+        let serving = Serving { link, service, now: Instant::ZERO, cid_length, shards };
+        Handle::bind(sockets, serving).await.map(Self)
+    }
+
+    /// Tells servers that share their ports ([`Sockets::share_port`]) of each other. A datagram of
+    /// DTLS is then handed to the one that its Connection ID names: each needs [`PlacedIds`] with
+    /// its place in `servers` as the shard. At most 256 datagrams wait at each.
+    ///
+    /// # Errors
+    /// [`Closed`] if a server has ended.
+    pub async fn share(servers: &[Self]) -> Result<(), Closed> {
+        for (own, server) in servers.iter().enumerate() {
+            let all = servers.iter().map(|server| server.0.neighbour()).collect();
+            server.0.with(move |serving, _| serving.shards = Shards { own, all }).await?;
+        }
+        Ok(())
     }
 
     /// The address that the UDP socket is bound to.

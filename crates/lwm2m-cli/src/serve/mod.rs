@@ -68,12 +68,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let first = runtime.block_on(bind(sockets, security.clone()))?;
     let (udp, dtls) = (first.local_addr(), first.local_dtls_addr());
     sockets = Sockets { udp, dtls, tcp: None, tls: None, ..sockets };
+    let mut servers = vec![first.clone()];
     for number in 1..arguments.shards.get() {
         let shard = self::runtime()?;
         let security = security.clone().map(|config| in_shard(config, number));
         let server = shard.block_on(bind(sockets, security))?;
+        servers.push(server.clone());
         std::thread::spawn(move || shard.block_on(serve_forever(server)));
     }
+    runtime.block_on(CoapServer::share(&servers)).map_err(Failure::running)?;
     let places = [
         (Scheme::Coap, Some(first.local_addr())),
         (Scheme::Coaps, first.local_dtls_addr()),

@@ -50,9 +50,14 @@ impl SecureSite {
     /// in the server's certificate.
     #[must_use]
     pub fn uri(&self, scheme: &str) -> String {
-        let address = if scheme == "coaps" { self.coaps } else { self.tls };
         let path = if self.tool == SecureTool::Ours { "test" } else { "" };
-        format!("{scheme}://localhost:{}/{path}", address.port())
+        format!("{scheme}://localhost:{}/{path}", self.address(scheme).port())
+    }
+
+    /// Where it listens for a scheme.
+    #[must_use]
+    pub fn address(&self, scheme: &str) -> SocketAddr {
+        if scheme == "coaps" { self.coaps } else { self.tls }
     }
 }
 

@@ -6,6 +6,7 @@ mod libcoap;
 mod mbedtls;
 mod openssl_gnutls;
 mod scandium;
+mod shards;
 mod tinydtls;
 
 use lwm2m_dtls::{
