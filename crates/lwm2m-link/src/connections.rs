@@ -4,10 +4,11 @@
 //! to the implementation, so that nobody keeps a connection without using it.
 
 use crate::engine::StreamAction;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
+use alloc::collections::btree_map::{BTreeMap, Entry};
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use lwm2m_coap::{Endpoint, PeerId};
 use lwm2m_time::{Instant, TimerTable};
@@ -15,7 +16,8 @@ use lwm2m_time::{Instant, TimerTable};
 /// The deadlines of connections and their number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConnectionConfig {
-    /// How many connections there may be at a time, accepted and opened; 10,000.
+    /// How many connections there may be at a time, accepted and opened; 10,000. A host whose
+    /// connections have not got as far as their CSM has no more of them than there is room left.
     pub max_connections: usize,
     /// How long the first message of a peer, its CSM, may take; 10 s.
     pub greeting: Duration,
@@ -47,12 +49,47 @@ enum Timer {
     Release,
 }
 
+/// How a connection comes about: accepted from an address, or opened to one by this side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    From(SocketAddr),
+    To(SocketAddr),
+}
+
+impl Way {
+    pub(crate) const fn address(self) -> SocketAddr {
+        let (Self::From(address) | Self::To(address)) = self;
+        address
+    }
+
+    const fn target(self) -> Option<SocketAddr> {
+        match self {
+            Self::From(_) => None,
+            Self::To(address) => Some(address),
+        }
+    }
+
+    /// The host that it is accepted from; with IPv6 the network, all of which one host may have.
+    fn stranger(self) -> Option<IpAddr> {
+        match self {
+            Self::From(SocketAddr::V4(address)) => Some((*address.ip()).into()),
+            Self::From(SocketAddr::V6(address)) => {
+                let network = address.ip().to_bits() & !u128::from(u64::MAX);
+                Some(Ipv6Addr::from_bits(network).into())
+            }
+            Self::To(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Connection {
     heard: Instant,
     pinged: bool,
     /// Where it was opened to, if this side opened it.
     to: Option<SocketAddr>,
+    /// The host that it was accepted from, until its CSM has come.
+    stranger: Option<IpAddr>,
 }
 
 /// All connections of a link.
@@ -61,6 +98,8 @@ pub(crate) struct Connections {
     pub(crate) config: ConnectionConfig,
     open: BTreeMap<PeerId, Connection>,
     by_target: BTreeMap<SocketAddr, PeerId>,
+    /// How many connections without a CSM a host has.
+    strangers: BTreeMap<IpAddr, usize>,
     timers: TimerTable<(PeerId, Timer)>,
     actions: VecDeque<StreamAction>,
     /// Over, but not all of their last bytes may have been polled.
@@ -68,8 +107,12 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn is_full(&self) -> bool {
-        self.open.len() >= self.config.max_connections
+    /// Whether there is room for one more, from a host or opened by this side. Who cannot or will
+    /// not say hello cannot take all places: another host finds as many as the last one has taken.
+    pub(crate) fn has_room(&self, way: Way) -> bool {
+        let room = self.config.max_connections.saturating_sub(self.open.len());
+        let strangers = way.stranger().and_then(|host| self.strangers.get(&host));
+        strangers.copied().unwrap_or_default() < room
     }
 
     pub(crate) fn has(&self, peer: PeerId) -> bool {
@@ -81,9 +124,11 @@ impl Connections {
         self.by_target.get(&address).copied()
     }
 
-    /// A connection begins; `to` if this side opens it.
-    pub(crate) fn begin(&mut self, now: Instant, peer: PeerId, to: Option<SocketAddr>) {
-        self.open.insert(peer, Connection { heard: now, pinged: false, to });
+    /// A connection begins.
+    pub(crate) fn begin(&mut self, now: Instant, peer: PeerId, way: Way) {
+        let (stranger, to) = (way.stranger(), way.target());
+        stranger.into_iter().for_each(|host| *self.strangers.entry(host).or_default() += 1);
+        self.open.insert(peer, Connection { heard: now, pinged: false, to, stranger });
         self.timers.set((peer, Timer::Greeting), now + self.config.greeting);
         if let Some(patience) = self.config.keep_alive {
             self.timers.set((peer, Timer::KeepAlive), now + patience);
@@ -94,11 +139,27 @@ impl Connections {
         }
     }
 
-    /// Bytes have come from a peer.
-    pub(crate) fn heard(&mut self, now: Instant, peer: PeerId) {
-        if let Some(connection) = self.open.get_mut(&peer) {
-            connection.heard = now;
-            connection.pinged = false;
+    /// Bytes have come from a peer, whose CSM may have been among them.
+    pub(crate) fn heard(&mut self, now: Instant, peer: PeerId, has_greeted: bool) {
+        let Some(connection) = self.open.get_mut(&peer) else { return };
+        connection.heard = now;
+        connection.pinged = false;
+        if has_greeted {
+            self.timers.cancel((peer, Timer::Greeting));
+            let stranger = connection.stranger.take();
+            self.forget(stranger);
+        }
+    }
+
+    /// A host has one connection without a CSM less.
+    fn forget(&mut self, stranger: Option<IpAddr>) {
+        let Some(Entry::Occupied(mut number)) = stranger.map(|host| self.strangers.entry(host))
+        else {
+            return;
+        };
+        *number.get_mut() -= 1;
+        if *number.get() == 0 {
+            number.remove();
         }
     }
 
@@ -124,6 +185,7 @@ impl Connections {
         if let Some(to) = connection.to {
             self.by_target.remove(&to);
         }
+        self.forget(connection.stranger);
         self.ended.push(peer);
     }
 
@@ -151,9 +213,8 @@ impl Connections {
     pub(crate) fn handle_timeout(&mut self, now: Instant, coap: &mut Endpoint) {
         while let Some((peer, timer)) = self.timers.pop_expired(now) {
             let lost = match timer {
-                Timer::Greeting => !coap.has_greeted(peer),
+                Timer::Greeting | Timer::Release => true,
                 Timer::KeepAlive => self.is_dead(now, peer, coap),
-                Timer::Release => true,
             };
             if lost {
                 coap.disconnected(now, peer);
@@ -186,8 +247,7 @@ mod tests {
     use crate::{Engine, Link};
     use lwm2m_coap::{Config, Event, Request};
 
-    const FROM: SocketAddr =
-        SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 9);
+    const FROM: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 9);
     const CSM: [u8; 2] = [0x00, 0xE1];
     const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -266,6 +326,30 @@ mod tests {
         link.handle_disconnected(Instant::ZERO, peer);
         assert!(matches!(link.poll_event(), Some(Event::Failed { id, .. }) if id == asked));
         assert!(matches!(link.poll_event(), Some(Event::Closed { .. })));
+    }
+
+    #[test]
+    fn strangers_of_one_host_leave_room_for_others() {
+        let at = |host: &str, port: u16| SocketAddr::new(host.parse().unwrap(), port);
+        for (own, other) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8:0:1::1")] {
+            let mut link = link();
+            let max_connections = 8;
+            link.set_connection_config(ConnectionConfig { max_connections, ..Default::default() });
+            let from = |link: &mut Link, host, port| {
+                link.handle_connected(Instant::ZERO, at(host, port), false)
+            };
+            let strangers: Vec<_> = (0..8).map_while(|port| from(&mut link, own, port)).collect();
+            assert_eq!(strangers.len(), 4);
+            let neighbour = own.replace("::1", "::2");
+            assert_eq!(from(&mut link, &neighbour, 9), None, "the same network");
+            // Who has said hello is none of them any more, nor who is gone.
+            link.handle_stream(Instant::ZERO, strangers[0], &CSM);
+            link.handle_disconnected(Instant::ZERO, strangers[1]);
+            actions(&mut link);
+            assert!(from(&mut link, own, 9).is_some());
+            assert!(from(&mut link, other, 1).is_some());
+            assert!(link.open_connection(Instant::ZERO, at(own, 10)).is_some());
+        }
     }
 
     #[test]

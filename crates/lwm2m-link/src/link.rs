@@ -1,6 +1,6 @@
 //! Addresses, peers and identities over one CoAP endpoint.
 
-use crate::connections::{ConnectionConfig, Connections};
+use crate::connections::{ConnectionConfig, Connections, Way};
 use crate::engine::{Engine, StreamAction, Transmit};
 use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
 use alloc::boxed::Box;
@@ -157,7 +157,7 @@ impl Link {
     pub fn open_connection(&mut self, now: Instant, address: SocketAddr) -> Option<PeerId> {
         match self.connections.opened_to(address) {
             Some(peer) => Some(peer),
-            None => self.begin_connection(now, address, Some(address), Secured::No),
+            None => self.begin_connection(now, Way::To(address), Secured::No),
         }
     }
 
@@ -172,7 +172,7 @@ impl Link {
     ) -> Option<PeerId> {
         match self.connections.opened_to(address) {
             Some(peer) => Some(peer),
-            None => self.begin_connection(now, address, Some(address), Secured::AsClient(profile)),
+            None => self.begin_connection(now, Way::To(address), Secured::AsClient(profile)),
         }
     }
 
@@ -333,18 +333,12 @@ impl Link {
         peer
     }
 
-    fn begin_connection(
-        &mut self,
-        now: Instant,
-        address: SocketAddr,
-        to: Option<SocketAddr>,
-        secured: Secured,
-    ) -> Option<PeerId> {
+    fn begin_connection(&mut self, now: Instant, way: Way, secured: Secured) -> Option<PeerId> {
         self.now = self.now.max(now);
-        if self.peers.len() >= self.max_peers || self.connections.is_full() {
+        if self.peers.len() >= self.max_peers || !self.connections.has_room(way) {
             return None;
         }
-        let address = canonical(address);
+        let address = canonical(way.address());
         let session = match (secured, &mut self.sessions) {
             (Secured::No, _) => None,
             (_, None) => return None,
@@ -370,7 +364,7 @@ impl Link {
             self.peers.remove(&peer);
             return None;
         }
-        self.connections.begin(now, peer, to);
+        self.connections.begin(now, peer, way);
         Some(peer)
     }
 
@@ -644,12 +638,11 @@ impl Engine for Link {
         secured: bool,
     ) -> Option<PeerId> {
         let secured = if secured { Secured::AsServer } else { Secured::No };
-        self.begin_connection(now, from, None, secured)
+        self.begin_connection(now, Way::From(canonical(from)), secured)
     }
 
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
         self.now = self.now.max(now);
-        self.connections.heard(now, peer);
         match (self.peers.get(&peer).map(|it| it.carrier), &mut self.sessions) {
             (Some(Carrier::SecuredConnection(session)), Some(sessions)) => {
                 sessions.endpoint.handle_stream(now, session, bytes);
@@ -657,6 +650,7 @@ impl Engine for Link {
             }
             _ => self.coap.handle_stream(now, peer, bytes),
         }
+        self.connections.heard(now, peer, self.coap.has_greeted(peer));
     }
 
     fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {

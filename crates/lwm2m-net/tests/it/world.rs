@@ -8,7 +8,7 @@ use lwm2m_time::Instant;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// How long anything may take that a test waits for.
@@ -62,6 +62,13 @@ pub(crate) struct Raw(pub(crate) TcpStream);
 impl Raw {
     pub(crate) async fn connect(to: SocketAddr) -> Self {
         Self(timeout(PATIENCE, TcpStream::connect(to)).await.unwrap().unwrap())
+    }
+
+    /// A connection from another host than [`Raw::connect`]'s.
+    pub(crate) async fn connect_from_elsewhere(to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        Self(timeout(PATIENCE, socket.connect(to)).await.unwrap().unwrap())
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
