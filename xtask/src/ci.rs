@@ -191,7 +191,7 @@ fn deny(ci: &mut Context<'_>) -> Outcome {
     if !succeeds(&mut command(ci.root, "cargo", &["deny", "--version"])) {
         return ci.missing("deny: no cargo-deny", "cargo install cargo-deny --locked");
     }
-    ci.cargo(&["deny", "check", "licenses", "bans", "sources"])?;
+    ci.cargo(&["deny", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"])?;
     if !succeeds(&mut command(ci.root, "cargo", &["deny", "fetch", "db"])) {
         let what = "deny: advisories, their database cannot be fetched";
         ci.skipped.push(format!("{what}; needs: the internet"));
