@@ -59,6 +59,8 @@ pub enum Reason {
     NoCommonCertificateType,
     /// The peer speaks no version 1.2.
     UnsupportedVersion,
+    /// The client tries again with version 1.2, and both sides have 1.3: RFC 7507.
+    InappropriateFallback,
     /// The peer's certificate is expired or not valid yet.
     CertificateExpired,
     /// The server's certificate is for another name.
@@ -120,6 +122,7 @@ impl Reason {
             }
             Self::NoCommonCertificateType => Alert::UNSUPPORTED_CERTIFICATE,
             Self::UnsupportedVersion => Alert::PROTOCOL_VERSION,
+            Self::InappropriateFallback => Alert::INAPPROPRIATE_FALLBACK,
             Self::CertificateExpired => Alert::CERTIFICATE_EXPIRED,
             Self::NameMismatch | Self::BadCertificate => Alert::BAD_CERTIFICATE,
             Self::UnknownAuthority => Alert::UNKNOWN_CA,
@@ -159,6 +162,10 @@ impl Reason {
             }
             Self::UnsupportedVersion => {
                 "the peer speaks neither DTLS 1.2 nor TLS 1.2 here; check the port, or update it"
+            }
+            Self::InappropriateFallback => {
+                "the client has TLS 1.3 and came back with 1.2; see what lies between, and why its \
+                 first attempt failed"
             }
             Self::CertificateExpired => {
                 "the peer's certificate is expired or not valid yet; check the clock, then renew it"

@@ -82,6 +82,8 @@ suites! {
 impl CipherSuite {
     /// Renegotiation is safe: no suite, but a signal in the list of suites (RFC 5746).
     pub(crate) const RENEGOTIATION_SCSV: Self = Self(0x00ff);
+    /// The client has more than it offers, and tries again with less (RFC 7507): no suite either.
+    pub(crate) const FALLBACK_SCSV: Self = Self(0x5600);
 
     /// Whether a handshake of this mode can agree on the suite; never for one not spoken here.
     pub const fn suits(self, mode: Mode) -> bool {

@@ -87,12 +87,16 @@ pub(super) fn settle(
     if !offered.application_protocols.is_empty() && !application_protocols.iter().all(spoken) {
         return Err(Reason::NoApplicationProtocol);
     }
+    let has_newer = has_newer(exchange, context);
+    if has_newer && hello.suites.contains(&CipherSuite::FALLBACK_SCSV) {
+        return Err(Reason::InappropriateFallback);
+    }
     let cbc = suite.parts().is_some_and(|(_, cipher)| cipher == Cipher::CbcSha256);
     let uses_cid = offered.connection_id.is_some() && cid.is_some();
     Ok(Agreed {
         suite,
         exchange,
-        randoms: Randoms { client: hello.random, server: server_random(exchange, context) },
+        randoms: Randoms { client: hello.random, server: server_random(has_newer, context) },
         extended_master_secret: offered.extended_master_secret,
         encrypt_then_mac: cbc && offered.encrypt_then_mac,
         read_cid: cid.filter(|_| uses_cid).unwrap_or_default(),
@@ -105,12 +109,17 @@ pub(super) fn settle(
     })
 }
 
+/// Whether we have TLS 1.3 for the mode. Who offered that as well is not here.
+fn has_newer(exchange: KeyExchangeKind, context: &Context<'_>) -> bool {
+    let by_version = context.config.tls13 && context.framing == Framing::Stream;
+    by_version && exchange == KeyExchangeKind::EcdheEcdsa
+}
+
 /// Fresh, but for the mark of a server that has TLS 1.3 for the mode: a client that offered it and
 /// gets this knows that somebody on the way took the offer out (RFC 8446 section 4.1.3).
-fn server_random(exchange: KeyExchangeKind, context: &mut Context<'_>) -> [u8; 32] {
+fn server_random(has_newer: bool, context: &mut Context<'_>) -> [u8; 32] {
     let mut random = context.random();
-    let has_newer = context.config.tls13 && context.framing == Framing::Stream;
-    if has_newer && exchange == KeyExchangeKind::EcdheEcdsa {
+    if has_newer {
         let mark = b"DOWNGRD\x01";
         random.iter_mut().rev().zip(mark.iter().rev()).for_each(|(byte, mark)| *byte = *mark);
     }

@@ -121,6 +121,20 @@ pub(crate) fn a_client_of_1_2_gets_1_2_with_the_mark_of_a_server_that_has_more()
 }
 
 #[test]
+pub(crate) fn a_client_that_comes_back_with_less_is_refused_by_who_has_more() {
+    // RFC 7507: the signal among the suites of who tries again with 1.2.
+    let suites = vec![CipherSuite::ECDHE_ECDSA_WITH_AES_128_CCM_8, CipherSuite(0x5600)];
+    for (mut config, mut profile) in modes() {
+        profile.suites.clone_from(&suites);
+        let (failed, told) = reasons(config.clone(), profile.clone());
+        assert_eq!(failed, Some(Reason::InappropriateFallback));
+        assert_eq!(told, Some(Alert::INAPPROPRIATE_FALLBACK));
+        config.tls13 = false;
+        assert_eq!(reasons(config, profile), (None, None), "1.2 is all that the server has");
+    }
+}
+
+#[test]
 pub(crate) fn a_server_without_1_3_refuses_who_has_no_other() {
     for (mut config, profile) in modes() {
         config.tls13 = false;
