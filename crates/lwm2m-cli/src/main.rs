@@ -21,11 +21,11 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Runs a server and three simulated devices in this process
+    /// Runs a server and five simulated devices in this process
     Demo(demo::Arguments),
     /// Asks any CoAP server, or is one
     Coap(Box<coap::Arguments>),
-    /// Sends many requests to a CoAP server and tells how fast it is
+    /// Sends many requests to a CoAP server over UDP or DTLS and tells how fast it is
     Load(load::Arguments),
     /// Makes the keys and certificates of the security modes
     Keys(keys::Arguments),

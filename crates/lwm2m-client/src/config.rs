@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_coap as coap;
+use lwm2m_coap::uri::{Host, Uri};
 use lwm2m_core::{BindingMode, ContentFormat, Version};
 use lwm2m_dtls as dtls;
 use lwm2m_link::ConnectionConfig;
@@ -224,13 +225,14 @@ impl ServerAccount {
         Self { address: Some(address), ..Self::named(short_server_id, uri) }
     }
 
-    /// As [`new`](Self::new), of a server whose address is still to be looked up.
+    /// As [`new`](Self::new), of a server with this URI. If that has a name, the client asks for the
+    /// address ([`Event::AddressWanted`](crate::Event::AddressWanted)).
     #[must_use]
     pub fn named(short_server_id: u16, uri: impl Into<String>) -> Self {
         let uri = uri.into();
         Self {
             short_server_id,
-            address: None,
+            address: Uri::parse(&uri).ok().as_ref().and_then(literal_address),
             binding: Transport::of(&uri).binding(),
             uri,
             security: Security::no_sec(),
@@ -274,6 +276,14 @@ impl ServerAccount {
     pub const fn lifetime(mut self, seconds: u32) -> Self {
         self.lifetime = seconds;
         self
+    }
+}
+
+/// The address that a URI holds in place of a name.
+pub(crate) fn literal_address(uri: &Uri<'_>) -> Option<SocketAddr> {
+    match uri.host {
+        Host::Address(ip) => Some(SocketAddr::new(ip, uri.port)),
+        Host::Name(_) => None,
     }
 }
 

@@ -8,10 +8,8 @@ use lwm2m_daemon::secured::{ClientKeys, Secured};
 /// Mode and keys for a server at a URI of this scheme.
 pub(crate) fn security(secured: &Secured, is_secured: bool) -> Result<Security, Failure> {
     if !is_secured {
-        return match secured.has_keys() {
-            true => Err(Failure::usage("keys are for a server at coaps:// or coaps+tcp://")),
-            false => Ok(Security::no_sec()),
-        };
+        secured.check_unused()?;
+        return Ok(Security::no_sec());
     }
     let security = match secured.client_keys()? {
         ClientKeys::Psk { identity, key } => Security::psk(identity, &key),

@@ -61,7 +61,7 @@ impl Settings {
             bind: self.bind.or(others.bind),
             lwm2m: self.lwm2m.or(others.lwm2m),
             period: self.period.or(others.period),
-            security: if self.security.has_keys() { self.security } else { others.security },
+            security: self.security.or(others.security),
             log: self.log.or(others.log),
         }
     }
@@ -90,6 +90,13 @@ mod tests {
         };
         assert_eq!(flags.clone().or(file.clone()).security, flags.security);
         assert_eq!(Settings::default().or(file.clone()).security, file.security);
+        // What is no key may come from either.
+        let more = "[security]\ncid = 0\ntls13 = true\nkeylog = 'log'\nengine = 'native'";
+        let more: Settings = toml::from_str(more).unwrap();
+        let Secured { psk_identity, psk_key, .. } = file.security.clone();
+        let both = Secured { psk_identity, psk_key, ..more.security.clone() };
+        assert_eq!(more.clone().or(file.clone()).security, both);
+        assert_eq!(file.or(more).security, both);
         assert!(toml::from_str::<Settings>("[security]\npsk = 'a'").is_err());
     }
 

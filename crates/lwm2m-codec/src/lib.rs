@@ -53,6 +53,14 @@ pub struct Timed {
     pub value: Value,
 }
 
+impl Timed {
+    /// Whether this value is from before another one.
+    #[must_use]
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        tree::age(self.time) < tree::age(other.time)
+    }
+}
+
 /// Whether `format` can carry what lives at `path`, as far as the path alone tells.
 #[must_use]
 pub const fn supports(format: ContentFormat, path: &Path) -> bool {

@@ -146,7 +146,7 @@ impl Sink for Tree {
 
 /// A measure that is larger for newer values: relative times are newer than absolute ones, which
 /// lie in the past, and no time means now.
-fn age(time: Option<f64>) -> (bool, f64) {
+pub(crate) fn age(time: Option<f64>) -> (bool, f64) {
     const FIRST_ABSOLUTE: f64 = 268_435_456.0;
     let time = time.unwrap_or(0.0);
     (time < FIRST_ABSOLUTE, time)

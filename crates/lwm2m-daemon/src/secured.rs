@@ -197,6 +197,19 @@ impl Secured {
         Err(Failure::usage(lacking))
     }
 
+    /// These settings, completed by others where they are silent: the keys are all from one side,
+    /// lest two modes come together.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        let cid = self.cid.or(others.cid);
+        let tls13 = self.tls13 || others.tls13;
+        let engine = self.engine.or(others.engine);
+        let (has_keys, keylog) = (self.has_keys(), self.keylog.clone());
+        let keylog = keylog.or_else(|| others.keylog.clone());
+        let keys = if has_keys { self } else { others };
+        Self { cid, tls13, engine, keylog, ..keys }
+    }
+
     /// Whether there are keys of any mode.
     #[must_use]
     pub fn has_keys(&self) -> bool {
@@ -204,6 +217,17 @@ impl Secured {
         psk_identity.is_some()
             || psk_key.is_some()
             || [psk_file, rpk, cert, key].iter().any(|it| it.is_some())
+    }
+
+    /// Refuses keys for a server that is reached in the clear, lest somebody think otherwise.
+    ///
+    /// # Errors
+    /// There are keys.
+    pub fn check_unused(&self) -> Result<(), Failure> {
+        match self.has_keys() {
+            true => Err(Failure::usage("keys are for a server at coaps:// or coaps+tcp://")),
+            false => Ok(()),
+        }
     }
 
     /// The settings of sessions: Connection IDs, the key log, the clock.

@@ -11,7 +11,7 @@
 //! | GET / PUT `/api/clients/{ep}/composite?paths=/3/0/0,/1/0/1` | Read-Composite / Write-Composite (the body is `{path: node}`) |
 //! | POST / DELETE `/api/clients/{ep}/composite/observe?paths=…` | Observe-Composite / forget it; `?active` tells the device too |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
-//! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, NOTIFICATION, LAGGED |
+//! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, NOTIFICATION, SEND, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, keys included; see [`json::security`] |
 //! | GET `/api/security/server`, `/api/server/security` | the server's public key and certificate |
 //! | GET `/api/server/endpoint` | where the server listens |

@@ -10,9 +10,6 @@ pub enum ResolveError {
     /// The text is no CoAP URI.
     #[error("{0}; a server URI looks like coap://host:5683")]
     Syntax(#[from] UriError),
-    /// The URI asks for a transport or security that is not possible here.
-    #[error("the scheme of the server URI is not possible here; use {}://", .0.name())]
-    Scheme(Scheme),
     /// The host name has no address.
     #[error("the host {0} has no address")]
     NoAddress(String),
@@ -28,16 +25,6 @@ pub struct Remote {
     pub scheme: Scheme,
     /// The address.
     pub address: SocketAddr,
-}
-
-impl Remote {
-    /// The address, where only one scheme is possible.
-    ///
-    /// # Errors
-    /// [`ResolveError::Scheme`] if it has another.
-    pub fn only(self, scheme: Scheme) -> Result<SocketAddr, ResolveError> {
-        (self.scheme == scheme).then_some(self.address).ok_or(ResolveError::Scheme(scheme))
-    }
 }
 
 impl From<SocketAddr> for Remote {
@@ -80,11 +67,10 @@ mod tests {
         let remote = resolve("coap://[::1]:5783").await.unwrap();
         assert_eq!(remote, Remote::from("[::1]:5783".parse::<SocketAddr>().unwrap()));
         let remote = resolve("coap+tcp://127.0.0.1").await.unwrap();
-        assert_eq!(remote.only(Scheme::CoapTcp).unwrap(), "127.0.0.1:5683".parse().unwrap());
-        let refused = remote.only(Scheme::Coap).unwrap_err().to_string();
-        assert_eq!(refused, "the scheme of the server URI is not possible here; use coap://");
+        assert_eq!(remote.scheme, Scheme::CoapTcp);
+        assert_eq!(remote.address, "127.0.0.1:5683".parse().unwrap());
         let remote = resolve("coaps://127.0.0.1").await.unwrap();
-        assert_eq!(remote.only(Scheme::Coaps).unwrap().port(), 5_684);
+        assert_eq!((remote.scheme, remote.address.port()), (Scheme::Coaps, 5_684));
     }
 
     /// The port that a request to a server leaves for, and whether it is DTLS.

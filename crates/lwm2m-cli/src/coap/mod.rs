@@ -142,23 +142,27 @@ async fn ask(arguments: &Question, secured: &Secured) -> Result<(), Failure> {
 async fn client(uri: &str, server: Remote, secured: &Secured) -> Result<CoapClient, Failure> {
     let sockets = Sockets::client(server.address.is_ipv6());
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let client = if server.scheme.is_secured() {
-        let security = security(uri, secured)?;
-        CoapClient::bind_secured(sockets, Config::default(), security, seed).await
-    } else {
-        CoapClient::bind(sockets.udp, Config::default(), seed).await
+    let client = match security(uri, secured)? {
+        Some(security) => {
+            CoapClient::bind_secured(sockets, Config::default(), security, seed).await
+        }
+        None => CoapClient::bind(sockets.udp, Config::default(), seed).await,
     };
     client.map_err(Failure::running)
 }
 
-/// The keys for the server that a URI names.
-pub(crate) fn security(uri: &str, secured: &Secured) -> Result<Security, Failure> {
+/// The keys for the server that a URI names; none if nothing secures its scheme.
+pub(crate) fn security(uri: &str, secured: &Secured) -> Result<Option<Security>, Failure> {
     let uri = Uri::parse(uri).map_err(Failure::usage)?;
     if secured.tls13 && uri.scheme != Scheme::CoapsTcp {
-        return Err(Failure::usage("--tls13 is for coaps+tcp://; datagrams have DTLS 1.2"));
+        return Err(Failure::usage("--tls13 is for coaps+tcp://; nothing else has TLS 1.3 here"));
+    }
+    if !uri.scheme.is_secured() {
+        secured.check_unused()?;
+        return Ok(None);
     }
     let (config, profile) = secured.client(&uri.host.to_string())?;
-    Ok(Security { config, profile: Arc::new(profile) })
+    Ok(Some(Security { config, profile: Arc::new(profile) }))
 }
 
 /// The next answer; none after the last.

@@ -92,6 +92,8 @@ enum ConvertError {
     Hex(#[from] input::HexError),
     #[error("{0}")]
     Shape(&'static str),
+    #[error("in this format the payload does not tell what it is; say --path, such as /3/0")]
+    Path,
     #[error("{0}")]
     Format(String),
     #[error("cannot read or write: {0}")]
@@ -145,6 +147,7 @@ fn decode(
 ) -> Result<Json, ConvertError> {
     match format {
         Format::Coap => coap::decode(bytes),
+        Format::Payload(format) if needs_path(format, path) => Err(ConvertError::Path),
         Format::Payload(format) => payload::decode(format, path, bytes, reading),
     }
 }
@@ -152,6 +155,14 @@ fn decode(
 fn encode(format: Format, path: &Path, json: &Json) -> Result<Vec<u8>, ConvertError> {
     match format {
         Format::Coap => coap::encode(json),
+        Format::Payload(format) if needs_path(format, path) => Err(ConvertError::Path),
         Format::Payload(format) => payload::encode(format, path, json),
     }
+}
+
+/// Whether a payload in this format has to be told its path, and was not.
+fn needs_path(format: ContentFormat, path: &Path) -> bool {
+    path.depth() == 0
+        && !lwm2m_codec::supports(format, path)
+        && lwm2m_codec::supports(format, &Path::resource(0, 0, 0))
 }

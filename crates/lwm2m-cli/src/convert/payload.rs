@@ -3,7 +3,7 @@
 use super::ConvertError;
 use lwm2m_codec::link::{self, Link};
 use lwm2m_codec::{Reading, composite};
-use lwm2m_core::{ContentFormat, Node, Path, Resource, Value};
+use lwm2m_core::{ContentFormat, Path, Value};
 use lwm2m_http::json::{node, registration};
 use lwm2m_registry::Registry;
 use serde_json::Value as Json;
@@ -56,10 +56,7 @@ fn decode_etch(
         return Ok(paths.iter().map(ToString::to_string).collect());
     }
     let node = |(path, value): (Path, Option<Value>)| {
-        let json = value.map_or(Json::Null, |value| match path.depth() {
-            4 => node::write_node(&path, &Node::ResourceInstance(value)),
-            _ => node::write_node(&path, &Node::Resource(Resource::Single(value))),
-        });
+        let json = value.map_or(Json::Null, |value| node::write_value(&path, value));
         (path.to_string(), json)
     };
     Ok(reading.decode_changes(format, bytes)?.into_iter().map(node).collect())

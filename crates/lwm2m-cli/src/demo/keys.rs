@@ -3,7 +3,6 @@
 use crate::keys::make_quietly;
 use lwm2m_daemon::Failure;
 use lwm2m_daemon::secured::Secured;
-use rcgen::KeyPair;
 use serde_json::{Value, json};
 use std::fmt::{self, Write};
 use std::fs;
@@ -46,10 +45,6 @@ impl Keys {
         let names = ["--server", "127.0.0.1", "--server", "localhost"];
         let own = ["cert", "--force", &server, "--ca", &authority];
         make_quietly(&[&own[..], &names].concat())?;
-        // For devices with raw public keys, which know no certificate.
-        let pem = fs::read_to_string(keys.file("server.key")).map_err(Failure::running)?;
-        let key = KeyPair::from_pem(&pem).map_err(Failure::running)?;
-        fs::write(keys.file("server.pub"), key.public_key_pem()).map_err(Failure::running)?;
         Ok(keys)
     }
 

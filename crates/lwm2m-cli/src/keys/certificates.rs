@@ -1,7 +1,7 @@
 //! Certificates: an authority, and end entities that it signs (RFC 5280, RFC 7925 4.4).
 
 use super::files::Files;
-use super::{Output, key_pair};
+use super::{Output, key_pair, raw_public_key};
 use clap::Args;
 use lwm2m_daemon::Failure;
 use rcgen::{
@@ -88,6 +88,7 @@ pub(super) fn end_entity(arguments: &EndEntity) -> Result<Files<'_>, Failure> {
     let mut files = Files::new(&arguments.output.prefix, arguments.output.force);
     files.secret("key", key.serialize_pem().as_bytes(), "secret: the private key of its owner");
     files.public("crt", certificate.pem().as_bytes(), "the certificate its owner shows");
+    raw_public_key(&mut files, &key);
     Ok(files)
 }
 
@@ -100,7 +101,13 @@ fn issuer(prefix: &str) -> Result<Issuer<'static, KeyPair>, Failure> {
     };
     let unusable = |error| Failure::usage(format!("{prefix}: no authority's files: {error}"));
     let key = KeyPair::from_pem(&read("key")?).map_err(unusable)?;
-    Issuer::from_ca_cert_pem(&read("crt")?, key).map_err(unusable)
+    let issuer = Issuer::from_ca_cert_pem(&read("crt")?, key).map_err(unusable)?;
+    let usages = issuer.key_usages();
+    if !usages.is_empty() && !usages.contains(&KeyUsagePurpose::KeyCertSign) {
+        let error = format!("{prefix}.crt may not sign certificates; `lwm2m keys ca` makes one");
+        return Err(Failure::usage(error));
+    }
+    Ok(issuer)
 }
 
 /// A certificate of this common name and these alternative names, valid from now on.

@@ -24,7 +24,8 @@ enum Command {
     Rpk(Output),
     /// Makes an authority, a key and its own certificate: PREFIX.key, PREFIX.crt
     Ca(certificates::Authority),
-    /// Makes a key and a certificate that an authority signs: PREFIX.key, PREFIX.crt
+    /// Makes a key and a certificate that an authority signs: PREFIX.key, PREFIX.crt; PREFIX.pub and
+    /// PREFIX.spki, too, so that a server has one key for certificates and raw public keys
     Cert(certificates::EndEntity),
 }
 
@@ -99,10 +100,15 @@ fn rpk(output: &Output) -> Result<Files<'_>, Failure> {
     let key = key_pair()?;
     let mut files = Files::new(&output.prefix, output.force);
     files.secret("key", key.serialize_pem().as_bytes(), "secret: the private key of its owner");
+    raw_public_key(&mut files, &key);
+    Ok(files)
+}
+
+/// Adds the public key alone, for peers that know it as a raw public key.
+fn raw_public_key(files: &mut Files<'_>, key: &KeyPair) {
     files.public("pub", key.public_key_pem().as_bytes(), "the public key, for the other side");
     let usage = "the same in DER, as the resources /0/x/3 and /0/x/4 hold it";
     files.public("spki", &key.subject_public_key_info(), usage);
-    Ok(files)
 }
 
 /// A fresh P-256 key, what all security modes with public keys use (RFC 7925 4.3, 4.4).

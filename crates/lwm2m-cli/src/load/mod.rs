@@ -5,7 +5,7 @@ mod cpu;
 use crate::coap::security;
 use clap::Args;
 use lwm2m_coap::Request;
-use lwm2m_coap::uri::{Scheme, Uri};
+use lwm2m_coap::uri::Uri;
 use lwm2m_daemon::secured::Secured;
 use lwm2m_daemon::{Failure, LogLevel, log, say};
 use lwm2m_net::load::{Load, MAX_PER_SOCKET, Report};
@@ -85,10 +85,10 @@ async fn load(arguments: &Arguments) -> Result<Load, Failure> {
     }
     let uri = Uri::parse(&arguments.uri).map_err(Failure::usage)?;
     let server = lwm2m_net::uri::resolve(&arguments.uri).await.map_err(Failure::usage)?;
-    let security = match server.scheme {
-        Scheme::Coaps => Some(security(&arguments.uri, &arguments.secured)?),
-        _ => server.only(Scheme::Coap).map(|_| None).map_err(Failure::usage)?,
-    };
+    if server.scheme.is_connection() {
+        return Err(Failure::usage("load is for coap:// and coaps://, servers over UDP"));
+    }
+    let security = security(&arguments.uri, &arguments.secured)?;
     let mut request = match &arguments.put {
         Some(payload) => Request::put().payload(payload.clone()),
         None => Request::get(),

@@ -46,4 +46,15 @@ fn what_is_no_uri_is_status_2() {
     let refused = |uri| failure(&[&["coap", "get", uri], psk.as_slice()].concat(), 2);
     assert!(refused("coaps://127.0.0.1/").contains("coaps+tcp://"));
     assert!(refused("coaps+tcp://127.0.0.1/").contains("certificate"));
+    // Over TCP there is no load.
+    assert!(failure(&["load", "coaps+tcp://127.0.0.1/"], 2).contains("over UDP"));
+}
+
+#[test]
+fn keys_are_not_ignored_in_the_clear() {
+    let psk = ["--psk-identity", "a", "--psk-key", "00"];
+    for command in [&["coap", "get", "coap://127.0.0.1/"][..], &["load", "coap://127.0.0.1/"]] {
+        let refused = failure(&[command, &psk].concat(), 2);
+        assert!(refused.contains("keys are for a server at coaps://"), "{command:?}: {refused}");
+    }
 }

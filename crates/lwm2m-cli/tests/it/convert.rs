@@ -53,6 +53,8 @@ fn bad_input_ends_with_status_2_and_one_line() {
         (&["decode", "-f", "tlv", "-p", "/3/0", "c8"][..], "TLV"),
         (&["decode", "-f", "tlv", "-p", "/3/0", "--input", "hex", "xyz"], "hex"),
         (&["decode", "-f", "coap", "ff"], "header"),
+        (&["decode", "-f", "tlv", "c10964"], "--path"),
+        (&["encode", "-f", "text", "{}"], "--path"),
         (&["decode", "--bogus"], "--bogus"),
         (&["decode"], "--format"),
         (&["decode", "-f", "xml"], "xml"),

@@ -95,6 +95,8 @@ fn openssl_verifies_certificates() {
         openssl(&[&check[..], more, &[&leaf]].concat());
         let of_certificate = openssl(&["x509", "-in", &leaf, "-noout", "-pubkey"]);
         assert_eq!(of_certificate, openssl(&["pkey", "-in", &key, "-pubout"]));
+        let of_file = openssl(&["pkey", "-pubin", "-in", &format!("{prefix}.pub"), "-pubout"]);
+        assert_eq!(of_certificate, of_file);
     }
     let subject = openssl(&["x509", "-in", &format!("{client}.crt"), "-noout", "-subject"]);
     assert!(String::from_utf8(subject).unwrap().contains("urn:imei:1"));
@@ -110,4 +112,10 @@ fn what_cannot_be_made_is_one_line() {
     assert!(failure(&cert, 2).contains("none.key"));
     assert!(failure(&["keys", "psk", &prefix, "--identity", ""], 2).contains("--identity"));
     assert!(failure(&["keys", "rpk", &directory.file("no/where")], 2).contains("cannot write"));
+    // A certificate that nobody would trust, for a device is no authority.
+    let [ca, device] = ["ca", "device"].map(|name| directory.file(name));
+    success(&["keys", "ca", &ca], b"");
+    success(&["keys", "cert", &device, "--ca", &ca, "--client", "d"], b"");
+    let cert = ["keys", "cert", &prefix, "--ca", &device, "--client", "d"];
+    assert!(failure(&cert, 2).contains("device.crt may not sign"));
 }

@@ -1,7 +1,7 @@
 //! What the objects Security (0) and Server (1) amount to: the accounts of a client, if they are
 //! consistent (OMA LwM2M Core 6.1.7 and 6.1.3).
 
-use crate::config::ServerAccount;
+use crate::config::{ServerAccount, literal_address};
 use crate::error::AccountsError;
 use crate::objects::{security, server};
 use crate::security::{ClientProfile, Security, SecurityError, Trust};
@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use lwm2m_coap::uri::{Host, Uri};
+use lwm2m_coap::uri::Uri;
 use lwm2m_core::{Object, ObjectInstance, Resource, Value};
 
 /// The accounts of a client.
@@ -112,11 +112,7 @@ fn target(
         .and_then(|security| trust.complete(security, for_bootstrap))
         .map_err(wrong)?;
     let profile = trust.profile(&security, uri).map_err(wrong)?;
-    let parsed = Uri::parse(uri).map_err(|error| wrong(error.into()))?;
-    let address = match parsed.host {
-        Host::Address(ip) => Some(SocketAddr::new(ip, parsed.port)),
-        Host::Name(_) => None,
-    };
+    let address = literal_address(&Uri::parse(uri).map_err(|error| wrong(error.into()))?);
     Ok(Target { address, uri: uri.clone(), security, profile })
 }
 

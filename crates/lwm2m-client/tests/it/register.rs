@@ -363,6 +363,16 @@ fn the_address_of_a_name_is_asked_for() {
 }
 
 #[test]
+fn the_address_of_an_address_is_not_asked_for() {
+    let uri = format!("coap://{}", address(0));
+    let config = Config::new("test").server(ServerAccount::named(1, uri));
+    let mut world = World::new(config, objects());
+    world.start();
+    world.settle();
+    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+}
+
+#[test]
 fn two_servers_do_not_share_an_address() {
     let both = config().server(ServerAccount::new(2, address(1)));
     let mut world = World::registered(both);

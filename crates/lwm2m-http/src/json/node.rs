@@ -73,6 +73,16 @@ pub fn write_node(path: &Path, node: &Node) -> Json {
     }
 }
 
+/// The JSON of the value of the resource or resource instance at `path`.
+#[must_use]
+pub fn write_value(path: &Path, value: Value) -> Json {
+    let node = match path.depth() {
+        4 => Node::ResourceInstance(value),
+        _ => Node::Resource(Resource::Single(value)),
+    };
+    write_node(path, &node)
+}
+
 /// The JSON of the answer to a composite operation: a node for each path, and null where the device
 /// told none. `tree` is what there is at the root.
 #[must_use]

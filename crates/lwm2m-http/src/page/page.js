@@ -49,7 +49,7 @@ function drawDevices() {
   byId("count").textContent = all.length > ROWS ? `(${all.length}, the first ${ROWS} here)` : `(${all.length})`;
   byId("devices").replaceChildren(...rows.map((device) => element("tr", "",
     element("td", "", button(device.endpoint, () => select(device.endpoint))),
-    element("td", device.secure ? `${device.address} (DTLS)` : device.address),
+    element("td", device.secure ? `${device.address} (secured)` : device.address),
     element("td", device.lwM2mVersion),
     element("td", `${device.lifetime} s`),
     element("td", new Date(device.lastUpdate).toLocaleString()))));

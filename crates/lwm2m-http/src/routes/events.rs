@@ -5,7 +5,7 @@
 //! that a program should ask for `/api/clients` again.
 
 use crate::error::ApiError;
-use crate::json::node::{write_composite, write_node};
+use crate::json::node::{write_composite, write_node, write_value};
 use crate::json::registration::{RegistrationJson, UpdateJson};
 use crate::query::Parameters;
 use crate::state::ApiState;
@@ -15,11 +15,13 @@ use axum::http::HeaderName;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use lwm2m_codec::Timed;
 use lwm2m_core::Node;
 use lwm2m_net::Clock;
 use lwm2m_server::{Event, Registration, Target};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,9 +111,33 @@ impl Subscriber {
             {
                 Some(named("NOTIFICATION", &notification(&it.endpoint, target, node)))
             }
+            Event::Sent { registration: it, values } if wanted(it) => {
+                Some(named("SEND", &sent(&it.endpoint, values)))
+            }
             _ => None,
         }
     }
+}
+
+/// The values of a Send: `val` has the newest of each path; where values tell their times, `timed`
+/// has all of them.
+fn sent(endpoint: &str, values: &[Timed]) -> Json {
+    let mut newest = BTreeMap::new();
+    for value in values {
+        let known = newest.entry(value.path).or_insert(value);
+        if !value.is_older_than(known) {
+            *known = value;
+        }
+    }
+    let json = |it: &Timed| write_value(&it.path, it.value.clone());
+    let newest: Map<_, _> = newest.values().map(|it| (it.path.to_string(), json(it))).collect();
+    let mut data = json!({"ep": endpoint, "val": newest});
+    if values.iter().any(|value| value.time.is_some()) {
+        let row =
+            |it: &Timed| json!({"time": it.time, "path": it.path.to_string(), "val": json(it)});
+        data["timed"] = values.iter().map(row).collect();
+    }
+    data
 }
 
 fn notification(endpoint: &str, target: &Target, node: &Node) -> Json {

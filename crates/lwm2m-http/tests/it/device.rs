@@ -72,6 +72,11 @@ impl Device {
         self.link.coap().notify(now, observer, response, true).expect("a notification is sent");
     }
 
+    /// Sends a SenML JSON pack.
+    pub(crate) fn send(&mut self, now: Instant, pack: &'static str) {
+        self.request(now, Request::post().path(["dp"]).content_format(110).payload(pack));
+    }
+
     fn request(&mut self, now: Instant, request: Request) {
         let peer = self.link.connect(self.server).expect("a peer");
         self.link.coap().request(now, peer, request).expect("a request is sent");

@@ -87,6 +87,29 @@ async fn the_life_of_a_device() {
 }
 
 #[tokio::test]
+async fn what_a_device_sends_is_told_with_its_times() {
+    let bench = Bench::new().await;
+    let device = bench.device("peer", |_| None).await;
+    let mut events = Events::open(&bench, "/api/event?ep=peer").await;
+    let number =
+        |value| json!({"kind": "singleResource", "id": 5700, "type": "FLOAT", "value": value});
+    let pack = r#"[{"n":"/3303/0/5700","v":21.5}]"#;
+    device.with(|device, now| device.send(now, pack)).await.unwrap();
+    let sent = json!({"ep": "peer", "val": {"/3303/0/5700": number("21.5")}});
+    assert_eq!(events.next().await, ("SEND".to_owned(), sent));
+
+    let pack = r#"[{"n":"/3303/0/5700","v":22.5},{"n":"/3303/0/5700","v":20.5,"t":-60}]"#;
+    device.with(|device, now| device.send(now, pack)).await.unwrap();
+    let row = |time: Option<f64>, value| json!({"time": time, "path": "/3303/0/5700", "val": number(value)});
+    let sent = json!({
+        "ep": "peer",
+        "val": {"/3303/0/5700": number("22.5")},
+        "timed": [row(None, "22.5"), row(Some(-60.0), "20.5")],
+    });
+    assert_eq!(events.next().await, ("SEND".to_owned(), sent));
+}
+
+#[tokio::test]
 async fn a_stream_may_be_for_one_device() {
     let bench = Bench::new().await;
     let mut events = Events::open(&bench, "/event?ep=b").await;
