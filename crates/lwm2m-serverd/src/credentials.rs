@@ -14,7 +14,8 @@
 //! [[client]]
 //! endpoint = "urn:dev:os:1"
 //! mode = "psk"
-//! identity = "device-1"         # the endpoint name without it
+//! psk_file = "device-1.psk"     # a line of identity:key, as `lwm2m keys psk` makes it; or
+//! identity = "device-1"         # the endpoint name without it, and
 //! key = "000102030405060708090a0b0c0d0e0f"
 //!
 //! [[client]]
@@ -144,6 +145,7 @@ struct ClientEntry {
     mode: ClientMode,
     identity: Option<String>,
     key: Option<Zeroizing<String>>,
+    psk_file: Option<PathBuf>,
     public_key: Option<PathBuf>,
 }
 
@@ -201,32 +203,47 @@ fn add(
 
 impl ClientEntry {
     fn credential(self, folder: &Path) -> Result<Credential, ClientError> {
-        let Self { endpoint, mode, identity, key, public_key } = self;
-        let unused = |is_there: bool, name| match is_there {
-            true => Err(ClientError::Unused(name)),
-            false => Ok(()),
+        let uses: &[&str] = match (self.mode, &self.psk_file) {
+            (ClientMode::Psk, Some(_)) => &["psk_file"],
+            (ClientMode::Psk, None) => &["identity", "key"],
+            (ClientMode::Rpk, _) => &["public_key"],
+            (ClientMode::X509, _) => &[],
         };
-        match mode {
-            ClientMode::Psk => {
-                unused(public_key.is_some(), "public_key")?;
-                let key = key.ok_or(ClientError::Missing("key"))?;
-                let key = keys::secret_from_hex(&key).ok_or(ClientError::Hex)?;
-                let identity = identity.unwrap_or(endpoint);
-                Ok(Credential::psk(identity.as_bytes(), &key)?)
-            }
+        if let Some(name) = self.entries().find(|name| !uses.contains(name)) {
+            return Err(ClientError::Unused(name));
+        }
+        match self.mode {
+            ClientMode::Psk => self.pre_shared_key(folder),
             ClientMode::Rpk => {
-                unused(identity.is_some(), "identity")?;
-                unused(key.is_some(), "key")?;
-                let path = public_key.ok_or(ClientError::Missing("public_key"))?;
+                let path = self.public_key.ok_or(ClientError::Missing("public_key"))?;
                 Ok(Credential::raw_public_key(&keys::public_key(&folder.join(path))?)?)
             }
-            ClientMode::X509 => {
-                unused(identity.is_some(), "identity")?;
-                unused(key.is_some(), "key")?;
-                unused(public_key.is_some(), "public_key")?;
-                Ok(Credential::X509)
-            }
+            ClientMode::X509 => Ok(Credential::X509),
         }
+    }
+
+    /// The names of the entries, of those that belong to a mode, that are there.
+    fn entries(&self) -> impl Iterator<Item = &'static str> {
+        let Self { identity, key, psk_file, public_key, .. } = self;
+        let entries = [
+            ("identity", identity.is_some()),
+            ("key", key.is_some()),
+            ("psk_file", psk_file.is_some()),
+            ("public_key", public_key.is_some()),
+        ];
+        entries.into_iter().filter_map(|(name, is_there)| is_there.then_some(name))
+    }
+
+    fn pre_shared_key(self, folder: &Path) -> Result<Credential, ClientError> {
+        let (identity, key) = match self.psk_file {
+            Some(path) => keys::pre_shared_key(&folder.join(path))?,
+            None => {
+                let key = self.key.ok_or(ClientError::Missing("key"))?;
+                let key = keys::secret_from_hex(&key).ok_or(ClientError::Hex)?;
+                (self.identity.unwrap_or(self.endpoint), key)
+            }
+        };
+        Ok(Credential::psk(identity.as_bytes(), &key)?)
     }
 }
 
@@ -362,6 +379,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pre_shared_key_may_be_in_a_file() {
+        let folder = Folder::new("credentials-psk-file");
+        fs::write(folder.0.join("one.psk"), "urn:one:00fF\n").unwrap();
+        let text = "[[client]]\nendpoint = 'one'\nmode = 'psk'\npsk_file = 'one.psk'\n";
+        let (store, _) = folder.load(text).unwrap();
+        assert_eq!(store.get("one"), Some(Credential::psk(b"urn:one", &[0, 255]).unwrap()));
+    }
+
+    #[test]
     fn the_host_that_a_client_asks_for_chooses_the_certificate() {
         let folder = Folder::new("credentials-hosts");
         let (store, _) = folder
@@ -394,6 +420,9 @@ mod tests {
             (client("mode = 'psk'\nkey = '0'\n"), "line 3", "hexadecimal"),
             (client("mode = 'psk'\nkey = ''\n"), "line 3", "1 to 64 bytes"),
             (client("mode = 'x509'\nkey = '00'\n"), "line 3", "no entry `key`"),
+            (client("mode = 'psk'\npsk_file = 'x'\nkey = '00'\n"), "line 3", "no entry `key`"),
+            (client("mode = 'psk'\npsk_file = 'a.pub'\n"), "line 3", "identity:key"),
+            (client("mode = 'rpk'\npsk_file = 'x'\n"), "line 3", "no entry `psk_file`"),
             (client("mode = 'rpk'\npublic_key = 'none'\n"), "line 3", "cannot read"),
             (client("mode = 'rpk'\npublic_key = 'a.key'\n"), "line 3", "no public key"),
             (client("mode = 'psk'\ncolour = 'red'\n"), "line 6", "unknown field"),

@@ -11,6 +11,7 @@
 pub use lwm2m_client as client;
 pub use lwm2m_codec as codec;
 pub use lwm2m_core as core;
+pub use lwm2m_dtls as dtls;
 #[cfg(feature = "server")]
 pub use lwm2m_http as http;
 pub use lwm2m_net as net;

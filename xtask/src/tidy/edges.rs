@@ -60,6 +60,7 @@ const FACADE: &[&str] = &[
     "lwm2m-codec",
     "lwm2m-coap",
     "lwm2m-core",
+    "lwm2m-dtls",
     "lwm2m-http",
     "lwm2m-link",
     "lwm2m-net",
