@@ -127,8 +127,9 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         }
     }
     end.wait().await;
-    tracing::info!("deregistering");
-    if !device.stop().await {
+    let registered = *device.registered.borrow();
+    tracing::info!("{}", if registered { "deregistering" } else { "stopping, not registered" });
+    if !device.stop().await && registered {
         tracing::warn!("the server did not confirm the deregistration");
     }
     Ok(())
@@ -184,11 +185,14 @@ impl Life {
                 self.registered.send_replace(true);
             }
             Event::RegistrationFailed { reason, retry_at, .. } => {
-                match retry_at {
-                    Some(_) => tracing::warn!(%reason, "not registered, will try again"),
-                    None => tracing::error!(%reason, "not registered, given up"),
-                }
                 self.registered.send_replace(false);
+                let Some(at) = *retry_at else {
+                    tracing::error!(%reason, "not registered, given up");
+                    return Ok(());
+                };
+                let wait = self.client.with(move |_, now| at.saturating_since(now)).await?;
+                let seconds = wait.as_secs_f32().ceil();
+                tracing::warn!(%reason, "not registered, will try again in {seconds} s");
             }
             Event::AddressWanted { server, uri } => return self.look_up(*server, uri).await,
             Event::SessionEnded { .. } => {
