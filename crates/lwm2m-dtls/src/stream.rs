@@ -302,6 +302,9 @@ impl Stream {
             message::parse_on_stream(rest, MAX_MESSAGE).map_err(|()| Reason::Malformed)?
         {
             rest = after;
+            // Nothing comes after it before it is answered: RFC 8446 section 5.1.
+            let alone = kind != MessageType::CLIENT_HELLO || rest.is_empty();
+            alone.then_some(()).ok_or(Reason::UnexpectedMessage)?;
             let epoch = u16::from(self.read.is_protected());
             let number = (self.received, epoch);
             self.received = self.received.wrapping_add(1);

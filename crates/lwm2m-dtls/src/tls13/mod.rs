@@ -41,6 +41,10 @@ use rustls::{ClientConfig, CommonState, Error, ServerConfig};
 use rustls_pki_types::{ServerName, UnixTime};
 use trust::{Clients, Found, Servers};
 
+/// Bytes that may wait for more: a record, and a handshake message in records before it. The library
+/// itself waits for 64 KiB of message, and for the padding of every record that brings a byte of it.
+const MAX_WAITING: usize = 40 * 1024;
+
 /// A connection of version 1.3.
 pub(crate) struct Tls13 {
     side: Side,
@@ -154,6 +158,7 @@ impl Tls13 {
             }
             match turn {
                 Turn::Again => {}
+                Turn::Wait if self.input.len() > MAX_WAITING => return Err(Reason::Malformed),
                 Turn::Wait => return Ok(()),
                 Turn::Data(data) => steps.extend(data.into_iter().map(Step::Data)),
                 Turn::Closed if self.found.is_some() => {

@@ -349,6 +349,28 @@ pub(crate) fn what_is_no_tls_and_who_is_silent_is_cut_off() {
 }
 
 #[test]
+pub(crate) fn nothing_comes_after_a_hello_in_its_record() {
+    let mut client = Endpoint::new(Config::default(), [1; 32]);
+    let profile = Arc::new(psk_profile(KEY));
+    client.connect_stream(NOW, address(SERVER), profile, None).expect("a profile");
+    let hello = drain(&mut client);
+    for more in [&[0][..], &[20, 0, 0, 0]] {
+        let mut longer = [&hello, more].concat();
+        let length = u16::try_from(longer.len() - 5).expect("short");
+        longer[3..5].copy_from_slice(&length.to_be_bytes());
+        let mut server = Endpoint::new(psk_config(), [2; 32]);
+        let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
+        server.handle_stream(NOW, session, &longer);
+        let refused = events(&mut server);
+        assert!(
+            matches!(refused[..], [Event::Failed { reason: Reason::UnexpectedMessage, .. }]),
+            "{refused:?}"
+        );
+        assert_eq!(drain(&mut server)[5..], [2, 10]);
+    }
+}
+
+#[test]
 pub(crate) fn versions_before_1_2_are_refused() {
     let mut client = Endpoint::new(Config::default(), [1; 32]);
     let profile = Arc::new(psk_profile(KEY));

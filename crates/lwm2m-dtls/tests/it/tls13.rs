@@ -9,8 +9,8 @@ use crate::support::{
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{
-    Alert, Cause, CipherSuite, ClientProfile, ClientSecurity, Config, Endpoint, Error, Event,
-    Reason, Unsupported,
+    Alert, Cause, CertifiedKey, CipherSuite, ClientProfile, ClientSecurity, Config, Endpoint,
+    Error, Event, Reason, Unsupported,
 };
 use lwm2m_time::Instant;
 use std::sync::Arc;
@@ -247,6 +247,43 @@ pub(crate) fn a_byte_altered_anywhere_ends_the_connection() {
         let ignored = 1..=2;
         for at in (0..length).filter(|at| !ignored.contains(at)).step_by(11) {
             assert!(!run(at, to_server).0, "{to_server} {at} of {length}");
+        }
+    }
+}
+
+/// A chain, after whose certificate come 60 KiB.
+fn endless(own: &CertifiedKey) -> Arc<CertifiedKey> {
+    let junk = vec![0x30; 60 << 10];
+    let chain = [own.chain.first().expect("one").to_vec(), junk];
+    let chain = chain.map(Into::into).to_vec();
+    Arc::new(CertifiedKey { chain, key: Arc::clone(&own.key) })
+}
+
+#[test]
+pub(crate) fn a_message_without_an_end_is_not_waited_for() {
+    for to_server in [true, false] {
+        let (mut config, mut profile) = x509();
+        let mut store = x509_store();
+        match &mut profile.security {
+            ClientSecurity::Certificate { certified, .. } if to_server => {
+                *certified = endless(certified);
+            }
+            _ => store.certificate = store.certificate.as_deref().map(endless),
+        }
+        config.credentials = Some(Arc::new(store));
+        let mut connection = Connection::new(client(), config, by_1_3(profile));
+        connection.cut = 1 << 10;
+        let mut room = 44 << 10;
+        connection.carry(|up, bytes| {
+            if up == to_server {
+                bytes.truncate(room);
+                room -= bytes.len();
+            }
+        });
+        let endpoint = if to_server { &mut connection.server.0 } else { &mut connection.client.0 };
+        match events(endpoint).as_slice() {
+            [Event::Failed { reason: Reason::Malformed, .. }] => {}
+            other => panic!("{to_server}: {other:?}"),
         }
     }
 }
