@@ -154,8 +154,8 @@ impl Reason {
                  likely; compare the key on both sides"
             }
             Self::NoCommonSuite => {
-                "no common cipher suite; enable one on both sides, or configure the credentials \
-                 that the peer's suites need"
+                "no common cipher suite, or no P-256 for it; enable one on both sides, or configure \
+                 the credentials that the peer's suites need"
             }
             Self::NoCommonCertificateType => {
                 "one side wants raw public keys and the other X.509; use one mode on both sides"
