@@ -75,6 +75,9 @@ impl BootstrapServer {
         endpoint: &str,
         credential: Credential,
     ) -> Result<(), StoreError> {
+        if let Some(dtls) = &self.config.dtls {
+            credential.check(dtls.engine)?;
+        }
         let before = self.config.security.put(endpoint, credential.clone())?;
         if before.as_ref() != Some(&credential) {
             self.revoke(now, endpoint, before.as_ref());

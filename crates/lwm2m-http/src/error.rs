@@ -201,7 +201,7 @@ impl ApiError {
             Self::UnknownEndpoint(_) => Kind::UnknownEndpoint,
             Self::UnknownRoute => Kind::UnknownRoute,
             Self::NoCredentials(_) => Kind::NoCredentials,
-            Self::Store(StoreError::Endpoint) => Kind::InvalidBody,
+            Self::Store(StoreError::Endpoint | StoreError::Unsupported(_)) => Kind::InvalidBody,
             Self::FixedCredentials(_) | Self::Store(_) => Kind::Conflict,
             Self::NotSaved(_) => Kind::NotSaved,
             Self::Method(_) => Kind::MethodNotAllowed,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::Point;
-use lwm2m_dtls::{Identity, Mode};
+use lwm2m_dtls::{Engine, Identity, Mode, Unsupported};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -62,6 +62,20 @@ impl Credential {
             Self::Psk { .. } => Mode::Psk,
             Self::RawPublicKey(_) => Mode::RawPublicKey,
             Self::X509 => Mode::Certificate,
+        }
+    }
+
+    /// Whether an engine of DTLS can ask a client for this.
+    ///
+    /// # Errors
+    /// What the engine lacks.
+    pub fn check(&self, engine: Engine) -> Result<(), Unsupported> {
+        match self {
+            Self::RawPublicKey(_) if !engine.has_raw_public_keys() => {
+                Err(Unsupported::RawPublicKeys)
+            }
+            Self::Psk { key, .. } if key.len() > engine.max_psk() => Err(Unsupported::LongKey),
+            _ => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::credential::Credential;
 use crate::own::{OwnCredentials, Unlisted};
 use bytes::Bytes;
 use lwm2m_dtls::crypto::SigningKey;
-use lwm2m_dtls::{CertifiedKey, Credentials, Identity};
+use lwm2m_dtls::{CertifiedKey, Credentials, Identity, Unsupported};
 use rustls_pki_types::CertificateDer;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -243,6 +243,9 @@ pub enum StoreError {
     /// There are too many clients.
     #[error("the store holds {0} clients, its limit; remove some first")]
     Full(usize),
+    /// The server's engine of DTLS cannot ask for it.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ pub mod settings;
 use credentials::ServerEntry;
 use lwm2m_daemon::{Failure, dtls, keys, signal::End};
 use lwm2m_dtls::crypto::{AwsLc, Provider};
-use lwm2m_dtls::{Engine, Place, PlacedIds, Unsupported};
+use lwm2m_dtls::{Engine, Place, PlacedIds};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
-use lwm2m_security::{Credential, SecurityStore};
+use lwm2m_security::SecurityStore;
 use lwm2m_server::{Config, Server};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -129,21 +129,10 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
 
 /// Refuses to start with credentials that the engine of DTLS cannot do.
 fn check_clients(engine: Engine, store: &SecurityStore) -> Result<(), Failure> {
-    let lacking = store.list().into_iter().find_map(|(endpoint, credential)| match credential {
-        Credential::RawPublicKey(_) if !engine.has_raw_public_keys() => {
-            Some((endpoint, Unsupported::RawPublicKeys))
-        }
-        Credential::Psk { key, .. } if key.len() > engine.max_psk() => {
-            Some((endpoint, Unsupported::LongKey))
-        }
-        _ => None,
-    });
-    match lacking {
-        Some((endpoint, what)) => {
-            Err(Failure::usage(format!("the credential of {endpoint}: {what}")))
-        }
-        None => Ok(()),
-    }
+    store.list().into_iter().try_for_each(|(endpoint, credential)| {
+        let checked = credential.check(engine);
+        checked.map_err(|what| Failure::usage(format!("the credential of {endpoint}: {what}")))
+    })
 }
 
 fn api(settings: &Settings) -> ApiConfig {

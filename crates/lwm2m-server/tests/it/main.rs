@@ -8,6 +8,8 @@ mod hostile;
 mod lifetime;
 mod management;
 mod observe;
+#[cfg(feature = "mbedtls")]
+mod other_engine;
 mod register;
 mod send;
 mod update;

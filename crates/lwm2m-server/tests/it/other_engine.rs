@@ -1,0 +1,23 @@
+//! A server whose DTLS is spoken by the engine mbedtls.
+
+use lwm2m_dtls::{Engine, Unsupported};
+use lwm2m_security::{Credential, StoreError};
+use lwm2m_server::{Config, Server};
+use lwm2m_time::Instant;
+
+#[test]
+fn credentials_that_the_engine_cannot_ask_for_are_refused() {
+    let mut dtls = lwm2m_dtls::Config::default();
+    dtls.engine = Engine::MbedTls;
+    let mut server = Server::new(Config { dtls: Some(dtls), ..Config::default() }, [0; 32]);
+    let mut put = |credential| server.put_credential(Instant::ZERO, "device", credential);
+    let spki = lwm2m_dtls::certificate::subject_public_key_info(&[4; 65]);
+    for (credential, lacking) in [
+        (Credential::raw_public_key(&spki).unwrap(), Unsupported::RawPublicKeys),
+        (Credential::psk(b"device", &[1; 33]).unwrap(), Unsupported::LongKey),
+    ] {
+        assert_eq!(put(credential), Err(StoreError::Unsupported(lacking)));
+    }
+    assert_eq!(put(Credential::psk(b"device", &[1; 32]).unwrap()), Ok(()));
+    assert_eq!(put(Credential::X509), Ok(()));
+}
