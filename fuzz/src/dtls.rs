@@ -3,7 +3,8 @@
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{
-    CipherSuite, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, Endpoint, Event,
+    CipherSuite, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, Endpoint,
+    Engine, Event,
 };
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
@@ -14,7 +15,9 @@ const KEY: &[u8] = b"0123456789abcdef";
 /// What the client sends once it is connected: the only thing that the server may ever deliver.
 pub const SECRET: &[u8] = b"only from the client";
 
-struct Keys(Arc<dyn SigningKey>);
+struct Keys {
+    raw: Option<Arc<dyn SigningKey>>,
+}
 
 impl Credentials for Keys {
     fn uses_psk(&self) -> bool {
@@ -24,10 +27,10 @@ impl Credentials for Keys {
         (identity == b"device").then(|| Zeroizing::new(KEY.to_vec()))
     }
     fn raw_key(&self) -> Option<Arc<dyn SigningKey>> {
-        Some(self.0.clone())
+        self.raw.clone()
     }
     fn trusts_raw_key(&self, spki: &[u8]) -> bool {
-        spki == subject_public_key_info(&self.0.public_key())
+        self.raw.as_ref().is_some_and(|key| spki == subject_public_key_info(&key.public_key()))
     }
 }
 
@@ -118,17 +121,24 @@ impl Wire {
     }
 }
 
-/// A client, a server and how they connect: bit 0 is for Connection IDs, 1 and 2 choose the mode.
+/// A client, a server and how they connect: bit 0 is for Connection IDs, 1 and 2 choose the mode. With
+/// the feature `mbedtls`, and a mode that this engine has, bits 3 and 4 choose it for client and server.
 pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
     let key = RustCrypto
         .signing_key(include_bytes!("../../crates/lwm2m-dtls/tests/data/server.key.der"))
         .expect("a key");
+    let raw = kind & 6 == 6;
+    let by = |bit| if raw { Engine::Native } else { engine(kind & bit != 0) };
+    let ids = kind & 1 != 0 && by(8).has_connection_ids() && by(16).has_connection_ids();
     let mut config = Config::default();
-    config.connection_ids = (kind & 1 != 0).then(|| Arc::new(FourBytes) as _);
+    config.connection_ids = ids.then(|| Arc::new(FourBytes) as _);
+    config.engine = by(8);
     let client = Endpoint::new(config.clone(), [1; 32]);
-    config.credentials = Some(Arc::new(Keys(key.clone())));
+    config.engine = by(16);
+    config.credentials =
+        Some(Arc::new(Keys { raw: by(16).has_raw_public_keys().then(|| key.clone()) }));
     let server = Endpoint::new(config, [2; 32]);
-    let security = if kind & 6 == 6 {
+    let security = if raw {
         let server = subject_public_key_info(&key.public_key()).into();
         ClientSecurity::RawPublicKey { key, server }
     } else {
@@ -139,6 +149,16 @@ pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
         profile.suites = vec![CipherSuite::PSK_WITH_AES_128_CBC_SHA256];
     }
     (client, server, profile)
+}
+
+#[cfg(feature = "mbedtls")]
+fn engine(other: bool) -> Engine {
+    if other { Engine::MbedTls } else { Engine::Native }
+}
+
+#[cfg(not(feature = "mbedtls"))]
+fn engine(_: bool) -> Engine {
+    Engine::Native
 }
 
 /// The address of either side.
