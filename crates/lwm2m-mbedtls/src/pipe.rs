@@ -1,5 +1,6 @@
 //! The bytes between the library and us: it reads what came and writes what is to go.
 
+use bytes::Bytes;
 use mbedtls::Error;
 use mbedtls::error::codes;
 use mbedtls::ssl::io::Io;
@@ -16,7 +17,7 @@ pub(crate) struct Pipe {
 
 #[derive(Default)]
 struct Queues {
-    incoming: VecDeque<Vec<u8>>,
+    incoming: VecDeque<Bytes>,
     outgoing: VecDeque<Vec<u8>>,
 }
 
@@ -30,7 +31,7 @@ impl Pipe {
     }
 
     pub(crate) fn put_incoming(&self, bytes: &[u8]) {
-        self.queues().incoming.push_back(bytes.to_vec());
+        self.queues().incoming.push_back(Bytes::copy_from_slice(bytes));
     }
 
     pub(crate) fn take_outgoing(&self) -> Option<Vec<u8>> {
@@ -45,12 +46,12 @@ impl Io for Pipe {
             return Err(Error::from(codes::SslWantRead));
         };
         let length = bytes.len().min(room.len());
-        let rest = bytes.split_off(length);
+        let part = bytes.split_to(length);
         if let Some(room) = room.get_mut(..length) {
-            room.copy_from_slice(&bytes);
+            room.copy_from_slice(&part);
         }
-        if self.is_stream && !rest.is_empty() {
-            queues.incoming.push_front(rest);
+        if self.is_stream && !bytes.is_empty() {
+            queues.incoming.push_front(bytes);
         }
         Ok(length)
     }
