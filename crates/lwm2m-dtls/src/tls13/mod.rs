@@ -7,7 +7,6 @@ mod key;
 mod reason;
 mod trust;
 
-use crate::alert::Alert;
 use crate::config::{ClientProfile, ClientSecurity, KeyLog, Mode};
 use crate::error::Reason;
 use crate::handshake::fragment::Message;
@@ -63,7 +62,7 @@ enum Side {
 pub(crate) enum Step {
     Connected(Box<Completed>),
     Data(Bytes),
-    /// The peer said close_notify.
+    /// The peer said close_notify; during the handshake the library does not listen to that.
     Closed,
 }
 
@@ -161,9 +160,6 @@ impl Tls13 {
                 Turn::Wait if self.input.len() > MAX_WAITING => return Err(Reason::Malformed),
                 Turn::Wait => return Ok(()),
                 Turn::Data(data) => steps.extend(data.into_iter().map(Step::Data)),
-                Turn::Closed if self.found.is_some() => {
-                    return Err(Reason::PeerAlert(Alert::CLOSE_NOTIFY));
-                }
                 Turn::Closed => {
                     steps.push(Step::Closed);
                     return Ok(());

@@ -18,4 +18,6 @@ mod stream;
 mod support;
 #[cfg(feature = "tls13")]
 mod tls13;
+#[cfg(feature = "tls13")]
+mod tls13_proof;
 mod x509;

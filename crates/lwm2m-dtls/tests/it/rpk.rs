@@ -150,7 +150,7 @@ fn a_certificate_message_is_one_key() {
 
 /// A key whose signatures are wrong in one bit.
 #[derive(Debug)]
-struct BadSigner(std::sync::Arc<dyn SigningKey>);
+pub(crate) struct BadSigner(pub(crate) std::sync::Arc<dyn SigningKey>);
 
 impl SigningKey for BadSigner {
     fn public_key(&self) -> Point {

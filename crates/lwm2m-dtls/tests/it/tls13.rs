@@ -21,7 +21,7 @@ const SUITE: CipherSuite = CipherSuite(0x1301);
 /// What a server with 1.3 puts at the end of its random value where it agrees on 1.2.
 const DOWNGRADE: &[u8] = b"DOWNGRD\x01";
 
-fn x509() -> (Config, ClientProfile) {
+pub(crate) fn x509() -> (Config, ClientProfile) {
     let profile = x509_profile(CertificateUsage::TrustAnchorAssertion, data!("root.cert"));
     (at_a_good_time(server_config(x509_store())), profile)
 }
@@ -31,17 +31,17 @@ fn modes() -> [(Config, ClientProfile); 2] {
     [x509(), (at_a_good_time(server_config(store)), profile)]
 }
 
-fn client() -> Config {
+pub(crate) fn client() -> Config {
     at_a_good_time(Config::default())
 }
 
-fn by_1_3(mut profile: ClientProfile) -> ClientProfile {
+pub(crate) fn by_1_3(mut profile: ClientProfile) -> ClientProfile {
     profile.tls13 = true;
     profile
 }
 
 /// The reasons that server and client give.
-fn reasons(server: Config, profile: ClientProfile) -> (Option<Reason>, Option<Alert>) {
+pub(crate) fn reasons(server: Config, profile: ClientProfile) -> (Option<Reason>, Option<Alert>) {
     let mut connection = Connection::new(client(), server, profile);
     connection.settle();
     let failed = events(&mut connection.server.0).into_iter().find_map(|event| match event {
