@@ -151,7 +151,9 @@ impl Stream {
                     self.on_record(record, context, to)
                 }
                 Ok(None) => break,
-                Err(NoRecord::NotTls) => Err(Reason::UnsupportedVersion),
+                Err(NoRecord::NotTls) if self.received == 0 => Err(Reason::UnsupportedVersion),
+                // RFC 5246 section 6: a type of record that was not agreed on.
+                Err(NoRecord::NotTls) => Err(Reason::UnexpectedMessage),
                 Err(NoRecord::TooLong) => Err(Reason::RecordOverflow),
             };
             if let Err(reason) = step {
@@ -251,7 +253,7 @@ impl Stream {
         context: &mut Context<'_>,
         to: &mut Outcome,
     ) -> Result<(), Reason> {
-        let plaintext = self.read.open(record).ok_or(Reason::BadRecord)?;
+        let plaintext = self.read.open(record)?;
         match record.content {
             ContentType::HANDSHAKE => self.on_handshake(&plaintext, context, to),
             ContentType::CHANGE_CIPHER_SPEC => self.on_change(&plaintext),

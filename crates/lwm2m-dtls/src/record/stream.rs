@@ -3,6 +3,7 @@
 use super::header::TLS_VERSION;
 use super::{ContentType, Header, MAX_PLAINTEXT, MAX_SEQUENCE, Protection};
 use crate::Rng;
+use crate::error::Reason;
 use crate::suite::Cipher;
 use alloc::vec::Vec;
 use nom::Parser;
@@ -101,14 +102,21 @@ impl Direction {
         Some(())
     }
 
-    /// The plaintext of a record; nothing if it is not authentic or too long.
-    pub(crate) fn open(&mut self, record: StreamRecord<'_>) -> Option<Vec<u8>> {
-        let header = self.next_header(record.content)?;
+    /// The plaintext of a record.
+    ///
+    /// # Errors
+    /// When it is not authentic or too long, or has nothing to say though only data may be empty.
+    pub(crate) fn open(&mut self, record: StreamRecord<'_>) -> Result<Vec<u8>, Reason> {
+        let header = self.next_header(record.content).ok_or(Reason::BadRecord)?;
         let plaintext = match &self.keys {
-            Some(keys) => keys.open(&header, record.body)?.1,
+            Some(keys) => keys.open(&header, record.body).ok_or(Reason::BadRecord)?.1,
             None => record.body.to_vec(),
         };
-        (plaintext.len() <= MAX_PLAINTEXT).then_some(plaintext)
+        match plaintext.len() {
+            0 if record.content != ContentType::APPLICATION_DATA => Err(Reason::UnexpectedMessage),
+            0..=MAX_PLAINTEXT => Ok(plaintext),
+            _ => Err(Reason::RecordOverflow),
+        }
     }
 
     fn next_header(&mut self, content: ContentType) -> Option<Header<'static>> {

@@ -371,6 +371,31 @@ pub(crate) fn nothing_comes_after_a_hello_in_its_record() {
 }
 
 #[test]
+pub(crate) fn records_that_none_may_send_are_answered_by_the_alert_for_them() {
+    let long = [&[22, 3, 3, 0x40, 1][..], &vec![1; 0x4001]].concat();
+    let empty = [22, 3, 3, 0, 0];
+    for (record, alert) in
+        [(&long[..], Alert::RECORD_OVERFLOW), (&empty, Alert::UNEXPECTED_MESSAGE)]
+    {
+        let mut server = Endpoint::new(psk_config(), [2; 32]);
+        let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
+        server.handle_stream(NOW, session, record);
+        let told = events(&mut server);
+        let [Event::Failed { reason, .. }] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(reason.alert(), Some(alert));
+        assert_eq!(drain(&mut server)[5..], [2, alert.0]);
+    }
+    // A type that there is not, after the handshake.
+    let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
+    connection.settle();
+    events(&mut connection.server.0);
+    connection.server.0.handle_stream(NOW, connection.server.1, &[24, 3, 3, 0, 1, 0]);
+    let told = events(&mut connection.server.0);
+    let cause = Cause::Broken(Alert::UNEXPECTED_MESSAGE);
+    assert!(matches!(&told[..], [Event::Closed { cause: it, .. }] if *it == cause), "{told:?}");
+}
+
+#[test]
 pub(crate) fn versions_before_1_2_are_refused() {
     let mut client = Endpoint::new(Config::default(), [1; 32]);
     let profile = Arc::new(psk_profile(KEY));
