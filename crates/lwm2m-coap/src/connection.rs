@@ -61,6 +61,15 @@ impl Endpoint {
         self.settle_touched();
     }
 
+    /// The peer has not sent its CSM in time: it is told so by Abort, and the connection is over.
+    pub fn abort_silent(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        if self.transport.connections.has(peer) {
+            self.abort(peer, CloseReason::NoCsm);
+        }
+        self.settle_touched();
+    }
+
     /// Asks a connected peer for a sign of life, which is [`Event::Pong`].
     pub fn ping(&mut self, peer: PeerId) {
         if self.transport.connections.has(peer) {

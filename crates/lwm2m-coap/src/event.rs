@@ -184,8 +184,8 @@ pub enum CloseReason {
     /// The peer sent Abort.
     #[error("the peer aborted the connection")]
     Aborted,
-    /// The first message of the peer was no CSM.
-    #[error("the first message is no CSM")]
+    /// The first message of the peer was no CSM, or none came in time.
+    #[error("the connection does not begin with a CSM")]
     NoCsm,
     /// A signal had a critical option that this endpoint does not know.
     #[error("{code} has the unknown critical option {number:?}")]

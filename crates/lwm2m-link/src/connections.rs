@@ -212,12 +212,10 @@ impl Connections {
     /// Pings who is silent and gives up who stays so.
     pub(crate) fn handle_timeout(&mut self, now: Instant, coap: &mut Endpoint) {
         while let Some((peer, timer)) = self.timers.pop_expired(now) {
-            let lost = match timer {
-                Timer::Greeting | Timer::Release => true,
-                Timer::KeepAlive => self.is_dead(now, peer, coap),
-            };
-            if lost {
-                coap.disconnected(now, peer);
+            match timer {
+                Timer::Greeting => coap.abort_silent(now, peer),
+                Timer::KeepAlive if !self.is_dead(now, peer, coap) => {}
+                Timer::KeepAlive | Timer::Release => coap.disconnected(now, peer),
             }
         }
     }
@@ -266,7 +264,11 @@ mod tests {
         core::iter::from_fn(|| link.poll_stream())
             .map(|action| match action {
                 StreamAction::Open { .. } => ("open", 0),
-                StreamAction::Write { payload, .. } => ("write", payload[1]),
+                StreamAction::Write { payload, .. } => {
+                    // A text makes the length longer.
+                    let longer = usize::from(payload[0] >> 4 == 13);
+                    ("write", payload[1 + longer])
+                }
                 StreamAction::Close { .. } => ("close", 0),
             })
             .collect()
@@ -280,7 +282,7 @@ mod tests {
         assert_eq!(actions(&mut link), [("write", 0xE1)]);
         assert_eq!(link.poll_timeout(), Some(Instant::ZERO + Duration::from_secs(10)));
         link.handle_timeout(Instant::from_millis(10_000));
-        assert_eq!(actions(&mut link), [("close", 0)]);
+        assert_eq!(actions(&mut link), [("write", 0xE5), ("close", 0)], "it is told by Abort");
         assert_eq!((link.peer_count(), link.poll_timeout()), (0, None));
     }
 

@@ -174,6 +174,7 @@ async fn hundreds_of_slow_connections_hinder_nobody_and_are_given_up() {
     assert_eq!(refused.message().await, None, "one too many");
     for mut raw in slow {
         assert_eq!(raw.message().await.unwrap().0, CSM[1]);
+        assert_eq!(raw.message().await.unwrap().0, ABORT);
         assert_eq!(raw.message().await, None);
     }
     assert!(good.is_alive().await, "who has said hello stays");
