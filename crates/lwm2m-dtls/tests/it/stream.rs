@@ -396,6 +396,23 @@ pub(crate) fn records_that_none_may_send_are_answered_by_the_alert_for_them() {
 }
 
 #[test]
+pub(crate) fn neither_data_nor_half_a_message_comes_before_the_change_of_keys() {
+    let change = [20, 3, 3, 0, 1, 1];
+    for early in [[23, 3, 3, 0, 1, 9], [22, 3, 3, 0, 1, 20]] {
+        let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
+        connection.carry(|to_server, bytes| {
+            let at = bytes.windows(change.len()).position(|record| record == change);
+            if let (true, Some(at)) = (to_server, at) {
+                bytes.splice(at..at, early);
+            }
+        });
+        let told = events(&mut connection.server.0);
+        let [Event::Failed { reason, .. }] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(*reason, Reason::UnexpectedMessage);
+    }
+}
+
+#[test]
 pub(crate) fn versions_before_1_2_are_refused() {
     let mut client = Endpoint::new(Config::default(), [1; 32]);
     let profile = Arc::new(psk_profile(KEY));
