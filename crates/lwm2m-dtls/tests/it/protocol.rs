@@ -102,6 +102,31 @@ pub(crate) fn a_session_stays_until_a_new_one_has_proved_itself() {
 }
 
 #[test]
+pub(crate) fn a_hello_behind_a_record_of_a_session_leaves_the_session_alone() {
+    let mut pair = Pair::new(Config::default(), psk_config());
+    let session = pair.connect(psk_profile(KEY));
+    // The last one, with a good cookie: everybody on the way has seen it.
+    let mut hello = Vec::new();
+    pair.exchange(&mut |up, datagram| {
+        if up && datagram[13] == 1 {
+            hello = datagram.to_vec();
+        }
+        deliver(up, datagram)
+    });
+    connected(&mut pair.client);
+    connected(&mut pair.server);
+    pair.client.send(pair.now, session, b"me").expect("established");
+    let first = pair.client.poll_transmit().expect("a record").payload;
+    let datagram = [&first, hello.as_slice()].concat();
+    pair.server.handle_datagram(pair.now, pair.client_address, &datagram);
+    while pair.server.poll_transmit().is_some() {}
+    assert_eq!(received(&mut pair.server), [b"me"]);
+    pair.client.send(pair.now, session, b"still me").expect("established");
+    pair.settle();
+    assert_eq!(received(&mut pair.server), [b"still me"]);
+}
+
+#[test]
 pub(crate) fn closing_tells_the_peer() {
     let (mut pair, to_server, _) = established(Config::default(), psk_config());
     pair.client.close(to_server).expect("established");

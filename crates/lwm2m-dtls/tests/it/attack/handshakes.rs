@@ -1,6 +1,6 @@
 //! What is forged, repeated or sent in masses while handshakes are under way.
 
-use crate::reference::{HANDSHAKE, Seen, record, records};
+use crate::reference::{ALERT, HANDSHAKE, Seen, record, records};
 use crate::support::{
     CLIENT, KEY, Pair, SERVER, address, at_a_good_time, connected, deliver, events, key_pairs,
     psk_config, psk_profile, received,
@@ -44,8 +44,10 @@ pub(crate) fn forged_records_do_not_end_a_handshake() {
         let rest = parts.iter().map(again).collect::<Vec<_>>().concat();
         // The message that is due, but in the clear.
         let finished = forged_fragment(20, 12, 3, 0, &[0; 12]);
-        let forgeries = (0..20).map(forged).chain([finished]);
-        [vec![rest.clone()], forgeries.collect(), vec![rest]].concat()
+        // As little says somebody else that the peer wants to end it, or cannot help it.
+        let warnings = [0, 90].map(|alert| record(ALERT, 0, 1 << 20, &[1, alert]));
+        let forgeries: Vec<_> = (0..20).map(forged).chain([finished]).chain(warnings).collect();
+        [forgeries.clone(), vec![rest.clone()], forgeries, vec![rest]].concat()
     });
     assert!(cut);
     connected(&mut pair.client);

@@ -103,6 +103,7 @@ mod protocol {
     use crate::protocol as original;
     again!(
         a_session_stays_until_a_new_one_has_proved_itself,
+        a_hello_behind_a_record_of_a_session_leaves_the_session_alone,
         a_record_counts_once_and_forgeries_move_no_window,
         plaintext_after_and_data_before_the_end_of_the_handshake_change_nothing,
         closing_tells_the_peer,
