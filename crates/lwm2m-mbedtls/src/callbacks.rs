@@ -153,8 +153,8 @@ pub(crate) fn verify(
     }
 }
 
-/// The DER of a certificate and of those that came behind it; nothing if the library could not
-/// read one of them, of which it keeps an empty place.
+/// The DER of a certificate and of those that came behind it, but for those of unknown algorithms,
+/// which the library leaves out; if that is all there is, it keeps an empty place.
 fn chain(leaf: &Certificate) -> Option<Vec<Vec<u8>>> {
     let mut next: *const sys::x509_crt = leaf.into();
     let mut chain = Vec::new();

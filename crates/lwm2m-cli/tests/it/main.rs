@@ -5,6 +5,8 @@
 mod coap;
 mod convert;
 mod demo;
+#[cfg(feature = "mbedtls")]
+mod engine;
 mod keys;
 mod serve;
 

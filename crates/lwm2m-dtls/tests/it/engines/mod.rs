@@ -5,11 +5,13 @@ mod hostile;
 mod refusals;
 
 use crate::support::{
-    KEY, Pair, address, at_a_good_time, connected, data, events, psk_config, psk_profile, received,
-    server_config, set_engines, x509_profile, x509_store,
+    KEY, Pair, address, at_a_good_time, certified, connected, data, events, psk_config,
+    psk_profile, received, server_config, set_engines, x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
-use lwm2m_dtls::{CipherSuite, ClientProfile, Config, Engine, Event, Identity, SessionId};
+use lwm2m_dtls::{
+    CipherSuite, ClientProfile, ClientSecurity, Config, Engine, Event, Identity, Reason, SessionId,
+};
 use std::sync::Arc;
 
 const ENGINES: [Engine; 2] = [Engine::Native, Engine::MbedTls];
@@ -133,6 +135,37 @@ fn every_suite_that_the_library_has() {
             pair.client.send(pair.now, session, &[7; 200]).expect("established");
             pair.settle();
             assert_eq!(received(&mut pair.server), [[7; 200]], "{client} to {server} by {suite}");
+        }
+    }
+}
+
+#[test]
+fn certificates_of_unknown_algorithms_do_no_harm_where_they_are_not_needed() {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+    let unknown = rcgen::CertificateParams::default().self_signed(&key).expect("signed");
+    let unknown = unknown.der().as_ref();
+    let cases = [(&[data!("client.cert"), unknown][..], true), (&[unknown], false)];
+    for (server, (chain, is_accepted)) in
+        ENGINES.into_iter().flat_map(|server| cases.map(|case| (server, case)))
+    {
+        let [_, (config, mut profile)] = modes();
+        if let ClientSecurity::Certificate { certified: own, .. } = &mut profile.security {
+            *own = certified(chain, data!("client.key"));
+        }
+        let mut pair = pair((Engine::Native, server), config);
+        pair.connect(profile);
+        pair.settle();
+        match (is_accepted, events(&mut pair.server).as_slice()) {
+            (true, accepted) => _ = assert_identity(accepted),
+            (
+                false,
+                [
+                    Event::Failed {
+                        reason: Reason::BadCertificate | Reason::UnknownAuthority, ..
+                    },
+                ],
+            ) => {}
+            (false, other) => panic!("{server}: {other:?}"),
         }
     }
 }
