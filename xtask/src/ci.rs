@@ -178,7 +178,7 @@ fn mbedtls(ci: &mut Context<'_>) -> Outcome {
     for name in ["lwm2m-mbedtls", "lwm2m-daemon", "lwm2m-server"] {
         ci.cargo(&["test", "-p", name, "--features", "mbedtls"])?;
     }
-    // With both daemons in it.
+    // The command has both daemons in it, so they are built with the engine, too.
     ci.cargo(&["test", "-p", "lwm2m-cli", "--features", "mbedtls", "--test", "it", "engine::"])?;
     ci.cargo(&["test", "-p", "lwm2m-dtls", "--features", "mbedtls", "--test", "it", "engines::"])
 }
