@@ -1,0 +1,392 @@
+//! Addresses, peers and identities over one CoAP endpoint.
+
+mod driven;
+mod secured;
+
+use crate::connections::{ConnectionConfig, Connections, Way};
+use crate::sessions::Sessions;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use core::fmt;
+use core::hash::BuildHasher;
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use lwm2m_coap::{Config, Endpoint, PeerId, PeerParameters};
+use lwm2m_dtls::{ClientProfile, SessionId};
+use lwm2m_time::Instant;
+
+/// What the security layer has proven about a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Identity {
+    /// Nothing: plain CoAP, security mode 3.
+    NoSec,
+    /// What the handshake has shown; of pre-shared keys the client's identity on both sides.
+    Secured(lwm2m_dtls::Identity),
+}
+
+/// What carries the messages of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Carrier {
+    /// The datagrams of the port for coap.
+    Datagrams,
+    /// A session on the datagrams of the port for coaps.
+    Session(SessionId),
+    /// A connection.
+    Connection,
+    /// A session on a connection.
+    SecuredConnection(SessionId),
+}
+
+impl Carrier {
+    const fn is_connection(self) -> bool {
+        matches!(self, Self::Connection | Self::SecuredConnection(_))
+    }
+
+    const fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Session(session) | Self::SecuredConnection(session) => Some(session),
+            Self::Datagrams | Self::Connection => None,
+        }
+    }
+}
+
+/// Everything below an LwM2M engine: it maps remote addresses to peers and runs CoAP with them.
+///
+/// A peer that nobody [holds](Link::hold) is forgotten when its last CoAP state has expired, and
+/// the number of peers is bounded by [`Config::max_peers`], so that datagrams from forged
+/// addresses cannot fill the memory.
+#[derive(Debug)]
+pub struct Link {
+    coap: Endpoint,
+    connections: Connections,
+    sessions: Option<Box<Sessions>>,
+    /// What the randomness of sessions will stem from.
+    seed: Option<Seed>,
+    peers: HashMap<PeerId, Peer>,
+    /// The peers that datagrams carry, by the hash of their addresses, which stand in `peers`.
+    by_address: HashTable<PeerId>,
+    hasher: DefaultHashBuilder,
+    /// Peers to forget once what is to be sent to them has been polled.
+    unused: BTreeSet<PeerId>,
+    next_id: u64,
+    max_peers: usize,
+    /// Those of all peers but the ones whose records are short.
+    parameters: PeerParameters,
+    refused: u64,
+    /// The latest time that was passed in.
+    now: Instant,
+}
+
+/// A seed that is not shown.
+struct Seed([u8; 32]);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+#[derive(Debug)]
+struct Peer {
+    address: SocketAddr,
+    carrier: Carrier,
+    /// `None` if nothing is proven; boxed, as plain peers are many and need none.
+    identity: Option<Box<Identity>>,
+    holds: u32,
+}
+
+/// Whether a connection speaks TLS, and on which side.
+enum Secured {
+    No,
+    AsServer,
+    AsClient(Arc<ClientProfile>),
+}
+
+impl Link {
+    /// A link without peers. `seed` must be unpredictable outside of tests.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            max_peers: config.max_peers,
+            parameters: PeerParameters {
+                transmission: config.transmission,
+                preferred_block_size: config.preferred_block_size,
+            },
+            coap: Endpoint::new(config, seed),
+            connections: Connections::default(),
+            sessions: None,
+            // Message ids go out in the clear and keys must not follow from them.
+            seed: Some(Seed(seed.map(|byte| byte ^ 0x36))),
+            peers: HashMap::new(),
+            by_address: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            unused: BTreeSet::new(),
+            next_id: 0,
+            refused: 0,
+            now: Instant::ZERO,
+        }
+    }
+
+    /// Sets the deadlines of connections that begin from now on, and the bound on their number.
+    pub const fn set_connection_config(&mut self, config: ConnectionConfig) {
+        self.connections.config = config;
+    }
+
+    /// The peer at the other end of a connection to an address, which is opened unless it is known.
+    /// Requests may follow at once; should the connection not come about, they fail. `None` while
+    /// there are too many peers or connections.
+    #[must_use]
+    pub fn open_connection(&mut self, now: Instant, address: SocketAddr) -> Option<PeerId> {
+        match self.connections.opened_to(address) {
+            Some(peer) => Some(peer),
+            None => self.begin_connection(now, Way::To(address), Secured::No),
+        }
+    }
+
+    /// Asks the peer to close the connection when nothing is pending on it any more; after
+    /// [`ConnectionConfig::release`] it is closed in any case.
+    pub fn release_connection(&mut self, now: Instant, peer: PeerId) {
+        self.coap.release(peer);
+        self.connections.released(now, peer);
+    }
+
+    /// Whether the peer is on a connection.
+    #[must_use]
+    pub fn is_connected(&self, peer: PeerId) -> bool {
+        self.connections.has(peer)
+    }
+
+    /// Whether something can be sent to the peer: not if its connection or session is over.
+    #[must_use]
+    pub fn is_reachable(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(|it| match it.carrier {
+            Carrier::Datagrams => true,
+            Carrier::Connection => self.connections.has(peer),
+            Carrier::Session(session) | Carrier::SecuredConnection(session) => {
+                self.sessions.as_ref().is_some_and(|sessions| sessions.is_named(session))
+            }
+        })
+    }
+
+    /// The peer at an address, known or new; `None` while the table of peers is full.
+    #[must_use]
+    pub fn connect(&mut self, address: SocketAddr) -> Option<PeerId> {
+        self.peer_at(address)
+    }
+
+    /// Keeps a peer known until it is [released](Link::release) as often as it was held.
+    pub fn hold(&mut self, peer: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.holds = peer.holds.saturating_add(1);
+        }
+    }
+
+    /// Undoes one [`Link::hold`].
+    pub fn release(&mut self, peer: PeerId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.holds = state.holds.saturating_sub(1);
+            self.unused.insert(peer);
+        }
+    }
+
+    /// The address of a peer.
+    #[must_use]
+    pub fn peer_address(&self, peer: PeerId) -> Option<SocketAddr> {
+        self.peers.get(&peer).map(|peer| peer.address)
+    }
+
+    /// What is proven about a peer.
+    #[must_use]
+    pub fn identity(&self, peer: PeerId) -> Option<&Identity> {
+        const NO_SEC: &Identity = &Identity::NoSec;
+        self.peers.get(&peer).map(|peer| peer.identity.as_deref().unwrap_or(NO_SEC))
+    }
+
+    /// The CoAP endpoint, for requests, responses and notifications.
+    pub const fn coap(&mut self) -> &mut Endpoint {
+        &mut self.coap
+    }
+
+    /// How many peers are known.
+    #[must_use]
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// How many datagrams were dropped because the table of peers was full.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn peer_at(&mut self, address: SocketAddr) -> Option<PeerId> {
+        let address = canonical(address);
+        let hash = self.hash(address);
+        let is_at = |peer: &PeerId| self.peers.get(peer).is_some_and(|it| it.address == address);
+        if let Some(peer) = self.by_address.find(hash, is_at) {
+            return Some(*peer);
+        }
+        if self.peers.len() >= self.max_peers {
+            return None;
+        }
+        let peer = self.new_peer(address, Carrier::Datagrams);
+        let (peers, hasher) = (&self.peers, &self.hasher);
+        let hash_of = |peer: &PeerId| peers.get(peer).map_or(0, |it| hasher.hash_one(it.address));
+        self.by_address.insert_unique(hash, peer, hash_of);
+        Some(peer)
+    }
+
+    fn hash(&self, address: SocketAddr) -> u64 {
+        self.hasher.hash_one(address)
+    }
+
+    fn new_peer(&mut self, address: SocketAddr, carrier: Carrier) -> PeerId {
+        let peer = PeerId(self.next_id);
+        self.next_id += 1;
+        self.peers.insert(peer, Peer { address, carrier, identity: None, holds: 0 });
+        peer
+    }
+
+    fn begin_connection(&mut self, now: Instant, way: Way, secured: Secured) -> Option<PeerId> {
+        self.now = self.now.max(now);
+        if self.peers.len() >= self.max_peers || !self.connections.has_room(way) {
+            return None;
+        }
+        let address = canonical(way.address());
+        let session = match (secured, &mut self.sessions) {
+            (Secured::No, _) => None,
+            (_, None) => return None,
+            (Secured::AsServer, Some(sessions)) => {
+                let accepted = sessions.endpoint.accept_stream(now, address);
+                if accepted.is_err() {
+                    // Which is told.
+                    self.settle_sessions();
+                }
+                Some(accepted.ok()?)
+            }
+            (Secured::AsClient(profile), Some(sessions)) => {
+                Some(sessions.begin(now, address, profile, true).ok()?)
+            }
+        };
+        let carrier = session.map_or(Carrier::Connection, Carrier::SecuredConnection);
+        let peer = self.new_peer(address, carrier);
+        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
+            sessions.name(session, peer);
+        }
+        if self.coap.connected(now, peer).is_err() {
+            self.end_session(peer);
+            self.peers.remove(&peer);
+            return None;
+        }
+        self.connections.begin(now, peer, way);
+        Some(peer)
+    }
+
+    /// The session of a peer is over.
+    fn lose(&mut self, peer: PeerId) {
+        match self.peers.get(&peer).map(|it| it.carrier.is_connection()) {
+            Some(true) => self.end_connection(peer),
+            Some(false) => self.coap.lose(self.now, peer),
+            None => {}
+        }
+        self.unused.insert(peer);
+    }
+
+    /// A connection is over. From now on another one to the same address may be opened.
+    fn end_connection(&mut self, peer: PeerId) {
+        self.coap.disconnected(self.now, peer);
+        self.connections.end(peer);
+    }
+
+    fn forget_if_unused(&mut self, peer: PeerId) {
+        let unused = self.peers.get(&peer).is_some_and(|state| state.holds == 0);
+        if unused
+            && self.coap.is_idle(peer)
+            && let Some(state) = self.peers.remove(&peer)
+        {
+            // The next peer at this address has another name.
+            self.coap.reset_parameters(peer);
+            self.forget_carrier(peer, &state);
+        }
+    }
+
+    fn forget_carrier(&mut self, peer: PeerId, state: &Peer) {
+        match (state.carrier, &mut self.sessions) {
+            (Carrier::Datagrams, _) => {
+                let hash = self.hash(state.address);
+                if let Ok(entry) = self.by_address.find_entry(hash, |known| *known == peer) {
+                    entry.remove();
+                }
+            }
+            (Carrier::Session(session), Some(sessions)) => {
+                // A client may come back in its session, under another name; a server need not
+                // keep one that we do not use.
+                let ours = sessions.is_ours(session);
+                sessions.forget(session);
+                if ours {
+                    // It may have ended before.
+                    let _ = sessions.endpoint.close(session);
+                    self.settle_sessions();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An IPv4 address is the same peer however the socket writes it; an IPv6 address keeps its scope,
+/// without which a link-local one cannot be answered.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    let SocketAddr::V6(v6) = address else { return address };
+    let port = v6.port();
+    match v6.ip().to_ipv4_mapped() {
+        Some(ip) => SocketAddrV4::new(ip, port).into(),
+        None => SocketAddrV6::new(*v6.ip(), port, 0, v6.scope_id()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Engine;
+
+    #[test]
+    fn stranger_is_answered_and_then_forgotten() {
+        let mut link = Link::new(Config::default(), [0; 32]);
+        let stranger = SocketAddr::from(([192, 0, 2, 7], 5683));
+        link.handle_datagram(Instant::ZERO, stranger, &[0x40, 0, 0x12, 0x34]);
+        assert_eq!(link.poll_event(), None);
+        let reset = link.poll_transmit().unwrap();
+        assert_eq!((reset.to, &reset.payload[..]), (stranger, &[0x70, 0, 0x12, 0x34][..]));
+        assert_eq!(link.poll_transmit(), None);
+        assert_eq!(link.peer_count(), 0);
+    }
+
+    #[test]
+    fn link_local_stranger_is_answered_on_its_own_link() {
+        let mut link = Link::new(Config::default(), [0; 32]);
+        let [on_two, on_three] =
+            [2, 3].map(|scope| SocketAddrV6::new("fe80::1".parse().unwrap(), 5683, 9, scope));
+        for stranger in [on_two, on_three] {
+            link.handle_datagram(Instant::ZERO, stranger.into(), &[0x40, 0, 0x12, 0x34]);
+        }
+        for stranger in [on_two, on_three] {
+            let SocketAddr::V6(to) = link.poll_transmit().unwrap().to else { panic!() };
+            assert_eq!((to.ip(), to.scope_id()), (stranger.ip(), stranger.scope_id()));
+        }
+    }
+
+    #[test]
+    fn held_peer_stays_until_it_is_released() {
+        let mut link = Link::new(Config::default(), [0; 32]);
+        let peer = link.connect(SocketAddr::from(([192, 0, 2, 7], 5683))).unwrap();
+        link.hold(peer);
+        assert_eq!(link.poll_transmit(), None);
+        assert_eq!(link.peer_count(), 1);
+        link.release(peer);
+        assert_eq!(link.poll_transmit(), None);
+        assert_eq!(link.peer_count(), 0);
+    }
+}
