@@ -7,7 +7,6 @@ use lwm2m_dtls::certificate::{Association, CertificateUsage, Matching, ServerVer
 use lwm2m_dtls::crypto::{AwsLc, SigningKey};
 use lwm2m_dtls::{
     CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Engine, Place, PlacedIds,
-    Unsupported,
 };
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
@@ -187,14 +186,12 @@ impl Secured {
     /// Whether the engine can do the mode of these keys.
     fn check(&self, keys: &ClientKeys) -> Result<(), Failure> {
         let engine = self.engine.unwrap_or_default();
-        let lacking = match keys {
-            ClientKeys::Psk { key, .. } if key.len() > engine.max_psk() => Unsupported::LongKey,
-            ClientKeys::RawPublicKey { .. } if !engine.has_raw_public_keys() => {
-                Unsupported::RawPublicKeys
-            }
-            _ => return Ok(()),
-        };
-        Err(Failure::usage(lacking))
+        match keys {
+            ClientKeys::Psk { key, .. } => engine.check_psk(key),
+            ClientKeys::RawPublicKey { .. } => engine.check_raw_public_keys(),
+            ClientKeys::Certificate { .. } => Ok(()),
+        }
+        .map_err(Failure::usage)
     }
 
     /// These settings, completed by others where they are silent: the keys are all from one side,
@@ -265,11 +262,11 @@ impl Secured {
             return Err(no_mode());
         }
         let mut config = self.config()?;
-        if known.raw_key.is_some() && !config.engine.has_raw_public_keys() {
-            return Err(Failure::usage(Unsupported::RawPublicKeys));
+        if known.raw_key.is_some() {
+            config.engine.check_raw_public_keys().map_err(Failure::usage)?;
         }
-        if known.psk.as_ref().is_some_and(|(_, key)| key.len() > config.engine.max_psk()) {
-            return Err(Failure::usage(Unsupported::LongKey));
+        if let Some((_, key)) = &known.psk {
+            config.engine.check_psk(key).map_err(Failure::usage)?;
         }
         config.credentials = Some(Arc::new(known));
         config.check().map_err(Failure::usage)?;

@@ -71,11 +71,9 @@ impl Credential {
     /// What the engine lacks.
     pub fn check(&self, engine: Engine) -> Result<(), Unsupported> {
         match self {
-            Self::RawPublicKey(_) if !engine.has_raw_public_keys() => {
-                Err(Unsupported::RawPublicKeys)
-            }
-            Self::Psk { key, .. } if key.len() > engine.max_psk() => Err(Unsupported::LongKey),
-            _ => Ok(()),
+            Self::Psk { key, .. } => engine.check_psk(key),
+            Self::RawPublicKey(_) => engine.check_raw_public_keys(),
+            Self::X509 => Ok(()),
         }
     }
 

@@ -92,14 +92,25 @@ impl Engine {
         by_library && suite.parts().is_some()
     }
 
-    /// The longest pre-shared key that it takes, in bytes.
-    #[must_use]
-    pub const fn max_psk(self) -> usize {
-        match self {
+    /// Whether it can do the mode of raw public keys.
+    ///
+    /// # Errors
+    /// [`Unsupported::RawPublicKeys`].
+    pub fn check_raw_public_keys(self) -> Result<(), Unsupported> {
+        self.has_raw_public_keys().then_some(()).ok_or(Unsupported::RawPublicKeys)
+    }
+
+    /// Whether it takes a pre-shared key of this length.
+    ///
+    /// # Errors
+    /// [`Unsupported::LongKey`].
+    pub fn check_psk(self, key: &[u8]) -> Result<(), Unsupported> {
+        let longest = match self {
             Self::Native => 64,
             #[cfg(feature = "mbedtls")]
             Self::MbedTls => lwm2m_mbedtls::MAX_PSK,
-        }
+        };
+        (key.len() <= longest).then_some(()).ok_or(Unsupported::LongKey)
     }
 }
 
@@ -122,23 +133,23 @@ impl Config {
     /// # Errors
     /// The first thing that the engine lacks.
     pub fn check_profile(&self, profile: &ClientProfile) -> Result<(), Unsupported> {
+        let is_native = self.engine == Engine::Native;
+        let is_psk = matches!(profile.security, ClientSecurity::Psk { .. });
+        if profile.tls13 && (!cfg!(feature = "tls13") || !is_native || is_psk) {
+            return Err(Unsupported::Tls13);
+        }
+        match &profile.security {
+            // A longer key is no profile at all.
+            ClientSecurity::Psk { key, .. } if !is_native => self.engine.check_psk(key)?,
+            ClientSecurity::RawPublicKey { .. } => self.engine.check_raw_public_keys()?,
+            _ => {}
+        }
         let strict = profile.require_extended_master_secret;
-        let lacking = match &profile.security {
-            security if profile.tls13 => {
-                let has_it = cfg!(feature = "tls13") && self.engine == Engine::Native;
-                let fits = !matches!(security, ClientSecurity::Psk { .. });
-                (!has_it || !fits).then_some(Unsupported::Tls13)
-            }
-            _ if self.engine == Engine::Native => None,
-            ClientSecurity::RawPublicKey { .. } => Some(Unsupported::RawPublicKeys),
-            ClientSecurity::Psk { key, .. } if key.len() > self.engine.max_psk() => {
-                Some(Unsupported::LongKey)
-            }
-            _ if profile.record_size_limit.is_some() => Some(Unsupported::RecordSizeLimit),
-            _ if strict => Some(Unsupported::RequiredExtendedMasterSecret),
-            _ => None,
-        };
-        lacking.map_or(Ok(()), Err)
+        match is_native {
+            false if profile.record_size_limit.is_some() => Err(Unsupported::RecordSizeLimit),
+            false if strict => Err(Unsupported::RequiredExtendedMasterSecret),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
-use lwm2m_mbedtls::{MAX_PSK, OwnCertificate};
+use lwm2m_mbedtls::OwnCertificate;
 use rand_chacha::rand_core::RngCore;
 use rustls_pki_types::CertificateDer;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -87,8 +87,8 @@ impl Owner {
         let key = credentials.and_then(|known| known.psk(identity)).filter(|key| !key.is_empty());
         let unknown = || Reason::UnknownIdentity { identity: Bytes::copy_from_slice(identity) };
         let key = key.ok_or_else(unknown)?;
-        let fits = key.len() <= MAX_PSK;
-        fits.then_some(key).ok_or(Reason::Unsupported(Unsupported::LongKey))
+        self.config.engine.check_psk(&key).map_err(Reason::Unsupported)?;
+        Ok(key)
     }
 
     fn judge(
