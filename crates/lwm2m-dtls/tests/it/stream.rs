@@ -348,25 +348,35 @@ pub(crate) fn what_is_no_tls_and_who_is_silent_is_cut_off() {
     assert_eq!(server.poll_timeout(), None);
 }
 
-#[test]
-pub(crate) fn nothing_comes_after_a_hello_in_its_record() {
+/// The first bytes of a client.
+fn psk_hello() -> Vec<u8> {
     let mut client = Endpoint::new(Config::default(), [1; 32]);
     let profile = Arc::new(psk_profile(KEY));
     client.connect_stream(NOW, address(SERVER), profile, None).expect("a profile");
-    let hello = drain(&mut client);
+    drain(&mut client)
+}
+
+/// The alert with which a server refuses these first bytes of a client: the one of its reason.
+fn refusal_of(bytes: &[u8]) -> Alert {
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
+    server.handle_stream(NOW, session, bytes);
+    let told = events(&mut server);
+    let [Event::Failed { reason, .. }] = told.as_slice() else { panic!("{told:?}") };
+    let alert = reason.alert().expect("one for every refusal");
+    assert_eq!(drain(&mut server)[5..], [2, alert.0]);
+    assert_eq!(server.poll_timeout(), None);
+    alert
+}
+
+#[test]
+pub(crate) fn nothing_comes_after_a_hello_in_its_record() {
+    let hello = psk_hello();
     for more in [&[0][..], &[20, 0, 0, 0]] {
         let mut longer = [&hello, more].concat();
         let length = u16::try_from(longer.len() - 5).expect("short");
         longer[3..5].copy_from_slice(&length.to_be_bytes());
-        let mut server = Endpoint::new(psk_config(), [2; 32]);
-        let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
-        server.handle_stream(NOW, session, &longer);
-        let refused = events(&mut server);
-        assert!(
-            matches!(refused[..], [Event::Failed { reason: Reason::UnexpectedMessage, .. }]),
-            "{refused:?}"
-        );
-        assert_eq!(drain(&mut server)[5..], [2, 10]);
+        assert_eq!(refusal_of(&longer), Alert::UNEXPECTED_MESSAGE);
     }
 }
 
@@ -377,13 +387,7 @@ pub(crate) fn records_that_none_may_send_are_answered_by_the_alert_for_them() {
     for (record, alert) in
         [(&long[..], Alert::RECORD_OVERFLOW), (&empty, Alert::UNEXPECTED_MESSAGE)]
     {
-        let mut server = Endpoint::new(psk_config(), [2; 32]);
-        let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
-        server.handle_stream(NOW, session, record);
-        let told = events(&mut server);
-        let [Event::Failed { reason, .. }] = told.as_slice() else { panic!("{told:?}") };
-        assert_eq!(reason.alert(), Some(alert));
-        assert_eq!(drain(&mut server)[5..], [2, alert.0]);
+        assert_eq!(refusal_of(record), alert);
     }
     // A type that there is not, after the handshake.
     let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
@@ -414,25 +418,13 @@ pub(crate) fn neither_data_nor_half_a_message_comes_before_the_change_of_keys() 
 
 #[test]
 pub(crate) fn versions_before_1_2_are_refused() {
-    let mut client = Endpoint::new(Config::default(), [1; 32]);
-    let profile = Arc::new(psk_profile(KEY));
-    client.connect_stream(NOW, address(SERVER), profile, None).expect("a profile");
-    let hello = drain(&mut client);
+    let hello = psk_hello();
     // After the headers of record and message.
     assert_eq!(hello[9..11], [3, 3]);
     for minor in [0, 1, 2] {
         let mut old = hello.clone();
         old[10] = minor;
-        let mut server = Endpoint::new(psk_config(), [2; 32]);
-        let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
-        server.handle_stream(NOW, session, &old);
-        let refused = events(&mut server);
-        assert!(
-            matches!(refused[..], [Event::Failed { reason: Reason::UnsupportedVersion, .. }]),
-            "{refused:?}"
-        );
-        assert_eq!(drain(&mut server)[5..], [2, 70]);
-        assert_eq!(server.poll_timeout(), None);
+        assert_eq!(refusal_of(&old), Alert::PROTOCOL_VERSION);
     }
 }
 
