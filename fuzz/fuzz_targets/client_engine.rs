@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lwm2m_client::{Client, Config, Instances, Object, ServerAccount};
+use lwm2m_client::{Client, Config, MemoryObject, Object, ServerAccount};
 use lwm2m_core::Path;
 use lwm2m_fuzz::{Input, address, play};
 use lwm2m_time::Instant;
@@ -22,11 +22,11 @@ fuzz_target!(|script: &[u8]| {
 });
 
 fn objects() -> Vec<Box<dyn Object>> {
-    let device = Instances::new(3).instance(0, |device| {
+    let device = MemoryObject::new(3).instance(0, |device| {
         let device = device.with(0, "Open Mobile Alliance").with(9, 100).with(16, "U");
         device.with_multiple(6, [(0, 1), (1, 5)]).with_multiple(11, [(0, 0)])
     });
-    let temperature = Instances::new(3303)
+    let temperature = MemoryObject::new(3303)
         .instance(0, |sensor| sensor.with(5700, 21.5).with(5701, "Cel"))
         .new_instances(|sensor| sensor.with(5700, 0.0));
     vec![

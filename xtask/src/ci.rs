@@ -175,7 +175,7 @@ fn mbedtls(ci: &mut Context<'_>) -> Outcome {
     ci.cargo(&[&["clippy"][..], &packages, &features, &lints].concat())?;
     let docs = [&["doc", "--no-deps"][..], &packages, &features].concat();
     run_command(command(ci.root, "cargo", &docs).env("RUSTDOCFLAGS", "-D warnings"))?;
-    for name in ["lwm2m-mbedtls", "lwm2m-daemon", "lwm2m-server"] {
+    for name in ["lwm2m-mbedtls", "lwm2m-app", "lwm2m-server"] {
         ci.cargo(&["test", "-p", name, "--features", "mbedtls"])?;
     }
     // The command has both daemons in it, so they are built with the engine, too.

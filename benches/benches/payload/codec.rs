@@ -4,7 +4,7 @@ use criterion::Criterion;
 use lwm2m_benches::{Resource, Value, device};
 use lwm2m_codec::{decode, encode};
 use lwm2m_core::{ContentFormat, Node, ObjectInstance, ObjectVersion, Path};
-use lwm2m_registry::Registry;
+use lwm2m_objects::Registry;
 use std::hint::black_box;
 
 pub(crate) fn measure(criterion: &mut Criterion) {

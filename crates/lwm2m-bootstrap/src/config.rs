@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use lwm2m_core::{Node, Path};
-use lwm2m_registry::Registry;
-use lwm2m_security::SecurityStore;
+use lwm2m_credentials::SecurityStore;
+use lwm2m_objects::Registry;
 use std::fmt;
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@ use lwm2m_coap::{Code, FailReason};
 use lwm2m_codec::DecodeError;
 use lwm2m_codec::link::{Link, LinkError};
 use lwm2m_core::{Node, Path};
+use lwm2m_credentials::RefusedName;
 use lwm2m_link::HandshakeFailure;
-use lwm2m_security::RefusedName;
 use std::net::SocketAddr;
 
 /// Something that happened to a device, which goes by its endpoint name.

@@ -34,7 +34,7 @@ mod server;
 mod session;
 
 /// Credentials of clients and of the server itself; see [`Config::security`].
-pub use lwm2m_security as security;
+pub use lwm2m_credentials as security;
 
 pub use config::{Authority, Command, Config, Packs};
 pub use event::{Content, Event, SessionError};

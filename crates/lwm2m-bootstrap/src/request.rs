@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_core::ContentFormat;
-use lwm2m_security::Mismatch;
+use lwm2m_credentials::Mismatch;
 
 /// A request, understood.
 #[derive(Debug)]

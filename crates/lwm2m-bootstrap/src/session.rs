@@ -5,7 +5,7 @@ use crate::event::{Content, SessionError};
 use lwm2m_coap::{Code, PeerId, Request, RequestId, Response};
 use lwm2m_codec::link::{self, Link, LinkError};
 use lwm2m_core::{ContentFormat, Node, Path};
-use lwm2m_registry::Registry;
+use lwm2m_objects::Registry;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A bootstrap that is under way.

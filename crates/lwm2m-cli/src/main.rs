@@ -8,7 +8,7 @@ mod load;
 mod serve;
 
 use clap::{Parser, Subcommand};
-use lwm2m_daemon::exit;
+use lwm2m_app::exit;
 use std::process::ExitCode;
 
 /// LwM2M on the command line.

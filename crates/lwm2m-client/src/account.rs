@@ -52,16 +52,16 @@ pub(crate) enum State {
 
 pub(crate) struct Registering {
     pub(crate) request: RequestId,
-    pub(crate) offer: Offer,
+    pub(crate) offer: RegistrationParams,
 }
 
 pub(crate) struct Registered {
     /// The path segments of the registration on the server.
     pub(crate) location: Vec<String>,
     /// What the server knows.
-    pub(crate) known: Offer,
+    pub(crate) known: RegistrationParams,
     /// The Update that is under way, and what the server will know by it.
-    pub(crate) update: Option<(RequestId, Offer)>,
+    pub(crate) update: Option<(RequestId, RegistrationParams)>,
     /// The transport that the next Update changes to, if it does.
     pub(crate) moving_to: Option<Transport>,
     /// Whether another Update has to follow at once.
@@ -78,7 +78,7 @@ pub(crate) struct Deregistering {
 
 /// What a registration tells the server, besides names.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Offer {
+pub(crate) struct RegistrationParams {
     pub(crate) lifetime: u32,
     pub(crate) binding: String,
     /// The object list in the CoRE Link Format.
@@ -141,7 +141,7 @@ impl Registered {
     }
 
     /// The Update that tells what has changed.
-    pub(crate) fn update_request(&self, offer: &Offer) -> Request {
+    pub(crate) fn update_request(&self, offer: &RegistrationParams) -> Request {
         let mut request = Request::post().path(&self.location);
         if offer.lifetime != self.known.lifetime {
             request = request.query(&format!("lt={}", offer.lifetime));

@@ -22,7 +22,7 @@ use core::time::Duration;
 use lwm2m_coap::{self as coap, MessageView, Observer, PeerId, RequestId};
 use lwm2m_core::{ContentFormat, Path, Version};
 use lwm2m_link::{Engine, Link, StreamAction, Transmit};
-use lwm2m_registry::Registry;
+use lwm2m_objects::Registry;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -12,7 +12,7 @@ use lwm2m_coap::uri::{Host, Uri};
 use lwm2m_core::{BindingMode, ContentFormat, Version};
 use lwm2m_dtls as dtls;
 use lwm2m_link::ConnectionConfig;
-use lwm2m_registry::ObjectDefinition;
+use lwm2m_objects::ObjectDefinition;
 use rustls_pki_types::CertificateDer;
 
 /// The configuration of a [`Client`](crate::Client).

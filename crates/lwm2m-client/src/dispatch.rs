@@ -31,7 +31,7 @@ struct Asked<'a> {
 }
 
 /// What is left to do once the answer is on its way.
-enum Then {
+enum Effect {
     Nothing,
     /// Values at these paths have changed.
     Changed(Vec<Path>),
@@ -45,7 +45,7 @@ enum Then {
     Executed(Arguments),
 }
 
-type Outcome = Result<(Response, Then), Refusal>;
+type Outcome = Result<(Response, Effect), Refusal>;
 
 impl Client {
     pub(crate) fn handle_request(
@@ -80,7 +80,7 @@ impl Client {
             Ok(done) => done,
             Err(refusal) => {
                 let response = Response::new(refusal.code()).payload(refusal.to_string());
-                (response, Then::Nothing)
+                (response, Effect::Nothing)
             }
         };
         let answered = self.link.coap().respond(now, exchange, response).is_ok();
@@ -150,7 +150,7 @@ impl Client {
         let payload = format::payload(format, &asked.path, &node)?;
         let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
         if asked.request.options.observe() != Some(0) {
-            return Ok((response, Then::Nothing));
+            return Ok((response, Effect::Nothing));
         }
         let observation = Observation {
             account: asked.account,
@@ -160,7 +160,7 @@ impl Client {
             last: vec![Some(node)],
             notified_at: now,
         };
-        Ok((response.observe(), Then::Observe(Box::new(observation))))
+        Ok((response.observe(), Effect::Observe(Box::new(observation))))
     }
 
     /// Read-Composite, and Observe-Composite, which is one with more to come.
@@ -175,12 +175,12 @@ impl Client {
         let payload = format::payload(format, &path, &node)?;
         let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
         if options.observe() != Some(0) {
-            return Ok((response, Then::Nothing));
+            return Ok((response, Effect::Nothing));
         }
         let account = asked.account;
         let own = self.own_attributes(asked)?;
         let observation = Observation { account, observed, format, own, last, notified_at: now };
-        Ok((response.observe(), Then::Observe(Box::new(observation))))
+        Ok((response.observe(), Effect::Observe(Box::new(observation))))
     }
 
     fn write_composite(&mut self, asked: &Asked<'_>) -> Outcome {
@@ -190,7 +190,7 @@ impl Client {
         let server = asked.server;
         let written = paths.iter().map(|path| Event::Written { server, path: *path });
         self.events.extend(written);
-        Ok((Response::new(Code::CHANGED), Then::Changed(paths)))
+        Ok((Response::new(Code::CHANGED), Effect::Changed(paths)))
     }
 
     /// The attributes in the query of an Observe; a client before 1.2 refuses them.
@@ -219,13 +219,13 @@ impl Client {
         let response = Response::new(Code::CONTENT)
             .content_format(ContentFormat::LINK.0)
             .payload(link::write(&links));
-        Ok((response, Then::Nothing))
+        Ok((response, Effect::Nothing))
     }
 
     fn write_attributes(&mut self, asked: &Asked<'_>) -> Outcome {
         let parsed = attributes::parse(&mut self.store, &asked.path, asked.version, &asked.query)?;
         self.attributes.apply(asked.account, asked.path, &parsed);
-        Ok((Response::new(Code::CHANGED), Then::Attributes))
+        Ok((Response::new(Code::CHANGED), Effect::Attributes))
     }
 
     fn write(&mut self, asked: &Asked<'_>, mode: Mode) -> Outcome {
@@ -239,7 +239,7 @@ impl Client {
         )?;
         let (server, path) = (asked.server, asked.path);
         self.events.push_back(Event::Written { server, path });
-        Ok((Response::new(Code::CHANGED), Then::Changed(vec![path])))
+        Ok((Response::new(Code::CHANGED), Effect::Changed(vec![path])))
     }
 
     fn execute(&mut self, asked: &Asked<'_>) -> Outcome {
@@ -250,7 +250,7 @@ impl Client {
             &asked.request.payload,
         )?;
         let (server, path) = (asked.server, asked.path);
-        let then = Then::Executed(arguments.clone());
+        let then = Effect::Executed(arguments.clone());
         self.events.push_back(Event::Executed { server, path, arguments });
         Ok((Response::new(Code::CHANGED), then))
     }
@@ -273,7 +273,7 @@ impl Client {
             let path = Path::instance(object, *id);
             self.events.push_back(Event::Created { server: asked.server, path });
         }
-        Ok((response, Then::Instances(asked.path)))
+        Ok((response, Effect::Instances(asked.path)))
     }
 
     fn delete(&mut self, asked: &Asked<'_>) -> Outcome {
@@ -283,10 +283,10 @@ impl Client {
         self.attributes.remove_below(&path);
         if path.depth() == 4 {
             self.events.push_back(Event::Written { server, path });
-            return Ok((response, Then::Changed(vec![path])));
+            return Ok((response, Effect::Changed(vec![path])));
         }
         self.events.push_back(Event::Deleted { server, path });
-        Ok((response, Then::Instances(path)))
+        Ok((response, Effect::Instances(path)))
     }
 
     fn follow_up(
@@ -294,22 +294,22 @@ impl Client {
         now: Instant,
         asked: &Asked<'_>,
         observer: Observer,
-        then: Then,
+        then: Effect,
         answered: bool,
     ) {
         match then {
-            Then::Nothing => {}
-            Then::Observe(observation) if answered => {
+            Effect::Nothing => {}
+            Effect::Observe(observation) if answered => {
                 self.begin_observation(observer, *observation);
             }
-            Then::Observe(_) => {}
-            Then::Attributes => self.attributes_changed(now, asked.account, &asked.path),
-            Then::Changed(paths) => self.written(now, &paths),
-            Then::Instances(path) => {
+            Effect::Observe(_) => {}
+            Effect::Attributes => self.attributes_changed(now, asked.account, &asked.path),
+            Effect::Changed(paths) => self.written(now, &paths),
+            Effect::Instances(path) => {
                 self.synchronise(now);
                 self.report(now, &[path]);
             }
-            Then::Executed(arguments) => self.executed(now, &asked.path, &arguments),
+            Effect::Executed(arguments) => self.executed(now, &asked.path, &arguments),
         }
     }
 

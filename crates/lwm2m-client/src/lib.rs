@@ -1,6 +1,6 @@
 //! A sans-IO LwM2M client: the part that a device embeds.
 //!
-//! A device makes [`Instances`] (or objects of its own) with its values, names its servers in a
+//! A device makes [`MemoryObject`] (or objects of its own) with its values, names its servers in a
 //! [`Config`], and gives both to a [`Client`]. The client registers, answers what servers ask and
 //! notifies what they observe; a driver moves its datagrams and tells it the time.
 //!
@@ -18,15 +18,15 @@
 //! | [`event`], [`error`] | what the application learns | |
 //!
 //! ```
-//! use lwm2m_client::{Client, Config, Event, Instances, ServerAccount};
+//! use lwm2m_client::{Client, Config, Event, MemoryObject, ServerAccount};
 //! use lwm2m_core::Path;
 //! use lwm2m_link::Engine;
 //! use lwm2m_time::Instant;
 //!
-//! let device = Instances::new(3)
+//! let device = MemoryObject::new(3)
 //!     .instance(0, |v| v.with(0, "Example").with_multiple(11, [(0, 0i64)]).with(16, "U"))
 //!     .on_execute(4, |_instance, _arguments| Ok(()));
-//! let thermometer = Instances::new(3303).instance(0, |v| v.with(5700, 21.5)).fixed();
+//! let thermometer = MemoryObject::new(3303).instance(0, |v| v.with(5700, 21.5)).fixed();
 //! let config = Config::new("urn:dev:os:32473-123456")
 //!     .server(ServerAccount::new(1, "192.0.2.1:5683".parse()?).lifetime(300));
 //! let seed = [7; 32]; // from the random number generator of the device
@@ -37,7 +37,7 @@
 //! let register = client.poll_transmit().expect("a datagram to send");
 //! assert_eq!(register.to.port(), 5683);
 //! // Datagrams that arrive go into client.handle_datagram(), and so on. A new value:
-//! client.object_mut::<Instances>(3303).expect("made above").set(0, 5700, 21.9);
+//! client.object_mut::<MemoryObject>(3303).expect("made above").set(0, 5700, 21.9);
 //! client.changed(now, &Path::resource(3303, 0, 5700));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -53,7 +53,7 @@ pub mod config;
 mod dispatch;
 pub mod error;
 pub mod event;
-pub mod instances;
+pub mod memory_object;
 pub mod object;
 mod objects;
 mod observation;
@@ -73,7 +73,7 @@ pub use error::{
     SendError,
 };
 pub use event::Event;
-pub use instances::Instances;
+pub use memory_object::MemoryObject;
 pub use object::Object;
 pub use security::{Security, SecurityError, SecurityMode};
 pub use send::SendId;

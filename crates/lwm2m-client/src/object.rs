@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use lwm2m_core::{Arguments, ObjectInstance, ObjectVersion, Resource};
 
-/// An object with all of its instances. [`Instances`](crate::Instances) is the ready-made one.
+/// An object with all of its instances. [`MemoryObject`](crate::MemoryObject) is the ready-made one.
 ///
 /// The engine asks the object definition before it calls: an implementation sees only operations
 /// that the definition allows, on instances that [exist](Object::instances), with values that are

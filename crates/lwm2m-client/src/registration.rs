@@ -1,8 +1,8 @@
 //! Register, Update and De-register with each server (OMA LwM2M Core 6.2).
 
 use crate::account::{
-    Account, Deregistering, Offer, Registered, Registering, SHORTEST_RETRY, State, lower,
-    update_after,
+    Account, Deregistering, Registered, Registering, RegistrationParams, SHORTEST_RETRY, State,
+    lower, update_after,
 };
 use crate::client::{Client, Timer};
 use crate::error::{ErrorResponse, RegistrationError};
@@ -48,7 +48,7 @@ impl Client {
         self.set_state(account, state);
     }
 
-    fn register_request(&self, account: usize, offer: &Offer) -> Option<Request> {
+    fn register_request(&self, account: usize, offer: &RegistrationParams) -> Option<Request> {
         let account = self.accounts.get(account)?;
         let request = Request::post()
             .path(["rd"])
@@ -64,7 +64,7 @@ impl Client {
     }
 
     /// What a server should know of this client.
-    fn offer(&mut self, account: usize) -> Option<Offer> {
+    fn offer(&mut self, account: usize) -> Option<RegistrationParams> {
         let known = self.accounts.get(account).filter(|account| !account.is_retired())?;
         let Account { version, config, .. } = known;
         let (version, queue_mode) = (*version, config.queue_mode);
@@ -74,7 +74,7 @@ impl Client {
         if queue_mode && version == Version::V1_0 {
             binding = with_queue_mode(&binding);
         }
-        Some(Offer { lifetime: settings.lifetime(), binding, links })
+        Some(RegistrationParams { lifetime: settings.lifetime(), binding, links })
     }
 
     /// Ends requests and observations of a server, and its timer.
@@ -178,7 +178,13 @@ impl Client {
         true
     }
 
-    fn registered(&mut self, now: Instant, account: usize, known: Offer, response: &Response) {
+    fn registered(
+        &mut self,
+        now: Instant,
+        account: usize,
+        known: RegistrationParams,
+        response: &Response,
+    ) {
         let text = |segment: &[u8]| String::from_utf8_lossy(segment).into_owned();
         let location: Vec<String> = response.options.location_path().map(text).collect();
         let server = self.server(account);

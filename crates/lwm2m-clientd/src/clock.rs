@@ -1,13 +1,13 @@
 //! The object Device with a clock that goes (/3/0/13).
 
 use crate::objects::{CURRENT_TIME, DEVICE};
-use lwm2m_client::{Instances, Object, Refusal};
+use lwm2m_client::{MemoryObject, Object, Refusal};
 use lwm2m_core::{Arguments, ObjectInstance, Resource, Value};
 
 /// Device, whose Current Time is read from a clock. What a server writes there sets the clock of
 /// the device, not that of the machine.
 pub(crate) struct Clocked<C> {
-    values: Instances,
+    values: MemoryObject,
     /// Seconds since 1970-01-01T00:00:00Z.
     clock: C,
     /// How many seconds the device is ahead of that.
@@ -15,7 +15,7 @@ pub(crate) struct Clocked<C> {
 }
 
 impl<C: Fn() -> i64 + Send + 'static> Clocked<C> {
-    pub(crate) const fn new(values: Instances, clock: C) -> Self {
+    pub(crate) const fn new(values: MemoryObject, clock: C) -> Self {
         Self { values, clock, ahead: 0 }
     }
 }
@@ -81,7 +81,8 @@ mod tests {
     fn the_clock_goes_and_can_be_set() {
         let time = Arc::new(AtomicI64::new(1_000));
         let clock = Arc::clone(&time);
-        let values = Instances::new(DEVICE).instance(0, |it| it.with(CURRENT_TIME, Value::Time(0)));
+        let values =
+            MemoryObject::new(DEVICE).instance(0, |it| it.with(CURRENT_TIME, Value::Time(0)));
         let mut device = Clocked::new(values, move || clock.load(Ordering::Relaxed));
         let read = |device: &mut Clocked<_>| device.read(0, CURRENT_TIME).unwrap();
         assert_eq!(read(&mut device), Resource::Single(Value::Time(1_000)));

@@ -7,10 +7,10 @@ pub mod objects;
 mod security;
 pub mod settings;
 
-use lwm2m_client::{Client, Config, Event, Instances, Retry, ServerAccount};
+use lwm2m_app::{Failure, signal::End};
+use lwm2m_client::{Client, Config, Event, MemoryObject, Retry, ServerAccount};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Path, Version};
-use lwm2m_daemon::{Failure, signal::End};
 use lwm2m_net::uri::Remote;
 use lwm2m_net::{ClientHandle, Closed, Sockets};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -120,10 +120,10 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let device = start(settings).await?;
     let (scheme, client) = (device.scheme.name(), &device.client);
     match device.scheme.is_connection() {
-        true => lwm2m_daemon::say(format_args!("connecting by {scheme}")),
+        true => lwm2m_app::say(format_args!("connecting by {scheme}")),
         false => {
             let address = client.local_dtls_addr().unwrap_or_else(|| client.local_addr());
-            lwm2m_daemon::say(format_args!("listening for {scheme} on {address}"));
+            lwm2m_app::say(format_args!("listening for {scheme} on {address}"));
         }
     }
     end.wait().await;
@@ -170,7 +170,9 @@ impl Life {
     async fn move_temperature(&self, steps: u32) -> Result<(), Closed> {
         let celsius = objects::temperature_after(steps);
         let change = move |client: &mut Client, now| {
-            let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) else { return };
+            let Some(sensor) = client.object_mut::<MemoryObject>(objects::TEMPERATURE) else {
+                return;
+            };
             for resource in objects::set_temperature(sensor, celsius) {
                 client.changed(now, &Path::resource(objects::TEMPERATURE, 0, resource));
             }
@@ -238,7 +240,7 @@ impl Life {
             [objects::TEMPERATURE, instance, 5605] => {
                 let instance = *instance;
                 let reset = move |client: &mut Client, now| {
-                    if let Some(sensor) = client.object_mut::<Instances>(objects::TEMPERATURE) {
+                    if let Some(sensor) = client.object_mut::<MemoryObject>(objects::TEMPERATURE) {
                         objects::reset_extremes(sensor, instance);
                         client.changed(now, &Path::instance(objects::TEMPERATURE, instance));
                     }

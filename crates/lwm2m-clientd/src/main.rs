@@ -1,8 +1,8 @@
 //! `lwm2m-clientd`: a simulated LwM2M device as a daemon.
 
 use clap::Parser;
+use lwm2m_app::{Failure, exit, log, settings};
 use lwm2m_clientd::Settings;
-use lwm2m_daemon::{Failure, exit, log, settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 
 use crate::clock::Clocked;
 use bytes::Bytes;
-use lwm2m_client::{Instances, Object, Refusal};
+use lwm2m_client::{MemoryObject, Object, Refusal};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Value, Version};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,7 +29,7 @@ pub fn objects(version: Version) -> Vec<Box<dyn Object>> {
     ]
 }
 
-fn device(version: Version) -> Instances {
+fn device(version: Version) -> MemoryObject {
     // LwM2M 1.0 has no TCP.
     let bindings = if version == Version::V1_0 { "U" } else { "UT" };
     let values = |device: ObjectInstance| {
@@ -50,14 +50,14 @@ fn device(version: Version) -> Instances {
             .with(16, bindings)
     };
     // Reboot is seen to by the daemon, which hears of it by the engine's event.
-    Instances::new(DEVICE)
+    MemoryObject::new(DEVICE)
         .instance(0, values)
         .fixed()
         .on_execute(4, |_, _| Ok(()))
         .on_execute(12, |_, _| Ok(()))
 }
 
-fn connectivity_monitoring() -> Instances {
+fn connectivity_monitoring() -> MemoryObject {
     let values = |network: ObjectInstance| {
         network
             .with(0, 41i64)
@@ -66,33 +66,33 @@ fn connectivity_monitoring() -> Instances {
             .with(3, 98i64)
             .with_multiple(4, [(0, "127.0.0.1")])
     };
-    Instances::new(4).instance(0, values).fixed()
+    MemoryObject::new(4).instance(0, values).fixed()
 }
 
-fn firmware_update() -> Instances {
+fn firmware_update() -> MemoryObject {
     // State Idle, result Initial, push only: the values of a device without an update under way.
     let values = |firmware: ObjectInstance| {
         firmware.with(0, Bytes::new()).with(1, "").with(3, 0i64).with(5, 0i64).with(9, 1i64)
     };
-    Instances::new(5)
+    MemoryObject::new(5)
         .instance(0, values)
         .fixed()
         .on_execute(2, |_, _| Err(Refusal::MethodNotAllowed))
 }
 
-fn location() -> Instances {
+fn location() -> MemoryObject {
     let values = |location: ObjectInstance| {
         location.with(0, 43.5723).with(1, 153.2176).with(2, 140.0).with(5, now())
     };
-    Instances::new(6).instance(0, values).fixed()
+    MemoryObject::new(6).instance(0, values).fixed()
 }
 
-fn temperature() -> Instances {
+fn temperature() -> MemoryObject {
     let values = |sensor: ObjectInstance| {
         sensor.with(SENSOR_VALUE, 21.0).with(MINIMUM, 21.0).with(MAXIMUM, 21.0).with(5701, "Cel")
     };
     let fresh = move |sensor: ObjectInstance| values(sensor).with(5750, "");
-    Instances::new(TEMPERATURE)
+    MemoryObject::new(TEMPERATURE)
         .version(ObjectVersion::new(1, 1))
         .instance(0, values)
         .new_instances(fresh)
@@ -116,8 +116,8 @@ pub fn temperature_after(steps: u32) -> f64 {
 }
 
 /// Sets the sensor of instance 0 and what it has seen so far; tells which resources changed.
-pub fn set_temperature(sensor: &mut Instances, celsius: f64) -> Vec<u16> {
-    let seen = |sensor: &Instances, resource| match sensor.value(0, resource) {
+pub fn set_temperature(sensor: &mut MemoryObject, celsius: f64) -> Vec<u16> {
+    let seen = |sensor: &MemoryObject, resource| match sensor.value(0, resource) {
         Some(Value::Float(value)) => *value,
         _ => celsius,
     };
@@ -136,7 +136,7 @@ pub fn set_temperature(sensor: &mut Instances, celsius: f64) -> Vec<u16> {
 }
 
 /// Forgets the extremes that the sensor of `instance` has seen (Execute on 5605).
-pub fn reset_extremes(sensor: &mut Instances, instance: u16) {
+pub fn reset_extremes(sensor: &mut MemoryObject, instance: u16) {
     if let Some(Value::Float(celsius)) = sensor.value(instance, SENSOR_VALUE).cloned() {
         sensor.set(instance, MINIMUM, celsius);
         sensor.set(instance, MAXIMUM, celsius);

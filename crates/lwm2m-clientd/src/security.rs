@@ -1,9 +1,9 @@
 //! From the files of keys to the security of the device's account.
 
+use lwm2m_app::Failure;
+use lwm2m_app::secured::{ClientKeys, Secured};
 use lwm2m_client::Security;
 use lwm2m_client::security::CertificateUsage;
-use lwm2m_daemon::Failure;
-use lwm2m_daemon::secured::{ClientKeys, Secured};
 
 /// Mode and keys for a server at a URI of this scheme.
 pub(crate) fn security(secured: &Secured, is_secured: bool) -> Result<Security, Failure> {

@@ -1,9 +1,9 @@
 //! The settings of the client: flag over environment over file over default.
 
 use clap::Args;
+use lwm2m_app::LogLevel;
+use lwm2m_app::secured::Secured;
 use lwm2m_core::Version;
-use lwm2m_daemon::LogLevel;
-use lwm2m_daemon::secured::Secured;
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;
 

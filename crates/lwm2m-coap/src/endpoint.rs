@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::event::{Event, FailReason, GoneReason, Transmit};
 use crate::exchange::{Exchanges, Incoming};
 use crate::message::{Code, Fault, MessageType, MessageView, OptionNumber, ParseError};
-use crate::messaging::{Content, Expired, Owner, Source};
+use crate::messaging::{Content, DeliveryOf, Expired, Source};
 use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
@@ -342,18 +342,18 @@ impl Endpoint {
         };
         if code == Code::EMPTY {
             match self.transport.messaging.acknowledged(self.now, peer, message_id) {
-                Some(Owner::Call(id)) => {
+                Some(DeliveryOf::ClientExchange(id)) => {
                     self.exchanges.call_acknowledged(self.now, &mut self.transport, id);
                 }
-                Some(Owner::Notification(observer)) => {
+                Some(DeliveryOf::Notification(observer)) => {
                     self.exchanges.notification_acknowledged(observer);
                 }
-                Some(Owner::Response) | None => {}
+                Some(DeliveryOf::Response) | None => {}
             }
             return;
         }
         match owner {
-            Owner::Call(id)
+            DeliveryOf::ClientExchange(id)
                 if code.is_response() && self.exchanges.awaits(id, peer, view.token()) =>
             {
                 self.transport.messaging.acknowledged(self.now, peer, message_id);
@@ -375,14 +375,16 @@ impl Endpoint {
         }
     }
 
-    fn undelivered(&mut self, owner: Owner, reason: FailReason, gone: GoneReason) {
+    fn undelivered(&mut self, owner: DeliveryOf, reason: FailReason, gone: GoneReason) {
         let transport = &mut self.transport;
         match owner {
-            Owner::Call(id) => self.exchanges.call_failed(self.now, transport, id, reason),
-            Owner::Notification(observer) => {
+            DeliveryOf::ClientExchange(id) => {
+                self.exchanges.call_failed(self.now, transport, id, reason)
+            }
+            DeliveryOf::Notification(observer) => {
                 self.exchanges.observer_gone(transport, observer, gone);
             }
-            Owner::Response => {}
+            DeliveryOf::Response => {}
         }
     }
 

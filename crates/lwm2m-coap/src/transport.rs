@@ -10,7 +10,7 @@ use crate::event::Transmit;
 use crate::exchange::BlockSize;
 use crate::framing::{self, Connections};
 use crate::message::Token;
-use crate::messaging::{Content, Delivery, Messaging, Owner, Refused, Source};
+use crate::messaging::{Content, Delivery, DeliveryOf, Messaging, Refused, Source};
 use crate::peer::PeerId;
 use lwm2m_time::Instant;
 
@@ -92,7 +92,7 @@ impl Transport {
         peer: PeerId,
         reliable: bool,
         content: Content<'_>,
-        owner: Owner,
+        owner: DeliveryOf,
     ) -> Result<Option<Delivery>, Refused> {
         if self.connections.has(peer) {
             return self.connections.send(peer, content).map(|()| None);

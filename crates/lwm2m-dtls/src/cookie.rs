@@ -26,7 +26,7 @@ pub(crate) struct Cookies {
 }
 
 /// What a hello is worth.
-pub(crate) enum Vouched {
+pub(crate) enum CookieCheck {
     /// Its cookie is good.
     Yes,
     /// It needs a cookie: the datagram that demands one.
@@ -43,19 +43,19 @@ impl Cookies {
         from: SocketAddr,
         hello: &Fragment<'_>,
         record_sequence: u64,
-    ) -> Vouched {
+    ) -> CookieCheck {
         let is_meant = hello.is_whole() && hello.length <= MAX_HELLO;
         let parts = ClientHello::cookie_parts(hello.body).filter(|_| is_meant);
-        let Some(parts) = parts else { return Vouched::Never };
+        let Some(parts) = parts else { return CookieCheck::Never };
         if self.verify(now, from, &parts) {
-            return Vouched::Yes;
+            return CookieCheck::Yes;
         }
         let kind = MessageType::HELLO_VERIFY_REQUEST;
         let body = hello_verify_request(&self.make(now, from, &parts));
         let request = frame(Framing::Datagram, kind, hello.sequence, &body);
         let mut out = Vec::with_capacity(64);
         write_plain(&mut out, ContentType::HANDSHAKE, record_sequence, &request);
-        Vouched::Ask(out)
+        CookieCheck::Ask(out)
     }
 
     pub(crate) fn new(secret: [u8; 32]) -> Self {

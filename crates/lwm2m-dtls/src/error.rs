@@ -96,7 +96,7 @@ pub enum Reason {
     /// The peer fell silent.
     Timeout,
     /// It gave way to newer ones: as many handshakes as configured were under way.
-    Crowded,
+    Evicted,
     /// It was not begun: as many as configured were under way, in all or with the host, or as many
     /// sessions open.
     NoRoom,
@@ -137,7 +137,7 @@ impl Reason {
             Self::BadRecord => Alert::BAD_RECORD_MAC,
             Self::RecordOverflow => Alert::RECORD_OVERFLOW,
             Self::PeerAlert(alert) => *alert,
-            Self::Timeout | Self::Disconnected | Self::Crowded | Self::NoRoom => return None,
+            Self::Timeout | Self::Disconnected | Self::Evicted | Self::NoRoom => return None,
         })
     }
 
@@ -206,7 +206,7 @@ impl Reason {
             Self::Timeout => {
                 "no answer; check address, port and firewall, and that the peer speaks DTLS"
             }
-            Self::Crowded => {
+            Self::Evicted => {
                 "it gave way to newer handshakes; raise their limit, or keep out who begins so many"
             }
             Self::NoRoom => {

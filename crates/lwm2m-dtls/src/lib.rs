@@ -16,7 +16,7 @@
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
 //! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6, 9853 |
-//! | `placed_ids` | Connection IDs that name node and shard | RFC 9146 6 |
+//! | `routing_cids` | Connection IDs that name node and shard | RFC 9146 6 |
 //! | `engine`, `mbedtls` | the endpoint of applications, over this engine or Mbed TLS | |
 //!
 //! ```
@@ -79,9 +79,9 @@ mod handshake;
 mod identity;
 #[cfg(feature = "mbedtls")]
 mod mbedtls;
-mod placed_ids;
 mod record;
 mod resumption;
+mod routing_cids;
 mod seal;
 mod stream;
 mod suite;
@@ -99,8 +99,8 @@ pub use error::{Error, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
 pub use handshake::Role;
 pub use identity::{CertificateIdentity, Identity};
-pub use placed_ids::{Place, PlacedIds};
 pub use resumption::Resumption;
+pub use routing_cids::{CidRoute, RoutingCids};
 pub use suite::CipherSuite;
 pub use unsupported::Unsupported;
 

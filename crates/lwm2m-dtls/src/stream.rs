@@ -61,7 +61,7 @@ enum State {
 }
 
 /// What the bytes of a peer have led to.
-pub(crate) enum Happened {
+pub(crate) enum StreamEvent {
     Connected(Box<Completed>),
     Data(Bytes),
     Closed(Cause),
@@ -73,7 +73,7 @@ pub(crate) enum Happened {
 pub(crate) struct Outcome {
     /// To be sent.
     pub(crate) bytes: Vec<u8>,
-    pub(crate) happened: Vec<Happened>,
+    pub(crate) happened: Vec<StreamEvent>,
 }
 
 impl Stream {
@@ -168,13 +168,15 @@ impl Stream {
     /// The connection is over.
     pub(crate) fn handle_end(&mut self, to: &mut Outcome) {
         to.happened.extend(match core::mem::replace(&mut self.state, State::Closed) {
-            State::AwaitClientHello => Some(Happened::Failed(None, Reason::Disconnected)),
-            State::Connecting(_, mode) => Some(Happened::Failed(Some(mode), Reason::Disconnected)),
+            State::AwaitClientHello => Some(StreamEvent::Failed(None, Reason::Disconnected)),
+            State::Connecting(_, mode) => {
+                Some(StreamEvent::Failed(Some(mode), Reason::Disconnected))
+            }
             #[cfg(feature = "tls13")]
             State::ConnectingTls13(mode) => {
-                Some(Happened::Failed(Some(mode), Reason::Disconnected))
+                Some(StreamEvent::Failed(Some(mode), Reason::Disconnected))
             }
-            State::Established(_) => Some(Happened::Closed(Cause::Truncated)),
+            State::Established(_) => Some(StreamEvent::Closed(Cause::Truncated)),
             State::Closed => None,
         });
     }
@@ -216,11 +218,11 @@ impl Stream {
             self.alert(alert, context, to);
         }
         let happened = match core::mem::replace(&mut self.state, State::Closed) {
-            State::AwaitClientHello => Happened::Failed(None, reason),
-            State::Connecting(_, mode) => Happened::Failed(Some(mode), reason),
+            State::AwaitClientHello => StreamEvent::Failed(None, reason),
+            State::Connecting(_, mode) => StreamEvent::Failed(Some(mode), reason),
             #[cfg(feature = "tls13")]
-            State::ConnectingTls13(mode) => Happened::Failed(Some(mode), reason),
-            State::Established(_) => Happened::Closed(match reason {
+            State::ConnectingTls13(mode) => StreamEvent::Failed(Some(mode), reason),
+            State::Established(_) => StreamEvent::Closed(match reason {
                 Reason::PeerAlert(alert) => Cause::Alert(alert),
                 reason => Cause::Broken(reason.alert().unwrap_or(Alert::INTERNAL_ERROR)),
             }),
@@ -231,7 +233,7 @@ impl Stream {
 
     fn end(&mut self, cause: Cause, to: &mut Outcome) {
         self.state = State::Closed;
-        to.happened.push(Happened::Closed(cause));
+        to.happened.push(StreamEvent::Closed(cause));
     }
 
     fn alert(&mut self, alert: Alert, context: &mut Context<'_>, to: &mut Outcome) {
@@ -259,7 +261,7 @@ impl Stream {
             ContentType::CHANGE_CIPHER_SPEC => self.on_change(&plaintext),
             ContentType::ALERT => self.on_alert(&plaintext, context, to),
             _ if self.is_established() => {
-                to.happened.push(Happened::Data(Bytes::from(plaintext)));
+                to.happened.push(StreamEvent::Data(Bytes::from(plaintext)));
                 Ok(())
             }
             _ => Err(Reason::UnexpectedMessage),
@@ -379,7 +381,7 @@ impl Stream {
             self.state = State::Established(completed.identity.clone());
             self.cached = completed.cached;
             self.keys = None;
-            to.happened.push(Happened::Connected(completed));
+            to.happened.push(StreamEvent::Connected(completed));
         }
     }
 
@@ -426,9 +428,9 @@ impl Stream {
             match step {
                 Step::Connected(completed) => {
                     self.state = State::Established(completed.identity.clone());
-                    to.happened.push(Happened::Connected(completed));
+                    to.happened.push(StreamEvent::Connected(completed));
                 }
-                Step::Data(data) => to.happened.push(Happened::Data(data)),
+                Step::Data(data) => to.happened.push(StreamEvent::Data(data)),
                 Step::Closed => {
                     self.alert(Alert::CLOSE_NOTIFY, context, to);
                     self.end(Cause::ByPeer, to);

@@ -4,7 +4,7 @@
 //! replaced as a whole: after a power cut there is the old one or the new one.
 
 use crate::json::security::{SecurityJsonError, read_client, write_client};
-use lwm2m_security::{Credential, SecurityStore, StoreError};
+use lwm2m_credentials::{Credential, SecurityStore, StoreError};
 use serde_json::Value as Json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -55,14 +55,14 @@ async fn serve_at_most(
     let http = http();
     let accepting = async {
         // The semaphore is never closed.
-        while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+        while let Ok(permit) = Arc::clone(&seats).acquire_owned().await {
             let (stream, _) = Listener::accept(&mut listener).await;
             let connection = http.serve_connection(TokioIo::new(stream), service.clone());
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // A peer that breaks HTTP, or goes away, has lost its connection: all there is to do.
                 let _ = connection.await;
-                drop(seat);
+                drop(permit);
             });
         }
     };
@@ -104,7 +104,7 @@ mod tests {
         let mut second = TcpStream::connect(address).await.unwrap();
         second.write_all(request).await.unwrap();
         let early = timeout(Duration::from_millis(100), second.read(&mut answer)).await;
-        assert!(early.is_err(), "answered while the only seat was taken");
+        assert!(early.is_err(), "answered while the only permit was taken");
         drop(first);
         let patience = Duration::from_secs(20);
         timeout(patience, second.read_exact(&mut answer)).await.unwrap().unwrap();

@@ -3,7 +3,7 @@
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use lwm2m_net::ServerHandle;
-use lwm2m_registry::{DeviceModel, Registry};
+use lwm2m_objects::{DeviceModel, Registry};
 use lwm2m_server::{Registration, Server};
 use lwm2m_time::Instant;
 use std::collections::BTreeSet;
@@ -100,8 +100,8 @@ impl ApiState {
         known.ok_or_else(|| ApiError::UnknownEndpoint(endpoint.to_owned()))
     }
 
-    /// A seat for an event stream, given back when it is dropped; `None` if all are taken.
-    pub(crate) fn seat(&self) -> Option<OwnedSemaphorePermit> {
+    /// A permit for an event stream, given back when it is dropped; `None` if all are taken.
+    pub(crate) fn permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.seats).try_acquire_owned().ok()
     }
 }

@@ -51,12 +51,12 @@ enum Timer {
 
 /// How a connection comes about: accepted from an address, or opened to one by this side.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     From(SocketAddr),
     To(SocketAddr),
 }
 
-impl Way {
+impl Direction {
     pub(crate) const fn address(self) -> SocketAddr {
         let (Self::From(address) | Self::To(address)) = self;
         address
@@ -109,7 +109,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// Whether there is room for one more, from a host or opened by this side. Who cannot or will
     /// not say hello cannot take all places: another host finds as many as the last one has taken.
-    pub(crate) fn has_room(&self, way: Way) -> bool {
+    pub(crate) fn has_room(&self, way: Direction) -> bool {
         let room = self.config.max_connections.saturating_sub(self.open.len());
         let strangers = way.stranger().and_then(|host| self.strangers.get(&host));
         strangers.copied().unwrap_or_default() < room
@@ -125,7 +125,7 @@ impl Connections {
     }
 
     /// A connection begins.
-    pub(crate) fn begin(&mut self, now: Instant, peer: PeerId, way: Way) {
+    pub(crate) fn begin(&mut self, now: Instant, peer: PeerId, way: Direction) {
         let (stranger, to) = (way.stranger(), way.target());
         stranger.into_iter().for_each(|host| *self.strangers.entry(host).or_default() += 1);
         self.open.insert(peer, Connection { heard: now, pinged: false, to, stranger });

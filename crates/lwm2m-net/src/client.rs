@@ -1,7 +1,7 @@
 //! A client on a UDP socket: changes of values in, events out.
 
 use crate::driver::{Closed, Handle, Sockets};
-use crate::hosted::Sink;
+use crate::with_sink::Sink;
 use lwm2m_client::{Client, Event};
 use lwm2m_core::Path;
 use lwm2m_time::Instant;
@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 /// Events that a subscriber may be behind before it misses some.
 const EVENTS: usize = 256;
 
-type Hosted = crate::hosted::Hosted<Client, Listeners>;
+type WithSink = crate::with_sink::WithSink<Client, Listeners>;
 
 struct Listeners(broadcast::Sender<Arc<Event>>);
 
@@ -32,14 +32,14 @@ impl Sink<Client> for Listeners {
 /// The socket cannot be bound, for example because the port is in use.
 pub async fn bind_client(sockets: impl Into<Sockets>, client: Client) -> io::Result<ClientHandle> {
     let (events, _) = broadcast::channel(EVENTS);
-    let handle = Handle::bind(sockets, Hosted::new(client, Listeners(events.clone()))).await?;
+    let handle = Handle::bind(sockets, WithSink::new(client, Listeners(events.clone()))).await?;
     Ok(ClientHandle { handle, events })
 }
 
 /// A running client. The task behind it ends when the last clone of the handle is dropped.
 #[derive(Clone)]
 pub struct ClientHandle {
-    handle: Handle<Hosted>,
+    handle: Handle<WithSink>,
     events: broadcast::Sender<Arc<Event>>,
 }
 
@@ -77,7 +77,7 @@ impl ClientHandle {
         &self,
         f: impl FnOnce(&mut Client, Instant) -> R + Send + 'static,
     ) -> Result<R, Closed> {
-        self.handle.with(move |hosted, now| f(&mut hosted.engine, now)).await
+        self.handle.with(move |with_sink, now| f(&mut with_sink.engine, now)).await
     }
 
     /// Begins to register with all servers.

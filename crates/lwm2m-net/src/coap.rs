@@ -1,8 +1,8 @@
 //! A CoAP client over UDP and TCP, without LwM2M: for tools that ask any CoAP server.
 
 use crate::driver::{Closed, Handle, Sockets};
-use crate::hosted::Sink;
 use crate::uri::Remote;
+use crate::with_sink::Sink;
 use lwm2m_coap::uri::Scheme;
 use lwm2m_coap::{Code, Config, Error, Event, FailReason, Request, RequestId, Response};
 use lwm2m_dtls::ClientProfile;
@@ -48,7 +48,7 @@ pub enum CoapError {
     Closed(#[from] Closed),
 }
 
-type Hosted = crate::hosted::Hosted<Link, Readers>;
+type WithSink = crate::with_sink::WithSink<Link, Readers>;
 
 #[derive(Default)]
 struct Readers {
@@ -145,7 +145,7 @@ pub struct Security {
 
 /// A CoAP client. The task behind it ends when the last clone is dropped.
 #[derive(Clone)]
-pub struct CoapClient(Handle<Hosted>);
+pub struct CoapClient(Handle<WithSink>);
 
 impl std::fmt::Debug for CoapClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -159,8 +159,8 @@ impl CoapClient {
     /// # Errors
     /// The socket cannot be bound.
     pub async fn bind(local: SocketAddr, config: Config, seed: [u8; 32]) -> io::Result<Self> {
-        let hosted = Hosted::new(Link::new(config, seed), Readers::default());
-        Handle::bind(local, hosted).await.map(Self)
+        let with_sink = WithSink::new(Link::new(config, seed), Readers::default());
+        Handle::bind(local, with_sink).await.map(Self)
     }
 
     /// Binds UDP sockets, with keys for servers at `coaps://` and `coaps+tcp://`.
@@ -176,7 +176,7 @@ impl CoapClient {
         let mut link = Link::new(config, seed);
         link.set_security(security.config);
         let readers = Readers { profile: Some(security.profile), ..Readers::default() };
-        Handle::bind(sockets, Hosted::new(link, readers)).await.map(Self)
+        Handle::bind(sockets, WithSink::new(link, readers)).await.map(Self)
     }
 
     /// Sends a request, over a connection that is opened if there is none yet, and gives the stream of its answers: one, or more if it observes. Dropping
@@ -191,8 +191,8 @@ impl CoapClient {
     ) -> Result<mpsc::Receiver<Answer>, CoapError> {
         let (reader, answers) = mpsc::channel(ANSWERS);
         let server = server.into();
-        let send = move |hosted: &mut Hosted, now| {
-            let Hosted { engine, sink, .. } = hosted;
+        let send = move |with_sink: &mut WithSink, now| {
+            let WithSink { engine, sink, .. } = with_sink;
             let peer = sink.peer(engine, now, server)?;
             let id = engine.coap().request(now, peer, request)?;
             sink.readers.insert(id, reader);

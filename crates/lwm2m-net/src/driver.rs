@@ -41,15 +41,15 @@ pub struct Handle<E> {
 
 /// Access to an engine that another one has; it keeps the task from ending no longer than its handles.
 #[derive(Debug)]
-pub(crate) struct Neighbour<E>(mpsc::WeakSender<Command<E>>);
+pub(crate) struct ShardHandle<E>(mpsc::WeakSender<Command<E>>);
 
-impl<E> Clone for Neighbour<E> {
+impl<E> Clone for ShardHandle<E> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<E> Neighbour<E> {
+impl<E> ShardHandle<E> {
     /// Runs `f` on the engine soon; not at all, if its queue is full or the task has ended.
     pub(crate) fn try_post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
         let posted = self.0.upgrade().is_some_and(|queue| queue.try_send(Box::new(f)).is_ok());
@@ -119,8 +119,8 @@ impl<E: Engine + Send + 'static> Handle<E> {
     /// A socket cannot be bound, for example because the port is in use.
     pub async fn bind(sockets: impl Into<Sockets>, engine: E) -> io::Result<Self> {
         let sockets = sockets.into();
-        let plain = Port::bind(sockets.udp, sockets.share_port)?;
-        let secured = sockets.dtls.map(|at| Port::bind(at, sockets.share_port)).transpose()?;
+        let plain = UdpPort::bind(sockets.udp, sockets.share_port)?;
+        let secured = sockets.dtls.map(|at| UdpPort::bind(at, sockets.share_port)).transpose()?;
         let connections = Connections::new();
         let mut local = Addresses {
             udp: plain.local,
@@ -171,8 +171,8 @@ impl<E: Engine + Send + 'static> Handle<E> {
     }
 
     /// Access for another engine.
-    pub(crate) fn neighbour(&self) -> Neighbour<E> {
-        Neighbour(self.commands.downgrade())
+    pub(crate) fn neighbour(&self) -> ShardHandle<E> {
+        ShardHandle(self.commands.downgrade())
     }
 
     /// Runs `f` on the engine, between two inputs, and gives back what it returns.
@@ -209,12 +209,12 @@ impl<E: Engine + Send + 'static> Handle<E> {
 }
 
 /// A UDP socket.
-struct Port {
+struct UdpPort {
     socket: UdpSocket,
     local: SocketAddr,
 }
 
-impl Port {
+impl UdpPort {
     /// A socket with room for a burst: what does not fit is lost, and its sender waits seconds
     /// before it sends again. The kernel gives what it allows.
     fn bind(address: SocketAddr, share_port: bool) -> io::Result<Self> {
@@ -269,8 +269,8 @@ impl Port {
 
 struct Driver<E: Engine> {
     engine: E,
-    plain: Port,
-    secured: Option<Port>,
+    plain: UdpPort,
+    secured: Option<UdpPort>,
     connections: Connections,
     clock: Clock,
     queue: mpsc::Receiver<Command<E>>,

@@ -22,13 +22,13 @@ pub mod client;
 pub mod clock;
 pub mod coap;
 pub mod driver;
-mod hosted;
 pub mod load;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod service;
 mod tcp;
 pub mod uri;
+mod with_sink;
 
 #[cfg(feature = "client")]
 pub use client::{ClientHandle, bind_client};

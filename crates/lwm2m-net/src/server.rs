@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::driver::{Closed, Handle, Sockets};
-use crate::hosted::Sink;
+use crate::with_sink::Sink;
 use lwm2m_server::{
     Event, Operation, OperationError, OperationId, Registration, Response, SendError, Server,
     Target,
@@ -38,7 +38,7 @@ pub enum RequestError {
 
 type Outcome = Result<Response, OperationError>;
 
-type Hosted = crate::hosted::Hosted<Server, Waiting>;
+type WithSink = crate::with_sink::WithSink<Server, Waiting>;
 
 /// Those who wait for answers, and those who listen.
 struct Waiting {
@@ -64,30 +64,30 @@ impl Sink<Server> for Waiting {
 }
 
 /// A request whose asker still waits. Dropped before it is redeemed, it gives the operation up.
-struct Ticket<'a> {
-    handle: &'a Handle<Hosted>,
+struct CancelGuard<'a> {
+    handle: &'a Handle<WithSink>,
     /// Set in the engine's task, so that it is known there even if the asker goes before it hears.
     id: Arc<OnceLock<OperationId>>,
 }
 
-impl Ticket<'_> {
+impl CancelGuard<'_> {
     /// The answer has come.
     fn redeemed(mut self) {
         self.id = Arc::default();
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
         // The engine holds the other half while the operation may still be sent.
         if self.id.get().is_none() && Arc::strong_count(&self.id) == 1 {
             return;
         }
         let id = Arc::clone(&self.id);
-        self.handle.post(move |hosted, _| {
+        self.handle.post(move |with_sink, _| {
             if let Some(id) = id.get() {
-                hosted.sink.operations.remove(id);
-                hosted.engine.cancel(*id);
+                with_sink.sink.operations.remove(id);
+                with_sink.engine.cancel(*id);
             }
         });
     }
@@ -101,14 +101,14 @@ impl Drop for Ticket<'_> {
 pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Result<ServerHandle> {
     let (events, _) = broadcast::channel(EVENTS);
     let waiting = Waiting { operations: HashMap::new(), events: events.clone() };
-    let handle = Handle::bind(sockets, Hosted::new(server, waiting)).await?;
+    let handle = Handle::bind(sockets, WithSink::new(server, waiting)).await?;
     Ok(ServerHandle { handle, events })
 }
 
 /// A running server. The task behind it ends when the last clone of the handle is dropped.
 #[derive(Clone)]
 pub struct ServerHandle {
-    handle: Handle<Hosted>,
+    handle: Handle<WithSink>,
     events: broadcast::Sender<Arc<Event>>,
 }
 
@@ -164,7 +164,7 @@ impl ServerHandle {
         &self,
         f: impl FnOnce(&mut Server, Instant) -> R + Send + 'static,
     ) -> Result<R, Closed> {
-        self.handle.with(move |hosted, now| f(&mut hosted.engine, now)).await
+        self.handle.with(move |with_sink, now| f(&mut with_sink.engine, now)).await
     }
 
     /// Sends an operation to the device that registered as `endpoint`, and waits for its answer.
@@ -180,12 +180,12 @@ impl ServerHandle {
     ) -> Result<Response, RequestError> {
         let endpoint = endpoint.to_owned();
         let (reply, answer) = oneshot::channel();
-        let ticket = Ticket { handle: &self.handle, id: Arc::default() };
+        let ticket = CancelGuard { handle: &self.handle, id: Arc::default() };
         let number = Arc::clone(&ticket.id);
-        let send = move |hosted: &mut Hosted, now| {
-            let id = hosted.engine.send(now, &endpoint, operation)?;
+        let send = move |with_sink: &mut WithSink, now| {
+            let id = with_sink.engine.send(now, &endpoint, operation)?;
             number.get_or_init(|| id);
-            hosted.sink.operations.insert(id, reply);
+            with_sink.sink.operations.insert(id, reply);
             Ok::<_, SendError>(())
         };
         self.handle.with(send).await??;
@@ -263,7 +263,8 @@ mod tests {
             it = server.request("a", read, Duration::from_secs(60)) => panic!("{it:?}"),
             received = device.recv(&mut datagram) => assert!(received.is_ok()),
         }
-        let waiting = server.handle.with(|hosted, _| hosted.sink.operations.len()).await.unwrap();
+        let waiting =
+            server.handle.with(|with_sink, _| with_sink.sink.operations.len()).await.unwrap();
         assert_eq!(waiting, 0);
     }
 }

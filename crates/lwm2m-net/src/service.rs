@@ -1,9 +1,9 @@
 //! A CoAP server without LwM2M: requests in, responses out, over UDP and TCP; one, or several that
 //! share the UDP ports.
 
-use crate::driver::{Closed, Handle, Neighbour, Sockets};
+use crate::driver::{Closed, Handle, ShardHandle, Sockets};
 use lwm2m_coap::{Config, Endpoint, Event};
-use lwm2m_dtls::PlacedIds;
+use lwm2m_dtls::RoutingCids;
 use lwm2m_link::{ConnectionConfig, Engine, Link, PeerId, SecurityEvent, StreamAction, Transmit};
 use lwm2m_time::Instant;
 use std::io;
@@ -21,7 +21,7 @@ pub trait Service: Send + 'static {
     fn poll_timeout(&self) -> Option<Instant>;
 }
 
-struct Serving<S> {
+struct CoapService<S> {
     link: Link,
     service: S,
     now: Instant,
@@ -33,20 +33,20 @@ struct Serving<S> {
 /// The servers that share the ports, and which of them this one is.
 struct Shards<S> {
     own: usize,
-    all: Vec<Neighbour<Serving<S>>>,
+    all: Vec<ShardHandle<CoapService<S>>>,
 }
 
-impl<S> Serving<S> {
+impl<S> CoapService<S> {
     /// The shard that a datagram of DTLS is for, if it is another one: the kernel has chosen by the
     /// address, but the session stays where it was made when its device gets a new one.
-    fn other_shard(&self, datagram: &[u8]) -> Option<&Neighbour<Self>> {
-        let place = PlacedIds::place_of(datagram, self.cid_length)?;
+    fn other_shard(&self, datagram: &[u8]) -> Option<&ShardHandle<Self>> {
+        let place = RoutingCids::place_of(datagram, self.cid_length)?;
         let shard = usize::from(place.shard);
         self.shards.all.get(shard).filter(|_| shard != self.shards.own)
     }
 }
 
-impl<S: Service> Engine for Serving<S> {
+impl<S: Service> Engine for CoapService<S> {
     type Event = ();
 
     fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
@@ -128,7 +128,7 @@ pub struct ServiceConfig {
 }
 
 /// A running CoAP server; it ends when the last clone is dropped.
-pub struct CoapServer<S>(Handle<Serving<S>>);
+pub struct CoapServer<S>(Handle<CoapService<S>>);
 
 impl<S> Clone for CoapServer<S> {
     fn clone(&self) -> Self {
@@ -159,12 +159,12 @@ impl<S: Service> CoapServer<S> {
         let cid_length = ids.and_then(|ids| u8::try_from(ids.length()).ok()).unwrap_or_default();
         config.security.into_iter().for_each(|security| link.set_security(security));
         let shards = Shards { own: 0, all: Vec::new() };
-        let serving = Serving { link, service, now: Instant::ZERO, cid_length, shards };
+        let serving = CoapService { link, service, now: Instant::ZERO, cid_length, shards };
         Handle::bind(sockets, serving).await.map(Self)
     }
 
     /// Tells servers that share their ports ([`Sockets::share_port`]) of each other. A datagram of
-    /// DTLS is then handed to the one that its Connection ID names: each needs [`PlacedIds`] with
+    /// DTLS is then handed to the one that its Connection ID names: each needs [`RoutingCids`] with
     /// its place in `servers` as the shard. At most 256 datagrams wait at each.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! What an operator can choose about a server.
 
 use lwm2m_core::Version;
+use lwm2m_credentials::SecurityStore;
 use lwm2m_link::ConnectionConfig;
-use lwm2m_registry::Registry;
-use lwm2m_security::SecurityStore;
+use lwm2m_objects::Registry;
 use std::sync::Arc;
 use std::time::Duration;
 

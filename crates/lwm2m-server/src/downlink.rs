@@ -10,7 +10,7 @@ use lwm2m_codec::composite::Change;
 use lwm2m_codec::link::{self, LinkError};
 use lwm2m_codec::{DecodeCause, DecodeError, Reading, Writing};
 use lwm2m_core::{Attribute, ContentFormat, Node, Path};
-use lwm2m_registry::Registry;
+use lwm2m_objects::Registry;
 use std::collections::BTreeMap;
 
 /// The longest diagnostic text that is kept, in bytes.
@@ -35,7 +35,7 @@ pub(crate) enum Expected {
 
 /// What an operation takes on the wire.
 #[derive(Debug)]
-pub(crate) enum Downlink {
+pub(crate) enum EncodedOperation {
     /// A request of its own.
     Request(Request, Expected),
     /// The end of an observation: CoAP repeats the request that began it.
@@ -46,7 +46,7 @@ pub(crate) enum Downlink {
 pub(crate) fn downlink(
     registration: &Registration,
     operation: Operation,
-) -> Result<Downlink, SendError> {
+) -> Result<EncodedOperation, SendError> {
     let path = *operation.path();
     let format = |format: Option<ContentFormat>| format.unwrap_or_else(|| to_read(registration));
     let (request, expected) = match operation {
@@ -88,9 +88,9 @@ pub(crate) fn downlink(
         Operation::WriteComposite { changes, format } => {
             (ipatch(registration, &changes, format)?, Expected::Code)
         }
-        Operation::CancelObservation { .. } => return Ok(Downlink::Cancel),
+        Operation::CancelObservation { .. } => return Ok(EncodedOperation::Cancel),
     };
-    Ok(Downlink::Request(addressed(request, &registration.root_path, &path), expected))
+    Ok(EncodedOperation::Request(addressed(request, &registration.root_path, &path), expected))
 }
 
 /// A request for several paths, and the format of its answer.

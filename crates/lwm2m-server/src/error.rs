@@ -5,7 +5,7 @@ use lwm2m_codec::link::LinkError;
 use lwm2m_codec::{DecodeError, EncodeError};
 use lwm2m_core::arguments::ArgumentsError;
 use lwm2m_core::{AttributeName, Path};
-use lwm2m_registry::range::RangeError;
+use lwm2m_objects::range::RangeError;
 
 /// Why an operation was not sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -6,8 +6,8 @@ use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
 use lwm2m_codec::{DecodeError, Timed};
 use lwm2m_core::Node;
+use lwm2m_credentials::RefusedName;
 use lwm2m_link::HandshakeFailure;
-use lwm2m_security::RefusedName;
 use std::sync::Arc;
 
 /// Something that the application may want to know. A registration is the state right after (for

@@ -43,7 +43,7 @@ mod table;
 mod validate;
 
 /// Credentials of clients and of the server itself; see [`Config::security`].
-pub use lwm2m_security as security;
+pub use lwm2m_credentials as security;
 
 pub use config::Config;
 pub use error::{Invalid, OperationError, SendError};

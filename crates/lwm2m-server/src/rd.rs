@@ -7,7 +7,7 @@ use crate::table::Key;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::link::LinkError;
 use lwm2m_core::Path;
-use lwm2m_security::Mismatch;
+use lwm2m_credentials::Mismatch;
 
 /// How many seconds a device should wait before it registers again at a full server.
 const RETRY_AFTER: u32 = 60;

@@ -30,13 +30,13 @@
 //!
 //! Paths are relative to the folder of the file.
 
-use lwm2m_daemon::keys::{self, KeyFileError};
-use lwm2m_daemon::settings::{self, SettingsError};
-use lwm2m_dtls::CertifiedKey;
-use lwm2m_dtls::crypto::Provider;
-use lwm2m_security::{
+use lwm2m_app::keys::{self, KeyFileError};
+use lwm2m_app::settings::{self, SettingsError};
+use lwm2m_credentials::{
     Credential, CredentialError, OwnCredentials, SecurityStore, StoreError, Unlisted,
 };
+use lwm2m_dtls::CertifiedKey;
+use lwm2m_dtls::crypto::Provider;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -7,12 +7,12 @@ mod log;
 pub mod settings;
 
 use credentials::ServerEntry;
-use lwm2m_daemon::{Failure, dtls, keys, signal::End};
+use lwm2m_app::{Failure, dtls, keys, signal::End};
+use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
-use lwm2m_dtls::{Engine, Place, PlacedIds};
+use lwm2m_dtls::{CidRoute, Engine, RoutingCids};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
-use lwm2m_security::SecurityStore;
 use lwm2m_server::{Config, Server};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -110,8 +110,8 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     api.fixed_credentials = fixed;
     let by = settings.engine.unwrap_or_default();
     let default = if by.has_connection_ids() { CID_LENGTH } else { 0 };
-    let place = Place { node: settings.node.unwrap_or_default(), shard: 0 };
-    let ids = PlacedIds::new(place, settings.cid.unwrap_or(default));
+    let place = CidRoute { node: settings.node.unwrap_or_default(), shard: 0 };
+    let ids = RoutingCids::new(place, settings.cid.unwrap_or(default));
     let store = Arc::new(store);
     let dtls = match coaps(settings).or(settings.coaps_tcp) {
         Some(_) => {
@@ -160,7 +160,7 @@ impl Running {
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let mut running = start(settings).await?;
-    lwm2m_daemon::say(format_args!("listening for coap on {}", running.server.local_addr()));
+    lwm2m_app::say(format_args!("listening for coap on {}", running.server.local_addr()));
     let server = &running.server;
     let others = [
         ("coaps", server.local_dtls_addr()),
@@ -169,10 +169,10 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     ];
     for (scheme, address) in others {
         if let Some(address) = address {
-            lwm2m_daemon::say(format_args!("listening for {scheme} on {address}"));
+            lwm2m_app::say(format_args!("listening for {scheme} on {address}"));
         }
     }
-    lwm2m_daemon::say(format_args!("listening for http on http://{}", running.http));
+    lwm2m_app::say(format_args!("listening for http on http://{}", running.http));
     tokio::select! {
         () = end.wait() => {}
         ended = &mut running.api => {

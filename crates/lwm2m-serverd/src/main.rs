@@ -1,7 +1,7 @@
 //! `lwm2m-serverd`: the LwM2M server as a daemon.
 
 use clap::Parser;
-use lwm2m_daemon::{Failure, exit, log, settings};
+use lwm2m_app::{Failure, exit, log, settings};
 use lwm2m_serverd::Settings;
 use std::path::PathBuf;
 use std::process::ExitCode;

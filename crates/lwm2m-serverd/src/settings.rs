@@ -2,7 +2,7 @@
 
 use crate::credentials::UnlistedMode;
 use clap::Args;
-use lwm2m_daemon::LogLevel;
+use lwm2m_app::LogLevel;
 use lwm2m_dtls::Engine;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -61,7 +61,7 @@ pub struct Settings {
     pub unlisted: Option<UnlistedMode>,
     /// Who speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
     #[arg(long, env = "LWM2M_ENGINE", value_name = "NAME")]
-    #[serde(default, deserialize_with = "lwm2m_daemon::dtls::engine")]
+    #[serde(default, deserialize_with = "lwm2m_app::dtls::engine")]
     pub engine: Option<Engine>,
     /// Bytes of the DTLS Connection IDs that devices get, 0 for none [default: 6, none by mbedtls]
     #[arg(long, env = "LWM2M_CID", value_name = "LENGTH")]

@@ -15,7 +15,7 @@ pub use lwm2m_dtls as dtls;
 #[cfg(feature = "server")]
 pub use lwm2m_http as http;
 pub use lwm2m_net as net;
-pub use lwm2m_registry as registry;
+pub use lwm2m_objects as objects;
 #[cfg(feature = "server")]
 pub use lwm2m_server as server;
 

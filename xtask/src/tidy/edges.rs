@@ -23,7 +23,7 @@ const FOR_ALL: &[&str] = &["lwm2m-time"];
 const IO_CRATES: &[&str] = &["tokio", "mio", "socket2", "async-std", "smol"];
 
 const ENGINE: &[&str] =
-    &["lwm2m-codec", "lwm2m-coap", "lwm2m-core", "lwm2m-dtls", "lwm2m-link", "lwm2m-registry"];
+    &["lwm2m-codec", "lwm2m-coap", "lwm2m-core", "lwm2m-dtls", "lwm2m-link", "lwm2m-objects"];
 /// The engines that clients talk to.
 const SERVER: &[&str] = &[
     "lwm2m-codec",
@@ -31,8 +31,8 @@ const SERVER: &[&str] = &[
     "lwm2m-core",
     "lwm2m-dtls",
     "lwm2m-link",
-    "lwm2m-registry",
-    "lwm2m-security",
+    "lwm2m-objects",
+    "lwm2m-credentials",
 ];
 const NET: &[&str] = &[
     "lwm2m-client",
@@ -41,7 +41,7 @@ const NET: &[&str] = &[
     "lwm2m-core",
     "lwm2m-dtls",
     "lwm2m-link",
-    "lwm2m-registry",
+    "lwm2m-objects",
     "lwm2m-server",
 ];
 const HTTP: &[&str] = &[
@@ -51,8 +51,8 @@ const HTTP: &[&str] = &[
     "lwm2m-dtls",
     "lwm2m-link",
     "lwm2m-net",
-    "lwm2m-registry",
-    "lwm2m-security",
+    "lwm2m-objects",
+    "lwm2m-credentials",
     "lwm2m-server",
 ];
 const FACADE: &[&str] = &[
@@ -64,7 +64,7 @@ const FACADE: &[&str] = &[
     "lwm2m-http",
     "lwm2m-link",
     "lwm2m-net",
-    "lwm2m-registry",
+    "lwm2m-objects",
     "lwm2m-senml",
     "lwm2m-server",
     "lwm2m-tlv",
@@ -76,13 +76,13 @@ const BINARY: &[&str] = &[
     "lwm2m-codec",
     "lwm2m-coap",
     "lwm2m-core",
-    "lwm2m-daemon",
+    "lwm2m-app",
     "lwm2m-dtls",
     "lwm2m-http",
     "lwm2m-link",
     "lwm2m-net",
-    "lwm2m-registry",
-    "lwm2m-security",
+    "lwm2m-objects",
+    "lwm2m-credentials",
     "lwm2m-senml",
     "lwm2m-server",
     "lwm2m-tlv",
@@ -94,11 +94,11 @@ const COMMAND: &[&str] = &[
     "lwm2m-coap",
     "lwm2m-codec",
     "lwm2m-core",
-    "lwm2m-daemon",
+    "lwm2m-app",
     "lwm2m-dtls",
     "lwm2m-http",
     "lwm2m-net",
-    "lwm2m-registry",
+    "lwm2m-objects",
     "lwm2m-server",
     "lwm2m-serverd",
 ];
@@ -108,12 +108,12 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-core", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-tlv", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-senml", sans_io: true, no_std: true, may_use: &[] },
-    Crate { name: "lwm2m-registry", sans_io: true, no_std: true, may_use: &["lwm2m-core"] },
+    Crate { name: "lwm2m-objects", sans_io: true, no_std: true, may_use: &["lwm2m-core"] },
     Crate {
         name: "lwm2m-codec",
         sans_io: true,
         no_std: true,
-        may_use: &["lwm2m-core", "lwm2m-registry", "lwm2m-senml", "lwm2m-tlv"],
+        may_use: &["lwm2m-core", "lwm2m-objects", "lwm2m-senml", "lwm2m-tlv"],
     },
     Crate { name: "lwm2m-coap", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-mbedtls", sans_io: true, no_std: false, may_use: &[] },
@@ -125,7 +125,7 @@ const CRATES: &[Crate] = &[
         may_use: &["lwm2m-coap", "lwm2m-dtls"],
     },
     Crate {
-        name: "lwm2m-security",
+        name: "lwm2m-credentials",
         sans_io: true,
         no_std: false,
         may_use: &["lwm2m-dtls", "lwm2m-link"],
@@ -136,7 +136,7 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: NET },
     Crate { name: "lwm2m-http", sans_io: false, no_std: false, may_use: HTTP },
     Crate { name: "lwm2m", sans_io: false, no_std: false, may_use: FACADE },
-    Crate { name: "lwm2m-daemon", sans_io: false, no_std: false, may_use: &["lwm2m-dtls"] },
+    Crate { name: "lwm2m-app", sans_io: false, no_std: false, may_use: &["lwm2m-dtls"] },
     Crate { name: "lwm2m-testkit", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-serverd", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-clientd", sans_io: false, no_std: false, may_use: BINARY },

@@ -1,6 +1,6 @@
 //! Bytes of chance: no panic, and no more state than the configuration allows.
 
-use crate::bed::commands;
+use crate::harness::commands;
 use lwm2m_bootstrap::{BootstrapServer, Config};
 use lwm2m_coap::{MessageBuilder, MessageType, OptionNumber, Options, Token};
 use lwm2m_link::Engine;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
-mod bed;
+mod harness;
 mod hostile;
 mod packs;
 mod sessions;

@@ -1,6 +1,6 @@
 //! Bootstrap-Request, and the commands that follow.
 
-use crate::bed::{Bed, LINES, Seen, bs};
+use crate::harness::{Harness, LINES, Seen, bs};
 use lwm2m_bootstrap::{Command, Config, Content, Event, SessionError};
 use lwm2m_coap::{Code, FailReason, Request, Response};
 use lwm2m_core::{Node, Path};
@@ -14,8 +14,8 @@ fn failed(reason: SessionError) -> Event {
 }
 
 /// The formats of the writes that the device saw.
-fn formats(bed: &Bed) -> Vec<Option<u16>> {
-    let writes = bed.seen.iter().filter_map(|seen| match seen {
+fn formats(harness: &Harness) -> Vec<Option<u16>> {
+    let writes = harness.seen.iter().filter_map(|seen| match seen {
         Seen::Command(request) if request.code == Code::PUT => Some(request),
         _ => None,
     });
@@ -25,113 +25,114 @@ fn formats(bed: &Bed) -> Vec<Option<u16>> {
 // The part of BOOT-02 about identities needs DTLS.
 #[test]
 fn strangers_are_refused() {
-    let mut bed = Bed::new(Config::default());
+    let mut harness = Harness::new(Config::default());
     for query in ["ep=b", "", "ep=", "pct=112"] {
-        assert_eq!(bed.ask(bs(query)).code, Code::BAD_REQUEST, "{query}");
+        assert_eq!(harness.ask(bs(query)).code, Code::BAD_REQUEST, "{query}");
     }
-    assert!(bed.commands().is_empty() && bed.events.is_empty());
-    assert!(bed.server.remove("a") && !bed.server.remove("a"));
-    assert_eq!(bed.ask(bs("ep=a")).code, Code::BAD_REQUEST);
+    assert!(harness.commands().is_empty() && harness.events.is_empty());
+    assert!(harness.server.remove("a") && !harness.server.remove("a"));
+    assert_eq!(harness.ask(bs("ep=a")).code, Code::BAD_REQUEST);
 }
 
 // proves: BOOT-03
 #[test]
 fn writes_have_the_format_that_the_device_wants() {
     for format in [110, 112, 11_542, 11_544] {
-        let mut bed = Bed::new(Config::default());
-        assert_eq!(bed.ask(bs(&format!("ep=a&pct={format}"))).code, Code::CHANGED);
-        assert_eq!(formats(&bed), [Some(format); 3]);
-        assert!(bed.events.contains(&finished("a")));
+        let mut harness = Harness::new(Config::default());
+        assert_eq!(harness.ask(bs(&format!("ep=a&pct={format}"))).code, Code::CHANGED);
+        assert_eq!(formats(&harness), [Some(format); 3]);
+        assert!(harness.events.contains(&finished("a")));
     }
-    let mut bed = Bed::new(Config::default());
+    let mut harness = Harness::new(Config::default());
     for pct in ["9999", "0", "40", "x"] {
-        let answer = bed.ask(bs(&format!("ep=a&pct={pct}")));
+        let answer = harness.ask(bs(&format!("ep=a&pct={pct}")));
         assert_eq!(answer.code, Code::UNSUPPORTED_CONTENT_FORMAT, "{pct}");
     }
-    assert!(bed.seen.iter().all(|seen| matches!(seen, Seen::Answer(_))));
-    assert_eq!(bed.ask(bs("ep=a")).code, Code::CHANGED);
-    assert_eq!(formats(&bed), [Some(11_542); 3]);
+    assert!(harness.seen.iter().all(|seen| matches!(seen, Seen::Answer(_))));
+    assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
+    assert_eq!(formats(&harness), [Some(11_542); 3]);
 }
 
 // proves: BOOT-04
 #[test]
 fn commands_come_one_at_a_time_after_the_answer_and_end_with_finish() {
-    let mut bed = Bed::new(Config::default());
-    bed.silent = true;
-    assert_eq!(bed.ask(bs("ep=a")).code, Code::CHANGED);
-    bed.pass(30);
-    assert_eq!(bed.commands(), LINES[..1], "the first is not answered");
+    let mut harness = Harness::new(Config::default());
+    harness.silent = true;
+    assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
+    harness.pass(30);
+    assert_eq!(harness.commands(), LINES[..1], "the first is not answered");
 
-    let mut bed = Bed::new(Config::default());
-    bed.ask(bs("ep=a"));
-    assert_eq!(bed.seen.first(), Some(&Seen::Answer(Code::CHANGED)));
-    assert_eq!(bed.commands(), LINES);
-    let Some(Seen::Command(finish)) = bed.seen.last() else { panic!("Finish") };
+    let mut harness = Harness::new(Config::default());
+    harness.ask(bs("ep=a"));
+    assert_eq!(harness.seen.first(), Some(&Seen::Answer(Code::CHANGED)));
+    assert_eq!(harness.commands(), LINES);
+    let Some(Seen::Command(finish)) = harness.seen.last() else { panic!("Finish") };
     assert!(finish.payload.is_empty() && finish.options.content_format().is_none());
-    assert!(matches!(bed.events[..], [Event::Started { .. }, Event::Finished { .. }]));
-    assert_eq!(bed.server.peer_count(), 1);
-    bed.pass(300);
-    assert_eq!(bed.server.peer_count(), 0);
+    assert!(matches!(harness.events[..], [Event::Started { .. }, Event::Finished { .. }]));
+    assert_eq!(harness.server.peer_count(), 1);
+    harness.pass(300);
+    assert_eq!(harness.server.peer_count(), 0);
 }
 
 // proves: BOOT-27
 #[test]
 fn another_request_begins_anew_and_a_refused_end_is_a_failure() {
-    let mut bed = Bed::new(Config::default());
-    bed.silent = true;
-    bed.ask(bs("ep=a"));
-    assert_eq!(bed.commands(), LINES[..1]);
-    bed.silent = false;
-    bed.seen.clear();
-    bed.ask(bs("ep=a"));
-    assert_eq!(bed.commands(), LINES);
-    assert_eq!(bed.events[1], failed(SessionError::Cancelled));
-    assert!(matches!(bed.events[2], Event::Started { .. }));
-    assert_eq!(bed.events[3..], [finished("a")]);
+    let mut harness = Harness::new(Config::default());
+    harness.silent = true;
+    harness.ask(bs("ep=a"));
+    assert_eq!(harness.commands(), LINES[..1]);
+    harness.silent = false;
+    harness.seen.clear();
+    harness.ask(bs("ep=a"));
+    assert_eq!(harness.commands(), LINES);
+    assert_eq!(harness.events[1], failed(SessionError::Cancelled));
+    assert!(matches!(harness.events[2], Event::Started { .. }));
+    assert_eq!(harness.events[3..], [finished("a")]);
 
-    let mut bed = Bed::new(Config::default());
-    bed.answers = [Code::DELETED, Code::DELETED, Code::CHANGED, Code::CHANGED, Code::CHANGED]
+    let mut harness = Harness::new(Config::default());
+    harness.answers = [Code::DELETED, Code::DELETED, Code::CHANGED, Code::CHANGED, Code::CHANGED]
         .map(Response::new)
         .into();
-    bed.answers.push_back(Response::new(Code::NOT_ACCEPTABLE));
-    bed.ask(bs("ep=a"));
-    assert_eq!(bed.events[1..], [failed(SessionError::NotFinished(Code::NOT_ACCEPTABLE))]);
+    harness.answers.push_back(Response::new(Code::NOT_ACCEPTABLE));
+    harness.ask(bs("ep=a"));
+    assert_eq!(harness.events[1..], [failed(SessionError::NotFinished(Code::NOT_ACCEPTABLE))]);
 }
 
 #[test]
 fn a_refused_command_ends_the_session_without_finish() {
-    let mut bed = Bed::new(Config::default());
-    bed.answers.push_back(Response::new(Code::BAD_REQUEST));
-    bed.ask(bs("ep=a"));
-    assert_eq!(bed.commands(), LINES[..1]);
+    let mut harness = Harness::new(Config::default());
+    harness.answers.push_back(Response::new(Code::BAD_REQUEST));
+    harness.ask(bs("ep=a"));
+    assert_eq!(harness.commands(), LINES[..1]);
     let reason = SessionError::Refused(Path::object(0), Code::BAD_REQUEST);
-    assert_eq!(bed.events[1..], [failed(reason)]);
+    assert_eq!(harness.events[1..], [failed(reason)]);
 }
 
 #[test]
 fn a_device_that_falls_silent_is_given_up() {
-    let mut bed = Bed::new(Config::default());
-    bed.silent = true;
-    bed.ask(bs("ep=a"));
-    bed.pass(1_000);
+    let mut harness = Harness::new(Config::default());
+    harness.silent = true;
+    harness.ask(bs("ep=a"));
+    harness.pass(1_000);
     let reason = SessionError::NoAnswer(FailReason::Timeout);
-    assert_eq!(bed.events[1..], [failed(reason)]);
+    assert_eq!(harness.events[1..], [failed(reason)]);
 }
 
 #[test]
 fn what_the_device_has_is_told() {
-    let mut bed = Bed::new(Config::default());
+    let mut harness = Harness::new(Config::default());
     let commands = [Command::Discover(Path::ROOT), Command::Read(Path::object(1))];
-    bed.server.configure("a", commands.into());
+    harness.server.configure("a", commands.into());
     let links = "</>;lwm2m=1.1,</0/0>,</1/0>;ssid=1";
-    bed.answers.push_back(Response::new(Code::CONTENT).content_format(40).payload(links));
+    harness.answers.push_back(Response::new(Code::CONTENT).content_format(40).payload(links));
     let servers = r#"[{"n":"/1/0/0","v":1}]"#;
-    bed.answers.push_back(Response::new(Code::CONTENT).content_format(110).payload(servers));
-    bed.ask(bs("ep=a&pct=110"));
-    assert_eq!(bed.commands(), ["GET /", "GET /1", "POST /bs"]);
-    let [_, Event::Answered { content: Content::Links(links), .. }, second, _] = &bed.events[..]
+    harness.answers.push_back(Response::new(Code::CONTENT).content_format(110).payload(servers));
+    harness.ask(bs("ep=a&pct=110"));
+    assert_eq!(harness.commands(), ["GET /", "GET /1", "POST /bs"]);
+    let [_, Event::Answered { content: Content::Links(links), .. }, second, _] =
+        &harness.events[..]
     else {
-        panic!("{:?}", bed.events)
+        panic!("{:?}", harness.events)
     };
     assert_eq!(links[2].param("ssid"), Some("1"));
     let Event::Answered { content: Content::Node(node), .. } = second else { panic!("values") };
@@ -140,28 +141,28 @@ fn what_the_device_has_is_told() {
 
 #[test]
 fn a_node_that_does_not_go_with_its_path_is_not_sent() {
-    let mut bed = Bed::new(Config::default());
+    let mut harness = Harness::new(Config::default());
     let node = Node::ObjectInstance(lwm2m_core::ObjectInstance::default());
-    bed.server.configure("a", vec![Command::Write(Path::object(1), node)]);
-    bed.ask(bs("ep=a"));
-    assert!(bed.commands().is_empty());
-    assert_eq!(bed.events[1..], [failed(SessionError::NotSent(Path::object(1)))]);
-    assert_eq!(bed.ask(crate::bed::bspack("ep=a", 112)).code, Code::INTERNAL_SERVER_ERROR);
+    harness.server.configure("a", vec![Command::Write(Path::object(1), node)]);
+    harness.ask(bs("ep=a"));
+    assert!(harness.commands().is_empty());
+    assert_eq!(harness.events[1..], [failed(SessionError::NotSent(Path::object(1)))]);
+    assert_eq!(harness.ask(crate::harness::bspack("ep=a", 112)).code, Code::INTERNAL_SERVER_ERROR);
 }
 
 #[test]
 fn sessions_are_bounded() {
-    let mut bed = Bed::new(Config { max_sessions: 1, ..Config::default() });
-    bed.silent = true;
-    bed.server.configure("b", Vec::new());
-    assert_eq!(bed.ask(bs("ep=a")).code, Code::CHANGED);
-    assert_eq!(bed.ask(bs("ep=b")).code, Code::SERVICE_UNAVAILABLE);
-    assert_eq!(bed.ask(bs("ep=a")).code, Code::CHANGED);
+    let mut harness = Harness::new(Config { max_sessions: 1, ..Config::default() });
+    harness.silent = true;
+    harness.server.configure("b", Vec::new());
+    assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
+    assert_eq!(harness.ask(bs("ep=b")).code, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
 }
 
 #[test]
 fn other_resources_and_methods_are_refused() {
-    let mut bed = Bed::new(Config::default());
+    let mut harness = Harness::new(Config::default());
     for (request, code) in [
         (Request::get().path(["bs"]), Code::METHOD_NOT_ALLOWED),
         (Request::post().path(["bspack"]), Code::METHOD_NOT_ALLOWED),
@@ -169,6 +170,6 @@ fn other_resources_and_methods_are_refused() {
         (Request::post().path(["rd"]), Code::NOT_FOUND),
         (Request::get(), Code::NOT_FOUND),
     ] {
-        assert_eq!(bed.ask(request).code, code);
+        assert_eq!(harness.ask(request).code, code);
     }
 }

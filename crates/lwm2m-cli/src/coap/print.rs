@@ -1,8 +1,8 @@
 //! Answers on standard output.
 
 use crate::convert::{coap::option_entries, input};
+use lwm2m_app::Failure;
 use lwm2m_coap::Response;
-use lwm2m_daemon::Failure;
 use serde_json::json;
 use std::io::Write;
 

@@ -3,7 +3,7 @@
 use super::{ConvertError, Direction, Format, decode, encode, input};
 use lwm2m_codec::Reading;
 use lwm2m_core::Path;
-use lwm2m_registry::Registry;
+use lwm2m_objects::Registry;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use std::io::{BufRead, Write};

@@ -9,10 +9,10 @@ mod payload;
 
 use clap::Args;
 use input::InputKind;
+use lwm2m_app::Failure;
 use lwm2m_codec::Reading;
 use lwm2m_core::{ContentFormat, Path};
-use lwm2m_daemon::Failure;
-use lwm2m_registry::Registry;
+use lwm2m_objects::Registry;
 use serde_json::Value as Json;
 use std::io::Write;
 

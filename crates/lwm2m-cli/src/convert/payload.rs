@@ -5,7 +5,7 @@ use lwm2m_codec::link::{self, Link};
 use lwm2m_codec::{Reading, composite};
 use lwm2m_core::{ContentFormat, Path, Value};
 use lwm2m_http::json::{node, registration};
-use lwm2m_registry::Registry;
+use lwm2m_objects::Registry;
 use serde_json::Value as Json;
 
 pub(super) fn decode(

@@ -1,8 +1,8 @@
 //! The keys of the demo, made anew for each run, and who has which.
 
 use crate::keys::make_quietly;
-use lwm2m_daemon::Failure;
-use lwm2m_daemon::secured::Secured;
+use lwm2m_app::Failure;
+use lwm2m_app::secured::Secured;
 use serde_json::{Value, json};
 use std::fmt::{self, Write};
 use std::fs;

@@ -7,10 +7,10 @@ mod tour;
 
 use clap::Args;
 use keys::{Keys, Mode};
+use lwm2m_app::secured::Secured;
+use lwm2m_app::{Failure, LogLevel, log, signal::End};
 use lwm2m_clientd::Device;
 use lwm2m_coap::uri::Scheme;
-use lwm2m_daemon::secured::Secured;
-use lwm2m_daemon::{Failure, LogLevel, log, signal::End};
 use lwm2m_serverd::Running;
 use std::net::SocketAddr;
 
@@ -149,7 +149,7 @@ async fn show(scene: &Scene) -> Result<(), Failure> {
     }
     print_hints(scene);
     end.wait().await;
-    lwm2m_daemon::say(format_args!("stopping"));
+    lwm2m_app::say(format_args!("stopping"));
     for device in devices {
         device.stop().await;
     }
@@ -166,7 +166,7 @@ fn print_hints(scene: &Scene) {
         false => format!("{endpoint} ({mode})"),
     });
     let devices = devices.join(", ");
-    lwm2m_daemon::say(format_args!(
+    lwm2m_app::say(format_args!(
         "An LwM2M server and five devices are running, one in each mode of security and one by TLS.
 
   CoAP       {coap}

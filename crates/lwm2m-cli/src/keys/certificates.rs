@@ -3,7 +3,7 @@
 use super::files::Files;
 use super::{Output, key_pair, raw_public_key};
 use clap::Args;
-use lwm2m_daemon::Failure;
+use lwm2m_app::Failure;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,

@@ -1,6 +1,6 @@
 //! Files of keys: none is overwritten unasked, secrets are readable by their owner only.
 
-use lwm2m_daemon::Failure;
+use lwm2m_app::Failure;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ mod files;
 
 use clap::{Args, FromArgMatches, Subcommand};
 use files::Files;
-use lwm2m_daemon::Failure;
+use lwm2m_app::Failure;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use std::fmt::Write;
 

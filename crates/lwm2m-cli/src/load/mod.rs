@@ -4,10 +4,10 @@ mod cpu;
 
 use crate::coap::security;
 use clap::Args;
+use lwm2m_app::secured::Secured;
+use lwm2m_app::{Failure, LogLevel, log, say};
 use lwm2m_coap::Request;
 use lwm2m_coap::uri::Uri;
-use lwm2m_daemon::secured::Secured;
-use lwm2m_daemon::{Failure, LogLevel, log, say};
 use lwm2m_net::load::{Load, MAX_PER_SOCKET, Report};
 use serde_json::json;
 use std::time::Duration;

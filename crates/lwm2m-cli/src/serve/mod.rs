@@ -6,11 +6,11 @@ mod service;
 mod store;
 
 use clap::Args;
+use lwm2m_app::secured::Secured;
+use lwm2m_app::{Failure, LogLevel, log, say, signal};
 use lwm2m_coap::Config;
 use lwm2m_coap::uri::Scheme;
-use lwm2m_daemon::secured::Secured;
-use lwm2m_daemon::{Failure, LogLevel, log, say, signal};
-use lwm2m_dtls::{Place, PlacedIds};
+use lwm2m_dtls::{CidRoute, RoutingCids};
 use lwm2m_net::service::{CoapServer, ServiceConfig};
 use lwm2m_net::{ConnectionConfig, Sockets};
 use service::Plugtest;
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The settings of sessions whose Connection IDs tell the shard.
 fn in_shard(mut config: lwm2m_dtls::Config, shard: u8) -> lwm2m_dtls::Config {
     let length = config.connection_ids.and_then(|ids| u8::try_from(ids.length()).ok());
-    let ids = length.map(|length| PlacedIds::new(Place { node: 0, shard }, length));
+    let ids = length.map(|length| RoutingCids::new(CidRoute { node: 0, shard }, length));
     config.connection_ids = ids.map(|ids| Arc::new(ids) as _);
     config
 }

@@ -2,7 +2,7 @@
 //! Core, Appendix E.1). Only a client that can bootstrap has it.
 
 use crate::config::{BootstrapAccount, ServerAccount};
-use crate::instances::Instances;
+use crate::memory_object::MemoryObject;
 use crate::security::Security;
 use lwm2m_core::ObjectInstance;
 
@@ -38,9 +38,9 @@ const TLS_1_3: core::ops::RangeInclusive<u16> = 18..=24;
 /// The instance of the bootstrap server that the client begins with.
 pub(crate) const FIRST_BOOTSTRAP: u16 = 0;
 
-pub(crate) fn object(bootstrap: &BootstrapAccount, servers: &[ServerAccount]) -> Instances {
+pub(crate) fn object(bootstrap: &BootstrapAccount, servers: &[ServerAccount]) -> MemoryObject {
     let optional = OPTIONAL.into_iter().chain(TLS_1_3);
-    let object = optional.fold(Instances::new(ID).fixed(), Instances::optional);
+    let object = optional.fold(MemoryObject::new(ID).fixed(), MemoryObject::optional);
     let object = object.instance(FIRST_BOOTSTRAP, |_| {
         account(&bootstrap.uri, true, &bootstrap.security)
             .with(HOLD_OFF, i64::from(bootstrap.hold_off))

@@ -1,7 +1,7 @@
 //! Object 1, LwM2M Server: one instance an account (OMA LwM2M Core, Appendix E.2).
 
 use crate::config::ServerAccount;
-use crate::instances::Instances;
+use crate::memory_object::MemoryObject;
 use crate::objects::store::Store;
 use crate::transport::Transport;
 use alloc::string::{String, ToString};
@@ -56,9 +56,9 @@ pub(crate) fn object<'a>(
     accounts: impl IntoIterator<Item = &'a ServerAccount>,
     version: Version,
     bootstraps: bool,
-) -> Instances {
+) -> MemoryObject {
     // What executing them does is the client's own business; it sees to it after the answer.
-    let object = Instances::new(ID)
+    let object = MemoryObject::new(ID)
         .fixed()
         .on_execute(DISABLE, |_, _| Ok(()))
         .on_execute(UPDATE_TRIGGER, |_, _| Ok(()))
@@ -66,7 +66,7 @@ pub(crate) fn object<'a>(
             true => Ok(()),
             false => Err(crate::Refusal::BadRequest),
         });
-    let object = SETTABLE.into_iter().fold(object, Instances::optional);
+    let object = SETTABLE.into_iter().fold(object, MemoryObject::optional);
     let object = match bootstraps {
         true => object.on_execute(BOOTSTRAP_TRIGGER, |_, _| Ok(())),
         false => object,

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use lwm2m_codec::link::Link;
 use lwm2m_core::{Model, ObjectVersion, Path, ResourceModel, Version};
-use lwm2m_registry::{ObjectDefinition, Registry, ResourceDefinition, default_version};
+use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition, default_version};
 
 /// The objects by id, each with its definition.
 pub(crate) struct Store {

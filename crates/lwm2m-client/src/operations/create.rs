@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use lwm2m_codec::{decode, decode_create};
 use lwm2m_core::{ContentFormat, Model, Node, ObjectInstance, Path, Version};
-use lwm2m_registry::ResourceDefinition;
+use lwm2m_objects::ResourceDefinition;
 
 /// The instances that a Create made.
 pub(crate) struct Created {

@@ -1,9 +1,9 @@
 //! The codes that each operation may be answered with, and the types of messages.
 
-use crate::world::{
-    JSON, LINK, TEXT, TLV, World, attributes, config, delete, device, get, post, put,
+use crate::harness::{
+    Harness, JSON, LINK, TEXT, TLV, attributes, config, delete, device, get, post, put,
 };
-use lwm2m_client::{Instances, Object, Refusal};
+use lwm2m_client::{MemoryObject, Object, Refusal};
 use lwm2m_coap::{MessageType, MessageView, Request};
 use lwm2m_core::{Arguments, ObjectInstance, Resource, Version};
 use lwm2m_link::Engine;
@@ -51,11 +51,11 @@ fn ipatch(body: &'static str) -> Request {
 
 #[test]
 fn a_failing_handler_is_an_internal_error() {
-    let portfolio = Instances::new(16).instance(0, |v| v.with_multiple(0, [(0, "a")]));
+    let portfolio = MemoryObject::new(16).instance(0, |v| v.with_multiple(0, [(0, "a")]));
     let objects: Vec<Box<dyn Object>> =
         vec![Box::new(device()), Box::new(portfolio), Box::new(Broken)];
-    let mut world = World::new(config(), objects);
-    world.start();
+    let mut harness = Harness::new(config(), objects);
+    harness.start();
     let instance = r#"[{"n":"/3442/7/110","vs":"x"}]"#;
     for request in [
         get("3442/0"),
@@ -68,9 +68,9 @@ fn a_failing_handler_is_an_internal_error() {
         delete("3442/0"),
         ipatch(r#"[{"n":"/16/0/0/0","vs":"x"},{"n":"/3442/0/110","vs":"x"}]"#),
     ] {
-        assert_eq!(world.code(request.clone()), "5.00", "{request:?}");
+        assert_eq!(harness.code(request.clone()), "5.00", "{request:?}");
     }
-    assert_eq!(world.text("16/0/0/0"), "a");
+    assert_eq!(harness.text("16/0/0/0"), "a");
 }
 
 /// What each operation may be answered with besides 5.00 (OMA LwM2M Transport 6.4.4 and 6.4.5).
@@ -119,7 +119,7 @@ fn requests(operation: &str, path: &str) -> Vec<Request> {
 #[test]
 fn every_refusal_has_a_code_of_its_operation() {
     for (operation, allowed) in ALLOWED {
-        let mut world = World::registered(config().version(Version::V1_2));
+        let mut harness = Harness::registered(config().version(Version::V1_2));
         for path in PATHS {
             let depth = path.split('/').count();
             let fits = match operation {
@@ -128,7 +128,7 @@ fn every_refusal_has_a_code_of_its_operation() {
                 _ => true,
             };
             for request in requests(operation, path).into_iter().filter(|_| fits) {
-                let code = world.code(request.clone());
+                let code = harness.code(request.clone());
                 assert!(allowed.contains(&code.as_str()), "{operation} {path}: {code} {request:?}");
             }
         }
@@ -137,8 +137,8 @@ fn every_refusal_has_a_code_of_its_operation() {
 }
 
 /// The types of the requests that the client sends.
-fn sent(world: &mut World) -> Vec<MessageType> {
-    let datagrams = core::iter::from_fn(|| world.client.poll_transmit());
+fn sent(harness: &mut Harness) -> Vec<MessageType> {
+    let datagrams = core::iter::from_fn(|| harness.client.poll_transmit());
     let datagrams: Vec<_> = datagrams.map(|transmit| transmit.payload).collect();
     let views = datagrams.iter().map(|datagram| MessageView::parse(datagram).unwrap());
     views.filter(|view| view.code().is_request()).map(|view| view.kind()).collect()
@@ -147,17 +147,17 @@ fn sent(world: &mut World) -> Vec<MessageType> {
 // The server's requests and NON Execute are shown elsewhere; COAP-18 needs all in one session.
 #[test]
 fn requests_of_the_client_are_confirmable() {
-    let mut world = World::new(config(), crate::world::objects());
-    world.client.start(world.now);
-    assert_eq!(sent(&mut world), [MessageType::Confirmable]);
-    let mut world = World::registered(config());
-    world.client.update(world.now, 1);
-    assert_eq!(sent(&mut world), [MessageType::Confirmable]);
-    let mut world = World::registered(config());
-    world.client.shutdown(world.now);
-    assert_eq!(sent(&mut world), [MessageType::Confirmable]);
+    let mut harness = Harness::new(config(), crate::harness::objects());
+    harness.client.start(harness.now);
+    assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
+    let mut harness = Harness::registered(config());
+    harness.client.update(harness.now, 1);
+    assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
+    let mut harness = Harness::registered(config());
+    harness.client.shutdown(harness.now);
+    assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
     // A NON Execute is carried out once.
-    let mut world = World::registered(config());
-    world.send(0, post("1/0/8").non_confirmable());
-    assert_eq!(world.heard(), ["0 POST /rd/5a3f"]);
+    let mut harness = Harness::registered(config());
+    harness.send(0, post("1/0/8").non_confirmable());
+    assert_eq!(harness.heard(), ["0 POST /rd/5a3f"]);
 }

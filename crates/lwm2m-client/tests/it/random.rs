@@ -1,15 +1,15 @@
 //! Bytes of chance: no panic, and nothing changes.
 
-use crate::world::{World, address, config, get, objects};
+use crate::harness::{Harness, address, config, get, objects};
 use lwm2m_client::{BootstrapAccount, Config};
 use lwm2m_coap::{MessageBuilder, MessageType, OptionNumber, Options, Token};
 use lwm2m_link::Engine;
 use proptest::prelude::*;
 
-fn fingerprint(world: &mut World) -> Vec<u8> {
+fn fingerprint(harness: &mut Harness) -> Vec<u8> {
     let mut all = Vec::new();
     for object in ["1", "3", "6", "16", "3302", "3303", "3442"] {
-        all.extend(world.ask(get(object).accept(112)).payload);
+        all.extend(harness.ask(get(object).accept(112)).payload);
     }
     all
 }
@@ -37,13 +37,13 @@ proptest! {
     #[test]
     fn random_datagrams(datagrams in proptest::collection::vec(
         proptest::collection::vec(any::<u8>(), 0..64), 1..8)) {
-        let mut world = World::registered(config());
-        let before = fingerprint(&mut world);
+        let mut harness = Harness::registered(config());
+        let before = fingerprint(&mut harness);
         for datagram in datagrams {
-            world.client.handle_datagram(world.now, address(0), &datagram);
-            while world.client.poll_transmit().is_some() {}
+            harness.client.handle_datagram(harness.now, address(0), &datagram);
+            while harness.client.poll_transmit().is_some() {}
         }
-        prop_assert_eq!(fingerprint(&mut world), before);
+        prop_assert_eq!(fingerprint(&mut harness), before);
     }
 
     #[test]
@@ -56,13 +56,13 @@ proptest! {
         payload in proptest::collection::vec(any::<u8>(), 0..40),
         flip in any::<usize>(),
     ) {
-        let mut world = World::registered(config());
+        let mut harness = Harness::registered(config());
         let mut datagram = request(code, &path, format, &payload);
         let place = flip % datagram.len();
         datagram[place] ^= 1 << (flip % 8);
-        world.client.handle_datagram(world.now, address(0), &datagram);
-        world.settle();
-        world.run(300.0);
+        harness.client.handle_datagram(harness.now, address(0), &datagram);
+        harness.settle();
+        harness.run(300.0);
     }
 
     /// Whatever a bootstrap server sends, its account and the device stay.
@@ -76,27 +76,27 @@ proptest! {
         flip in any::<usize>(),
     ) {
         let account = BootstrapAccount::new(address(0));
-        let mut world = World::new(Config::new("test").bootstrap(account), objects());
-        world.start();
+        let mut harness = Harness::new(Config::new("test").bootstrap(account), objects());
+        harness.start();
         let mut datagram = request(code, &path, format, &payload);
         let place = flip % datagram.len();
         datagram[place] ^= 1 << (flip % 8);
-        world.client.handle_datagram(world.now, address(0), &datagram);
-        world.settle();
-        let links = world.discover("/");
+        harness.client.handle_datagram(harness.now, address(0), &datagram);
+        harness.settle();
+        let links = harness.discover("/");
         prop_assert!(links.contains("</0/0>") && links.contains("</3/0>"), "{}", links);
-        world.run(300.0);
+        harness.run(300.0);
     }
 
     /// Requests from anyone but a registered server change nothing and are not answered.
     #[test]
     fn strangers(code in 1_u8..8, payload in proptest::collection::vec(any::<u8>(), 0..20)) {
-        let mut world = World::registered(config());
-        let before = fingerprint(&mut world);
+        let mut harness = Harness::registered(config());
+        let before = fingerprint(&mut harness);
         let datagram = request(code, &[1, 0, 1], 0, &payload);
-        world.client.handle_datagram(world.now, address(9), &datagram);
-        // An answer would go to an address where there is no server, which the world refuses.
-        world.run(5.0);
-        prop_assert_eq!(fingerprint(&mut world), before);
+        harness.client.handle_datagram(harness.now, address(9), &datagram);
+        // An answer would go to an address where there is no server, which the harness refuses.
+        harness.run(5.0);
+        prop_assert_eq!(fingerprint(&mut harness), before);
     }
 }

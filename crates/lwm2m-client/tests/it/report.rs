@@ -1,43 +1,43 @@
 //! Observe and Notify.
 
-use crate::world::{JSON, TEXT, World, address, attributes, config, get, put};
+use crate::harness::{Harness, JSON, TEXT, address, attributes, config, get, put};
 use lwm2m_client::{Config, Event, ServerAccount};
 use lwm2m_coap::{Code, MessageType, MessageView};
 use lwm2m_core::Version;
 use lwm2m_link::Engine;
 
-/// A world in which /3303/0/5700, now 20, is observed with these attributes.
-fn observed(query: &str) -> World {
-    let mut world = World::registered(config());
+/// A harness in which /3303/0/5700, now 20, is observed with these attributes.
+fn observed(query: &str) -> Harness {
+    let mut harness = Harness::registered(config());
     if !query.is_empty() {
-        assert_eq!(world.code(attributes("3303/0/5700", query)), "2.04", "{query}");
+        assert_eq!(harness.code(attributes("3303/0/5700", query)), "2.04", "{query}");
     }
-    let answer = world.ask(get("3303/0/5700").observe(0));
+    let answer = harness.ask(get("3303/0/5700").observe(0));
     assert!(answer.options.observe().is_some());
-    world
+    harness
 }
 
-fn times(world: &mut World) -> Vec<f64> {
-    world.notified().iter().map(|(time, _)| time.round()).collect()
+fn times(harness: &mut Harness) -> Vec<f64> {
+    harness.notified().iter().map(|(time, _)| time.round()).collect()
 }
 
 // proves: NOTIFY-01
 #[test]
 fn the_first_answer_starts_the_periods_at_each_level() {
     for path in ["3", "3/0", "3/0/7", "3/0/7/0"] {
-        let mut world = World::registered(config());
-        world.ask(attributes("3", "pmax=10"));
-        assert!(world.ask(get(path).observe(0)).options.observe().is_some());
-        world.run(15.0);
-        assert_eq!(times(&mut world), [10.0], "{path}");
+        let mut harness = Harness::registered(config());
+        harness.ask(attributes("3", "pmax=10"));
+        assert!(harness.ask(get(path).observe(0)).options.observe().is_some());
+        harness.run(15.0);
+        assert_eq!(times(&mut harness), [10.0], "{path}");
     }
 }
 
 // proves: NOTIFY-02
 #[test]
 fn an_observe_that_fails_leaves_no_observation() {
-    let mut world = World::registered(config());
-    world.ask(attributes("3", "pmax=1"));
+    let mut harness = Harness::registered(config());
+    harness.ask(attributes("3", "pmax=1"));
     for (request, code) in [
         (get("3/0/4"), "4.05"),
         (get("50"), "4.04"),
@@ -45,41 +45,41 @@ fn an_observe_that_fails_leaves_no_observation() {
         (get("0/0"), "4.01"),
         (get("3/0/9").query("pmin=1"), "4.00"),
     ] {
-        let answer = world.ask(request.observe(0));
+        let answer = harness.ask(request.observe(0));
         assert_eq!((answer.code.to_string().as_str(), answer.options.observe()), (code, None));
     }
-    world.run(10.0);
-    assert!(world.notified().is_empty());
+    harness.run(10.0);
+    assert!(harness.notified().is_empty());
 }
 
 // proves: NOTIFY-03
 #[test]
 fn a_notification_is_what_a_read_would_be() {
-    let mut world = World::registered(config());
-    world.ask(get("3/0").accept(JSON).observe(0));
-    world.ask(put("3/0/14").content_format(TEXT).payload("+01:00"));
-    let read = world.ask(get("3/0").accept(JSON));
-    let (_, notified) = &world.servers[0].notified[0];
+    let mut harness = Harness::registered(config());
+    harness.ask(get("3/0").accept(JSON).observe(0));
+    harness.ask(put("3/0/14").content_format(TEXT).payload("+01:00"));
+    let read = harness.ask(get("3/0").accept(JSON));
+    let (_, notified) = &harness.servers[0].notified[0];
     assert_eq!(notified.options.content_format(), Some(JSON));
     assert_eq!(notified.payload, read.payload);
     let path = "/3/0".parse().unwrap();
-    assert!(world.events.contains(&Event::Notified { server: 1, path }));
+    assert!(harness.events.contains(&Event::Notified { server: 1, path }));
 }
 
 // proves: ATTR-07
 #[test]
 fn a_change_within_pmin_is_told_when_it_ends() {
-    let mut world = observed("pmin=5");
-    world.run(1.0);
-    world.set("3303/0/5700", 21.0);
-    world.run(1.0);
-    world.set("3303/0/5700", 22.0);
-    world.run(20.0);
-    assert_eq!(world.notified(), [(5.0, "22".to_owned())]);
-    world.set("3303/0/5700", 23.0);
-    world.set("3303/0/5700", 24.0);
-    world.run(20.0);
-    assert_eq!(times(&mut world), [22.0, 27.0]);
+    let mut harness = observed("pmin=5");
+    harness.run(1.0);
+    harness.set("3303/0/5700", 21.0);
+    harness.run(1.0);
+    harness.set("3303/0/5700", 22.0);
+    harness.run(20.0);
+    assert_eq!(harness.notified(), [(5.0, "22".to_owned())]);
+    harness.set("3303/0/5700", 23.0);
+    harness.set("3303/0/5700", 24.0);
+    harness.run(20.0);
+    assert_eq!(times(&mut harness), [22.0, 27.0]);
 }
 
 // proves: ATTR-08
@@ -91,20 +91,20 @@ fn without_change_pmax_tells() {
         ("pmin=10&pmax=5", &[]),
         ("pmin=5&pmax=5", &[5.0, 10.0, 15.0, 20.0, 25.0, 30.0]),
     ] {
-        let mut world = observed(query);
-        world.run(31.0);
-        assert_eq!(times(&mut world), expected, "{query}");
+        let mut harness = observed(query);
+        harness.run(31.0);
+        assert_eq!(times(&mut harness), expected, "{query}");
     }
 }
 
 // proves: ATTR-09
 #[test]
 fn a_change_is_told_at_once_and_restarts_pmax() {
-    let mut world = observed("pmax=60");
-    world.run(3.0);
-    world.set("3303/0/5700", 21.0);
-    world.run(61.0);
-    assert_eq!(times(&mut world), [3.0, 63.0]);
+    let mut harness = observed("pmax=60");
+    harness.run(3.0);
+    harness.set("3303/0/5700", 21.0);
+    harness.run(61.0);
+    assert_eq!(times(&mut harness), [3.0, 63.0]);
 }
 
 // proves: ATTR-10, ATTR-11
@@ -117,11 +117,11 @@ fn thresholds_and_steps_choose_the_changes() {
         ("st=10", &[23.0, 26.0, 29.0, 31.0, 33.0], &["31"]),
         ("", &[21.0, 21.0, 22.0], &["21", "22"]),
     ] {
-        let mut world = observed(query);
+        let mut harness = observed(query);
         for value in values {
-            world.set("3303/0/5700", *value);
+            harness.set("3303/0/5700", *value);
         }
-        let notified: Vec<_> = world.notified().into_iter().map(|(_, text)| text).collect();
+        let notified: Vec<_> = harness.notified().into_iter().map(|(_, text)| text).collect();
         assert_eq!(notified, expected, "{query}");
     }
 }
@@ -131,44 +131,44 @@ fn thresholds_and_steps_choose_the_changes() {
 fn inner_levels_win_down_to_the_defaults_of_the_server() {
     let mut account = ServerAccount::new(1, address(0));
     account.pmax = Some(50);
-    let mut world = World::registered(Config::new("test").server(account));
+    let mut harness = Harness::registered(Config::new("test").server(account));
     for (path, pmax) in [("3", 40), ("3/0", 30), ("3/0/7", 20), ("3/0/7/0", 10)] {
-        world.ask(attributes(path, &format!("pmax={pmax}")));
+        harness.ask(attributes(path, &format!("pmax={pmax}")));
     }
-    world.ask(get("3/0/7/0").observe(0));
+    harness.ask(get("3/0/7/0").observe(0));
     for (period, unset) in [(10.0, "3/0/7/0"), (20.0, "3/0/7"), (30.0, "3/0"), (40.0, "3")] {
-        let before = world.seconds();
-        world.run(period + 0.5);
-        assert_eq!(times(&mut world).len(), 1, "{period} after {before}");
-        world.ask(attributes(unset, "pmax"));
-        world.ask(get("3/0/7/0").observe(0));
+        let before = harness.seconds();
+        harness.run(period + 0.5);
+        assert_eq!(times(&mut harness).len(), 1, "{period} after {before}");
+        harness.ask(attributes(unset, "pmax"));
+        harness.ask(get("3/0/7/0").observe(0));
     }
-    world.run(49.0);
-    assert!(times(&mut world).is_empty());
-    world.run(1.5);
-    assert_eq!(times(&mut world).len(), 1);
+    harness.run(49.0);
+    assert!(times(&mut harness).is_empty());
+    harness.run(1.5);
+    assert_eq!(times(&mut harness).len(), 1);
 }
 
 // proves: ATTR-13
 #[test]
 fn attributes_below_the_target_have_no_say() {
-    let mut world = World::registered(config());
-    world.ask(attributes("3/0/9", "pmax=5"));
-    world.ask(get("3/0").observe(0));
-    world.run(20.0);
-    assert!(world.notified().is_empty());
-    world.ask(attributes("3", "pmax=5"));
+    let mut harness = Harness::registered(config());
+    harness.ask(attributes("3/0/9", "pmax=5"));
+    harness.ask(get("3/0").observe(0));
+    harness.run(20.0);
+    assert!(harness.notified().is_empty());
+    harness.ask(attributes("3", "pmax=5"));
     // The last notification is longer ago than that already.
-    world.run(6.0);
-    assert_eq!(times(&mut world), [20.0, 25.0]);
+    harness.run(6.0);
+    assert_eq!(times(&mut harness), [20.0, 25.0]);
 }
 
 #[test]
 fn new_default_periods_hold_at_once() {
-    let mut world = observed("");
-    assert_eq!(world.code(put("1/0/3").content_format(TEXT).payload("5")), "2.04");
-    world.run(11.0);
-    assert_eq!(times(&mut world), [5.0, 10.0]);
+    let mut harness = observed("");
+    assert_eq!(harness.code(put("1/0/3").content_format(TEXT).payload("5")), "2.04");
+    harness.run(11.0);
+    assert_eq!(times(&mut harness), [5.0, 10.0]);
 }
 
 // proves: ATTR-16
@@ -188,16 +188,16 @@ fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
         (instance, Some((instance, "con=0")), "1", false),
         (instance, None, "1", true),
     ] {
-        let mut world = World::registered(config().version(Version::V1_2));
-        assert_eq!(world.code(put("1/0/26").content_format(TEXT).payload(default)), "2.04");
+        let mut harness = Harness::registered(config().version(Version::V1_2));
+        assert_eq!(harness.code(put("1/0/26").content_format(TEXT).payload(default)), "2.04");
         if let Some((path, attribute)) = attribute {
-            assert_eq!(world.code(attributes(path, attribute)), "2.04");
+            assert_eq!(harness.code(attributes(path, attribute)), "2.04");
         }
-        world.ask(get(observed).observe(0));
-        let thermometer = world.client.object_mut::<lwm2m_client::Instances>(3303).unwrap();
+        harness.ask(get(observed).observe(0));
+        let thermometer = harness.client.object_mut::<lwm2m_client::MemoryObject>(3303).unwrap();
         thermometer.set(0, 5700, 30.0);
-        world.client.changed(world.now, &"/3303/0/5700".parse().unwrap());
-        let datagram = world.client.poll_transmit().unwrap().payload;
+        harness.client.changed(harness.now, &"/3303/0/5700".parse().unwrap());
+        let datagram = harness.client.poll_transmit().unwrap().payload;
         let message = MessageView::parse(&datagram).unwrap();
         let is = message.kind() == MessageType::Confirmable;
         assert_eq!(is, expected, "{observed} {attribute:?} {default}");
@@ -206,97 +206,97 @@ fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
 
 #[test]
 fn epmax_has_the_value_looked_at() {
-    let mut world = observed("epmin=1&epmax=20");
-    let thermometer = world.client.object_mut::<lwm2m_client::Instances>(3303).unwrap();
+    let mut harness = observed("epmin=1&epmax=20");
+    let thermometer = harness.client.object_mut::<lwm2m_client::MemoryObject>(3303).unwrap();
     thermometer.set(0, 5700, 30.0);
-    world.run(19.0);
-    assert!(world.notified().is_empty());
-    world.run(2.0);
-    assert_eq!(times(&mut world), [20.0]);
+    harness.run(19.0);
+    assert!(harness.notified().is_empty());
+    harness.run(2.0);
+    assert_eq!(times(&mut harness), [20.0]);
 }
 
 // proves: OBS-07
 #[test]
 fn a_cancelled_observation_is_silent() {
-    let mut world = World::registered(config());
-    let observe = world.send(0, get("3303/0/5700").observe(0));
-    world.set("3303/0/5700", 21.0);
-    world.set("3303/0/5700", 22.0);
-    assert_eq!(world.notified().len(), 2);
-    let cancel = world.servers[0].coap.cancel_observation(world.now, observe).unwrap();
-    world.settle();
-    let answer = world.answer(0, cancel).unwrap();
+    let mut harness = Harness::registered(config());
+    let observe = harness.send(0, get("3303/0/5700").observe(0));
+    harness.set("3303/0/5700", 21.0);
+    harness.set("3303/0/5700", 22.0);
+    assert_eq!(harness.notified().len(), 2);
+    let cancel = harness.servers[0].coap.cancel_observation(harness.now, observe).unwrap();
+    harness.settle();
+    let answer = harness.answer(0, cancel).unwrap();
     assert_eq!((answer.code, answer.options.observe()), (Code::CONTENT, None));
-    world.set("3303/0/5700", 23.0);
-    assert!(world.notified().is_empty());
-    assert!(matches!(world.events.last(), Some(Event::ObservationEnded { .. })));
+    harness.set("3303/0/5700", 23.0);
+    assert!(harness.notified().is_empty());
+    assert!(matches!(harness.events.last(), Some(Event::ObservationEnded { .. })));
 }
 
 // proves: OBS-06
 #[test]
 fn a_reset_ends_that_observation_only() {
-    let mut world = World::registered(config());
-    let forgotten = world.send(0, get("3303/0/5700").observe(0));
-    world.ask(get("3303/0").observe(0));
-    world.servers[0].coap.cancel(forgotten);
-    world.set("3303/0/5700", 21.0);
-    world.set("3303/0/5700", 22.0);
-    assert_eq!(world.notified().len(), 2);
+    let mut harness = Harness::registered(config());
+    let forgotten = harness.send(0, get("3303/0/5700").observe(0));
+    harness.ask(get("3303/0").observe(0));
+    harness.servers[0].coap.cancel(forgotten);
+    harness.set("3303/0/5700", 21.0);
+    harness.set("3303/0/5700", 22.0);
+    assert_eq!(harness.notified().len(), 2);
     let ended = |event: &&Event| matches!(event, Event::ObservationEnded { .. });
-    assert_eq!(world.events.iter().filter(ended).count(), 1);
+    assert_eq!(harness.events.iter().filter(ended).count(), 1);
 }
 
 // proves: OBS-12
 #[test]
 fn a_second_observe_replaces_the_first() {
-    let mut world = World::registered(config());
-    world.ask(get("3303/0/5700").observe(0));
-    world.ask(get("3303/0/5700").observe(0));
-    world.set("3303/0/5700", 21.0);
-    assert_eq!(world.notified().len(), 1);
+    let mut harness = Harness::registered(config());
+    harness.ask(get("3303/0/5700").observe(0));
+    harness.ask(get("3303/0/5700").observe(0));
+    harness.set("3303/0/5700", 21.0);
+    assert_eq!(harness.notified().len(), 1);
 }
 
 // proves: OBS-10
 #[test]
 fn what_vanishes_is_told_and_ends_the_observation() {
-    let mut world = World::registered(config());
-    world.ask(get("16/1").observe(0));
-    world.client.object_mut::<lwm2m_client::Instances>(16).unwrap().remove(1);
-    world.client.changed(world.now, &"/16/1".parse().unwrap());
-    world.settle();
-    let (_, last) = &world.servers[0].notified[0];
+    let mut harness = Harness::registered(config());
+    harness.ask(get("16/1").observe(0));
+    harness.client.object_mut::<lwm2m_client::MemoryObject>(16).unwrap().remove(1);
+    harness.client.changed(harness.now, &"/16/1".parse().unwrap());
+    harness.settle();
+    let (_, last) = &harness.servers[0].notified[0];
     assert_eq!((last.code, last.options.observe()), (Code::NOT_FOUND, None));
 }
 
 #[test]
 fn a_new_registration_has_no_observations() {
-    let mut world = observed("");
-    world.client.rebind(world.now);
-    world.settle();
-    world.set("3303/0/5700", 21.0);
-    assert!(world.notified().is_empty());
+    let mut harness = observed("");
+    harness.client.rebind(harness.now);
+    harness.settle();
+    harness.set("3303/0/5700", 21.0);
+    assert!(harness.notified().is_empty());
 }
 
 // proves: NOTIFY-06, NOTIFY-07
 #[test]
 fn attributes_of_an_observe_are_its_own() {
-    let mut world = World::registered(config().version(Version::V1_2));
-    world.ask(attributes("3303/0/5700", "pmax=60"));
+    let mut harness = Harness::registered(config().version(Version::V1_2));
+    harness.ask(attributes("3303/0/5700", "pmax=60"));
     let own = get("3303/0/5700").query("pmin=5").query("pmax=10").observe(0);
-    assert_eq!(world.code(own), "2.05");
-    world.run(21.0);
-    assert_eq!(times(&mut world), [10.0, 20.0]);
-    assert_eq!(world.discover("3303/0/5700"), "</3303/0/5700>;pmax=60");
+    assert_eq!(harness.code(own), "2.05");
+    harness.run(21.0);
+    assert_eq!(times(&mut harness), [10.0, 20.0]);
+    assert_eq!(harness.discover("3303/0/5700"), "</3303/0/5700>;pmax=60");
     for (path, query) in [("3/0/9", &["lt=10", "gt=5"][..]), ("3", &["gt=1"])] {
         let request = query.iter().fold(get(path).observe(0), |request, q| request.query(q));
-        assert_eq!(world.code(request), "4.00");
+        assert_eq!(harness.code(request), "4.00");
     }
 }
 
 #[test]
 fn changes_that_do_not_concern_an_observation_are_silent() {
-    let mut world = observed("");
-    world.set("3303/0/5701", "K");
-    world.set("3/0/9", 50_i64);
-    assert!(world.notified().is_empty());
+    let mut harness = observed("");
+    harness.set("3303/0/5701", "K");
+    harness.set("3/0/9", 50_i64);
+    assert!(harness.notified().is_empty());
 }

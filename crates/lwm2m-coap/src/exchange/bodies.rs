@@ -21,7 +21,7 @@ pub(super) struct Assembly {
 
 /// A response that is longer than a block.
 #[derive(Clone, Debug)]
-pub(super) struct Served {
+pub(super) struct CachedResponse {
     pub(super) key: RequestKey,
     pub(super) response: Response,
 }
@@ -40,7 +40,7 @@ impl Body for Assembly {
     }
 }
 
-impl Body for Served {
+impl Body for CachedResponse {
     fn bytes(&self) -> usize {
         let options = self.key.bytes() + self.response.options.as_encoded().len();
         PLACE + options + self.response.payload.len()
@@ -51,7 +51,7 @@ impl Body for Served {
 #[derive(Debug)]
 pub(super) struct Bodies {
     assemblies: Store<Assembly>,
-    served: Store<Served>,
+    served: Store<CachedResponse>,
 }
 
 impl Bodies {
@@ -123,7 +123,7 @@ impl Bodies {
         &mut self,
         now: Instant,
         peer: PeerId,
-        served: Served,
+        served: CachedResponse,
         touched: &mut Vec<PeerId>,
     ) {
         self.forget_served(peer, &served.key);

@@ -5,7 +5,7 @@ use crate::message::{Code, OptionNumber, Options};
 
 /// The options that steer the exchange of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Steering {
+pub(super) struct ExchangeOptions {
     pub(super) observe: Option<u32>,
     pub(super) block1: Option<BlockValue>,
     pub(super) block2: Option<BlockValue>,
@@ -14,7 +14,7 @@ pub(super) struct Steering {
     no_response: u8,
 }
 
-impl Steering {
+impl ExchangeOptions {
     /// Whether the client does not want to hear of such an outcome. The steps of a block-wise
     /// transfer are none.
     pub(super) const fn silences(&self, code: Code) -> bool {
@@ -30,8 +30,8 @@ impl Steering {
 /// The code to answer with: 4.02 for a critical option that is unknown, has a value of a wrong
 /// length or is there too often, 4.00 for a reserved block size (7 is reserved unless the peer is
 /// `connected`), 5.05 for a request to a proxy.
-pub(super) fn request(options: &Options, connected: bool) -> Result<Steering, Code> {
-    let mut steering = Steering::default();
+pub(super) fn request(options: &Options, connected: bool) -> Result<ExchangeOptions, Code> {
+    let mut steering = ExchangeOptions::default();
     let mut last = None;
     for (number, value) in options.iter() {
         let again = last.replace(number) == Some(number);

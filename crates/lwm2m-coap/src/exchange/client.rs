@@ -7,7 +7,7 @@ use super::{Exchanges, Incoming};
 use crate::error::Error;
 use crate::event::{Event, FailReason, ProtocolFault};
 use crate::message::{Code, OptionNumber, Token};
-use crate::messaging::{Content, Delivery, Owner};
+use crate::messaging::{Content, Delivery, DeliveryOf};
 use crate::peer::{PeerId, RequestId};
 use crate::request::Request;
 use crate::response::Response;
@@ -20,7 +20,7 @@ const BLOCK_OPTIONS: usize = 24;
 
 /// A request that has no complete answer yet, or the fetching of a large notification.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(super) struct ClientExchange {
     pub(super) peer: PeerId,
     pub(super) request: Request,
     pub(super) transfer: Transfer,
@@ -51,7 +51,7 @@ pub(super) enum Purpose {
 /// Whom a token belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TokenUse {
-    Call(u64),
+    ClientExchange(u64),
     Observation(RequestId),
 }
 
@@ -89,7 +89,7 @@ impl Exchanges {
         }
         let transfer = self.first_transfer(transport.capacity(peer), &mut request)?;
         let id = self.id();
-        let call = Call { peer, request, transfer, stage: Stage::Queued, purpose };
+        let call = ClientExchange { peer, request, transfer, stage: Stage::Queued, purpose };
         self.enqueue(now, transport, id, call);
         Ok(RequestId(id))
     }
@@ -120,7 +120,13 @@ impl Exchanges {
         Ok(Transfer::Upload(Upload::new(chunk, self.id())))
     }
 
-    pub(super) fn enqueue(&mut self, now: Instant, transport: &mut Transport, id: u64, call: Call) {
+    pub(super) fn enqueue(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: u64,
+        call: ClientExchange,
+    ) {
         let peer = call.peer;
         self.calls.insert(id, call);
         self.with_peer(peer, |peer| {
@@ -166,16 +172,16 @@ impl Exchanges {
         let (options, payload) = call.transfer.message(&call.request);
         let content =
             Content { code: call.request.code, token, options: &options, payload: &payload };
-        match transport.send(now, peer, confirmable, content, Owner::Call(id)) {
+        match transport.send(now, peer, confirmable, content, DeliveryOf::ClientExchange(id)) {
             Ok(None) => {
                 // It arrives, or the connection ends: as good as acknowledged.
                 call.stage = Stage::Acknowledged(token);
-                self.tokens.insert((peer, token), TokenUse::Call(id));
+                self.tokens.insert((peer, token), TokenUse::ClientExchange(id));
                 self.responses.set(id, now + transport.messaging.params(peer).response_timeout);
             }
             Ok(Some(delivery)) => {
                 call.stage = Stage::Sent(token, delivery);
-                self.tokens.insert((peer, token), TokenUse::Call(id));
+                self.tokens.insert((peer, token), TokenUse::ClientExchange(id));
                 if confirmable {
                     self.with_peer(peer, |peer| peer.in_flight += 1);
                 } else {
@@ -211,7 +217,7 @@ impl Exchanges {
 
     /// Whether a call waits for the response to a message with this token.
     pub(crate) fn awaits(&self, id: u64, peer: PeerId, token: Token) -> bool {
-        self.tokens.get(&(peer, token)) == Some(&TokenUse::Call(id))
+        self.tokens.get(&(peer, token)) == Some(&TokenUse::ClientExchange(id))
     }
 
     /// Takes a response or a notification in; `false` if it is to be rejected. `separate` tells
@@ -233,11 +239,13 @@ impl Exchanges {
             payload: Bytes::copy_from_slice(incoming.payload),
         };
         match token_use {
-            TokenUse::Call(id) if !understood => {
+            TokenUse::ClientExchange(id) if !understood => {
                 let fault = FailReason::Protocol(ProtocolFault::CriticalOption);
                 self.end_call(now, transport, id, Err(fault));
             }
-            TokenUse::Call(id) => self.answer(now, transport, id, token, response, separate),
+            TokenUse::ClientExchange(id) => {
+                self.answer(now, transport, id, token, response, separate)
+            }
             TokenUse::Observation(id) if understood => {
                 self.notification(now, transport, id, response);
             }

@@ -36,7 +36,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use bodies::Bodies;
-use client::{Call, TokenUse};
+use client::{ClientExchange, TokenUse};
 use freshness::Freshness;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
@@ -64,7 +64,7 @@ pub(crate) struct Exchanges {
     peers: HashMap<PeerId, Peer>,
     next_id: u64,
     // As client.
-    calls: HashMap<u64, Call>,
+    calls: HashMap<u64, ClientExchange>,
     tokens: HashMap<(PeerId, Token), TokenUse>,
     observations: HashMap<RequestId, Observation>,
     /// When to give up waiting for a response that is not a matter of retransmission.

@@ -1,7 +1,7 @@
 //! Observing a resource of a peer: RFC 7641 section 3.
 
 use super::Exchanges;
-use super::client::{Call, Purpose, Stage, TokenUse};
+use super::client::{ClientExchange, Purpose, Stage, TokenUse};
 use super::key::RequestKey;
 use super::transfer::{Step, Transfer, first_answer};
 use crate::error::Error;
@@ -153,7 +153,7 @@ impl Exchanges {
         let Some(observation) = self.observations.get_mut(&id) else { return };
         observation.fetch = Some(call_id);
         self.downloading += transfer.held();
-        let call = Call {
+        let call = ClientExchange {
             peer: observation.peer,
             request: observation.request.clone(),
             transfer,
@@ -210,7 +210,7 @@ impl Exchanges {
         self.forget_observation(now, transport, id);
         if self.calls.contains_key(&cancellation.0) {
             // The token stays taken until the answer is here.
-            self.tokens.insert((peer, token), TokenUse::Call(cancellation.0));
+            self.tokens.insert((peer, token), TokenUse::ClientExchange(cancellation.0));
         }
         Ok(cancellation)
     }

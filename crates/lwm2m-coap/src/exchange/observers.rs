@@ -7,7 +7,7 @@ use super::server::content;
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
 use crate::message::OptionNumber;
-use crate::messaging::{Delivery, Owner};
+use crate::messaging::{Delivery, DeliveryOf};
 use crate::peer::Observer;
 use crate::response::Response;
 use crate::transport::Transport;
@@ -127,7 +127,7 @@ impl Exchanges {
     ) {
         self.forget_observer(transport, observer);
         let content = content(notification, observer.token);
-        let sent = transport.send(now, observer.peer, confirmable, content, Owner::Response);
+        let sent = transport.send(now, observer.peer, confirmable, content, DeliveryOf::Response);
         if let (Ok(Some(delivery)), false) = (sent, confirmable) {
             transport.messaging.forget(delivery);
         }
@@ -155,7 +155,7 @@ impl Exchanges {
         // The next one may be as late as this one was: it must not be too late for confirming.
         let due = observing.confirmed_at + self.config.confirm_notifications_every;
         let reliable = confirmable || now + interval >= due;
-        let owner = Owner::Notification(observer);
+        let owner = DeliveryOf::Notification(observer);
         observing.latest = match transport.send(now, observer.peer, reliable, content, owner) {
             Ok(None) => {
                 if confirmable {

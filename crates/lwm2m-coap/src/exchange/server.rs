@@ -1,8 +1,8 @@
 //! The server's side: requests of peers, and the responses to them.
 
 use super::block::{BlockSize, BlockValue};
-use super::bodies::{Assembly, Served};
-use super::check::{self, Steering};
+use super::bodies::{Assembly, CachedResponse};
+use super::check::{self, ExchangeOptions};
 use super::chunk::Chunk;
 use super::key::{RequestKey, body_options, digest};
 use super::{Exchanges, Incoming};
@@ -29,7 +29,7 @@ pub(super) struct Waiting {
     token: Token,
     source: Source,
     key: RequestKey,
-    steering: Steering,
+    steering: ExchangeOptions,
     /// It asks for an observation.
     registers: bool,
 }
@@ -82,7 +82,7 @@ impl Exchanges {
         transport: &mut Transport,
         source: Source,
         incoming: Incoming<'_>,
-        steering: &Steering,
+        steering: &ExchangeOptions,
     ) -> Result<(), Response> {
         let peer = source.peer;
         let capacity = transport.capacity(peer);
@@ -172,7 +172,7 @@ impl Exchanges {
         peer: PeerId,
         capacity: Capacity,
         incoming: &Incoming<'_>,
-        steering: &Steering,
+        steering: &ExchangeOptions,
     ) -> Result<(), Response> {
         let Some(wanted) = steering.block2.filter(|block| block.number > 0) else {
             return Ok(());
@@ -202,7 +202,7 @@ impl Exchanges {
         capacity: Capacity,
         request: &mut Request,
         payload: &[u8],
-        steering: &Steering,
+        steering: &ExchangeOptions,
     ) -> Result<(), Response> {
         let Some(block) = steering.block1 else {
             request.payload = Bytes::copy_from_slice(payload);
@@ -338,7 +338,7 @@ impl Exchanges {
         }
         let answer = piece(&response, block, chunk);
         response.options.remove(OptionNumber::OBSERVE);
-        let served = Served { key: key.clone(), response };
+        let served = CachedResponse { key: key.clone(), response };
         self.bodies.serve(now, peer, served, &mut self.touched);
         Ok(answer)
     }

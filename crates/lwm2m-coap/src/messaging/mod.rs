@@ -12,7 +12,7 @@ mod parameters;
 mod peer;
 mod types;
 
-pub(crate) use types::{Content, Delivery, Expired, Owner, Refused, Source};
+pub(crate) use types::{Content, Delivery, DeliveryOf, Expired, Refused, Source};
 
 use crate::config::{Config, PeerParameters, TransmissionParams};
 use crate::event::Transmit;
@@ -196,7 +196,7 @@ impl Messaging {
         now: Instant,
         peer: PeerId,
         message_id: u16,
-    ) -> Option<Owner> {
+    ) -> Option<DeliveryOf> {
         let outgoing = self.take_unacknowledged(peer, message_id)?;
         match outgoing.successor {
             Some(newer) => {
@@ -213,7 +213,7 @@ impl Messaging {
     }
 
     /// Whom an acknowledgement of this message ID would concern.
-    pub(crate) fn owner_of(&self, peer: PeerId, message_id: u16) -> Option<Owner> {
+    pub(crate) fn owner_of(&self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
         let outgoing = &self.peers.get(&peer)?.outgoing;
         outgoing
             .iter()
@@ -222,7 +222,7 @@ impl Messaging {
     }
 
     /// A Reset arrived. `None` if it fits nothing.
-    pub(crate) fn rejected(&mut self, peer: PeerId, message_id: u16) -> Option<Owner> {
+    pub(crate) fn rejected(&mut self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
         let state = self.peers.get_mut(&peer)?;
         let outgoing = state.take_outgoing(|outgoing| outgoing.message_id == message_id)?;
         self.timers.cancel(Timer::Retransmit(peer, outgoing.serial));
@@ -249,7 +249,7 @@ impl Messaging {
         peer: PeerId,
         reliable: bool,
         content: Content<'_>,
-        owner: Owner,
+        owner: DeliveryOf,
     ) -> Result<Delivery, Refused> {
         let message_id = self.message_id(now, peer)?;
         let serial = self.next_serial;
@@ -289,7 +289,7 @@ impl Messaging {
             return Ok(());
         }
         if !self.is_unanswered(source) {
-            return self.send(now, source.peer, true, content, Owner::Response).map(|_| ());
+            return self.send(now, source.peer, true, content, DeliveryOf::Response).map(|_| ());
         }
         let datagram = self.encode(MessageType::Acknowledgement, source.message_id, content);
         self.reply_with(source, Reply::Acknowledged(datagram.clone()));
@@ -371,7 +371,7 @@ impl Messaging {
     }
 
     /// Sends a message again; its owner when that was done often enough.
-    fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<Owner> {
+    fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<DeliveryOf> {
         let max_retransmit = self.params(peer).max_retransmit;
         let state = self.peers.get_mut(&peer)?;
         let outgoing = state.outgoing_mut(serial)?;
@@ -456,7 +456,7 @@ impl Messaging {
         message_id: u16,
         datagram: Bytes,
         serial: u32,
-        owner: Owner,
+        owner: DeliveryOf,
     ) {
         let timeout = self.first_timeout(peer);
         self.timers.set(Timer::Retransmit(peer, serial), now + timeout);

@@ -14,9 +14,9 @@ pub(crate) struct Content<'a> {
 
 /// Whom a delivery concerns in the exchange layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Owner {
+pub(crate) enum DeliveryOf {
     /// The request that has this number.
-    Call(u64),
+    ClientExchange(u64),
     /// The latest notification to an observer.
     Notification(Observer),
     /// A separate response; nobody waits for its outcome.
@@ -42,7 +42,7 @@ pub(crate) struct Source {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Expired {
     /// Nobody acknowledged a message.
-    Undelivered(Owner, PeerId),
+    Undelivered(DeliveryOf, PeerId),
     /// Nothing is remembered about a peer any more.
     Quiet(PeerId),
 }

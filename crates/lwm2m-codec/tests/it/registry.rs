@@ -5,7 +5,7 @@ use lwm2m_codec::{Reading, encode, encode_create, supports};
 use lwm2m_core::{
     ContentFormat, DataType, Node, ObjectInstance, ObjectLink, Path, Resource, Value,
 };
-use lwm2m_registry::{ObjectDefinition, Registry, ResourceDefinition};
+use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

@@ -112,7 +112,7 @@ impl Native {
         }
         let mut accepted = self.connecting.iter().filter(|(_, it)| it.role() == Role::Server);
         let Some((&oldest, _)) = accepted.next() else { return false };
-        self.abandon(oldest, Reason::Crowded);
+        self.abandon(oldest, Reason::Evicted);
         true
     }
 

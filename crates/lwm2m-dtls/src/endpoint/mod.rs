@@ -31,7 +31,7 @@ use hashbrown::HashMap;
 use hosts::Hosts;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use session::{Session, Spent};
+use session::{ClosedSessions, Session};
 use streams::Streams;
 
 /// DTLS 1.2 and TLS 1.2 with any number of peers.
@@ -51,7 +51,7 @@ pub(crate) struct Native {
     /// The Connection IDs of sessions, and those kept for handshakes.
     by_cid: HashMap<Box<[u8]>, SessionId>,
     hosts: Hosts,
-    spent: Spent,
+    spent: ClosedSessions,
     streams: Streams,
     stream_bytes: VecDeque<(SessionId, Bytes)>,
     timers: TimerTable<SessionId>,
@@ -77,7 +77,7 @@ impl Native {
             connecting_by_address: HashMap::new(),
             by_cid: HashMap::new(),
             hosts: Hosts::default(),
-            spent: Spent::default(),
+            spent: ClosedSessions::default(),
             streams: Streams::default(),
             stream_bytes: VecDeque::new(),
             timers: TimerTable::new(),

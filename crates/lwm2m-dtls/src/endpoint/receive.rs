@@ -1,10 +1,10 @@
 //! What an endpoint makes of a datagram.
 
 use super::Native;
-use super::session::{Cookie, Followed, PathMessage};
+use super::session::{Cookie, PathChange, PathMessage};
 use crate::alert::Alert;
 use crate::channel::Opened;
-use crate::cookie::Vouched;
+use crate::cookie::CookieCheck;
 use crate::error::Reason;
 use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::handshake::Role;
@@ -83,13 +83,13 @@ impl Native {
         record_sequence: u64,
     ) -> ControlFlow<()> {
         match self.cookies.vouch(now, from, hello, record_sequence) {
-            Vouched::Never => ControlFlow::Continue(()),
-            Vouched::Ask(request) => {
+            CookieCheck::Never => ControlFlow::Continue(()),
+            CookieCheck::Ask(request) => {
                 let payload = Bytes::from(request);
                 self.transmits.push_back(Transmit { peer: from, payload });
                 ControlFlow::Break(())
             }
-            Vouched::Yes => {
+            CookieCheck::Yes => {
                 self.on_vouched_hello(now, from, hello, record_sequence);
                 ControlFlow::Continue(())
             }
@@ -190,12 +190,12 @@ impl Native {
                 session.confirm(from, cookie)
             }
             _ if opened.newest => session.follow(now, from, record.length()),
-            _ => Followed::Stays,
+            _ => PathChange::Stays,
         };
         match followed {
-            Followed::Stays => {}
-            Followed::MayHaveMoved => self.challenge(now, id),
-            Followed::Moved { earlier } => self.on_moved(id, earlier, from),
+            PathChange::Stays => {}
+            PathChange::MayHaveMoved => self.challenge(now, id),
+            PathChange::Moved { earlier } => self.on_moved(id, earlier, from),
         }
         self.on_opened(from, id, opened);
         true

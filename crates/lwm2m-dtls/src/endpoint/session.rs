@@ -67,10 +67,10 @@ impl Session {
     }
 
     /// Takes note that the newest record, of so many bytes, came from the address.
-    pub(super) fn follow(&mut self, now: Instant, from: SocketAddr, length: usize) -> Followed {
+    pub(super) fn follow(&mut self, now: Instant, from: SocketAddr, length: usize) -> PathChange {
         if from == self.peer {
             self.candidate = None;
-            return Followed::Stays;
+            return PathChange::Stays;
         }
         let credit = length.saturating_mul(AMPLIFICATION);
         let checks = self.channel.return_routability_check;
@@ -89,7 +89,7 @@ impl Session {
         }
         let asked = self.candidate.as_ref().and_then(|candidate| candidate.asked);
         let waits = asked.is_some_and(|(_, at)| now.saturating_since(at) < CHECK_TIMEOUT);
-        if checks && !waits { Followed::MayHaveMoved } else { Followed::Stays }
+        if checks && !waits { PathChange::MayHaveMoved } else { PathChange::Stays }
     }
 
     /// Puts a cookie into the check of the new address.
@@ -100,24 +100,24 @@ impl Session {
     }
 
     /// Takes a cookie back that came from the address.
-    pub(super) fn confirm(&mut self, from: SocketAddr, cookie: Cookie) -> Followed {
+    pub(super) fn confirm(&mut self, from: SocketAddr, cookie: Cookie) -> PathChange {
         let waits = |candidate: &Candidate| {
             candidate.address == from && candidate.asked.is_some_and(|(sent, _)| sent == cookie)
         };
         match self.candidate.as_deref().is_some_and(waits) {
             true => self.move_to(from),
-            false => Followed::Stays,
+            false => PathChange::Stays,
         }
     }
 
-    fn move_to(&mut self, address: SocketAddr) -> Followed {
+    fn move_to(&mut self, address: SocketAddr) -> PathChange {
         self.candidate = None;
-        Followed::Moved { earlier: core::mem::replace(&mut self.peer, address) }
+        PathChange::Moved { earlier: core::mem::replace(&mut self.peer, address) }
     }
 }
 
 /// What the newest record's address means.
-pub(super) enum Followed {
+pub(super) enum PathChange {
     /// Nothing new, or not enough.
     Stays,
     /// The peer is to be asked whether it is there.
@@ -159,12 +159,12 @@ impl PathMessage {
 
 /// Sessions that are over although sealed copies of them exist: the latest, up to a bound.
 #[derive(Default)]
-pub(super) struct Spent {
+pub(super) struct ClosedSessions {
     known: HashSet<[u8; 16]>,
     order: VecDeque<[u8; 16]>,
 }
 
-impl Spent {
+impl ClosedSessions {
     pub(super) fn contains(&self, fingerprint: &[u8; 16]) -> bool {
         self.known.contains(fingerprint)
     }

@@ -10,7 +10,7 @@ use crate::handshake::transcript::Framing;
 use crate::handshake::{Completed, Output, Role};
 use crate::identity::Identity;
 use crate::resumption::Resumption;
-use crate::stream::{Happened, Outcome, Stream};
+use crate::stream::{Outcome, Stream, StreamEvent};
 #[cfg(feature = "tls13")]
 use crate::tls13::Tls13;
 use alloc::boxed::Box;
@@ -182,24 +182,24 @@ impl Native {
         }
     }
 
-    fn tell(&mut self, session: SessionId, happened: Happened) {
+    fn tell(&mut self, session: SessionId, happened: StreamEvent) {
         let Some((peer, role)) = self.streams.get(session).map(|it| (it.peer, it.role)) else {
             return;
         };
         let event = match happened {
-            Happened::Data(data) => Event::Data { session, data },
-            Happened::Connected(completed) => {
+            StreamEvent::Data(data) => Event::Data { session, data },
+            StreamEvent::Connected(completed) => {
                 self.end_stream_handshake(session, peer, role);
                 connected(session, peer, role, *completed)
             }
-            Happened::Closed(cause) => {
+            StreamEvent::Closed(cause) => {
                 let cached = self.streams.open.remove(&session).and_then(|stream| stream.cached);
                 if let (Cause::Alert(_) | Cause::Broken(_), Some(key)) = (cause, cached) {
                     self.cache.forget(key);
                 }
                 Event::Closed { session, peer, cause }
             }
-            Happened::Failed(mode, reason) => {
+            StreamEvent::Failed(mode, reason) => {
                 self.streams.open.remove(&session);
                 self.end_stream_handshake(session, peer, role);
                 Event::Failed { session: Some(session), peer, mode, role, reason }

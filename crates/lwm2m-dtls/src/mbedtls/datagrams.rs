@@ -4,7 +4,7 @@ use super::MbedTls;
 use super::filter::protected_records;
 use crate::config::ClientProfile;
 use crate::connecting::MAX_REASSEMBLY;
-use crate::cookie::Vouched;
+use crate::cookie::CookieCheck;
 use crate::error::{Error, Reason};
 use crate::event::{Event, SessionId, Transmit};
 use crate::handshake::Role;
@@ -101,12 +101,12 @@ impl MbedTls {
             return;
         }
         match self.cookies.vouch(now, *from, fragment, *record_sequence) {
-            Vouched::Never => {}
-            Vouched::Ask(request) => {
+            CookieCheck::Never => {}
+            CookieCheck::Ask(request) => {
                 let payload = Bytes::from(request);
                 self.transmits.push_back(Transmit { peer: *from, payload });
             }
-            Vouched::Yes => self.on_vouched_hello(now, hello),
+            CookieCheck::Yes => self.on_vouched_hello(now, hello),
         }
     }
 
@@ -165,7 +165,7 @@ impl MbedTls {
             self.sessions.get(*id).is_some_and(|session| session.role == Role::Server)
         };
         let Some(&oldest) = self.connecting.iter().find(is_accepted) else { return false };
-        self.abandon(oldest, Reason::Crowded);
+        self.abandon(oldest, Reason::Evicted);
         true
     }
 }

@@ -1,8 +1,8 @@
 //! AES-128-CBC with HMAC-SHA256: RFC 5246 section 6.2.3.2, RFC 7366, RFC 9146 section 5.1.
 
+use super::ct_hmac;
 use super::header::Header;
 use super::protection::{AdditionalData, Protection};
-use super::steady;
 use aes::Aes128;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
 use alloc::vec::Vec;
@@ -73,8 +73,8 @@ fn open_mac_then_encrypt(keys: &Protection, header: &Header<'_>, body: &[u8]) ->
     let length = greatest - padding;
     let head = AdditionalData::new(header, length);
     let content = plaintext.get(..greatest)?;
-    let expected = steady::hmac(&keys.mac_key, head.as_slice(), content, length);
-    let tag = steady::window(&plaintext, greatest, length);
+    let expected = ct_hmac::hmac(&keys.mac_key, head.as_slice(), content, length);
+    let tag = ct_hmac::window(&plaintext, greatest, length);
     if !bool::from(expected.ct_eq(&tag) & padding_ok) {
         return None;
     }
@@ -136,7 +136,7 @@ mod tests {
         Header { content, version: VERSION, epoch: 1, sequence: 5, cid }
     }
 
-    /// That the work is equal, [`steady`] shows; other implementations are in `tests/it/interop.rs`.
+    /// That the work is equal, [`ct_hmac`] shows; other implementations are in `tests/it/interop.rs`.
     // proves: SEC-16
     #[test]
     fn faults_of_padding_and_mac_look_alike() {

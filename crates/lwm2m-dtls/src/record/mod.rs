@@ -2,9 +2,9 @@
 
 mod cbc;
 mod ccm;
+mod ct_hmac;
 pub(crate) mod header;
 pub(crate) mod protection;
-mod steady;
 pub(crate) mod stream;
 pub(crate) mod window;
 

@@ -4,7 +4,7 @@ use crate::support::{
     FourBytes, KEY, Pair, SERVER, address, connected, deliver, events, psk_config, psk_profile,
     received,
 };
-use lwm2m_dtls::{Config, Endpoint, Event, Place, PlacedIds};
+use lwm2m_dtls::{CidRoute, Config, Endpoint, Event, RoutingCids};
 use std::sync::Arc;
 
 fn with_ids(mut config: Config) -> Config {
@@ -19,10 +19,10 @@ fn content_type(datagram: &[u8]) -> u8 {
 
 #[test]
 fn ids_say_where_their_session_lives() {
-    let place = Place { node: 7, shard: 2 };
+    let place = CidRoute { node: 7, shard: 2 };
     for length in [1, 3, 4, 6, 8, 30, 255] {
         let mut config = psk_config();
-        config.connection_ids = Some(Arc::new(PlacedIds::new(place, length)));
+        config.connection_ids = Some(Arc::new(RoutingCids::new(place, length)));
         let mut pair = Pair::new(Config::default(), config);
         let to_server = pair.connect(psk_profile(KEY));
         pair.settle();
@@ -31,16 +31,16 @@ fn ids_say_where_their_session_lives() {
         pair.client.send(pair.now, to_server, b"up").expect("established");
         let mut places = Vec::new();
         pair.exchange(&mut |up, datagram| {
-            places.push(PlacedIds::place_of(datagram, length));
+            places.push(RoutingCids::place_of(datagram, length));
             deliver(up, datagram)
         });
-        let has_room = length >= PlacedIds::MIN_LENGTH;
+        let has_room = length >= RoutingCids::MIN_LENGTH;
         assert_eq!(places, [has_room.then_some(place)], "{length}");
         assert_eq!(received(&mut pair.server), [b"up"]);
     }
     // Nor does what has no ID, or is cut off, say anything.
     for bytes in [&b"\x17\xfe\xfd\0\x01\0\0\0\0\0\x01\0\x01a"[..], b"\x19\xfe\xfd", b""] {
-        assert_eq!(PlacedIds::place_of(bytes, 6), None);
+        assert_eq!(RoutingCids::place_of(bytes, 6), None);
     }
 }
 

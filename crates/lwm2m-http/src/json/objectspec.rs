@@ -3,7 +3,7 @@
 
 use super::value::type_name;
 use lwm2m_core::Operations;
-use lwm2m_registry::{ObjectDefinition, ResourceDefinition};
+use lwm2m_objects::{ObjectDefinition, ResourceDefinition};
 use serde::Serialize;
 
 /// The definition of an object.

@@ -7,9 +7,9 @@
 use super::value::{hex, unhex};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use lwm2m_credentials::{Credential, CredentialError, OwnCredentials};
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::Point;
-use lwm2m_security::{Credential, CredentialError, OwnCredentials};
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 

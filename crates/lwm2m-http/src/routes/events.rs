@@ -46,7 +46,7 @@ pub(crate) async fn stream(
 ) -> Result<Response, ApiError> {
     let taken = ApiError::TooManySubscribers(state.config().max_subscribers);
     let subscriber = Subscriber {
-        seat: state.seat().ok_or(taken)?,
+        permit: state.permit().ok_or(taken)?,
         events: state.server().subscribe(),
         closing: closing.map(|Extension(Closing(closing))| closing),
         clock: state.server().clock(),
@@ -66,7 +66,7 @@ struct Subscriber {
     clock: Clock,
     endpoint: Option<String>,
     #[expect(dead_code, reason = "held, and given back when the stream ends")]
-    seat: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Subscriber {

@@ -11,7 +11,7 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use lwm2m_security::SecurityStore;
+use lwm2m_credentials::SecurityStore;
 use lwm2m_server::Server;
 use std::io;
 use std::sync::Arc;

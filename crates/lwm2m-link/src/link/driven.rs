@@ -1,7 +1,7 @@
 //! How a link is driven.
 
 use super::{Carrier, Link, Secured, canonical};
-use crate::connections::Way;
+use crate::connections::Direction;
 use crate::engine::{Engine, StreamAction, Transmit};
 use core::net::SocketAddr;
 use lwm2m_coap::{Event, PeerId};
@@ -94,7 +94,7 @@ impl Engine for Link {
         secured: bool,
     ) -> Option<PeerId> {
         let secured = if secured { Secured::AsServer } else { Secured::No };
-        self.begin_connection(now, Way::From(canonical(from)), secured)
+        self.begin_connection(now, Direction::From(canonical(from)), secured)
     }
 
     fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {

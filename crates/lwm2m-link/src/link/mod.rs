@@ -3,7 +3,7 @@
 mod driven;
 mod secured;
 
-use crate::connections::{ConnectionConfig, Connections, Way};
+use crate::connections::{ConnectionConfig, Connections, Direction};
 use crate::sessions::Sessions;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -141,7 +141,7 @@ impl Link {
     pub fn open_connection(&mut self, now: Instant, address: SocketAddr) -> Option<PeerId> {
         match self.connections.opened_to(address) {
             Some(peer) => Some(peer),
-            None => self.begin_connection(now, Way::To(address), Secured::No),
+            None => self.begin_connection(now, Direction::To(address), Secured::No),
         }
     }
 
@@ -249,7 +249,12 @@ impl Link {
         peer
     }
 
-    fn begin_connection(&mut self, now: Instant, way: Way, secured: Secured) -> Option<PeerId> {
+    fn begin_connection(
+        &mut self,
+        now: Instant,
+        way: Direction,
+        secured: Secured,
+    ) -> Option<PeerId> {
         self.now = self.now.max(now);
         if self.peers.len() >= self.max_peers || !self.connections.has_room(way) {
             return None;

@@ -1,7 +1,7 @@
 //! The sessions of a link: what secures peers on datagrams and connections.
 
 use super::{Carrier, Identity, Link, Secured, Seed, canonical};
-use crate::connections::Way;
+use crate::connections::Direction;
 use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -40,7 +40,7 @@ impl Link {
     ) -> Option<PeerId> {
         match self.connections.opened_to(address) {
             Some(peer) => Some(peer),
-            None => self.begin_connection(now, Way::To(address), Secured::AsClient(profile)),
+            None => self.begin_connection(now, Direction::To(address), Secured::AsClient(profile)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Two links whose datagrams and streams are secured, on a virtual clock.
 
-mod bed;
 mod datagrams;
+mod harness;
 mod strangers;
 mod streams;

@@ -1,6 +1,6 @@
 //! Peers that answer for others: sessions with messages that are made by hand.
 
-use crate::bed::{Bed, address, profile};
+use crate::harness::{Harness, address, profile};
 use bytes::Bytes;
 use lwm2m_coap::{Code, Event, Observer, Request, RequestId, Response};
 use lwm2m_dtls::{Config, Endpoint, SessionId};
@@ -25,7 +25,7 @@ impl Device {
     fn new(number: u8) -> Self {
         let mut endpoint = Endpoint::new(Config::default(), [number; 32]);
         let server = address("192.0.2.2:5684");
-        let key = profile(crate::bed::KEY);
+        let key = profile(crate::harness::KEY);
         let session = endpoint.connect(Instant::ZERO, server, key).expect("a session");
         let address = SocketAddr::from(([192, 0, 2, 100 + number], 1_000));
         Self { address, endpoint, session, heard: Vec::new() }
@@ -33,29 +33,29 @@ impl Device {
 }
 
 /// A server with two devices.
-struct World {
+struct Attackers {
     server: Link,
     devices: [Device; 2],
     now: Instant,
     told: Vec<Event>,
 }
 
-impl World {
+impl Attackers {
     /// Both devices have a session and observe the server.
     fn new() -> (Self, [PeerId; 2]) {
         let devices = [Device::new(1), Device::new(2)];
-        let mut world =
-            Self { server: Bed::new().server, devices, now: Instant::ZERO, told: Vec::new() };
-        world.carry();
+        let mut harness =
+            Self { server: Harness::new().server, devices, now: Instant::ZERO, told: Vec::new() };
+        harness.carry();
         let peers = [0, 1].map(|device| {
-            world.say(device, &OBSERVE);
-            let Some(Event::Request { exchange, peer, .. }) = world.told.pop() else { panic!() };
+            harness.say(device, &OBSERVE);
+            let Some(Event::Request { exchange, peer, .. }) = harness.told.pop() else { panic!() };
             let response = Response::new(Code::CONTENT).observe();
-            world.server.coap().respond(world.now, exchange, response).expect("waiting");
-            world.carry();
+            harness.server.coap().respond(harness.now, exchange, response).expect("waiting");
+            harness.carry();
             peer
         });
-        (world, peers)
+        (harness, peers)
     }
 
     fn say(&mut self, device: usize, message: &[u8]) {
@@ -124,37 +124,37 @@ fn answer(request: &[u8]) -> Vec<u8> {
 // proves: SEC-22
 #[test]
 fn answers_acknowledgements_and_resets_count_in_the_session_of_their_message() {
-    let (mut world, [a, b]) = World::new();
-    let (id, request) = world.ask(0, a);
+    let (mut harness, [a, b]) = Attackers::new();
+    let (id, request) = harness.ask(0, a);
     let mid = [request[2], request[3]];
-    world.say(1, &answer(&request));
-    world.say(1, &[ACK, 0, mid[0], mid[1]]);
-    world.say(1, &[RST, 0, mid[0], mid[1]]);
-    assert_eq!(world.told, []);
-    while world.heard(0).is_empty() {
+    harness.say(1, &answer(&request));
+    harness.say(1, &[ACK, 0, mid[0], mid[1]]);
+    harness.say(1, &[RST, 0, mid[0], mid[1]]);
+    assert_eq!(harness.told, []);
+    while harness.heard(0).is_empty() {
         // Nobody has acknowledged it for device A.
-        world.wait();
+        harness.wait();
     }
-    world.say(0, &answer(&request));
-    assert!(matches!(world.told[..], [Event::Response { id: of, .. }] if of == id));
+    harness.say(0, &answer(&request));
+    assert!(matches!(harness.told[..], [Event::Response { id: of, .. }] if of == id));
 
-    world.told.clear();
+    harness.told.clear();
     let observer = Observer { peer: a, token: lwm2m_coap::Token::new(b"t").expect("short") };
-    let now = world.now;
+    let now = harness.now;
     let state = Response::new(Code::CONTENT);
-    world.server.coap().notify(now, observer, state, true).expect("an observer");
-    let heard = world.heard(0);
+    harness.server.coap().notify(now, observer, state, true).expect("an observer");
+    let heard = harness.heard(0);
     let reset = [RST, 0, heard[0][2], heard[0][3]];
-    world.say(1, &reset);
-    assert_eq!(world.told, []);
-    world.say(0, &reset);
+    harness.say(1, &reset);
+    assert_eq!(harness.told, []);
+    harness.say(0, &reset);
     assert!(
-        matches!(world.told[..], [Event::ObserverGone { observer: of, .. }] if of == observer),
+        matches!(harness.told[..], [Event::ObserverGone { observer: of, .. }] if of == observer),
         "{:?}",
-        world.told
+        harness.told
     );
     // What is not told apart by its token is told apart by its session.
     let other = Observer { peer: b, ..observer };
-    let still = world.server.coap().notify(now, other, Response::new(Code::CONTENT), true);
+    let still = harness.server.coap().notify(now, other, Response::new(Code::CONTENT), true);
     assert!(still.is_ok());
 }

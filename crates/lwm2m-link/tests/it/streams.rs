@@ -1,6 +1,6 @@
 //! Sessions on connections.
 
-use crate::bed::{Bed, KEY, address, profile};
+use crate::harness::{Harness, KEY, address, profile};
 use lwm2m_coap::{CloseReason, Event, FailReason};
 use lwm2m_dtls::{Cause, Config, Reason};
 use lwm2m_link::{Engine, Identity, Link, SecurityEvent};
@@ -8,66 +8,72 @@ use lwm2m_time::Instant;
 
 #[test]
 fn request_waits_for_the_handshake_and_the_csm_follows_it() {
-    let mut bed = Bed::new();
-    let address = bed.server_address;
-    let peer = bed.device.open_secured_connection(bed.now, address, profile(KEY)).expect("room");
-    let asked = bed.ask(peer);
-    bed.settle();
-    assert!(matches!(bed.told[..], [Event::Response { id, .. }] if id == asked), "{:?}", bed.told);
+    let mut harness = Harness::new();
+    let address = harness.server_address;
+    let peer =
+        harness.device.open_secured_connection(harness.now, address, profile(KEY)).expect("room");
+    let asked = harness.ask(peer);
+    harness.settle();
+    assert!(
+        matches!(harness.told[..], [Event::Response { id, .. }] if id == asked),
+        "{:?}",
+        harness.told
+    );
     let device = Identity::Secured(lwm2m_dtls::Identity::Psk("device".into()));
-    assert_eq!(bed.asked.iter().map(|it| &it.1).collect::<Vec<_>>(), [&device]);
-    let again = bed.device.open_secured_connection(bed.now, address, profile(KEY));
+    assert_eq!(harness.asked.iter().map(|it| &it.1).collect::<Vec<_>>(), [&device]);
+    let again = harness.device.open_secured_connection(harness.now, address, profile(KEY));
     assert_eq!(again, Some(peer));
 }
 
 #[test]
 fn failed_handshake_fails_the_request() {
-    let mut bed = Bed::new();
-    let address = bed.server_address;
-    let peer = bed.device.open_secured_connection(bed.now, address, profile(b"another"));
-    let asked = bed.ask(peer.expect("room"));
-    bed.settle();
+    let mut harness = Harness::new();
+    let address = harness.server_address;
+    let peer = harness.device.open_secured_connection(harness.now, address, profile(b"another"));
+    let asked = harness.ask(peer.expect("room"));
+    harness.settle();
     let [Event::Failed { id, reason: FailReason::Closed, .. }, Event::Closed { reason, .. }] =
-        &bed.told[..]
+        &harness.told[..]
     else {
-        panic!("{:?}", bed.told)
+        panic!("{:?}", harness.told)
     };
     assert_eq!((*id, *reason), (asked, CloseReason::Lost));
-    assert!(matches!(bed.security[..], [SecurityEvent::Failed(_)]), "{:?}", bed.security);
-    bed.settle();
-    assert_eq!((bed.device.peer_count(), bed.server.peer_count()), (0, 0));
+    assert!(matches!(harness.security[..], [SecurityEvent::Failed(_)]), "{:?}", harness.security);
+    harness.settle();
+    assert_eq!((harness.device.peer_count(), harness.server.peer_count()), (0, 0));
 }
 
 #[test]
 fn released_connection_ends_with_close_notify_on_both_sides() {
-    let mut bed = Bed::new();
-    let address = bed.server_address;
-    let peer = bed.device.open_secured_connection(bed.now, address, profile(KEY)).expect("room");
-    bed.ask(peer);
-    bed.settle();
-    bed.device.release_connection(bed.now, peer);
-    bed.settle();
-    let [_, SecurityEvent::Ended { cause, .. }] = &bed.security[..] else {
-        panic!("{:?}", bed.security)
+    let mut harness = Harness::new();
+    let address = harness.server_address;
+    let peer =
+        harness.device.open_secured_connection(harness.now, address, profile(KEY)).expect("room");
+    harness.ask(peer);
+    harness.settle();
+    harness.device.release_connection(harness.now, peer);
+    harness.settle();
+    let [_, SecurityEvent::Ended { cause, .. }] = &harness.security[..] else {
+        panic!("{:?}", harness.security)
     };
     assert!(matches!(cause, Cause::ByPeer | Cause::ByUs), "{cause:?}");
-    assert_eq!((bed.device.peer_count(), bed.server.peer_count()), (0, 0));
+    assert_eq!((harness.device.peer_count(), harness.server.peer_count()), (0, 0));
 }
 
 #[test]
 fn silent_stranger_is_given_up() {
-    let mut bed = Bed::new();
-    let (now, from) = (bed.now, bed.device_address);
-    let peer = bed.server.handle_connected(now, from, true).expect("room");
-    bed.server.handle_stream(now, peer, b"\x16\x03\x01\x02\x00");
-    while bed.server.peer_count() > 0 {
-        let due = bed.server.poll_timeout().expect("a deadline");
-        bed.server.handle_timeout(due);
-        while bed.server.poll_transmit().is_some() || bed.server.poll_event().is_some() {}
-        while bed.server.poll_stream().is_some() {}
-        assert_eq!(bed.server.poll_transmit(), None);
+    let mut harness = Harness::new();
+    let (now, from) = (harness.now, harness.device_address);
+    let peer = harness.server.handle_connected(now, from, true).expect("room");
+    harness.server.handle_stream(now, peer, b"\x16\x03\x01\x02\x00");
+    while harness.server.peer_count() > 0 {
+        let due = harness.server.poll_timeout().expect("a deadline");
+        harness.server.handle_timeout(due);
+        while harness.server.poll_transmit().is_some() || harness.server.poll_event().is_some() {}
+        while harness.server.poll_stream().is_some() {}
+        assert_eq!(harness.server.poll_transmit(), None);
     }
-    assert_eq!(bed.server.poll_timeout(), None);
+    assert_eq!(harness.server.poll_timeout(), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The load against servers that answer, lose, refuse and are not there.
 
+use crate::harness::{V4, serve};
 use crate::secured;
-use crate::world::{V4, serve};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, MessageView, Request};
 use lwm2m_link::ConnectionConfig;
 use lwm2m_net::load::{Load, LoadError, Report, run};

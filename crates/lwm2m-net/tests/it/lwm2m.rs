@@ -1,6 +1,6 @@
 //! A device that registers over TCP, made by hand, and our server.
 
-use crate::world::{CSM, PATIENCE, Raw, V4};
+use crate::harness::{CSM, PATIENCE, Raw, V4};
 use lwm2m_coap::{Code, OptionNumber, Options, Token, write_frame};
 use lwm2m_core::{Node, Path, Resource, Value};
 use lwm2m_net::{RequestError, ServerHandle, Sockets, bind_server};

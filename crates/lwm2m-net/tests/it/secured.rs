@@ -1,6 +1,6 @@
 //! Sessions on sockets: DTLS and TLS with a pre-shared key.
 
-use crate::world::{Echo, PATIENCE, V4, V6};
+use crate::harness::{Echo, PATIENCE, V4, V6};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_coap::{Config, Request};
 use lwm2m_dtls::{ClientProfile, ClientSecurity, Credentials};

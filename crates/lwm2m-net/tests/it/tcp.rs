@@ -1,6 +1,6 @@
 //! Connections that behave, and those that do not.
 
-use crate::world::{ABORT, CSM, PATIENCE, PING, PONG, Raw, V4, V6, serve};
+use crate::harness::{ABORT, CSM, PATIENCE, PING, PONG, Raw, V4, V6, serve};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_coap::{Code, Config, Request};
 use lwm2m_link::ConnectionConfig;

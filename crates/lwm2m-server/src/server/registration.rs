@@ -8,7 +8,7 @@ use crate::registration::Update;
 use crate::registration::parse::{self, Register, UpdateParameters, UpdateRequest};
 use crate::table::{Entry, Key};
 use lwm2m_coap::{Code, PeerId, Request, Response};
-use lwm2m_security::{Credential, RefusedName};
+use lwm2m_credentials::{Credential, RefusedName};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Read-Composite, Write-Composite and Observe-Composite on the wire.
 
-use crate::bed::{Bed, LIST, Message};
+use crate::harness::{Harness, LIST, Message};
 use lwm2m_coap::{Code, MessageType, OptionNumber, Response};
 use lwm2m_core::{ContentFormat, Node, Path, Value};
 use lwm2m_server::{
@@ -38,10 +38,10 @@ fn leaves(node: &Node) -> Vec<(String, Value)> {
     leaves.into_iter().map(|(path, value)| (path.to_string(), value.clone())).collect()
 }
 
-fn bed(query: &str, list: &str) -> Bed {
-    let mut bed = Bed::new();
-    bed.registered_as(0, query, list);
-    bed
+fn harness(query: &str, list: &str) -> Harness {
+    let mut harness = Harness::new();
+    harness.registered_as(0, query, list);
+    harness
 }
 
 fn write(changes: &[(&str, Option<Value>)], format: Option<ContentFormat>) -> Operation {
@@ -50,16 +50,16 @@ fn write(changes: &[(&str, Option<Value>)], format: Option<ContentFormat>) -> Op
 }
 
 /// The request of an operation, which the device refuses.
-fn asked(bed: &mut Bed, operation: Operation) -> Message {
-    let (_, request) = bed.order("a", operation);
-    bed.answer(&request, Response::new(Code::METHOD_NOT_ALLOWED));
+fn asked(harness: &mut Harness, operation: Operation) -> Message {
+    let (_, request) = harness.order("a", operation);
+    harness.answer(&request, Response::new(Code::METHOD_NOT_ALLOWED));
     request
 }
 
 #[test]
 fn read_composite_names_its_paths_in_the_body() {
-    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
-    let (id, request) = bed.order("a", read(None, None));
+    let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
+    let (id, request) = harness.order("a", read(None, None));
     assert_eq!((request.code, request.uri().as_str()), (Code::FETCH, ""));
     assert_eq!(request.kind, MessageType::Confirmable);
     assert_eq!(
@@ -67,61 +67,61 @@ fn read_composite_names_its_paths_in_the_body() {
         (Some(112), Some(112))
     );
     assert_eq!(request.payload, b"\x83\xA1\x00\x66/3/0/0\xA1\x00\x66/3/0/9\xA1\x00\x66/1/0/1");
-    bed.answer(&request, answer(r#"[{"n":"/3/0/9","v":95},{"n":"/1/0/1","v":86400}]"#));
-    let Content::Node(node) = bed.content(id) else { panic!("no node") };
+    harness.answer(&request, answer(r#"[{"n":"/3/0/9","v":95},{"n":"/1/0/1","v":86400}]"#));
+    let Content::Node(node) = harness.content(id) else { panic!("no node") };
     let expected = [("/1/0/1".to_owned(), 86_400_i64.into()), ("/3/0/9".to_owned(), 95_i64.into())];
     assert_eq!(leaves(&node), expected);
     let newest = "</>;rt=\"oma.lwm2m\";ct=\"60 110 320 11544\",</3/0>";
-    let mut bed = self::bed("ep=a&lt=60&lwm2m=1.2", newest);
-    let request = asked(&mut bed, read(None, None));
+    let mut harness = self::harness("ep=a&lt=60&lwm2m=1.2", newest);
+    let request = asked(&mut harness, read(None, None));
     assert_eq!(
         (request.options.content_format(), request.options.accept()),
         (Some(110), Some(11_544))
     );
     for format in [ContentFormat::SENML_ETCH_JSON, ContentFormat::SENML_ETCH_CBOR] {
-        let request = asked(&mut bed, read(None, Some(format)));
+        let request = asked(&mut harness, read(None, Some(format)));
         assert_eq!(request.options.content_format(), Some(format.0));
     }
 }
 
 #[test]
 fn what_was_not_asked_for_is_an_error() {
-    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
+    let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
     for payload in [r#"[{"n":"/3/0/9","v":95},{"n":"/1/0/0","v":1}]"#, "garbage"] {
-        let (id, request) = bed.order("a", read(None, None));
-        bed.answer(&request, answer(payload));
-        assert!(matches!(bed.outcome(id), Some(Err(OperationError::Decode(_)))), "{payload}");
+        let (id, request) = harness.order("a", read(None, None));
+        harness.answer(&request, answer(payload));
+        assert!(matches!(harness.outcome(id), Some(Err(OperationError::Decode(_)))), "{payload}");
     }
 }
 
 #[test]
 fn write_composite_is_one_ipatch() {
-    let mut bed = bed("ep=a&lt=60&lwm2m=1.2", LIST);
+    let mut harness = harness("ep=a&lt=60&lwm2m=1.2", LIST);
     let values = [("/1/0/2", Some(101_i64.into())), ("/1/0/6", Some(true.into()))];
     for (format, payload) in [
         (ContentFormat::SENML_JSON, &br#"[{"n":"/1/0/2","v":101},{"n":"/1/0/6","vb":true}]"#[..]),
         (ContentFormat::SENML_ETCH_JSON, br#"[{"n":"/1/0/2","v":101},{"n":"/1/0/6","vb":true}]"#),
         (ContentFormat::LWM2M_CBOR, b"\xA1\x82\x01\x00\xA2\x02\x18\x65\x06\xF5"),
     ] {
-        let (id, request) = bed.order("a", write(&values, Some(format)));
+        let (id, request) = harness.order("a", write(&values, Some(format)));
         assert_eq!((request.code, request.uri().as_str()), (Code::IPATCH, ""));
         assert_eq!(request.options.content_format(), Some(format.0));
         assert_eq!(request.payload, payload, "{format}");
-        bed.answer(&request, Response::new(Code::CHANGED));
-        assert_eq!(bed.content(id), Content::None);
+        harness.answer(&request, Response::new(Code::CHANGED));
+        assert_eq!(harness.content(id), Content::None);
     }
-    let request = asked(&mut bed, write(&values, None));
+    let request = asked(&mut harness, write(&values, None));
     assert_eq!(request.options.content_format(), Some(112));
-    let request = asked(&mut bed, write(&[("/16/0/0/1", None)], None));
+    let request = asked(&mut harness, write(&[("/16/0/0/1", None)], None));
     assert_eq!(request.options.content_format(), Some(322));
     assert_eq!(request.payload, b"\x81\xA2\x00\x69/16/0/0/1\x02\xF6");
 }
 
 #[test]
 fn what_a_device_would_refuse_is_not_sent() {
-    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
-    bed.registered_as(1, "ep=old&lt=60", LIST);
-    let mut refused = |ep: &str, operation| match bed.server.send(bed.now, ep, operation) {
+    let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
+    harness.registered_as(1, "ep=old&lt=60", LIST);
+    let mut refused = |ep: &str, operation| match harness.server.send(harness.now, ep, operation) {
         Err(SendError::Invalid(invalid)) => invalid,
         other => panic!("{other:?}"),
     };
@@ -141,17 +141,17 @@ fn what_a_device_would_refuse_is_not_sent() {
     assert_eq!(refused("a", cancel), Invalid::NotObserved(unobserved));
 }
 
-fn observed(bed: &mut Bed) -> Message {
-    let (id, request) = bed.order("a", observe());
+fn observed(harness: &mut Harness) -> Message {
+    let (id, request) = harness.order("a", observe());
     assert_eq!((request.code, request.options.observe()), (Code::FETCH, Some(0)));
-    bed.answer(&request, notification(r#"[{"n":"/3/0/9","v":95}]"#, 1));
-    assert!(matches!(bed.content(id), Content::Node(_)));
+    harness.answer(&request, notification(r#"[{"n":"/3/0/9","v":95}]"#, 1));
+    assert!(matches!(harness.content(id), Content::Node(_)));
     request
 }
 
-fn notified(bed: &mut Bed) -> (Target, Option<Node>) {
-    let found = bed.events.iter().position(|event| matches!(event, Event::Notification { .. }));
-    match bed.events.remove(found.expect("a notification")) {
+fn notified(harness: &mut Harness) -> (Target, Option<Node>) {
+    let found = harness.events.iter().position(|event| matches!(event, Event::Notification { .. }));
+    match harness.events.remove(found.expect("a notification")) {
         Some(Event::Notification { target, result, .. }) => (target, result.ok()),
         _ => panic!("no notification"),
     }
@@ -159,41 +159,49 @@ fn notified(bed: &mut Bed) -> (Target, Option<Node>) {
 
 #[test]
 fn composite_notifications_are_decoded_and_checked() {
-    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
-    let request = observed(&mut bed);
+    let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
+    let request = observed(&mut harness);
     let non = MessageType::NonConfirmable;
-    bed.notify(&request, non, notification(r#"[{"n":"/3/0/9","v":5},{"n":"/1/0/0","v":1}]"#, 2));
-    bed.notify(&request, non, notification(r#"[{"n":"/3/0/9","v":90}]"#, 3));
+    harness.notify(
+        &request,
+        non,
+        notification(r#"[{"n":"/3/0/9","v":5},{"n":"/1/0/0","v":1}]"#, 2),
+    );
+    harness.notify(&request, non, notification(r#"[{"n":"/3/0/9","v":90}]"#, 3));
     let target = Target::Composite(paths(&THREE));
-    assert_eq!(notified(&mut bed), (target.clone(), None));
-    let (told, node) = notified(&mut bed);
+    assert_eq!(notified(&mut harness), (target.clone(), None));
+    let (told, node) = notified(&mut harness);
     assert_eq!(told, target);
     assert_eq!(leaves(&node.unwrap()), [("/3/0/9".to_owned(), 90_i64.into())]);
-    assert_eq!(bed.server.observations("a").count(), 1);
+    assert_eq!(harness.server.observations("a").count(), 1);
     // Another list is another observation; the same one replaces.
-    observed(&mut bed);
-    assert_eq!(bed.server.observations("a").count(), 1);
+    observed(&mut harness);
+    assert_eq!(harness.server.observations("a").count(), 1);
 }
 
 // The rest of COMP-09 is the client's.
 #[test]
 fn a_cancellation_repeats_token_and_list() {
-    let mut bed = bed("ep=a&lt=60&lwm2m=1.1", LIST);
-    let request = observed(&mut bed);
+    let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
+    let request = observed(&mut harness);
     let target = Target::Composite(paths(&THREE));
-    let (id, cancel) = bed.order("a", Operation::CancelObservation { target: target.clone() });
+    let (id, cancel) = harness.order("a", Operation::CancelObservation { target: target.clone() });
     assert_eq!((cancel.code, cancel.options.observe()), (Code::FETCH, Some(1)));
     assert_eq!((cancel.token, &cancel.payload), (request.token, &request.payload));
     assert_eq!(cancel.options.content_format(), request.options.content_format());
-    bed.answer(&cancel, answer(r#"[{"n":"/3/0/9","v":91}]"#));
-    assert!(matches!(bed.content(id), Content::Node(_)));
+    harness.answer(&cancel, answer(r#"[{"n":"/3/0/9","v":91}]"#));
+    assert!(matches!(harness.content(id), Content::Node(_)));
     let reason = ObservationEnd::Cancelled;
     let ended = Event::ObservationEnded { endpoint: "a".into(), target: target.clone(), reason };
-    assert!(bed.events.contains(&ended));
-    assert_eq!(bed.server.observations("a").count(), 0);
-    let request = observed(&mut bed);
-    assert_eq!(bed.server.cancel_observations(bed.now, "a", &target), 1);
-    bed.drain();
-    bed.notify(&request, MessageType::Confirmable, notification(r#"[{"n":"/3/0/9","v":1}]"#, 9));
-    assert_eq!(bed.request().kind, MessageType::Reset);
+    assert!(harness.events.contains(&ended));
+    assert_eq!(harness.server.observations("a").count(), 0);
+    let request = observed(&mut harness);
+    assert_eq!(harness.server.cancel_observations(harness.now, "a", &target), 1);
+    harness.drain();
+    harness.notify(
+        &request,
+        MessageType::Confirmable,
+        notification(r#"[{"n":"/3/0/9","v":1}]"#, 9),
+    );
+    assert_eq!(harness.request().kind, MessageType::Reset);
 }

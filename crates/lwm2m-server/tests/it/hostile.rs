@@ -1,14 +1,14 @@
 //! Whatever comes in, the server neither panics nor grows without a bound.
 
-use crate::bed::{Bed, LIST, device, register, update};
+use crate::harness::{Harness, LIST, device, register, update};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, Token};
 use lwm2m_server::Config;
 use proptest::prelude::*;
 
 const ROOM: usize = 8;
 
-fn small() -> Bed {
-    Bed::with(Config { max_registrations: ROOM, ..Config::default() })
+fn small() -> Harness {
+    Harness::with(Config { max_registrations: ROOM, ..Config::default() })
 }
 
 fn datagram(n: u16, query: &str, list: &str) -> Vec<u8> {
@@ -23,35 +23,35 @@ fn datagram(n: u16, query: &str, list: &str) -> Vec<u8> {
 proptest! {
     #[test]
     fn random_datagrams(all in proptest::collection::vec((0u16..4, any::<Vec<u8>>()), 0..40)) {
-        let mut bed = small();
+        let mut harness = small();
         for (from, bytes) in &all {
-            bed.datagram(device(*from), bytes);
+            harness.datagram(device(*from), bytes);
         }
-        prop_assert_eq!(bed.server.registrations().count(), 0);
+        prop_assert_eq!(harness.server.registrations().count(), 0);
     }
 
     #[test]
     fn mutated_registers(
         all in proptest::collection::vec((0u16..20, any::<prop::sample::Index>(), any::<u8>()), 0..60)
     ) {
-        let mut bed = small();
+        let mut harness = small();
         for (number, (n, place, byte)) in all.iter().enumerate() {
             let query = format!("ep=dev{n}&lt=60&lwm2m=1.1&b=U&x=1");
             let mut bytes = datagram(u16::try_from(number).unwrap(), &query, LIST);
             let place = place.index(bytes.len());
             bytes[place] = *byte;
-            bed.datagram(device(*n), &bytes);
-            prop_assert!(bed.server.registrations().count() <= ROOM);
+            harness.datagram(device(*n), &bytes);
+            prop_assert!(harness.server.registrations().count() <= ROOM);
         }
     }
 
     #[test]
     fn any_query_and_list(query in ".{0,60}", list in "[</>0-9;=\",a-z. ]{0,80}") {
-        let mut bed = small();
-        bed.datagram(device(0), &datagram(1, &query, &list));
-        bed.datagram(device(0), &datagram(2, &format!("ep=a&lt=60&lwm2m=1.1&{query}"), &list));
-        prop_assert!(bed.server.registrations().count() <= 1);
-        prop_assert_eq!(bed.sent.len(), 2, "each request has one answer");
+        let mut harness = small();
+        harness.datagram(device(0), &datagram(1, &query, &list));
+        harness.datagram(device(0), &datagram(2, &format!("ep=a&lt=60&lwm2m=1.1&{query}"), &list));
+        prop_assert!(harness.server.registrations().count() <= 1);
+        prop_assert_eq!(harness.sent.len(), 2, "each request has one answer");
     }
 }
 
@@ -59,17 +59,17 @@ proptest! {
 fn a_truncated_register_is_never_a_registration_with_half_a_name() {
     let whole = datagram(1, "lt=60&lwm2m=1.1&ep=device", LIST);
     for length in 0..whole.len() {
-        let mut bed = small();
-        bed.datagram(device(0), &whole[..length]);
-        assert!(bed.server.registrations().all(|it| it.endpoint == "device"));
+        let mut harness = small();
+        harness.datagram(device(0), &whole[..length]);
+        assert!(harness.server.registrations().all(|it| it.endpoint == "device"));
     }
 }
 
 #[test]
 fn a_long_object_list_is_refused() {
-    let mut bed = Bed::with(Config { max_object_list: 100, ..Config::default() });
+    let mut harness = Harness::with(Config { max_object_list: 100, ..Config::default() });
     let list = ["</3303/0>"; 12].join(",");
-    let answer = bed.ask(device(0), register("ep=a&lt=60&lwm2m=1.1", &list));
+    let answer = harness.ask(device(0), register("ep=a&lt=60&lwm2m=1.1", &list));
     assert_eq!(answer.code, Code::REQUEST_ENTITY_TOO_LARGE);
 }
 
@@ -79,29 +79,29 @@ fn list_of(links: u16) -> String {
 
 #[test]
 fn an_object_list_of_many_links_is_refused() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let query = "ep=a&lt=60&lwm2m=1.1";
-    let answer = bed.ask(device(0), register(query, &list_of(1_001)));
+    let answer = harness.ask(device(0), register(query, &list_of(1_001)));
     assert_eq!(answer.code, Code::REQUEST_ENTITY_TOO_LARGE);
-    let location = bed.registered_as(0, query, &list_of(1_000));
+    let location = harness.registered_as(0, query, &list_of(1_000));
     let longer = update(&location, "").content_format(40).payload(list_of(1_001));
-    assert_eq!(bed.ask(device(0), longer).code, Code::REQUEST_ENTITY_TOO_LARGE);
+    assert_eq!(harness.ask(device(0), longer).code, Code::REQUEST_ENTITY_TOO_LARGE);
 }
 
 #[test]
 fn the_memory_of_all_registrations_is_bounded() {
-    let bed = || Bed::with(Config { max_registration_bytes: 100_000, ..Config::default() });
+    let harness = || Harness::with(Config { max_registration_bytes: 100_000, ..Config::default() });
     for (query, list) in [
         ("", list_of(200)),
         ("", format!("</3>;x=\"{}\"", "y".repeat(700))),
         ("&u&v&w&x&y&z", LIST.to_owned()),
     ] {
-        let mut bed = bed();
+        let mut harness = harness();
         let mut code = Code::CREATED;
         let mut count = 0;
         while code == Code::CREATED && count < 200 {
             let query = format!("ep=dev{count}&lt=0&lwm2m=1.1{query}");
-            let answer = bed.ask(device(count), register(&query, &list));
+            let answer = harness.ask(device(count), register(&query, &list));
             (code, count) = (answer.code, count + 1);
         }
         assert_eq!(code, Code::SERVICE_UNAVAILABLE, "{query} {list}");
@@ -111,26 +111,30 @@ fn the_memory_of_all_registrations_is_bounded() {
 
 #[test]
 fn a_full_server_goes_on_with_those_that_do_not_grow() {
-    let mut bed = Bed::with(Config { max_registration_bytes: 8_000, ..Config::default() });
+    let mut harness = Harness::with(Config { max_registration_bytes: 8_000, ..Config::default() });
     let query = "ep=a&lt=60&lwm2m=1.1";
     let list = list_of(20);
-    let location = bed.registered_as(0, query, &list);
+    let location = harness.registered_as(0, query, &list);
     let with = |list: &str| update(&location, "").content_format(40).payload(list.to_owned());
-    let grown = bed.ask(device(0), with(&list_of(200)));
+    let grown = harness.ask(device(0), with(&list_of(200)));
     assert_eq!(grown.code, Code::SERVICE_UNAVAILABLE);
     assert_eq!(grown.options.max_age(), Some(60));
-    assert_eq!(bed.server.registration("a").unwrap().links.len(), 20);
-    let code = |bed: &mut Bed, request| bed.ask(device(0), request).code;
-    assert_eq!(code(&mut bed, update(&location, "lt=30")), Code::CHANGED);
-    assert_eq!(code(&mut bed, with(&list)), Code::CHANGED);
-    assert_eq!(code(&mut bed, with(&list_of(2))), Code::CHANGED);
-    assert_eq!(code(&mut bed, with(&list)), Code::CHANGED, "what was freed can be used again");
+    assert_eq!(harness.server.registration("a").unwrap().links.len(), 20);
+    let code = |harness: &mut Harness, request| harness.ask(device(0), request).code;
+    assert_eq!(code(&mut harness, update(&location, "lt=30")), Code::CHANGED);
+    assert_eq!(code(&mut harness, with(&list)), Code::CHANGED);
+    assert_eq!(code(&mut harness, with(&list_of(2))), Code::CHANGED);
+    assert_eq!(code(&mut harness, with(&list)), Code::CHANGED, "what was freed can be used again");
     let sms = format!("sms={}", "1".repeat(200));
     for _ in 0..40 {
-        assert_eq!(code(&mut bed, update(&location, &sms)), Code::CHANGED, "counted once");
+        assert_eq!(code(&mut harness, update(&location, &sms)), Code::CHANGED, "counted once");
     }
-    let replacing = bed.ask(device(0), register(query, &list_of(200)));
+    let replacing = harness.ask(device(0), register(query, &list_of(200)));
     assert_eq!(replacing.code, Code::SERVICE_UNAVAILABLE);
-    assert_eq!(code(&mut bed, update(&location, "")), Code::CHANGED, "the old one is still there");
-    assert_eq!(code(&mut bed, register(query, &list)), Code::CREATED);
+    assert_eq!(
+        code(&mut harness, update(&location, "")),
+        Code::CHANGED,
+        "the old one is still there"
+    );
+    assert_eq!(code(&mut harness, register(query, &list)), Code::CREATED);
 }

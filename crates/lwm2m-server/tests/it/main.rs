@@ -1,9 +1,9 @@
 //! The server engine against devices made of hand-written datagrams, in virtual time.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod bed;
 mod composite;
 mod formats;
+mod harness;
 mod hostile;
 mod lifetime;
 mod management;

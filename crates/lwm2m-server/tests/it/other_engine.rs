@@ -1,7 +1,7 @@
 //! A server whose DTLS is spoken by the engine mbedtls.
 
+use lwm2m_credentials::{Credential, StoreError};
 use lwm2m_dtls::{Engine, Unsupported};
-use lwm2m_security::{Credential, StoreError};
 use lwm2m_server::{Config, Server};
 use lwm2m_time::Instant;
 

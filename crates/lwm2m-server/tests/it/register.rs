@@ -1,6 +1,6 @@
 //! Register: what is stored, what is refused.
 
-use crate::bed::{Bed, LIST, at, device, register, update};
+use crate::harness::{Harness, LIST, at, device, register, update};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, OptionNumber, Options, Request, Token};
 use lwm2m_core::{ObjectVersion, Path, Version};
 use lwm2m_link::Engine;
@@ -11,46 +11,46 @@ use std::time::Duration;
 // proves: REG-02
 #[test]
 fn a_good_register_is_stored_under_an_id_of_its_own() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let mut ids = BTreeSet::new();
     for n in 0..1_000 {
         let query = format!("ep=dev{n}&lt=300&lwm2m=1.1&b=UT&Q&sms=4912345");
-        let answer = bed.ask(device(n), register(&query, LIST));
+        let answer = harness.ask(device(n), register(&query, LIST));
         assert_eq!(answer.code, Code::CREATED);
         assert!(answer.options.get(OptionNumber::LOCATION_QUERY).is_none());
         let location: Vec<_> = answer.options.location_path().collect();
         assert_eq!((location.len(), location[0], location[1].len()), (2, &b"rd"[..], 16));
         assert!(ids.insert(location[1].to_vec()));
     }
-    let stored = bed.server.registration("dev7").unwrap().clone();
+    let stored = harness.server.registration("dev7").unwrap().clone();
     assert_eq!(stored.lifetime, Duration::from_secs(300));
     assert_eq!((stored.binding.to_string().as_str(), stored.queue_mode), ("UT", true));
     assert_eq!((stored.version, stored.sms.as_deref()), (Version::V1_1, Some("4912345")));
     assert_eq!((stored.address, stored.links.len()), (device(7), 5));
     assert_eq!(stored.objects.keys().copied().collect::<Vec<_>>(), [1, 3, 6, 16, 19]);
-    assert_eq!(bed.server.registration_by_id(&stored.id), Some(&stored));
-    let again = bed.ask(device(7), register("ep=dev7&lt=300&lwm2m=1.1", LIST));
+    assert_eq!(harness.server.registration_by_id(&stored.id), Some(&stored));
+    let again = harness.ask(device(7), register("ep=dev7&lt=300&lwm2m=1.1", LIST));
     assert_ne!(again.location(), format!("/rd/{}", stored.id));
 }
 
 #[test]
 fn ids_depend_on_the_seed_alone() {
     let location = |seed| {
-        let mut bed = Bed::new();
-        bed.server = lwm2m_server::Server::new(Config::default(), [seed; 32]);
-        bed.registered(0, "a")
+        let mut harness = Harness::new();
+        harness.server = lwm2m_server::Server::new(Config::default(), [seed; 32]);
+        harness.registered(0, "a")
     };
     assert_eq!(location(1), location(1));
     assert_ne!(location(1), location(2));
 }
 
 fn refused(query: &str, code: Code) {
-    let mut bed = Bed::new();
-    let answer = bed.ask(device(0), register(query, LIST));
+    let mut harness = Harness::new();
+    let answer = harness.ask(device(0), register(query, LIST));
     assert_eq!(answer.code, code, "{query}");
-    assert_eq!(bed.server.registrations().count(), 0, "{query}");
+    assert_eq!(harness.server.registrations().count(), 0, "{query}");
     let tells = |event: &Event| matches!(event, Event::NameRefused(_));
-    assert!(bed.events.iter().all(tells), "{query}");
+    assert!(harness.events.iter().all(tells), "{query}");
 }
 
 // proves: REG-03
@@ -60,9 +60,9 @@ fn lifetime_is_mandatory_since_1_1() {
     for lt in ["abc", "", "-1", "+5", "1.5", "99999999999999999999"] {
         refused(&format!("ep=a&lwm2m=1.1&lt={lt}"), Code::BAD_REQUEST);
     }
-    let mut bed = Bed::new();
-    bed.registered_as(0, "ep=a", LIST);
-    let stored = bed.server.registration("a").unwrap();
+    let mut harness = Harness::new();
+    harness.registered_as(0, "ep=a", LIST);
+    let stored = harness.server.registration("a").unwrap();
     assert_eq!((stored.version, stored.lifetime.as_secs()), (Version::V1_0, 86_400));
 }
 
@@ -73,19 +73,19 @@ fn unknown_versions_are_refused() {
         refused(&format!("ep=a&lt=60&lwm2m={version}"), Code::PRECONDITION_FAILED);
     }
     for version in ["1.0", "1.1", "1.2", "\"1.1\""] {
-        Bed::new().registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), LIST);
+        Harness::new().registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), LIST);
     }
     let config = Config { versions: vec![Version::V1_0, Version::V1_1], ..Config::default() };
-    let answer = Bed::with(config).ask(device(0), register("ep=a&lt=60&lwm2m=1.2", LIST));
+    let answer = Harness::with(config).ask(device(0), register("ep=a&lt=60&lwm2m=1.2", LIST));
     assert_eq!(answer.code, Code::PRECONDITION_FAILED);
 }
 
 // proves: REG-06
 #[test]
 fn parameters_in_any_order_unknown_ones_kept() {
-    let mut bed = Bed::new();
-    bed.registered_as(0, "imei=1&b=U&flag&lt=60&ep=a%20b&lwm2m=1.1", LIST);
-    let stored = bed.server.registration("a b").unwrap();
+    let mut harness = Harness::new();
+    harness.registered_as(0, "imei=1&b=U&flag&lt=60&ep=a%20b&lwm2m=1.1", LIST);
+    let stored = harness.server.registration("a b").unwrap();
     assert_eq!(stored.additional.get("imei").map(String::as_str), Some("1"));
     assert_eq!(stored.additional.get("flag").map(String::as_str), Some(""));
     for query in ["ep=a&ep=b&lt=60&lwm2m=1.1", "ep=a&lt=60&lt=60&lwm2m=1.1"] {
@@ -110,19 +110,19 @@ fn an_object_list_is_needed_in_link_format() {
         with_format(0),
         with_format(9_999),
     ] {
-        let mut bed = Bed::new();
-        assert_eq!(bed.ask(device(0), request).code, Code::BAD_REQUEST);
-        assert_eq!(bed.server.registrations().count(), 0);
+        let mut harness = Harness::new();
+        assert_eq!(harness.ask(device(0), request).code, Code::BAD_REQUEST);
+        assert_eq!(harness.server.registrations().count(), 0);
     }
 }
 
 // proves: REG-09
 #[test]
 fn unknown_objects_count_and_secret_ones_do_not() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let list = "</0/0>,</21/0>,</23>,</24/1>,</65000/3>";
-    bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1", list);
-    let stored = bed.server.registration("a").unwrap();
+    harness.registered_as(0, "ep=a&lt=60&lwm2m=1.1", list);
+    let stored = harness.server.registration("a").unwrap();
     assert_eq!(stored.objects.keys().copied().collect::<Vec<_>>(), [65_000]);
     assert_eq!(stored.links.len(), 1);
 }
@@ -130,20 +130,20 @@ fn unknown_objects_count_and_secret_ones_do_not() {
 // proves: REG-10
 #[test]
 fn a_second_register_replaces_the_first() {
-    let mut bed = Bed::new();
-    let old = bed.registered(0, "a");
-    crate::observe::observed(&mut bed, "a", "/3/0");
-    let (read, _) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
-    let answer = bed.ask(device(0), register("ep=a&lt=60&lwm2m=1.1", LIST));
+    let mut harness = Harness::new();
+    let old = harness.registered(0, "a");
+    crate::observe::observed(&mut harness, "a", "/3/0");
+    let (read, _) = harness.order("a", Operation::Read { path: Path::object(3), format: None });
+    let answer = harness.ask(device(0), register("ep=a&lt=60&lwm2m=1.1", LIST));
     assert_eq!(answer.code, Code::CREATED);
-    assert_eq!(bed.outcome(read), Some(Err(OperationError::Deregistered)));
-    assert!(matches!(bed.events[0], Event::ObservationEnded { .. }));
+    assert_eq!(harness.outcome(read), Some(Err(OperationError::Deregistered)));
+    assert!(matches!(harness.events[0], Event::ObservationEnded { .. }));
     let reason = DeregistrationReason::Replaced;
-    assert!(matches!(&bed.events[1], Event::Deregistered { reason: r, .. } if *r == reason));
-    assert!(matches!(bed.events[2], Event::Registered(_)));
-    assert_eq!(bed.server.observations("a").count(), 0);
-    assert_eq!(bed.server.registrations().count(), 1);
-    assert_eq!(bed.ask(device(0), update(&old, "")).code, Code::NOT_FOUND);
+    assert!(matches!(&harness.events[1], Event::Deregistered { reason: r, .. } if *r == reason));
+    assert!(matches!(harness.events[2], Event::Registered(_)));
+    assert_eq!(harness.server.observations("a").count(), 0);
+    assert_eq!(harness.server.registrations().count(), 1);
+    assert_eq!(harness.ask(device(0), update(&old, "")).code, Code::NOT_FOUND);
 }
 
 // proves: REG-22
@@ -169,9 +169,9 @@ fn binding_modes_by_version() {
             refused(&query, Code::BAD_REQUEST);
             continue;
         };
-        let mut bed = Bed::new();
-        bed.registered_as(0, &query, LIST);
-        let it = bed.server.registration("a").unwrap();
+        let mut harness = Harness::new();
+        harness.registered_as(0, &query, LIST);
+        let it = harness.server.registration("a").unwrap();
         assert_eq!((it.binding.to_string().as_str(), it.queue_mode), (binding, queue_mode));
     }
 }
@@ -184,7 +184,8 @@ fn an_endpoint_name_is_needed_without_security() {
     refused("ep=.&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     refused("ep=..&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     refused("ep=a%00&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
-    let ask = |config, query: &str| Bed::with(config).ask(device(0), register(query, LIST)).code;
+    let ask =
+        |config, query: &str| Harness::with(config).ask(device(0), register(query, LIST)).code;
     let short = Config { max_endpoint_name: 3, ..Config::default() };
     assert_eq!(ask(short.clone(), "ep=abc&lt=60&lwm2m=1.1"), Code::CREATED);
     assert_eq!(ask(short, "ep=abcd&lt=60&lwm2m=1.1"), Code::BAD_REQUEST);
@@ -196,7 +197,7 @@ fn an_endpoint_name_is_needed_without_security() {
 #[test]
 fn a_profile_id_is_told_to_be_unknown() {
     refused("ep=a&lt=60&lwm2m=1.2&pid=6:27354b9a", Code::CONFLICT);
-    Bed::new().registered_as(0, "ep=a&lt=60&lwm2m=1.1&pid=6:27354b9a", LIST);
+    Harness::new().registered_as(0, "ep=a&lt=60&lwm2m=1.1&pid=6:27354b9a", LIST);
 }
 
 // proves: MODEL-04
@@ -208,23 +209,23 @@ fn object_versions_follow_the_version_of_the_client() {
         ("1.1", ["1.1", "1.0", "1.1", "1.2", "1.0", "1.0", "1.0", "1.0"]),
         ("1.2", ["1.2", "1.1", "1.2", "1.3", "1.1", "1.0", "1.0", "1.0"]),
     ] {
-        let mut bed = Bed::new();
-        bed.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), list);
-        let it = bed.server.registration("a").unwrap();
+        let mut harness = Harness::new();
+        harness.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), list);
+        let it = harness.server.registration("a").unwrap();
         let versions: Vec<_> =
             it.objects.keys().map(|id| it.object_version(*id).to_string()).collect();
         assert_eq!(versions, expected);
     }
-    let mut bed = Bed::new();
-    bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1", "</3>;ver=1.2,</3/0>");
-    let it = bed.server.registration("a").unwrap();
+    let mut harness = Harness::new();
+    harness.registered_as(0, "ep=a&lt=60&lwm2m=1.1", "</3>;ver=1.2,</3/0>");
+    let it = harness.server.registration("a").unwrap();
     assert_eq!(it.object_version(3), ObjectVersion::new(1, 2));
 }
 
 // proves: BLK-12
 #[test]
 fn an_object_list_may_come_in_blocks() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let list: Vec<_> = (0..200).map(|id| format!("</3303/{id}>")).collect();
     let list = list.join(",");
     assert!(list.len() > 2_048);
@@ -236,73 +237,74 @@ fn an_object_list_may_come_in_blocks() {
         let value = (number as u64) << 4 | u64::from(more) << 3 | 4;
         request.options.set_uint(OptionNumber::BLOCK1, value);
         let expected = if more { Code::CONTINUE } else { Code::CREATED };
-        assert_eq!(bed.ask(device(0), request).code, expected);
+        assert_eq!(harness.ask(device(0), request).code, expected);
     }
-    let it = bed.server.registration("a").unwrap();
+    let it = harness.server.registration("a").unwrap();
     assert_eq!(it.objects[&3303].instances.len(), 200);
 }
 
 // proves: COAP-24
 #[test]
 fn what_is_ordered_at_the_register_follows_its_answer() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let mut datagram = Vec::new();
     let request = register("ep=a&lt=60&lwm2m=1.1", LIST);
     let token = Token::new(b"t").unwrap();
     MessageBuilder::new(&mut datagram, MessageType::Confirmable, Code::POST, 1, token)
         .options(&request.options)
         .payload(&request.payload);
-    bed.server.handle_datagram(bed.now, device(0), &datagram);
+    harness.server.handle_datagram(harness.now, device(0), &datagram);
     // Nothing has left the server yet.
     let read = Operation::Read { path: Path::object(3), format: None };
-    bed.server.send(bed.now, "a", read).unwrap();
-    bed.drain();
-    let codes: Vec<_> = bed.sent.iter().map(|message| message.code).collect();
+    harness.server.send(harness.now, "a", read).unwrap();
+    harness.drain();
+    let codes: Vec<_> = harness.sent.iter().map(|message| message.code).collect();
     assert_eq!(codes, [Code::CREATED, Code::GET]);
 }
 
 #[test]
 fn a_full_server_takes_known_devices_alone() {
     let config = Config { max_registrations: 2, ..Config::default() };
-    let mut bed = Bed::with(config);
-    bed.registered(0, "a");
-    let location = bed.registered(1, "b");
-    let third = bed.ask(device(2), register("ep=c&lt=60&lwm2m=1.1", LIST));
+    let mut harness = Harness::with(config);
+    harness.registered(0, "a");
+    let location = harness.registered(1, "b");
+    let third = harness.ask(device(2), register("ep=c&lt=60&lwm2m=1.1", LIST));
     assert_eq!(third.code, Code::SERVICE_UNAVAILABLE);
     assert!(third.options.max_age().is_some());
-    bed.registered(0, "a");
-    assert_eq!(bed.ask(device(1), at(Request::delete(), &location)).code, Code::DELETED);
-    bed.registered(2, "c");
+    harness.registered(0, "a");
+    assert_eq!(harness.ask(device(1), at(Request::delete(), &location)).code, Code::DELETED);
+    harness.registered(2, "c");
 }
 
 #[test]
 fn other_resources_and_methods() {
-    let mut bed = Bed::new();
-    let location = bed.registered(0, "a");
-    let ask =
-        |bed: &mut Bed, request: Request, path: &str| bed.ask(device(0), at(request, path)).code;
+    let mut harness = Harness::new();
+    let location = harness.registered(0, "a");
+    let ask = |harness: &mut Harness, request: Request, path: &str| {
+        harness.ask(device(0), at(request, path)).code
+    };
     for path in ["/", "/bs", "/rd/none", "/rd/abcdefghijklmnop", "/rd/a/b", "/3/0", "/x"] {
-        assert_eq!(ask(&mut bed, Request::post(), path), Code::NOT_FOUND, "{path}");
+        assert_eq!(ask(&mut harness, Request::post(), path), Code::NOT_FOUND, "{path}");
     }
     let deeper = format!("{location}/x");
-    assert_eq!(ask(&mut bed, Request::post(), &deeper), Code::NOT_FOUND);
+    assert_eq!(ask(&mut harness, Request::post(), &deeper), Code::NOT_FOUND);
     for request in [Request::get(), Request::put(), Request::delete(), Request::fetch()] {
-        assert_eq!(ask(&mut bed, request, "/rd"), Code::METHOD_NOT_ALLOWED);
+        assert_eq!(ask(&mut harness, request, "/rd"), Code::METHOD_NOT_ALLOWED);
     }
     for request in [Request::get(), Request::put(), Request::ipatch()] {
-        assert_eq!(ask(&mut bed, request, &location), Code::METHOD_NOT_ALLOWED);
+        assert_eq!(ask(&mut harness, request, &location), Code::METHOD_NOT_ALLOWED);
     }
 }
 
 #[test]
 fn a_register_that_comes_twice_is_answered_twice_and_done_once() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let request = register("ep=a&lt=60&lwm2m=1.1", LIST);
     let token = Token::new(b"t").unwrap();
     let (kind, options) = (MessageType::Confirmable, Options::clone(&request.options));
     for _ in 0..2 {
-        bed.message(device(0), kind, Code::POST, 1, token, &options, &request.payload);
+        harness.message(device(0), kind, Code::POST, 1, token, &options, &request.payload);
     }
-    assert_eq!((bed.sent.len(), bed.events.len()), (2, 1));
-    assert_eq!(bed.sent[0], bed.sent[1]);
+    assert_eq!((harness.sent.len(), harness.events.len()), (2, 1));
+    assert_eq!(harness.sent[0], harness.sent[1]);
 }

@@ -1,6 +1,6 @@
 //! Send: what devices report on their own account, and what of it is refused.
 
-use crate::bed::{Bed, device, update};
+use crate::harness::{Harness, device, update};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::{Path, Value};
 use lwm2m_server::Event;
@@ -9,13 +9,13 @@ fn send(format: u16, payload: impl Into<bytes::Bytes>) -> Request {
     Request::post().path(["dp"]).content_format(format).payload(payload)
 }
 
-fn code(bed: &mut Bed, request: Request) -> Code {
-    bed.ask(device(0), request).code
+fn code(harness: &mut Harness, request: Request) -> Code {
+    harness.ask(device(0), request).code
 }
 
 /// The values of the next event, which is none but a Send of device a.
-fn sent(bed: &mut Bed) -> Vec<(Path, Value)> {
-    let Some(Event::Sent { registration, values }) = bed.events.pop_front() else {
+fn sent(harness: &mut Harness) -> Vec<(Path, Value)> {
+    let Some(Event::Sent { registration, values }) = harness.events.pop_front() else {
         panic!("values")
     };
     assert_eq!(registration.endpoint, "a");
@@ -25,11 +25,11 @@ fn sent(bed: &mut Bed) -> Vec<(Path, Value)> {
 // proves: SEND-04
 #[test]
 fn what_is_not_registered_or_not_decodable_is_refused() {
-    let mut bed = Bed::new();
-    bed.registered(0, "a");
+    let mut harness = Harness::new();
+    harness.registered(0, "a");
     let not_registered = [r#"[{"n":"/50/0/1","v":1}]"#, r#"[{"n":"/3/1/9","v":1}]"#];
     for payload in not_registered {
-        assert_eq!(code(&mut bed, send(110, payload)), Code::NOT_FOUND, "{payload}");
+        assert_eq!(code(&mut harness, send(110, payload)), Code::NOT_FOUND, "{payload}");
     }
     let value = r#"[{"n":"/3/0/9","v":100}]"#;
     let without_format = Request::post().path(["dp"]).payload(value);
@@ -42,31 +42,31 @@ fn what_is_not_registered_or_not_decodable_is_refused() {
         without_format,
     ];
     for request in wrong {
-        assert_eq!(code(&mut bed, request.clone()), Code::BAD_REQUEST, "{request:?}");
+        assert_eq!(code(&mut harness, request.clone()), Code::BAD_REQUEST, "{request:?}");
     }
-    assert_eq!(code(&mut bed, Request::get().path(["dp"])), Code::METHOD_NOT_ALLOWED);
-    assert!(bed.events.is_empty());
-    assert_eq!(code(&mut bed, send(110, value)), Code::CHANGED);
-    assert_eq!(sent(&mut bed), [(Path::resource(3, 0, 9), Value::Integer(100))]);
+    assert_eq!(code(&mut harness, Request::get().path(["dp"])), Code::METHOD_NOT_ALLOWED);
+    assert!(harness.events.is_empty());
+    assert_eq!(code(&mut harness, send(110, value)), Code::CHANGED);
+    assert_eq!(sent(&mut harness), [(Path::resource(3, 0, 9), Value::Integer(100))]);
 }
 
 // proves: SEND-05
 #[test]
 fn only_registered_peers_are_heard_and_unknown_resources_are_no_error() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let payload = r#"[{"bn":"/3/0/","n":"99","v":1},{"n":"9","v":100}]"#;
-    assert_eq!(code(&mut bed, send(110, payload)), Code::NOT_FOUND);
-    let location = bed.registered(0, "a");
-    assert_eq!(bed.ask(device(1), send(110, payload)).code, Code::NOT_FOUND);
-    assert!(bed.events.is_empty());
-    assert_eq!(code(&mut bed, send(110, payload)), Code::CHANGED);
-    assert!(sent(&mut bed).contains(&(Path::resource(3, 0, 9), Value::Integer(100))));
+    assert_eq!(code(&mut harness, send(110, payload)), Code::NOT_FOUND);
+    let location = harness.registered(0, "a");
+    assert_eq!(harness.ask(device(1), send(110, payload)).code, Code::NOT_FOUND);
+    assert!(harness.events.is_empty());
+    assert_eq!(code(&mut harness, send(110, payload)), Code::CHANGED);
+    assert!(sent(&mut harness).contains(&(Path::resource(3, 0, 9), Value::Integer(100))));
     // The peer is known by its latest address, and until it de-registers.
-    assert_eq!(bed.ask(device(1), update(&location, "")).code, Code::CHANGED);
-    bed.events.clear();
-    assert_eq!(code(&mut bed, send(110, payload)), Code::NOT_FOUND);
-    assert_eq!(bed.ask(device(1), send(110, payload)).code, Code::CHANGED);
-    let end = crate::bed::at(Request::delete(), &location);
-    assert_eq!(bed.ask(device(1), end).code, Code::DELETED);
-    assert_eq!(bed.ask(device(1), send(110, payload)).code, Code::NOT_FOUND);
+    assert_eq!(harness.ask(device(1), update(&location, "")).code, Code::CHANGED);
+    harness.events.clear();
+    assert_eq!(code(&mut harness, send(110, payload)), Code::NOT_FOUND);
+    assert_eq!(harness.ask(device(1), send(110, payload)).code, Code::CHANGED);
+    let end = crate::harness::at(Request::delete(), &location);
+    assert_eq!(harness.ask(device(1), end).code, Code::DELETED);
+    assert_eq!(harness.ask(device(1), send(110, payload)).code, Code::NOT_FOUND);
 }

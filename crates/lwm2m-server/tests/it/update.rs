@@ -1,6 +1,6 @@
 //! Update and De-register.
 
-use crate::bed::{Bed, LIST, at, device, update};
+use crate::harness::{Harness, LIST, at, device, update};
 use crate::observe::observed;
 use lwm2m_coap::{Code, MessageType, Request, Response};
 use lwm2m_core::Path;
@@ -10,92 +10,96 @@ use std::time::Duration;
 // proves: REG-14
 #[test]
 fn an_update_merges_what_it_gives() {
-    let mut bed = Bed::new();
-    let location = bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1&b=U&sms=1&x=1", LIST);
-    bed.pass(Duration::from_secs(50));
-    assert_eq!(bed.ask(device(0), update(&location, "b=UT&Q")).code, Code::CHANGED);
-    let it = bed.server.registration("a").unwrap().clone();
+    let mut harness = Harness::new();
+    let location = harness.registered_as(0, "ep=a&lt=60&lwm2m=1.1&b=U&sms=1&x=1", LIST);
+    harness.pass(Duration::from_secs(50));
+    assert_eq!(harness.ask(device(0), update(&location, "b=UT&Q")).code, Code::CHANGED);
+    let it = harness.server.registration("a").unwrap().clone();
     assert_eq!((it.lifetime.as_secs(), it.sms.as_deref(), it.links.len()), (60, Some("1"), 5));
     assert_eq!((it.binding.to_string().as_str(), it.queue_mode), ("UT", true));
-    assert_eq!((it.updated_at, it.registered_at < it.updated_at), (bed.now, true));
-    bed.pass(Duration::from_secs(50));
-    assert!(bed.server.registration("a").is_some(), "the lifetime began anew");
+    assert_eq!((it.updated_at, it.registered_at < it.updated_at), (harness.now, true));
+    harness.pass(Duration::from_secs(50));
+    assert!(harness.server.registration("a").is_some(), "the lifetime began anew");
 
     let list = update(&location, "").content_format(40).payload("</1/0>,</3/0>");
-    assert_eq!(bed.ask(device(0), list).code, Code::CHANGED);
-    let it = bed.server.registration("a").unwrap();
+    assert_eq!(harness.ask(device(0), list).code, Code::CHANGED);
+    let it = harness.server.registration("a").unwrap();
     assert_eq!(it.objects.keys().copied().collect::<Vec<_>>(), [1, 3]);
-    let Some(Event::Updated { update: said, .. }) = bed.events.back() else { panic!() };
+    let Some(Event::Updated { update: said, .. }) = harness.events.back() else { panic!() };
     assert_eq!(
         (said.links.as_ref().map(Vec::len), said.lifetime, said.binding),
         (Some(2), None, None)
     );
 
     for query in ["lt=x", "b=UQ", "b=", "lt=1&lt=2"] {
-        let answer = bed.ask(device(0), update(&location, query));
+        let answer = harness.ask(device(0), update(&location, query));
         assert_eq!(answer.code, Code::BAD_REQUEST, "{query}");
     }
     for list in ["xyz", "</x>"] {
         let request = update(&location, "lt=7").content_format(40).payload(list);
-        assert_eq!(bed.ask(device(0), request).code, Code::BAD_REQUEST);
+        assert_eq!(harness.ask(device(0), request).code, Code::BAD_REQUEST);
     }
     let format = update(&location, "lt=7").content_format(0).payload("</3/0>");
-    assert_eq!(bed.ask(device(0), format).code, Code::BAD_REQUEST);
-    assert_eq!(bed.server.registration("a").unwrap().lifetime.as_secs(), 60, "nothing was taken");
-    assert_eq!(bed.ask(device(0), update("/rd/none", "")).code, Code::NOT_FOUND);
+    assert_eq!(harness.ask(device(0), format).code, Code::BAD_REQUEST);
+    assert_eq!(
+        harness.server.registration("a").unwrap().lifetime.as_secs(),
+        60,
+        "nothing was taken"
+    );
+    assert_eq!(harness.ask(device(0), update("/rd/none", "")).code, Code::NOT_FOUND);
 }
 
 #[test]
 fn a_binding_without_q_ends_queue_mode_and_a_list_needs_no_format() {
-    let mut bed = Bed::new();
-    let location = bed.registered_as(0, "ep=a&lt=60&lwm2m=1.1&b=U&Q", LIST);
-    let queue_mode = |bed: &Bed| bed.server.registration("a").unwrap().queue_mode;
-    bed.ask(device(0), update(&location, "lt=30"));
-    assert!(queue_mode(&bed));
-    bed.ask(device(0), update(&location, "b=U"));
-    assert!(!queue_mode(&bed));
+    let mut harness = Harness::new();
+    let location = harness.registered_as(0, "ep=a&lt=60&lwm2m=1.1&b=U&Q", LIST);
+    let queue_mode = |harness: &Harness| harness.server.registration("a").unwrap().queue_mode;
+    harness.ask(device(0), update(&location, "lt=30"));
+    assert!(queue_mode(&harness));
+    harness.ask(device(0), update(&location, "b=U"));
+    assert!(!queue_mode(&harness));
     let list = update(&location, "").payload("</3/0>");
-    assert_eq!(bed.ask(device(0), list).code, Code::CHANGED);
-    assert_eq!(bed.server.registration("a").unwrap().links.len(), 1);
+    assert_eq!(harness.ask(device(0), list).code, Code::CHANGED);
+    assert_eq!(harness.server.registration("a").unwrap().links.len(), 1);
 }
 
 // proves: REG-15
 #[test]
 fn a_device_that_leaves_is_forgotten() {
-    let mut bed = Bed::new();
-    let location = bed.registered(0, "a");
-    let observe = observed(&mut bed, "a", "/3/0/9");
-    assert_eq!(bed.ask(device(0), at(Request::delete(), &location)).code, Code::DELETED);
+    let mut harness = Harness::new();
+    let location = harness.registered(0, "a");
+    let observe = observed(&mut harness, "a", "/3/0/9");
+    assert_eq!(harness.ask(device(0), at(Request::delete(), &location)).code, Code::DELETED);
     assert!(matches!(
-        bed.events.back(),
+        harness.events.back(),
         Some(Event::Deregistered { reason: DeregistrationReason::Removed, .. })
     ));
-    assert_eq!(bed.server.registrations().count(), 0);
-    assert_eq!(bed.ask(device(0), at(Request::delete(), &location)).code, Code::NOT_FOUND);
+    assert_eq!(harness.server.registrations().count(), 0);
+    assert_eq!(harness.ask(device(0), at(Request::delete(), &location)).code, Code::NOT_FOUND);
     let late = Response::new(Code::CONTENT).observe().content_format(0).payload("5");
-    bed.notify(&observe, MessageType::Confirmable, late);
-    assert_eq!(bed.request().kind, MessageType::Reset);
+    harness.notify(&observe, MessageType::Confirmable, late);
+    assert_eq!(harness.request().kind, MessageType::Reset);
 }
 
 // proves: REG-18
 #[test]
 fn requests_follow_the_device_to_its_new_address() {
-    let mut bed = Bed::new();
-    let location = bed.registered(0, "a");
-    observed(&mut bed, "a", "/3/0/9");
-    let (lost, _) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
-    assert_eq!(bed.ask(device(1), update(&location, "")).code, Code::CHANGED);
-    assert_eq!(bed.outcome(lost), Some(Err(OperationError::Moved)));
-    assert_eq!(bed.server.registration("a").unwrap().address, device(1));
-    let Some(Event::Updated { update: said, .. }) = bed.events.back() else { panic!() };
+    let mut harness = Harness::new();
+    let location = harness.registered(0, "a");
+    observed(&mut harness, "a", "/3/0/9");
+    let (lost, _) = harness.order("a", Operation::Read { path: Path::object(3), format: None });
+    assert_eq!(harness.ask(device(1), update(&location, "")).code, Code::CHANGED);
+    assert_eq!(harness.outcome(lost), Some(Err(OperationError::Moved)));
+    assert_eq!(harness.server.registration("a").unwrap().address, device(1));
+    let Some(Event::Updated { update: said, .. }) = harness.events.back() else { panic!() };
     assert_eq!(said.moved_from, Some(device(0)));
-    assert!(bed.events.iter().any(|event| matches!(
+    assert!(harness.events.iter().any(|event| matches!(
         event,
         Event::ObservationEnded { reason: ObservationEnd::Moved, .. }
     )));
-    let (id, read) = bed.order("a", Operation::Read { path: Path::object(3), format: None });
+    let (id, read) = harness.order("a", Operation::Read { path: Path::object(3), format: None });
     assert_eq!(read.to, device(1));
-    bed.server.cancel(id);
-    bed.pass(Duration::from_secs(300));
-    assert_eq!(bed.server.peer_count(), 1, "the old address is forgotten");
+    harness.server.cancel(id);
+    harness.pass(Duration::from_secs(300));
+    assert_eq!(harness.server.peer_count(), 1, "the old address is forgotten");
 }

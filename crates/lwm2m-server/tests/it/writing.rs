@@ -1,7 +1,7 @@
 //! Writes, Executes and attributes: what goes out, and what never does.
 
-use crate::bed::Bed;
-use crate::bed::LIST;
+use crate::harness::Harness;
+use crate::harness::LIST;
 use lwm2m_coap::Code;
 use lwm2m_core::{Attribute, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_server::{Invalid, Operation, SendError, WriteMode};
@@ -56,16 +56,16 @@ fn what_goes_out() {
             (Code::DELETE, "/16/1", None, b""),
         ),
     ] {
-        let mut bed = Bed::new();
-        bed.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), LIST);
+        let mut harness = Harness::new();
+        harness.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), LIST);
         // /19/0/0 is a multiple resource: a single value is refused.
         if expected.1.is_empty() {
             let path = Path::resource(19, 0, 0);
-            let refused = bed.server.send(bed.now, "a", operation);
+            let refused = harness.server.send(harness.now, "a", operation);
             assert_eq!(refused, Err(Invalid::Multiplicity(path).into()));
             continue;
         }
-        let (_, request) = bed.order("a", operation);
+        let (_, request) = harness.order("a", operation);
         let format = request.options.content_format();
         let it = (request.code, request.uri(), format, request.payload);
         assert_eq!(it, (expected.0, expected.1.to_owned(), expected.2, expected.3.to_vec()));
@@ -118,12 +118,12 @@ fn what_a_device_would_refuse_is_not_sent() {
         attributes("/3/0/9", &["con=1"]),
         attributes("/3/0/9", &[]),
     ] {
-        let mut bed = Bed::new();
-        bed.registered(0, "a");
-        let refused = bed.server.send(bed.now, "a", operation.clone());
+        let mut harness = Harness::new();
+        harness.registered(0, "a");
+        let refused = harness.server.send(harness.now, "a", operation.clone());
         assert!(matches!(refused, Err(SendError::Invalid(_))), "{operation:?}: {refused:?}");
-        bed.drain();
-        assert!(bed.sent.is_empty() && bed.events.is_empty());
+        harness.drain();
+        assert!(harness.sent.is_empty() && harness.events.is_empty());
     }
 }
 
@@ -138,25 +138,25 @@ fn later_versions_allow_more() {
     };
     let delete = Operation::Delete { path: Path::resource_instance(16, 0, 0, 1) };
     for operation in [operation, delete, attributes("/3/0/9", &["con=1"])] {
-        let mut bed = Bed::new();
-        bed.registered_as(0, "ep=a&lt=60&lwm2m=1.2", LIST);
-        bed.order("a", operation);
+        let mut harness = Harness::new();
+        harness.registered_as(0, "ep=a&lt=60&lwm2m=1.2", LIST);
+        harness.order("a", operation);
     }
     let instance = Operation::Read { path: Path::resource_instance(3, 0, 6, 0), format: None };
-    let mut bed = Bed::new();
-    bed.registered_as(0, "ep=a&lt=60", LIST);
-    let refused = bed.server.send(bed.now, "a", instance);
+    let mut harness = Harness::new();
+    harness.registered_as(0, "ep=a&lt=60", LIST);
+    let refused = harness.server.send(harness.now, "a", instance);
     assert!(matches!(refused, Err(SendError::Invalid(Invalid::Path(_)))));
 }
 
 #[test]
 fn what_belongs_to_bootstrap_servers_is_refused_by_the_device() {
-    let mut bed = Bed::new();
-    bed.registered(0, "a");
+    let mut harness = Harness::new();
+    harness.registered(0, "a");
     let read = Operation::Read { path: "/0/0/0".parse().unwrap(), format: None };
     for operation in [read, write("/0/0/0", "coap://192.0.2.1")] {
-        let (id, request) = bed.order("a", operation);
-        bed.answer(&request, lwm2m_coap::Response::new(Code::UNAUTHORIZED));
-        assert_eq!(bed.outcome(id).unwrap().unwrap().code, Code::UNAUTHORIZED);
+        let (id, request) = harness.order("a", operation);
+        harness.answer(&request, lwm2m_coap::Response::new(Code::UNAUTHORIZED));
+        assert_eq!(harness.outcome(id).unwrap().unwrap().code, Code::UNAUTHORIZED);
     }
 }

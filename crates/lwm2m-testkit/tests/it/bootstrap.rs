@@ -3,7 +3,7 @@
 use crate::trio::{self, BOOTSTRAP, DEVICE, ENDPOINT, SERVER, Trio};
 use bytes::Bytes;
 use lwm2m_bootstrap::{BootstrapServer, Command, Content, Event, Packs, SessionError};
-use lwm2m_client::{BootstrapAccount, Client, Config, Event as ClientEvent, Instances};
+use lwm2m_client::{BootstrapAccount, Client, Config, Event as ClientEvent, MemoryObject};
 use lwm2m_coap::{self as coap, Code, MessageBuilder, MessageType, MessageView, Token};
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
 use lwm2m_link::{Engine, Link};
@@ -80,7 +80,7 @@ fn what_is_for_tls_1_3_is_stored() {
     }
     let mut trio = trio(account(None, false), Packs::Unsupported, commands);
     assert!(is_registered(&trio));
-    let security = trio.device.object_mut::<Instances>(0).unwrap();
+    let security = trio.device.object_mut::<MemoryObject>(0).unwrap();
     for (id, value) in stored {
         assert_eq!(security.resource(1, id), Some(&value), "/0/1/{id}");
     }
@@ -205,7 +205,7 @@ fn manage_in_lwm2m_cbor(trio: &mut Trio<Client>) {
     let read = Operation::ReadComposite { paths, path_format: None, format };
     complete(trio, read, from_device);
 
-    trio.device.object_mut::<Instances>(3303).unwrap().set(0, 5700, 22.0);
+    trio.device.object_mut::<MemoryObject>(3303).unwrap().set(0, 5700, 22.0);
     trio.device.changed(trio.now, &TEMPERATURE);
     trio.settle();
     assert_eq!(formats(trio, DEVICE, Code::CONTENT), [LWM2M_CBOR.0]);

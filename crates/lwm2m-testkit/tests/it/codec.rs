@@ -8,7 +8,7 @@ use lwm2m_core::{
     ContentFormat, DataType, Node, ObjectInstance, ObjectLink, Path, Resource, Value,
 };
 use lwm2m_http::json::value::type_name;
-use lwm2m_registry::{ObjectDefinition, Registry, ResourceDefinition};
+use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition};
 use lwm2m_testkit::peer::PeerCodec;
 use std::collections::{BTreeMap, BTreeSet};
 

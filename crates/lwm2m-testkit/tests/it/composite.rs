@@ -1,6 +1,6 @@
 //! Composite operations between our two engines, in every format that may carry them.
 
-use lwm2m_client::{Client, Instances, ServerAccount};
+use lwm2m_client::{Client, MemoryObject, ServerAccount};
 use lwm2m_core::{ContentFormat, Node, Path, Version};
 use lwm2m_server::{Config, Content, Event, Operation, Response, Server};
 use lwm2m_testkit::pair::RIGHT;
@@ -19,7 +19,7 @@ impl World {
     }
 
     fn declining(version: Version, format: Option<ContentFormat>) -> Self {
-        let device = Instances::new(3)
+        let device = MemoryObject::new(3)
             .instance(0, |it| it.with(14, "+00").with(16, "U").with_multiple(11, [(0, 0i64)]))
             .on_execute(4, |_, _| Ok(()));
         let account = ServerAccount::new(1, RIGHT);

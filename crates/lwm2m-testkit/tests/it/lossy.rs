@@ -1,7 +1,7 @@
 //! Client and server engine across a bad network in virtual time: 30% of the datagrams are lost,
 //! some come twice, and they overtake each other.
 
-use lwm2m_client::{Client, Instances, Object, ServerAccount};
+use lwm2m_client::{Client, MemoryObject, Object, ServerAccount};
 use lwm2m_core::{
     Attribute, ContentFormat, Node, ObjectInstance, ObjectVersion, Path, Resource, Value,
 };
@@ -31,10 +31,10 @@ pub(crate) fn world_of(
     conditions: Conditions,
     seed: u64,
 ) -> World {
-    let device = Instances::new(3)
+    let device = MemoryObject::new(3)
         .instance(0, |it| it.with(0, "Maker").with(16, "U").with_multiple(11, [(0, 0i64)]))
         .on_execute(4, |_, _| Ok(()));
-    let sensor = Instances::new(3303)
+    let sensor = MemoryObject::new(3303)
         .version(ObjectVersion::new(1, 1))
         .instance(0, |it| it.with(5700, 21.0).with(5750, "hall"))
         .new_instances(|it| it.with(5700, 0.0).with(5750, ""));
@@ -99,7 +99,7 @@ pub(crate) fn success(world: &mut World, operation: &Operation) -> Content {
 
 pub(crate) fn set_temperature(world: &mut World, celsius: f64) {
     let now = world.now;
-    world.left.object_mut::<Instances>(3303).unwrap().set(0, 5700, celsius);
+    world.left.object_mut::<MemoryObject>(3303).unwrap().set(0, 5700, celsius);
     world.left.changed(now, &TEMPERATURE);
 }
 

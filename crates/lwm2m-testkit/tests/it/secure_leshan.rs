@@ -13,7 +13,7 @@ fn server(mode: &str, flags: &[&str]) -> Option<(Server, Material)> {
     if !Kind::Leshan.is_available() {
         return None;
     }
-    let material = Material::new(ENDPOINT).unwrap();
+    let fixtures = Material::new(ENDPOINT).unwrap();
     let entries = match mode {
         "psk" => format!("identity = \"{IDENTITY}\"\nkey = \"{KEY}\""),
         "rpk" => "public_key = \"device-rpk.pub\"".to_owned(),
@@ -25,11 +25,11 @@ fn server(mode: &str, flags: &[&str]) -> Option<(Server, Material)> {
     };
     let text =
         format!("[server]\n{own}\n[[client]]\nendpoint = '{ENDPOINT}'\nmode = '{mode}'\n{entries}");
-    let file = material.file("credentials.toml");
+    let file = fixtures.file("credentials.toml");
     std::fs::write(&file, text).unwrap();
     let file = file.to_str().unwrap();
     let flags = [&["--coaps", "127.0.0.1:0", "--credentials", file], flags].concat();
-    Some((Server::start_ours_with(&flags).unwrap(), material))
+    Some((Server::start_ours_with(&flags).unwrap(), fixtures))
 }
 
 fn device(server: SocketAddr, endpoint: &'static str, security: &[&str]) -> Device {
@@ -37,8 +37,8 @@ fn device(server: SocketAddr, endpoint: &'static str, security: &[&str]) -> Devi
 }
 
 /// The arguments by which Leshan's client has the right keys.
-fn right(mode: &str, material: &Material) -> Vec<String> {
-    let file = |name: &str| material.file(name).to_str().unwrap().to_owned();
+fn right(mode: &str, fixtures: &Material) -> Vec<String> {
+    let file = |name: &str| fixtures.file(name).to_str().unwrap().to_owned();
     let arguments = match mode {
         "psk" => [IDENTITY.to_owned(), KEY.to_owned()].to_vec(),
         "rpk" => ["device-rpk.spki", "device-rpk.key", "server-rpk.spki"].map(file).to_vec(),
@@ -48,8 +48,8 @@ fn right(mode: &str, material: &Material) -> Vec<String> {
 }
 
 fn registers_and_is_managed(mode: &str) {
-    let Some((server, material)) = server(mode, &[]) else { return };
-    let security = right(mode, &material);
+    let Some((server, fixtures)) = server(mode, &[]) else { return };
+    let security = right(mode, &fixtures);
     let security: Vec<_> = security.iter().map(String::as_str).collect();
     let device = device(server.coaps.unwrap(), ENDPOINT, &security);
     is_managed(&server, device);
@@ -87,10 +87,10 @@ fn with_certificates() {
 /// Its TLS is that of Java, which knows certificates alone.
 #[test]
 fn with_certificates_over_tls() {
-    let Some((mut server, material)) = server("x509", &["--coaps-tcp", "127.0.0.1:0"]) else {
+    let Some((mut server, fixtures)) = server("x509", &["--coaps-tcp", "127.0.0.1:0"]) else {
         return;
     };
-    let security = right("x509", &material);
+    let security = right("x509", &fixtures);
     let security: Vec<_> = security.iter().map(String::as_str).collect();
     let uri = format!("coaps+tcp://{}", server.listens_for("coaps+tcp").unwrap());
     let device = Device::start_leshan_at(&uri, ENDPOINT, 300, &security).unwrap();
@@ -99,13 +99,13 @@ fn with_certificates_over_tls() {
 
 #[test]
 fn a_certificate_of_another_authority_is_refused_over_tls() {
-    let Some((mut server, material)) = server("x509", &["--coaps-tcp", "127.0.0.1:0"]) else {
+    let Some((mut server, fixtures)) = server("x509", &["--coaps-tcp", "127.0.0.1:0"]) else {
         return;
     };
     let others = Material::new(ENDPOINT).unwrap();
     let mut security = right("x509", &others);
     security.pop();
-    security.extend(right("x509", &material).pop());
+    security.extend(right("x509", &fixtures).pop());
     let security: Vec<_> = security.iter().map(String::as_str).collect();
     let uri = format!("coaps+tcp://{}", server.listens_for("coaps+tcp").unwrap());
     let mut device = Device::start_leshan_at(&uri, ENDPOINT, 300, &security).unwrap();
@@ -124,7 +124,7 @@ fn failure(device: &mut Device) -> String {
 
 #[test]
 fn a_wrong_name_identity_or_key_is_refused() {
-    let Some((mut server, material)) = server("psk", &[]) else { return };
+    let Some((mut server, fixtures)) = server("psk", &[]) else { return };
     let coaps = server.coaps.unwrap();
     let mut other_name = device(coaps, "other-name", &["psk", IDENTITY, KEY]);
     assert!(failure(&mut other_name).contains("BAD_REQUEST"));
@@ -137,7 +137,7 @@ fn a_wrong_name_identity_or_key_is_refused() {
     failure(&mut wrong_key);
     let all = server.http.send("GET", "/api/clients").unwrap().json();
     assert_eq!(all.as_array().map(Vec::len), Some(0), "{all}");
-    drop(material);
+    drop(fixtures);
 }
 
 #[test]

@@ -20,11 +20,11 @@ fn psk() -> Mode {
     Mode { files: Vec::new(), credentials: json!({"mode": "psk", "details": details}), flags }
 }
 
-fn raw(material: &Material) -> Mode {
-    let file = |name: &str| material.file(name).to_str().unwrap().to_owned();
-    let key = material.hex("device-rpk.spki").unwrap();
+fn raw(fixtures: &Material) -> Mode {
+    let file = |name: &str| fixtures.file(name).to_str().unwrap().to_owned();
+    let key = fixtures.hex("device-rpk.spki").unwrap();
     Mode {
-        files: ["server-rpk.key", "server-rpk.pub"].map(|name| material.file(name)).to_vec(),
+        files: ["server-rpk.key", "server-rpk.pub"].map(|name| fixtures.file(name)).to_vec(),
         credentials: json!({"mode": "rpk", "details": {"key": key}}),
         flags: ["--rpk".to_owned(), file("device-rpk.key")]
             .into_iter()
@@ -33,11 +33,11 @@ fn raw(material: &Material) -> Mode {
     }
 }
 
-fn certificates(material: &Material) -> Mode {
-    let file = |name: &str| material.file(name).to_str().unwrap().to_owned();
+fn certificates(fixtures: &Material) -> Mode {
+    let file = |name: &str| fixtures.file(name).to_str().unwrap().to_owned();
     let flags = [("--cert", "device.crt"), ("--key", "device.key"), ("--trust", "ca.crt")];
     Mode {
-        files: ["server.key", "server.crt", "ca.crt"].map(|name| material.file(name)).to_vec(),
+        files: ["server.key", "server.crt", "ca.crt"].map(|name| fixtures.file(name)).to_vec(),
         credentials: json!({"mode": "x509"}),
         flags: flags.iter().flat_map(|(flag, name)| [(*flag).to_owned(), file(name)]).collect(),
     }

@@ -4,9 +4,9 @@
 use crate::lossy::{ENDPOINT, HOUR, World, device_management, registered, tour_of, world_of};
 use lwm2m_client::security::{CertificateUsage, Provider, RustCrypto};
 use lwm2m_client::{Event, RegistrationError, Security, ServerAccount};
+use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::{CertifiedKey, Mode, Role};
-use lwm2m_security::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_server::Server;
 use lwm2m_testkit::Conditions;
 use lwm2m_testkit::pair::RIGHT;

@@ -2,7 +2,7 @@
 //! what goes over the wire.
 
 use lwm2m_bootstrap::BootstrapServer;
-use lwm2m_client::{Client, Instances, Object};
+use lwm2m_client::{Client, MemoryObject, Object};
 use lwm2m_coap::{Code, MessageView, Options};
 use lwm2m_link::Engine;
 use lwm2m_server::{Operation, OperationError, Response, Server};
@@ -113,10 +113,11 @@ impl Trio<Client> {
 
 /// A device with a thermometer, and portfolios that can be created.
 pub(crate) fn objects() -> Vec<Box<dyn Object>> {
-    let device = Instances::new(3)
+    let device = MemoryObject::new(3)
         .instance(0, |it| it.with(0, "Maker").with(16, "U").with_multiple(11, [(0, 0_i64)]))
         .on_execute(4, |_, _| Ok(()));
-    let thermometer = Instances::new(3303).instance(0, |it| it.with(5700, 21.0));
-    let portfolio = Instances::new(16).instance(0, |it| it.with_multiple(0, [(0, "a"), (1, "b")]));
+    let thermometer = MemoryObject::new(3303).instance(0, |it| it.with(5700, 21.0));
+    let portfolio =
+        MemoryObject::new(16).instance(0, |it| it.with_multiple(0, [(0, "a"), (1, "b")]));
     vec![Box::new(device), Box::new(thermometer), Box::new(portfolio)]
 }

@@ -5,19 +5,19 @@ use super::*;
 // proves: BOOT-13
 #[test]
 fn incomplete_accounts_are_refused_and_can_be_repaired() {
-    let mut world = open();
-    accepted(&mut world, [put("/1/0/5").content_format(TEXT).payload("60")]);
-    assert_eq!(code(&mut world, post("/bs")), "4.06");
-    accepted(&mut world, [write("/0/1", security_of(1, 1))]);
-    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    let mut harness = open();
+    accepted(&mut harness, [put("/1/0/5").content_format(TEXT).payload("60")]);
+    assert_eq!(code(&mut harness, post("/bs")), "4.06");
+    accepted(&mut harness, [write("/0/1", security_of(1, 1))]);
+    assert_eq!(code(&mut harness, post("/bs")), "4.06");
     let without_binding = ObjectInstance::default().with(0, 1_i64).with(1, 300_i64).with(6, true);
-    accepted(&mut world, [write("/1/0", without_binding)]);
-    assert_eq!(code(&mut world, post("/bs")), "4.06");
-    provision(&mut world);
-    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
-    assert!(world.events.contains(&Event::Bootstrapped));
+    accepted(&mut harness, [write("/1/0", without_binding)]);
+    assert_eq!(code(&mut harness, post("/bs")), "4.06");
+    provision(&mut harness);
+    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert!(harness.events.contains(&Event::Bootstrapped));
     assert!(
-        world.heard_by(1)[0]
+        harness.heard_by(1)[0]
             .ends_with(" </1/0>,</3/0>,</6>,</16/0>,</16/1>,</3302/0>,</3303/0>,</3442/0>")
     );
 }
@@ -26,28 +26,28 @@ fn incomplete_accounts_are_refused_and_can_be_repaired() {
 #[test]
 fn short_server_ids_are_checked_and_pair_accounts() {
     for ssid in [0, 65_535] {
-        let mut world = open();
-        assert_eq!(code(&mut world, write("/0/1", security_of(1, ssid))), "4.00", "{ssid}");
-        assert_eq!(code(&mut world, write("/1/0", settings(ssid))), "4.00", "{ssid}");
-        assert_eq!(code(&mut world, post("/bs")), "4.06");
+        let mut harness = open();
+        assert_eq!(code(&mut harness, write("/0/1", security_of(1, ssid))), "4.00", "{ssid}");
+        assert_eq!(code(&mut harness, write("/1/0", settings(ssid))), "4.00", "{ssid}");
+        assert_eq!(code(&mut harness, post("/bs")), "4.06");
     }
-    let mut world = open();
+    let mut harness = open();
     let unnamed = security(&format!("coap://{}", address(1)), false);
-    accepted(&mut world, [write("/0/1", unnamed), write("/1/0", settings(1))]);
-    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    accepted(&mut harness, [write("/0/1", unnamed), write("/1/0", settings(1))]);
+    assert_eq!(code(&mut harness, post("/bs")), "4.06");
     for ssid in [1, 65_534] {
-        let mut world = open();
+        let mut harness = open();
         let other = i64::from(ssid == 1) + 1;
         accepted(
-            &mut world,
+            &mut harness,
             [
                 write("/0/1", security_of(1, ssid)),
                 write_object("/1", [(0, settings(other)), (1, settings(ssid))]),
             ],
         );
-        accepted(&mut world, [post("/bs")]);
+        accepted(&mut harness, [post("/bs")]);
         let server = u16::try_from(ssid).unwrap();
-        let state = world.client.registration_state(server);
+        let state = harness.client.registration_state(server);
         assert_eq!(state, Some(RegistrationState::Registered));
     }
 }
@@ -55,18 +55,22 @@ fn short_server_ids_are_checked_and_pair_accounts() {
 #[test]
 fn accounts_whose_security_cannot_be_used_are_named() {
     let refused = |number: u16, values: ObjectInstance, reason: AccountsError| {
-        let mut world = open();
+        let mut harness = open();
         let account = format!("/0/{number}");
-        accepted(&mut world, [write(&account, values), write("/1/0", settings(1))]);
-        let answer = world.ask_as(BS, post("/bs"));
+        accepted(&mut harness, [write(&account, values), write("/1/0", settings(1))]);
+        let answer = harness.ask_as(BS, post("/bs"));
         assert_eq!(
             (answer.code, &answer.payload[..]),
             (Code::NOT_ACCEPTABLE, reason.to_string().as_bytes())
         );
-        assert!(world.events.contains(&Event::AccountsRefused { reason }), "{:?}", world.events);
+        assert!(
+            harness.events.contains(&Event::AccountsRefused { reason }),
+            "{:?}",
+            harness.events
+        );
         // The server may mend them.
-        accepted(&mut world, [write(&account, security_of(1, 1)), post("/bs")]);
-        assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+        accepted(&mut harness, [write(&account, security_of(1, 1)), post("/bs")]);
+        assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
     };
     let wrong = AccountsError::Security;
     refused(1, security("coaps://192.0.2.2", false), wrong(1, SecurityError::SecureUri));
@@ -85,46 +89,46 @@ fn accounts_whose_security_cannot_be_used_are_named() {
 fn servers_may_have_names_that_are_looked_up() {
     let mut own = account();
     own.uri = "coap://bootstrap.example.com".into();
-    let mut world = bare(own);
-    world.start();
+    let mut harness = bare(own);
+    harness.start();
     let named = |uri| security(uri, false).with(10, 1_i64);
     let server = write("/0/1", named("coap://server.example.com"));
-    accepted(&mut world, [server, write("/1/0", settings(1)), post("/bs")]);
+    accepted(&mut harness, [server, write("/1/0", settings(1)), post("/bs")]);
     let uri = "coap://server.example.com".into();
-    assert!(world.events.contains(&Event::AddressWanted { server: 1, uri }));
-    world.client.set_address(world.now, 1, address(1)).unwrap();
-    world.settle();
-    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+    assert!(harness.events.contains(&Event::AddressWanted { server: 1, uri }));
+    harness.client.set_address(harness.now, 1, address(1)).unwrap();
+    harness.settle();
+    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
     // The same account once more leaves its address as it is.
-    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    world.events.clear();
-    accepted(&mut world, [write("/0/1", named("coap://server.example.com")), post("/bs")]);
-    assert_eq!(world.events, [Event::Bootstrapped]);
+    assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    harness.events.clear();
+    accepted(&mut harness, [write("/0/1", named("coap://server.example.com")), post("/bs")]);
+    assert_eq!(harness.events, [Event::Bootstrapped]);
     // What cannot be asked for is the address of the bootstrap server itself.
-    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    accepted(&mut world, [write("/0/0", security("coap://other.example.com", true))]);
-    assert_eq!(code(&mut world, post("/bs")), "4.06");
+    assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    accepted(&mut harness, [write("/0/0", security("coap://other.example.com", true))]);
+    assert_eq!(code(&mut harness, post("/bs")), "4.06");
     let reason = AccountsError::BootstrapName(0);
-    assert!(world.events.contains(&Event::AccountsRefused { reason }));
+    assert!(harness.events.contains(&Event::AccountsRefused { reason }));
 }
 
 // proves: BOOT-14
 #[test]
 fn a_bootstrap_without_an_end_has_failed() {
-    let mut world = open();
+    let mut harness = open();
     let elsewhere = security("coap://192.0.2.3:5683", true);
-    accepted(&mut world, [write("/0/0", elsewhere), write("/1/0", settings(1))]);
-    world.run(246.0);
-    assert!(failures(&world).is_empty());
-    world.run(2.0);
-    assert_eq!(failures(&world), [BootstrapError::Unfinished]);
-    assert!(world.heard_by(2).is_empty());
-    world.run(60.0);
-    assert_eq!(world.heard_by(BS), ["307 POST /bs ep=test"]);
+    accepted(&mut harness, [write("/0/0", elsewhere), write("/1/0", settings(1))]);
+    harness.run(246.0);
+    assert!(failures(&harness).is_empty());
+    harness.run(2.0);
+    assert_eq!(failures(&harness), [BootstrapError::Unfinished]);
+    assert!(harness.heard_by(2).is_empty());
+    harness.run(60.0);
+    assert_eq!(harness.heard_by(BS), ["307 POST /bs ep=test"]);
     // What the second attempt leaves alone is the account from before the first.
-    provision(&mut world);
-    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    assert_eq!((world.heard_by(BS).len(), world.heard_by(2).len()), (1, 0));
+    provision(&mut harness);
+    assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!((harness.heard_by(BS).len(), harness.heard_by(2).len()), (1, 0));
 }
 
 // proves: BOOT-15
@@ -132,30 +136,30 @@ fn a_bootstrap_without_an_end_has_failed() {
 fn two_bootstrap_servers_are_one_too_many() {
     let elsewhere = || security("coap://192.0.2.3:5683", true);
     let accounts = || [write("/0/1", security_of(1, 1)), write("/1/0", settings(1))];
-    let mut world = open();
-    accepted(&mut world, accounts());
-    accepted(&mut world, [write("/0/2", elsewhere())]);
-    assert_eq!(code(&mut world, post("/bs")), "4.06");
-    world.run(400.0);
-    assert_eq!(world.heard_by(BS).len(), 1, "the old account is used");
-    assert!(world.heard_by(2).is_empty());
-    assert!(!discover(&mut world, "/0").contains("</0/2>"));
+    let mut harness = open();
+    accepted(&mut harness, accounts());
+    accepted(&mut harness, [write("/0/2", elsewhere())]);
+    assert_eq!(code(&mut harness, post("/bs")), "4.06");
+    harness.run(400.0);
+    assert_eq!(harness.heard_by(BS).len(), 1, "the old account is used");
+    assert!(harness.heard_by(2).is_empty());
+    assert!(!discover(&mut harness, "/0").contains("</0/2>"));
 
-    let mut world = open();
-    accepted(&mut world, accounts());
-    accepted(&mut world, [write("/0/0", elsewhere()), post("/bs")]);
-    world.run(1.0);
-    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    assert_eq!((world.heard_by(BS).len(), world.heard_by(2).len()), (0, 1));
+    let mut harness = open();
+    accepted(&mut harness, accounts());
+    accepted(&mut harness, [write("/0/0", elsewhere()), post("/bs")]);
+    harness.run(1.0);
+    assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!((harness.heard_by(BS).len(), harness.heard_by(2).len()), (0, 1));
 }
 
 // proves: BOOT-16
 #[test]
 fn a_server_whose_account_is_deleted_hears_no_more() {
-    let mut world = bare(account());
-    world.start();
+    let mut harness = bare(account());
+    harness.start();
     accepted(
-        &mut world,
+        &mut harness,
         [
             write_object("/0", [(1, security_of(1, 1)), (2, security_of(2, 2))]),
             write_object("/1", [(0, settings(1)), (1, settings(2))]),
@@ -163,118 +167,119 @@ fn a_server_whose_account_is_deleted_hears_no_more() {
         ],
     );
     for server in [1, 2] {
-        assert_eq!(world.ask_as(server, get("/3303/0/5700").observe(0)).code, Code::CONTENT);
-        world.servers[server].heard.clear();
+        assert_eq!(harness.ask_as(server, get("/3303/0/5700").observe(0)).code, Code::CONTENT);
+        harness.servers[server].heard.clear();
     }
-    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    assert_eq!(code(&mut world, delete("/0/2")), "2.02");
-    assert_eq!(code(&mut world, delete("/1/1")), "2.02");
-    accepted(&mut world, [post("/bs")]);
-    world.set("/3303/0/5700", 30.0);
-    world.run(600.0);
-    assert_eq!(world.servers[1].notified.len(), 1);
-    let updates = world.heard_by(1);
+    assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!(code(&mut harness, delete("/0/2")), "2.02");
+    assert_eq!(code(&mut harness, delete("/1/1")), "2.02");
+    accepted(&mut harness, [post("/bs")]);
+    harness.set("/3303/0/5700", 30.0);
+    harness.run(600.0);
+    assert_eq!(harness.servers[1].notified.len(), 1);
+    let updates = harness.heard_by(1);
     assert!(!updates.is_empty() && updates.iter().all(|line| line.contains("POST /rd/5a3f")));
-    assert!(world.servers[2].notified.is_empty() && world.heard_by(2).is_empty());
-    assert_eq!(world.client.registration_state(2), None);
+    assert!(harness.servers[2].notified.is_empty() && harness.heard_by(2).is_empty());
+    assert_eq!(harness.client.registration_state(2), None);
 }
 
 // proves: BOOT-17
 #[test]
 fn servers_are_tried_before_the_bootstrap_server() {
     let server = ServerAccount::new(1, address(1));
-    let mut world = World::new(Config::new("test").server(server).bootstrap(account()), objects());
-    world.servers[1].reachable = false;
-    world.start();
-    world.run(900.0);
-    assert!(world.heard_by(BS).is_empty());
+    let mut harness =
+        Harness::new(Config::new("test").server(server).bootstrap(account()), objects());
+    harness.servers[1].reachable = false;
+    harness.start();
+    harness.run(900.0);
+    assert!(harness.heard_by(BS).is_empty());
     for _ in 0..90 {
-        world.run(10.0);
-        if !world.servers[BS].heard.is_empty() {
+        harness.run(10.0);
+        if !harness.servers[BS].heard.is_empty() {
             break;
         }
     }
-    assert_eq!(world.heard_by(BS).len(), 1);
+    assert_eq!(harness.heard_by(BS).len(), 1);
     accepted(
-        &mut world,
+        &mut harness,
         [write("/0/1", security_of(2, 1)), write("/1/0", settings(1)), post("/bs")],
     );
-    assert_eq!(world.heard_by(2).len(), 1);
-    assert_eq!(world.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(harness.heard_by(2).len(), 1);
+    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
 }
 
 // proves: BOOT-18
 #[test]
 fn the_hold_off_time_delays_the_request() {
-    let mut world = bare(BootstrapAccount { hold_off: 10, ..account() });
-    world.start();
-    world.run(9.9);
-    assert!(world.heard_by(BS).is_empty());
-    world.run(0.2);
-    assert_eq!(world.heard_by(BS), ["10 POST /bs ep=test"]);
+    let mut harness = bare(BootstrapAccount { hold_off: 10, ..account() });
+    harness.start();
+    harness.run(9.9);
+    assert!(harness.heard_by(BS).is_empty());
+    harness.run(0.2);
+    assert_eq!(harness.heard_by(BS), ["10 POST /bs ep=test"]);
 }
 
 // proves: BOOT-19
 #[test]
 fn the_account_of_the_bootstrap_server_may_end() {
     for (timeout, ends) in [(60, true), (0, false)] {
-        let mut world = bare(BootstrapAccount { account_timeout: timeout, ..account() });
-        world.start();
-        provision(&mut world);
-        world.heard_by(BS);
-        world.run(if ends { 61.0 } else { 86_400.0 });
-        assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-        assert_eq!(world.heard_by(BS).is_empty(), ends, "timeout {timeout}");
+        let mut harness = bare(BootstrapAccount { account_timeout: timeout, ..account() });
+        harness.start();
+        provision(&mut harness);
+        harness.heard_by(BS);
+        harness.run(if ends { 61.0 } else { 86_400.0 });
+        assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+        assert_eq!(harness.heard_by(BS).is_empty(), ends, "timeout {timeout}");
     }
 }
 
 // proves: BOOT-20
 #[test]
 fn a_server_can_ask_for_a_bootstrap() {
-    let mut world = registered();
-    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    assert_eq!(world.heard_by(BS), ["0 POST /bs ep=test"]);
-    accepted(&mut world, [write("/0/1", security_of(2, 2)), write("/1/0", settings(2))]);
-    accepted(&mut world, [post("/bs")]);
-    assert!(world.heard_by(2)[0].starts_with("0 POST /rd ep=test&lt=300"));
+    let mut harness = registered();
+    assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!(harness.heard_by(BS), ["0 POST /bs ep=test"]);
+    accepted(&mut harness, [write("/0/1", security_of(2, 2)), write("/1/0", settings(2))]);
+    accepted(&mut harness, [post("/bs")]);
+    assert!(harness.heard_by(2)[0].starts_with("0 POST /rd ep=test&lt=300"));
     // Without a bootstrap server there is no such resource.
-    let mut world = World::registered(config());
-    assert_eq!(world.code(post("/1/0/9")), "4.04");
+    let mut harness = Harness::registered(config());
+    assert_eq!(harness.code(post("/1/0/9")), "4.04");
 }
 
 #[test]
 fn the_account_may_end_while_its_server_is_busy() {
-    let mut world = bare(BootstrapAccount { account_timeout: 60, ..account() });
-    world.start();
-    provision(&mut world);
-    world.run(50.0);
-    assert_eq!(world.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
-    assert_eq!(code(&mut world, delete("/1")), "2.02");
-    world.run(11.0);
-    let id = world.send(BS, write("/1/0", settings(1)));
-    assert_eq!(world.answer(BS, id), None);
-    world.run(300.0);
-    assert_eq!(world.heard_by(BS).len(), 2);
+    let mut harness = bare(BootstrapAccount { account_timeout: 60, ..account() });
+    harness.start();
+    provision(&mut harness);
+    harness.run(50.0);
+    assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
+    assert_eq!(code(&mut harness, delete("/1")), "2.02");
+    harness.run(11.0);
+    let id = harness.send(BS, write("/1/0", settings(1)));
+    assert_eq!(harness.answer(BS, id), None);
+    harness.run(300.0);
+    assert_eq!(harness.heard_by(BS).len(), 2);
 }
 
 #[test]
 fn attributes_end_with_what_they_are_about_and_with_their_server() {
-    let mut world = registered();
-    let shown = |world: &mut World, server, path: &str| world.discover_as(server, path);
+    let mut harness = registered();
+    let shown = |harness: &mut Harness, server, path: &str| harness.discover_as(server, path);
     for path in ["/16/0", "/3303/0"] {
-        let set = world.ask_as(1, attributes(path, "pmin=7"));
+        let set = harness.ask_as(1, attributes(path, "pmin=7"));
         assert_eq!(set.code, Code::CHANGED);
-        assert!(shown(&mut world, 1, path).contains("pmin=7"));
+        assert!(shown(&mut harness, 1, path).contains("pmin=7"));
     }
-    world.ask_as(1, post("/1/0/9"));
-    assert_eq!(code(&mut world, delete("/16/0")), "2.02");
+    harness.ask_as(1, post("/1/0/9"));
+    assert_eq!(code(&mut harness, delete("/16/0")), "2.02");
     let again = ObjectInstance::default().with_multiple(0, [(0, "new")]);
-    accepted(&mut world, [write("/16/0", again), post("/bs")]);
-    assert!(!shown(&mut world, 1, "/16/0").contains("pmin"));
-    assert!(shown(&mut world, 1, "/3303/0").contains("pmin=7"));
+    accepted(&mut harness, [write("/16/0", again), post("/bs")]);
+    assert!(!shown(&mut harness, 1, "/16/0").contains("pmin"));
+    assert!(shown(&mut harness, 1, "/3303/0").contains("pmin=7"));
     // Another server in the place of the first.
-    world.ask_as(1, post("/1/0/9"));
-    accepted(&mut world, [write("/0/1", security_of(2, 2)), write("/1/0", settings(2))]);
-    accepted(&mut world, [post("/bs")]);
-    assert!(!shown(&mut world, 2, "/3303/0").contains("pmin"));
+    harness.ask_as(1, post("/1/0/9"));
+    accepted(&mut harness, [write("/0/1", security_of(2, 2)), write("/1/0", settings(2))]);
+    accepted(&mut harness, [post("/bs")]);
+    assert!(!shown(&mut harness, 2, "/3303/0").contains("pmin"));
 }

@@ -4,13 +4,13 @@ mod accounts;
 mod commands;
 mod packs;
 
-use crate::world::{
-    LINK, TEXT, TLV, World, address, attributes, config, delete, device, get, objects, post, put,
+use crate::harness::{
+    Harness, LINK, TEXT, TLV, address, attributes, config, delete, device, get, objects, post, put,
 };
 use bytes::Bytes;
 use lwm2m_client::{
-    AccountsError, BootstrapAccount, BootstrapError, Config, Event, Instances, RegistrationState,
-    SecurityError, ServerAccount,
+    AccountsError, BootstrapAccount, BootstrapError, Config, Event, MemoryObject,
+    RegistrationState, SecurityError, ServerAccount,
 };
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::encode;
@@ -23,26 +23,26 @@ pub(super) fn account() -> BootstrapAccount {
 }
 
 /// A client that knows a bootstrap server alone.
-pub(super) fn bare(account: BootstrapAccount) -> World {
-    World::new(Config::new("test").bootstrap(account), objects())
+pub(super) fn bare(account: BootstrapAccount) -> Harness {
+    Harness::new(Config::new("test").bootstrap(account), objects())
 }
 
 /// One whose bootstrap server may send commands.
-pub(super) fn open() -> World {
-    let mut world = bare(account());
-    world.start();
-    assert_eq!(world.heard_by(BS), ["0 POST /bs ep=test"]);
-    world
+pub(super) fn open() -> Harness {
+    let mut harness = bare(account());
+    harness.start();
+    assert_eq!(harness.heard_by(BS), ["0 POST /bs ep=test"]);
+    harness
 }
 
 /// A client that is registered with server 1 and knows the bootstrap server as well.
-pub(super) fn registered() -> World {
+pub(super) fn registered() -> Harness {
     let server = ServerAccount::new(1, address(1));
     let config = Config::new("test").server(server).bootstrap(account());
-    let mut world = World::new(config, objects());
-    world.start();
-    assert_eq!(world.heard_by(1).len(), 1);
-    world
+    let mut harness = Harness::new(config, objects());
+    harness.start();
+    assert_eq!(harness.heard_by(1).len(), 1);
+    harness
 }
 
 pub(super) fn security(uri: &str, bootstrap: bool) -> ObjectInstance {
@@ -76,32 +76,32 @@ pub(super) fn write_object(
     write_as(ContentFormat::TLV, path, &Node::Object(Object { instances }))
 }
 
-pub(super) fn code(world: &mut World, request: Request) -> String {
-    world.ask_as(BS, request).code.to_string()
+pub(super) fn code(harness: &mut Harness, request: Request) -> String {
+    harness.ask_as(BS, request).code.to_string()
 }
 
-pub(super) fn accepted(world: &mut World, requests: impl IntoIterator<Item = Request>) {
+pub(super) fn accepted(harness: &mut Harness, requests: impl IntoIterator<Item = Request>) {
     for request in requests {
         let said = format!("{request:?}");
-        assert_eq!(code(world, request), "2.04", "{said}");
+        assert_eq!(code(harness, request), "2.04", "{said}");
     }
 }
 
-pub(super) fn discover(world: &mut World, path: &str) -> String {
-    let response = world.ask_as(BS, get(path).accept(LINK));
+pub(super) fn discover(harness: &mut Harness, path: &str) -> String {
+    let response = harness.ask_as(BS, get(path).accept(LINK));
     assert_eq!(response.code, Code::CONTENT, "{path}");
     String::from_utf8(response.payload.to_vec()).unwrap()
 }
 
-pub(super) fn failures(world: &World) -> Vec<BootstrapError> {
+pub(super) fn failures(harness: &Harness) -> Vec<BootstrapError> {
     let reason = |event: &Event| match event {
         Event::BootstrapFailed { reason, .. } => Some(reason.clone()),
         _ => None,
     };
-    world.events.iter().filter_map(reason).collect()
+    harness.events.iter().filter_map(reason).collect()
 }
 
 /// Writes the account of server 1 and ends the bootstrap.
-pub(super) fn provision(world: &mut World) {
-    accepted(world, [write("/0/1", security_of(1, 1)), write("/1/0", settings(1)), post("/bs")]);
+pub(super) fn provision(harness: &mut Harness) {
+    accepted(harness, [write("/0/1", security_of(1, 1)), write("/1/0", settings(1)), post("/bs")]);
 }

@@ -1,7 +1,7 @@
 //! Alerts of the server, before and in a session.
 
-use super::bed::{Bed, config, psk};
-use crate::world::{TEXT, address, get};
+use super::harness::{Harness, config, psk};
+use crate::harness::{TEXT, address, get};
 use lwm2m_client::{BootstrapAccount, Event, RegistrationError};
 use lwm2m_core::Value;
 use lwm2m_dtls::{Alert, Reason};
@@ -16,20 +16,20 @@ fn record(alert: u8) -> [u8; 15] {
 }
 
 /// A client whose handshake gets this alert.
-fn alerted(alert: u8) -> Bed {
-    let mut bed = Bed::new(psk());
-    bed.reachable = false;
-    bed.start();
-    bed.inject(&record(alert));
-    bed.settle();
-    bed
+fn alerted(alert: u8) -> Harness {
+    let mut harness = Harness::new(psk());
+    harness.reachable = false;
+    harness.start();
+    harness.inject(&record(alert));
+    harness.settle();
+    harness
 }
 
 /// The failure, and after how many seconds the next attempt follows.
-fn failure(bed: &Bed) -> Option<(RegistrationError, Option<u64>)> {
-    bed.events.iter().find_map(|event| match event {
+fn failure(harness: &Harness) -> Option<(RegistrationError, Option<u64>)> {
+    harness.events.iter().find_map(|event| match event {
         Event::RegistrationFailed { reason, retry_at, .. } => {
-            Some((reason.clone(), retry_at.map(|at| at.saturating_since(bed.now).as_secs())))
+            Some((reason.clone(), retry_at.map(|at| at.saturating_since(harness.now).as_secs())))
         }
         _ => None,
     })
@@ -39,31 +39,31 @@ fn failure(bed: &Bed) -> Option<(RegistrationError, Option<u64>)> {
 #[test]
 fn alerts_are_final_or_ignored_or_lead_to_another_attempt() {
     for alert in FINAL {
-        let mut bed = alerted(alert);
+        let mut harness = alerted(alert);
         let reason = RegistrationError::Handshake(Reason::PeerAlert(Alert(alert)));
-        assert_eq!(failure(&bed), Some((reason, None)), "{alert}");
-        assert_eq!(bed.alert_code(), Some(Value::UnsignedInteger(alert.into())));
-        bed.reachable = true;
-        bed.run(200_000);
-        assert!(bed.heard.is_empty(), "{alert}");
+        assert_eq!(failure(&harness), Some((reason, None)), "{alert}");
+        assert_eq!(harness.alert_code(), Some(Value::UnsignedInteger(alert.into())));
+        harness.reachable = true;
+        harness.run(200_000);
+        assert!(harness.heard.is_empty(), "{alert}");
     }
     for alert in RETRIED {
-        let mut bed = alerted(alert);
+        let mut harness = alerted(alert);
         let reason = RegistrationError::Handshake(Reason::PeerAlert(Alert(alert)));
-        assert_eq!(failure(&bed), Some((reason, Some(60))), "{alert}");
-        assert_eq!(bed.alert_code(), Some(Value::UnsignedInteger(alert.into())));
-        bed.reachable = true;
-        bed.run(61);
-        assert!(bed.is_registered(), "{alert}");
-        let read = bed.ask(get("/1/0/11").accept(TEXT));
+        assert_eq!(failure(&harness), Some((reason, Some(60))), "{alert}");
+        assert_eq!(harness.alert_code(), Some(Value::UnsignedInteger(alert.into())));
+        harness.reachable = true;
+        harness.run(61);
+        assert!(harness.is_registered(), "{alert}");
+        let read = harness.ask(get("/1/0/11").accept(TEXT));
         assert_eq!(read.payload, alert.to_string());
     }
     for alert in IGNORED {
-        let mut bed = alerted(alert);
-        assert_eq!((failure(&bed), bed.alert_code()), (None, None), "{alert}");
-        bed.reachable = true;
-        bed.run(2);
-        assert!(bed.is_registered(), "{alert}");
+        let mut harness = alerted(alert);
+        assert_eq!((failure(&harness), harness.alert_code()), (None, None), "{alert}");
+        harness.reachable = true;
+        harness.run(2);
+        assert!(harness.is_registered(), "{alert}");
     }
 }
 
@@ -71,11 +71,11 @@ fn alerts_are_final_or_ignored_or_lead_to_another_attempt() {
 fn a_final_alert_leads_to_the_bootstrap_server() {
     let mut config = config(psk());
     config.bootstrap = Some(BootstrapAccount::new(address(2)));
-    let mut bed = Bed::with(config, super::bed::Known::default());
-    bed.reachable = false;
-    bed.client.start(bed.now);
-    while bed.take().is_some() {}
-    bed.inject(&record(115));
-    let request = bed.take().expect("a Bootstrap-Request");
+    let mut harness = Harness::with(config, super::harness::Known::default());
+    harness.reachable = false;
+    harness.client.start(harness.now);
+    while harness.take().is_some() {}
+    harness.inject(&record(115));
+    let request = harness.take().expect("a Bootstrap-Request");
     assert!(!request.secured && request.to == address(2));
 }

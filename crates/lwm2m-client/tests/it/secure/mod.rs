@@ -1,6 +1,6 @@
 //! Accounts with keys: sessions, what ends them, and what the client makes of it.
 
 mod alerts;
-mod bed;
+mod harness;
 mod modes;
 mod sessions;

@@ -1,7 +1,7 @@
 //! Each mode registers, and nobody but the right server gets that far.
 
-use super::bed::{Bed, KEY, Known, account, certificate, config, data, psk, raw, spki};
-use crate::world::{TEXT, get};
+use super::harness::{Harness, KEY, Known, account, certificate, config, data, psk, raw, spki};
+use crate::harness::{TEXT, get};
 use lwm2m_client::security::{CertificateUsage, CipherSuite, Matching};
 use lwm2m_client::{Config, Event, RegistrationError, Security};
 use lwm2m_coap::Code;
@@ -11,11 +11,11 @@ use rustls_pki_types::CertificateDer;
 
 /// Why the client does not register; nothing if it does.
 fn refusal(config: Config, known: Known) -> Option<Reason> {
-    let mut bed = Bed::with(config, known);
-    bed.start();
-    bed.run(100);
-    assert_eq!(bed.is_registered(), !bed.heard.is_empty());
-    bed.events.iter().find_map(|event| match event {
+    let mut harness = Harness::with(config, known);
+    harness.start();
+    harness.run(100);
+    assert_eq!(harness.is_registered(), !harness.heard.is_empty());
+    harness.events.iter().find_map(|event| match event {
         Event::RegistrationFailed { reason: RegistrationError::Handshake(reason), .. } => {
             Some(reason.clone())
         }
@@ -31,17 +31,17 @@ fn refused(security: Security, known: Known) -> Reason {
 #[test]
 fn each_mode_registers_is_read_and_observed() {
     let is = |security: Security, right: &dyn Fn(&Identity) -> bool| {
-        let mut bed = Bed::registered(security);
-        let link::Identity::Secured(identity) = bed.identity().unwrap() else { panic!() };
+        let mut harness = Harness::registered(security);
+        let link::Identity::Secured(identity) = harness.identity().unwrap() else { panic!() };
         assert!(right(identity), "{identity:?}");
-        let read = bed.ask(get("/3/0/0").accept(TEXT));
+        let read = harness.ask(get("/3/0/0").accept(TEXT));
         assert_eq!((read.code, &read.payload[..]), (Code::CONTENT, &b"Open Mobile Alliance"[..]));
-        let observed = bed.ask(get("/3303/0/5700").accept(TEXT).observe(0));
+        let observed = harness.ask(get("/3303/0/5700").accept(TEXT).observe(0));
         assert!(observed.options.observe().is_some());
-        bed.run(1_000);
-        assert!(bed.is_registered());
-        let first = bed.heard[0].0;
-        assert!(bed.heard.len() > 3 && bed.heard.iter().all(|(peer, _)| *peer == first));
+        harness.run(1_000);
+        assert!(harness.is_registered());
+        let first = harness.heard[0].0;
+        assert!(harness.heard.len() > 3 && harness.heard.iter().all(|(peer, _)| *peer == first));
     };
     is(psk(), &|identity| *identity == Identity::Psk("device".into()));
     let own = spki(data!("client.key"));
@@ -201,9 +201,9 @@ fn the_name_of_the_server_is_verified() {
 fn hello(uri: &str, security: Security) -> Vec<u8> {
     let mut account = account(security);
     account.uri = uri.into();
-    let mut bed = Bed::with(Config::new("device").server(account), Known::default());
-    bed.client.start(bed.now);
-    bed.take().expect("a ClientHello").payload.to_vec()
+    let mut harness = Harness::with(Config::new("device").server(account), Known::default());
+    harness.client.start(harness.now);
+    harness.take().expect("a ClientHello").payload.to_vec()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

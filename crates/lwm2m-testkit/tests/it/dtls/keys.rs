@@ -1,11 +1,11 @@
 //! Keys and certificates of both sides: those of the tests of `lwm2m-dtls`, for us and for others.
 
+use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore, Unlisted};
 use lwm2m_dtls::certificate::{
     Association, CertificateUsage, Matching, ServerVerification, subject_public_key_info,
 };
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds};
-use lwm2m_security::{Credential, OwnCredentials, SecurityStore, Unlisted};
 use rustls_pki_types::CertificateDer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

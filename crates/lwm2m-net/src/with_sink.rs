@@ -11,19 +11,19 @@ pub(crate) trait Sink<E: Engine> {
 }
 
 /// An engine whose events go to a sink.
-pub(crate) struct Hosted<E, S> {
+pub(crate) struct WithSink<E, S> {
     pub(crate) engine: E,
     pub(crate) sink: S,
     now: Instant,
 }
 
-impl<E, S> Hosted<E, S> {
+impl<E, S> WithSink<E, S> {
     pub(crate) const fn new(engine: E, sink: S) -> Self {
         Self { engine, sink, now: Instant::ZERO }
     }
 }
 
-impl<E: Engine, S: Sink<E>> Engine for Hosted<E, S> {
+impl<E: Engine, S: Sink<E>> Engine for WithSink<E, S> {
     type Event = ();
 
     fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {

@@ -1,7 +1,7 @@
 //! A client and raw servers, made of CoAP endpoints alone, on a virtual clock.
 
 use core::time::Duration;
-use lwm2m_client::{Client, Config, Event, Instances, Object, ServerAccount};
+use lwm2m_client::{Client, Config, Event, MemoryObject, Object, ServerAccount};
 use lwm2m_coap::{self as coap, Code, Endpoint, PeerId, Request, RequestId, Response};
 use lwm2m_core::{ContentFormat, ObjectInstance, Path, Value};
 use lwm2m_link::Engine;
@@ -29,7 +29,7 @@ pub(crate) struct Server {
     answered: Vec<(RequestId, Option<Response>)>,
 }
 
-pub(crate) struct World {
+pub(crate) struct Harness {
     pub(crate) client: Client,
     pub(crate) servers: Vec<Server>,
     pub(crate) now: Instant,
@@ -40,8 +40,8 @@ pub(crate) fn address(server: usize) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, u8::try_from(server + 1).unwrap()], 5683))
 }
 
-pub(crate) fn device() -> Instances {
-    Instances::new(3)
+pub(crate) fn device() -> MemoryObject {
+    MemoryObject::new(3)
         .instance(0, |values| {
             values
                 .with(0, "Open Mobile Alliance")
@@ -57,23 +57,23 @@ pub(crate) fn device() -> Instances {
 }
 
 pub(crate) fn objects() -> Vec<Box<dyn Object>> {
-    let portfolio = Instances::new(16)
+    let portfolio = MemoryObject::new(16)
         .instance(0, |values| values.with_multiple(0, [(0, "a"), (1, "b")]))
         .instance(1, |values| values.with_multiple(0, [(0, "c")]));
-    let all_types = Instances::new(3442).instance(0, |values| {
+    let all_types = MemoryObject::new(3442).instance(0, |values| {
         values.with(110, "text").with(120, 1_i64).with(170, lwm2m_core::ObjectLink::NULL)
     });
-    let thermometer = Instances::new(3303)
+    let thermometer = MemoryObject::new(3303)
         .instance(0, |values| values.with(5700, 20.0).with(5701, "Cel"))
         .fixed();
-    let presence = Instances::new(3302).instance(0, |values| values.with(5500, false));
+    let presence = MemoryObject::new(3302).instance(0, |values| values.with(5500, false));
     vec![
         Box::new(device()),
         Box::new(portfolio),
         Box::new(all_types),
         Box::new(thermometer),
         Box::new(presence),
-        Box::new(Instances::new(6)),
+        Box::new(MemoryObject::new(6)),
     ]
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn config() -> Config {
     Config::new("test").server(ServerAccount::new(1, address(0)))
 }
 
-impl World {
+impl Harness {
     pub(crate) fn new(config: Config, objects: Vec<Box<dyn Object>>) -> Self {
         let server = |number: usize| Server {
             coap: Endpoint::new(coap::Config::default(), [u8::try_from(number).unwrap() + 1; 32]),
@@ -100,14 +100,14 @@ impl World {
     /// A client with the usual objects that is registered with its servers.
     pub(crate) fn registered(config: Config) -> Self {
         let registered = config.servers.len();
-        let mut world = Self::new(config, objects());
-        world.start();
-        for server in world.servers.iter_mut().take(registered) {
+        let mut harness = Self::new(config, objects());
+        harness.start();
+        for server in harness.servers.iter_mut().take(registered) {
             assert_eq!(server.heard.len(), 1, "one Register");
             server.heard.clear();
         }
-        world.events.clear();
-        world
+        harness.events.clear();
+        harness
     }
 
     pub(crate) fn start(&mut self) {
@@ -256,14 +256,14 @@ impl World {
     pub(crate) fn set(&mut self, path: &str, value: impl Into<Value>) {
         let path: Path = path.parse().unwrap();
         let [object, instance, resource] = *path.ids() else { panic!("no resource") };
-        let target = self.client.object_mut::<Instances>(object).unwrap();
+        let target = self.client.object_mut::<MemoryObject>(object).unwrap();
         assert!(target.set(instance, resource, value));
         self.client.changed(self.now, &path);
         self.settle();
     }
 
     pub(crate) fn insert(&mut self, object: u16, instance: u16, values: ObjectInstance) {
-        self.client.object_mut::<Instances>(object).unwrap().insert(instance, values);
+        self.client.object_mut::<MemoryObject>(object).unwrap().insert(instance, values);
         self.client.changed(self.now, &Path::object(object));
         self.settle();
     }

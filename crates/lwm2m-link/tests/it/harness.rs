@@ -44,7 +44,7 @@ pub(crate) fn profile(key: &[u8]) -> Arc<ClientProfile> {
 }
 
 /// A device, a server, and what each was told.
-pub(crate) struct Bed {
+pub(crate) struct Harness {
     pub(crate) now: Instant,
     pub(crate) device: Link,
     pub(crate) server: Link,
@@ -59,7 +59,7 @@ pub(crate) struct Bed {
     streams: HashMap<PeerId, PeerId>,
 }
 
-impl Bed {
+impl Harness {
     pub(crate) fn new() -> Self {
         let mut device = Link::new(Config::default(), [1; 32]);
         device.set_security(lwm2m_dtls::Config::default());

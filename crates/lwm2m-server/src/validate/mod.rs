@@ -11,7 +11,7 @@ use crate::registration::Registration;
 use lwm2m_core::{
     Arguments, Attribute, Node, ObjectInstance, Operations, Path, Resource, Value, Version,
 };
-use lwm2m_registry::{DeviceModel, Registry, ResourceDefinition};
+use lwm2m_objects::{DeviceModel, Registry, ResourceDefinition};
 
 /// The rules that hold for one device.
 struct Rules<'r> {

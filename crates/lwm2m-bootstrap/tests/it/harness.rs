@@ -22,7 +22,7 @@ pub(crate) enum Seen {
     Answer(Code),
 }
 
-pub(crate) struct Bed {
+pub(crate) struct Harness {
     pub(crate) server: BootstrapServer,
     pub(crate) device: Endpoint,
     pub(crate) now: Instant,
@@ -35,7 +35,7 @@ pub(crate) struct Bed {
     answered: Vec<(RequestId, Response)>,
 }
 
-impl Bed {
+impl Harness {
     pub(crate) fn new(config: Config) -> Self {
         let mut server = BootstrapServer::new(config, [7; 32]);
         server.configure("a", commands());

@@ -5,7 +5,7 @@ mod registration;
 mod send;
 
 use crate::config::Config;
-use crate::downlink::{self, Downlink};
+use crate::downlink::{self, EncodedOperation};
 use crate::error::SendError;
 use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observation, Observations};
@@ -15,9 +15,9 @@ use crate::registration::Registration;
 use crate::table::{Key, Table};
 use crate::validate;
 use lwm2m_coap::PeerId;
+use lwm2m_credentials::{Credential, SecurityStore, StoreError};
 use lwm2m_link::{Engine, Link, SecurityEvent, StreamAction, Transmit};
-use lwm2m_registry::Registry;
-use lwm2m_security::{Credential, SecurityStore, StoreError};
+use lwm2m_objects::Registry;
 use lwm2m_time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -127,11 +127,11 @@ impl Server {
         validate::check(&operation, &registration, &self.config.registry)?;
         let target = operation.target();
         let (id, expected) = match downlink::downlink(&registration, operation)? {
-            Downlink::Request(request, expected) => {
+            EncodedOperation::Request(request, expected) => {
                 self.check_room(key, &target, expected)?;
                 (self.link.coap().request(now, peer, request)?, expected)
             }
-            Downlink::Cancel => self.cancel_actively(now, key, &target)?,
+            EncodedOperation::Cancel => self.cancel_actively(now, key, &target)?,
         };
         self.pending.insert(id, Pending { key, target, expected });
         self.handle_link_events(now);

@@ -7,7 +7,7 @@ use self::parse::UpdateParameters;
 use lwm2m_codec::link::{Link, RegistrationLinks};
 use lwm2m_core::{BindingMode, ContentFormat, ObjectVersion, Path, Version};
 use lwm2m_link::Identity;
-use lwm2m_registry::{DeviceModel, Registry, default_version};
+use lwm2m_objects::{DeviceModel, Registry, default_version};
 use lwm2m_time::Instant;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

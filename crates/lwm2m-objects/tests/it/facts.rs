@@ -1,7 +1,7 @@
 //! The built-in facts are complete and read.
 
 use lwm2m_core::{DataType, ObjectVersion, Operations, Version};
-use lwm2m_registry::{ObjectDefinition, Registry, default_version};
+use lwm2m_objects::{ObjectDefinition, Registry, default_version};
 use std::collections::BTreeSet;
 
 const V1_1: ObjectVersion = ObjectVersion::new(1, 1);

@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 use lwm2m_dtls::crypto::Provider;
-use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog, PlacedIds, Unsupported};
+use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog, RoutingCids, Unsupported};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::fs::{File, OpenOptions};
@@ -44,7 +44,7 @@ pub fn engine<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Engin
 pub fn config(
     engine: Engine,
     provider: Arc<dyn Provider>,
-    ids: PlacedIds,
+    ids: RoutingCids,
     key_log: Option<&Path>,
 ) -> Result<Config, Failure> {
     let mut config = Config::default();

@@ -10,7 +10,7 @@
 //!
 //! ```
 //! use lwm2m_core::Value;
-//! use lwm2m_registry::Registry;
+//! use lwm2m_objects::Registry;
 //! let device = Registry::builtin().object(3, None).expect("Device is built in");
 //! let battery = device.resource(9).expect("Battery Level");
 //! assert_eq!((battery.name(), battery.units()), ("Battery Level", "/100"));

@@ -6,7 +6,7 @@ use crate::record::header;
 
 /// Where a session lives, among the processes that share an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Place {
+pub struct CidRoute {
     /// Which machine or process.
     pub node: u8,
     /// Which thread of it.
@@ -14,20 +14,20 @@ pub struct Place {
 }
 
 /// Connection IDs of one place: the node, the shard, and random bytes. IDs shorter than
-/// [`PlacedIds::MIN_LENGTH`] are random only.
+/// [`RoutingCids::MIN_LENGTH`] are random only.
 #[derive(Clone, Copy, Debug)]
-pub struct PlacedIds {
-    place: Place,
+pub struct RoutingCids {
+    place: CidRoute,
     length: u8,
 }
 
-impl PlacedIds {
+impl RoutingCids {
     /// The least length of IDs that have room for the place and for enough sessions, in bytes.
     pub const MIN_LENGTH: u8 = 4;
 
     /// IDs of so many bytes, 1 to 255.
     #[must_use]
-    pub const fn new(place: Place, length: u8) -> Self {
+    pub const fn new(place: CidRoute, length: u8) -> Self {
         Self { place, length }
     }
 
@@ -35,18 +35,18 @@ impl PlacedIds {
     /// all IDs of the server. Nothing is authenticated: it says whom to hand the datagram to, and
     /// only that endpoint knows whether it is genuine.
     #[must_use]
-    pub fn place_of(datagram: &[u8], length: u8) -> Option<Place> {
+    pub fn place_of(datagram: &[u8], length: u8) -> Option<CidRoute> {
         let (record, _) = header::parse(datagram, length.into())?;
         match record.header.cid {
             [node, shard, ..] if length >= Self::MIN_LENGTH => {
-                Some(Place { node: *node, shard: *shard })
+                Some(CidRoute { node: *node, shard: *shard })
             }
             _ => None,
         }
     }
 }
 
-impl ConnectionIds for PlacedIds {
+impl ConnectionIds for RoutingCids {
     fn length(&self) -> usize {
         self.length.into()
     }

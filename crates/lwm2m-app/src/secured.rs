@@ -6,7 +6,7 @@ use clap::Args;
 use lwm2m_dtls::certificate::{Association, CertificateUsage, Matching, ServerVerification};
 use lwm2m_dtls::crypto::{AwsLc, SigningKey};
 use lwm2m_dtls::{
-    CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Engine, Place, PlacedIds,
+    CertifiedKey, CidRoute, ClientProfile, ClientSecurity, Config, Credentials, Engine, RoutingCids,
 };
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
@@ -232,7 +232,7 @@ impl Secured {
     /// # Errors
     /// The key log cannot be written, or the engine lacks something.
     pub fn config(&self) -> Result<Config, Failure> {
-        let ids = PlacedIds::new(Place::default(), self.cid.unwrap_or(0));
+        let ids = RoutingCids::new(CidRoute::default(), self.cid.unwrap_or(0));
         let engine = self.engine.unwrap_or_default();
         dtls::config(engine, Arc::new(AwsLc), ids, self.keylog.as_deref())
     }
@@ -392,7 +392,7 @@ mod tests {
             engine: Some(Engine::MbedTls),
             ..Secured::default()
         };
-        let log = std::env::temp_dir().join("lwm2m-daemon-no-such-key-log");
+        let log = std::env::temp_dir().join("lwm2m-app-no-such-key-log");
         let long = Some("00".repeat(33).into());
         for (secured, expected) in [
             (Secured { cid: Some(4), ..good.clone() }, "Connection IDs"),

@@ -67,7 +67,7 @@ fn with_query(request: Request, query: &str) -> Request {
 }
 
 /// A server in virtual time.
-pub(crate) struct Bed {
+pub(crate) struct Harness {
     pub(crate) server: Server,
     pub(crate) now: Instant,
     pub(crate) sent: VecDeque<Message>,
@@ -75,7 +75,7 @@ pub(crate) struct Bed {
     next_id: u16,
 }
 
-impl Bed {
+impl Harness {
     pub(crate) fn new() -> Self {
         Self::with(Config::default())
     }

@@ -24,7 +24,7 @@ impl Material {
         let name = format!("lwm2m-testkit-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).map_err(Error::io("a folder for keys"))?;
-        let material = Self { folder };
+        let fixtures = Self { folder };
         for arguments in [
             &["rpk", "server-rpk"][..],
             &["rpk", "device-rpk"],
@@ -32,9 +32,9 @@ impl Material {
             &["cert", "server", "--ca", "ca", "--server", "localhost"],
             &["cert", "device", "--ca", "ca", "--client", endpoint],
         ] {
-            material.make(arguments)?;
+            fixtures.make(arguments)?;
         }
-        Ok(material)
+        Ok(fixtures)
     }
 
     fn make(&self, arguments: &[&str]) -> Result<(), Error> {

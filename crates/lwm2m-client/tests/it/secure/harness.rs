@@ -1,8 +1,10 @@
 //! A client with one secured account, and a raw server that knows keys, in virtual time.
 
-use crate::world::objects;
+use crate::harness::objects;
 use lwm2m_client::security::{Provider, RustCrypto};
-use lwm2m_client::{Client, Config, Event, Instances, RegistrationState, Security, ServerAccount};
+use lwm2m_client::{
+    Client, Config, Event, MemoryObject, RegistrationState, Security, ServerAccount,
+};
 use lwm2m_coap::{self as coap, Code, PeerId, Request, Response};
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::SigningKey;
@@ -112,7 +114,7 @@ fn at_a_good_time() -> dtls::Config {
     config
 }
 
-pub(super) struct Bed {
+pub(super) struct Harness {
     pub(super) client: Client,
     pub(super) server: Link,
     /// Whether datagrams reach the server.
@@ -126,7 +128,7 @@ pub(super) struct Bed {
     servers: u8,
 }
 
-impl Bed {
+impl Harness {
     pub(super) fn new(security: Security) -> Self {
         Self::with(config(security), Known::default())
     }
@@ -148,11 +150,11 @@ impl Bed {
 
     /// One that has registered.
     pub(super) fn registered(security: Security) -> Self {
-        let mut bed = Self::new(security);
-        bed.start();
-        assert!(bed.is_registered(), "{:?}", bed.events);
-        bed.events.clear();
-        bed
+        let mut harness = Self::new(security);
+        harness.start();
+        assert!(harness.is_registered(), "{:?}", harness.events);
+        harness.events.clear();
+        harness
     }
 
     /// The server starts anew and knows only what is on its disk: keys of devices and of tickets.
@@ -181,7 +183,7 @@ impl Bed {
 
     /// The value of TLS-DTLS Alert Code (/1/0/11).
     pub(super) fn alert_code(&mut self) -> Option<lwm2m_core::Value> {
-        self.client.object_mut::<Instances>(1)?.value(0, 11).cloned()
+        self.client.object_mut::<MemoryObject>(1)?.value(0, 11).cloned()
     }
 
     /// Asks the client and returns what it answers at once.

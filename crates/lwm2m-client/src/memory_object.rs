@@ -15,17 +15,17 @@ type Guard = Box<dyn FnMut(u16, &ObjectInstance) -> Result<(), Refusal> + Send>;
 /// when a server executes a resource.
 ///
 /// ```
-/// use lwm2m_client::Instances;
-/// let thermometer = Instances::new(3303)
+/// use lwm2m_client::MemoryObject;
+/// let thermometer = MemoryObject::new(3303)
 ///     .instance(0, |values| values.with(5700, 21.5).with(5701, "Cel"))
 ///     .on_execute(5605, |_instance, _arguments| Ok(()))
 ///     .fixed();
 /// assert_eq!(thermometer.value(0, 5700), Some(&21.5.into()));
 /// ```
 ///
-/// Servers may create and delete instances, unless it is [`fixed`](Instances::fixed) or the object
+/// Servers may create and delete instances, unless it is [`fixed`](MemoryObject::fixed) or the object
 /// definition forbids it.
-pub struct Instances {
+pub struct MemoryObject {
     id: u16,
     version: Option<ObjectVersion>,
     instances: BTreeMap<u16, ObjectInstance>,
@@ -37,16 +37,16 @@ pub struct Instances {
     max_instances: usize,
 }
 
-impl fmt::Debug for Instances {
+impl fmt::Debug for MemoryObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Instances")
+        f.debug_struct("MemoryObject")
             .field("id", &self.id)
             .field("instances", &self.instances)
             .finish_non_exhaustive()
     }
 }
 
-impl Instances {
+impl MemoryObject {
     /// Object `id` without instances.
     #[must_use]
     pub fn new(id: u16) -> Self {
@@ -173,7 +173,7 @@ impl Instances {
     }
 }
 
-impl Object for Instances {
+impl Object for MemoryObject {
     fn id(&self) -> u16 {
         self.id
     }

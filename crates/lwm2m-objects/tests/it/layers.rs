@@ -1,7 +1,7 @@
 //! Own definitions, choice of versions, the model of one device.
 
 use lwm2m_core::{DataType, Model, ObjectVersion, Operations};
-use lwm2m_registry::{ObjectDefinition, Registry, ResourceDefinition};
+use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition};
 
 const fn v(major: u8, minor: u8) -> ObjectVersion {
     ObjectVersion::new(major, minor)

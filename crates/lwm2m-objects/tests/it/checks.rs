@@ -1,7 +1,7 @@
 //! Values against types and ranges.
 
 use lwm2m_core::{DataType, ObjectLink, Operations, Resource, Value};
-use lwm2m_registry::{Range, RangeError, Registry, ResourceDefinition};
+use lwm2m_objects::{Range, RangeError, Registry, ResourceDefinition};
 use std::collections::BTreeMap;
 
 fn resource(object: u16, id: u16) -> &'static ResourceDefinition {

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use lwm2m_link::Identity;
-//! use lwm2m_security::{Credential, Mismatch, SecurityStore};
+//! use lwm2m_credentials::{Credential, Mismatch, SecurityStore};
 //!
 //! let store = SecurityStore::default();
 //! store.put("urn:dev:1", Credential::psk(b"identity", b"a shared secret.")?)?;
