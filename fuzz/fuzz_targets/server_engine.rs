@@ -34,7 +34,7 @@ fn act(server: &mut Server, now: Instant, endpoint: &str, operation: u8, bytes: 
     let path = path(place);
     if operation % 16 == 15 {
         server.cancel_observations(now, endpoint, &target(path, bytes));
-    } else if let Ok(id) = server.send(now, endpoint, operation_at(path, operation, bytes))
+    } else if let Ok(id) = server.submit(now, endpoint, operation_at(path, operation, bytes))
         && place >= 128
     {
         server.cancel(id);

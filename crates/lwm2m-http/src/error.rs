@@ -17,7 +17,7 @@ use lwm2m_core::attributes::AttributeError;
 use lwm2m_core::path::PathError;
 use lwm2m_credentials::StoreError;
 use lwm2m_net::{Closed, RequestError};
-use lwm2m_server::{Invalid, OperationError, SendError};
+use lwm2m_server::{Invalid, OperationError, SubmitError};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -189,7 +189,7 @@ impl ApiError {
     /// What went wrong with an operation on the device `endpoint`.
     pub(crate) fn request(endpoint: &str, error: RequestError) -> Self {
         match error {
-            RequestError::Send(SendError::UnknownEndpoint) => {
+            RequestError::Submit(SubmitError::UnknownEndpoint) => {
                 Self::UnknownEndpoint(endpoint.to_owned())
             }
             error => Self::Request(error),
@@ -228,10 +228,10 @@ impl ApiError {
 
 const fn request_kind(error: &RequestError) -> Kind {
     match error {
-        RequestError::Send(SendError::Invalid(Invalid::NotObserved(_))) => Kind::NotObserved,
-        RequestError::Send(
-            SendError::Coap(CoapError::TooManyPending(_) | CoapError::TooManyPeers(_))
-            | SendError::TooManyObservations,
+        RequestError::Submit(SubmitError::Invalid(Invalid::NotObserved(_))) => Kind::NotObserved,
+        RequestError::Submit(
+            SubmitError::Coap(CoapError::TooManyPending(_) | CoapError::TooManyPeers(_))
+            | SubmitError::TooManyObservations,
         )
         | RequestError::Operation(OperationError::Protocol(FailReason::TooManyMessages)) => {
             Kind::Busy
@@ -240,8 +240,8 @@ const fn request_kind(error: &RequestError) -> Kind {
         | RequestError::Operation(
             OperationError::Timeout | OperationError::Protocol(FailReason::Closed),
         )
-        | RequestError::Send(SendError::NotConnected) => Kind::NoAnswer,
-        RequestError::Send(_) => Kind::NotSent,
+        | RequestError::Submit(SubmitError::NotConnected) => Kind::NoAnswer,
+        RequestError::Submit(_) => Kind::NotSent,
         RequestError::Operation(
             OperationError::Cancelled | OperationError::Deregistered | OperationError::Moved,
         ) => Kind::GivenUp,
@@ -305,19 +305,19 @@ mod tests {
     #[test]
     fn what_went_wrong_with_an_operation_decides_the_status() {
         use OperationError::{Cancelled, Deregistered, Moved, Protocol, Reset, Timeout};
-        let busy = SendError::Coap(CoapError::TooManyPending(PeerId(1)));
+        let busy = SubmitError::Coap(CoapError::TooManyPending(PeerId(1)));
         let table = [
-            (SendError::UnknownEndpoint.into(), 404, "unknown-endpoint"),
+            (SubmitError::UnknownEndpoint.into(), 404, "unknown-endpoint"),
             (
-                SendError::Invalid(Invalid::NotObserved(Path::ROOT.into())).into(),
+                SubmitError::Invalid(Invalid::NotObserved(Path::ROOT.into())).into(),
                 404,
                 "not-observed",
             ),
-            (SendError::Invalid(Invalid::NoAttributes).into(), 400, "not-sent"),
-            (SendError::Coap(CoapError::BodyTooLarge).into(), 400, "not-sent"),
+            (SubmitError::Invalid(Invalid::NoAttributes).into(), 400, "not-sent"),
+            (SubmitError::Coap(CoapError::BodyTooLarge).into(), 400, "not-sent"),
             (busy.into(), 503, "busy"),
-            (SendError::TooManyObservations.into(), 503, "busy"),
-            (SendError::NotConnected.into(), 504, "no-answer"),
+            (SubmitError::TooManyObservations.into(), 503, "busy"),
+            (SubmitError::NotConnected.into(), 504, "no-answer"),
             (Protocol(FailReason::TooManyMessages).into(), 503, "busy"),
             (Protocol(FailReason::TooLarge).into(), 500, "bad-answer"),
             (Timeout.into(), 504, "no-answer"),

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::driver::{Closed, Handle, Sockets};
 use crate::with_sink::Sink;
 use lwm2m_server::{
-    Event, Operation, OperationError, OperationId, Registration, Response, SendError, Server,
+    Event, Operation, OperationError, OperationId, Registration, Response, Server, SubmitError,
     Target,
 };
 use lwm2m_time::Instant;
@@ -24,7 +24,7 @@ const EVENTS: usize = 1024;
 pub enum RequestError {
     /// The operation was not sent.
     #[error(transparent)]
-    Send(#[from] SendError),
+    Submit(#[from] SubmitError),
     /// The device did not answer, or not with something that can be understood.
     #[error(transparent)]
     Operation(#[from] OperationError),
@@ -183,10 +183,10 @@ impl ServerHandle {
         let ticket = CancelGuard { handle: &self.handle, id: Arc::default() };
         let number = Arc::clone(&ticket.id);
         let send = move |with_sink: &mut WithSink, now| {
-            let id = with_sink.engine.send(now, &endpoint, operation)?;
+            let id = with_sink.engine.submit(now, &endpoint, operation)?;
             number.get_or_init(|| id);
             with_sink.sink.operations.insert(id, reply);
-            Ok::<_, SendError>(())
+            Ok::<_, SubmitError>(())
         };
         self.handle.with(send).await??;
         match tokio::time::timeout(timeout, answer).await {

@@ -1,7 +1,7 @@
 //! Operations to CoAP requests, and CoAP responses to what was asked for
 //! (OMA LwM2M Transport 6.4.4 and 6.4.5).
 
-use crate::error::{Invalid, OperationError, SendError};
+use crate::error::{Invalid, OperationError, SubmitError};
 use crate::format::{to_compose, to_create, to_fetch, to_read, to_write};
 use crate::operation::{Content, Operation, Response, Target, WriteMode};
 use crate::registration::Registration;
@@ -46,7 +46,7 @@ pub(crate) enum EncodedOperation {
 pub(crate) fn downlink(
     registration: &Registration,
     operation: Operation,
-) -> Result<EncodedOperation, SendError> {
+) -> Result<EncodedOperation, SubmitError> {
     let path = *operation.path();
     let format = |format: Option<ContentFormat>| format.unwrap_or_else(|| to_read(registration));
     let (request, expected) = match operation {
@@ -99,7 +99,7 @@ fn fetch(
     paths: &[Path],
     path_format: Option<ContentFormat>,
     format: Option<ContentFormat>,
-) -> Result<(Request, ContentFormat), SendError> {
+) -> Result<(Request, ContentFormat), SubmitError> {
     let format = format.unwrap_or_else(|| to_fetch(registration));
     let path_format = path_format.unwrap_or_else(|| to_compose(registration, false));
     let payload = writing(registration).encode_paths(path_format, paths)?;
@@ -111,7 +111,7 @@ fn ipatch(
     registration: &Registration,
     changes: &[Change],
     format: Option<ContentFormat>,
-) -> Result<Request, SendError> {
+) -> Result<Request, SubmitError> {
     let removes = changes.iter().any(|(_, value)| value.is_none());
     let format = format.unwrap_or_else(|| to_compose(registration, removes));
     let payload = match format {
@@ -146,7 +146,7 @@ fn write(
     node: &Node,
     format: ContentFormat,
     mode: WriteMode,
-) -> Result<Request, SendError> {
+) -> Result<Request, SubmitError> {
     let request = match mode {
         WriteMode::Replace => Request::put(),
         WriteMode::Partial => Request::post(),
@@ -167,7 +167,7 @@ fn create(
     instance: Option<u16>,
     node: Node,
     format: ContentFormat,
-) -> Result<Request, SendError> {
+) -> Result<Request, SubmitError> {
     let (Some(object), Node::ObjectInstance(values)) = (path.object_id(), node) else {
         return Err(Invalid::Node(*path).into());
     };

@@ -10,7 +10,7 @@ use lwm2m_objects::range::RangeError;
 /// Why an operation was not sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SendError {
+pub enum SubmitError {
     /// No device is registered under this endpoint name.
     #[error("no device is registered under this endpoint name")]
     UnknownEndpoint,

@@ -51,7 +51,7 @@ pub enum Event {
         result: Result<Node, DecodeError>,
     },
     /// A device sent values on its own account.
-    Sent {
+    ValuesReceived {
         /// The device.
         registration: Arc<Registration>,
         /// The values, in the order of the payload.

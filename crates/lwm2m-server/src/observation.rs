@@ -1,7 +1,7 @@
 //! The observations that the server holds: one for each device and target.
 
+use crate::devices::RegistrationId;
 use crate::operation::{OperationId, Target};
-use crate::table::Key;
 use lwm2m_coap::RequestId;
 use lwm2m_core::{ContentFormat, Path};
 use std::collections::{BTreeMap, HashMap};
@@ -20,13 +20,17 @@ pub struct Observation {
 /// All observations.
 #[derive(Debug, Default)]
 pub(crate) struct Observations {
-    by_target: BTreeMap<(Key, Target), Observation>,
-    by_request: HashMap<RequestId, (Key, Target)>,
+    by_target: BTreeMap<(RegistrationId, Target), Observation>,
+    by_request: HashMap<RequestId, (RegistrationId, Target)>,
 }
 
 impl Observations {
     /// Adds an observation and returns the one that it replaces.
-    pub(crate) fn insert(&mut self, key: Key, observation: Observation) -> Option<Observation> {
+    pub(crate) fn insert(
+        &mut self,
+        key: RegistrationId,
+        observation: Observation,
+    ) -> Option<Observation> {
         let place = (key, observation.target.clone());
         self.by_request.insert(observation.id.0, place.clone());
         let replaced = self.by_target.insert(place, observation)?;
@@ -34,24 +38,24 @@ impl Observations {
         Some(replaced)
     }
 
-    pub(crate) fn remove(&mut self, key: Key, target: &Target) -> Option<Observation> {
+    pub(crate) fn remove(&mut self, key: RegistrationId, target: &Target) -> Option<Observation> {
         let observation = self.by_target.remove(&(key, target.clone()))?;
         self.by_request.remove(&observation.id.0);
         Some(observation)
     }
 
-    pub(crate) fn get(&self, key: Key, target: &Target) -> Option<&Observation> {
+    pub(crate) fn get(&self, key: RegistrationId, target: &Target) -> Option<&Observation> {
         self.by_target.get(&(key, target.clone()))
     }
 
     /// The observation that a request began.
-    pub(crate) fn of_request(&self, id: RequestId) -> Option<(Key, &Observation)> {
+    pub(crate) fn of_request(&self, id: RequestId) -> Option<(RegistrationId, &Observation)> {
         let place = self.by_request.get(&id)?;
         Some((place.0, self.by_target.get(place)?))
     }
 
     /// All observations of one device.
-    pub(crate) fn of(&self, key: Key) -> impl Iterator<Item = &Observation> {
+    pub(crate) fn of(&self, key: RegistrationId) -> impl Iterator<Item = &Observation> {
         let from = self.by_target.range((key, Target::Path(Path::ROOT))..);
         from.take_while(move |((owner, _), _)| *owner == key).map(|(_, observation)| observation)
     }

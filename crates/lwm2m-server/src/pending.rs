@@ -1,8 +1,8 @@
 //! The operations that wait for an answer.
 
+use crate::devices::RegistrationId;
 use crate::downlink::Expected;
 use crate::operation::Target;
-use crate::table::Key;
 use lwm2m_coap::RequestId;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 /// An operation that waits for an answer.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    pub(crate) key: Key,
+    pub(crate) key: RegistrationId,
     pub(crate) target: Target,
     pub(crate) expected: Expected,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Pending {
 #[derive(Debug, Default)]
 pub(crate) struct PendingOperations {
     by_request: HashMap<RequestId, Pending>,
-    by_registration: HashMap<Key, BTreeSet<RequestId>>,
+    by_registration: HashMap<RegistrationId, BTreeSet<RequestId>>,
 }
 
 impl PendingOperations {
@@ -40,7 +40,7 @@ impl PendingOperations {
     }
 
     /// The operations on one device, oldest first.
-    pub(crate) fn of(&self, key: Key) -> Vec<RequestId> {
+    pub(crate) fn of(&self, key: RegistrationId) -> Vec<RequestId> {
         self.by_registration.get(&key).into_iter().flatten().copied().collect()
     }
 }

@@ -2,8 +2,8 @@
 //! (OMA LwM2M Core 6.2, Transport 6.4.3).
 
 use crate::config::Config;
+use crate::devices::RegistrationId;
 use crate::registration::parse::{self, Register, UpdateRequest};
-use crate::table::Key;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::link::LinkError;
 use lwm2m_core::Path;
@@ -17,9 +17,9 @@ pub(crate) enum Command {
     /// POST /rd
     Register(Box<Register>),
     /// POST /rd/{id}
-    Update(Key, Box<UpdateRequest>),
+    Update(RegistrationId, Box<UpdateRequest>),
     /// DELETE /rd/{id}
-    Deregister(Key),
+    Deregister(RegistrationId),
     /// POST /dp
     Send,
 }
@@ -98,7 +98,7 @@ pub(crate) fn command(request: &Request, config: &Config) -> Result<Command, Ref
             Ok(Command::Register(Box::new(parse::register(request, config)?)))
         }
         ((Some(b"rd"), Some(id), None), code) => {
-            let key = Key::from_bytes(id).ok_or(Refusal::NotFound)?;
+            let key = RegistrationId::from_bytes(id).ok_or(Refusal::NotFound)?;
             match code {
                 Code::POST => {
                     Ok(Command::Update(key, Box::new(UpdateRequest::read(request, config)?)))

@@ -111,7 +111,7 @@ impl Subscriber {
             {
                 Some(named("NOTIFICATION", &notification(&it.endpoint, target, node)))
             }
-            Event::Sent { registration: it, values } if wanted(it) => {
+            Event::ValuesReceived { registration: it, values } if wanted(it) => {
                 Some(named("SEND", &sent(&it.endpoint, values)))
             }
             _ => None,

@@ -5,7 +5,7 @@ use lwm2m_coap::{Code, OptionNumber, Options, Token, write_frame};
 use lwm2m_core::{Node, Path, Resource, Value};
 use lwm2m_net::{RequestError, ServerHandle, Sockets, bind_server};
 use lwm2m_server::{
-    Config, Content, Event, ObservationEnd, Operation, OperationError, SendError, Server,
+    Config, Content, Event, ObservationEnd, Operation, OperationError, Server, SubmitError,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -80,7 +80,7 @@ async fn device_is_asked_on_the_connection_that_it_registered_on_and_nowhere_els
     });
     assert!(matches!(lost, Err(RequestError::Operation(OperationError::Protocol(_)))), "{lost:?}");
     let refused = read(&server).await;
-    assert!(matches!(refused, Err(RequestError::Send(SendError::NotConnected))), "{refused:?}");
+    assert!(matches!(refused, Err(RequestError::Submit(SubmitError::NotConnected))), "{refused:?}");
 
     let id = server.registration("a").await.unwrap().unwrap().id.clone();
     let mut device = post(&server, &["rd", &id], &[], b"").await;

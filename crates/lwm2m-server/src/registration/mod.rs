@@ -1,7 +1,7 @@
 //! A registration: what a device has told about itself (OMA LwM2M Core 6.2).
 
+mod memory;
 pub(crate) mod parse;
-mod weight;
 
 use self::parse::UpdateParameters;
 use lwm2m_codec::link::{Link, RegistrationLinks};

@@ -1,9 +1,9 @@
 //! The query parameters and object list of Register and Update (OMA LwM2M Core 6.2).
 
 use crate::config::Config;
+use crate::devices::RegistrationId;
 use crate::rd::Refusal;
 use crate::registration::{Registration, to_keep};
-use crate::table::Key;
 use lwm2m_coap::Request;
 use lwm2m_codec::link::{RegistrationLinks, parse_registration};
 use lwm2m_core::{BindingMode, ContentFormat, Version};
@@ -83,7 +83,7 @@ impl Register {
     pub(crate) fn into_registration(
         self,
         endpoint: String,
-        key: Key,
+        key: RegistrationId,
         address: SocketAddr,
         identity: Identity,
         now: Instant,

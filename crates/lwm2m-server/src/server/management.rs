@@ -1,13 +1,13 @@
 //! Answers of devices, and their notifications.
 
 use super::Server;
+use crate::devices::RegistrationId;
 use crate::downlink::{self, Expected};
-use crate::error::{Invalid, OperationError, SendError};
+use crate::error::{Invalid, OperationError, SubmitError};
 use crate::event::{Event, ObservationEnd};
 use crate::observation::Observation;
 use crate::operation::{OperationId, Target};
 use crate::pending::Pending;
-use crate::table::Key;
 use lwm2m_coap::{FailReason, RequestId, Response};
 use lwm2m_core::Path;
 use lwm2m_time::Instant;
@@ -16,14 +16,14 @@ use std::sync::Arc;
 impl Server {
     pub(super) fn check_room(
         &self,
-        key: Key,
+        key: RegistrationId,
         target: &Target,
         expected: Expected,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), SubmitError> {
         let new = matches!(expected, Expected::Observation(_))
             && self.observations.get(key, target).is_none();
         if new && self.observations.of(key).count() >= self.config.max_observations {
-            return Err(SendError::TooManyObservations);
+            return Err(SubmitError::TooManyObservations);
         }
         Ok(())
     }
@@ -31,9 +31,9 @@ impl Server {
     pub(super) fn cancel_actively(
         &mut self,
         now: Instant,
-        key: Key,
+        key: RegistrationId,
         target: &Target,
-    ) -> Result<(RequestId, Expected), SendError> {
+    ) -> Result<(RequestId, Expected), SubmitError> {
         let missing = || Invalid::NotObserved(target.clone());
         let observation = self.observations.get(key, target).ok_or_else(missing)?;
         let format = observation.format;
@@ -45,7 +45,7 @@ impl Server {
 
     pub(super) fn handle_response(&mut self, id: RequestId, response: &Response) {
         let Some(Pending { key, target, expected }) = self.pending.remove(id) else { return };
-        let Some(entry) = self.table.get(key) else { return };
+        let Some(entry) = self.devices.get(key) else { return };
         let registration = Arc::clone(&entry.registration);
         let registry = &self.config.registry;
         let result = downlink::response(expected, &target, &registration, registry, response);
@@ -58,7 +58,7 @@ impl Server {
     fn note_effect(
         &mut self,
         id: RequestId,
-        key: Key,
+        key: RegistrationId,
         target: Target,
         expected: Expected,
         response: &Response,
@@ -73,7 +73,7 @@ impl Server {
                 self.note_created(key, &path, instance, response);
             }
             Expected::Deleted if response.code.is_success() && path.depth() == 2 => {
-                if let Some(entry) = self.table.get_mut(key) {
+                if let Some(entry) = self.devices.get_mut(key) {
                     Arc::make_mut(&mut entry.registration).remove_instance(&path);
                 }
             }
@@ -83,7 +83,12 @@ impl Server {
 
     /// An answer with Observe begins the observation, in place of an earlier one of that path.
     /// One with a value but without Observe tells that there is none.
-    fn note_observation(&mut self, key: Key, observation: Observation, response: &Response) {
+    fn note_observation(
+        &mut self,
+        key: RegistrationId,
+        observation: Observation,
+        response: &Response,
+    ) {
         if !response.code.is_success() {
             return;
         }
@@ -96,12 +101,12 @@ impl Server {
 
     fn note_created(
         &mut self,
-        key: Key,
+        key: RegistrationId,
         object: &Path,
         instance: Option<u16>,
         response: &Response,
     ) {
-        let Some(entry) = self.table.get_mut(key) else { return };
+        let Some(entry) = self.devices.get_mut(key) else { return };
         let told = downlink::location(object, &entry.registration, response);
         let chosen = instance.and_then(|id| object.child(id).ok());
         if let Some(path) = told.or(chosen) {
@@ -111,7 +116,7 @@ impl Server {
 
     pub(super) fn handle_notification(&mut self, id: RequestId, response: &Response) {
         let Some((key, observation)) = self.observations.of_request(id) else { return };
-        let Some(entry) = self.table.get(key) else { return };
+        let Some(entry) = self.devices.get(key) else { return };
         let registration = Arc::clone(&entry.registration);
         let (target, format) = (observation.target.clone(), observation.format);
         if response.code.is_success() {
@@ -141,7 +146,7 @@ impl Server {
 
     pub(super) fn fail(&mut self, id: RequestId, error: OperationError) {
         let Some(pending) = self.pending.remove(id) else { return };
-        let Some(entry) = self.table.get(pending.key) else { return };
+        let Some(entry) = self.devices.get(pending.key) else { return };
         let endpoint = entry.registration.endpoint.clone();
         let result = Err(error);
         self.events.push_back(Event::Completed { id: OperationId(id), endpoint, result });
@@ -149,7 +154,7 @@ impl Server {
 
     pub(super) fn end_observation(
         &mut self,
-        key: Key,
+        key: RegistrationId,
         target: &Target,
         reason: ObservationEnd,
     ) -> bool {
@@ -159,15 +164,20 @@ impl Server {
         true
     }
 
-    pub(super) fn end_observations(&mut self, key: Key, reason: ObservationEnd) {
+    pub(super) fn end_observations(&mut self, key: RegistrationId, reason: ObservationEnd) {
         let held = self.observations.of(key).map(|observation| observation.target.clone());
         for target in held.collect::<Vec<_>>() {
             self.end_observation(key, &target, reason);
         }
     }
 
-    fn tell_observation_ended(&mut self, key: Key, target: &Target, reason: ObservationEnd) {
-        let Some(entry) = self.table.get(key) else { return };
+    fn tell_observation_ended(
+        &mut self,
+        key: RegistrationId,
+        target: &Target,
+        reason: ObservationEnd,
+    ) {
+        let Some(entry) = self.devices.get(key) else { return };
         let endpoint = entry.registration.endpoint.clone();
         self.events.push_back(Event::ObservationEnded { endpoint, target: target.clone(), reason });
     }

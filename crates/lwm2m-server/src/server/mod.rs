@@ -1,18 +1,18 @@
 //! The engine: registrations, operations and observations over one [`Link`].
 
 mod management;
-mod registration;
+mod registering;
 mod send;
 
 use crate::config::Config;
+use crate::devices::{Devices, RegistrationId};
 use crate::downlink::{self, EncodedOperation};
-use crate::error::SendError;
+use crate::error::SubmitError;
 use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observation, Observations};
 use crate::operation::{Operation, OperationId, Target};
 use crate::pending::{Pending, PendingOperations};
 use crate::registration::Registration;
-use crate::table::{Key, Table};
 use crate::validate;
 use lwm2m_coap::PeerId;
 use lwm2m_credentials::{Credential, SecurityStore, StoreError};
@@ -29,13 +29,13 @@ use std::sync::Arc;
 /// deadline and events out.
 /// - getters: [`registrations`](Self::registrations), [`registration`](Self::registration),
 ///   [`registration_by_id`](Self::registration_by_id), [`observations`](Self::observations)
-/// - mutators: [`send`](Self::send), [`cancel`](Self::cancel),
+/// - mutators: [`submit`](Self::submit), [`cancel`](Self::cancel),
 ///   [`cancel_observations`](Self::cancel_observations); poll after each.
 #[derive(Debug)]
 pub struct Server {
     config: Config,
     link: Link,
-    table: Table,
+    devices: Devices,
     pending: PendingOperations,
     observations: Observations,
     events: VecDeque<Event>,
@@ -57,7 +57,7 @@ impl Server {
         Self {
             link,
             config,
-            table: Table::new(seed),
+            devices: Devices::new(seed),
             pending: PendingOperations::default(),
             observations: Observations::default(),
             events: VecDeque::new(),
@@ -66,21 +66,21 @@ impl Server {
 
     /// All registrations, ordered by endpoint name.
     pub fn registrations(&self) -> impl Iterator<Item = &Arc<Registration>> {
-        self.table.iter().map(|entry| &entry.registration)
+        self.devices.iter().map(|entry| &entry.registration)
     }
 
     /// The registration of a device by its endpoint name.
     #[must_use]
     pub fn registration(&self, endpoint: &str) -> Option<&Arc<Registration>> {
-        let key = self.table.key_of(endpoint)?;
-        self.table.get(key).map(|entry| &entry.registration)
+        let key = self.devices.key_of(endpoint)?;
+        self.devices.get(key).map(|entry| &entry.registration)
     }
 
     /// The registration with the location `/rd/{id}`.
     #[must_use]
     pub fn registration_by_id(&self, id: &str) -> Option<&Arc<Registration>> {
-        let key = Key::from_bytes(id.as_bytes())?;
-        self.table.get(key).map(|entry| &entry.registration)
+        let key = RegistrationId::from_bytes(id.as_bytes())?;
+        self.devices.get(key).map(|entry| &entry.registration)
     }
 
     /// The object definitions by which the server decodes; see also [`Registration::model`].
@@ -91,7 +91,7 @@ impl Server {
 
     /// The observations of a device, ordered by target; none, if it is not registered.
     pub fn observations(&self, endpoint: &str) -> impl Iterator<Item = &Observation> {
-        self.table.key_of(endpoint).into_iter().flat_map(|key| self.observations.of(key))
+        self.devices.key_of(endpoint).into_iter().flat_map(|key| self.observations.of(key))
     }
 
     /// The number of remote addresses about which state is held: registered devices, and others
@@ -112,17 +112,17 @@ impl Server {
     /// # Errors
     /// Nothing is sent if the device is not registered, if it would refuse the operation for
     /// sure, or if CoAP cannot take the request.
-    pub fn send(
+    pub fn submit(
         &mut self,
         now: Instant,
         endpoint: &str,
         operation: Operation,
-    ) -> Result<OperationId, SendError> {
-        let key = self.table.key_of(endpoint).ok_or(SendError::UnknownEndpoint)?;
-        let entry = self.table.get(key).ok_or(SendError::UnknownEndpoint)?;
+    ) -> Result<OperationId, SubmitError> {
+        let key = self.devices.key_of(endpoint).ok_or(SubmitError::UnknownEndpoint)?;
+        let entry = self.devices.get(key).ok_or(SubmitError::UnknownEndpoint)?;
         let (peer, registration) = (entry.peer, Arc::clone(&entry.registration));
         if !self.link.is_reachable(peer) {
-            return Err(SendError::NotConnected);
+            return Err(SubmitError::NotConnected);
         }
         validate::check(&operation, &registration, &self.config.registry)?;
         let target = operation.target();
@@ -149,7 +149,7 @@ impl Server {
     /// Forgets the observation of exactly `target` without telling the device, which learns it by
     /// the Reset to its next notification. Returns how many were forgotten: 0 or 1.
     pub fn cancel_observations(&mut self, now: Instant, endpoint: &str, target: &Target) -> usize {
-        let Some(key) = self.table.key_of(endpoint) else { return 0 };
+        let Some(key) = self.devices.key_of(endpoint) else { return 0 };
         let ended = self.end_observation(key, target, ObservationEnd::Cancelled);
         self.handle_link_events(now);
         usize::from(ended)
@@ -252,7 +252,7 @@ impl Engine for Server {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.link.poll_timeout().into_iter().chain(self.table.next_expiry()).min()
+        self.link.poll_timeout().into_iter().chain(self.devices.next_expiry()).min()
     }
 
     fn poll_event(&mut self) -> Option<Event> {

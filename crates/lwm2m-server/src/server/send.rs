@@ -1,9 +1,9 @@
 //! Send (OMA LwM2M Core 6.4.6): values that a device reports without being asked.
 
 use super::Server;
+use crate::devices::RegistrationId;
 use crate::event::Event;
 use crate::rd::Refusal;
-use crate::table::Key;
 use lwm2m_coap::{Code, PeerId, Request, Response};
 use lwm2m_codec::Reading;
 use lwm2m_core::{ContentFormat, Path, Version};
@@ -13,10 +13,10 @@ use std::sync::Arc;
 impl Server {
     /// The registration of who sends: that of the peer, or in a new session of a device that has
     /// not sent an Update yet, that of its identity.
-    fn sender(&self, peer: PeerId) -> Option<Key> {
-        self.table.key_at(peer).or_else(|| {
+    fn sender(&self, peer: PeerId) -> Option<RegistrationId> {
+        self.devices.key_at(peer).or_else(|| {
             let Identity::Secured(identity) = self.link.identity(peer)? else { return None };
-            self.table.key_of(&self.config.security.endpoint_of(identity)?)
+            self.devices.key_of(&self.config.security.endpoint_of(identity)?)
         })
     }
 
@@ -27,7 +27,7 @@ impl Server {
         request: &Request,
     ) -> Result<Response, Refusal> {
         let key = self.sender(peer).ok_or(Refusal::NotFound)?;
-        let entry = self.table.get(key).ok_or(Refusal::NotFound)?;
+        let entry = self.devices.get(key).ok_or(Refusal::NotFound)?;
         let registration = Arc::clone(&entry.registration);
         let format = request.options.content_format().map(ContentFormat);
         let format = format.filter(|format| sends(registration.version, *format));
@@ -43,7 +43,7 @@ impl Server {
         if let Some(stranger) = values.iter().find(|value| !listed(&value.path)) {
             return Err(Refusal::Unregistered(stranger.path));
         }
-        self.events.push_back(Event::Sent { registration, values });
+        self.events.push_back(Event::ValuesReceived { registration, values });
         Ok(Response::new(Code::CHANGED))
     }
 }

@@ -4,7 +4,7 @@ use crate::harness::{Harness, LIST, Message};
 use lwm2m_coap::{Code, MessageType, OptionNumber, Response};
 use lwm2m_core::{ContentFormat, Node, Path, Value};
 use lwm2m_server::{
-    Content, Event, Invalid, ObservationEnd, Operation, OperationError, SendError, Target,
+    Content, Event, Invalid, ObservationEnd, Operation, OperationError, SubmitError, Target,
 };
 use std::sync::Arc;
 
@@ -121,8 +121,9 @@ fn write_composite_is_one_ipatch() {
 fn what_a_device_would_refuse_is_not_sent() {
     let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
     harness.registered_as(1, "ep=old&lt=60", LIST);
-    let mut refused = |ep: &str, operation| match harness.server.send(harness.now, ep, operation) {
-        Err(SendError::Invalid(invalid)) => invalid,
+    let mut refused = |ep: &str, operation| match harness.server.submit(harness.now, ep, operation)
+    {
+        Err(SubmitError::Invalid(invalid)) => invalid,
         other => panic!("{other:?}"),
     };
     assert_eq!(refused("old", read(None, None)), Invalid::NoComposite);

@@ -167,7 +167,7 @@ impl Harness {
 
     /// Sends an operation that is accepted, and takes the request off the wire.
     pub(crate) fn order(&mut self, ep: &str, operation: Operation) -> (OperationId, Message) {
-        let id = self.server.send(self.now, ep, operation).expect("the operation is legal");
+        let id = self.server.submit(self.now, ep, operation).expect("the operation is legal");
         self.drain();
         (id, self.request())
     }

@@ -3,7 +3,9 @@
 use crate::harness::{Harness, LIST, Message, device, register};
 use lwm2m_coap::{Code, MessageType, OptionNumber, Response};
 use lwm2m_core::{Node, Path, Resource, Value};
-use lwm2m_server::{Content, Event, Invalid, ObservationEnd, Operation, OperationError, SendError};
+use lwm2m_server::{
+    Content, Event, Invalid, ObservationEnd, Operation, OperationError, SubmitError,
+};
 
 fn observe(path: &str) -> Operation {
     Operation::Observe { path: path.parse().unwrap(), format: None }
@@ -98,8 +100,11 @@ fn an_active_cancellation_repeats_token_and_path() {
     let mut harness = Harness::new();
     harness.registered(0, "a");
     let cancel = || Operation::CancelObservation { target: Path::resource(3, 0, 9).into() };
-    let none = harness.server.send(harness.now, "a", cancel());
-    assert_eq!(none, Err(SendError::Invalid(Invalid::NotObserved(Path::resource(3, 0, 9).into()))));
+    let none = harness.server.submit(harness.now, "a", cancel());
+    assert_eq!(
+        none,
+        Err(SubmitError::Invalid(Invalid::NotObserved(Path::resource(3, 0, 9).into())))
+    );
     let request = observed(&mut harness, "a", "/3/0/9");
     let (id, cancelling) = harness.order("a", cancel());
     assert_eq!(cancelling.token, request.token);
@@ -174,8 +179,8 @@ fn the_number_of_observations_is_bounded() {
     harness.registered(0, "a");
     observed(&mut harness, "a", "/3/0/9");
     assert_eq!(
-        harness.server.send(harness.now, "a", observe("/3/0")),
-        Err(SendError::TooManyObservations)
+        harness.server.submit(harness.now, "a", observe("/3/0")),
+        Err(SubmitError::TooManyObservations)
     );
     observed(&mut harness, "a", "/3/0/9");
 }

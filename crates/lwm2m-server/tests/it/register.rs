@@ -256,7 +256,7 @@ fn what_is_ordered_at_the_register_follows_its_answer() {
     harness.server.handle_datagram(harness.now, device(0), &datagram);
     // Nothing has left the server yet.
     let read = Operation::Read { path: Path::object(3), format: None };
-    harness.server.send(harness.now, "a", read).unwrap();
+    harness.server.submit(harness.now, "a", read).unwrap();
     harness.drain();
     let codes: Vec<_> = harness.sent.iter().map(|message| message.code).collect();
     assert_eq!(codes, [Code::CREATED, Code::GET]);

@@ -4,7 +4,7 @@ use crate::harness::Harness;
 use crate::harness::LIST;
 use lwm2m_coap::Code;
 use lwm2m_core::{Attribute, Node, ObjectInstance, Path, Resource, Value};
-use lwm2m_server::{Invalid, Operation, SendError, WriteMode};
+use lwm2m_server::{Invalid, Operation, SubmitError, WriteMode};
 
 fn write(path: &str, value: impl Into<Value>) -> Operation {
     let node = Node::Resource(Resource::Single(value.into()));
@@ -61,7 +61,7 @@ fn what_goes_out() {
         // /19/0/0 is a multiple resource: a single value is refused.
         if expected.1.is_empty() {
             let path = Path::resource(19, 0, 0);
-            let refused = harness.server.send(harness.now, "a", operation);
+            let refused = harness.server.submit(harness.now, "a", operation);
             assert_eq!(refused, Err(Invalid::Multiplicity(path).into()));
             continue;
         }
@@ -120,8 +120,8 @@ fn what_a_device_would_refuse_is_not_sent() {
     ] {
         let mut harness = Harness::new();
         harness.registered(0, "a");
-        let refused = harness.server.send(harness.now, "a", operation.clone());
-        assert!(matches!(refused, Err(SendError::Invalid(_))), "{operation:?}: {refused:?}");
+        let refused = harness.server.submit(harness.now, "a", operation.clone());
+        assert!(matches!(refused, Err(SubmitError::Invalid(_))), "{operation:?}: {refused:?}");
         harness.drain();
         assert!(harness.sent.is_empty() && harness.events.is_empty());
     }
@@ -145,8 +145,8 @@ fn later_versions_allow_more() {
     let instance = Operation::Read { path: Path::resource_instance(3, 0, 6, 0), format: None };
     let mut harness = Harness::new();
     harness.registered_as(0, "ep=a&lt=60", LIST);
-    let refused = harness.server.send(harness.now, "a", instance);
-    assert!(matches!(refused, Err(SendError::Invalid(Invalid::Path(_)))));
+    let refused = harness.server.submit(harness.now, "a", instance);
+    assert!(matches!(refused, Err(SubmitError::Invalid(Invalid::Path(_)))));
 }
 
 #[test]

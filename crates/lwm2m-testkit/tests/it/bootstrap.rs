@@ -7,7 +7,7 @@ use lwm2m_client::{BootstrapAccount, Client, Config, Event as ClientEvent, Memor
 use lwm2m_coap::{self as coap, Code, MessageBuilder, MessageType, MessageView, Token};
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
 use lwm2m_link::{Engine, Link};
-use lwm2m_server::{Content as Got, Event as ServerEvent, Operation, SendError, WriteMode};
+use lwm2m_server::{Content as Got, Event as ServerEvent, Operation, SubmitError, WriteMode};
 use lwm2m_testkit::pair::RIGHT;
 use lwm2m_testkit::{Conditions, Pair};
 use std::time::Duration;
@@ -164,14 +164,14 @@ fn lwm2m_cbor_goes_everywhere_but_into_the_body_of_fetch() {
     trio.device.send(trio.now, 101, &[TEMPERATURE], Some(LWM2M_CBOR)).unwrap();
     trio.settle();
     assert_eq!(formats(&mut trio, DEVICE, Code::POST), [LWM2M_CBOR.0]);
-    assert!(matches!(trio.server_events.last(), Some(ServerEvent::Sent { .. })));
+    assert!(matches!(trio.server_events.last(), Some(ServerEvent::ValuesReceived { .. })));
 
     // FETCH: our server does not send it, and our client does not take it.
     let paths = vec![TEMPERATURE].into();
     let (path_format, format) = (Some(LWM2M_CBOR), Some(LWM2M_CBOR));
     let operation = Operation::ReadComposite { paths, path_format, format };
-    let refused = trio.server.send(trio.now, ENDPOINT, operation);
-    assert!(matches!(refused, Err(SendError::Encode(_))), "{refused:?}");
+    let refused = trio.server.submit(trio.now, ENDPOINT, operation);
+    assert!(matches!(refused, Err(SubmitError::Encode(_))), "{refused:?}");
     let body = [0xa1, 0x83, 0x03, 0x00, 0x00, 0x01];
     assert_eq!(fetch(&mut trio, LWM2M_CBOR.0, &body), Code::UNSUPPORTED_CONTENT_FORMAT);
 }
@@ -270,7 +270,7 @@ fn an_alternate_path_is_for_servers_and_not_for_the_bootstrap_server() {
     let read = Operation::Read { path: Path::resource(3, 0, 0), format: None };
     let observe = Operation::Observe { path: Path::resource(3, 0, 9), format: None };
     for operation in [read, observe] {
-        trio.server.send(trio.now, ENDPOINT, operation).unwrap();
+        trio.server.submit(trio.now, ENDPOINT, operation).unwrap();
         answer_all(&mut trio);
     }
     let requests = |from| {

@@ -79,7 +79,8 @@ fn every_request_of_a_session_is_confirmable_and_others_are_carried_out_once() {
     }
     let updates = (LEFT, MessageType::Confirmable, 0x02);
     assert_eq!(wire.iter().filter(|it| **it == updates).count(), 1, "one Update: {wire:?}");
-    let received = world.right_events.iter().filter(|it| matches!(it.1, Event::Sent { .. }));
+    let received =
+        world.right_events.iter().filter(|it| matches!(it.1, Event::ValuesReceived { .. }));
     assert_eq!(received.count(), 1);
 
     let now = world.now;

@@ -35,7 +35,7 @@ impl World {
     }
 
     fn send(&mut self, operation: Operation) -> Response {
-        let id = self.0.right.send(self.0.now, "device", operation).unwrap();
+        let id = self.0.right.submit(self.0.now, "device", operation).unwrap();
         self.0.run_for(Duration::from_secs(1));
         let of = |event: &Event| match event {
             Event::Completed { id: own, result, .. } if *own == id => Some(result.clone()),

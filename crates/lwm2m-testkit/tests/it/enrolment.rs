@@ -108,7 +108,7 @@ fn a_certificate_is_renewed_with_the_next_bootstrap() {
     let mut world = world(&keys, Some(Arc::clone(&ca) as Arc<dyn Authority>), 4);
     world.run();
     let trigger = Operation::Execute { path: "/1/0/9".parse().unwrap(), arguments: String::new() };
-    world.server.send(Instant::ZERO, ENDPOINT, trigger).unwrap();
+    world.server.submit(Instant::ZERO, ENDPOINT, trigger).unwrap();
     world.settle();
     let asked = ca.asked.lock().unwrap().clone();
     let [first, second] = &asked[..] else { panic!("asked {} times", asked.len()) };

@@ -6,8 +6,8 @@ use lwm2m_core::{
     Attribute, ContentFormat, Node, ObjectInstance, ObjectVersion, Path, Resource, Value,
 };
 use lwm2m_server::{
-    Config, Content, Event, Invalid, Operation, OperationError, OperationId, Response, SendError,
-    Server, WriteMode,
+    Config, Content, Event, Invalid, Operation, OperationError, OperationId, Response, Server,
+    SubmitError, WriteMode,
 };
 use lwm2m_testkit::pair::RIGHT;
 use lwm2m_testkit::{Conditions, Pair};
@@ -66,10 +66,10 @@ fn result(world: &World, wanted: OperationId) -> Option<Result<Response, Operati
 fn complete(world: &mut World, operation: &Operation) -> Response {
     for _ in 0..20 {
         assert!(world.run_until(HOUR, |world| registered(world)), "registered again");
-        let id = match world.right.send(world.now, ENDPOINT, operation.clone()) {
+        let id = match world.right.submit(world.now, ENDPOINT, operation.clone()) {
             Ok(id) => id,
             // A cancellation whose answer was lost has forgotten the observation all the same.
-            Err(SendError::Invalid(Invalid::NotObserved(target))) => {
+            Err(SubmitError::Invalid(Invalid::NotObserved(target))) => {
                 let format = None;
                 let path = target.path();
                 success(world, &Operation::Observe { path, format });

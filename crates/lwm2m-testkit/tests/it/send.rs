@@ -23,7 +23,7 @@ fn values_arrive_with_the_name_of_the_device() {
         let request = trio.wire.iter().find(|sent| sent.path() == "/dp").unwrap();
         assert_eq!(request.options.content_format(), Some(format.0));
         trio.wire.clear();
-        let Some(Event::Sent { registration, values }) = trio.server_events.pop() else {
+        let Some(Event::ValuesReceived { registration, values }) = trio.server_events.pop() else {
             panic!("values in {format}")
         };
         assert_eq!(registration.endpoint, ENDPOINT);

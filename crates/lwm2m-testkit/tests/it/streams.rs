@@ -121,7 +121,7 @@ fn an_operation_fails_with_its_connection_and_the_next_one_succeeds() {
         let observe = Operation::Observe { path: TEMPERATURE, format: None };
         success(&mut world, &observe);
         let read = Operation::Read { path: TEMPERATURE, format: None };
-        let id = world.right.send(world.now, ENDPOINT, read).unwrap();
+        let id = world.right.submit(world.now, ENDPOINT, read).unwrap();
         world.cut_connections();
         world.run_for(Duration::from_secs(1));
         let failed = |event: &lwm2m_server::Event| match event {
@@ -149,7 +149,7 @@ fn a_damaged_record_ends_the_session_and_what_waits_for_it() {
         for answer in [false, true] {
             let mut world = settled(Some(mode), 5);
             let read = Operation::Read { path: TEMPERATURE, format: None };
-            let id = world.right.send(world.now, ENDPOINT, read).unwrap();
+            let id = world.right.submit(world.now, ENDPOINT, read).unwrap();
             if answer {
                 // The request is on its way.
                 world.run_for(Duration::from_millis(5));

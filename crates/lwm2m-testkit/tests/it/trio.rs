@@ -94,7 +94,7 @@ impl<D: Engine> Trio<D> {
 
     /// What the server hears from the device about an operation.
     pub(crate) fn complete(&mut self, operation: Operation) -> Result<Response, OperationError> {
-        let wanted = self.server.send(self.now, ENDPOINT, operation).unwrap();
+        let wanted = self.server.submit(self.now, ENDPOINT, operation).unwrap();
         self.settle();
         let result = self.server_events.iter().rev().find_map(|event| match event {
             lwm2m_server::Event::Completed { id, result, .. } if *id == wanted => Some(result),

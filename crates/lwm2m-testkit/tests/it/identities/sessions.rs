@@ -6,7 +6,7 @@ use lwm2m_coap::{Code, Request};
 use lwm2m_core::Path;
 use lwm2m_link::{Engine, SecurityEvent};
 use lwm2m_server::{
-    Content, DeregistrationReason, Event, ObservationEnd, Operation, OperationError, SendError,
+    Content, DeregistrationReason, Event, ObservationEnd, Operation, OperationError, SubmitError,
 };
 use std::time::Duration;
 
@@ -24,18 +24,18 @@ fn requests_go_into_sessions_of_the_identity_alone() {
     bed.reboot(a, psk(b"id-b", b"key b"));
     registered(&mut bed, a, "b");
     let heard = bed.devices[a].requests.len();
-    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::NotConnected));
+    assert_eq!(bed.server.submit(bed.now, "a", read()), Err(SubmitError::NotConnected));
     bed.settle();
     assert_eq!(bed.devices[a].requests.len(), heard);
     assert_eq!(code(&mut bed, a, at(Request::post(), &location)), Code::NOT_FOUND);
-    bed.server.send(bed.now, "b", read()).unwrap();
+    bed.server.submit(bed.now, "b", read()).unwrap();
     bed.settle();
     assert_eq!(bed.devices[a].requests.len(), heard + 1);
 
     let again = bed.device(psk(b"id-a", b"key a"));
     let location = registered(&mut bed, again, "a");
     assert!(bed.server.remove_credential(bed.now, "a"));
-    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::UnknownEndpoint));
+    assert_eq!(bed.server.submit(bed.now, "a", read()), Err(SubmitError::UnknownEndpoint));
     bed.settle();
     let told = bed.devices[again].events.last();
     assert!(matches!(told, Some(SecurityEvent::Ended { .. })), "{told:?}");
@@ -52,7 +52,7 @@ fn a_server_begins_no_handshake() {
     let peer = bed.devices[a].peer;
     bed.devices[a].link.end_session(peer);
     bed.settle();
-    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::NotConnected));
+    assert_eq!(bed.server.submit(bed.now, "a", read()), Err(SubmitError::NotConnected));
     for _ in 0..100 {
         assert_eq!(bed.server.poll_transmit(), None);
         let Some(due) = bed.server.poll_timeout() else { break };
@@ -67,10 +67,10 @@ fn an_update_of_the_same_identity_moves_the_registration() {
     let a = bed.device(psk(b"id-a", b"key a"));
     let location = registered(&mut bed, a, "a");
     let observe = Operation::Observe { path: Path::resource(3, 0, 9), format: None };
-    bed.server.send(bed.now, "a", observe).unwrap();
+    bed.server.submit(bed.now, "a", observe).unwrap();
     bed.settle();
     bed.reboot(a, psk(b"id-a", b"key a"));
-    assert_eq!(bed.server.send(bed.now, "a", read()), Err(SendError::NotConnected));
+    assert_eq!(bed.server.submit(bed.now, "a", read()), Err(SubmitError::NotConnected));
     assert_eq!(code(&mut bed, a, at(Request::post(), &location)), Code::CHANGED);
     // And elsewhere, while the old session is still there.
     let elsewhere = bed.device(psk(b"id-a", b"key a"));
@@ -82,7 +82,7 @@ fn an_update_of_the_same_identity_moves_the_registration() {
     assert!(ended(&bed.devices[elsewhere]));
     let elsewhere = a;
     bed.events.clear();
-    bed.server.send(bed.now, "a", read()).unwrap();
+    bed.server.submit(bed.now, "a", read()).unwrap();
     bed.settle();
     assert_eq!(bed.devices[elsewhere].requests.len(), 1);
     let [Event::Completed { result: Ok(response), .. }] = bed.events.as_slice() else { panic!() };
@@ -97,7 +97,7 @@ fn what_is_under_way_ends_with_its_session() {
     let a = bed.device(psk(b"id-a", b"key a"));
     registered(&mut bed, a, "a");
     bed.devices[a].silent = true;
-    let id = bed.server.send(bed.now, "a", read()).unwrap();
+    let id = bed.server.submit(bed.now, "a", read()).unwrap();
     bed.settle();
     bed.events.clear();
     bed.reboot(a, psk(b"id-a", b"key a"));
@@ -145,7 +145,7 @@ fn observations_end_with_the_session() {
     let a = bed.device(psk(b"id-a", b"key a"));
     registered(&mut bed, a, "a");
     let observe = Operation::Observe { path: Path::resource(3, 0, 9), format: None };
-    bed.server.send(bed.now, "a", observe).unwrap();
+    bed.server.submit(bed.now, "a", observe).unwrap();
     bed.settle();
     assert_eq!(bed.server.observations("a").count(), 1);
     bed.reboot(a, psk(b"id-a", b"key a"));

@@ -19,12 +19,12 @@ const MAP_ENTRY: usize = 16;
 
 impl Registration {
     /// The bytes that this takes.
-    pub(crate) fn weight(&self) -> usize {
-        self.weight_after(None, None)
+    pub(crate) fn memory_estimate(&self) -> usize {
+        self.memory_estimate_after(None, None)
     }
 
     /// The bytes that this will take with another number for SMS or another list.
-    pub(crate) fn weight_after(
+    pub(crate) fn memory_estimate_after(
         &self,
         sms: Option<&String>,
         list: Option<&RegistrationLinks>,

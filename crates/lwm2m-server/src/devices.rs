@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 /// The id of a registration: 16 characters of 5 random bits each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct Key([u8; 16]);
+pub(crate) struct RegistrationId([u8; 16]);
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-impl Key {
+impl RegistrationId {
     /// The id as it stands in a Uri-Path; anything of the right length can be looked up.
     pub(crate) fn from_bytes(id: &[u8]) -> Option<Self> {
         id.try_into().ok().map(Self)
@@ -29,7 +29,7 @@ impl Key {
     }
 }
 
-impl std::fmt::Display for Key {
+impl std::fmt::Display for RegistrationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| std::fmt::Write::write_char(f, char::from(*byte)))
     }
@@ -37,26 +37,26 @@ impl std::fmt::Display for Key {
 
 /// A registration and the peer that it is reached at.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct Device {
     pub(crate) registration: Arc<Registration>,
     pub(crate) peer: PeerId,
     /// The bytes that the registration takes, by estimate.
-    pub(crate) weight: usize,
+    pub(crate) memory: usize,
 }
 
 /// The table of registrations.
 #[derive(Debug)]
-pub(crate) struct Table {
-    entries: HashMap<Key, Entry>,
-    by_endpoint: BTreeMap<String, Key>,
+pub(crate) struct Devices {
+    entries: HashMap<RegistrationId, Device>,
+    by_endpoint: BTreeMap<String, RegistrationId>,
     /// The registration that came last from each peer.
-    by_peer: HashMap<PeerId, Key>,
-    lifetimes: TimerTable<Key>,
+    by_peer: HashMap<PeerId, RegistrationId>,
+    lifetimes: TimerTable<RegistrationId>,
     rng: ChaCha12Rng,
-    weight: usize,
+    memory: usize,
 }
 
-impl Table {
+impl Devices {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self {
             entries: HashMap::new(),
@@ -64,7 +64,7 @@ impl Table {
             by_peer: HashMap::new(),
             lifetimes: TimerTable::new(),
             rng: ChaCha12Rng::from_seed(seed),
-            weight: 0,
+            memory: 0,
         }
     }
 
@@ -72,25 +72,25 @@ impl Table {
         self.entries.len()
     }
 
-    /// The bytes that all registrations would take, if that of `key`, or a new one, took `weight`.
-    pub(crate) fn weight_with(&self, key: Option<Key>, weight: usize) -> usize {
-        let before = key.and_then(|key| self.get(key)).map_or(0, |entry| entry.weight);
-        (self.weight - before).saturating_add(weight)
+    /// The bytes that all registrations would take, if that of `key`, or a new one, took `memory`.
+    pub(crate) fn memory_with(&self, key: Option<RegistrationId>, memory: usize) -> usize {
+        let before = key.and_then(|key| self.get(key)).map_or(0, |entry| entry.memory);
+        (self.memory - before).saturating_add(memory)
     }
 
     /// Notes that a registration has become larger or smaller.
-    pub(crate) fn set_weight(&mut self, key: Key, weight: usize) {
-        let total = self.weight_with(Some(key), weight);
+    pub(crate) fn set_memory(&mut self, key: RegistrationId, memory: usize) {
+        let total = self.memory_with(Some(key), memory);
         if let Some(entry) = self.entries.get_mut(&key) {
-            entry.weight = weight;
-            self.weight = total;
+            entry.memory = memory;
+            self.memory = total;
         }
     }
 
     /// A key that is not in use. With 80 random bits it has not been in use either.
-    pub(crate) fn fresh_key(&mut self) -> Key {
+    pub(crate) fn fresh_key(&mut self) -> RegistrationId {
         loop {
-            let key = Key::random(&mut self.rng);
+            let key = RegistrationId::random(&mut self.rng);
             if !self.entries.contains_key(&key) {
                 return key;
             }
@@ -98,17 +98,17 @@ impl Table {
     }
 
     /// Adds a registration; no other one has its endpoint name.
-    pub(crate) fn insert(&mut self, key: Key, entry: Entry) {
+    pub(crate) fn insert(&mut self, key: RegistrationId, entry: Device) {
         self.by_endpoint.insert(entry.registration.endpoint.clone(), key);
         self.by_peer.insert(entry.peer, key);
-        self.weight += entry.weight;
+        self.memory += entry.memory;
         self.entries.insert(key, entry);
         self.restart_lifetime(key);
     }
 
-    pub(crate) fn remove(&mut self, key: Key) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, key: RegistrationId) -> Option<Device> {
         let entry = self.entries.remove(&key)?;
-        self.weight -= entry.weight;
+        self.memory -= entry.memory;
         self.by_endpoint.remove(&entry.registration.endpoint);
         self.leave(key, entry.peer);
         self.lifetimes.cancel(key);
@@ -116,43 +116,43 @@ impl Table {
     }
 
     /// Notes that a device is reached at another peer.
-    pub(crate) fn move_to(&mut self, key: Key, peer: PeerId) {
+    pub(crate) fn move_to(&mut self, key: RegistrationId, peer: PeerId) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let old = core::mem::replace(&mut entry.peer, peer);
         self.leave(key, old);
         self.by_peer.insert(peer, key);
     }
 
-    fn leave(&mut self, key: Key, peer: PeerId) {
+    fn leave(&mut self, key: RegistrationId, peer: PeerId) {
         if self.by_peer.get(&peer) == Some(&key) {
             self.by_peer.remove(&peer);
         }
     }
 
     /// The registration of a peer; of several that one address made, the last.
-    pub(crate) fn key_at(&self, peer: PeerId) -> Option<Key> {
+    pub(crate) fn key_at(&self, peer: PeerId) -> Option<RegistrationId> {
         self.by_peer.get(&peer).copied()
     }
 
-    pub(crate) fn get(&self, key: Key) -> Option<&Entry> {
+    pub(crate) fn get(&self, key: RegistrationId) -> Option<&Device> {
         self.entries.get(&key)
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
+    pub(crate) fn get_mut(&mut self, key: RegistrationId) -> Option<&mut Device> {
         self.entries.get_mut(&key)
     }
 
-    pub(crate) fn key_of(&self, endpoint: &str) -> Option<Key> {
+    pub(crate) fn key_of(&self, endpoint: &str) -> Option<RegistrationId> {
         self.by_endpoint.get(endpoint).copied()
     }
 
     /// All registrations by endpoint name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Device> {
         self.by_endpoint.values().filter_map(|key| self.entries.get(key))
     }
 
     /// Counts the lifetime from the latest Register or Update. A lifetime of 0 never ends.
-    pub(crate) fn restart_lifetime(&mut self, key: Key) {
+    pub(crate) fn restart_lifetime(&mut self, key: RegistrationId) {
         let Some(entry) = self.entries.get(&key) else { return };
         let registration = &entry.registration;
         if registration.lifetime.is_zero() {
@@ -168,7 +168,7 @@ impl Table {
     }
 
     /// A registration whose lifetime is over; its timer is gone, the registration still there.
-    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<Key> {
+    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<RegistrationId> {
         self.lifetimes.pop_expired(now)
     }
 }
