@@ -15,8 +15,8 @@ pub mod signal;
 pub use exit::Failure;
 pub use log::LogLevel;
 
-/// Prints a line on standard output. Nobody reading it any more is no reason to stop.
-pub fn say(line: impl std::fmt::Display) {
+/// Prints a line on standard output. A closed standard output is not an error.
+pub fn print_line(line: impl std::fmt::Display) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

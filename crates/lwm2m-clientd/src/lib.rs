@@ -120,10 +120,10 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let device = start(settings).await?;
     let (scheme, client) = (device.scheme.name(), &device.client);
     match device.scheme.is_connection() {
-        true => lwm2m_app::say(format_args!("connecting by {scheme}")),
+        true => lwm2m_app::print_line(format_args!("connecting by {scheme}")),
         false => {
             let address = client.local_dtls_addr().unwrap_or_else(|| client.local_addr());
-            lwm2m_app::say(format_args!("listening for {scheme} on {address}"));
+            lwm2m_app::print_line(format_args!("listening for {scheme} on {address}"));
         }
     }
     end.wait().await;

@@ -12,7 +12,6 @@
 //! | [`server`] | a server: operations as futures, events as a stream |
 //! | [`client`] | a client: changes of values in, events out |
 //! | [`coap`] | a CoAP client without LwM2M, for tools |
-//! | [`load`] | many requests over UDP, to measure a server by |
 //! | `tcp` | connections: a task for each, bounded in what waits |
 //! | [`service`] | a CoAP server without LwM2M |
 //! | [`uri`] | server URIs to socket addresses |
@@ -22,7 +21,6 @@ pub mod client;
 pub mod clock;
 pub mod coap;
 pub mod driver;
-pub mod load;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod service;

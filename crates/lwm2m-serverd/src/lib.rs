@@ -160,7 +160,7 @@ impl Running {
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let mut running = start(settings).await?;
-    lwm2m_app::say(format_args!("listening for coap on {}", running.server.local_addr()));
+    lwm2m_app::print_line(format_args!("listening for coap on {}", running.server.local_addr()));
     let server = &running.server;
     let others = [
         ("coaps", server.local_dtls_addr()),
@@ -169,10 +169,10 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     ];
     for (scheme, address) in others {
         if let Some(address) = address {
-            lwm2m_app::say(format_args!("listening for {scheme} on {address}"));
+            lwm2m_app::print_line(format_args!("listening for {scheme} on {address}"));
         }
     }
-    lwm2m_app::say(format_args!("listening for http on http://{}", running.http));
+    lwm2m_app::print_line(format_args!("listening for http on http://{}", running.http));
     tokio::select! {
         () = end.wait() => {}
         ended = &mut running.api => {

@@ -149,7 +149,7 @@ async fn show(scene: &Scene) -> Result<(), Failure> {
     }
     print_hints(scene);
     end.wait().await;
-    lwm2m_app::say(format_args!("stopping"));
+    lwm2m_app::print_line(format_args!("stopping"));
     for device in devices {
         device.stop().await;
     }
@@ -166,7 +166,7 @@ fn print_hints(scene: &Scene) {
         false => format!("{endpoint} ({mode})"),
     });
     let devices = devices.join(", ");
-    lwm2m_app::say(format_args!(
+    lwm2m_app::print_line(format_args!(
         "An LwM2M server and five devices are running, one in each mode of security and one by TLS.
 
   CoAP       {coap}

@@ -27,7 +27,7 @@ type Outcome = Result<String, String>;
 pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
     let server = &scene.running.server;
     let mut tour = Tour { server: server.clone(), events: server.subscribe(), devices: Vec::new() };
-    lwm2m_app::say(format_args!(
+    lwm2m_app::print_line(format_args!(
         "{:<17} {:<13} {:<54} {:>10}",
         "step", "path or mode", "result", "round trip"
     ));
@@ -269,7 +269,7 @@ async fn step(
         Ok(text) => (text, ""),
         Err(text) => (text, "FAILED: "),
     };
-    lwm2m_app::say(format_args!(
+    lwm2m_app::print_line(format_args!(
         "{name:<17} {:<13} {:<54} {millis:>7.2} ms",
         place.to_string(),
         format!("{mark}{text}")

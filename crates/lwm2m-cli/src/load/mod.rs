@@ -1,14 +1,19 @@
 //! `lwm2m load`: many requests to a CoAP server over UDP or DTLS, and how long they took.
 
 mod cpu;
+mod generator;
+mod sender;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use crate::coap::security;
 use clap::Args;
+use generator::{Load, MAX_PER_SOCKET, Report};
 use lwm2m_app::secured::Secured;
-use lwm2m_app::{Failure, LogLevel, log, say};
+use lwm2m_app::{Failure, LogLevel, log, print_line};
 use lwm2m_coap::Request;
 use lwm2m_coap::uri::Uri;
-use lwm2m_net::load::{Load, MAX_PER_SOCKET, Report};
 use serde_json::json;
 use std::time::Duration;
 
@@ -59,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let load = runtime.block_on(load(arguments))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let before = (cpu::own(), arguments.pid.and_then(cpu::of));
-    let report = runtime.block_on(lwm2m_net::load::run(&load, seed)).map_err(Failure::running)?;
+    let report = runtime.block_on(generator::run(&load, seed)).map_err(Failure::running)?;
     let spent = |before: Option<Duration>, after: Option<Duration>| {
         let answered = report.succeeded + report.refused;
         let spent = after?.checked_sub(before?)?;
@@ -67,7 +72,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let own = spent(before.0, cpu::own());
     let server = spent(before.1, arguments.pid.and_then(cpu::of));
-    say(if arguments.json { line(&report, own, server) } else { table(&report, own, server) });
+    print_line(if arguments.json {
+        line(&report, own, server)
+    } else {
+        table(&report, own, server)
+    });
     if report.failed + report.unfinished > 0 {
         return Err(Failure::running("not all requests were answered"));
     }

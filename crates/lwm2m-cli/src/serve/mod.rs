@@ -7,13 +7,13 @@ mod store;
 
 use clap::Args;
 use lwm2m_app::secured::Secured;
-use lwm2m_app::{Failure, LogLevel, log, say, signal};
+use lwm2m_app::{Failure, LogLevel, log, print_line, signal};
 use lwm2m_coap::Config;
 use lwm2m_coap::uri::Scheme;
 use lwm2m_dtls::{CidRoute, RoutingCids};
 use lwm2m_net::service::{CoapServer, ServiceConfig};
 use lwm2m_net::{ConnectionConfig, Sockets};
-use service::Plugtest;
+pub(crate) use service::Plugtest;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -84,7 +84,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (Scheme::CoapsTcp, first.local_tls_addr()),
     ];
     for (scheme, address) in places {
-        address.iter().for_each(|address| say(format_args!("{} on {address}", scheme.name())));
+        address
+            .iter()
+            .for_each(|address| print_line(format_args!("{} on {address}", scheme.name())));
     }
     runtime.block_on(end.wait());
     Ok(())

@@ -21,7 +21,7 @@ struct Observation {
 
 /// The plugtest resources as a service.
 #[derive(Debug, Default)]
-pub(super) struct Plugtest {
+pub(crate) struct Plugtest {
     resources: Resources,
     observations: BTreeMap<Observer, Observation>,
     late: VecDeque<(Instant, ExchangeId, Response)>,

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
 mod harness;
-mod load;
 #[cfg(feature = "server")]
 mod lwm2m;
 mod secured;

@@ -1,168 +1,18 @@
-//! A load of CoAP requests over UDP that costs far less than what it measures; with DTLS, as much.
-//!
-//! It is made of message views and sockets alone. Each socket is a peer of its own to the server,
-//! with a window of confirmable requests under way; what is not answered is sent again as RFC
-//! 7252 section 4.2 says. A peer has no more than 32,768 message IDs here: while the server remembers
-//! them (247 s), none comes again.
+//! One socket of a load: a window of requests under way, retransmission and counts.
 
-mod wire;
-
-use crate::clock::Clock;
-use crate::coap::Security;
+use super::generator::{Load, Report};
+use super::wire::Wire;
 use lwm2m_coap::{
     Code, MessageBuilder, MessageType, MessageView, Request, Token, TransmissionParams,
 };
-use lwm2m_link::HandshakeFailure;
+use lwm2m_net::Clock;
 use lwm2m_time::{Instant, TimerTable};
-use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::task::JoinSet;
-use wire::Wire;
 
-/// Requests that one socket may send: half of the message IDs, so that none is used twice however
-/// runs follow each other.
-pub const MAX_PER_SOCKET: u32 = 32_768;
-/// The largest datagram of RFC 7252, and some room for those who send larger ones.
-const DATAGRAM: usize = 2_048;
+/// The longest datagram that is taken in: that of RFC 7252, and some room.
+pub(super) const DATAGRAM: usize = 2_048;
 /// Datagrams taken from a socket before its window is filled again.
 const BATCH: usize = 64;
-
-/// What to send and how much of it.
-#[derive(Debug, Clone)]
-pub struct Load {
-    /// Where to.
-    pub server: SocketAddr,
-    /// Which request; its payload must fit into one message.
-    pub request: Request,
-    /// The keys, if the server is to be reached by sessions of DTLS: one a socket.
-    pub security: Option<Security>,
-    /// How often, over all sockets.
-    pub requests: u64,
-    /// How many sockets, which are as many peers.
-    pub sockets: u32,
-    /// How many requests each has under way, from 1 to 1,024.
-    pub window: u16,
-    /// When to stop in any case.
-    pub at_most: Duration,
-}
-
-/// Why a load could not begin.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// A socket cannot be opened, usually because too many files are open.
-    #[error("a socket cannot be opened: {0}")]
-    Socket(#[from] io::Error),
-    /// The keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] lwm2m_dtls::Error),
-    /// The server does not take the keys.
-    #[error("{0}")]
-    NoSession(HandshakeFailure),
-}
-
-impl From<HandshakeFailure> for LoadError {
-    fn from(failure: HandshakeFailure) -> Self {
-        Self::NoSession(failure)
-    }
-}
-
-/// What came of a load.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// Requests that were answered with success.
-    pub succeeded: u64,
-    /// Requests that were answered with an error.
-    pub refused: u64,
-    /// Requests that were rejected by a Reset or never answered.
-    pub failed: u64,
-    /// Requests that were under way or not sent at all when the time was over.
-    pub unfinished: u64,
-    /// Messages that were sent again.
-    pub retransmitted: u64,
-    /// From the first handshake to the last, all at a time; nothing without security.
-    pub handshakes: Duration,
-    /// From the first request to the last answer.
-    pub elapsed: Duration,
-    /// From each request to its answer, in microseconds, in ascending order.
-    pub latencies: Vec<u32>,
-}
-
-impl Report {
-    /// The latency that `share` of all requests, from 0 to 1, do not exceed.
-    #[must_use]
-    pub fn latency(&self, share: f64) -> Duration {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let place = (share * self.latencies.len() as f64).ceil() as usize;
-        let micros = self.latencies.get(place.saturating_sub(1)).copied().unwrap_or_default();
-        Duration::from_micros(micros.into())
-    }
-
-    /// Answered requests a second.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        (self.succeeded + self.refused) as f64 / self.elapsed.as_secs_f64().max(1e-9)
-    }
-
-    fn add(&mut self, other: Self) {
-        self.succeeded += other.succeeded;
-        self.refused += other.refused;
-        self.failed += other.failed;
-        self.unfinished += other.unfinished;
-        self.retransmitted += other.retransmitted;
-        self.elapsed = self.elapsed.max(other.elapsed);
-        self.latencies.extend(other.latencies);
-    }
-}
-
-/// Runs a load to its end. `seed` spreads the message IDs and the first timeouts, and with security
-/// must be unpredictable.
-///
-/// # Errors
-/// See [`LoadError`].
-pub async fn run(load: &Load, seed: [u8; 32]) -> Result<Report, LoadError> {
-    let clock = Clock::start();
-    let deadline = clock.now() + load.at_most;
-    let wires = open(load, clock, seed).await?;
-    let handshakes = match load.security {
-        Some(_) => clock.now().saturating_since(Instant::ZERO),
-        None => Duration::ZERO,
-    };
-    let mut tasks = JoinSet::new();
-    let sockets = wires.len() as u64;
-    for (number, wire) in (0..sockets).zip(wires) {
-        let share = load.requests / sockets + u64::from(number < load.requests % sockets);
-        let share = u32::try_from(share).unwrap_or(u32::MAX).min(MAX_PER_SOCKET);
-        let byte = |place: usize| u64::from(seed.get(place).copied().unwrap_or_default());
-        let random = (byte(0) | byte(1) << 8 | byte(2) << 16).wrapping_add(number * 40_503);
-        let sender = Sender::new(wire, load, share, clock, random);
-        tasks.spawn(sender.run(deadline));
-    }
-    let mut report = Report { handshakes, ..Report::default() };
-    while let Some(done) = tasks.join_next().await {
-        report.add(done.map_err(io::Error::other)?);
-    }
-    report.unfinished = load.requests - (report.succeeded + report.refused + report.failed);
-    report.latencies.sort_unstable();
-    Ok(report)
-}
-
-/// Opens all sockets, with their handshakes at a time.
-async fn open(load: &Load, clock: Clock, seed: [u8; 32]) -> Result<Vec<Wire>, LoadError> {
-    let mut tasks = JoinSet::new();
-    for number in 0..load.sockets.max(1) {
-        let mut own = seed;
-        own.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, other)| *byte ^= other);
-        let (server, security) = (load.server, load.security.clone());
-        tasks.spawn(async move { Wire::open(server, security.as_ref(), clock, own).await });
-    }
-    let mut wires = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        wires.push(done.map_err(io::Error::other)??);
-    }
-    Ok(wires)
-}
 
 /// A request under way.
 #[derive(Debug, Clone, Copy)]
@@ -170,13 +20,13 @@ struct Pending {
     message_id: u16,
     /// First sent.
     sent: Instant,
-    /// The wait after the latest transmission; none after an empty acknowledgement.
+    /// The wait after the latest transmission.
     wait: Duration,
     transmissions: u32,
 }
 
 /// One socket and its window.
-struct Sender {
+pub(super) struct Sender {
     wire: Wire,
     clock: Clock,
     request: Request,
@@ -194,7 +44,7 @@ struct Sender {
 }
 
 impl Sender {
-    fn new(wire: Wire, load: &Load, left: u32, clock: Clock, random: u64) -> Self {
+    pub(super) fn new(wire: Wire, load: &Load, left: u32, clock: Clock, random: u64) -> Self {
         let window = load.window.clamp(1, 1_024);
         Self {
             wire,
@@ -213,7 +63,8 @@ impl Sender {
         }
     }
 
-    async fn run(mut self, deadline: Instant) -> Report {
+    /// Sends until all requests are done or the deadline passes.
+    pub(super) async fn run(mut self, deadline: Instant) -> Report {
         let start = self.clock.now();
         let mut datagram = vec![0; DATAGRAM];
         loop {
@@ -323,7 +174,7 @@ impl Sender {
         } else if kind == MessageType::Acknowledgement
             && let Some(pending) = self.pending(slot)
         {
-            // The response comes by itself; it is not asked for again.
+            // A separate response follows; the request is not sent again.
             let transmissions = u32::MAX;
             self.put(slot, Some(Pending { transmissions, ..pending }));
             self.timers.set(slot, self.clock.now() + self.params.response_timeout);

@@ -1,17 +1,17 @@
-//! What carries the messages of a socket: datagrams as they are, or DTLS on them.
+//! The transport of one socket: plain datagrams or a DTLS session on them.
 
-use super::LoadError;
-use crate::clock::Clock;
-use crate::coap::Security;
+use super::generator::LoadError;
+use super::sender::DATAGRAM;
 use lwm2m_dtls::{Endpoint, Event, SessionId};
-use lwm2m_link::HandshakeFailure;
+use lwm2m_net::Clock;
+use lwm2m_net::coap::Security;
 use lwm2m_time::Instant;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::UdpSocket;
 
-/// A socket that talks to one server.
+/// A socket connected to one server.
 pub(super) struct Wire {
     socket: UdpSocket,
     session: Option<Box<Session>>,
@@ -42,15 +42,12 @@ impl Wire {
     }
 
     async fn handshake(&mut self, clock: Clock) -> Result<(), LoadError> {
-        let mut datagram = [0; super::DATAGRAM];
+        let mut datagram = [0; DATAGRAM];
         while let Some(session) = &mut self.session {
             session.flush(&self.socket);
             match session.endpoint.poll_event() {
                 Some(Event::Connected { .. }) => break,
-                Some(Event::Failed { peer: address, mode, role, reason, .. }) => {
-                    let peer = None;
-                    return Err(HandshakeFailure { peer, address, mode, role, reason }.into());
-                }
+                Some(Event::Failed { reason, .. }) => return Err(LoadError::NoSession(reason)),
                 _ => {}
             }
             let due = session.endpoint.poll_timeout().unwrap_or_else(|| clock.now());
@@ -66,7 +63,7 @@ impl Wire {
         self.socket.readable().await
     }
 
-    /// Sends a message. What cannot be sent is lost, as it may be on the way.
+    /// Sends a message; a full socket loses it, as a network may.
     pub(super) fn send(&mut self, now: Instant, message: &[u8]) {
         match &mut self.session {
             Some(session) => {
@@ -77,8 +74,8 @@ impl Wire {
         }
     }
 
-    /// The next message, which `buffer` then begins with, and its length; none if nothing has
-    /// arrived, or only an ICMP error: what is not answered is sent again.
+    /// Reads the next message into `buffer` and returns its length. `None`: nothing has arrived, or
+    /// only an ICMP error, which retransmission covers.
     pub(super) fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
         let Some(session) = &mut self.session else { return self.socket.try_recv(buffer).ok() };
         loop {
@@ -106,7 +103,7 @@ impl Session {
 
     fn flush(&mut self, socket: &UdpSocket) {
         while let Some(sent) = self.endpoint.poll_transmit() {
-            // It is lost, as it may be on the way.
+            // A full socket loses it, as a network may.
             let _ = socket.try_send(&sent.payload);
         }
     }

@@ -1,18 +1,26 @@
-//! The load against servers that answer, lose, refuse and are not there.
+//! The load against servers that answer, lose, refuse and are silent.
 
-use crate::harness::{V4, serve};
-use crate::secured;
+use super::generator::{Load, LoadError, Report, run};
+use crate::serve::Plugtest;
+use lwm2m_app::secured::Secured;
+use lwm2m_coap::uri::Uri;
 use lwm2m_coap::{Code, MessageBuilder, MessageType, MessageView, Request};
-use lwm2m_link::ConnectionConfig;
-use lwm2m_net::load::{Load, LoadError, Report, run};
-use std::net::SocketAddr;
+use lwm2m_net::Sockets;
+use lwm2m_net::coap::Security;
+use lwm2m_net::service::{CoapServer, ServiceConfig};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 fn load(server: SocketAddr) -> Load {
+    let mut request = Request::put().payload("x");
+    Uri::parse("coap://localhost/test").unwrap().push_options(&mut request.options);
     Load {
         server,
-        request: Request::put().payload("x"),
+        request,
         requests: 1_000,
         security: None,
         sockets: 3,
@@ -21,9 +29,29 @@ fn load(server: SocketAddr) -> Load {
     }
 }
 
+fn keys(identity: &str) -> Secured {
+    Secured {
+        psk_identity: Some(identity.to_owned()),
+        psk_key: Some("00112233445566778899aabbccddeeff".to_owned().into()),
+        ..Secured::default()
+    }
+}
+
+fn security(identity: &str) -> Security {
+    let (config, profile) = keys(identity).client("localhost").unwrap();
+    Security { config, profile: Arc::new(profile) }
+}
+
+async fn serve(secured: bool) -> CoapServer<Plugtest> {
+    let sockets = Sockets { dtls: secured.then_some(ANY), ..Sockets::from(ANY) };
+    let security = secured.then(|| keys("device").server().unwrap());
+    let config = ServiceConfig { security, ..ServiceConfig::default() };
+    CoapServer::bind(sockets, config, [5; 32], Plugtest::default()).await.unwrap()
+}
+
 #[tokio::test]
 async fn every_request_is_counted_once() {
-    let (server, _) = serve(V4, ConnectionConfig::default()).await;
+    let server = serve(false).await;
     let report = run(&load(server.local_addr()), [3; 32]).await.unwrap();
     assert_eq!((report.succeeded, report.latencies.len()), (1_000, 1_000));
     assert_eq!((report.refused, report.failed, report.unfinished), (0, 0, 0));
@@ -33,15 +61,13 @@ async fn every_request_is_counted_once() {
 
 #[tokio::test]
 async fn each_socket_has_a_session_of_its_own() {
-    let server = secured::serve(V4).await;
-    let known = Load {
-        security: Some(secured::security("device")),
-        ..load(server.local_dtls_addr().unwrap())
-    };
+    let server = serve(true).await;
+    let known =
+        Load { security: Some(security("device")), ..load(server.local_dtls_addr().unwrap()) };
     let report = run(&known, [3; 32]).await.unwrap();
     assert_eq!((report.succeeded, server.peer_count().await.unwrap()), (1_000, 3));
     assert!(report.handshakes > Duration::ZERO);
-    let stranger = Load { security: Some(secured::security("stranger")), ..known };
+    let stranger = Load { security: Some(security("stranger")), ..known };
     let refused = run(&stranger, [3; 32]).await.unwrap_err();
     assert!(matches!(refused, LoadError::NoSession(_)), "{refused}");
 }
@@ -63,7 +89,7 @@ async fn answer(socket: UdpSocket, kind: MessageType, code: Code) {
 }
 
 async fn with_loss(kind: MessageType, code: Code) -> Report {
-    let socket = UdpSocket::bind((V4, 0)).await.unwrap();
+    let socket = UdpSocket::bind(ANY).await.unwrap();
     let address = socket.local_addr().unwrap();
     let server = tokio::spawn(answer(socket, kind, code));
     let few = Load { requests: 12, ..load(address) };
@@ -85,7 +111,7 @@ async fn what_is_lost_is_sent_again_and_errors_are_told_from_success() {
 
 #[tokio::test]
 async fn it_ends_when_its_time_is_over() {
-    let silent = UdpSocket::bind((V4, 0)).await.unwrap();
+    let silent = UdpSocket::bind(ANY).await.unwrap();
     let short = Load { at_most: Duration::from_millis(100), ..load(silent.local_addr().unwrap()) };
     let report = run(&short, [3; 32]).await.unwrap();
     assert_eq!((report.succeeded, report.unfinished), (0, 1_000));
