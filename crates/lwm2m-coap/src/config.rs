@@ -1,7 +1,6 @@
 //! The parameters of an endpoint; the defaults are those of the RFCs.
 
-use crate::exchange::BlockSize;
-use crate::message::Token;
+use crate::message::{BlockSize, Token};
 use core::time::Duration;
 
 /// The timing of messages: RFC 7252 section 4.8.

@@ -1,6 +1,6 @@
 //! What a call of the application may fail with.
 
-use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
+use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
 
 /// Why the endpoint did not do what the application asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,8 +1,7 @@
 //! What an endpoint tells its application, and what it wants sent.
 
-use crate::framing::FrameError;
-use crate::message::{Code, OptionNumber, Token};
-use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
+use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
+use crate::message::{Code, FrameError, OptionNumber, Token};
 use crate::request::Request;
 use crate::response::Response;
 use bytes::Bytes;

@@ -10,10 +10,10 @@
 //! |---|---|---|
 //! | `message` | format of messages, options, codes | RFC 7252 sections 3, 5.10, 12 |
 //! | `messaging` | message IDs, acknowledgement, retransmission, duplicates | RFC 7252 section 4 |
-//! | `framing` | messages on a stream, signals of a connection | RFC 8323 |
-//! | `transport` | one of these two, by peer | |
+//! | `connections` | messages on a stream, signals of a connection | RFC 8323 |
+//! | `transport`, `protection` | one of these two, by peer, behind the seam for OSCORE | RFC 8613 |
 //! | `exchange` | tokens, requests and responses, Observe, blocks, Echo | RFC 7252 section 5, 7641, 7959, 8974, 9175 |
-//! | `endpoint` | the layers put together, with `connection` for peers on a connection | |
+//! | `endpoint` | the layers put together; `connected` for peers on a connection | |
 //! | [`uri`] | `coap` and `coaps` URIs | RFC 7252 section 6 |
 //!
 //! ```
@@ -44,15 +44,16 @@
 extern crate alloc;
 
 mod config;
-mod connection;
+mod connections;
+mod delivery;
 mod endpoint;
 mod error;
 mod event;
 mod exchange;
-mod framing;
+mod ids;
 mod message;
 mod messaging;
-mod peer;
+mod protection;
 mod request;
 mod response;
 mod statistics;
@@ -63,13 +64,11 @@ pub use config::{Config, PeerParameters, TransmissionParams};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use event::{CloseReason, Event, FailReason, GoneReason, ProtocolFault, Transmit};
-pub use exchange::{BlockSize, BlockValue};
-pub use framing::{FrameError, FrameView, write_frame};
+pub use ids::{ExchangeId, Observer, PeerId, RequestId};
 pub use message::{
-    Code, Fault, MessageBuilder, MessageType, MessageView, OptionIter, OptionNumber, Options,
-    ParseError, Token,
+    BlockSize, BlockValue, Code, Fault, FrameError, FrameView, MessageBuilder, MessageType,
+    MessageView, OptionIter, OptionNumber, Options, ParseError, Token, write_frame,
 };
-pub use peer::{ExchangeId, Observer, PeerId, RequestId};
 pub use request::Request;
 pub use response::Response;
 pub use statistics::Statistics;

@@ -6,12 +6,13 @@
 //! pays for the look into an empty table.
 
 use crate::config::Config;
+use crate::connections::Connections;
+use crate::delivery::{Content, Delivery, DeliveryOf, Refused, Source};
 use crate::event::Transmit;
-use crate::exchange::BlockSize;
-use crate::framing::{self, Connections};
-use crate::message::Token;
-use crate::messaging::{Content, Delivery, DeliveryOf, Messaging, Refused, Source};
-use crate::peer::PeerId;
+use crate::ids::PeerId;
+use crate::message::{BlockSize, FRAME_OVERHEAD, Token};
+use crate::messaging::Messaging;
+use crate::protection::Protection;
 use lwm2m_time::Instant;
 
 /// The largest datagram: RFC 7252 section 4.6.
@@ -38,6 +39,7 @@ const DATAGRAM_CONTENT: usize = MAX_DATAGRAM - (4 + Token::USUAL_LENGTH + 1);
 pub(crate) struct Transport {
     pub(crate) messaging: Messaging,
     pub(crate) connections: Connections,
+    pub(crate) protection: Protection,
     max_peers: usize,
     pub(crate) max_token_length: usize,
 }
@@ -47,6 +49,7 @@ impl Transport {
         Self {
             messaging: Messaging::new(config, seed),
             connections: Connections::new(&config),
+            protection: Protection::default(),
             max_peers: config.max_peers,
             max_token_length: config.max_token_length.min(Token::MAX_LENGTH),
         }
@@ -78,7 +81,7 @@ impl Transport {
                 Capacity { content, connected: false, bert: false, preferred }
             }
             Some((message, bert)) => {
-                let content = message.saturating_sub(framing::OVERHEAD);
+                let content = message.saturating_sub(FRAME_OVERHEAD);
                 Capacity { content, connected: true, bert, preferred }
             }
         }
@@ -92,12 +95,13 @@ impl Transport {
         peer: PeerId,
         reliable: bool,
         content: Content<'_>,
-        owner: DeliveryOf,
+        delivery_of: DeliveryOf,
     ) -> Result<Option<Delivery>, Refused> {
+        let content = self.protection.protect(peer, content);
         if self.connections.has(peer) {
             return self.connections.send(peer, content).map(|()| None);
         }
-        self.messaging.send(now, peer, reliable, content, owner).map(Some)
+        self.messaging.send(now, peer, reliable, content, delivery_of).map(Some)
     }
 
     /// Sends the reply to a message.
@@ -107,10 +111,27 @@ impl Transport {
         source: Source,
         content: Content<'_>,
     ) -> Result<(), Refused> {
+        let content = self.protection.protect(source.peer, content);
         if self.connections.has(source.peer) {
             return self.connections.send(source.peer, content);
         }
         self.messaging.reply(now, source, content)
+    }
+
+    /// Answers a request that there was no room to remember. A non-confirmable one gets no answer.
+    pub(crate) fn reply_unremembered(&mut self, source: Source, content: Content<'_>) {
+        let content = self.protection.protect(source.peer, content);
+        self.messaging.reply_unremembered(source, content);
+    }
+
+    /// Replaces the content of a confirmable message that is still in flight; `false` if it is not.
+    pub(crate) fn replace(&mut self, delivery: Delivery, content: Content<'_>) -> bool {
+        if !self.messaging.is_in_flight(delivery) {
+            return false;
+        }
+        let content = self.protection.protect(delivery.peer, content);
+        self.messaging.replace(delivery, content);
+        true
     }
 
     /// The reply to a message will take its time.

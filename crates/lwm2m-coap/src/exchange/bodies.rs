@@ -2,8 +2,8 @@
 
 use super::key::RequestKey;
 use crate::config::Config;
+use crate::ids::PeerId;
 use crate::message::{Code, Options};
-use crate::peer::PeerId;
 use crate::response::Response;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -51,7 +51,7 @@ impl Body for CachedResponse {
 #[derive(Debug)]
 pub(super) struct Bodies {
     assemblies: Store<Assembly>,
-    served: Store<CachedResponse>,
+    cached: Store<CachedResponse>,
 }
 
 impl Bodies {
@@ -59,32 +59,32 @@ impl Bodies {
         let (lifetime, per_peer) = (config.body_lifetime, config.max_assemblies_per_peer);
         Self {
             assemblies: Store::new(lifetime, per_peer, config.max_assembly_total),
-            served: Store::new(lifetime, per_peer, config.max_served_total),
+            cached: Store::new(lifetime, per_peer, config.max_served_total),
         }
     }
 
     pub(super) fn knows(&self, peer: PeerId) -> bool {
-        self.assemblies.by_peer.contains_key(&peer) || self.served.by_peer.contains_key(&peer)
+        self.assemblies.by_peer.contains_key(&peer) || self.cached.by_peer.contains_key(&peer)
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
-        self.assemblies.deadlines.next().into_iter().chain(self.served.deadlines.next()).min()
+        self.assemblies.deadlines.next().into_iter().chain(self.cached.deadlines.next()).min()
     }
 
     pub(super) const fn take_evicted(&mut self) -> u64 {
         core::mem::replace(&mut self.assemblies.evicted, 0)
-            + core::mem::replace(&mut self.served.evicted, 0)
+            + core::mem::replace(&mut self.cached.evicted, 0)
     }
 
     /// Drops what nobody continued; `touched` learns whose it was.
     pub(super) fn expire(&mut self, now: Instant, touched: &mut Vec<PeerId>) {
         self.assemblies.expire(now, touched);
-        self.served.expire(now, touched);
+        self.cached.expire(now, touched);
     }
 
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         self.assemblies.remove_peer(peer);
-        self.served.remove_peer(peer);
+        self.cached.remove_peer(peer);
     }
 
     /// Takes the body out that such a block belongs to.
@@ -108,30 +108,30 @@ impl Bodies {
     }
 
     /// The response whose blocks such a request fetches.
-    pub(super) fn served(
+    pub(super) fn cached(
         &mut self,
         now: Instant,
         peer: PeerId,
         continues: impl Fn(&RequestKey) -> bool,
     ) -> Option<&Response> {
-        let served = self.served.touch(now, peer, |served| continues(&served.key))?;
-        Some(&served.response)
+        let cached = self.cached.touch(now, peer, |cached| continues(&cached.key))?;
+        Some(&cached.response)
     }
 
     /// Keeps a response in the place of an older one to the same request.
-    pub(super) fn serve(
+    pub(super) fn cache(
         &mut self,
         now: Instant,
         peer: PeerId,
-        served: CachedResponse,
+        cached: CachedResponse,
         touched: &mut Vec<PeerId>,
     ) {
-        self.forget_served(peer, &served.key);
-        self.served.insert(now, peer, served, touched);
+        self.forget_cached(peer, &cached.key);
+        self.cached.insert(now, peer, cached, touched);
     }
 
-    pub(super) fn forget_served(&mut self, peer: PeerId, key: &RequestKey) {
-        self.served.take(peer, |served| served.key == *key);
+    pub(super) fn forget_cached(&mut self, peer: PeerId, key: &RequestKey) {
+        self.cached.take(peer, |cached| cached.key == *key);
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the options of a message demand before its content counts: RFC 7252 section 5.4.
 
-use super::block::BlockValue;
-use crate::message::{Code, OptionNumber, Options};
+use crate::message::{BlockValue, Code, OptionNumber, Options};
 
 /// The options that steer the exchange of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -31,7 +30,7 @@ impl ExchangeOptions {
 /// length or is there too often, 4.00 for a reserved block size (7 is reserved unless the peer is
 /// `connected`), 5.05 for a request to a proxy.
 pub(super) fn request(options: &Options, connected: bool) -> Result<ExchangeOptions, Code> {
-    let mut steering = ExchangeOptions::default();
+    let mut exchange_options = ExchangeOptions::default();
     let mut last = None;
     for (number, value) in options.iter() {
         let again = last.replace(number) == Some(number);
@@ -44,16 +43,16 @@ pub(super) fn request(options: &Options, connected: bool) -> Result<ExchangeOpti
                 return Err(Code::BAD_OPTION);
             }
             OptionNumber::NO_RESPONSE if value.len() <= 1 => {
-                steering.no_response = value.first().copied().unwrap_or_default();
+                exchange_options.no_response = value.first().copied().unwrap_or_default();
             }
-            OptionNumber::BLOCK1 => steering.block1 = Some(block(value, connected)?),
-            OptionNumber::BLOCK2 => steering.block2 = Some(block(value, connected)?),
+            OptionNumber::BLOCK1 => exchange_options.block1 = Some(block(value, connected)?),
+            OptionNumber::BLOCK2 => exchange_options.block2 = Some(block(value, connected)?),
             _ => {}
         }
     }
-    steering.observe = options.observe();
-    steering.size1 = options.get_uint(OptionNumber::SIZE1);
-    Ok(steering)
+    exchange_options.observe = options.observe();
+    exchange_options.size1 = options.get_uint(OptionNumber::SIZE1);
+    Ok(exchange_options)
 }
 
 /// Whether a response, or a notification, has only critical options that are understood, and an

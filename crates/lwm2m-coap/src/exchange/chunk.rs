@@ -1,6 +1,6 @@
 //! How much of a body one message carries: RFC 7959 section 2.2, RFC 8323 section 6.
 
-use super::block::{BlockSize, BlockValue};
+use crate::message::{BlockSize, BlockValue};
 use crate::transport::Capacity;
 
 /// The part of a body that goes into one message.
@@ -30,18 +30,6 @@ impl Chunk {
     /// Whether block numbers suffice for a body of so many bytes.
     pub(super) const fn can_number(self, length: usize) -> bool {
         length.div_ceil(self.size.bytes()) <= BlockValue::MAX_NUMBER as usize
-    }
-}
-
-impl BlockValue {
-    /// Whether a block may have so many bytes: all but the last one are full.
-    pub(super) const fn allows(self, bytes: usize) -> bool {
-        match (self.size, self.more) {
-            (BlockSize::Bert, true) => bytes > 0 && bytes.is_multiple_of(self.size.bytes()),
-            (BlockSize::Bert, false) => true,
-            (_, true) => bytes == self.size.bytes(),
-            (_, false) => bytes <= self.size.bytes(),
-        }
     }
 }
 

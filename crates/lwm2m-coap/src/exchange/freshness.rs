@@ -1,7 +1,7 @@
 //! Whether a request was sent a short while ago: the Echo option, RFC 9175 section 2.
 
+use crate::ids::PeerId;
 use crate::message::{Code, OptionNumber, Options};
-use crate::peer::PeerId;
 use crate::response::Response;
 use core::time::Duration;
 use lwm2m_time::Instant;

@@ -1,138 +1,48 @@
-//! Requests and responses: RFC 7252 section 5, Observe (RFC 7641), block-wise transfer (RFC 7959).
+//! Requests and responses (RFC 7252 section 5), Observe (RFC 7641), block-wise transfer (RFC 7959).
 //!
-//! This layer knows tokens, not message IDs: it hands content to a layer below that delivers it
-//! and reports what became of it, so it needs nothing of how datagrams are acknowledged, and works
-//! over connections as well.
+//! This layer knows tokens and no message IDs. It hands messages to [`Transport`], which delivers
+//! them and reports the outcome, so the same code serves datagrams and connections. Every message
+//! passes the protection, which is OSCORE's seam on its way.
 //!
 //! | module | what |
 //! |---|---|
-//! | `client` | requests of this endpoint, with `transfer` (bodies) and `observation` |
-//! | `server` | requests of peers, with `bodies` (assembled and served), `check`, `key` |
-//! | `freshness` | the Echo option |
-//! | `observers` | observations that peers hold on this endpoint |
+//! | `client`, `response` | requests of this endpoint and their responses, with the state in `client_exchange` and bodies in `transfer` |
+//! | `observe` | observations that this endpoint holds, with the state in `observation` |
+//! | `server` | requests of peers, with the state in `server_exchange`, bodies in `bodies`, and `check`, `freshness` (Echo), `key` |
+//! | `notify` | observations that peers hold, with the state in `observer` |
+//! | `state` | all of this state in one value, `Exchanges` |
 
-mod block;
 mod bodies;
 mod check;
 mod chunk;
 mod client;
+mod client_exchange;
 mod freshness;
 mod key;
+mod notify;
 mod observation;
-mod observers;
+mod observe;
+mod observer;
 mod peer;
+mod response;
 mod server;
+mod server_exchange;
+mod state;
 mod transfer;
 
-pub use block::{BlockSize, BlockValue};
+pub(crate) use state::Exchanges;
 
-use crate::config::Config;
+use crate::delivery::Refused;
 use crate::event::{Event, FailReason, GoneReason};
-use crate::message::{Code, Options, Token};
-use crate::messaging::Refused;
-use crate::peer::{Observer, PeerId, RequestId};
+use crate::ids::{Observer, PeerId};
 use crate::transport::Transport;
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
-use alloc::vec::Vec;
-use bodies::Bodies;
-use client::{ClientExchange, TokenUse};
-use freshness::Freshness;
-use hashbrown::HashMap;
-use lwm2m_time::{Instant, TimerTable};
-use observation::Observation;
-use observers::Observing;
-use peer::Peer;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-use server::Waiting;
-
-/// The content of a message that came in.
-#[derive(Clone, Debug)]
-pub(crate) struct Incoming<'a> {
-    pub(crate) code: Code,
-    pub(crate) token: Token,
-    pub(crate) options: Options,
-    pub(crate) payload: &'a [u8],
-}
-
-/// The exchange layer towards all peers.
-#[derive(Debug)]
-pub(crate) struct Exchanges {
-    config: Config,
-    random: ChaCha20Rng,
-    peers: HashMap<PeerId, Peer>,
-    next_id: u64,
-    // As client.
-    calls: HashMap<u64, ClientExchange>,
-    tokens: HashMap<(PeerId, Token), TokenUse>,
-    observations: HashMap<RequestId, Observation>,
-    /// When to give up waiting for a response that is not a matter of retransmission.
-    responses: TimerTable<u64>,
-    /// The bytes that unfinished bodies of answers take.
-    downloading: usize,
-    // As server.
-    /// Requests that wait for the application; the first is the oldest.
-    waiting: BTreeMap<u64, Waiting>,
-    observers: HashMap<Observer, Box<Observing>>,
-    bodies: Bodies,
-    freshness: Freshness,
-    pub(crate) events: VecDeque<Event>,
-    /// Peers that may have lost their last state.
-    touched: Vec<PeerId>,
-}
+use lwm2m_time::Instant;
 
 impl Exchanges {
-    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
-        let mut random = ChaCha20Rng::from_seed(seed);
-        // The message layer draws from the first stream of the same seed.
-        random.set_stream(1);
-        let mut keys = ChaCha20Rng::from_seed(seed);
-        keys.set_stream(2);
-        let mut key = [0; 32];
-        keys.fill_bytes(&mut key);
-        Self {
-            config,
-            random,
-            peers: HashMap::new(),
-            next_id: 0,
-            calls: HashMap::new(),
-            tokens: HashMap::new(),
-            observations: HashMap::new(),
-            responses: TimerTable::new(),
-            downloading: 0,
-            waiting: BTreeMap::new(),
-            observers: HashMap::new(),
-            bodies: Bodies::new(&config),
-            freshness: Freshness::new(config.freshness, key),
-            events: VecDeque::new(),
-            touched: Vec::new(),
-        }
-    }
-
-    pub(crate) fn knows(&self, peer: PeerId) -> bool {
-        self.peers.contains_key(&peer) || self.bodies.knows(peer)
-    }
-
-    /// A peer that may have lost its last state.
-    pub(crate) fn poll_touched(&mut self) -> Option<PeerId> {
-        self.touched.pop()
-    }
-
-    /// How many bodies were dropped before their time since this was asked last.
-    pub(crate) const fn take_evicted(&mut self) -> u64 {
-        self.bodies.take_evicted()
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let oldest = self.waiting.first_key_value().map(|(_, waiting)| waiting.expires);
-        oldest.into_iter().chain(self.responses.next()).chain(self.bodies.next()).min()
-    }
-
     /// Does what is due.
     pub(crate) fn expire(&mut self, now: Instant, transport: &mut Transport) {
         while let Some(id) = self.responses.pop_expired(now) {
-            self.end_call(now, transport, id, Err(FailReason::Timeout));
+            self.end_request(now, transport, id, Err(FailReason::Timeout));
         }
         while let Some(entry) = self.waiting.first_entry() {
             if entry.get().expires > now {
@@ -155,12 +65,12 @@ impl Exchanges {
         self.bodies.remove_peer(peer);
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.queue.clear();
-        let (calls, observations) = (state.calls.clone(), state.observations.clone());
+        let (requests, observations) = (state.requests.clone(), state.observations.clone());
         for token in state.observed_by.clone() {
             self.forget_observer(transport, Observer { peer, token });
         }
-        for id in calls {
-            self.end_call(now, transport, id, Err(reason));
+        for id in requests {
+            self.end_request(now, transport, id, Err(reason));
         }
         for id in observations {
             self.forget_observation(now, transport, id);
@@ -185,37 +95,6 @@ impl Exchanges {
             self.forget_observation(now, transport, id);
             self.events.push_back(Event::Failed { id, peer, reason: FailReason::Closed });
         }
-    }
-
-    /// Whether a request of either side is pending, or an observation is held.
-    pub(crate) fn is_busy(&self, peer: PeerId) -> bool {
-        self.peers.contains_key(&peer)
-    }
-
-    fn id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
-    }
-
-    /// A token that no pending request of the peer has.
-    fn fresh_token(&mut self, peer: PeerId) -> Token {
-        loop {
-            let token = Token::from(self.random.next_u64().to_be_bytes());
-            if !self.tokens.contains_key(&(peer, token)) {
-                return token;
-            }
-        }
-    }
-
-    /// Changes the state about a peer, which appears and disappears as needed.
-    fn with_peer<T>(&mut self, peer: PeerId, change: impl FnOnce(&mut Peer) -> T) -> T {
-        let state = self.peers.entry(peer).or_default();
-        let result = change(state);
-        if state.is_empty() {
-            self.peers.remove(&peer);
-            self.touched.push(peer);
-        }
-        result
     }
 }
 

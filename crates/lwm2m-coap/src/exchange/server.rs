@@ -1,16 +1,16 @@
-//! The server's side: requests of peers, and the responses to them.
+//! Requests of peers and the responses to them: RFC 7252 section 5.2.
 
-use super::block::{BlockSize, BlockValue};
 use super::bodies::{Assembly, CachedResponse};
 use super::check::{self, ExchangeOptions};
 use super::chunk::Chunk;
 use super::key::{RequestKey, body_options, digest};
-use super::{Exchanges, Incoming};
+use super::server_exchange::ServerExchange;
+use super::state::Exchanges;
+use crate::delivery::{Content, Incoming, Source};
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
-use crate::message::{Code, OptionNumber, Token};
-use crate::messaging::{Content, Source};
-use crate::peer::{ExchangeId, Observer, PeerId};
+use crate::ids::{ExchangeId, Observer, PeerId};
+use crate::message::{BlockSize, BlockValue, Code, OptionNumber, Parts, Token};
 use crate::request::Request;
 use crate::response::Response;
 use crate::transport::{Capacity, Transport};
@@ -21,19 +21,6 @@ use lwm2m_time::Instant;
 /// The most bytes that Block1, Block2, Size2 and ETag add to the options of a response.
 const BLOCK_OPTIONS: usize = 32;
 
-/// A request that waits for the application.
-#[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    pub(super) peer: PeerId,
-    pub(super) expires: Instant,
-    token: Token,
-    source: Source,
-    key: RequestKey,
-    steering: ExchangeOptions,
-    /// It asks for an observation.
-    registers: bool,
-}
-
 impl Exchanges {
     /// Takes a request in: it becomes an event, or is answered at once.
     pub(crate) fn accept(
@@ -41,12 +28,13 @@ impl Exchanges {
         now: Instant,
         transport: &mut Transport,
         source: Source,
-        incoming: Incoming<'_>,
+        parts: &Parts<'_>,
     ) {
+        let incoming = transport.protection.unprotect(source.peer, parts);
         let token = incoming.token;
         let capacity = transport.capacity(source.peer);
-        let steering = match check::request(&incoming.options, capacity.connected) {
-            Ok(steering) => steering,
+        let exchange_options = match check::request(&incoming.options, capacity.connected) {
+            Ok(exchange_options) => exchange_options,
             Err(code) => {
                 transport.messaging.statistics.refused += 1;
                 // RFC 7252 section 5.4.1: such a request is rejected in silence.
@@ -56,7 +44,7 @@ impl Exchanges {
                 return;
             }
         };
-        let judged = self.judge(now, transport, source, incoming, &steering);
+        let judged = self.judge(now, transport, source, incoming, &exchange_options);
         if let Err(answer) = &judged {
             let statistics = &mut transport.messaging.statistics;
             match answer.code {
@@ -67,7 +55,9 @@ impl Exchanges {
         }
         match judged {
             Ok(()) => transport.expect_reply(now, source),
-            Err(response) if steering.silences(response.code) => transport.expect_no_reply(source),
+            Err(response) if exchange_options.silences(response.code) => {
+                transport.expect_no_reply(source)
+            }
             Err(response) => answer(now, transport, source, token, &response),
         }
     }
@@ -82,12 +72,12 @@ impl Exchanges {
         transport: &mut Transport,
         source: Source,
         incoming: Incoming<'_>,
-        steering: &ExchangeOptions,
+        exchange_options: &ExchangeOptions,
     ) -> Result<(), Response> {
         let peer = source.peer;
         let capacity = transport.capacity(peer);
-        self.serve_block(now, peer, capacity, &incoming, steering)?;
-        if steering.block1.is_none_or(|block| block.number == 0) {
+        self.serve_block(now, peer, capacity, &incoming, exchange_options)?;
+        if exchange_options.block1.is_none_or(|block| block.number == 0) {
             // Later blocks lead nowhere without a first one that was fresh.
             self.check_freshness(now, transport, peer, &incoming)?;
         }
@@ -97,10 +87,10 @@ impl Exchanges {
             payload: Bytes::new(),
             confirmable: source.confirmable,
         };
-        self.assemble(now, peer, capacity, &mut request, incoming.payload, steering)?;
+        self.assemble(now, peer, capacity, &mut request, incoming.payload, exchange_options)?;
         self.check_load(transport, peer)?;
         let observable = matches!(request.code, Code::GET | Code::FETCH);
-        if observable && steering.observe == Some(1) {
+        if observable && exchange_options.observe == Some(1) {
             self.observer_gone(
                 transport,
                 Observer { peer, token: incoming.token },
@@ -108,32 +98,31 @@ impl Exchanges {
             );
         }
         // Who asks for a later block has the observation already: RFC 7959 section 3.4.
-        let from_the_start = steering.block2.is_none_or(|block| block.number == 0);
-        let waiting = Waiting {
+        let from_the_start = exchange_options.block2.is_none_or(|block| block.number == 0);
+        let exchange = ServerExchange {
             peer,
             expires: now + self.config.transmission.exchange_lifetime,
             token: incoming.token,
             source,
             key: RequestKey::new(request.code, &request.options, &request.payload),
-            steering: *steering,
-            registers: observable && steering.observe == Some(0) && from_the_start,
+            options: *exchange_options,
+            registers: observable && exchange_options.observe == Some(0) && from_the_start,
         };
-        self.wait(waiting, request);
+        self.wait(exchange, request);
         Ok(())
     }
 
-    fn wait(&mut self, waiting: Waiting, mut request: Request) {
-        let (peer, token) = (waiting.peer, waiting.token);
-        if waiting.steering.block1.is_some() || waiting.steering.block2.is_some() {
+    fn wait(&mut self, exchange: ServerExchange, mut request: Request) {
+        let (peer, token) = (exchange.peer, exchange.token);
+        if exchange.options.block1.is_some() || exchange.options.block2.is_some() {
             request
                 .options
                 .retain(|number| !matches!(number, OptionNumber::BLOCK1 | OptionNumber::BLOCK2));
         }
         let id = self.id();
-        self.waiting.insert(id, waiting);
+        self.waiting.insert(id, exchange);
         self.with_peer(peer, |peer| peer.waiting += 1);
-        let exchange = ExchangeId(id);
-        self.events.push_back(Event::Request { exchange, peer, request, token });
+        self.events.push_back(Event::Request { exchange: ExchangeId(id), peer, request, token });
     }
 
     fn check_freshness(
@@ -172,16 +161,16 @@ impl Exchanges {
         peer: PeerId,
         capacity: Capacity,
         incoming: &Incoming<'_>,
-        steering: &ExchangeOptions,
+        exchange_options: &ExchangeOptions,
     ) -> Result<(), Response> {
-        let Some(wanted) = steering.block2.filter(|block| block.number > 0) else {
+        let Some(wanted) = exchange_options.block2.filter(|block| block.number > 0) else {
             return Ok(());
         };
         let largest = capacity.largest_block().min(wanted.size);
         let (code, options, payload) = (incoming.code, &incoming.options, incoming.payload);
-        let served =
-            self.bodies.served(now, peer, |key| key.is_continued_by(code, options, payload));
-        match served {
+        let cached =
+            self.bodies.cached(now, peer, |key| key.is_continued_by(code, options, payload));
+        match cached {
             Some(response) => {
                 let options = response.options.as_encoded().len() + BLOCK_OPTIONS;
                 let too_long = || Response::new(Code::INTERNAL_SERVER_ERROR);
@@ -202,9 +191,9 @@ impl Exchanges {
         capacity: Capacity,
         request: &mut Request,
         payload: &[u8],
-        steering: &ExchangeOptions,
+        exchange_options: &ExchangeOptions,
     ) -> Result<(), Response> {
-        let Some(block) = steering.block1 else {
+        let Some(block) = exchange_options.block1 else {
             request.payload = Bytes::copy_from_slice(payload);
             return Ok(());
         };
@@ -219,7 +208,7 @@ impl Exchanges {
         if !block.allows(payload.len()) {
             return Err(Response::new(Code::BAD_REQUEST));
         }
-        let announced = steering.size1.unwrap_or(0);
+        let announced = exchange_options.size1.unwrap_or(0);
         let max = self.config.max_body;
         if announced > max as u64 || body.len() + payload.len() > max {
             return Err(too_large(max));
@@ -244,25 +233,25 @@ impl Exchanges {
         if !response.code.is_response() {
             return Err(Error::Code);
         }
-        let waiting = self.waiting.remove(&id.0).ok_or(Error::UnknownExchange(id))?;
-        let (answer, observes) = match self.prepare(now, transport, &waiting, response) {
+        let exchange = self.waiting.remove(&id.0).ok_or(Error::UnknownExchange(id))?;
+        let (answer, observes) = match self.prepare(now, transport, &exchange, response) {
             Ok(prepared) => prepared,
             Err(error) => {
-                self.waiting.insert(id.0, waiting);
+                self.waiting.insert(id.0, exchange);
                 return Err(error);
             }
         };
         if let Some(sequence) = observes {
-            let observer = Observer { peer: waiting.peer, token: waiting.token };
-            let size = waiting.steering.block2.map(|block| block.size);
-            self.register(now, transport, observer, waiting.key, size, sequence);
+            let observer = Observer { peer: exchange.peer, token: exchange.token };
+            let size = exchange.options.block2.map(|block| block.size);
+            self.register(now, transport, observer, exchange.key, size, sequence);
         }
-        if waiting.steering.silences(answer.code) {
-            transport.expect_no_reply(waiting.source);
+        if exchange.options.silences(answer.code) {
+            transport.expect_no_reply(exchange.source);
         } else {
-            self::answer(now, transport, waiting.source, waiting.token, &answer);
+            self::answer(now, transport, exchange.source, exchange.token, &answer);
         }
-        self.with_peer(waiting.peer, |peer| peer.waiting -= 1);
+        self.with_peer(exchange.peer, |peer| peer.waiting -= 1);
         Ok(())
     }
 
@@ -272,10 +261,10 @@ impl Exchanges {
         &mut self,
         now: Instant,
         transport: &Transport,
-        waiting: &Waiting,
+        exchange: &ServerExchange,
         mut response: Response,
     ) -> Result<(Response, Option<u32>), Error> {
-        let Waiting { peer, token, ref key, steering, registers, .. } = *waiting;
+        let ServerExchange { peer, token, ref key, options, registers, .. } = *exchange;
         let observer = Observer { peer, token };
         let accepts = response.options.remove(OptionNumber::OBSERVE)
             && registers
@@ -286,8 +275,8 @@ impl Exchanges {
         if let Some(sequence) = sequence {
             response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
         }
-        let mut answer = self.cut(now, transport, peer, key, steering.block2, response)?;
-        if let Some(block) = steering.block1 {
+        let mut answer = self.cut(now, transport, peer, key, options.block2, response)?;
+        if let Some(block) = options.block1 {
             answer.options.set_uint(OptionNumber::BLOCK1, block.to_uint());
         }
         Ok((answer, sequence))
@@ -322,7 +311,7 @@ impl Exchanges {
             && length <= whole
             && BLOCK_OPTIONS + options + length <= capacity.content
         {
-            self.bodies.forget_served(peer, key);
+            self.bodies.forget_cached(peer, key);
             if wanted.is_some() {
                 let only = BlockValue { size, ..first };
                 response.options.set_uint(OptionNumber::BLOCK2, only.to_uint());
@@ -338,8 +327,8 @@ impl Exchanges {
         }
         let answer = piece(&response, block, chunk);
         response.options.remove(OptionNumber::OBSERVE);
-        let served = CachedResponse { key: key.clone(), response };
-        self.bodies.serve(now, peer, served, &mut self.touched);
+        let cached = CachedResponse { key: key.clone(), response };
+        self.bodies.cache(now, peer, cached, &mut self.touched);
         Ok(answer)
     }
 }
@@ -353,12 +342,7 @@ fn answer(
     token: Token,
     response: &Response,
 ) {
-    let _ = transport.reply(now, source, content(response, token));
-}
-
-/// A response as the layer below takes it.
-pub(super) fn content(response: &Response, token: Token) -> Content<'_> {
-    Content { code: response.code, token, options: &response.options, payload: &response.payload }
+    let _ = transport.reply(now, source, Content::new(response, token));
 }
 
 /// 2.31, with a wish for smaller blocks if those are too large.

@@ -1,9 +1,8 @@
 //! Block-wise transfer as the client of a request: RFC 7959.
 
-use super::block::{BlockSize, BlockValue};
 use super::chunk::Chunk;
 use crate::event::{FailReason, ProtocolFault};
-use crate::message::{Code, OptionNumber, Options};
+use crate::message::{BlockSize, BlockValue, Code, OptionNumber, Options};
 use crate::request::Request;
 use crate::response::Response;
 use alloc::borrow::Cow;

@@ -1,6 +1,6 @@
 //! Writing a message into a buffer: RFC 7252 section 3.
 
-use super::options::{head, within_limit};
+use super::option_encoding::{head, within_limit};
 use super::{Code, MessageType, OptionNumber, Options, Token};
 use alloc::vec::Vec;
 

@@ -3,20 +3,29 @@
 //! Reading is zero-copy ([`MessageView`]), writing goes into a caller's buffer
 //! ([`MessageBuilder`]); both are pure functions of bytes.
 
+mod block;
 mod builder;
 mod code;
+mod frame;
 mod option;
+mod option_encoding;
 mod options;
+mod parts;
 mod token;
-pub(crate) mod view;
+mod view;
 
+pub use block::{BlockSize, BlockValue};
 pub use builder::MessageBuilder;
 pub use code::Code;
+pub(crate) use frame::{FRAME_OVERHEAD, frame_length};
+pub use frame::{FrameError, FrameView, write_frame};
 pub use option::OptionNumber;
 pub(crate) use options::uint;
 pub use options::{OptionIter, Options};
+pub use parts::Fault;
+pub(crate) use parts::Parts;
 pub use token::Token;
-pub use view::{Fault, MessageView, ParseError};
+pub use view::{MessageView, ParseError};
 
 /// The type of a message: RFC 7252 section 3.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,6 +1,7 @@
 //! Owned options, kept in the encoding of the wire: RFC 7252 section 3.1.
 
 use super::OptionNumber;
+use super::option_encoding::{head, split_option, within_limit};
 use core::fmt;
 use smallvec::SmallVec;
 
@@ -191,39 +192,6 @@ pub(crate) fn uint(value: &[u8]) -> Option<u64> {
     (value.len() <= 8).then(|| value.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)))
 }
 
-/// The most bytes that the value of an option may have.
-const MAX_VALUE: usize = 269 + u16::MAX as usize;
-
-#[inline]
-pub(super) fn within_limit(value: &[u8]) -> &[u8] {
-    value.get(..MAX_VALUE).unwrap_or(value)
-}
-
-/// What goes before the value of an option, `delta` after the last one: up to five bytes and their
-/// number.
-#[inline]
-pub(super) const fn head(delta: u16, length: usize) -> ([u8; 5], usize) {
-    let (delta_nibble, delta, delta_length) = extend(delta as usize);
-    let (length_nibble, [l0, l1], length_length) = extend(length);
-    let first = (delta_nibble << 4) | length_nibble;
-    let [d0, d1] = delta;
-    let bytes = match delta_length {
-        0 => [first, l0, l1, 0, 0],
-        1 => [first, d0, l0, l1, 0],
-        _ => [first, d0, d1, l0, l1],
-    };
-    (bytes, 1 + delta_length + length_length)
-}
-
-/// The nibble of a delta or a length, and its extended bytes.
-const fn extend(number: usize) -> (u8, [u8; 2], usize) {
-    match number {
-        0..=12 => (number as u8, [0; 2], 0),
-        13..=268 => (13, [(number - 13) as u8, 0], 1),
-        _ => (14, ((number - 269) as u16).to_be_bytes(), 2),
-    }
-}
-
 /// The options of a message, in the order of their numbers.
 #[derive(Clone, Debug)]
 pub struct OptionIter<'a> {
@@ -243,7 +211,7 @@ impl<'a> Iterator for OptionIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (delta, value, rest) = super::view::split_option(self.rest)?;
+        let (delta, value, rest) = split_option(self.rest)?;
         self.number = self.number.checked_add(delta)?;
         self.rest = rest;
         Some((OptionNumber(self.number), value))

@@ -1,21 +1,16 @@
 //! Reading a message without copying it: RFC 7252 section 3.
 
+use super::parts::{Fault, Parts};
 use super::{Code, MessageType, OptionIter, Options, Token};
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16};
-
-const PAYLOAD_MARKER: u8 = 0xFF;
 
 /// A message that was parsed in full; everything in it points into the datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageView<'a> {
     kind: MessageType,
-    code: Code,
     message_id: u16,
-    token: Token,
-    options: &'a [u8],
-    last_option: u16,
-    payload: &'a [u8],
+    parts: Parts<'a>,
 }
 
 /// Why a datagram is no message.
@@ -41,24 +36,6 @@ pub enum ParseError {
     },
 }
 
-/// What is wrong with a message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The token is longer than the reader takes, or cut off.
-    #[error("the token is too long or cut off")]
-    Token,
-    /// An option uses a reserved nibble, is cut off, or has a number above 65,535.
-    #[error("an option is malformed or cut off")]
-    Option,
-    /// A payload marker with nothing behind it.
-    #[error("the payload marker has no payload behind it")]
-    EmptyPayload,
-    /// Bytes follow the header of an empty message, or it has a token.
-    #[error("an empty message has content")]
-    NotEmpty,
-}
-
 impl<'a> MessageView<'a> {
     /// Parses a datagram and validates the format of every option.
     ///
@@ -71,18 +48,14 @@ impl<'a> MessageView<'a> {
             return Err(ParseError::Version(first >> 6));
         }
         let kind = MessageType::from_bits(first >> 4);
-        let body = if code == 0 { empty(first, rest) } else { body(first & 15, rest) };
-        let body = body.map_err(|fault| ParseError::Malformed { kind, message_id, fault })?;
-        let Body { token, options, last_option, payload } = body;
-        Ok(Self {
-            kind,
-            code: Code::from_byte(code),
-            message_id,
-            token,
-            options,
-            last_option,
-            payload,
-        })
+        let parts = match Code::from_byte(code) {
+            Code::EMPTY if first & 15 != 0 || !rest.is_empty() => Err(Fault::NotEmpty),
+            code => Parts::parse(code, first & 15, rest),
+        };
+        match parts {
+            Ok(parts) => Ok(Self { kind, message_id, parts }),
+            Err(fault) => Err(ParseError::Malformed { kind, message_id, fault }),
+        }
     }
 
     /// The type of the message.
@@ -94,7 +67,7 @@ impl<'a> MessageView<'a> {
     /// The method, the response code, or [`Code::EMPTY`].
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.code
+        self.parts.code
     }
 
     /// The message ID.
@@ -106,35 +79,30 @@ impl<'a> MessageView<'a> {
     /// The token.
     #[must_use]
     pub const fn token(&self) -> Token {
-        self.token
+        self.parts.token
     }
 
     /// The options in the order of their numbers.
     #[must_use]
     pub const fn options(&self) -> OptionIter<'a> {
-        OptionIter::new(self.options)
+        OptionIter::new(self.parts.options)
     }
 
     /// An owned copy of the options.
     #[must_use]
     pub fn to_options(&self) -> Options {
-        Options::from_validated(self.options, self.last_option)
+        self.parts.to_options()
     }
 
     /// The payload; empty if there is none.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
-        self.payload
+        self.parts.payload
     }
-}
 
-/// All of a message behind its header.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Body<'a> {
-    pub(crate) token: Token,
-    pub(crate) options: &'a [u8],
-    pub(crate) last_option: u16,
-    pub(crate) payload: &'a [u8],
+    pub(crate) const fn parts(&self) -> &Parts<'a> {
+        &self.parts
+    }
 }
 
 type Parsed<'a, T> = nom::IResult<&'a [u8], T, ()>;
@@ -142,68 +110,6 @@ type Parsed<'a, T> = nom::IResult<&'a [u8], T, ()>;
 #[inline]
 fn header(input: &[u8]) -> Parsed<'_, (u8, u8, u16)> {
     (be_u8, be_u8, be_u16).parse(input)
-}
-
-const fn empty(first: u8, rest: &[u8]) -> Result<Body<'_>, Fault> {
-    if first & 15 != 0 || !rest.is_empty() {
-        return Err(Fault::NotEmpty);
-    }
-    Ok(Body { token: Token::EMPTY, options: &[], last_option: 0, payload: &[] })
-}
-
-/// Parses all behind the header, and validates the format of every option.
-#[inline]
-pub(crate) fn body(token_length: u8, input: &[u8]) -> Result<Body<'_>, Fault> {
-    let (input, token) = token(token_length, input).ok_or(Fault::Token)?;
-    let mut rest = input;
-    let mut last_option = 0_u16;
-    while let Some((delta, _, after)) = split_option(rest) {
-        last_option = last_option.checked_add(delta).ok_or(Fault::Option)?;
-        rest = after;
-    }
-    let options = input.get(..input.len() - rest.len()).unwrap_or_default();
-    let payload = match rest {
-        [] => rest,
-        [PAYLOAD_MARKER] => return Err(Fault::EmptyPayload),
-        [PAYLOAD_MARKER, payload @ ..] => payload,
-        _ => return Err(Fault::Option),
-    };
-    Ok(Body { token, options, last_option, payload })
-}
-
-#[inline]
-fn token(nibble: u8, input: &[u8]) -> Option<(&[u8], Token)> {
-    // Lengths of tokens are extended as those of options are: RFC 8974 section 2.1.
-    let (length, input) = extended(nibble, input)?;
-    let token = Token::at_front(length, input)?;
-    Some((input.get(length..)?, token))
-}
-
-/// Splits the first option off: its delta, its value, and the bytes behind it; `None` at the end
-/// of the options, where there is nothing, a payload marker, or a fault.
-#[inline]
-pub(super) fn split_option(input: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let (first, rest) = input.split_first()?;
-    let (delta, rest) = extended(first >> 4, rest)?;
-    let (length, rest) = extended(first & 15, rest)?;
-    let (value, rest) = rest.split_at_checked(length)?;
-    Some((u16::try_from(delta).ok()?, value, rest))
-}
-
-#[inline]
-fn extended(nibble: u8, input: &[u8]) -> Option<(usize, &[u8])> {
-    match nibble {
-        13 => {
-            let (rest, byte) = be_u8::<_, ()>(input).ok()?;
-            Some((usize::from(byte) + 13, rest))
-        }
-        14 => {
-            let (rest, number) = be_u16::<_, ()>(input).ok()?;
-            Some((usize::from(number) + 269, rest))
-        }
-        15 => None,
-        _ => Some((usize::from(nibble), input)),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How much is remembered, in total and of each peer.
 
 use super::Messaging;
-use crate::peer::PeerId;
+use crate::ids::PeerId;
 use lwm2m_time::Instant;
 
 impl Messaging {

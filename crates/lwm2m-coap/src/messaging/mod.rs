@@ -10,30 +10,34 @@ mod message_id;
 mod outgoing;
 mod parameters;
 mod peer;
-mod types;
-
-pub(crate) use types::{Content, Delivery, DeliveryOf, Expired, Refused, Source};
+mod receive;
+mod send;
 
 use crate::config::{Config, PeerParameters, TransmissionParams};
+use crate::delivery::{Delivery, DeliveryOf, Refused, Source};
 use crate::event::Transmit;
-use crate::message::{MessageBuilder, MessageType};
-use crate::peer::PeerId;
+use crate::ids::PeerId;
 use crate::statistics::Statistics;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
-use core::time::Duration;
 use duplicates::Reply;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
-use outgoing::{Outgoing, Retransmission};
 use parameters::Parameters;
 use peer::Peer;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use smallvec::SmallVec;
+
+/// What the passing of time has brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Expired {
+    /// A confirmable message was never acknowledged.
+    Undelivered(DeliveryOf, PeerId),
+    /// The last state about a peer has expired.
+    Quiet(PeerId),
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Timer {
@@ -115,237 +119,6 @@ impl Messaging {
         &self.parameters(peer).transmission
     }
 
-    // --- what came in -------------------------------------------------------------------------
-
-    /// Whether a message came before and is still remembered.
-    pub(crate) fn remembers(&self, now: Instant, peer: PeerId, message_id: u16) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.duplicates.find(now, message_id).is_some())
-    }
-
-    /// Whether the message came before; then its reply, if it has one, is sent again.
-    pub(crate) fn is_duplicate(&mut self, now: Instant, source: Source) -> bool {
-        let Some(peer) = self.peers.get_mut(&source.peer) else { return false };
-        let reply = match peer.duplicates.recall(now, source.message_id) {
-            Ok(reply) => reply,
-            Err(forgotten) => {
-                self.release(forgotten);
-                return false;
-            }
-        };
-        self.statistics.duplicates += 1;
-        if let (true, Some(datagram)) = (source.confirmable, reply.datagram()) {
-            self.transmits.push_back(Transmit { peer: source.peer, payload: datagram.clone() });
-        }
-        true
-    }
-
-    /// Remembers a message that is no duplicate, so that it is not taken twice; `false` if there is
-    /// no room for it.
-    pub(crate) fn remember(&mut self, now: Instant, source: Source) -> bool {
-        let params = self.params(source.peer);
-        let (lifetime, reply) = if source.confirmable {
-            (params.exchange_lifetime, Reply::Pending)
-        } else {
-            (params.non_lifetime, Reply::Never)
-        };
-        if !self.make_room(now, source.peer) {
-            return false;
-        }
-        let Some(peer) = self.peer(now, source.peer) else { return false };
-        peer.duplicates.insert(source.message_id, now + lifetime, reply);
-        peer.keep_until(now + lifetime);
-        self.remembered += 1;
-        true
-    }
-
-    /// Starts the time after which a confirmable request that is still unanswered is
-    /// acknowledged.
-    pub(crate) fn expect_reply(&mut self, now: Instant, source: Source) {
-        if source.confirmable {
-            let timer = Timer::Acknowledge(source.peer, source.message_id);
-            self.timers.set(timer, now + self.config.separate_after);
-        }
-    }
-
-    /// Acknowledges a confirmable message without content; does nothing for another.
-    pub(crate) fn acknowledge(&mut self, source: Source) {
-        if source.confirmable {
-            let datagram = empty(MessageType::Acknowledgement, source.message_id);
-            self.reply_with(source, Reply::Acknowledged(datagram.clone()));
-            self.transmits.push_back(Transmit { peer: source.peer, payload: datagram });
-        }
-    }
-
-    /// Whether neither an acknowledgement nor a reply to a message is out yet.
-    pub(crate) fn is_unanswered(&self, source: Source) -> bool {
-        let peer = self.peers.get(&source.peer);
-        peer.is_some_and(|peer| peer.duplicates.is_unanswered(source.message_id))
-    }
-
-    /// Answers with a Reset.
-    pub(crate) fn reset(&mut self, peer: PeerId, message_id: u16) {
-        self.statistics.resets_sent += 1;
-        let payload = empty(MessageType::Reset, message_id);
-        self.transmits.push_back(Transmit { peer, payload });
-    }
-
-    /// An acknowledgement arrived. `None` if it fits nothing, or something newer took the place
-    /// of what it acknowledges.
-    pub(crate) fn acknowledged(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        message_id: u16,
-    ) -> Option<DeliveryOf> {
-        let outgoing = self.take_unacknowledged(peer, message_id)?;
-        match outgoing.successor {
-            Some(newer) => {
-                let Ok(message_id) = self.message_id(now, peer) else {
-                    return Some(outgoing.owner);
-                };
-                let datagram = outgoing::with_message_id(&newer, message_id);
-                let Outgoing { serial, owner, .. } = outgoing;
-                self.track_confirmable(now, peer, message_id, datagram, serial, owner);
-                None
-            }
-            None => Some(outgoing.owner),
-        }
-    }
-
-    /// Whom an acknowledgement of this message ID would concern.
-    pub(crate) fn owner_of(&self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
-        let outgoing = &self.peers.get(&peer)?.outgoing;
-        outgoing
-            .iter()
-            .find(|outgoing| outgoing.message_id == message_id && outgoing.is_confirmable())
-            .map(|outgoing| outgoing.owner)
-    }
-
-    /// A Reset arrived. `None` if it fits nothing.
-    pub(crate) fn rejected(&mut self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
-        let state = self.peers.get_mut(&peer)?;
-        let outgoing = state.take_outgoing(|outgoing| outgoing.message_id == message_id)?;
-        self.timers.cancel(Timer::Retransmit(peer, outgoing.serial));
-        self.look_again(peer);
-        Some(outgoing.owner)
-    }
-
-    fn take_unacknowledged(&mut self, peer: PeerId, message_id: u16) -> Option<Outgoing> {
-        let state = self.peers.get_mut(&peer)?;
-        let outgoing = state.take_outgoing(|outgoing| {
-            outgoing.message_id == message_id && outgoing.is_confirmable()
-        })?;
-        self.timers.cancel(Timer::Retransmit(peer, outgoing.serial));
-        self.look_again(peer);
-        Some(outgoing)
-    }
-
-    // --- what goes out ------------------------------------------------------------------------
-
-    /// Sends a message; a reliable one is sent again until it is acknowledged.
-    pub(crate) fn send(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        reliable: bool,
-        content: Content<'_>,
-        owner: DeliveryOf,
-    ) -> Result<Delivery, Refused> {
-        let message_id = self.message_id(now, peer)?;
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        if reliable {
-            let datagram = self.encode(MessageType::Confirmable, message_id, content);
-            self.track_confirmable(now, peer, message_id, datagram, serial, owner);
-        } else {
-            let payload = self.encode(MessageType::NonConfirmable, message_id, content);
-            self.transmits.push_back(Transmit { peer, payload });
-            if let Some(state) = self.peers.get_mut(&peer) {
-                let state = &mut state.outgoing;
-                state.push(Outgoing {
-                    message_id,
-                    serial,
-                    owner,
-                    confirmable: None,
-                    successor: None,
-                });
-            }
-        }
-        Ok(Delivery { peer, serial })
-    }
-
-    /// Sends the reply to a message: on its acknowledgement if that is not out yet, else as a
-    /// message of its own.
-    pub(crate) fn reply(
-        &mut self,
-        now: Instant,
-        source: Source,
-        content: Content<'_>,
-    ) -> Result<(), Refused> {
-        if !source.confirmable {
-            let message_id = self.message_id(now, source.peer)?;
-            let payload = self.encode(MessageType::NonConfirmable, message_id, content);
-            self.transmits.push_back(Transmit { peer: source.peer, payload });
-            return Ok(());
-        }
-        if !self.is_unanswered(source) {
-            return self.send(now, source.peer, true, content, DeliveryOf::Response).map(|_| ());
-        }
-        let datagram = self.encode(MessageType::Acknowledgement, source.message_id, content);
-        self.reply_with(source, Reply::Acknowledged(datagram.clone()));
-        self.transmits.push_back(Transmit { peer: source.peer, payload: datagram });
-        Ok(())
-    }
-
-    /// Replies to a message that is not remembered. A non-confirmable one gets no reply.
-    pub(crate) fn reply_unremembered(&mut self, source: Source, content: Content<'_>) {
-        if source.confirmable {
-            let payload = self.encode(MessageType::Acknowledgement, source.message_id, content);
-            self.transmits.push_back(Transmit { peer: source.peer, payload });
-        }
-    }
-
-    /// Puts newer content in the place of a reliable message that is still under way: the next
-    /// retransmission carries it, under a new message ID. `false` if it is not under way.
-    pub(crate) fn replace(&mut self, delivery: Delivery, content: Content<'_>) -> bool {
-        let datagram = self.encode(MessageType::Confirmable, 0, content);
-        let outgoing = self
-            .peers
-            .get_mut(&delivery.peer)
-            .and_then(|peer| peer.outgoing_mut(delivery.serial))
-            .filter(|outgoing| outgoing.is_confirmable());
-        match outgoing {
-            Some(outgoing) => {
-                outgoing.successor = Some(datagram);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// The outcome of a delivery is of no interest any more: it is not sent again.
-    pub(crate) fn forget(&mut self, delivery: Delivery) {
-        if let Some(peer) = self.peers.get_mut(&delivery.peer) {
-            peer.take_outgoing(|outgoing| outgoing.serial == delivery.serial);
-            self.timers.cancel(Timer::Retransmit(delivery.peer, delivery.serial));
-            self.look_again(delivery.peer);
-        }
-    }
-
-    /// Forgets all about a peer, datagrams that wait for being sent included.
-    pub(crate) fn remove_peer(&mut self, peer: PeerId) {
-        self.transmits.retain(|transmit| transmit.peer != peer);
-        self.expiries.cancel(peer);
-        let Some(state) = self.peers.remove(&peer) else { return };
-        for outgoing in &state.outgoing {
-            self.timers.cancel(Timer::Retransmit(peer, outgoing.serial));
-        }
-        for message_id in state.duplicates.unanswered() {
-            self.timers.cancel(Timer::Acknowledge(peer, message_id));
-        }
-        self.release(state.duplicates.totals());
-    }
-
     // --- time ---------------------------------------------------------------------------------
 
     /// Does what is due, until there is something to tell; `None` when nothing more is due.
@@ -353,8 +126,8 @@ impl Messaging {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
                 Timer::Retransmit(peer, serial) => {
-                    if let Some(owner) = self.retransmit(now, peer, serial) {
-                        return Some(Expired::Undelivered(owner, peer));
+                    if let Some(delivery_of) = self.retransmit(now, peer, serial) {
+                        return Some(Expired::Undelivered(delivery_of, peer));
                     }
                 }
                 Timer::Acknowledge(peer, message_id) => {
@@ -370,16 +143,16 @@ impl Messaging {
         None
     }
 
-    /// Sends a message again; its owner when that was done often enough.
+    /// Sends a message again; its delivery_of when that was done often enough.
     fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<DeliveryOf> {
         let max_retransmit = self.params(peer).max_retransmit;
         let state = self.peers.get_mut(&peer)?;
         let outgoing = state.outgoing_mut(serial)?;
-        let owner = outgoing.owner;
+        let delivery_of = outgoing.delivery_of;
         if !outgoing.confirmable.as_mut()?.again(max_retransmit) {
             self.statistics.timeouts += 1;
             self.forget(Delivery { peer, serial });
-            return Some(owner);
+            return Some(delivery_of);
         }
         if outgoing.successor.is_some() {
             // Without a free message ID the older content goes out once more.
@@ -448,62 +221,4 @@ impl Messaging {
             self.reply_bytes = self.reply_bytes + after - before;
         }
     }
-
-    fn track_confirmable(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        message_id: u16,
-        datagram: Bytes,
-        serial: u32,
-        owner: DeliveryOf,
-    ) {
-        let timeout = self.first_timeout(peer);
-        self.timers.set(Timer::Retransmit(peer, serial), now + timeout);
-        self.transmits.push_back(Transmit { peer, payload: datagram.clone() });
-        if let Some(state) = self.peers.get_mut(&peer) {
-            let confirmable = Some(Retransmission { datagram, timeout, count: 0 });
-            state.outgoing.push(Outgoing {
-                message_id,
-                serial,
-                owner,
-                confirmable,
-                successor: None,
-            });
-        }
-    }
-
-    /// ACK_TIMEOUT, stretched by a random factor up to ACK_RANDOM_FACTOR.
-    fn first_timeout(&mut self, peer: PeerId) -> Duration {
-        let params = self.params(peer);
-        let stretch = u64::from(params.ack_random_factor.saturating_sub(1_000));
-        let shortest = params.ack_timeout.as_micros() as u64;
-        let spread = shortest.saturating_mul(stretch) / 1_000;
-        let extra = (u128::from(self.random.next_u64()) * (u128::from(spread) + 1)) >> 64;
-        Duration::from_micros(shortest.saturating_add(extra as u64))
-    }
-
-    fn encode(&mut self, kind: MessageType, message_id: u16, content: Content<'_>) -> Bytes {
-        self.scratch.clear();
-        MessageBuilder::new(&mut self.scratch, kind, content.code, message_id, content.token)
-            .options(content.options)
-            .payload(content.payload);
-        shared(&self.scratch)
-    }
-}
-
-/// A datagram that is sent and kept at the same time. A short one, as most are, takes a single
-/// allocation; `Bytes` itself makes a second one when it is first cloned.
-fn shared(datagram: &[u8]) -> Bytes {
-    const SHORT: usize = 64;
-    match datagram.len() {
-        0..=SHORT => Bytes::from_owner(SmallVec::<[u8; SHORT]>::from_slice(datagram)),
-        _ => Bytes::copy_from_slice(datagram),
-    }
-}
-
-/// An empty message.
-fn empty(kind: MessageType, message_id: u16) -> Bytes {
-    let [high, low] = message_id.to_be_bytes();
-    Bytes::copy_from_slice(&[0x40 | ((kind as u8) << 4), 0, high, low])
 }

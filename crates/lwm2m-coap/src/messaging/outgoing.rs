@@ -1,6 +1,6 @@
 //! Messages under way and their back-off: RFC 7252 section 4.2.
 
-use super::DeliveryOf;
+use crate::delivery::DeliveryOf;
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use core::time::Duration;
 pub(super) struct Outgoing {
     pub(super) message_id: u16,
     pub(super) serial: u32,
-    pub(super) owner: DeliveryOf,
+    pub(super) delivery_of: DeliveryOf,
     /// How it is sent again; `None` for a non-confirmable message.
     pub(super) confirmable: Option<Retransmission>,
     /// What takes its place when it is sent again.

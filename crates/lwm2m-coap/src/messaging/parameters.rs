@@ -1,7 +1,7 @@
 //! The parameters of each peer.
 
 use crate::config::{Config, PeerParameters};
-use crate::peer::PeerId;
+use crate::ids::PeerId;
 use alloc::sync::Arc;
 use hashbrown::HashMap;
 

@@ -1,43 +1,17 @@
-//! Observations that peers hold on this endpoint: RFC 7641 section 4.
+//! Notifying observers: RFC 7641 section 4.
 
-use super::Exchanges;
-use super::block::{BlockSize, BlockValue};
 use super::key::RequestKey;
-use super::server::content;
+use super::observer::{Latest, ObserverState};
+use super::state::Exchanges;
+use crate::delivery::{Content, DeliveryOf};
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
-use crate::message::OptionNumber;
-use crate::messaging::{Delivery, DeliveryOf};
-use crate::peer::Observer;
+use crate::ids::Observer;
+use crate::message::{BlockSize, BlockValue, OptionNumber};
 use crate::response::Response;
 use crate::transport::Transport;
 use alloc::boxed::Box;
 use lwm2m_time::Instant;
-
-/// An observation that a peer holds on this endpoint.
-#[derive(Clone, Debug)]
-pub(super) struct Observing {
-    key: RequestKey,
-    /// The size of blocks that the observer asked for.
-    size: Option<BlockSize>,
-    /// The sequence number of the latest notification.
-    sequence: u32,
-    notified_at: Instant,
-    /// When the observer was last asked to confirm that it is still interested.
-    confirmed_at: Instant,
-    latest: Latest,
-}
-
-/// What became of the latest notification.
-#[derive(Clone, Copy, Debug)]
-enum Latest {
-    /// It was acknowledged, or was the response that began the observation.
-    Settled,
-    /// It was non-confirmable: a Reset may still come.
-    Unconfirmed(Delivery),
-    /// It is confirmable and not acknowledged yet.
-    InFlight(Delivery),
-}
 
 impl Exchanges {
     pub(super) fn has_room_for_observer(&self, observer: Observer) -> bool {
@@ -48,7 +22,7 @@ impl Exchanges {
     }
 
     pub(super) fn next_sequence(&self, observer: Observer) -> u32 {
-        self.observers.get(&observer).map_or(0, |observing| (observing.sequence + 1) & 0xFF_FFFF)
+        self.observers.get(&observer).map_or(0, |state| (state.sequence + 1) & 0xFF_FFFF)
     }
 
     /// Enters an observer. An observation of the same target that the peer had under another
@@ -67,7 +41,7 @@ impl Exchanges {
         let replaced = tokens.unwrap_or_default().iter().copied().find(|token| {
             self.observers
                 .get(&Observer { peer: observer.peer, token: *token })
-                .is_some_and(|observing| observing.key.has_same_target(&key))
+                .is_some_and(|state| state.key.has_same_target(&key))
         });
         if let Some(token) = replaced {
             self.observer_gone(
@@ -76,7 +50,7 @@ impl Exchanges {
                 GoneReason::Replaced,
             );
         }
-        let observing = Observing {
+        let state = ObserverState {
             key,
             size,
             sequence,
@@ -84,7 +58,7 @@ impl Exchanges {
             confirmed_at: now,
             latest: Latest::Settled,
         };
-        self.observers.insert(observer, Box::new(observing));
+        self.observers.insert(observer, Box::new(state));
         self.with_peer(observer.peer, |peer| peer.observed_by.push(observer.token));
     }
 
@@ -100,9 +74,9 @@ impl Exchanges {
             return Err(Error::Code);
         }
         let sequence = self.next_sequence(observer);
-        let observing = self.observers.get(&observer).ok_or(Error::UnknownObserver(observer))?;
-        let (key, last) = (observing.key.clone(), !response.code.is_success());
-        let block = observing.size.map(|size| BlockValue { number: 0, more: false, size });
+        let state = self.observers.get(&observer).ok_or(Error::UnknownObserver(observer))?;
+        let (key, last) = (state.key.clone(), !response.code.is_success());
+        let block = state.size.map(|size| BlockValue { number: 0, more: false, size });
         response.options.remove(OptionNumber::OBSERVE);
         if !last {
             response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
@@ -126,7 +100,7 @@ impl Exchanges {
         confirmable: bool,
     ) {
         self.forget_observer(transport, observer);
-        let content = content(notification, observer.token);
+        let content = Content::new(notification, observer.token);
         let sent = transport.send(now, observer.peer, confirmable, content, DeliveryOf::Response);
         if let (Ok(Some(delivery)), false) = (sent, confirmable) {
             transport.messaging.forget(delivery);
@@ -141,22 +115,22 @@ impl Exchanges {
         notification: &Response,
         confirmable: bool,
     ) {
-        let Some(observing) = self.observers.get_mut(&observer) else { return };
-        let content = content(notification, observer.token);
-        observing.sequence = (observing.sequence + 1) & 0xFF_FFFF;
-        let interval = now - core::mem::replace(&mut observing.notified_at, now);
-        match observing.latest {
-            Latest::InFlight(delivery) if transport.messaging.replace(delivery, content) => return,
+        let Some(state) = self.observers.get_mut(&observer) else { return };
+        let content = Content::new(notification, observer.token);
+        state.sequence = (state.sequence + 1) & 0xFF_FFFF;
+        let interval = now - core::mem::replace(&mut state.notified_at, now);
+        match state.latest {
+            Latest::InFlight(delivery) if transport.replace(delivery, content) => return,
             Latest::InFlight(delivery) | Latest::Unconfirmed(delivery) => {
                 transport.messaging.forget(delivery);
             }
             Latest::Settled => {}
         }
         // The next one may be as late as this one was: it must not be too late for confirming.
-        let due = observing.confirmed_at + self.config.confirm_notifications_every;
+        let due = state.confirmed_at + self.config.confirm_notifications_every;
         let reliable = confirmable || now + interval >= due;
-        let owner = DeliveryOf::Notification(observer);
-        observing.latest = match transport.send(now, observer.peer, reliable, content, owner) {
+        let delivery_of = DeliveryOf::Notification(observer);
+        state.latest = match transport.send(now, observer.peer, reliable, content, delivery_of) {
             Ok(None) => {
                 if confirmable {
                     self.events.push_back(Event::Delivered { observer });
@@ -164,7 +138,7 @@ impl Exchanges {
                 Latest::Settled
             }
             Ok(Some(delivery)) if reliable => {
-                observing.confirmed_at = now;
+                state.confirmed_at = now;
                 Latest::InFlight(delivery)
             }
             Ok(Some(delivery)) => Latest::Unconfirmed(delivery),
@@ -175,8 +149,8 @@ impl Exchanges {
 
     /// The observer acknowledged the latest notification.
     pub(crate) fn notification_acknowledged(&mut self, observer: Observer) {
-        if let Some(observing) = self.observers.get_mut(&observer) {
-            observing.latest = Latest::Settled;
+        if let Some(state) = self.observers.get_mut(&observer) {
+            state.latest = Latest::Settled;
             self.events.push_back(Event::Delivered { observer });
         }
     }
@@ -199,8 +173,8 @@ impl Exchanges {
         transport: &mut Transport,
         observer: Observer,
     ) -> bool {
-        let Some(observing) = self.observers.remove(&observer) else { return false };
-        match observing.latest {
+        let Some(state) = self.observers.remove(&observer) else { return false };
+        match state.latest {
             Latest::InFlight(delivery) | Latest::Unconfirmed(delivery) => {
                 transport.messaging.forget(delivery);
             }
@@ -215,8 +189,8 @@ impl Exchanges {
 
 #[cfg(test)]
 mod tests {
+    use crate::ids::{Observer, PeerId};
     use crate::message::{Code, MessageBuilder, MessageType, MessageView, OptionNumber, Token};
-    use crate::peer::{Observer, PeerId};
     use crate::{Config, Endpoint, Event, Response};
     use alloc::vec::Vec;
     use lwm2m_time::Instant;
@@ -233,8 +207,8 @@ mod tests {
         let content = Response::new(Code::CONTENT);
         endpoint.respond(now, exchange, content.clone().observe()).unwrap();
         endpoint.poll_transmit().unwrap();
-        for observing in endpoint.exchanges.observers.values_mut() {
-            observing.sequence = 0xFF_FFFD;
+        for state in endpoint.exchanges.observers.values_mut() {
+            state.sequence = 0xFF_FFFD;
         }
         for number in [0xFF_FFFE, 0xFF_FFFF, 0, 1] {
             endpoint.notify(now, Observer { peer, token }, content.clone(), false).unwrap();

@@ -78,13 +78,23 @@ impl BlockValue {
     }
 
     /// Reads the value of an option that may use BERT.
-    pub(super) fn read(value: &[u8]) -> Option<Self> {
+    pub(crate) fn read(value: &[u8]) -> Option<Self> {
         if value.len() > 3 {
             return None;
         }
         let bits = value.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
         let size = BlockSize::from_szx((bits & 7) as u8).unwrap_or(BlockSize::Bert);
         Some(Self { number: bits >> 4, more: bits & 8 != 0, size })
+    }
+
+    /// Whether a block may have so many bytes: all but the last one are full.
+    pub(crate) const fn allows(self, bytes: usize) -> bool {
+        match (self.size, self.more) {
+            (BlockSize::Bert, true) => bytes > 0 && bytes.is_multiple_of(self.size.bytes()),
+            (BlockSize::Bert, false) => true,
+            (_, true) => bytes == self.size.bytes(),
+            (_, false) => bytes <= self.size.bytes(),
+        }
     }
 
     /// The unsigned integer that an option carries.
@@ -102,8 +112,8 @@ impl BlockValue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{OptionNumber, Options};
     use super::*;
-    use crate::message::{OptionNumber, Options};
 
     #[test]
     fn values_use_as_few_bytes_as_they_need() {

@@ -1,6 +1,6 @@
 //! Cutting a stream into messages, wherever it was cut on its way: RFC 8323 section 3.2.
 
-use super::frame::{FrameError, FrameView, frame_length};
+use crate::message::{FrameError, FrameView, frame_length};
 use alloc::vec::Vec;
 
 /// What is left of the stream of one peer while a message is incomplete. It never holds more
@@ -59,9 +59,8 @@ impl FrameReader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::write_frame;
     use super::*;
-    use crate::message::{Code, Options, Token};
+    use crate::message::{Code, Options, Token, write_frame};
 
     #[test]
     fn a_message_is_complete_with_its_last_byte_and_leaves_nothing() {

@@ -1,12 +1,14 @@
 //! The endpoint: the exchange layer and what carries its messages put together.
 
+mod connected;
+mod receive;
+
 use crate::config::{Config, PeerParameters};
 use crate::error::Error;
 use crate::event::{Event, FailReason, GoneReason, Transmit};
-use crate::exchange::{Exchanges, Incoming};
-use crate::message::{Code, Fault, MessageType, MessageView, OptionNumber, ParseError};
-use crate::messaging::{Content, DeliveryOf, Expired, Source};
-use crate::peer::{ExchangeId, Observer, PeerId, RequestId};
+use crate::exchange::Exchanges;
+use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
+use crate::messaging::Expired;
 use crate::request::Request;
 use crate::response::Response;
 use crate::statistics::Statistics;
@@ -56,31 +58,13 @@ impl Endpoint {
 
     // --- input --------------------------------------------------------------------------------
 
-    /// Takes a datagram in. Whatever its bytes are, this neither fails nor panics: bad input is
-    /// answered, reset or dropped, and counted.
-    pub fn handle_datagram(&mut self, now: Instant, peer: PeerId, datagram: &[u8]) {
-        self.now = self.now.max(now);
-        self.transport.messaging.statistics.received += 1;
-        match MessageView::parse(datagram) {
-            Ok(view) if view.token().len() > self.transport.max_token_length => {
-                let (kind, message_id) = (view.kind(), view.message_id());
-                let fault = Fault::Token;
-                self.handle_malformed(peer, ParseError::Malformed { kind, message_id, fault });
-            }
-            Ok(view) => self.handle_message(peer, &view),
-            Err(error) => self.handle_malformed(peer, error),
-        }
-        self.settle(peer);
-        self.settle_touched();
-    }
-
     /// Runs the timers that are due; calling it early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
         while let Some(expired) = self.transport.messaging.expire(self.now) {
             match expired {
-                Expired::Undelivered(owner, peer) => {
-                    self.undelivered(owner, FailReason::Timeout, GoneReason::Timeout);
+                Expired::Undelivered(delivery_of, peer) => {
+                    self.undelivered(delivery_of, FailReason::Timeout, GoneReason::Timeout);
                     self.settle(peer);
                 }
                 Expired::Quiet(peer) => self.settle(peer),
@@ -270,123 +254,7 @@ impl Endpoint {
         &self.transport.messaging.statistics
     }
 
-    // --- messages -----------------------------------------------------------------------------
-
-    fn handle_malformed(&mut self, peer: PeerId, error: ParseError) {
-        self.transport.messaging.statistics.malformed += 1;
-        if let ParseError::Malformed { kind: MessageType::Confirmable, message_id, .. } = error {
-            self.transport.messaging.reset(peer, message_id);
-        }
-    }
-
-    fn handle_message(&mut self, peer: PeerId, view: &MessageView<'_>) {
-        let message_id = view.message_id();
-        let confirmable = view.kind() == MessageType::Confirmable;
-        match view.kind() {
-            MessageType::Acknowledgement => self.handle_acknowledgement(peer, view),
-            MessageType::Reset => self.handle_reset(peer, view),
-            MessageType::Confirmable | MessageType::NonConfirmable => {
-                let source = Source { peer, message_id, confirmable };
-                if view.code().is_request() {
-                    self.handle_request(source, view);
-                } else if view.code().is_response() {
-                    self.handle_response(source, view);
-                } else if confirmable {
-                    // A ping, or a code of a reserved class.
-                    self.transport.messaging.reset(peer, message_id);
-                }
-            }
-        }
-    }
-
-    fn handle_request(&mut self, source: Source, view: &MessageView<'_>) {
-        if self.transport.messaging.is_duplicate(self.now, source) {
-            return;
-        }
-        if self.transport.messaging.remember(self.now, source) {
-            let incoming = incoming(view);
-            self.exchanges.accept(self.now, &mut self.transport, source, incoming);
-            return;
-        }
-        let overload = self.exchanges.overload();
-        let Response { code, options, payload } = &overload;
-        let content = Content { code: *code, token: view.token(), options, payload };
-        self.transport.messaging.statistics.dropped_overload += 1;
-        self.transport.messaging.reply_unremembered(source, content);
-    }
-
-    fn handle_response(&mut self, source: Source, view: &MessageView<'_>) {
-        if self.transport.messaging.is_duplicate(self.now, source) {
-            return;
-        }
-        let transport = &mut self.transport;
-        if self.exchanges.response(self.now, transport, source.peer, incoming(view), true) {
-            // A response that there is no room to remember is acknowledged all the same.
-            self.transport.messaging.remember(self.now, source);
-            self.transport.messaging.acknowledge(source);
-            return;
-        }
-        self.transport.messaging.statistics.unexpected += 1;
-        // A notification that nobody waits for is rejected in any case, so that it was the last.
-        let notifies = view.options().any(|(number, _)| number == OptionNumber::OBSERVE);
-        if source.confirmable || notifies {
-            self.transport.messaging.reset(source.peer, source.message_id);
-        }
-    }
-
-    fn handle_acknowledgement(&mut self, peer: PeerId, view: &MessageView<'_>) {
-        let (message_id, code) = (view.message_id(), view.code());
-        let Some(owner) = self.transport.messaging.owner_of(peer, message_id) else {
-            self.transport.messaging.statistics.unexpected += 1;
-            return;
-        };
-        if code == Code::EMPTY {
-            match self.transport.messaging.acknowledged(self.now, peer, message_id) {
-                Some(DeliveryOf::ClientExchange(id)) => {
-                    self.exchanges.call_acknowledged(self.now, &mut self.transport, id);
-                }
-                Some(DeliveryOf::Notification(observer)) => {
-                    self.exchanges.notification_acknowledged(observer);
-                }
-                Some(DeliveryOf::Response) | None => {}
-            }
-            return;
-        }
-        match owner {
-            DeliveryOf::ClientExchange(id)
-                if code.is_response() && self.exchanges.awaits(id, peer, view.token()) =>
-            {
-                self.transport.messaging.acknowledged(self.now, peer, message_id);
-                let transport = &mut self.transport;
-                self.exchanges.response(self.now, transport, peer, incoming(view), false);
-            }
-            _ => self.transport.messaging.statistics.unexpected += 1,
-        }
-    }
-
-    fn handle_reset(&mut self, peer: PeerId, view: &MessageView<'_>) {
-        self.transport.messaging.statistics.resets_received += 1;
-        if view.code() != Code::EMPTY {
-            return;
-        }
-        match self.transport.messaging.rejected(peer, view.message_id()) {
-            Some(owner) => self.undelivered(owner, FailReason::Reset, GoneReason::Reset),
-            None => self.transport.messaging.statistics.unexpected += 1,
-        }
-    }
-
-    fn undelivered(&mut self, owner: DeliveryOf, reason: FailReason, gone: GoneReason) {
-        let transport = &mut self.transport;
-        match owner {
-            DeliveryOf::ClientExchange(id) => {
-                self.exchanges.call_failed(self.now, transport, id, reason)
-            }
-            DeliveryOf::Notification(observer) => {
-                self.exchanges.observer_gone(transport, observer, gone);
-            }
-            DeliveryOf::Response => {}
-        }
-    }
+    // --- state --------------------------------------------------------------------------------
 
     pub(crate) fn forget(&mut self, peer: PeerId) {
         self.exchanges.remove_peer(self.now, &mut self.transport, peer, FailReason::Cancelled);
@@ -408,14 +276,5 @@ impl Endpoint {
             self.settle(peer);
         }
         self.transport.messaging.statistics.evicted += self.exchanges.take_evicted();
-    }
-}
-
-fn incoming<'a>(view: &MessageView<'a>) -> Incoming<'a> {
-    Incoming {
-        code: view.code(),
-        token: view.token(),
-        options: view.to_options(),
-        payload: view.payload(),
     }
 }

@@ -7,23 +7,19 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `frame` | format of a message on a stream, section 3.2 |
 //! | `reader` | cutting the stream into messages |
 //! | `signal` | what peers announce by CSM, section 5 |
 
-mod frame;
 mod reader;
 mod signal;
 
-pub(crate) use frame::OVERHEAD;
-pub use frame::{FrameError, FrameView, write_frame};
 pub(crate) use reader::FrameReader;
 
 use crate::config::Config;
+use crate::delivery::{Content, Refused};
 use crate::event::{CloseReason, Transmit};
-use crate::message::{Code, Options, Token};
-use crate::messaging::{Content, Refused};
-use crate::peer::PeerId;
+use crate::ids::PeerId;
+use crate::message::{Code, FRAME_OVERHEAD, FrameView, Options, Token, write_frame};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -214,7 +210,7 @@ impl Connections {
             options.push_uint(signal::BAD_CSM_OPTION, number.0.into());
         }
         let text = alloc::format!("{reason}");
-        let length = OVERHEAD + options.as_encoded().len() + text.len();
+        let length = FRAME_OVERHEAD + options.as_encoded().len() + text.len();
         let fits = self.capacity(peer).is_some_and(|(max, _)| length <= max);
         let text = if fits { text.as_bytes() } else { b"" };
         self.push(peer, Code::ABORT, Token::EMPTY, &options, text);

@@ -1,7 +1,6 @@
 //! Signalling messages: RFC 8323 section 5.
 
-use super::frame::FrameView;
-use crate::message::{OptionNumber, Options, Token, uint};
+use crate::message::{FrameView, OptionNumber, Options, Token, uint};
 
 /// Max-Message-Size in a CSM.
 pub(super) const MAX_MESSAGE_SIZE: OptionNumber = OptionNumber(2);

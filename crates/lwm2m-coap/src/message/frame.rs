@@ -1,7 +1,7 @@
 //! One message on a stream: RFC 8323 section 3.2.
 
-use crate::message::view::{Body, body};
-use crate::message::{Code, Fault, OptionIter, Options, Token};
+use super::parts::{Fault, Parts};
+use super::{Code, OptionIter, Options, Token};
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16, be_u32};
@@ -13,7 +13,7 @@ const EXTENDED_32: usize = 65_805;
 
 /// The bytes that a frame has besides its options and its payload, unless its token is extended:
 /// length, code, token and payload marker.
-pub(crate) const OVERHEAD: usize = 1 + 4 + 1 + Token::USUAL_LENGTH + 1;
+pub(crate) const FRAME_OVERHEAD: usize = 1 + 4 + 1 + Token::USUAL_LENGTH + 1;
 
 /// A message of a stream that was parsed in full; everything in it points into the stream.
 ///
@@ -28,8 +28,7 @@ pub(crate) const OVERHEAD: usize = 1 + 4 + 1 + Token::USUAL_LENGTH + 1;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FrameView<'a> {
-    code: Code,
-    body: Body<'a>,
+    parts: Parts<'a>,
 }
 
 /// Why a stream cannot be read any further: RFC 8323 says that the connection ends then.
@@ -59,42 +58,46 @@ impl<'a> FrameView<'a> {
     }
 
     /// Parses bytes that are as many as their beginning announces.
-    pub(super) fn parse_whole(frame: &'a [u8]) -> Result<Self, FrameError> {
+    pub(crate) fn parse_whole(frame: &'a [u8]) -> Result<Self, FrameError> {
         let cut_off = FrameError::Malformed(Fault::Token);
         let (rest, head) = head(frame).map_err(|_| cut_off)?;
         let (rest, code) = be_u8::<_, ()>(rest).map_err(|_| cut_off)?;
-        let body = body(head.token_length, rest).map_err(FrameError::Malformed)?;
-        Ok(Self { code: Code::from_byte(code), body })
+        let parts = Parts::parse(Code::from_byte(code), head.token_length, rest);
+        parts.map(|parts| Self { parts }).map_err(FrameError::Malformed)
     }
 
     /// The method, the response code, or that of a signal.
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.code
+        self.parts.code
     }
 
     /// The token.
     #[must_use]
     pub const fn token(&self) -> Token {
-        self.body.token
+        self.parts.token
     }
 
     /// The options in the order of their numbers.
     #[must_use]
     pub const fn options(&self) -> OptionIter<'a> {
-        OptionIter::new(self.body.options)
+        OptionIter::new(self.parts.options)
     }
 
     /// An owned copy of the options.
     #[must_use]
     pub fn to_options(&self) -> Options {
-        Options::from_validated(self.body.options, self.body.last_option)
+        self.parts.to_options()
     }
 
     /// The payload; empty if there is none.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
-        self.body.payload
+        self.parts.payload
+    }
+
+    pub(crate) const fn parts(&self) -> &Parts<'a> {
+        &self.parts
     }
 }
 
@@ -110,7 +113,7 @@ pub fn write_frame(
     let marker = usize::from(!payload.is_empty());
     let length = options.as_encoded().len() + marker + payload.len();
     let (token_length, extended) = token.announced();
-    buffer.reserve(OVERHEAD + token.len() + length);
+    buffer.reserve(FRAME_OVERHEAD + token.len() + length);
     write_length(buffer, length, token_length);
     buffer.push(code.as_byte());
     buffer.extend(extended);
@@ -141,7 +144,7 @@ fn write_length(buffer: &mut Vec<u8>, length: usize, token_length: u8) {
 
 /// The bytes of the first message of a stream, from the first to the last; `None` while too few
 /// are there to tell.
-pub(super) fn frame_length(stream: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
+pub(crate) fn frame_length(stream: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
     if stream.first().is_some_and(|first| first & 15 > 13) {
         return Err(FrameError::Malformed(Fault::Token));
     }
@@ -182,8 +185,8 @@ fn head(input: &[u8]) -> nom::IResult<&[u8], Head, ()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::OptionNumber;
     use super::*;
-    use crate::message::OptionNumber;
     use alloc::vec;
 
     fn written(token: &[u8], options: &Options, payload: &[u8]) -> Vec<u8> {

@@ -1,13 +1,12 @@
 //! The endpoint towards peers on a connection: RFC 8323.
 
-use crate::endpoint::Endpoint;
+use super::Endpoint;
+use crate::connections::{FrameReader, Signal};
+use crate::delivery::Source;
 use crate::error::Error;
 use crate::event::{CloseReason, Event, FailReason};
-use crate::exchange::Incoming;
-use crate::framing::{FrameError, FrameReader, FrameView, Signal};
-use crate::message::{Code, Fault};
-use crate::messaging::Source;
-use crate::peer::PeerId;
+use crate::ids::PeerId;
+use crate::message::{Code, Fault, FrameError, FrameView};
 use lwm2m_time::Instant;
 
 /// Peers on a connection.
@@ -132,8 +131,7 @@ impl Endpoint {
         if code.is_request() {
             // Neither its message ID nor its type is asked for again.
             let source = Source { peer, message_id: 0, confirmable: true };
-            let incoming = incoming(frame);
-            self.exchanges.accept(self.now, &mut self.transport, source, incoming);
+            self.exchanges.accept(self.now, &mut self.transport, source, frame.parts());
         } else if !(code.is_response() && self.handle_answer(peer, frame)) && code != Code::EMPTY {
             self.transport.messaging.statistics.unexpected += 1;
         }
@@ -141,7 +139,7 @@ impl Endpoint {
     }
 
     fn handle_answer(&mut self, peer: PeerId, frame: &FrameView<'_>) -> bool {
-        self.exchanges.response(self.now, &mut self.transport, peer, incoming(frame), true)
+        self.exchanges.response(self.now, &mut self.transport, peer, frame.parts(), true)
     }
 
     fn handle_signal(&mut self, peer: PeerId, frame: &FrameView<'_>) -> Option<CloseReason> {
@@ -179,14 +177,5 @@ impl Endpoint {
         self.transport.connections.close(peer);
         self.transport.messaging.reset_parameters(peer);
         self.exchanges.events.push_back(Event::Closed { peer, reason });
-    }
-}
-
-fn incoming<'a>(frame: &FrameView<'a>) -> Incoming<'a> {
-    Incoming {
-        code: frame.code(),
-        token: frame.token(),
-        options: frame.to_options(),
-        payload: frame.payload(),
     }
 }

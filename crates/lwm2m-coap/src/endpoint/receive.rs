@@ -1,0 +1,149 @@
+//! Receiving datagrams: RFC 7252 section 4.
+
+use super::Endpoint;
+use crate::delivery::{Content, DeliveryOf, Source};
+use crate::event::{FailReason, GoneReason};
+use crate::ids::PeerId;
+use crate::message::{Code, Fault, MessageType, MessageView, OptionNumber, ParseError};
+use lwm2m_time::Instant;
+
+impl Endpoint {
+    /// Takes a datagram in. Whatever its bytes are, this neither fails nor panics: bad input is
+    /// answered, reset or dropped, and counted.
+    pub fn handle_datagram(&mut self, now: Instant, peer: PeerId, datagram: &[u8]) {
+        self.now = self.now.max(now);
+        self.transport.messaging.statistics.received += 1;
+        match MessageView::parse(datagram) {
+            Ok(view) if view.token().len() > self.transport.max_token_length => {
+                let (kind, message_id) = (view.kind(), view.message_id());
+                let fault = Fault::Token;
+                self.handle_malformed(peer, ParseError::Malformed { kind, message_id, fault });
+            }
+            Ok(view) => self.handle_message(peer, &view),
+            Err(error) => self.handle_malformed(peer, error),
+        }
+        self.settle(peer);
+        self.settle_touched();
+    }
+
+    fn handle_malformed(&mut self, peer: PeerId, error: ParseError) {
+        self.transport.messaging.statistics.malformed += 1;
+        if let ParseError::Malformed { kind: MessageType::Confirmable, message_id, .. } = error {
+            self.transport.messaging.reset(peer, message_id);
+        }
+    }
+
+    fn handle_message(&mut self, peer: PeerId, view: &MessageView<'_>) {
+        let message_id = view.message_id();
+        let confirmable = view.kind() == MessageType::Confirmable;
+        match view.kind() {
+            MessageType::Acknowledgement => self.handle_acknowledgement(peer, view),
+            MessageType::Reset => self.handle_reset(peer, view),
+            MessageType::Confirmable | MessageType::NonConfirmable => {
+                let source = Source { peer, message_id, confirmable };
+                if view.code().is_request() {
+                    self.handle_request(source, view);
+                } else if view.code().is_response() {
+                    self.handle_response(source, view);
+                } else if confirmable {
+                    // A ping, or a code of a reserved class.
+                    self.transport.messaging.reset(peer, message_id);
+                }
+            }
+        }
+    }
+
+    fn handle_request(&mut self, source: Source, view: &MessageView<'_>) {
+        if self.transport.messaging.is_duplicate(self.now, source) {
+            return;
+        }
+        if self.transport.messaging.remember(self.now, source) {
+            self.exchanges.accept(self.now, &mut self.transport, source, view.parts());
+            return;
+        }
+        let overload = self.exchanges.overload();
+        let content = Content::new(&overload, view.token());
+        self.transport.messaging.statistics.dropped_overload += 1;
+        self.transport.reply_unremembered(source, content);
+    }
+
+    fn handle_response(&mut self, source: Source, view: &MessageView<'_>) {
+        if self.transport.messaging.is_duplicate(self.now, source) {
+            return;
+        }
+        let transport = &mut self.transport;
+        if self.exchanges.response(self.now, transport, source.peer, view.parts(), true) {
+            // A response that there is no room to remember is acknowledged all the same.
+            self.transport.messaging.remember(self.now, source);
+            self.transport.messaging.acknowledge(source);
+            return;
+        }
+        self.transport.messaging.statistics.unexpected += 1;
+        // A notification that nobody waits for is rejected in any case, so that it was the last.
+        let notifies = view.options().any(|(number, _)| number == OptionNumber::OBSERVE);
+        if source.confirmable || notifies {
+            self.transport.messaging.reset(source.peer, source.message_id);
+        }
+    }
+
+    fn handle_acknowledgement(&mut self, peer: PeerId, view: &MessageView<'_>) {
+        let (message_id, code) = (view.message_id(), view.code());
+        let Some(delivery_of) = self.transport.messaging.delivery_of(peer, message_id) else {
+            self.transport.messaging.statistics.unexpected += 1;
+            return;
+        };
+        if code == Code::EMPTY {
+            match self.transport.messaging.acknowledged(self.now, peer, message_id) {
+                Some(DeliveryOf::Request(id)) => {
+                    self.exchanges.request_acknowledged(self.now, &mut self.transport, id);
+                }
+                Some(DeliveryOf::Notification(observer)) => {
+                    self.exchanges.notification_acknowledged(observer);
+                }
+                Some(DeliveryOf::Response) | None => {}
+            }
+            return;
+        }
+        match delivery_of {
+            DeliveryOf::Request(id)
+                if code.is_response() && self.exchanges.awaits(id, peer, view.token()) =>
+            {
+                self.transport.messaging.acknowledged(self.now, peer, message_id);
+                let transport = &mut self.transport;
+                self.exchanges.response(self.now, transport, peer, view.parts(), false);
+            }
+            _ => self.transport.messaging.statistics.unexpected += 1,
+        }
+    }
+
+    fn handle_reset(&mut self, peer: PeerId, view: &MessageView<'_>) {
+        self.transport.messaging.statistics.resets_received += 1;
+        if view.code() != Code::EMPTY {
+            return;
+        }
+        match self.transport.messaging.rejected(peer, view.message_id()) {
+            Some(delivery_of) => {
+                self.undelivered(delivery_of, FailReason::Reset, GoneReason::Reset)
+            }
+            None => self.transport.messaging.statistics.unexpected += 1,
+        }
+    }
+
+    pub(super) fn undelivered(
+        &mut self,
+        delivery_of: DeliveryOf,
+        reason: FailReason,
+        gone: GoneReason,
+    ) {
+        let transport = &mut self.transport;
+        match delivery_of {
+            DeliveryOf::Request(id) => {
+                self.exchanges.request_failed(self.now, transport, id, reason)
+            }
+            DeliveryOf::Notification(observer) => {
+                self.exchanges.observer_gone(transport, observer, gone);
+            }
+            DeliveryOf::Response => {}
+        }
+    }
+}

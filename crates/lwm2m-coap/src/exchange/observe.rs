@@ -1,0 +1,172 @@
+//! Observing resources of peers: RFC 7641 section 3.
+
+use super::client_exchange::{ClientExchange, Purpose, Stage, TokenUse};
+use super::observation::{Freshness, Observation};
+use super::state::Exchanges;
+use super::transfer::{Step, Transfer, first_answer};
+use crate::error::Error;
+use crate::event::Event;
+use crate::ids::{PeerId, RequestId};
+use crate::message::Token;
+use crate::response::Response;
+use crate::transport::Transport;
+use lwm2m_time::Instant;
+
+impl Exchanges {
+    /// Begins an observation. One of the same target that was there before ends, as the peer
+    /// keeps only one.
+    pub(super) fn observe(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: u64,
+        token: Token,
+        sequence: u32,
+    ) {
+        let Some(exchange) = self.requests.get(&id) else { return };
+        let (peer, id) = (exchange.peer, RequestId(id));
+        let observation = Observation {
+            peer,
+            token,
+            request: exchange.request.clone(),
+            freshness: Freshness::new(sequence, now),
+            fetch: Some(id.0),
+        };
+        if let Some(replaced) = self.observation_like(&observation) {
+            self.forget_observation(now, transport, replaced);
+        }
+        self.observations.insert(id, observation);
+        self.tokens.insert((peer, token), TokenUse::Observation(id));
+        self.with_peer(peer, |peer| peer.observations.push(id));
+    }
+
+    fn observation_like(&self, new: &Observation) -> Option<RequestId> {
+        let target = new.target();
+        let mut ids = self.peers.get(&new.peer)?.observations.iter().copied();
+        ids.find(|id| {
+            self.observations.get(id).is_some_and(|old| old.target().has_same_target(&target))
+        })
+    }
+
+    pub(super) fn notification(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: RequestId,
+        response: Response,
+    ) {
+        let Some(observation) = self.observations.get_mut(&id) else { return };
+        let peer = observation.peer;
+        let capacity = transport.capacity(peer);
+        // The order on a connection is the order of the states: RFC 8323 section 7.1.
+        if !capacity.connected
+            && let Some(sequence) = response.options.observe()
+            && !observation.freshness.advance(sequence, now)
+        {
+            transport.messaging.statistics.outdated += 1;
+            return;
+        }
+        let fetch = observation.fetch;
+        let limits = self.limits(capacity);
+        let step = first_answer(response, &limits);
+        match fetch {
+            // The blocks of an older state are not wanted any more.
+            Some(exchange) => {
+                self.release(transport, exchange);
+                self.take_transfer(exchange);
+                self.with_peer(peer, |peer| peer.queue.retain(|other| *other != exchange));
+                self.take_step(now, transport, exchange, step);
+            }
+            None => self.first_step(now, transport, id, peer, step),
+        }
+    }
+
+    fn first_step(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: RequestId,
+        peer: PeerId,
+        step: Step,
+    ) {
+        match step {
+            Step::Complete(response) => self.deliver(now, transport, id, peer, response),
+            Step::Continue(transfer) => self.fetch(now, transport, id, transfer),
+            Step::Failed(_) => transport.messaging.statistics.bad_responses += 1,
+        }
+    }
+
+    /// Fetches the other blocks of a notification.
+    fn fetch(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: RequestId,
+        transfer: Transfer,
+    ) {
+        let number = self.id();
+        let Some(observation) = self.observations.get_mut(&id) else { return };
+        observation.fetch = Some(number);
+        self.downloading += transfer.held();
+        let exchange = ClientExchange {
+            peer: observation.peer,
+            request: observation.request.clone(),
+            transfer,
+            stage: Stage::Queued,
+            purpose: Purpose::Fetch(id),
+        };
+        self.enqueue(now, transport, number, exchange);
+    }
+
+    pub(super) fn deliver(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: RequestId,
+        peer: PeerId,
+        response: Response,
+    ) {
+        if !response.code.is_success() || response.options.observe().is_none() {
+            self.forget_observation(now, transport, id);
+        }
+        self.events.push_back(Event::Notification { id, peer, response });
+    }
+
+    /// Forgets an observation and the fetching for it; later notifications are rejected.
+    pub(super) fn forget_observation(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: RequestId,
+    ) -> Option<Observation> {
+        let observation = self.observations.remove(&id)?;
+        let peer = observation.peer;
+        self.tokens.remove(&(peer, observation.token));
+        self.with_peer(peer, |peer| peer.observations.retain(|other| *other != id));
+        if let Some(exchange) = observation.fetch.filter(|exchange| *exchange != id.0) {
+            self.drop_request(transport, exchange);
+            self.advance(now, transport, peer);
+        }
+        Some(observation)
+    }
+
+    /// Asks the peer to end an observation.
+    pub(crate) fn cancel_observation(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: RequestId,
+    ) -> Result<RequestId, Error> {
+        let observation = self.observations.get(&id).ok_or(Error::UnknownRequest(id))?;
+        let (peer, token) = (observation.peer, observation.token);
+        let request = observation.request.clone().observe(1);
+        let cancellation =
+            self.begin(now, transport, peer, request, Purpose::Cancellation(token))?;
+        self.forget_observation(now, transport, id);
+        if self.requests.contains_key(&cancellation.0) {
+            // The token stays taken until the answer is here.
+            self.tokens.insert((peer, token), TokenUse::Request(cancellation.0));
+        }
+        Ok(cancellation)
+    }
+}

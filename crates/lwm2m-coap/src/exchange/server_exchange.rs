@@ -1,0 +1,21 @@
+//! The state of a request from a peer: RFC 7252 section 5.2.
+
+use super::check::ExchangeOptions;
+use super::key::RequestKey;
+use crate::delivery::Source;
+use crate::ids::PeerId;
+use crate::message::Token;
+use lwm2m_time::Instant;
+
+/// A request that waits for the application's response.
+#[derive(Clone, Debug)]
+pub(super) struct ServerExchange {
+    pub(super) peer: PeerId,
+    pub(super) expires: Instant,
+    pub(super) token: Token,
+    pub(super) source: Source,
+    pub(super) key: RequestKey,
+    pub(super) options: ExchangeOptions,
+    /// Whether the request asks for an observation.
+    pub(super) registers: bool,
+}

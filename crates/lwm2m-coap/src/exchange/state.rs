@@ -1,0 +1,125 @@
+//! The state of the exchange layer.
+
+use super::bodies::Bodies;
+use super::client_exchange::{ClientExchange, TokenUse};
+use super::freshness::Freshness;
+use super::observation::Observation;
+use super::observer::ObserverState;
+use super::peer::Peer;
+use super::server_exchange::ServerExchange;
+use crate::config::Config;
+use crate::event::Event;
+use crate::ids::{Observer, PeerId, RequestId};
+use crate::message::Token;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+use lwm2m_time::{Instant, TimerTable};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+/// The exchange layer towards all peers.
+#[derive(Debug)]
+pub(crate) struct Exchanges {
+    pub(super) config: Config,
+    random: ChaCha20Rng,
+    pub(super) peers: HashMap<PeerId, Peer>,
+    next_id: u64,
+    // As client.
+    pub(super) requests: HashMap<u64, ClientExchange>,
+    pub(super) tokens: HashMap<(PeerId, Token), TokenUse>,
+    pub(super) observations: HashMap<RequestId, Observation>,
+    /// When to give up waiting for a response that is not a matter of retransmission.
+    pub(super) responses: TimerTable<u64>,
+    /// The bytes that unfinished bodies of answers take.
+    pub(super) downloading: usize,
+    // As server.
+    /// Requests that wait for the application; the first is the oldest.
+    pub(super) waiting: BTreeMap<u64, ServerExchange>,
+    pub(super) observers: HashMap<Observer, Box<ObserverState>>,
+    pub(super) bodies: Bodies,
+    pub(super) freshness: Freshness,
+    pub(crate) events: VecDeque<Event>,
+    /// Peers that may have lost their last state.
+    pub(super) touched: Vec<PeerId>,
+}
+
+impl Exchanges {
+    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut random = ChaCha20Rng::from_seed(seed);
+        // The message layer draws from the first stream of the same seed.
+        random.set_stream(1);
+        let mut keys = ChaCha20Rng::from_seed(seed);
+        keys.set_stream(2);
+        let mut key = [0; 32];
+        keys.fill_bytes(&mut key);
+        Self {
+            config,
+            random,
+            peers: HashMap::new(),
+            next_id: 0,
+            requests: HashMap::new(),
+            tokens: HashMap::new(),
+            observations: HashMap::new(),
+            responses: TimerTable::new(),
+            downloading: 0,
+            waiting: BTreeMap::new(),
+            observers: HashMap::new(),
+            bodies: Bodies::new(&config),
+            freshness: Freshness::new(config.freshness, key),
+            events: VecDeque::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    pub(crate) fn knows(&self, peer: PeerId) -> bool {
+        self.peers.contains_key(&peer) || self.bodies.knows(peer)
+    }
+
+    /// A peer that may have lost its last state.
+    pub(crate) fn poll_touched(&mut self) -> Option<PeerId> {
+        self.touched.pop()
+    }
+
+    /// How many bodies were dropped before their time since this was asked last.
+    pub(crate) const fn take_evicted(&mut self) -> u64 {
+        self.bodies.take_evicted()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let oldest = self.waiting.first_key_value().map(|(_, waiting)| waiting.expires);
+        oldest.into_iter().chain(self.responses.next()).chain(self.bodies.next()).min()
+    }
+
+    /// Whether a request of either side is pending, or an observation is held.
+    pub(crate) fn is_busy(&self, peer: PeerId) -> bool {
+        self.peers.contains_key(&peer)
+    }
+
+    pub(super) fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// A token that no pending request of the peer has.
+    pub(super) fn fresh_token(&mut self, peer: PeerId) -> Token {
+        loop {
+            let token = Token::from(self.random.next_u64().to_be_bytes());
+            if !self.tokens.contains_key(&(peer, token)) {
+                return token;
+            }
+        }
+    }
+
+    /// Changes the state about a peer, which appears and disappears as needed.
+    pub(super) fn with_peer<T>(&mut self, peer: PeerId, change: impl FnOnce(&mut Peer) -> T) -> T {
+        let state = self.peers.entry(peer).or_default();
+        let result = change(state);
+        if state.is_empty() {
+            self.peers.remove(&peer);
+            self.touched.push(peer);
+        }
+        result
+    }
+}

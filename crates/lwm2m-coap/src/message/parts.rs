@@ -1,0 +1,68 @@
+//! What messages have in common over UDP and on a stream: code, token, options, payload.
+
+use super::option_encoding::{extended, split_option};
+use super::{Code, Options, Token};
+
+const PAYLOAD_MARKER: u8 = 0xFF;
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The token is longer than the reader takes, or cut off.
+    #[error("the token is too long or cut off")]
+    Token,
+    /// An option uses a reserved nibble, is cut off, or has a number above 65,535.
+    #[error("an option is malformed or cut off")]
+    Option,
+    /// A payload marker with nothing behind it.
+    #[error("the payload marker has no payload behind it")]
+    EmptyPayload,
+    /// Bytes follow the header of an empty message, or it has a token.
+    #[error("an empty message has content")]
+    NotEmpty,
+}
+
+/// A message without what its transport adds; all of it points into the received bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) code: Code,
+    pub(crate) token: Token,
+    pub(crate) options: &'a [u8],
+    pub(crate) last_option: u16,
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// Parses what follows the header, and validates the format of every option.
+    #[inline]
+    pub(super) fn parse(code: Code, token_length: u8, input: &'a [u8]) -> Result<Self, Fault> {
+        let (input, token) = token(token_length, input).ok_or(Fault::Token)?;
+        let mut rest = input;
+        let mut last_option = 0_u16;
+        while let Some((delta, _, after)) = split_option(rest) {
+            last_option = last_option.checked_add(delta).ok_or(Fault::Option)?;
+            rest = after;
+        }
+        let options = input.get(..input.len() - rest.len()).unwrap_or_default();
+        let payload = match rest {
+            [] => rest,
+            [PAYLOAD_MARKER] => return Err(Fault::EmptyPayload),
+            [PAYLOAD_MARKER, payload @ ..] => payload,
+            _ => return Err(Fault::Option),
+        };
+        Ok(Self { code, token, options, last_option, payload })
+    }
+
+    pub(crate) fn to_options(self) -> Options {
+        Options::from_validated(self.options, self.last_option)
+    }
+}
+
+#[inline]
+fn token(nibble: u8, input: &[u8]) -> Option<(&[u8], Token)> {
+    // Lengths of tokens are extended as those of options are: RFC 8974 section 2.1.
+    let (length, input) = extended(nibble, input)?;
+    let token = Token::at_front(length, input)?;
+    Some((input.get(length..)?, token))
+}

@@ -1,0 +1,142 @@
+//! Acknowledgements, Resets and duplicates: RFC 7252 sections 4.2 to 4.5.
+
+use super::duplicates::Reply;
+use super::outgoing::{Outgoing, with_message_id};
+use super::{Messaging, Timer};
+use crate::delivery::{DeliveryOf, Source};
+use crate::event::Transmit;
+use crate::ids::PeerId;
+use crate::message::MessageType;
+use bytes::Bytes;
+use lwm2m_time::Instant;
+
+impl Messaging {
+    /// Whether a message came before and is still remembered.
+    pub(crate) fn remembers(&self, now: Instant, peer: PeerId, message_id: u16) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.duplicates.find(now, message_id).is_some())
+    }
+
+    /// Whether the message came before; then its reply, if it has one, is sent again.
+    pub(crate) fn is_duplicate(&mut self, now: Instant, source: Source) -> bool {
+        let Some(peer) = self.peers.get_mut(&source.peer) else { return false };
+        let reply = match peer.duplicates.recall(now, source.message_id) {
+            Ok(reply) => reply,
+            Err(forgotten) => {
+                self.release(forgotten);
+                return false;
+            }
+        };
+        self.statistics.duplicates += 1;
+        if let (true, Some(datagram)) = (source.confirmable, reply.datagram()) {
+            self.transmits.push_back(Transmit { peer: source.peer, payload: datagram.clone() });
+        }
+        true
+    }
+
+    /// Remembers a message that is no duplicate, so that it is not taken twice; `false` if there is
+    /// no room for it.
+    pub(crate) fn remember(&mut self, now: Instant, source: Source) -> bool {
+        let params = self.params(source.peer);
+        let (lifetime, reply) = if source.confirmable {
+            (params.exchange_lifetime, Reply::Pending)
+        } else {
+            (params.non_lifetime, Reply::Never)
+        };
+        if !self.make_room(now, source.peer) {
+            return false;
+        }
+        let Some(peer) = self.peer(now, source.peer) else { return false };
+        peer.duplicates.insert(source.message_id, now + lifetime, reply);
+        peer.keep_until(now + lifetime);
+        self.remembered += 1;
+        true
+    }
+
+    /// Starts the time after which a confirmable request that is still unanswered is
+    /// acknowledged.
+    pub(crate) fn expect_reply(&mut self, now: Instant, source: Source) {
+        if source.confirmable {
+            let timer = Timer::Acknowledge(source.peer, source.message_id);
+            self.timers.set(timer, now + self.config.separate_after);
+        }
+    }
+
+    /// Acknowledges a confirmable message without content; does nothing for another.
+    pub(crate) fn acknowledge(&mut self, source: Source) {
+        if source.confirmable {
+            let datagram = empty(MessageType::Acknowledgement, source.message_id);
+            self.reply_with(source, Reply::Acknowledged(datagram.clone()));
+            self.transmits.push_back(Transmit { peer: source.peer, payload: datagram });
+        }
+    }
+
+    /// Whether neither an acknowledgement nor a reply to a message is out yet.
+    pub(crate) fn is_unanswered(&self, source: Source) -> bool {
+        let peer = self.peers.get(&source.peer);
+        peer.is_some_and(|peer| peer.duplicates.is_unanswered(source.message_id))
+    }
+
+    /// Answers with a Reset.
+    pub(crate) fn reset(&mut self, peer: PeerId, message_id: u16) {
+        self.statistics.resets_sent += 1;
+        let payload = empty(MessageType::Reset, message_id);
+        self.transmits.push_back(Transmit { peer, payload });
+    }
+
+    /// An acknowledgement arrived. `None` if it fits nothing, or something newer took the place
+    /// of what it acknowledges.
+    pub(crate) fn acknowledged(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        message_id: u16,
+    ) -> Option<DeliveryOf> {
+        let outgoing = self.take_unacknowledged(peer, message_id)?;
+        match outgoing.successor {
+            Some(newer) => {
+                let Ok(message_id) = self.message_id(now, peer) else {
+                    return Some(outgoing.delivery_of);
+                };
+                let datagram = with_message_id(&newer, message_id);
+                let Outgoing { serial, delivery_of, .. } = outgoing;
+                self.track_confirmable(now, peer, message_id, datagram, serial, delivery_of);
+                None
+            }
+            None => Some(outgoing.delivery_of),
+        }
+    }
+
+    /// Whom an acknowledgement of this message ID would concern.
+    pub(crate) fn delivery_of(&self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
+        let outgoing = &self.peers.get(&peer)?.outgoing;
+        outgoing
+            .iter()
+            .find(|outgoing| outgoing.message_id == message_id && outgoing.is_confirmable())
+            .map(|outgoing| outgoing.delivery_of)
+    }
+
+    /// A Reset arrived. `None` if it fits nothing.
+    pub(crate) fn rejected(&mut self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
+        let state = self.peers.get_mut(&peer)?;
+        let outgoing = state.take_outgoing(|outgoing| outgoing.message_id == message_id)?;
+        self.timers.cancel(Timer::Retransmit(peer, outgoing.serial));
+        self.look_again(peer);
+        Some(outgoing.delivery_of)
+    }
+
+    fn take_unacknowledged(&mut self, peer: PeerId, message_id: u16) -> Option<Outgoing> {
+        let state = self.peers.get_mut(&peer)?;
+        let outgoing = state.take_outgoing(|outgoing| {
+            outgoing.message_id == message_id && outgoing.is_confirmable()
+        })?;
+        self.timers.cancel(Timer::Retransmit(peer, outgoing.serial));
+        self.look_again(peer);
+        Some(outgoing)
+    }
+}
+
+/// An empty message.
+fn empty(kind: MessageType, message_id: u16) -> Bytes {
+    let [high, low] = message_id.to_be_bytes();
+    Bytes::copy_from_slice(&[0x40 | ((kind as u8) << 4), 0, high, low])
+}
