@@ -4,7 +4,7 @@ use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{
     CipherSuite, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, Endpoint,
-    Engine, Event,
+    Backend, Event,
 };
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
@@ -122,19 +122,19 @@ impl Wire {
 }
 
 /// A client, a server and how they connect: bit 0 is for Connection IDs, 1 and 2 choose the mode. With
-/// the feature `mbedtls`, and a mode that this engine has, bits 3 and 4 choose it for client and server.
+/// the feature `mbedtls`, and a mode that this backend has, bits 3 and 4 choose it for client and server.
 pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
     let key = RustCrypto
         .signing_key(include_bytes!("../../crates/lwm2m-dtls/tests/data/server.key.der"))
         .expect("a key");
     let raw = kind & 6 == 6;
-    let by = |bit| if raw { Engine::Native } else { engine(kind & bit != 0) };
+    let by = |bit| if raw { Backend::Native } else { backend(kind & bit != 0) };
     let ids = kind & 1 != 0 && by(8).has_connection_ids() && by(16).has_connection_ids();
     let mut config = Config::default();
     config.connection_ids = ids.then(|| Arc::new(FourBytes) as _);
-    config.engine = by(8);
+    config.backend = by(8);
     let client = Endpoint::new(config.clone(), [1; 32]);
-    config.engine = by(16);
+    config.backend = by(16);
     config.credentials =
         Some(Arc::new(Keys { raw: by(16).has_raw_public_keys().then(|| key.clone()) }));
     let server = Endpoint::new(config, [2; 32]);
@@ -152,13 +152,13 @@ pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
 }
 
 #[cfg(feature = "mbedtls")]
-fn engine(other: bool) -> Engine {
-    if other { Engine::MbedTls } else { Engine::Native }
+fn backend(other: bool) -> Backend {
+    if other { Backend::MbedTls } else { Backend::Native }
 }
 
 #[cfg(not(feature = "mbedtls"))]
-fn engine(_: bool) -> Engine {
-    Engine::Native
+fn backend(_: bool) -> Backend {
+    Backend::Native
 }
 
 /// The address of either side.

@@ -24,7 +24,11 @@ const STEPS: &[Step] = &[
     },
     Step { name: "no-std", about: "builds without default features", run: no_std },
     Step { name: "test", about: "all tests, examples in the docs too", run: test },
-    Step { name: "mbedtls", about: "the engine mbedtls: lints, tests of its modes", run: mbedtls },
+    Step {
+        name: "mbedtls",
+        about: "the Mbed TLS backend: lints, tests of its modes",
+        run: mbedtls,
+    },
     Step { name: "docs", about: "API pages, warnings are errors", run: docs },
     Step { name: "deny", about: "licences, bans and sources of dependencies", run: deny },
     Step { name: "fuzz", about: "every fuzz target for ten seconds", run: fuzz },
@@ -163,8 +167,8 @@ fn note_missing_peers(ci: &mut Context<'_>) -> Outcome {
     Ok(())
 }
 
-/// Builds Mbed TLS, once; the tests are those of both engines with each other, and those of the
-/// engine of our own that the other has the modes for.
+/// Builds Mbed TLS, once; the tests are those of both backends with each other, and those of the
+/// native backend that Mbed TLS has the modes for.
 fn mbedtls(ci: &mut Context<'_>) -> Outcome {
     if command(ci.root, "cmake", &["--version"]).output().is_err() {
         return ci.missing("mbedtls: no cmake", "apt-get install cmake libclang-dev");
@@ -178,9 +182,9 @@ fn mbedtls(ci: &mut Context<'_>) -> Outcome {
     for name in ["lwm2m-mbedtls", "lwm2m-app", "lwm2m-server"] {
         ci.cargo(&["test", "-p", name, "--features", "mbedtls"])?;
     }
-    // The command has both daemons in it, so they are built with the engine, too.
-    ci.cargo(&["test", "-p", "lwm2m-cli", "--features", "mbedtls", "--test", "it", "engine::"])?;
-    ci.cargo(&["test", "-p", "lwm2m-dtls", "--features", "mbedtls", "--test", "it", "engines::"])
+    // The command has both daemons in it, so they are built with it, too.
+    ci.cargo(&["test", "-p", "lwm2m-cli", "--features", "mbedtls", "--test", "it", "backend::"])?;
+    ci.cargo(&["test", "-p", "lwm2m-dtls", "--features", "mbedtls", "--test", "it", "backends::"])
 }
 
 /// Without `lwm2m-cli`: its binary has the name of the library `lwm2m`, but no API.

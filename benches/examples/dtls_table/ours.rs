@@ -6,7 +6,7 @@ use lwm2m_dtls::certificate::{
 };
 use lwm2m_dtls::crypto::{AwsLc, Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{
-    CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Engine, Event,
+    Backend, CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Event,
     SessionId,
 };
 use lwm2m_time::Instant;
@@ -59,23 +59,23 @@ struct Ours {
 }
 
 pub(crate) fn on_aws_lc(mode: Mode) -> Option<Box<dyn Stack>> {
-    Some(Box::new(Ours::new("ours, aws-lc", Engine::Native, Arc::new(AwsLc), mode)))
+    Some(Box::new(Ours::new("ours, aws-lc", Backend::Native, Arc::new(AwsLc), mode)))
 }
 
 pub(crate) fn on_rust_crypto(mode: Mode) -> Option<Box<dyn Stack>> {
-    Some(Box::new(Ours::new("ours, RustCrypto", Engine::Native, Arc::new(RustCrypto), mode)))
+    Some(Box::new(Ours::new("ours, RustCrypto", Backend::Native, Arc::new(RustCrypto), mode)))
 }
 
-/// TLS 1.2 by the engine of our own.
+/// TLS 1.2 by the native backend.
 pub(crate) fn tls12(mode: Mode) -> Option<Box<dyn Stack>> {
-    let mut ours = Ours::new("ours, TLS 1.2", Engine::Native, Arc::new(AwsLc), mode);
+    let mut ours = Ours::new("ours, TLS 1.2", Backend::Native, Arc::new(AwsLc), mode);
     ours.on_stream = true;
     Some(Box::new(ours))
 }
 
 /// TLS 1.3 by `rustls`, trust by our own.
 pub(crate) fn tls13(mode: Mode) -> Option<Box<dyn Stack>> {
-    let mut ours = Ours::new("ours, TLS 1.3", Engine::Native, Arc::new(AwsLc), mode);
+    let mut ours = Ours::new("ours, TLS 1.3", Backend::Native, Arc::new(AwsLc), mode);
     ours.on_stream = true;
     Arc::make_mut(&mut ours.profile).tls13 = true;
     (mode != Mode::Psk).then(|| Box::new(ours) as Box<dyn Stack>)
@@ -85,14 +85,14 @@ pub(crate) fn tls13(mode: Mode) -> Option<Box<dyn Stack>> {
 #[cfg(feature = "mbedtls")]
 pub(crate) fn on_mbedtls(mode: Mode) -> Option<Box<dyn Stack>> {
     let make =
-        || Box::new(Ours::new("ours, engine mbedtls", Engine::MbedTls, Arc::new(AwsLc), mode));
+        || Box::new(Ours::new("ours, mbedtls backend", Backend::MbedTls, Arc::new(AwsLc), mode));
     (mode != Mode::RawPublicKey).then(|| make() as Box<dyn Stack>)
 }
 
 /// The same on a stream.
 #[cfg(feature = "mbedtls")]
 pub(crate) fn tls12_on_mbedtls(mode: Mode) -> Option<Box<dyn Stack>> {
-    let mut ours = Ours::new("engine mbedtls, TLS", Engine::MbedTls, Arc::new(AwsLc), mode);
+    let mut ours = Ours::new("mbedtls backend, TLS", Backend::MbedTls, Arc::new(AwsLc), mode);
     ours.on_stream = true;
     (mode != Mode::RawPublicKey).then(|| Box::new(ours) as Box<dyn Stack>)
 }
@@ -129,13 +129,13 @@ fn profile(mode: Mode, key: Arc<dyn SigningKey>, server: &dyn SigningKey) -> Cli
 }
 
 impl Ours {
-    fn new(name: &'static str, engine: Engine, provider: Arc<dyn Provider>, mode: Mode) -> Self {
+    fn new(name: &'static str, backend: Backend, provider: Arc<dyn Provider>, mode: Mode) -> Self {
         let client = provider.signing_key(data!("client.key.der")).unwrap();
         let server = provider.signing_key(data!("server.key.der")).unwrap();
         let profile = Arc::new(profile(mode, Arc::clone(&client), &*server));
         let chain = [data!("server.cert.der"), data!("intermediate.cert.der")];
         let mut config = Config::default();
-        config.engine = engine;
+        config.backend = backend;
         config.provider = provider;
         config.unix_time_of_origin = TODAY;
         // What others keep for resumption is not in their figures either.
@@ -179,7 +179,7 @@ impl Stack for Ours {
         Box::new(Side { endpoint, peer, session, on_stream, connected: false })
     }
     fn is_counted(&self) -> bool {
-        self.config.engine == Engine::Native
+        self.config.backend == Backend::Native
     }
     fn settle(&mut self) {
         let late = Instant::ZERO + Duration::from_secs(3600);

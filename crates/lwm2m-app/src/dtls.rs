@@ -1,8 +1,8 @@
-//! The settings of DTLS: the engine, Connection IDs, the key log, the clock of certificates.
+//! The settings of DTLS: the backend, Connection IDs, the key log, the clock of certificates.
 
 use crate::exit::Failure;
 use lwm2m_dtls::crypto::Provider;
-use lwm2m_dtls::{Config, ConnectionIds, Engine, KeyLog, RoutingCids, Unsupported};
+use lwm2m_dtls::{Backend, Config, ConnectionIds, KeyLog, RoutingCids, Unsupported};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::fs::{File, OpenOptions};
@@ -28,11 +28,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The engine in a file of settings.
+/// The backend in a file of settings.
 ///
 /// # Errors
 /// There is none of that name in this program.
-pub fn engine<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Engine>, D::Error> {
+pub fn backend<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Backend>, D::Error> {
     let name = String::deserialize(deserializer)?;
     name.parse().map(Some).map_err(D::Error::custom)
 }
@@ -40,22 +40,22 @@ pub fn engine<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Engin
 /// The settings of DTLS; `ids` of no length hand out no Connection IDs.
 ///
 /// # Errors
-/// The key log cannot be written, or the engine lacks something.
+/// The key log cannot be written, or the backend lacks something.
 pub fn config(
-    engine: Engine,
+    backend: Backend,
     provider: Arc<dyn Provider>,
     ids: RoutingCids,
     key_log: Option<&Path>,
 ) -> Result<Config, Failure> {
     let mut config = Config::default();
-    config.engine = engine;
+    config.backend = backend;
     config.provider = provider;
     config.unix_time_of_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     if ids.length() > 0 {
         config.connection_ids = Some(Arc::new(ids));
     }
     if let Some(path) = key_log {
-        if !engine.has_key_log() {
+        if !backend.has_key_log() {
             return Err(Failure::usage(Unsupported::KeyLog));
         }
         let file = open_key_log(path).map_err(|error| {

@@ -6,7 +6,8 @@ use clap::Args;
 use lwm2m_dtls::certificate::{Association, CertificateUsage, Matching, ServerVerification};
 use lwm2m_dtls::crypto::{AwsLc, SigningKey};
 use lwm2m_dtls::{
-    CertifiedKey, CidRoute, ClientProfile, ClientSecurity, Config, Credentials, Engine, RoutingCids,
+    Backend, CertifiedKey, CidRoute, ClientProfile, ClientSecurity, Config, Credentials,
+    RoutingCids,
 };
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
@@ -55,8 +56,8 @@ pub struct Secured {
     pub keylog: Option<PathBuf>,
     /// Who speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
     #[arg(long, value_name = "NAME")]
-    #[serde(deserialize_with = "dtls::engine")]
-    pub engine: Option<Engine>,
+    #[serde(deserialize_with = "dtls::backend")]
+    pub backend: Option<Backend>,
 }
 
 /// A key in hex, as it was given; wiped when it is dropped, and not shown by `Debug`.
@@ -146,7 +147,7 @@ impl Secured {
     /// calls `server_name`.
     ///
     /// # Errors
-    /// No mode or more than one, a file or key that cannot be used, or the engine lacks something.
+    /// No mode or more than one, a file or key that cannot be used, or the backend lacks something.
     pub fn client(&self, server_name: &str) -> Result<(Config, ClientProfile), Failure> {
         let mut profile = ClientProfile::new(self.mode()?);
         profile.server_name = Some(server_name.to_owned());
@@ -160,7 +161,7 @@ impl Secured {
     /// The keys of a client as they are in the files, for who gives them on.
     ///
     /// # Errors
-    /// No mode or more than one, a file or key that cannot be used, or the engine lacks something.
+    /// No mode or more than one, a file or key that cannot be used, or the backend lacks something.
     pub fn client_keys(&self) -> Result<ClientKeys, Failure> {
         let psk = self.psk()?.map(|(identity, key)| ClientKeys::Psk { identity, key });
         let raw = match self.raw_files()? {
@@ -183,12 +184,12 @@ impl Secured {
         Ok(keys)
     }
 
-    /// Whether the engine can do the mode of these keys.
+    /// Whether the backend can do the mode of these keys.
     fn check(&self, keys: &ClientKeys) -> Result<(), Failure> {
-        let engine = self.engine.unwrap_or_default();
+        let backend = self.backend.unwrap_or_default();
         match keys {
-            ClientKeys::Psk { key, .. } => engine.check_psk(key),
-            ClientKeys::RawPublicKey { .. } => engine.check_raw_public_keys(),
+            ClientKeys::Psk { key, .. } => backend.check_psk(key),
+            ClientKeys::RawPublicKey { .. } => backend.check_raw_public_keys(),
             ClientKeys::Certificate { .. } => Ok(()),
         }
         .map_err(Failure::usage)
@@ -200,11 +201,11 @@ impl Secured {
     pub fn or(self, others: Self) -> Self {
         let cid = self.cid.or(others.cid);
         let tls13 = self.tls13 || others.tls13;
-        let engine = self.engine.or(others.engine);
+        let backend = self.backend.or(others.backend);
         let (has_keys, keylog) = (self.has_keys(), self.keylog.clone());
         let keylog = keylog.or_else(|| others.keylog.clone());
         let keys = if has_keys { self } else { others };
-        Self { cid, tls13, engine, keylog, ..keys }
+        Self { cid, tls13, backend, keylog, ..keys }
     }
 
     /// Whether there are keys of any mode.
@@ -230,17 +231,17 @@ impl Secured {
     /// The settings of sessions: Connection IDs, the key log, the clock.
     ///
     /// # Errors
-    /// The key log cannot be written, or the engine lacks something.
+    /// The key log cannot be written, or the backend lacks something.
     pub fn config(&self) -> Result<Config, Failure> {
         let ids = RoutingCids::new(CidRoute::default(), self.cid.unwrap_or(0));
-        let engine = self.engine.unwrap_or_default();
-        dtls::config(engine, Arc::new(AwsLc), ids, self.keylog.as_deref())
+        let backend = self.backend.unwrap_or_default();
+        dtls::config(backend, Arc::new(AwsLc), ids, self.keylog.as_deref())
     }
 
     /// The settings of a server's sessions, in every mode that there are keys for.
     ///
     /// # Errors
-    /// No mode, a file or key that cannot be used, or the engine lacks something.
+    /// No mode, a file or key that cannot be used, or the backend lacks something.
     pub fn server(&self) -> Result<Config, Failure> {
         if self.tls13 {
             return Err(Failure::usage("--tls13 is a client's: a server speaks 1.2 and 1.3"));
@@ -263,10 +264,10 @@ impl Secured {
         }
         let mut config = self.config()?;
         if known.raw_key.is_some() {
-            config.engine.check_raw_public_keys().map_err(Failure::usage)?;
+            config.backend.check_raw_public_keys().map_err(Failure::usage)?;
         }
         if let Some((_, key)) = &known.psk {
-            config.engine.check_psk(key).map_err(Failure::usage)?;
+            config.backend.check_psk(key).map_err(Failure::usage)?;
         }
         config.credentials = Some(Arc::new(known));
         config.check().map_err(Failure::usage)?;
@@ -385,11 +386,11 @@ mod tests {
 
     #[cfg(feature = "mbedtls")]
     #[test]
-    fn what_the_engine_lacks_is_refused_at_the_start() {
+    fn what_the_backend_lacks_is_refused_at_the_start() {
         let good = Secured {
             psk_identity: Some("device".to_owned()),
             psk_key: Some("00ff".to_owned().into()),
-            engine: Some(Engine::MbedTls),
+            backend: Some(Backend::MbedTls),
             ..Secured::default()
         };
         let log = std::env::temp_dir().join("lwm2m-app-no-such-key-log");

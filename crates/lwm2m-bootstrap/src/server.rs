@@ -76,7 +76,7 @@ impl BootstrapServer {
         credential: Credential,
     ) -> Result<(), StoreError> {
         if let Some(dtls) = &self.config.dtls {
-            credential.check(dtls.engine)?;
+            credential.check(dtls.backend)?;
         }
         let before = self.config.security.put(endpoint, credential.clone())?;
         if before.as_ref() != Some(&credential) {

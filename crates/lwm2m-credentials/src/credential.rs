@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::Point;
-use lwm2m_dtls::{Engine, Identity, Mode, Unsupported};
+use lwm2m_dtls::{Backend, Identity, Mode, Unsupported};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -65,14 +65,14 @@ impl Credential {
         }
     }
 
-    /// Whether an engine of DTLS can ask a client for this.
+    /// Whether a DTLS backend can ask a client for this.
     ///
     /// # Errors
-    /// What the engine lacks.
-    pub fn check(&self, engine: Engine) -> Result<(), Unsupported> {
+    /// What the backend lacks.
+    pub fn check(&self, backend: Backend) -> Result<(), Unsupported> {
         match self {
-            Self::Psk { key, .. } => engine.check_psk(key),
-            Self::RawPublicKey(_) => engine.check_raw_public_keys(),
+            Self::Psk { key, .. } => backend.check_psk(key),
+            Self::RawPublicKey(_) => backend.check_raw_public_keys(),
             Self::X509 => Ok(()),
         }
     }

@@ -243,7 +243,7 @@ pub enum StoreError {
     /// There are too many clients.
     #[error("the store holds {0} clients, its limit; remove some first")]
     Full(usize),
-    /// The server's engine of DTLS cannot ask for it.
+    /// The server's DTLS backend cannot ask for it.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
 }

@@ -1,8 +1,8 @@
 //! What an endpoint is made with: limits, credentials, and the profile of a client session.
 
+use crate::backend::Backend;
 use crate::certificate::{self, ServerVerification};
 use crate::crypto::{Provider, RustCrypto, SigningKey};
-use crate::engine::Engine;
 use crate::suite::CipherSuite;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 #[non_exhaustive]
 pub struct Config {
     /// Who speaks DTLS and TLS; see [`check`](Self::check).
-    pub engine: Engine,
+    pub backend: Backend,
     /// The library for P-256.
     pub provider: Arc<dyn Provider>,
     /// The keys of the server; without them no handshake is accepted.
@@ -63,7 +63,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            engine: Engine::Native,
+            backend: Backend::Native,
             provider: Arc::new(RustCrypto),
             credentials: None,
             suites: CipherSuite::SERVER_DEFAULTS.to_vec(),

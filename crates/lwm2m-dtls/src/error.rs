@@ -36,7 +36,7 @@ pub enum Error {
     /// The profile cannot make a handshake: a key too long, no suite that fits.
     #[error("the client profile offers nothing: check its key lengths and cipher suites")]
     UnusableProfile,
-    /// The engine lacks what was asked for.
+    /// The backend lacks what was asked for.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
 }
@@ -106,7 +106,7 @@ pub enum Reason {
     Cancelled,
     /// Cryptography of our own failed.
     Internal,
-    /// The engine lacks what it takes.
+    /// The backend lacks what it takes.
     Unsupported(Unsupported),
 }
 

@@ -17,7 +17,7 @@
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
 //! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6, 9853 |
 //! | `routing_cids` | Connection IDs that name node and shard | RFC 9146 6 |
-//! | `engine`, `mbedtls` | the endpoint of applications, over this engine or Mbed TLS | |
+//! | `backend`, `mbedtls` | the endpoint of applications, over this backend or Mbed TLS | |
 //!
 //! ```
 //! use lwm2m_dtls::{ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Event};
@@ -63,6 +63,7 @@
 extern crate alloc;
 
 mod alert;
+mod backend;
 pub mod certificate;
 mod channel;
 mod config;
@@ -71,7 +72,6 @@ mod cookie;
 mod credential;
 pub mod crypto;
 mod endpoint;
-mod engine;
 mod error;
 mod event;
 mod flight;
@@ -90,11 +90,11 @@ mod tls13;
 mod unsupported;
 
 pub use alert::Alert;
+pub use backend::{Backend, Endpoint, UnknownBackend};
 pub use config::{
     CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, KeyLog, Mode,
     TicketKey,
 };
-pub use engine::{Endpoint, Engine, UnknownEngine};
 pub use error::{Error, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
 pub use handshake::Role;

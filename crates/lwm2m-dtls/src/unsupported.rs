@@ -1,8 +1,8 @@
-//! What an engine cannot do, and what to do about it.
+//! What a backend cannot do, and what to do about it.
 
 use core::fmt;
 
-/// What the engine of the configuration lacks.
+/// What the backend of the configuration lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unsupported {
@@ -32,42 +32,42 @@ impl Unsupported {
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::ConnectionIds => {
-                "the engine mbedtls has no Connection IDs (RFC 9146): set their length to 0, or use \
-                 the engine native"
+                "the mbedtls backend has no Connection IDs (RFC 9146): set their length to 0, or use \
+                 the native backend"
             }
             Self::RawPublicKeys => {
-                "the engine mbedtls has no raw public keys (RFC 7250): use a pre-shared key or \
-                 certificates, or the engine native"
+                "the mbedtls backend has no raw public keys (RFC 7250): use a pre-shared key or \
+                 certificates, or the native backend"
             }
             Self::Export => {
-                "the engine mbedtls cannot export or import sessions: use the engine native"
+                "the mbedtls backend cannot export or import sessions: use the native backend"
             }
             Self::KeyLog => {
-                "the engine mbedtls writes no key log: leave it off, or use the engine native"
+                "the mbedtls backend writes no key log: leave it off, or use the native backend"
             }
             Self::Tickets => {
-                "the engine mbedtls issues no session tickets: leave their key out, or use the \
-                 engine native"
+                "the mbedtls backend issues no session tickets: leave their key out, or use the \
+                 native backend"
             }
             Self::RecordSizeLimit => {
-                "the engine mbedtls has no record_size_limit (RFC 8449): use max_fragment_length, \
-                 or the engine native"
+                "the mbedtls backend has no record_size_limit (RFC 8449): use max_fragment_length, \
+                 or the native backend"
             }
             Self::RequiredExtendedMasterSecret => {
-                "the engine mbedtls cannot insist on extended master secret: leave it off, or use \
-                 the engine native"
+                "the mbedtls backend cannot insist on extended master secret: leave it off, or use \
+                 the native backend"
             }
             Self::Tls13 => {
-                "TLS 1.3 takes a certificate or raw public key, the engine native and a program \
+                "TLS 1.3 takes a certificate or raw public key, the native backend and a program \
                  built with the feature tls13: use version 1.2"
             }
             Self::LongKey => {
-                "the engine mbedtls takes pre-shared keys of up to 32 bytes: use a shorter one, or \
-                 the engine native"
+                "the mbedtls backend takes pre-shared keys of up to 32 bytes: use a shorter one, or \
+                 the native backend"
             }
             Self::HiddenKey => {
-                "the engine mbedtls needs the private key itself, which its store does not give: \
-                 use the engine native"
+                "the mbedtls backend needs the private key itself, which its store does not give: \
+                 use the native backend"
             }
         }
     }

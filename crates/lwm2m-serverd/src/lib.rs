@@ -10,7 +10,7 @@ use credentials::ServerEntry;
 use lwm2m_app::{Failure, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
-use lwm2m_dtls::{CidRoute, Engine, RoutingCids};
+use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
 use lwm2m_net::{ServerHandle, Sockets};
 use lwm2m_server::{Config, Server};
@@ -108,16 +108,16 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
         api.credentials_file = Some(CredentialsFile::open(path, &store).map_err(Failure::usage)?);
     }
     api.fixed_credentials = fixed;
-    let by = settings.engine.unwrap_or_default();
-    let default = if by.has_connection_ids() { CID_LENGTH } else { 0 };
+    let backend = settings.backend.unwrap_or_default();
+    let default = if backend.has_connection_ids() { CID_LENGTH } else { 0 };
     let place = CidRoute { node: settings.node.unwrap_or_default(), shard: 0 };
     let ids = RoutingCids::new(place, settings.cid.unwrap_or(default));
     let store = Arc::new(store);
     let dtls = match coaps(settings).or(settings.coaps_tcp) {
         Some(_) => {
-            let mut config = dtls::config(by, provider, ids, settings.keylog.as_deref())?;
+            let mut config = dtls::config(backend, provider, ids, settings.keylog.as_deref())?;
             store.secure(&config).check().map_err(Failure::usage)?;
-            check_clients(by, &store)?;
+            check_clients(backend, &store)?;
             config.max_sessions =
                 engine.max_registrations.saturating_mul(engine.max_sessions_per_identity);
             Some(config)
@@ -127,10 +127,10 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     Ok(Config { security: store, dtls, ..engine })
 }
 
-/// Refuses to start with credentials that the engine of DTLS cannot do.
-fn check_clients(engine: Engine, store: &SecurityStore) -> Result<(), Failure> {
+/// Refuses to start with credentials that the DTLS backend cannot use.
+fn check_clients(backend: Backend, store: &SecurityStore) -> Result<(), Failure> {
     store.list().into_iter().try_for_each(|(endpoint, credential)| {
-        let checked = credential.check(engine);
+        let checked = credential.check(backend);
         checked.map_err(|what| Failure::usage(format!("the credential of {endpoint}: {what}")))
     })
 }

@@ -3,7 +3,7 @@
 use crate::credentials::UnlistedMode;
 use clap::Args;
 use lwm2m_app::LogLevel;
-use lwm2m_dtls::Engine;
+use lwm2m_dtls::Backend;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,8 +61,8 @@ pub struct Settings {
     pub unlisted: Option<UnlistedMode>,
     /// Who speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
     #[arg(long, env = "LWM2M_ENGINE", value_name = "NAME")]
-    #[serde(default, deserialize_with = "lwm2m_app::dtls::engine")]
-    pub engine: Option<Engine>,
+    #[serde(default, deserialize_with = "lwm2m_app::dtls::backend")]
+    pub backend: Option<Backend>,
     /// Bytes of the DTLS Connection IDs that devices get, 0 for none [default: 6, none by mbedtls]
     #[arg(long, env = "LWM2M_CID", value_name = "LENGTH")]
     pub cid: Option<u8>,
@@ -97,7 +97,7 @@ impl Settings {
             cert: self.cert.or(others.cert),
             trust: if self.trust.is_empty() { others.trust } else { self.trust },
             unlisted: self.unlisted.or(others.unlisted),
-            engine: self.engine.or(others.engine),
+            backend: self.backend.or(others.backend),
             cid: self.cid.or(others.cid),
             node: self.node.or(others.node),
             keylog: self.keylog.or(others.keylog),
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_is_one_that_is_there() {
-        let file: Settings = toml::from_str("engine = \"native\"").unwrap();
-        assert_eq!(file.engine, Some(Engine::Native));
-        let refused = toml::from_str::<Settings>("engine = \"other\"").unwrap_err().to_string();
+    fn the_backend_is_one_that_is_there() {
+        let file: Settings = toml::from_str("backend = \"native\"").unwrap();
+        assert_eq!(file.backend, Some(Backend::Native));
+        let refused = toml::from_str::<Settings>("backend = \"other\"").unwrap_err().to_string();
         assert!(refused.contains("use native or mbedtls"), "{refused}");
         // Built in, or told how to build it in.
-        let mbedtls = toml::from_str::<Settings>("engine = \"mbedtls\"");
+        let mbedtls = toml::from_str::<Settings>("backend = \"mbedtls\"");
         assert!(mbedtls.map_or_else(|it| it.to_string().contains("--features"), |_| true));
     }
 

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
+#[cfg(feature = "mbedtls")]
+mod backend;
 mod coap;
 mod convert;
 mod demo;
-#[cfg(feature = "mbedtls")]
-mod engine;
 mod keys;
 mod serve;
 

@@ -82,7 +82,7 @@ pub trait SigningKey: Send + Sync + Debug {
     /// Signs; the signature is DER.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
 
-    /// The private half, ECPrivateKey (DER, RFC 5915), for an engine that signs by itself; nothing
+    /// The private half, ECPrivateKey (DER, RFC 5915), for a backend that signs by itself; nothing
     /// if it does not leave its store.
     fn private_key(&self) -> Option<Zeroizing<Vec<u8>>> {
         None

@@ -1,4 +1,4 @@
-//! The engine of our own: sessions by address and Connection ID; calls as of [`crate::Endpoint`].
+//! The native backend: sessions by address and Connection ID; calls as of [`crate::Endpoint`].
 
 mod export;
 mod handshakes;

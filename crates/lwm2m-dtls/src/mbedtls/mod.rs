@@ -1,8 +1,8 @@
-//! The engine on Mbed TLS: pre-shared keys and certificates, on datagrams and streams.
+//! The Mbed TLS backend: pre-shared keys and certificates, on datagrams and streams.
 //!
 //! The library does the handshakes and records of one connection each (`lwm2m_mbedtls`). Which
 //! connection a datagram is for, cookies, limits, timers, trust in certificates and events are
-//! here, and as of the engine of our own: the rules of the two are one.
+//! here, and as of the native backend: the rules of the two are one.
 
 mod datagrams;
 mod filter;
@@ -229,7 +229,7 @@ impl MbedTls {
     }
 
     fn settings(&self, role: Role, framing: Framing, profile: Option<&ClientProfile>) -> Settings {
-        let has_suite = |suite: &&CipherSuite| self.config.engine.has_suite(**suite);
+        let has_suite = |suite: &&CipherSuite| self.config.backend.has_suite(**suite);
         let suites = profile.map_or_else(|| self.config.suites.clone(), ClientProfile::offered);
         let spoken = self.config.application_protocol.as_deref();
         let spoken = spoken.and_then(|name| core::str::from_utf8(name).ok());

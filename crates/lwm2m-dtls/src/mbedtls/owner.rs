@@ -1,4 +1,4 @@
-//! What the library asks during a handshake, answered by the credentials and rules that the engine
+//! What the library asks during a handshake, answered by the credentials and rules that the backend
 //! of our own has.
 
 use crate::Rng;
@@ -87,7 +87,7 @@ impl Owner {
         let key = credentials.and_then(|known| known.psk(identity)).filter(|key| !key.is_empty());
         let unknown = || Reason::UnknownIdentity { identity: Bytes::copy_from_slice(identity) };
         let key = key.ok_or_else(unknown)?;
-        self.config.engine.check_psk(&key).map_err(Reason::Unsupported)?;
+        self.config.backend.check_psk(&key).map_err(Reason::Unsupported)?;
         Ok(key)
     }
 

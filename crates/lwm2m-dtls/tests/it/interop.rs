@@ -1,7 +1,7 @@
 //! The endpoint on a real socket against OpenSSL and GnuTLS, both ways.
 
 use crate::support::{
-    IDENTITY, KEY, at_a_good_time, engines, psk_config, psk_profile, rpk, server_config,
+    IDENTITY, KEY, at_a_good_time, backends, psk_config, psk_profile, rpk, server_config,
     x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
@@ -82,8 +82,8 @@ struct Driver {
 
 impl Driver {
     fn new(mut config: Config) -> Self {
-        let [client, server] = engines();
-        config.engine = if config.credentials.is_some() { server } else { client };
+        let [client, server] = backends();
+        config.backend = if config.credentials.is_some() { server } else { client };
         config.retransmit_after = Duration::from_millis(200);
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");

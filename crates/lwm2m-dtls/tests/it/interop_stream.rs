@@ -2,7 +2,7 @@
 
 use crate::interop::{ECDSA_SUITES, KEY_HEX, PATIENCE, PSK_SUITES, Peer, free_address};
 use crate::support::{
-    IDENTITY, KEY, at_a_good_time, data, engines, psk_config, psk_profile, rpk, server_config,
+    IDENTITY, KEY, at_a_good_time, backends, data, psk_config, psk_profile, rpk, server_config,
     x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
@@ -28,8 +28,8 @@ impl Driver {
         begin: impl FnOnce(&mut Endpoint) -> SessionId,
     ) -> Self {
         socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
-        let [client, server] = engines();
-        config.engine = if config.credentials.is_some() { server } else { client };
+        let [client, server] = backends();
+        config.backend = if config.credentials.is_some() { server } else { client };
         let mut endpoint = Endpoint::new(at_a_good_time(config), [7; 32]);
         let session = begin(&mut endpoint);
         Self { endpoint, session, socket, start: std::time::Instant::now() }

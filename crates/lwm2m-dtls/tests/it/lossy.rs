@@ -1,11 +1,11 @@
 //! Handshakes over bad networks: loss, repetition, reordering, altered bytes, floods.
 
 use crate::support::{
-    KEY, Pair, address, at_a_good_time, connected, data, deliver, engines, events, psk_config,
+    KEY, Pair, address, at_a_good_time, backends, connected, data, deliver, events, psk_config,
     psk_profile, received, rpk, server_config, x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
-use lwm2m_dtls::{ClientProfile, Config, Endpoint, Engine, Event};
+use lwm2m_dtls::{Backend, ClientProfile, Config, Endpoint, Event};
 use std::time::Duration;
 
 /// Repeatable chance.
@@ -79,9 +79,9 @@ fn attempts(
     attempts
 }
 
-/// A thousand, or fewer where each is run with several engines.
+/// A thousand, or fewer where each is run with several backends.
 fn many() -> u64 {
-    if engines() == [Engine::Native; 2] { 1000 } else { 100 }
+    if backends() == [Backend::Native; 2] { 1000 } else { 100 }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Tests of the endpoint against itself and against other implementations.
 
 mod attack;
-mod cid;
 #[cfg(feature = "mbedtls")]
-mod engines;
+mod backends;
+mod cid;
 mod interop;
 mod interop_stream;
 mod lossy;

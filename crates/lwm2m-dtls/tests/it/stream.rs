@@ -2,12 +2,12 @@
 
 use crate::reference::{ClientScript, greet};
 use crate::support::{
-    CLIENT, IDENTITY, KEY, SERVER, address, at_a_good_time, data, engines, events, psk_config,
+    CLIENT, IDENTITY, KEY, SERVER, address, at_a_good_time, backends, data, events, psk_config,
     psk_profile, rpk, server_config, x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{
-    Alert, Cause, CipherSuite, ClientProfile, Config, Endpoint, Engine, Error, Event, Identity,
+    Alert, Backend, Cause, CipherSuite, ClientProfile, Config, Endpoint, Error, Event, Identity,
     Reason, Resumption, SessionId, TicketKey,
 };
 use lwm2m_time::Instant;
@@ -25,7 +25,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(mut client: Config, mut server: Config, profile: ClientProfile) -> Self {
-        [client.engine, server.engine] = engines();
+        [client.backend, server.backend] = backends();
         let (mut client, mut server) =
             (Endpoint::new(client, [1; 32]), Endpoint::new(server, [2; 32]));
         let ours = client.connect_stream(NOW, address(SERVER), Arc::new(profile), None);
@@ -74,7 +74,7 @@ fn drain(endpoint: &mut Endpoint) -> Vec<u8> {
     std::iter::from_fn(|| endpoint.poll_stream()).flat_map(|(_, bytes)| bytes).collect()
 }
 
-/// Server configuration and client profile of each mode that both engines have.
+/// Server configuration and client profile of each mode that both backends have.
 fn modes() -> Vec<(Config, ClientProfile)> {
     let (rpk_profile, rpk_store) = rpk();
     let root = data!("root.cert");
@@ -83,7 +83,7 @@ fn modes() -> Vec<(Config, ClientProfile)> {
         (server_config(x509_store()), x509_profile(CertificateUsage::TrustAnchorAssertion, root)),
         (server_config(rpk_store), rpk_profile),
     ];
-    let count = if engines().iter().all(|it| it.has_raw_public_keys()) { 3 } else { 2 };
+    let count = if backends().iter().all(|it| it.has_raw_public_keys()) { 3 } else { 2 };
     let modes = modes.into_iter().take(count);
     modes.map(|(config, profile)| (at_a_good_time(config), profile)).collect()
 }
@@ -178,7 +178,7 @@ fn is_version(mut bytes: &[u8], mut at: usize) -> bool {
     while let [_, _, _, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         if at < 5 + length {
-            return at == 2 || at == 1 && engines() != [Engine::Native; 2];
+            return at == 2 || at == 1 && backends() != [Backend::Native; 2];
         }
         (at, bytes) = (at - 5 - length, &rest[length..]);
     }
@@ -187,8 +187,8 @@ fn is_version(mut bytes: &[u8], mut at: usize) -> bool {
 
 #[test]
 pub(crate) fn an_altered_byte_of_the_handshake_never_yields_a_connection() {
-    // Fewer where it is run with several engines.
-    let step = if engines() == [Engine::Native; 2] { 1 } else { 19 };
+    // Fewer where it is run with several backends.
+    let step = if backends() == [Backend::Native; 2] { 1 } else { 19 };
     for (config, profile) in modes() {
         let mut length = 0;
         let client = at_a_good_time(Config::default());

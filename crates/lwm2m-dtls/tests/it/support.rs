@@ -5,8 +5,8 @@ use lwm2m_dtls::certificate::{
 };
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{
-    CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, Endpoint,
-    Engine, Event, SessionId,
+    Backend, CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials,
+    Endpoint, Event, SessionId,
 };
 use lwm2m_time::Instant;
 use rustls_pki_types::CertificateDer;
@@ -58,7 +58,7 @@ pub(crate) fn psk_config() -> Config {
 
 pub(crate) fn server_config(store: Store) -> Config {
     let mut config = Config::default();
-    [_, config.engine] = engines();
+    [_, config.backend] = backends();
     config.credentials = Some(Arc::new(store));
     config
 }
@@ -82,18 +82,18 @@ impl ConnectionIds for FourBytes {
 
 thread_local! {
     /// Who speaks for client and server in the tests of this thread.
-    static ENGINES: Cell<[Engine; 2]> = const { Cell::new([Engine::Native; 2]) };
+    static BACKENDS: Cell<[Backend; 2]> = const { Cell::new([Backend::Native; 2]) };
 }
 
-/// Makes the endpoints that follow speak by other engines than that of our own.
+/// Makes the endpoints that follow speak by other backends than that of our own.
 #[cfg(feature = "mbedtls")]
-pub(crate) fn set_engines(client: Engine, server: Engine) {
-    ENGINES.set([client, server]);
+pub(crate) fn set_backends(client: Backend, server: Backend) {
+    BACKENDS.set([client, server]);
 }
 
-/// The engine that the test is run with as a client, and as a server.
-pub(crate) fn engines() -> [Engine; 2] {
-    ENGINES.get()
+/// The backend that the test is run with as a client, and as a server.
+pub(crate) fn backends() -> [Backend; 2] {
+    BACKENDS.get()
 }
 
 pub(crate) const CLIENT: &str = "192.0.2.1:1000";
@@ -116,7 +116,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(mut client: Config, mut server: Config) -> Self {
-        [client.engine, server.engine] = engines();
+        [client.backend, server.backend] = backends();
         Self {
             now: Instant::ZERO,
             client: Endpoint::new(client, [1; 32]),
@@ -215,9 +215,9 @@ pub(crate) fn rpk() -> (ClientProfile, Store) {
     (ClientProfile::new(security), Store { raw_key: Some(server), trusted, ..Store::default() })
 }
 
-/// A client and a server with key pairs, by a mode that both engines have: their flights are long.
+/// A client and a server with key pairs, by a mode that both backends have: their flights are long.
 pub(crate) fn key_pairs() -> (ClientProfile, Config) {
-    let (profile, store) = match engines().iter().all(|it| it.has_raw_public_keys()) {
+    let (profile, store) = match backends().iter().all(|it| it.has_raw_public_keys()) {
         true => rpk(),
         false => {
             let profile = x509_profile(CertificateUsage::DomainIssued, data!("server.cert"));

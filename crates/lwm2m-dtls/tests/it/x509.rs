@@ -4,12 +4,12 @@ use crate::reference::{
     CERTIFICATE, HANDSHAKE, Hello, Seen, message, messages, number, record, records, vector,
 };
 use crate::support::{
-    Pair, Store, at_a_good_time, certified, connected, data, deliver, engines, events,
+    Pair, Store, at_a_good_time, backends, certified, connected, data, deliver, events,
     server_config, signing_key, x509_profile, x509_profile_with, x509_store,
 };
 use lwm2m_dtls::certificate::{CertificateUsage, Matching};
 use lwm2m_dtls::{
-    Alert, CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Engine, Event,
+    Alert, Backend, CertifiedKey, ClientProfile, ClientSecurity, Config, Credentials, Event,
     Identity, Reason,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -353,6 +353,6 @@ pub(crate) fn handshakes_keep_to_the_fragment_length() {
     });
     connected(&mut pair.client);
     // Mbed TLS leaves room for what protection would take.
-    let is_full = engines() == [Engine::Native; 2];
+    let is_full = backends() == [Backend::Native; 2];
     assert!(longest == 512 || !is_full && longest < 512, "{longest}");
 }

@@ -7,9 +7,9 @@ mod harness;
 mod hostile;
 mod lifetime;
 mod management;
-mod observe;
 #[cfg(feature = "mbedtls")]
-mod other_engine;
+mod mbedtls;
+mod observe;
 mod register;
 mod send;
 mod update;

@@ -4,13 +4,13 @@ pub(crate) mod addresses;
 pub(crate) mod earlier;
 pub(crate) mod handshakes;
 
-use crate::support::{FourBytes, KEY, Pair, address, connected, engines, psk_profile};
+use crate::support::{FourBytes, KEY, Pair, address, backends, connected, psk_profile};
 use lwm2m_dtls::{Config, Endpoint, SessionId};
 use std::sync::Arc;
 
-/// Connection IDs, if the engine of servers has them.
+/// Connection IDs, if the backend of servers has them.
 pub(super) fn with_ids(mut config: Config) -> Config {
-    if engines()[1].has_connection_ids() {
+    if backends()[1].has_connection_ids() {
         config.connection_ids = Some(Arc::new(FourBytes));
     }
     config

@@ -1,14 +1,14 @@
-//! A server whose DTLS is spoken by the engine mbedtls.
+//! A server whose DTLS is spoken by Mbed TLS.
 
 use lwm2m_credentials::{Credential, StoreError};
-use lwm2m_dtls::{Engine, Unsupported};
+use lwm2m_dtls::{Backend, Unsupported};
 use lwm2m_server::{Config, Server};
 use lwm2m_time::Instant;
 
 #[test]
-fn credentials_that_the_engine_cannot_ask_for_are_refused() {
+fn credentials_that_the_backend_cannot_ask_for_are_refused() {
     let mut dtls = lwm2m_dtls::Config::default();
-    dtls.engine = Engine::MbedTls;
+    dtls.backend = Backend::MbedTls;
     let mut server = Server::new(Config { dtls: Some(dtls), ..Config::default() }, [0; 32]);
     let mut put = |credential| server.put_credential(Instant::ZERO, "device", credential);
     let spki = lwm2m_dtls::certificate::subject_public_key_info(&[4; 65]);

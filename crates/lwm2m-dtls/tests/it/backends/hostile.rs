@@ -2,7 +2,7 @@
 
 use super::{modes, pair};
 use crate::support::{address, connected, events, received};
-use lwm2m_dtls::{Engine, SessionId};
+use lwm2m_dtls::{Backend, SessionId};
 use std::sync::Arc;
 
 /// Repeatable chance.
@@ -50,7 +50,7 @@ fn datagrams() {
     for seed in 1..=runs() {
         for (config, profile) in modes() {
             let mut chance = Chance(seed * 0x9e37_79b9);
-            let mut pair = pair((Engine::MbedTls, Engine::MbedTls), config);
+            let mut pair = pair((Backend::MbedTls, Backend::MbedTls), config);
             pair.connect(profile);
             pair.run(&mut |_, datagram| {
                 let mut datagram = datagram.to_vec();
@@ -71,7 +71,7 @@ fn datagrams_of_a_session() {
     for seed in 1..=runs() {
         for (config, profile) in modes() {
             let mut chance = Chance(seed * 0x9e37_79b9);
-            let mut pair = pair((Engine::MbedTls, Engine::MbedTls), config);
+            let mut pair = pair((Backend::MbedTls, Backend::MbedTls), config);
             let ours = pair.connect(profile);
             pair.settle();
             let theirs = connected(&mut pair.server);
@@ -98,7 +98,7 @@ fn streams() {
     for seed in 1..=runs() {
         for (config, profile) in modes() {
             let mut chance = Chance(seed * 0x9e37_79b9);
-            let mut pair = pair((Engine::MbedTls, Engine::MbedTls), config);
+            let mut pair = pair((Backend::MbedTls, Backend::MbedTls), config);
             let (now, profile) = (pair.now, Arc::new(profile));
             let ours = pair.client.connect_stream(now, address("192.0.2.2:1"), profile, None);
             let ours: SessionId = ours.expect("a good profile");

@@ -1,10 +1,10 @@
-//! Both engines of DTLS and TLS, as server and as client, in the modes that both have.
+//! Both backends of DTLS and TLS, as server and as client, in the modes that both have.
 
 use crate::success;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-const ENGINES: [&str; 2] = ["native", "mbedtls"];
+const BACKENDS: [&str; 2] = ["native", "mbedtls"];
 const KEY: [&str; 4] =
     ["--psk-identity", "device", "--psk-key", "000102030405060708090a0b0c0d0e0f"];
 
@@ -12,11 +12,11 @@ const KEY: [&str; 4] =
 struct Server(Child, Vec<String>);
 
 impl Server {
-    fn start(engine: &str, keys: &[&str]) -> Self {
+    fn start(backend: &str, keys: &[&str]) -> Self {
         let any = "127.0.0.1:0";
         let mut command = Command::new(env!("CARGO_BIN_EXE_lwm2m"));
         command.args(["coap", "serve", "--coap", any, "--coaps", any, "--coaps-tcp", any]);
-        command.args(["--engine", engine]).args(keys);
+        command.args(["--backend", backend]).args(keys);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let uri = |line: String| line.replacen(" on 127.0.0.1:", "://localhost:", 1);
@@ -36,7 +36,7 @@ impl Drop for Server {
 
 #[test]
 fn each_serves_each_by_keys_and_certificates_on_datagrams_and_streams() {
-    let folder = std::env::temp_dir().join(format!("lwm2m-engine-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("lwm2m-backend-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let [ca, server, device] = ["ca", "server", "device"].map(file);
@@ -53,11 +53,11 @@ fn each_serves_each_by_keys_and_certificates_on_datagrams_and_streams() {
     for (of_server, of_client) in [(key(), key()), (certificate(&server), certificate(&device))] {
         let [of_server, of_client] =
             [&of_server, &of_client].map(|it| it.iter().map(String::as_str).collect::<Vec<_>>());
-        for server in ENGINES.map(|engine| Server::start(engine, &of_server)) {
+        for server in BACKENDS.map(|backend| Server::start(backend, &of_server)) {
             assert_eq!(server.1.len(), 2);
-            for (uri, engine) in server.1.iter().flat_map(|uri| ENGINES.map(|it| (uri, it))) {
+            for (uri, backend) in server.1.iter().flat_map(|uri| BACKENDS.map(|it| (uri, it))) {
                 let uri = format!("{uri}/test");
-                let get = ["coap", "get", &uri, "--engine", engine];
+                let get = ["coap", "get", &uri, "--backend", backend];
                 assert_eq!(success(&[&get[..], &of_client].concat(), b"").trim(), "test");
             }
         }

@@ -1,8 +1,8 @@
-//! The tests of the engine of our own for which the modes of the other suffice, on the other: at
+//! The tests of the native backend for which the modes of the other suffice, on the other: at
 //! both ends, as server, and as client.
 
-use super::{ENGINES, set_engines};
-use lwm2m_dtls::Engine;
+use super::{BACKENDS, set_backends};
+use lwm2m_dtls::Backend;
 
 /// Runs tests of a module with Mbed TLS: at one end at least, or at the end that is ours.
 macro_rules! again {
@@ -16,12 +16,12 @@ macro_rules! again {
 }
 
 fn at_each_end(test: fn()) {
-    for client in ENGINES {
-        for server in ENGINES {
-            if [client, server] != [Engine::Native; 2] {
+    for client in BACKENDS {
+        for server in BACKENDS {
+            if [client, server] != [Backend::Native; 2] {
                 // Shown if the test fails.
                 println!("client {client}, server {server}");
-                set_engines(client, server);
+                set_backends(client, server);
                 test();
             }
         }
@@ -29,7 +29,7 @@ fn at_each_end(test: fn()) {
 }
 
 fn at_our_end(test: fn()) {
-    set_engines(Engine::MbedTls, Engine::MbedTls);
+    set_backends(Backend::MbedTls, Backend::MbedTls);
     test();
 }
 

@@ -1,4 +1,4 @@
-//! Both engines with each other: every mode that both have, on datagrams and streams.
+//! Both backends with each other: every mode that both have, on datagrams and streams.
 
 mod again;
 mod hostile;
@@ -6,25 +6,25 @@ mod refusals;
 
 use crate::support::{
     KEY, Pair, address, at_a_good_time, certified, connected, data, events, psk_config,
-    psk_profile, received, server_config, set_engines, x509_profile, x509_store,
+    psk_profile, received, server_config, set_backends, x509_profile, x509_store,
 };
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{
-    CipherSuite, ClientProfile, ClientSecurity, Config, Engine, Event, Identity, Reason, SessionId,
+    Backend, CipherSuite, ClientProfile, ClientSecurity, Config, Event, Identity, Reason, SessionId,
 };
 use std::sync::Arc;
 
-const ENGINES: [Engine; 2] = [Engine::Native, Engine::MbedTls];
+const BACKENDS: [Backend; 2] = [Backend::Native, Backend::MbedTls];
 
-/// A client and a server of these engines.
-fn pair((client, server): (Engine, Engine), config: Config) -> Pair {
-    set_engines(client, server);
+/// A client and a server of these backends.
+fn pair((client, server): (Backend, Backend), config: Config) -> Pair {
+    set_backends(client, server);
     Pair::new(at_a_good_time(Config::default()), at_a_good_time(config))
 }
 
-/// Every pair of engines: the client's and the server's.
-fn pairs() -> impl Iterator<Item = (Engine, Engine)> {
-    ENGINES.into_iter().flat_map(|client| ENGINES.map(|server| (client, server)))
+/// Every pair of backends: the client's and the server's.
+fn pairs() -> impl Iterator<Item = (Backend, Backend)> {
+    BACKENDS.into_iter().flat_map(|client| BACKENDS.map(|server| (client, server)))
 }
 
 /// What a server and its client are made with, for both modes.
@@ -116,7 +116,7 @@ fn carry(pair: &mut Pair, (ours, theirs): (SessionId, SessionId), cut: usize) {
 #[test]
 fn every_suite_that_the_library_has() {
     let all = CipherSuite::SERVER_DEFAULTS.into_iter();
-    let common: Vec<_> = all.filter(|suite| Engine::MbedTls.has_suite(*suite)).collect();
+    let common: Vec<_> = all.filter(|suite| Backend::MbedTls.has_suite(*suite)).collect();
     assert_eq!(common.len(), 9, "{common:?}");
     for suite in common {
         for (client, server) in pairs() {
@@ -146,13 +146,13 @@ fn certificates_of_unknown_algorithms_do_no_harm_where_they_are_not_needed() {
     let unknown = unknown.der().as_ref();
     let cases = [(&[data!("client.cert"), unknown][..], true), (&[unknown], false)];
     for (server, (chain, is_accepted)) in
-        ENGINES.into_iter().flat_map(|server| cases.map(|case| (server, case)))
+        BACKENDS.into_iter().flat_map(|server| cases.map(|case| (server, case)))
     {
         let [_, (config, mut profile)] = modes();
         if let ClientSecurity::Certificate { certified: own, .. } = &mut profile.security {
             *own = certified(chain, data!("client.key"));
         }
-        let mut pair = pair((Engine::Native, server), config);
+        let mut pair = pair((Backend::Native, server), config);
         pair.connect(profile);
         pair.settle();
         match (is_accepted, events(&mut pair.server).as_slice()) {

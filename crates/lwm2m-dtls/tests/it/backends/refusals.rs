@@ -1,6 +1,6 @@
 //! What Mbed TLS lacks is refused, at the start and by every call.
 
-use super::set_engines;
+use super::set_backends;
 use crate::support::{
     FourBytes, KEY, address, connected, psk_config, psk_profile, rpk, server_config, x509_profile,
     x509_store,
@@ -9,14 +9,14 @@ use crate::support::{Pair, data};
 use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::crypto::{CryptoError, Point, SigningKey};
 use lwm2m_dtls::{
-    CertifiedKey, CipherSuite, ClientProfile, ClientSecurity, Config, Endpoint, Engine, Error,
+    Backend, CertifiedKey, CipherSuite, ClientProfile, ClientSecurity, Config, Endpoint, Error,
     KeyLog, Reason, TicketKey, Unsupported,
 };
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
 fn by_mbedtls(mut config: Config) -> Config {
-    config.engine = Engine::MbedTls;
+    config.backend = Backend::MbedTls;
     config
 }
 
@@ -53,7 +53,7 @@ fn assert_refused(change: impl FnOnce(&mut Config), expected: Unsupported) {
     let refused = Err(Error::Unsupported(expected));
     assert_eq!(endpoint.accept_stream(now, peer), refused);
     assert_eq!(endpoint.connect(now, peer, Arc::new(psk_profile(KEY))), refused);
-    assert!(expected.to_string().contains("engine native"), "{expected}");
+    assert!(expected.to_string().contains("native backend"), "{expected}");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn profiles() {
 
 #[test]
 fn sessions_are_not_exported() {
-    set_engines(Engine::MbedTls, Engine::MbedTls);
+    set_backends(Backend::MbedTls, Backend::MbedTls);
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     pair.settle();
@@ -118,7 +118,7 @@ fn sessions_are_not_exported() {
 
 #[test]
 fn a_long_key_of_a_device_is_told_when_it_comes() {
-    set_engines(Engine::Native, Engine::MbedTls);
+    set_backends(Backend::Native, Backend::MbedTls);
     let key = [7; 33];
     let mut store = crate::support::Store::default();
     store.psk.insert(crate::support::IDENTITY.to_vec(), key.to_vec());

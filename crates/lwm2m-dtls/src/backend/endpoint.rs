@@ -1,6 +1,6 @@
-//! The endpoint that applications have, and the engine behind it.
+//! The endpoint that applications have, and the backend behind it.
 
-use super::Engine;
+use super::Backend;
 use crate::alert::Alert;
 use crate::config::{ClientProfile, Config, TicketKey};
 use crate::endpoint::Native;
@@ -32,13 +32,13 @@ enum Inner {
     MbedTls(Box<MbedTls>),
 }
 
-/// Calls the method of the engine.
-macro_rules! engine {
+/// Calls the method of the backend.
+macro_rules! backend {
     ($self:expr, $method:ident($($argument:expr),*)) => {
         match $self {
-            Inner::Native(engine) => engine.$method($($argument),*),
+            Inner::Native(backend) => backend.$method($($argument),*),
             #[cfg(feature = "mbedtls")]
-            Inner::MbedTls(engine) => engine.$method($($argument),*),
+            Inner::MbedTls(backend) => backend.$method($($argument),*),
         }
     };
 }
@@ -47,10 +47,10 @@ impl Endpoint {
     /// An endpoint without sessions. All its randomness stems from the seed, which must be
     /// unpredictable and never be used twice.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        Self(match config.engine {
-            Engine::Native => Inner::Native(Box::new(Native::new(config, seed))),
+        Self(match config.backend {
+            Backend::Native => Inner::Native(Box::new(Native::new(config, seed))),
             #[cfg(feature = "mbedtls")]
-            Engine::MbedTls => Inner::MbedTls(Box::new(MbedTls::new(config, seed))),
+            Backend::MbedTls => Inner::MbedTls(Box::new(MbedTls::new(config, seed))),
         })
     }
 
@@ -65,7 +65,7 @@ impl Endpoint {
         peer: SocketAddr,
         profile: Arc<ClientProfile>,
     ) -> Result<SessionId, Error> {
-        engine!(&mut self.0, connect(now, peer, profile))
+        backend!(&mut self.0, connect(now, peer, profile))
     }
 
     /// Like [`connect`](Self::connect), but offers to go on with an earlier session; the server
@@ -80,13 +80,13 @@ impl Endpoint {
         profile: Arc<ClientProfile>,
         resumption: Arc<Resumption>,
     ) -> Result<SessionId, Error> {
-        engine!(&mut self.0, resume(now, peer, profile, resumption))
+        backend!(&mut self.0, resume(now, peer, profile, resumption))
     }
 
     /// Takes a datagram in. Nothing in it can do harm: what is not understood or not authentic is
     /// dropped in silence (RFC 6347 section 4.1.2.7).
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        engine!(&mut self.0, handle_datagram(now, from, datagram));
+        backend!(&mut self.0, handle_datagram(now, from, datagram));
     }
 
     /// Takes a connection from a client; [`Event::Connected`] or [`Event::Failed`] follows. What
@@ -96,7 +96,7 @@ impl Endpoint {
     /// # Errors
     /// [`Error::TooManySessions`], [`Error::Unsupported`].
     pub fn accept_stream(&mut self, now: Instant, peer: SocketAddr) -> Result<SessionId, Error> {
-        engine!(&mut self.0, accept_stream(now, peer))
+        backend!(&mut self.0, accept_stream(now, peer))
     }
 
     /// Begins a handshake as client on a connection, with an earlier session to go on with if
@@ -111,24 +111,24 @@ impl Endpoint {
         profile: Arc<ClientProfile>,
         resumption: Option<Arc<Resumption>>,
     ) -> Result<SessionId, Error> {
-        engine!(&mut self.0, connect_stream(now, peer, profile, resumption))
+        backend!(&mut self.0, connect_stream(now, peer, profile, resumption))
     }
 
     /// Takes the next bytes of a connection in, cut anywhere. After [`Event::Closed`] or
     /// [`Event::Failed`] the session is unknown and its bytes are ignored.
     pub fn handle_stream(&mut self, now: Instant, session: SessionId, bytes: &[u8]) {
-        engine!(&mut self.0, handle_stream(now, session, bytes));
+        backend!(&mut self.0, handle_stream(now, session, bytes));
     }
 
     /// The connection below has ended.
     pub fn handle_stream_end(&mut self, now: Instant, session: SessionId) {
-        engine!(&mut self.0, handle_stream_end(now, session));
+        backend!(&mut self.0, handle_stream_end(now, session));
     }
 
     /// The next bytes for a connection. When its session is gone, what was polled before is to be
     /// sent still, then the connection closed.
     pub fn poll_stream(&mut self) -> Option<(SessionId, Bytes)> {
-        engine!(&mut self.0, poll_stream())
+        backend!(&mut self.0, poll_stream())
     }
 
     /// Sends application data: on datagrams in one record, on a stream in as many as it takes.
@@ -137,7 +137,7 @@ impl Endpoint {
     /// [`Error::UnknownSession`], [`Error::NotEstablished`], [`Error::TooLarge`],
     /// [`Error::SequenceExhausted`].
     pub fn send(&mut self, now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
-        engine!(&mut self.0, send(now, session, data))
+        backend!(&mut self.0, send(now, session, data))
     }
 
     /// Ends a session with close_notify, or gives a handshake up.
@@ -145,7 +145,7 @@ impl Endpoint {
     /// # Errors
     /// [`Error::UnknownSession`].
     pub fn close(&mut self, session: SessionId) -> Result<(), Error> {
-        engine!(&mut self.0, close(session))
+        backend!(&mut self.0, close(session))
     }
 
     /// Tells the peer that a fatal error has ended the session, and ends it for good: a server
@@ -154,31 +154,31 @@ impl Endpoint {
     /// # Errors
     /// [`Error::UnknownSession`].
     pub fn abort(&mut self, session: SessionId, alert: Alert) -> Result<(), Error> {
-        engine!(&mut self.0, abort(session, alert))
+        backend!(&mut self.0, abort(session, alert))
     }
 
     /// Who the peer of an established session is.
     pub fn identity(&self, session: SessionId) -> Option<&Identity> {
-        engine!(&self.0, identity(session))
+        backend!(&self.0, identity(session))
     }
 
     /// The address of the peer of an established session, as far as it is known to receive there.
     pub fn peer(&self, session: SessionId) -> Option<SocketAddr> {
-        engine!(&self.0, peer(session))
+        backend!(&self.0, peer(session))
     }
 
     /// How many bytes [`send`](Self::send) takes at most in an established session on datagrams:
     /// what fits a record, by max_fragment_length (RFC 6066) and record_size_limit (RFC 8449).
     pub fn max_data(&self, session: SessionId) -> Option<usize> {
-        engine!(&self.0, max_data(session))
+        backend!(&self.0, max_data(session))
     }
 
     /// The established sessions and who their peers are, in no particular order.
     pub fn sessions(&self) -> Box<dyn Iterator<Item = (SessionId, &Identity)> + '_> {
         match &self.0 {
-            Inner::Native(engine) => Box::new(engine.sessions()),
+            Inner::Native(backend) => Box::new(backend.sessions()),
             #[cfg(feature = "mbedtls")]
-            Inner::MbedTls(engine) => Box::new(engine.sessions()),
+            Inner::MbedTls(backend) => Box::new(backend.sessions()),
         }
     }
 
@@ -193,32 +193,32 @@ impl Endpoint {
 
     /// How many sessions are established.
     pub fn session_count(&self) -> usize {
-        engine!(&self.0, session_count())
+        backend!(&self.0, session_count())
     }
 
     /// How many handshakes are under way.
     pub fn handshake_count(&self) -> usize {
-        engine!(&self.0, handshake_count())
+        backend!(&self.0, handshake_count())
     }
 
     /// The next datagram to be sent.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        engine!(&mut self.0, poll_transmit())
+        backend!(&mut self.0, poll_transmit())
     }
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        engine!(&mut self.0, poll_event())
+        backend!(&mut self.0, poll_event())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        engine!(&self.0, poll_timeout())
+        backend!(&self.0, poll_timeout())
     }
 
     /// Resends what is due, gives up what took too long.
     pub fn handle_timeout(&mut self, now: Instant) {
-        engine!(&mut self.0, handle_timeout(now));
+        backend!(&mut self.0, handle_timeout(now));
     }
 
     /// Takes a session out, sealed with the key, to go on without a gap here or elsewhere. Import
@@ -228,7 +228,7 @@ impl Endpoint {
     /// # Errors
     /// [`Error::UnknownSession`], [`Error::Unsupported`].
     pub fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
-        engine!(&mut self.0, export(session, key))
+        backend!(&mut self.0, export(session, key))
     }
 
     /// A sealed copy of a session that goes on. Meant for a crash: import the newest copy only.
@@ -238,7 +238,7 @@ impl Endpoint {
     /// # Errors
     /// [`Error::UnknownSession`], [`Error::Unsupported`].
     pub fn snapshot(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
-        engine!(&mut self.0, snapshot(session, key))
+        backend!(&mut self.0, snapshot(session, key))
     }
 
     /// Goes on with an exported session. A copy of a session that is open, or that was open lately
@@ -248,6 +248,6 @@ impl Endpoint {
     /// [`Error::TooManySessions`], [`Error::ImportRefused`], [`Error::AlreadyOpen`],
     /// [`Error::Unsupported`].
     pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
-        engine!(&mut self.0, import(sealed, key))
+        backend!(&mut self.0, import(sealed, key))
     }
 }

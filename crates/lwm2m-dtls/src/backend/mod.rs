@@ -13,7 +13,7 @@ use core::str::FromStr;
 /// Who speaks DTLS and TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Engine {
+pub enum Backend {
     /// What is written here: every mode and option.
     #[default]
     Native,
@@ -22,37 +22,37 @@ pub enum Engine {
     MbedTls,
 }
 
-/// The name of no engine that is there.
+/// The name of no backend that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum UnknownEngine {
+pub enum UnknownBackend {
     /// It exists, but not in this program.
     #[error(
         "this program is built without Mbed TLS: build it with `--features mbedtls`, which needs \
-         cmake and libclang, or use the engine native"
+         cmake and libclang, or use the native backend"
     )]
     NotBuilt,
     /// There is none of that name.
-    #[error("there is no such engine: use native or mbedtls")]
+    #[error("there is no such backend: use native or mbedtls")]
     NoSuchName,
 }
 
-impl FromStr for Engine {
-    type Err = UnknownEngine;
+impl FromStr for Backend {
+    type Err = UnknownBackend;
 
-    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+    fn from_str(name: &str) -> Result<Self, UnknownBackend> {
         match name {
             "native" => Ok(Self::Native),
             #[cfg(feature = "mbedtls")]
             "mbedtls" => Ok(Self::MbedTls),
             #[cfg(not(feature = "mbedtls"))]
-            "mbedtls" => Err(UnknownEngine::NotBuilt),
-            _ => Err(UnknownEngine::NoSuchName),
+            "mbedtls" => Err(UnknownBackend::NotBuilt),
+            _ => Err(UnknownBackend::NoSuchName),
         }
     }
 }
 
-impl fmt::Display for Engine {
+impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Native => "native",
@@ -62,7 +62,7 @@ impl fmt::Display for Engine {
     }
 }
 
-impl Engine {
+impl Backend {
     /// Whether it has Connection IDs (RFC 9146).
     #[must_use]
     pub const fn has_connection_ids(self) -> bool {
@@ -115,33 +115,33 @@ impl Engine {
 }
 
 impl Config {
-    /// Whether the engine can do what is configured. An endpoint made nevertheless refuses every
+    /// Whether the backend can do what is configured. An endpoint made nevertheless refuses every
     /// session for the same reason.
     ///
     /// # Errors
-    /// The first thing that the engine lacks.
+    /// The first thing that the backend lacks.
     pub fn check(&self) -> Result<(), Unsupported> {
-        match self.engine {
-            Engine::Native => Ok(()),
+        match self.backend {
+            Backend::Native => Ok(()),
             #[cfg(feature = "mbedtls")]
-            Engine::MbedTls => crate::mbedtls::check(self),
+            Backend::MbedTls => crate::mbedtls::check(self),
         }
     }
 
-    /// Whether the engine can do what a client's session asks for, as [`Endpoint::connect`] finds.
+    /// Whether the backend can do what a client's session asks for, as [`Endpoint::connect`] finds.
     ///
     /// # Errors
-    /// The first thing that the engine lacks.
+    /// The first thing that the backend lacks.
     pub fn check_profile(&self, profile: &ClientProfile) -> Result<(), Unsupported> {
-        let is_native = self.engine == Engine::Native;
+        let is_native = self.backend == Backend::Native;
         let is_psk = matches!(profile.security, ClientSecurity::Psk { .. });
         if profile.tls13 && (!cfg!(feature = "tls13") || !is_native || is_psk) {
             return Err(Unsupported::Tls13);
         }
         match &profile.security {
             // A longer key is no profile at all.
-            ClientSecurity::Psk { key, .. } if !is_native => self.engine.check_psk(key)?,
-            ClientSecurity::RawPublicKey { .. } => self.engine.check_raw_public_keys()?,
+            ClientSecurity::Psk { key, .. } if !is_native => self.backend.check_psk(key)?,
+            ClientSecurity::RawPublicKey { .. } => self.backend.check_raw_public_keys()?,
             _ => {}
         }
         let strict = profile.require_extended_master_secret;
@@ -159,14 +159,14 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn engines_by_their_names() {
-        assert_eq!("native".parse(), Ok(Engine::Native));
-        assert_eq!("Native".parse::<Engine>(), Err(UnknownEngine::NoSuchName));
+    fn backends_by_their_names() {
+        assert_eq!("native".parse(), Ok(Backend::Native));
+        assert_eq!("Native".parse::<Backend>(), Err(UnknownBackend::NoSuchName));
         #[cfg(feature = "mbedtls")]
-        assert_eq!("mbedtls".parse(), Ok(Engine::MbedTls));
+        assert_eq!("mbedtls".parse(), Ok(Backend::MbedTls));
         #[cfg(not(feature = "mbedtls"))]
-        assert_eq!("mbedtls".parse::<Engine>(), Err(UnknownEngine::NotBuilt));
-        let how = UnknownEngine::NotBuilt.to_string();
+        assert_eq!("mbedtls".parse::<Backend>(), Err(UnknownBackend::NotBuilt));
+        let how = UnknownBackend::NotBuilt.to_string();
         assert!(how.contains("--features mbedtls") && how.contains("cmake"), "{how}");
     }
 }
