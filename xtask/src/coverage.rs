@@ -1,6 +1,7 @@
 //! The requirements table `docs/requirements.tsv` against the tests that say what they prove.
 //!
-//! A test proves rows of the table with a comment above it: `// proves: TLV-03, TLV-04`.
+//! A test proves rows of the table with a comment above it: `// proves: TLV-03, TLV-04`. The list
+//! `docs/proven.txt` holds the rows that were proven; a row of it that loses its test is an error.
 
 use crate::source::Source;
 use crate::{Outcome, repository};
@@ -8,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const TABLE: &str = "docs/requirements.tsv";
+/// The ids of the rows that tests prove, a line each, in order.
+const PROVEN: &str = "docs/proven.txt";
 const COLUMNS: &str = "id\tarea\trole\tsince\tlevel\trequirement\tproof";
 const MARK: &str = "// proves:";
 
@@ -18,20 +21,55 @@ struct Requirement<'a> {
     text: &'a str,
 }
 
+/// What `coverage` does besides the summary.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode<'a> {
+    /// Compares what is proven with the list of proven rows.
+    Check,
+    /// Writes the list of proven rows anew.
+    Update,
+    /// Prints the rows of an area that no test proves.
+    Open(&'a str),
+}
+
+/// Fails if the table is broken, if a mark is wrong, or if the tests prove other rows than the list
+/// of proven rows says.
+pub(crate) fn check(root: &Path) -> Outcome {
+    run(root, Mode::Check)
+}
+
 /// Prints what is proven by area, or the open rows of one area. An id that the table does not have,
 /// or a mark that stands above no test, is an error.
-pub(crate) fn run(root: &Path, open: Option<&str>) -> Outcome {
+pub(crate) fn run(root: &Path, mode: Mode<'_>) -> Outcome {
     let table = std::fs::read_to_string(root.join(TABLE))
         .map_err(|error| format!("cannot read {TABLE}: {error}"))?;
     let requirements = parse(&table)?;
     let proven = proven(&requirements, &repository::sources(root)?)?;
-    match open {
-        Some(area) => print_open(&requirements, &proven, area),
-        None => {
+    match mode {
+        Mode::Open(area) => print_open(&requirements, &proven, area),
+        Mode::Update => {
+            let lines: String = proven.iter().map(|id| format!("{id}\n")).collect();
+            Ok(std::fs::write(root.join(PROVEN), lines)?)
+        }
+        Mode::Check => {
             print_summary(&requirements, &proven);
-            Ok(())
+            let list = std::fs::read_to_string(root.join(PROVEN))
+                .map_err(|error| format!("cannot read {PROVEN}: {error}"))?;
+            compare(&list, &proven)
         }
     }
+}
+
+/// A ratchet: a row that was proven stays proven, and the list grows with what is proven anew.
+fn compare(list: &str, proven: &BTreeSet<String>) -> Outcome {
+    let listed: BTreeSet<&str> = list.lines().collect();
+    let lost = listed.iter().filter(|id| !proven.contains(**id));
+    let lost = lost.map(|id| format!("{id} has lost its test: put its mark above the test again"));
+    let new = proven.iter().filter(|id| !listed.contains(id.as_str()));
+    let new = new
+        .map(|id| format!("{id} is proven but not in {PROVEN}: `cargo xtask coverage --update`"));
+    let problems: Vec<String> = lost.chain(new).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
 }
 
 fn parse(table: &str) -> Outcome<Vec<Requirement<'_>>> {
@@ -149,6 +187,16 @@ mod tests {
     fn a_mark_above_no_test_is_an_error() {
         assert!(prove("// proves: A-01\nfn f() {}\n#[test]\nfn g() {}").is_err());
         assert!(prove("let text = \"// proves: A-03\";").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_row_that_loses_its_test_is_an_error() {
+        let proven = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
+        compare("A-01\nA-02\n", &proven(&["A-01", "A-02"])).unwrap();
+        let lost = compare("A-01\nA-02\n", &proven(&["A-01"])).unwrap_err().to_string();
+        assert!(lost.contains("A-02 has lost its test"), "{lost}");
+        let new = compare("A-01\n", &proven(&["A-01", "A-02"])).unwrap_err().to_string();
+        assert!(new.contains("A-02 is proven but not in"), "{new}");
     }
 
     #[test]

@@ -1,34 +1,45 @@
 //! Checks of the repository: `cargo xtask ci` runs them all, the other commands run one.
 //!
-//! - [`ci`]: every check, in order, with its time;
-//! - [`fuzz`]: fuzz targets, for as long as one likes;
+//! - [`ci`]: every check, with its time and its result;
+//! - [`fresh`]: the commands of the README on a bare Debian;
+//! - [`fuzz`]: fuzz targets for a while, or campaigns of hours;
 //! - [`speed`]: CoAP servers under the same load;
 //! - [`tidy`]: the repository's own rules (crate edges, sans-IO, sizes, …);
 //! - [`coverage`]: the requirements table against the tests that prove its rows.
 
 mod ci;
 mod coverage;
+mod fresh;
 mod fuzz;
 mod process;
 mod repository;
 mod source;
 mod speed;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
-/// What a command ends with: an error's text is for the person who runs it.
+/// The result of a command; the text of an error is printed as it is.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  ci [--all] [--only STEP]...   all checks, or the named steps; --all: a missing tool or peer is an error
+  ci [--all | --fast] [--only STEP]...
+                                all checks, or the named steps; --all: a skip is a failure;
+                                --fast: the daily loop, under three minutes when warm
+  fresh [--full]                the README's commands on a bare Debian with Rust and gcc alone (as root);
+                                --full: all of ci there, not only ci --fast
   fuzz [--seconds N] [--jobs N] [TARGET]...
                                 fuzz targets, all of them unless named, for a minute each unless told otherwise
+  fuzz --campaign HOURS [TARGET]...
+                                fuzz targets by turns; keeps their corpora and crashes, reports what grew
   speed                         our CoAP server and libcoap's under the same load, in one run
   tidy                          the repository's own rules
-  coverage [--open AREA]        which requirements have a test; --open: the rows of AREA without one
+  coverage [--open AREA | --update]
+                                which requirements have a test; --open: the rows of AREA without one;
+                                --update: lists what is proven in docs/proven.txt
 ";
 
 fn main() -> ExitCode {
@@ -50,8 +61,11 @@ fn run(arguments: &[String]) -> Outcome {
         ["fuzz", options @ ..] => fuzz::run(&root, options),
         ["speed"] => speed::run_all(&root),
         ["tidy"] => tidy::run(&root),
-        ["coverage"] => coverage::run(&root, None),
-        ["coverage", "--open", area] => coverage::run(&root, Some(area)),
+        ["coverage"] => coverage::check(&root),
+        ["coverage", "--update"] => coverage::run(&root, coverage::Mode::Update),
+        ["coverage", "--open", area] => coverage::run(&root, coverage::Mode::Open(area)),
+        ["fresh"] => fresh::run(&root, false),
+        ["fresh", "--full"] => fresh::run(&root, true),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}\nSteps of ci:\n{}", ci::step_list());
             Ok(())

@@ -48,6 +48,10 @@ pub(crate) struct Package {
     pub(crate) dependencies: BTreeSet<String>,
     /// Its features without `default`.
     pub(crate) features: BTreeSet<String>,
+    /// Whether it is to be published.
+    pub(crate) published: bool,
+    /// Whether it has a description, a licence and a readme.
+    pub(crate) described: bool,
 }
 
 /// The packages of the workspace, as cargo sees them.
@@ -73,6 +77,8 @@ fn package(value: &Value) -> Package {
             .map(|dependency| text(dependency, "name"))
             .collect(),
         features: features.map(|(name, _)| name.clone()).filter(|name| name != "default").collect(),
+        published: value.get("publish").is_none_or(Value::is_null),
+        described: ["description", "license", "readme"].iter().all(|key| value[key].is_string()),
     }
 }
 
@@ -88,11 +94,14 @@ mod tests {
     fn metadata_gives_normal_and_build_dependencies_and_features() {
         let metadata = r#"{"packages":[{"name":"a","dependencies":[
             {"name":"n","kind":null},{"name":"b","kind":"build"},{"name":"d","kind":"dev"}],
-            "features":{"default":["std"],"std":[]}}]}"#;
+            "features":{"default":["std"],"std":[]},"description":"d","license":"l","readme":"r"},
+            {"name":"b","publish":[]}]}"#;
         let packages = parse_packages(metadata).unwrap();
         assert_eq!(packages[0].name, "a");
         assert_eq!(packages[0].dependencies, BTreeSet::from(["b".to_owned(), "n".to_owned()]));
         assert_eq!(packages[0].features, BTreeSet::from(["std".to_owned()]));
+        assert!(packages[0].published && packages[0].described);
+        assert!(!packages[1].published && !packages[1].described);
     }
 
     #[test]

@@ -199,7 +199,13 @@ mod tests {
 
     fn package(name: &str, dependencies: &[&str]) -> Package {
         let dependencies = dependencies.iter().map(|&name| name.to_owned()).collect();
-        Package { name: name.to_owned(), dependencies, features: Default::default() }
+        Package {
+            name: name.to_owned(),
+            dependencies,
+            features: Default::default(),
+            published: false,
+            described: false,
+        }
     }
 
     /// What is wrong when one crate has these dependencies and all others have none.

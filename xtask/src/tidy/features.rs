@@ -21,7 +21,13 @@ mod tests {
 
     fn with_features(count: usize) -> Package {
         let features = (0..count).map(|at| format!("f{at}")).collect();
-        Package { name: "a".to_owned(), dependencies: Default::default(), features }
+        Package {
+            name: "a".to_owned(),
+            dependencies: Default::default(),
+            features,
+            published: false,
+            described: false,
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod architecture;
 mod edges;
 mod features;
 mod headers;
+mod publish;
 mod sans_io;
 mod size;
 mod words;
@@ -47,6 +48,7 @@ pub(crate) fn run(root: &Path) -> Outcome {
     let architecture = sources.iter().find(|source| source.path == "ARCHITECTURE.md");
     let mut violations = edges::check(&packages);
     violations.extend(features::check(&packages));
+    violations.extend(publish::check(root, &packages));
     violations.extend(architecture::check(architecture.map(|file| file.text.as_str()), &folders));
     violations.extend(sources.iter().flat_map(check_file));
     println!("{}", size::summary(&sources));
