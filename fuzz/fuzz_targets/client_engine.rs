@@ -42,8 +42,11 @@ fn act(client: &mut Client, now: Instant, operation: u8, bytes: &[u8]) {
             let ids = if place < 128 { [3, 0, 6, 1] } else { [3303, 0, 5700, 0] };
             let path = Path::from_ids(&ids[..usize::from(place) % 5]).expect("small ids");
             client.changed(now, &path);
+            let celsius = f64::from(place);
+            // A server may have deleted the instance.
+            let _ = client.update::<MemoryObject>(now, 3303, |it| it.set(0, 5700, celsius));
         }
-        1 => client.update(now, SERVER),
+        1 => client.update_registration(now, SERVER),
         2 => client.shutdown(now),
         _ => client.start(now),
     }

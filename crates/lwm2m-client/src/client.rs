@@ -3,11 +3,10 @@
 use crate::account::{Account, RegistrationState, State};
 use crate::bootstrap::Bootstrap;
 use crate::config::{BootstrapAccount, Config, ServerAccount};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ValueError};
 use crate::event::Event;
-use crate::object::Object;
 use crate::objects::server::{self, Settings};
-use crate::objects::{HIDDEN, security, store::Store};
+use crate::objects::{HIDDEN, Object, security, store::Store};
 use crate::operations::attributes::AttributeTable;
 use crate::reporting::Observation;
 use crate::security::{KeyPair, Security, SecurityMode, Trust};
@@ -32,8 +31,8 @@ use zeroize::Zeroizing;
 /// methods below.
 ///
 /// - life: [`start`](Client::start), [`shutdown`](Client::shutdown), [`rebind`](Client::rebind),
-///   [`update`](Client::update)
-/// - values: [`object_mut`](Client::object_mut), then [`changed`](Client::changed);
+///   [`update_registration`](Client::update_registration)
+/// - values: [`update`](Client::update), [`object`](Client::object), [`changed`](Client::changed),
 ///   [`send`](Client::send)
 /// - state: [`registration_state`](Client::registration_state)
 ///
@@ -200,8 +199,8 @@ impl Client {
 
     /// Says that the device has a new address: the client registers anew with all servers that it
     /// is registered with or was about to, as it must without security (OMA LwM2M Transport 6.4),
-    /// and in new sessions. Where a session has a Connection ID, [`update`](Client::update) is
-    /// enough.
+    /// and in new sessions. Where a session has a Connection ID,
+    /// [`update_registration`](Client::update_registration) is enough.
     pub fn rebind(&mut self, now: Instant) {
         for account in 0..self.accounts.len() {
             let busy = self.accounts.get(account).is_some_and(|account| {
@@ -215,9 +214,9 @@ impl Client {
         self.drain(now);
     }
 
-    /// Sends an Update to a server now, if the client is registered there. A server that was given
-    /// up is registered with again.
-    pub fn update(&mut self, now: Instant, short_server_id: u16) {
+    /// Sends an Update to a server now, if the client is registered there (OMA LwM2M Core 6.2.2).
+    /// If the client had given the server up, it registers again.
+    pub fn update_registration(&mut self, now: Instant, short_server_id: u16) {
         let place = self.place_of(short_server_id);
         if let Some(account) = place {
             let idle = self.accounts.get(account).is_some_and(|a| matches!(a.state, State::Idle));
@@ -230,8 +229,43 @@ impl Client {
         self.drain(now);
     }
 
-    /// Says that the application has changed what lives at `path`: observers learn of a new value,
-    /// and servers of object instances that have come or gone.
+    /// Runs `change` on an object of the application and reports what it changed: to servers that
+    /// observe it by notifications (OMA LwM2M Core 6.4), to servers that have the values
+    /// [sent](crate::ServerAccount::send_on_change) by Send, and to all servers by an Update if
+    /// object instances have come or gone. Values that stay the same are not reported.
+    ///
+    /// ```no_run
+    /// # use lwm2m_client::{Client, MemoryObject, ValueError};
+    /// # fn measured(client: &mut Client, now: lwm2m_time::Instant) -> Result<(), ValueError> {
+    /// client.update::<MemoryObject>(now, 3303, |sensor| sensor.set(0, 5700, 21.9))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The error of `change`; what it has changed before is reported nevertheless. Also
+    /// [`ValueError::NoObject`] if there is no object `id` of type `T`.
+    pub fn update<T: Object>(
+        &mut self,
+        now: Instant,
+        id: u16,
+        change: impl FnOnce(&mut T) -> Result<(), ValueError>,
+    ) -> Result<(), ValueError> {
+        let instances = self.store.instance_ids(id);
+        let before = self.values_to_send(id);
+        let object = self.store.object_as_mut(id).ok_or(ValueError::NoObject(id))?;
+        let outcome = change(object);
+        if id == server::ID || self.store.instance_ids(id) != instances {
+            self.synchronise(now);
+        }
+        self.report(now, &[Path::object(id)]);
+        self.send_changes(now, before);
+        self.drain(now);
+        outcome
+    }
+
+    /// Tells the client that what lives at `path` has changed by itself: a value that an
+    /// [`Object`] computes when it is read. After changes by [`update`](Client::update) or by a
+    /// server there is nothing to tell.
     pub fn changed(&mut self, now: Instant, path: &Path) {
         if path.depth() <= 2 {
             self.synchronise(now);
@@ -240,9 +274,10 @@ impl Client {
         self.drain(now);
     }
 
-    /// An object of the application as the type that it has; `None` if there is no such object or
-    /// it is of another type. Tell the engine of changes by [`Client::changed`].
-    pub fn object_mut<T: Object>(&mut self, id: u16) -> Option<&mut T> {
+    /// An object as the type that it has; `None` if there is no such object or it is of another
+    /// type. To change it, call [`update`](Client::update).
+    #[must_use]
+    pub fn object<T: Object>(&self, id: u16) -> Option<&T> {
         self.store.object_as(id)
     }
 
@@ -300,9 +335,9 @@ impl Client {
     }
 
     /// The settings of an account, which servers may change.
-    pub(crate) fn settings(&mut self, account: usize) -> Settings<'_> {
+    pub(crate) fn settings(&self, account: usize) -> Settings<'_> {
         let instance = self.accounts.get(account).map_or(u16::MAX, |account| account.instance);
-        Settings::of(&mut self.store, instance)
+        Settings::of(&self.store, instance)
     }
 
     /// Whether a datagram may pass: answers always, requests from servers that are registered with,

@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_coap as coap;
 use lwm2m_coap::uri::{Host, Uri};
-use lwm2m_core::{BindingMode, ContentFormat, Version};
+use lwm2m_core::{BindingMode, ContentFormat, Path, Version};
 use lwm2m_dtls as dtls;
 use lwm2m_link::ConnectionConfig;
 use lwm2m_objects::ObjectDefinition;
@@ -62,7 +62,10 @@ pub struct ServerAccount {
     pub lifetime: u32,
     /// The transports offered (/1/x/7): U, or T where the URI says TCP.
     pub binding: BindingMode,
-    /// Whether the client asks for queue mode; no.
+    /// Whether Register tells the server that the client uses queue mode (the query parameter `Q`,
+    /// in LwM2M 1.0 a letter of the binding; OMA LwM2M Core 6.5). Default: `false`. Nothing else
+    /// follows: the client listens all the time, and does not tell the application when the device
+    /// could sleep.
     pub queue_mode: bool,
     /// The Default Minimum Period in seconds (/1/x/2), if any.
     pub pmin: Option<u32>,
@@ -70,12 +73,18 @@ pub struct ServerAccount {
     pub pmax: Option<u32>,
     /// The Disable Timeout in seconds (/1/x/5); 86,400.
     pub disable_timeout: u32,
-    /// Notification Storing When Disabled or Offline (/1/x/6); yes.
+    /// Notification Storing When Disabled or Offline (/1/x/6), as servers read it. Default: `false`,
+    /// because this client does not store notifications: what changes while a server is disabled or
+    /// out of reach is not notified later. Servers may write `true`; that has no effect either.
     pub notification_storing: bool,
     /// Whether notifications are confirmable where the attribute `con` is silent; no.
     pub confirmable_notifications: bool,
-    /// Mute Send (/1/x/23): whether the server wants nothing sent; yes.
+    /// Mute Send (/1/x/23): whether the server forbids Send. Default: `true`.
     pub mute_send: bool,
+    /// Objects, instances or resources whose values are sent (Send, OMA LwM2M Core 6.4.6) each time
+    /// that [`Client::update`](crate::Client::update) has changed them, unless the server forbids
+    /// it. Default: none.
+    pub send_on_change: Vec<Path>,
     /// When to try again after a failed registration.
     pub retry: Retry,
 }
@@ -241,7 +250,8 @@ impl ServerAccount {
             pmin: None,
             pmax: None,
             disable_timeout: 86_400,
-            notification_storing: true,
+            notification_storing: false,
+            send_on_change: Vec::new(),
             confirmable_notifications: false,
             mute_send: true,
             retry: Retry::default(),
@@ -264,7 +274,7 @@ impl ServerAccount {
         self
     }
 
-    /// Sets whether the server wants nothing sent.
+    /// Sets whether the server forbids Send (/1/x/23).
     #[must_use]
     pub const fn mute_send(mut self, mute: bool) -> Self {
         self.mute_send = mute;
@@ -275,6 +285,14 @@ impl ServerAccount {
     #[must_use]
     pub const fn lifetime(mut self, seconds: u32) -> Self {
         self.lifetime = seconds;
+        self
+    }
+
+    /// Adds a path whose values are sent when [`Client::update`](crate::Client::update) has changed
+    /// them (OMA LwM2M Core 6.4.6).
+    #[must_use]
+    pub fn send_on_change(mut self, path: Path) -> Self {
+        self.send_on_change.push(path);
         self
     }
 }

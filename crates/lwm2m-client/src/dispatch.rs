@@ -14,6 +14,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use lwm2m_coap::{Code, ExchangeId, Observer, Request, Response};
 use lwm2m_codec::link;
 use lwm2m_core::path::PathError;
@@ -145,11 +146,21 @@ impl Client {
 
     /// Read, and Observe, which is a Read with more to come.
     fn read(&mut self, now: Instant, asked: &Asked<'_>) -> Outcome {
-        let node = read::read(&mut self.store, &asked.path)?;
-        let format = format::choose(asked.version, asked.request.options.accept(), &node)?;
-        let payload = format::payload(format, &asked.path, &node)?;
-        let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
-        if asked.request.options.observe() != Some(0) {
+        let accept = asked.request.options.accept();
+        let observe = asked.request.options.observe() == Some(0);
+        let content = |format: ContentFormat, payload: Bytes| {
+            Response::new(Code::CONTENT).content_format(format.0).payload(payload)
+        };
+        if !observe && matches!(asked.path.depth(), 1 | 2) {
+            let format = format::choose_for_tree(asked.version, accept)?;
+            if let Some(payload) = read::stream(&self.store, &asked.path, format)? {
+                return Ok((content(format, payload), Effect::Nothing));
+            }
+        }
+        let node = read::read(&self.store, &asked.path)?;
+        let format = format::choose(asked.version, accept, &node)?;
+        let response = content(format, format::payload(format, &asked.path, &node)?);
+        if !observe {
             return Ok((response, Effect::Nothing));
         }
         let observation = Observation {
@@ -170,7 +181,7 @@ impl Client {
         let paths = composite::paths(asked.version, content_format, &asked.request.payload)?;
         let format = composite::choose(asked.version, options.accept(), content_format)?;
         let observed = Observed::Composite(paths);
-        let last = observed.read(&mut self.store)?;
+        let last = observed.read(&self.store)?;
         let (path, node) = observed.tree(&last).ok_or(Refusal::NotFound)?;
         let payload = format::payload(format, &path, &node)?;
         let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
@@ -203,7 +214,7 @@ impl Client {
         }
         let parsed = match asked.path.depth() {
             0 => attributes::parse_composite(asked.version, &asked.query)?,
-            _ => attributes::parse(&mut self.store, &asked.path, asked.version, &asked.query)?,
+            _ => attributes::parse(&self.store, &asked.path, asked.version, &asked.query)?,
         };
         Ok(Some(parsed.into_iter().collect()))
     }
@@ -215,7 +226,7 @@ impl Client {
             version: asked.version,
             attributes: &self.attributes,
         };
-        let links = discover::discover(&mut self.store, &asked.path, depth, &asking)?;
+        let links = discover::discover(&self.store, &asked.path, depth, &asking)?;
         let response = Response::new(Code::CONTENT)
             .content_format(ContentFormat::LINK.0)
             .payload(link::write(&links));
@@ -223,7 +234,7 @@ impl Client {
     }
 
     fn write_attributes(&mut self, asked: &Asked<'_>) -> Outcome {
-        let parsed = attributes::parse(&mut self.store, &asked.path, asked.version, &asked.query)?;
+        let parsed = attributes::parse(&self.store, &asked.path, asked.version, &asked.query)?;
         self.attributes.apply(asked.account, asked.path, &parsed);
         Ok((Response::new(Code::CHANGED), Effect::Attributes))
     }

@@ -4,7 +4,7 @@ use crate::security::SecurityError;
 use crate::session::is_final;
 use alloc::string::String;
 use lwm2m_coap::{Code, FailReason, Response};
-use lwm2m_core::{ContentFormat, Path};
+use lwm2m_core::{ContentFormat, DataType, Path};
 use lwm2m_dtls::{Alert, Reason};
 
 /// Why a client cannot be made of a configuration and its objects.
@@ -46,6 +46,35 @@ pub enum ConfigError {
     /// A single-instance object has an instance other than 0.
     #[error("{0} cannot be: the object has no instance but 0")]
     SingleInstance(Path),
+    /// An object holds a value that does not fit its definition.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+/// A value of the device that an object does not take (OMA LwM2M Core, Appendices C and D).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// The client has no such object, or it is of another Rust type.
+    #[error("the client has no object {0} of this Rust type")]
+    NoObject(u16),
+    /// The object instance does not exist.
+    #[error("{0} does not exist; insert the instance first")]
+    NoInstance(Path),
+    /// The value is not of the data type of its resource.
+    #[error("{path} is of type {}, but the value is of type {}", .expected.name(), .found.name())]
+    Type {
+        /// The resource.
+        path: Path,
+        /// The type of the resource.
+        expected: DataType,
+        /// The type of the value.
+        found: DataType,
+    },
+    /// A single-instance resource was given resource instances, or a multiple-instance resource a
+    /// single value.
+    #[error("{0} is single-instance or multiple-instance, other than the value")]
+    Instances(Path),
 }
 
 /// Why an operation of a server is not done; each goes with a CoAP code.

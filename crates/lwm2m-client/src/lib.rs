@@ -7,7 +7,7 @@
 //! | module | what | section of OMA LwM2M Core |
 //! |---|---|---|
 //! | [`config`] | who the device is, the servers | 6.2, E.1, E.2 |
-//! | [`object`], [`instances`] | the objects of the device | 7.2 |
+//! | `objects`: [`Object`], [`MemoryObject`] | the objects of the device | 7.2 |
 //! | `registration`, `account` | Register, Update, De-register, retries | 6.2 |
 //! | `bootstrap` | how a client gets its servers | 6.1 |
 //! | `dispatch`, `operations` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
@@ -19,7 +19,6 @@
 //!
 //! ```
 //! use lwm2m_client::{Client, Config, Event, MemoryObject, ServerAccount};
-//! use lwm2m_core::Path;
 //! use lwm2m_link::Engine;
 //! use lwm2m_time::Instant;
 //!
@@ -37,8 +36,7 @@
 //! let register = client.poll_transmit().expect("a datagram to send");
 //! assert_eq!(register.to.port(), 5683);
 //! // Datagrams that arrive go into client.handle_datagram(), and so on. A new value:
-//! client.object_mut::<MemoryObject>(3303).expect("made above").set(0, 5700, 21.9);
-//! client.changed(now, &Path::resource(3303, 0, 5700));
+//! client.update::<MemoryObject>(now, 3303, |thermometer| thermometer.set(0, 5700, 21.9))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -53,8 +51,6 @@ pub mod config;
 mod dispatch;
 pub mod error;
 pub mod event;
-pub mod memory_object;
-pub mod object;
 mod objects;
 mod observation;
 mod operations;
@@ -70,10 +66,10 @@ pub use client::Client;
 pub use config::{BootstrapAccount, Config, Retry, ServerAccount};
 pub use error::{
     AccountsError, BootstrapError, ConfigError, ErrorResponse, Refusal, RegistrationError,
-    SendError,
+    SendError, ValueError,
 };
 pub use event::Event;
-pub use memory_object::MemoryObject;
-pub use object::Object;
+pub use lwm2m_objects::ObjectDefinition;
+pub use objects::{MemoryObject, Object};
 pub use security::{Security, SecurityError, SecurityMode};
 pub use send::SendId;

@@ -69,7 +69,7 @@ impl Client {
         let Account { version, config, .. } = known;
         let (version, queue_mode) = (*version, config.queue_mode);
         let links = link::write(&self.store.links(version));
-        let mut settings = self.settings(account);
+        let settings = self.settings(account);
         let mut binding = settings.binding();
         if queue_mode && version == Version::V1_0 {
             binding = with_queue_mode(&binding);

@@ -55,7 +55,7 @@ impl Observed {
     }
 
     /// The values at the paths.
-    pub(crate) fn read(&self, store: &mut Store) -> Result<Vec<Option<Node>>, Refusal> {
+    pub(crate) fn read(&self, store: &Store) -> Result<Vec<Option<Node>>, Refusal> {
         match self {
             Self::One(path) => Ok(vec![Some(read(store, path)?)]),
             Self::Composite(paths) => Ok(paths.iter().map(|path| read_one(store, path)).collect()),
@@ -125,7 +125,7 @@ impl Client {
     }
 
     fn periods(&mut self, account: usize, attributes: &Attributes) -> Periods {
-        let mut settings = self.settings(account);
+        let settings = self.settings(account);
         let (pmin, pmax) = (settings.pmin(), settings.pmax());
         periods(attributes, pmin, pmax)
     }
@@ -168,7 +168,7 @@ impl Client {
         if let Some(period) = evaluation(&controls) {
             self.timers.set(Timer::Epmax(observer), now + period);
         }
-        let values = match observation.observed.read(&mut self.store) {
+        let values = match observation.observed.read(&self.store) {
             Ok(values) => values,
             Err(refusal) => return self.notify_end(now, observer, refusal.code()),
         };
@@ -192,7 +192,7 @@ impl Client {
     /// Notifies because pmax is over.
     pub(crate) fn notify_regularly(&mut self, now: Instant, observer: Observer) {
         let Some(observation) = self.observations.get(&observer) else { return };
-        match observation.observed.read(&mut self.store) {
+        match observation.observed.read(&self.store) {
             Ok(values) => self.notify(now, observer, values),
             Err(refusal) => self.notify_end(now, observer, refusal.code()),
         }

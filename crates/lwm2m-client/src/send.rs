@@ -7,12 +7,15 @@ use crate::event::Event;
 use crate::objects::HIDDEN;
 use crate::operations::composite::merged;
 use crate::operations::{format, read};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use lwm2m_coap::{Code, FailReason, Request, RequestId, Response};
 use lwm2m_codec::link;
 use lwm2m_core::{ContentFormat, Node, Path, Version};
 use lwm2m_time::Instant;
+
+/// Values that are sent if they change: the server, the path, and the value before.
+pub(crate) type ToSend = Vec<(u16, Path, Option<Node>)>;
 
 /// A Send that is under way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -49,6 +52,33 @@ impl Client {
         Ok(SendId(id))
     }
 
+    /// The values of an object that accounts have sent when they change.
+    pub(crate) fn values_to_send(&self, object: u16) -> ToSend {
+        let mut found = Vec::new();
+        for account in &self.accounts {
+            let paths = account.config.send_on_change.iter();
+            for path in paths.filter(|path| path.object_id() == Some(object)) {
+                found.push((account.server(), *path, read::read(&self.store, path).ok()));
+            }
+        }
+        found
+    }
+
+    /// Sends the values that are others now than they were. A server that forbids Send, or that
+    /// the client is not registered with, gets none.
+    pub(crate) fn send_changes(&mut self, now: Instant, before: ToSend) {
+        let mut changed: BTreeMap<u16, Vec<Path>> = BTreeMap::new();
+        for (server, path, old) in before {
+            let new = read::read(&self.store, &path).ok();
+            if new.is_some() && new != old {
+                changed.entry(server).or_default().push(path);
+            }
+        }
+        for (server, paths) in changed {
+            let _ = self.send(now, server, &paths, None);
+        }
+    }
+
     fn format_to_send(
         &self,
         account: usize,
@@ -71,13 +101,13 @@ impl Client {
     }
 
     /// All values at the paths, as one tree, if all of their instances are `known`.
-    fn gather(&mut self, known: &BTreeSet<Path>, paths: &[Path]) -> Result<Node, SendError> {
+    fn gather(&self, known: &BTreeSet<Path>, paths: &[Path]) -> Result<Node, SendError> {
         let mut parts = Vec::new();
         for path in paths {
             if path.object_id().is_none_or(|id| HIDDEN.contains(&id)) {
                 return Err(SendError::Unregistered(*path));
             }
-            let node = read::read(&mut self.store, path);
+            let node = read::read(&self.store, path);
             parts.push((path, node.map_err(|_| SendError::Unreadable(*path))?));
         }
         let node = merged(parts.iter().map(|(path, node)| (*path, node)));

@@ -5,8 +5,7 @@ use crate::account::State;
 use crate::client::{Client, same};
 use crate::error::{BootstrapError, ConfigError, RegistrationError};
 use crate::event::Event;
-use crate::memory_object::MemoryObject;
-use crate::objects::server;
+use crate::objects::{MemoryObject, server};
 use crate::security::ClientProfile;
 use crate::transport::Transport;
 use alloc::sync::Arc;
@@ -200,8 +199,10 @@ impl Client {
         let instance = self.accounts.get(account).map(|account| account.instance);
         let known = self.store.definitions().resource(server::ID, server::ALERT_CODE).is_some();
         let Some(instance) = instance.filter(|_| known) else { return };
-        let Some(object) = self.store.object_as::<MemoryObject>(server::ID) else { return };
-        object.set(instance, server::ALERT_CODE, u64::from(alert.0));
+        let Some(object) = self.store.object_as_mut::<MemoryObject>(server::ID) else { return };
+        if object.set(instance, server::ALERT_CODE, u64::from(alert.0)).is_err() {
+            return;
+        }
         self.report(now, &[Path::resource(server::ID, instance, server::ALERT_CODE)]);
     }
 

@@ -72,7 +72,7 @@ impl Client {
     fn next_transport(&mut self, account: usize) -> Transport {
         let Some(known) = self.accounts.get(account) else { return Transport::Udp };
         let by_uri = Transport::of(&known.config.uri);
-        let mut settings = self.settings(account);
+        let settings = self.settings(account);
         let binding = settings.binding();
         let lists = |transport: &Transport| binding.contains(transport.letter());
         let preferred = settings.preferred_transport().filter(lists);

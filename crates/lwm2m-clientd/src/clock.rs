@@ -1,8 +1,9 @@
 //! The object Device with a clock that goes (/3/0/13).
 
 use crate::objects::{CURRENT_TIME, DEVICE};
-use lwm2m_client::{MemoryObject, Object, Refusal};
+use lwm2m_client::{MemoryObject, Object, ObjectDefinition, Refusal, ValueError};
 use lwm2m_core::{Arguments, ObjectInstance, Resource, Value};
+use std::borrow::Cow;
 
 /// Device, whose Current Time is read from a clock. What a server writes there sets the clock of
 /// the device, not that of the machine.
@@ -25,23 +26,35 @@ impl<C: Fn() -> i64 + Send + 'static> Object for Clocked<C> {
         DEVICE
     }
 
-    fn instances(&self) -> Vec<u16> {
-        self.values.instances()
+    fn define(&mut self, definition: &ObjectDefinition) -> Result<(), ValueError> {
+        self.values.define(definition)
     }
 
-    fn resources(&self, instance: u16) -> Vec<u16> {
-        self.values.resources(instance)
+    fn for_each_instance(&self, visit: &mut dyn FnMut(u16)) {
+        self.values.for_each_instance(visit);
+    }
+
+    fn has_instance(&self, instance: u16) -> bool {
+        self.values.has_instance(instance)
+    }
+
+    fn for_each_resource(&self, instance: u16, visit: &mut dyn FnMut(u16)) {
+        self.values.for_each_resource(instance, visit);
+    }
+
+    fn has_resource(&self, instance: u16, resource: u16) -> bool {
+        self.values.has_resource(instance, resource)
     }
 
     fn supports(&self, resource: u16) -> bool {
         self.values.supports(resource)
     }
 
-    fn read(&mut self, instance: u16, resource: u16) -> Result<Resource, Refusal> {
+    fn read(&self, instance: u16, resource: u16) -> Result<Cow<'_, Resource>, Refusal> {
         match resource {
             CURRENT_TIME => {
                 let seconds = (self.clock)().saturating_add(self.ahead);
-                Ok(Resource::Single(Value::Time(seconds)))
+                Ok(Cow::Owned(Resource::Single(Value::Time(seconds))))
             }
             _ => self.values.read(instance, resource),
         }
@@ -84,13 +97,13 @@ mod tests {
         let values =
             MemoryObject::new(DEVICE).instance(0, |it| it.with(CURRENT_TIME, Value::Time(0)));
         let mut device = Clocked::new(values, move || clock.load(Ordering::Relaxed));
-        let read = |device: &mut Clocked<_>| device.read(0, CURRENT_TIME).unwrap();
-        assert_eq!(read(&mut device), Resource::Single(Value::Time(1_000)));
+        let read = |device: &Clocked<_>| device.read(0, CURRENT_TIME).unwrap().into_owned();
+        assert_eq!(read(&device), Resource::Single(Value::Time(1_000)));
         time.store(1_005, Ordering::Relaxed);
-        assert_eq!(read(&mut device), Resource::Single(Value::Time(1_005)));
+        assert_eq!(read(&device), Resource::Single(Value::Time(1_005)));
         let set = ObjectInstance::default().with(CURRENT_TIME, Value::Time(60));
         device.write(0, set, &[]).unwrap();
         time.store(1_007, Ordering::Relaxed);
-        assert_eq!(read(&mut device), Resource::Single(Value::Time(62)));
+        assert_eq!(read(&device), Resource::Single(Value::Time(62)));
     }
 }

@@ -101,7 +101,7 @@ impl Device {
     pub async fn update(&self) -> Result<(), Closed> {
         let mut registered = self.registered.clone();
         registered.wait_for(|registered| *registered).await.map_err(|_| Closed)?;
-        self.client.with(|client, now| client.update(now, SHORT_SERVER_ID)).await
+        self.client.with(|client, now| client.update_registration(now, SHORT_SERVER_ID)).await
     }
 
     /// De-registers and stops. Returns whether the server confirmed it.
@@ -170,14 +170,13 @@ impl Life {
     async fn move_temperature(&self, steps: u32) -> Result<(), Closed> {
         let celsius = objects::temperature_after(steps);
         let change = move |client: &mut Client, now| {
-            let Some(sensor) = client.object_mut::<MemoryObject>(objects::TEMPERATURE) else {
-                return;
-            };
-            for resource in objects::set_temperature(sensor, celsius) {
-                client.changed(now, &Path::resource(objects::TEMPERATURE, 0, resource));
-            }
+            let set = |sensor: &mut MemoryObject| objects::set_temperature(sensor, celsius);
+            client.update(now, objects::TEMPERATURE, set)
         };
-        self.client.with(change).await
+        // A server may have deleted the instance.
+        self.client.with(change).await.map(|set| {
+            let _ = set.inspect_err(|error| tracing::debug!(%error, "no temperature set"));
+        })
     }
 
     async fn react(&self, event: &Event) -> Result<(), Closed> {
@@ -240,12 +239,12 @@ impl Life {
             [objects::TEMPERATURE, instance, 5605] => {
                 let instance = *instance;
                 let reset = move |client: &mut Client, now| {
-                    if let Some(sensor) = client.object_mut::<MemoryObject>(objects::TEMPERATURE) {
-                        objects::reset_extremes(sensor, instance);
-                        client.changed(now, &Path::instance(objects::TEMPERATURE, instance));
-                    }
+                    client.update(now, objects::TEMPERATURE, |sensor: &mut MemoryObject| {
+                        objects::reset_extremes(sensor, instance)
+                    })
                 };
-                self.client.with(reset).await
+                // A server may have deleted the instance meanwhile.
+                self.client.with(reset).await.map(drop)
             }
             _ => Ok(()),
         }

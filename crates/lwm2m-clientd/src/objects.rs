@@ -3,7 +3,7 @@
 
 use crate::clock::Clocked;
 use bytes::Bytes;
-use lwm2m_client::{MemoryObject, Object, Refusal};
+use lwm2m_client::{MemoryObject, Object, Refusal, ValueError};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Value, Version};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -115,32 +115,33 @@ pub fn temperature_after(steps: u32) -> f64 {
     ((21.0 + wave) * 100.0).round() / 100.0
 }
 
-/// Sets the sensor of instance 0 and what it has seen so far; tells which resources changed.
-pub fn set_temperature(sensor: &mut MemoryObject, celsius: f64) -> Vec<u16> {
+/// Sets the temperature of instance 0, and the minimum or maximum that the sensor has measured if
+/// the temperature is beyond it.
+///
+/// # Errors
+/// Instance 0 does not exist.
+pub fn set_temperature(sensor: &mut MemoryObject, celsius: f64) -> Result<(), ValueError> {
     let seen = |sensor: &MemoryObject, resource| match sensor.value(0, resource) {
         Some(Value::Float(value)) => *value,
         _ => celsius,
     };
     let (low, high) = (seen(sensor, MINIMUM), seen(sensor, MAXIMUM));
-    let mut changed = vec![SENSOR_VALUE];
-    sensor.set(0, SENSOR_VALUE, celsius);
-    if celsius < low {
-        sensor.set(0, MINIMUM, celsius);
-        changed.push(MINIMUM);
-    }
-    if celsius > high {
-        sensor.set(0, MAXIMUM, celsius);
-        changed.push(MAXIMUM);
-    }
-    changed
+    sensor.set(0, SENSOR_VALUE, celsius)?;
+    sensor.set(0, MINIMUM, celsius.min(low))?;
+    sensor.set(0, MAXIMUM, celsius.max(high))
 }
 
-/// Forgets the extremes that the sensor of `instance` has seen (Execute on 5605).
-pub fn reset_extremes(sensor: &mut MemoryObject, instance: u16) {
-    if let Some(Value::Float(celsius)) = sensor.value(instance, SENSOR_VALUE).cloned() {
-        sensor.set(instance, MINIMUM, celsius);
-        sensor.set(instance, MAXIMUM, celsius);
-    }
+/// Resets the minimum and maximum that the sensor of `instance` has measured to its temperature
+/// (Execute on 5605).
+///
+/// # Errors
+/// The instance does not exist.
+pub fn reset_extremes(sensor: &mut MemoryObject, instance: u16) -> Result<(), ValueError> {
+    let Some(Value::Float(celsius)) = sensor.value(instance, SENSOR_VALUE).cloned() else {
+        return Ok(());
+    };
+    sensor.set(instance, MINIMUM, celsius)?;
+    sensor.set(instance, MAXIMUM, celsius)
 }
 
 #[cfg(test)]
@@ -155,10 +156,19 @@ mod tests {
     #[test]
     fn extremes_follow_the_value_and_are_reset() {
         let mut sensor = temperature();
-        assert_eq!(set_temperature(&mut sensor, 25.0), [SENSOR_VALUE, MAXIMUM]);
-        assert_eq!(set_temperature(&mut sensor, 20.0), [SENSOR_VALUE, MINIMUM]);
-        assert_eq!(set_temperature(&mut sensor, 22.0), [SENSOR_VALUE]);
-        reset_extremes(&mut sensor, 0);
-        assert_eq!(sensor.value(0, MAXIMUM), Some(&Value::Float(22.0)));
+        let seen = |sensor: &MemoryObject| {
+            [MINIMUM, SENSOR_VALUE, MAXIMUM].map(|id| match sensor.value(0, id) {
+                Some(Value::Float(celsius)) => *celsius,
+                other => panic!("{other:?}"),
+            })
+        };
+        for (celsius, expected) in
+            [(25.0, [21.0, 25.0, 25.0]), (20.0, [20.0, 20.0, 25.0]), (22.0, [20.0, 22.0, 25.0])]
+        {
+            set_temperature(&mut sensor, celsius).unwrap();
+            assert_eq!(seen(&sensor), expected);
+        }
+        reset_extremes(&mut sensor, 0).unwrap();
+        assert_eq!(seen(&sensor), [22.0; 3]);
     }
 }

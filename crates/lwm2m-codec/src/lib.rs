@@ -23,6 +23,7 @@ mod error;
 mod ids;
 pub mod link;
 mod lwm2m_cbor;
+mod pack;
 mod reading;
 mod rfc3339;
 mod senml;
@@ -33,6 +34,7 @@ mod typed;
 mod writing;
 
 pub use error::{DecodeCause, DecodeError, EncodeError};
+pub use pack::PackWriter;
 pub use reading::{Quirk, Reading};
 pub use writing::Writing;
 

@@ -104,7 +104,7 @@ fn write_names<'v>(
 
 /// Appends the ids of `path` behind the first `depth` ones: `/3/0/6` or, below a base name, `6`. The
 /// root is `/`.
-fn push_ids(name: &mut String, path: &Path, depth: usize) {
+pub(crate) fn push_ids(name: &mut String, path: &Path, depth: usize) {
     if *path == Path::ROOT {
         name.push('/');
     }
@@ -117,7 +117,7 @@ fn push_ids(name: &mut String, path: &Path, depth: usize) {
 }
 
 /// The base name that ends in these ids: `/3/0/`, below the alternate path.
-fn base_name(root: &str, ids: &[u16]) -> String {
+pub(crate) fn base_name(root: &str, ids: &[u16]) -> String {
     let mut name = String::with_capacity(24 + root.len());
     name.push_str(root);
     name.push('/');
@@ -133,7 +133,8 @@ fn push_digits(name: &mut String, id: u16) {
 }
 
 /// Writes records in one of the formats.
-enum Writer {
+#[derive(Debug)]
+pub(crate) enum Writer {
     Json(json::Writer),
     Cbor(cbor::Writer),
     Oma(json::oma::Writer),
@@ -150,7 +151,15 @@ impl Writer {
         }
     }
 
-    fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+    /// A writer that does not know yet how many records come.
+    pub(crate) fn streaming(format: ContentFormat) -> Self {
+        match format {
+            ContentFormat::SENML_CBOR => Self::Cbor(cbor::Writer::streaming()),
+            _ => Self::Json(json::Writer::with_capacity(0)),
+        }
+    }
+
+    pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
         match self {
             Self::Json(writer) => writer.record(record),
             Self::Cbor(writer) => writer.record(record),
@@ -158,7 +167,7 @@ impl Writer {
         }
     }
 
-    fn finish(self) -> Bytes {
+    pub(crate) fn finish(self) -> Bytes {
         match self {
             Self::Json(writer) => writer.finish().into(),
             Self::Cbor(writer) => writer.finish().into(),

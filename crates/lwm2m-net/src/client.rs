@@ -88,7 +88,8 @@ impl ClientHandle {
         self.with(|client, now| client.start(now)).await
     }
 
-    /// Tells the engine that the value at `path` has changed, so that observations are looked at.
+    /// Tells the engine that the value at `path`, which its object computes, has changed by itself.
+    /// Changes by [`Client::update`] are reported without this.
     ///
     /// # Errors
     /// [`Closed`] if the client has been shut down.

@@ -74,7 +74,7 @@ impl Client {
                 open.request.take().into_iter().for_each(|id| self.link.coap().cancel(id));
             }
             phase => {
-                let before = bootstrap::instance(&mut self.store, security::ID, state.instance);
+                let before = bootstrap::instance(&self.store, security::ID, state.instance);
                 *phase = Phase::Open(Open { request: None, before });
             }
         }
@@ -106,13 +106,13 @@ impl Client {
     }
 
     fn bootstrap_discover(&mut self, path: &Path, own: &Path) -> Result<Response, Refusal> {
-        let links = bootstrap::discover(&mut self.store, path, self.version, own)?;
+        let links = bootstrap::discover(&self.store, path, self.version, own)?;
         let response = Response::new(Code::CONTENT).content_format(ContentFormat::LINK.0);
         Ok(response.payload(link::write(&links)))
     }
 
     fn bootstrap_read(&mut self, path: &Path, accept: Option<u16>) -> Result<Response, Refusal> {
-        let node = bootstrap::read(&mut self.store, path, self.version)?;
+        let node = bootstrap::read(&self.store, path, self.version)?;
         let format = format::choose(self.version, accept, &node)?;
         let payload = format::payload(format, path, &node)?;
         Ok(Response::new(Code::CONTENT).content_format(format.0).payload(payload))
@@ -120,8 +120,8 @@ impl Client {
 
     /// Ends the bootstrap, if the accounts are consistent; the server may repair them.
     fn finish(&mut self) -> (Response, Option<Plan>) {
-        let accounts = bootstrap::object(&mut self.store, security::ID);
-        let settings = bootstrap::object(&mut self.store, server::ID);
+        let accounts = bootstrap::object(&self.store, security::ID);
+        let settings = bootstrap::object(&self.store, server::ID);
         match self.plan(&accounts, &settings) {
             Ok(plan) => (Response::new(Code::CHANGED), Some(plan)),
             Err(reason) => (Response::new(Code::NOT_ACCEPTABLE).payload(reason.to_string()), None),

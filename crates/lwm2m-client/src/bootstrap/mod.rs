@@ -174,7 +174,7 @@ impl Client {
         if let Some(format) = state.account.format.filter(|_| self.version >= Version::V1_1) {
             request = request.query(&format!("pct={}", format.0));
         }
-        let before = bootstrap::instance(&mut self.store, security::ID, instance);
+        let before = bootstrap::instance(&self.store, security::ID, instance);
         match self.ask_bootstrap_server(now, request) {
             Some(id) => self.set_phase(Phase::Open(Open { request: Some(id), before })),
             None => self.bootstrap_failed(now, BootstrapError::NotSent),
@@ -294,7 +294,7 @@ impl Client {
     ) -> Option<Object> {
         let instance = spared.instance_id()?;
         let mut security = objects.get(&security::ID)?.clone();
-        let own = bootstrap::instance(&mut self.store, security::ID, instance)?;
+        let own = bootstrap::instance(&self.store, security::ID, instance)?;
         let replaced = security.instances.insert(instance, own);
         let same = |values: &ObjectInstance| {
             let flag = values.resources.get(&security::BOOTSTRAP);
@@ -340,7 +340,7 @@ impl Client {
         }
         let Phase::Open(Open { before: Some(before), .. }) = phase else { return };
         bootstrap::restore(&mut self.store, security::ID, own, Some(before));
-        let accounts = bootstrap::object(&mut self.store, security::ID);
+        let accounts = bootstrap::object(&self.store, security::ID);
         for (id, values) in &accounts.instances {
             if *id != own && plan::boolean(values, security::BOOTSTRAP) == Some(true) {
                 bootstrap::restore(&mut self.store, security::ID, *id, None);

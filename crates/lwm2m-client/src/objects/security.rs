@@ -1,8 +1,8 @@
 //! Object 0, LwM2M Security: one instance a server and one for the bootstrap server (OMA LwM2M
 //! Core, Appendix E.1). Only a client that can bootstrap has it.
 
+use super::MemoryObject;
 use crate::config::{BootstrapAccount, ServerAccount};
-use crate::memory_object::MemoryObject;
 use crate::security::Security;
 use lwm2m_core::ObjectInstance;
 

@@ -1,8 +1,8 @@
 //! Object 1, LwM2M Server: one instance an account (OMA LwM2M Core, Appendix E.2).
 
+use super::MemoryObject;
+use super::store::Store;
 use crate::config::ServerAccount;
-use crate::memory_object::MemoryObject;
-use crate::objects::store::Store;
 use crate::transport::Transport;
 use alloc::string::{String, ToString};
 use core::time::Duration;
@@ -128,23 +128,23 @@ fn acceptable(values: &ObjectInstance, version: Version) -> bool {
 
 /// The values of one instance, as the client itself needs them.
 pub(crate) struct Settings<'a> {
-    store: &'a mut Store,
+    store: &'a Store,
     instance: u16,
 }
 
 impl<'a> Settings<'a> {
-    pub(crate) const fn of(store: &'a mut Store, instance: u16) -> Self {
+    pub(crate) const fn of(store: &'a Store, instance: u16) -> Self {
         Self { store, instance }
     }
 
-    fn value(&mut self, resource: u16) -> Option<Value> {
-        match self.store.object(ID)?.read(self.instance, resource).ok()? {
+    fn value(&self, resource: u16) -> Option<Value> {
+        match self.store.object(ID)?.read(self.instance, resource).ok()?.into_owned() {
             Resource::Single(value) => Some(value),
             Resource::Multiple(_) => None,
         }
     }
 
-    fn number(&mut self, resource: u16) -> Option<u32> {
+    fn number(&self, resource: u16) -> Option<u32> {
         match self.value(resource)? {
             Value::Integer(number) => u32::try_from(number).ok(),
             Value::UnsignedInteger(number) => Some(u32::try_from(number).unwrap_or(u32::MAX)),
@@ -152,46 +152,46 @@ impl<'a> Settings<'a> {
         }
     }
 
-    pub(crate) fn lifetime(&mut self) -> u32 {
+    pub(crate) fn lifetime(&self) -> u32 {
         self.number(LIFETIME).unwrap_or(86_400)
     }
 
-    pub(crate) fn binding(&mut self) -> String {
+    pub(crate) fn binding(&self) -> String {
         match self.value(BINDING) {
             Some(Value::String(text)) => text,
             _ => BindingMode::U.to_string(),
         }
     }
 
-    pub(crate) fn preferred_transport(&mut self) -> Option<Transport> {
+    pub(crate) fn preferred_transport(&self) -> Option<Transport> {
         match self.value(PREFERRED_TRANSPORT) {
             Some(Value::String(letter)) => Transport::from_letter(&letter),
             _ => None,
         }
     }
 
-    pub(crate) fn disable_timeout(&mut self) -> Duration {
+    pub(crate) fn disable_timeout(&self) -> Duration {
         Duration::from_secs(self.number(DISABLE_TIMEOUT).unwrap_or(86_400).into())
     }
 
-    pub(crate) fn pmin(&mut self) -> Option<u32> {
+    pub(crate) fn pmin(&self) -> Option<u32> {
         self.number(PMIN)
     }
 
-    pub(crate) fn pmax(&mut self) -> Option<u32> {
+    pub(crate) fn pmax(&self) -> Option<u32> {
         self.number(PMAX)
     }
 
-    pub(crate) fn confirmable(&mut self) -> bool {
+    pub(crate) fn confirmable(&self) -> bool {
         self.number(CONFIRMABLE) == Some(1)
     }
 
     /// Whether the server wants nothing sent, as long as it does not say otherwise.
-    pub(crate) fn mute_send(&mut self) -> bool {
+    pub(crate) fn mute_send(&self) -> bool {
         self.value(MUTE_SEND) != Some(Value::Boolean(false))
     }
 
-    pub(crate) fn retry(&mut self) -> crate::Retry {
+    pub(crate) fn retry(&self) -> crate::Retry {
         let default = crate::Retry::default();
         crate::Retry {
             count: self.number(RETRY_COUNT).unwrap_or(default.count),

@@ -1,8 +1,7 @@
 //! All objects of the device with their definitions: what exists, and what it may do.
 
+use super::{HIDDEN, Object};
 use crate::error::{ConfigError, Refusal};
-use crate::object::Object;
-use crate::objects::HIDDEN;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -11,6 +10,9 @@ use core::any::Any;
 use lwm2m_codec::link::Link;
 use lwm2m_core::{Model, ObjectVersion, Path, ResourceModel, Version};
 use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition, default_version};
+
+/// Device, which every client has exactly once.
+const DEVICE: u16 = 3;
 
 /// The objects by id, each with its definition.
 pub(crate) struct Store {
@@ -64,31 +66,34 @@ impl Store {
         }
         let definitions =
             Definitions { registry: Arc::new(registry), versions: Arc::new(versions) };
-        let store = Self { objects, definitions };
-        store.check()?;
-        Ok(store)
+        let mut store = Self { objects, definitions };
+        store.define()?;
+        match store.instance_ids(DEVICE) == [0] {
+            true => Ok(store),
+            false => Err(ConfigError::MissingObject(DEVICE)),
+        }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        for (id, object) in &self.objects {
+    /// Gives each object its definition, which the object has to fit.
+    fn define(&mut self) -> Result<(), ConfigError> {
+        for (id, object) in &mut self.objects {
             let definition =
                 self.definitions.object(*id).ok_or(ConfigError::UndefinedObject(*id))?;
-            for instance in object.instances() {
+            object.define(definition)?;
+            for instance in instance_ids(object.as_ref()) {
                 if instance != 0 && !definition.multiple() {
                     return Err(ConfigError::SingleInstance(Path::instance(*id, instance)));
                 }
-                let present = object.resources(instance);
-                let missing = |r: &&ResourceDefinition| r.mandatory() && !present.contains(&r.id());
+                let missing = |it: &&ResourceDefinition| {
+                    it.mandatory() && !object.has_resource(instance, it.id())
+                };
                 if let Some(resource) = definition.resources().find(missing) {
                     let path = Path::resource(*id, instance, resource.id());
                     return Err(ConfigError::MissingResource(path));
                 }
             }
         }
-        match self.objects.get(&3).is_some_and(|device| device.instances() == [0]) {
-            true => Ok(()),
-            false => Err(ConfigError::MissingObject(3)),
-        }
+        Ok(())
     }
 
     /// The ids of all objects.
@@ -102,32 +107,53 @@ impl Store {
     }
 
     /// An object.
-    pub(crate) fn object(&mut self, id: u16) -> Option<&mut dyn Object> {
+    pub(crate) fn object(&self, id: u16) -> Option<&dyn Object> {
+        Some(self.objects.get(&id)?.as_ref())
+    }
+
+    /// An object, to be changed.
+    pub(crate) fn object_mut(&mut self, id: u16) -> Option<&mut dyn Object> {
         Some(self.objects.get_mut(&id)?.as_mut())
     }
 
     /// An object as the type that it is.
-    pub(crate) fn object_as<T: Object>(&mut self, id: u16) -> Option<&mut T> {
+    pub(crate) fn object_as<T: Object>(&self, id: u16) -> Option<&T> {
+        let object: &dyn Any = self.objects.get(&id)?.as_ref();
+        object.downcast_ref()
+    }
+
+    /// An object as the type that it is, to be changed.
+    pub(crate) fn object_as_mut<T: Object>(&mut self, id: u16) -> Option<&mut T> {
         let object: &mut dyn Any = self.objects.get_mut(&id)?.as_mut();
         object.downcast_mut()
     }
 
     /// The object of an instance that exists.
-    pub(crate) fn with_instance(
+    pub(crate) fn with_instance(&self, object: u16, instance: u16) -> Result<&dyn Object, Refusal> {
+        let object = self.object(object).filter(|object| object.has_instance(instance));
+        object.ok_or(Refusal::NotFound)
+    }
+
+    /// The object of an instance that exists, to be changed.
+    pub(crate) fn with_instance_mut(
         &mut self,
         object: u16,
         instance: u16,
     ) -> Result<&mut dyn Object, Refusal> {
-        let object = self.object(object).ok_or(Refusal::NotFound)?;
-        match object.instances().contains(&instance) {
-            true => Ok(object),
+        match self.has_instance(object, instance) {
+            true => self.object_mut(object).ok_or(Refusal::NotFound),
             false => Err(Refusal::NotFound),
         }
     }
 
     /// Whether an instance exists.
     pub(crate) fn has_instance(&self, object: u16, instance: u16) -> bool {
-        self.objects.get(&object).is_some_and(|object| object.instances().contains(&instance))
+        self.object(object).is_some_and(|object| object.has_instance(instance))
+    }
+
+    /// The ids of the instances of an object.
+    pub(crate) fn instance_ids(&self, object: u16) -> Vec<u16> {
+        self.object(object).map_or_else(Vec::new, instance_ids)
     }
 
     /// Whether the object exists, with instances or without.
@@ -135,11 +161,33 @@ impl Store {
         self.objects.contains_key(&object)
     }
 
-    /// The resources that an instance has and its definition knows.
-    pub(crate) fn resources(&self, object: u16, instance: u16) -> Vec<u16> {
-        let mut ids = self.objects.get(&object).map_or_else(Vec::new, |o| o.resources(instance));
-        ids.retain(|id| self.definitions.resource_definition(object, *id).is_some());
+    /// Calls `visit` with each resource that an instance has and its definition knows.
+    pub(crate) fn for_each_resource(
+        &self,
+        object: u16,
+        instance: u16,
+        visit: &mut dyn FnMut(&ResourceDefinition),
+    ) {
+        let Some(definition) = self.definitions.object(object) else { return };
+        let Some(object) = self.object(object) else { return };
+        object.for_each_resource(instance, &mut |id| {
+            if let Some(resource) = definition.resource(id) {
+                visit(resource);
+            }
+        });
+    }
+
+    /// The ids of the resources that an instance has and its definition knows.
+    pub(crate) fn resource_ids(&self, object: u16, instance: u16) -> Vec<u16> {
+        let mut ids = Vec::new();
+        self.for_each_resource(object, instance, &mut |resource| ids.push(resource.id()));
         ids
+    }
+
+    /// Whether an instance has the resource and its definition knows it.
+    pub(crate) fn has_resource(&self, object: u16, instance: u16, resource: u16) -> bool {
+        self.definitions.resource_definition(object, resource).is_some()
+            && self.object(object).is_some_and(|it| it.has_resource(instance, resource))
     }
 
     /// The link of an object, with its version unless a client of `enabler` implies it.
@@ -156,13 +204,23 @@ impl Store {
         let mut links = Vec::new();
         for (id, object) in self.objects.iter().filter(|(id, _)| !HIDDEN.contains(id)) {
             let own = self.object_link(*id, enabler);
-            let instances = object.instances();
-            if instances.is_empty() || !own.params.is_empty() {
+            let before = links.len();
+            if !own.params.is_empty() {
+                links.push(own.clone());
+            }
+            object.for_each_instance(&mut |instance| {
+                links.push(Link::to_path(&Path::instance(*id, instance)));
+            });
+            if links.len() == before {
                 links.push(own);
             }
-            let paths = instances.into_iter().map(|instance| Path::instance(*id, instance));
-            links.extend(paths.map(|path| Link::to_path(&path)));
         }
         links
     }
+}
+
+fn instance_ids(object: &dyn Object) -> Vec<u16> {
+    let mut ids = Vec::new();
+    object.for_each_instance(&mut |id| ids.push(id));
+    ids
 }

@@ -56,7 +56,7 @@ impl AttributeTable {
 
 /// The attributes of a request on `path`, if all of them may be set there.
 pub(crate) fn parse(
-    store: &mut Store,
+    store: &Store,
     path: &Path,
     version: Version,
     query: &[&[u8]],
@@ -96,7 +96,7 @@ fn read_all(
 }
 
 /// Whether the target is there and readable.
-fn check_target(store: &mut Store, path: &Path) -> Result<(), Refusal> {
+fn check_target(store: &Store, path: &Path) -> Result<(), Refusal> {
     match *path.ids() {
         [object] => store.object(object).map(|_| ()).ok_or(Refusal::NotFound),
         [object, instance] => store.with_instance(object, instance).map(|_| ()),

@@ -82,7 +82,7 @@ fn instances(path: &Path, node: Node) -> Vec<(u16, u16, ObjectInstance)> {
 
 /// Checks the values for one instance. `whole` ones take the place of all that may be set there.
 fn step(
-    store: &mut Store,
+    store: &Store,
     object: u16,
     instance: u16,
     mut values: ObjectInstance,
@@ -108,7 +108,7 @@ fn step(
 /// The optional resources that whole `values` for an instance remove: those that can be set.
 fn replaced(store: &Store, object: u16, instance: u16, values: &ObjectInstance) -> Vec<u16> {
     let definitions = store.definitions();
-    let mut removed = store.resources(object, instance);
+    let mut removed = store.resource_ids(object, instance);
     removed.retain(|id| {
         let settable = definitions.resource(object, *id).is_some_and(|it| {
             !it.mandatory && (it.operations.writable() || it.operations == Operations::NONE)
@@ -123,7 +123,7 @@ fn apply(store: &mut Store, steps: Vec<Step>) -> Result<(), Refusal> {
     let mut done = Vec::new();
     for step in steps {
         let before = instance(store, step.object, step.instance);
-        let object = store.object(step.object).ok_or(Refusal::BadRequest)?;
+        let object = store.object_mut(step.object).ok_or(Refusal::BadRequest)?;
         if let Err(refusal) = object.bootstrap_write(step.instance, step.values, &step.removed) {
             for (object, instance, before) in done {
                 restore(store, object, instance, before);
@@ -137,8 +137,8 @@ fn apply(store: &mut Store, steps: Vec<Step>) -> Result<(), Refusal> {
 
 /// Puts an instance back as it was, or removes it if there was none.
 pub(crate) fn restore(store: &mut Store, object: u16, id: u16, before: Option<ObjectInstance>) {
-    let mut added = store.resources(object, id);
-    let Some(object) = store.object(object) else { return };
+    let mut added = store.resource_ids(object, id);
+    let Some(object) = store.object_mut(object) else { return };
     // The object has had these values before: it does not refuse them.
     let _ = match before {
         Some(values) => {
@@ -150,22 +150,24 @@ pub(crate) fn restore(store: &mut Store, object: u16, id: u16, before: Option<Ob
 }
 
 /// All values of an object, whoever may read them.
-pub(crate) fn object(store: &mut Store, id: u16) -> Object {
-    let ids = store.object(id).map_or_else(Vec::new, |object| object.instances());
+pub(crate) fn object(store: &Store, id: u16) -> Object {
     let of = |instance_id| Some((instance_id, instance(store, id, instance_id)?));
-    Object { instances: ids.into_iter().filter_map(of).collect() }
+    Object { instances: store.instance_ids(id).into_iter().filter_map(of).collect() }
 }
 
 /// All values of an instance; nothing, if there is none.
-pub(crate) fn instance(store: &mut Store, object: u16, id: u16) -> Option<ObjectInstance> {
-    let definitions = store.definitions();
-    let ids = store.resources(object, id);
+pub(crate) fn instance(store: &Store, object: u16, id: u16) -> Option<ObjectInstance> {
     let target = store.with_instance(object, id).ok()?;
-    let holds_value =
-        |id: &u16| definitions.resource(object, *id).is_some_and(|r| !r.operations.executable());
-    let read = |resource: u16| Some((resource, target.read(id, resource).ok()?));
-    let resources = ids.into_iter().filter(holds_value).filter_map(read).collect();
-    Some(ObjectInstance { resources })
+    let mut values = ObjectInstance::default();
+    store.for_each_resource(object, id, &mut |resource| {
+        if resource.operations().executable() {
+            return;
+        }
+        if let Ok(value) = target.read(id, resource.id()) {
+            values.resources.insert(resource.id(), value.into_owned());
+        }
+    });
+    Some(values)
 }
 
 /// Deletes what is at `path` except `spared`, the account of the bootstrap server, and /3/0.
@@ -181,11 +183,10 @@ pub(crate) fn delete(store: &mut Store, path: &Path, spared: &Path) -> Result<()
         return Err(Refusal::BadRequest);
     }
     for id in objects {
-        let Some(object) = store.object(id) else { continue };
-        for instance in object.instances() {
+        for instance in store.instance_ids(id) {
             let own = Path::instance(id, instance);
             if path.contains(&own) && !kept(&own) {
-                object.bootstrap_delete(instance)?;
+                store.object_mut(id).ok_or(Refusal::NotFound)?.bootstrap_delete(instance)?;
             }
         }
     }
@@ -194,7 +195,7 @@ pub(crate) fn delete(store: &mut Store, path: &Path, spared: &Path) -> Result<()
 
 /// The links of all objects, or of one, after that of the enabler with its version.
 pub(crate) fn discover(
-    store: &mut Store,
+    store: &Store,
     path: &Path,
     version: Version,
     own: &Path,
@@ -213,7 +214,7 @@ pub(crate) fn discover(
 }
 
 /// Adds the links of an object: its own, if it tells something, and those of its instances.
-fn list(store: &mut Store, id: u16, version: Version, own: &Path, links: &mut Vec<Link>) {
+fn list(store: &Store, id: u16, version: Version, own: &Path, links: &mut Vec<Link>) {
     let link = store.object_link(id, version);
     let object = object(store, id);
     if object.instances.is_empty() || !link.params.is_empty() {
@@ -247,7 +248,7 @@ fn described(mut link: Link, object: u16, values: &ObjectInstance) -> Link {
 }
 
 /// Reads Server or Access Control, or one of their instances; nothing else, since LwM2M 1.1.
-pub(crate) fn read(store: &mut Store, path: &Path, version: Version) -> Result<Node, Refusal> {
+pub(crate) fn read(store: &Store, path: &Path, version: Version) -> Result<Node, Refusal> {
     match *path.ids() {
         _ if version == Version::V1_0 => Err(Refusal::MethodNotAllowed),
         [server::ID | ACCESS_CONTROL] | [server::ID | ACCESS_CONTROL, _] => read::read(store, path),

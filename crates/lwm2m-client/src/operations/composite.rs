@@ -68,7 +68,7 @@ fn of_payload(
 }
 
 /// What lives at one of the named paths, if it is there and may be read; the root is all objects.
-pub(crate) fn read_one(store: &mut Store, path: &Path) -> Option<Node> {
+pub(crate) fn read_one(store: &Store, path: &Path) -> Option<Node> {
     match path.object_id() {
         Some(id) if HIDDEN.contains(&id) => None,
         Some(_) => read::read(store, path).ok(),
@@ -135,7 +135,7 @@ pub(crate) fn write(
 
 /// Notes one change among the values that its instance is to have.
 fn change(
-    store: &mut Store,
+    store: &Store,
     wanted: &mut BTreeMap<(u16, u16), ObjectInstance>,
     path: &Path,
     value: Option<&Value>,
@@ -175,18 +175,17 @@ fn change(
 }
 
 fn step(
-    store: &mut Store,
+    store: &Store,
     object: u16,
     instance: u16,
     values: ObjectInstance,
 ) -> Result<Step, Refusal> {
     let target = store.with_instance(object, instance)?;
-    let present = target.resources(instance);
     let mut before = ObjectInstance::default();
     let mut absent = Vec::new();
     for id in values.resources.keys() {
-        match present.contains(id) {
-            true => drop(before.resources.insert(*id, target.read(instance, *id)?)),
+        match target.has_resource(instance, *id) {
+            true => drop(before.resources.insert(*id, target.read(instance, *id)?.into_owned())),
             false => absent.push(*id),
         }
     }
@@ -198,10 +197,10 @@ fn apply(store: &mut Store, steps: Vec<Step>) -> Result<(), Refusal> {
     let mut done: Vec<Step> = Vec::new();
     for mut step in steps {
         let values = core::mem::take(&mut step.values);
-        let target = store.with_instance(step.object, step.instance)?;
+        let target = store.with_instance_mut(step.object, step.instance)?;
         if let Err(refusal) = target.write(step.instance, values, &[]) {
             for step in done {
-                let target = store.with_instance(step.object, step.instance)?;
+                let target = store.with_instance_mut(step.object, step.instance)?;
                 target.write(step.instance, step.before, &step.absent)?;
             }
             return Err(refusal);

@@ -27,8 +27,8 @@ pub(crate) fn create(
     payload: &[u8],
 ) -> Result<Created, Refusal> {
     let definitions = store.definitions();
-    let present = store.object(object).ok_or(Refusal::NotFound)?.instances();
     let definition = definitions.object(object).ok_or(Refusal::NotFound)?;
+    let present = store.instance_ids(object);
     if !definition.multiple() && (definition.mandatory() || !present.is_empty()) {
         return Err(Refusal::MethodNotAllowed);
     }
@@ -73,7 +73,7 @@ fn parse(
 }
 
 /// Makes the values of a request those of a whole instance, if they are sound.
-fn complete(store: &mut Store, object: u16, values: &mut ObjectInstance) -> Result<(), Refusal> {
+fn complete(store: &Store, object: u16, values: &mut ObjectInstance) -> Result<(), Refusal> {
     let definitions = store.definitions();
     drop_unknown(store, object, values);
     // Values for read-only resources are ignored; the device has its own.
@@ -98,7 +98,7 @@ fn insert(
     object: u16,
     wanted: BTreeMap<u16, ObjectInstance>,
 ) -> Result<Vec<u16>, Refusal> {
-    let target = store.object(object).ok_or(Refusal::NotFound)?;
+    let target = store.object_mut(object).ok_or(Refusal::NotFound)?;
     let mut created = Vec::new();
     for (id, values) in wanted {
         if let Err(refusal) = target.create(id, values) {

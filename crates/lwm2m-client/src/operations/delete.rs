@@ -17,7 +17,7 @@ pub(crate) fn delete(store: &mut Store, path: &Path) -> Result<(), Refusal> {
 
 fn delete_instance(store: &mut Store, object: u16, instance: u16) -> Result<(), Refusal> {
     let definitions = store.definitions();
-    let target = store.with_instance(object, instance)?;
+    let target = store.with_instance_mut(object, instance)?;
     // An object that every device has exactly once keeps its instance: /3/0.
     let needed = definitions.object(object).is_some_and(|d| d.mandatory() && !d.multiple());
     if needed { Err(Refusal::MethodNotAllowed) } else { target.delete(instance) }
@@ -27,18 +27,18 @@ fn delete_resource_instance(store: &mut Store, path: Path, id: u16) -> Result<()
     let [object, instance, resource] = *path.ids() else { return Err(Refusal::MethodNotAllowed) };
     let definitions = store.definitions();
     let target = store.with_instance(object, instance)?;
-    let present = target.resources(instance).contains(&resource);
+    let present = target.has_resource(instance, resource);
     let model = definitions.resource(object, resource).filter(|_| present);
     let model = model.ok_or(Refusal::NotFound)?;
     if !model.multiple || !model.operations.writable() {
         return Err(Refusal::MethodNotAllowed);
     }
-    let Resource::Multiple(mut values) = target.read(instance, resource)? else {
+    let Resource::Multiple(mut values) = target.read(instance, resource)?.into_owned() else {
         return Err(Refusal::Internal);
     };
     values.remove(&id).ok_or(Refusal::NotFound)?;
     check_kept(store, &path, values.len())?;
-    let target = store.with_instance(object, instance)?;
+    let target = store.with_instance_mut(object, instance)?;
     let values = ObjectInstance::default().with_multiple(resource, values);
     target.write(instance, values, &[])
 }

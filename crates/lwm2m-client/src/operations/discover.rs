@@ -16,7 +16,7 @@ pub(crate) struct Asking<'a> {
 
 /// The links of `path` and of `depth` levels below it; without a depth, the usual levels.
 pub(crate) fn discover(
-    store: &mut Store,
+    store: &Store,
     path: &Path,
     depth: Option<usize>,
     asking: &Asking<'_>,
@@ -33,26 +33,22 @@ pub(crate) fn discover(
     Ok(links)
 }
 
-fn check_target(store: &mut Store, path: &Path) -> Result<(), Refusal> {
+fn check_target(store: &Store, path: &Path) -> Result<(), Refusal> {
     match *path.ids() {
         [object] => store.object(object).map(|_| ()).ok_or(Refusal::NotFound),
         [object, instance] => store.with_instance(object, instance).map(|_| ()),
         [object, instance, resource] => {
             store.with_instance(object, instance)?;
-            let there = store.resources(object, instance).contains(&resource);
-            if there { Ok(()) } else { Err(Refusal::NotFound) }
+            match store.has_resource(object, instance, resource) {
+                true => Ok(()),
+                false => Err(Refusal::NotFound),
+            }
         }
         _ => Err(Refusal::MethodNotAllowed),
     }
 }
 
-fn walk(
-    store: &mut Store,
-    path: &Path,
-    deepest: usize,
-    asking: &Asking<'_>,
-    links: &mut Vec<Link>,
-) {
+fn walk(store: &Store, path: &Path, deepest: usize, asking: &Asking<'_>, links: &mut Vec<Link>) {
     let set = asking.attributes.at(asking.account, path);
     links.push(with_attributes(plain(store, path, asking), &set));
     if path.depth() >= deepest {
@@ -66,31 +62,31 @@ fn walk(
 }
 
 /// The ids one level below.
-fn children(store: &mut Store, path: &Path) -> Vec<u16> {
+fn children(store: &Store, path: &Path) -> Vec<u16> {
     match *path.ids() {
-        [object] => store.object(object).map_or_else(Vec::new, |object| object.instances()),
-        [object, instance] => store.resources(object, instance),
+        [object] => store.instance_ids(object),
+        [object, instance] => store.resource_ids(object, instance),
         [_, _, _] => resource_instances(store, path).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
 
 /// The ids of the values of a multiple-instance resource.
-fn resource_instances(store: &mut Store, path: &Path) -> Option<Vec<u16>> {
+fn resource_instances(store: &Store, path: &Path) -> Option<Vec<u16>> {
     let [object, instance, resource] = *path.ids() else { return None };
     let model = store.definitions().resource(object, resource)?;
     if !model.multiple {
         return None;
     }
     let target = store.with_instance(object, instance).ok()?;
-    match target.read(instance, resource).ok()? {
-        Resource::Multiple(values) => Some(values.into_keys().collect()),
+    match &*target.read(instance, resource).ok()? {
+        Resource::Multiple(values) => Some(values.keys().copied().collect()),
         Resource::Single(_) => None,
     }
 }
 
 /// The link of a path with its properties `ver` and `dim`.
-fn plain(store: &mut Store, path: &Path, asking: &Asking<'_>) -> Link {
+fn plain(store: &Store, path: &Path, asking: &Asking<'_>) -> Link {
     match *path.ids() {
         [object] => store.object_link(object, asking.version),
         [_, _, _] => match resource_instances(store, path) {

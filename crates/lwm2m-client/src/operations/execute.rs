@@ -13,8 +13,8 @@ pub(crate) fn execute(
 ) -> Result<Arguments, Refusal> {
     let [object, instance, resource] = *path.ids() else { return Err(Refusal::MethodNotAllowed) };
     let definitions = store.definitions();
-    let target = store.with_instance(object, instance)?;
-    let present = target.resources(instance).contains(&resource);
+    let target = store.with_instance_mut(object, instance)?;
+    let present = target.has_resource(instance, resource);
     let model = definitions.resource(object, resource).filter(|_| present);
     if !model.ok_or(Refusal::NotFound)?.operations.executable() {
         return Err(Refusal::MethodNotAllowed);

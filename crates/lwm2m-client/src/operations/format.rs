@@ -2,7 +2,7 @@
 
 use crate::error::Refusal;
 use bytes::Bytes;
-use lwm2m_codec::{DecodeError, encode};
+use lwm2m_codec::{DecodeError, EncodeError, encode};
 use lwm2m_core::{ContentFormat, Node, Path, Resource, Value, Version};
 
 /// Whether a client of `version` reads and writes `format` at all.
@@ -20,7 +20,7 @@ pub(crate) fn offers(version: Version, format: ContentFormat) -> bool {
 /// The format of an answer to a request without Accept: the simplest that carries the node.
 /// One value goes as text, or as bytes if it is opaque; a tree as TLV in LwM2M 1.0, and as SenML
 /// CBOR since 1.1, which discourages TLV.
-pub(crate) const fn preferred(version: Version, node: &Node) -> ContentFormat {
+const fn preferred(version: Version, node: &Node) -> ContentFormat {
     match (node, version) {
         (
             Node::Resource(Resource::Single(Value::Opaque(_)))
@@ -28,7 +28,13 @@ pub(crate) const fn preferred(version: Version, node: &Node) -> ContentFormat {
             _,
         ) => ContentFormat::OPAQUE,
         (Node::Resource(Resource::Single(_)) | Node::ResourceInstance(_), _) => ContentFormat::TEXT,
-        (_, Version::V1_0) => ContentFormat::TLV,
+        _ => preferred_tree(version),
+    }
+}
+
+const fn preferred_tree(version: Version) -> ContentFormat {
+    match version {
+        Version::V1_0 => ContentFormat::TLV,
         _ => ContentFormat::SENML_CBOR,
     }
 }
@@ -39,19 +45,37 @@ pub(crate) fn choose(
     accept: Option<u16>,
     node: &Node,
 ) -> Result<ContentFormat, Refusal> {
+    asked(version, accept)?.map_or_else(|| Ok(preferred(version, node)), Ok)
+}
+
+/// The format for an object or an instance: the one asked for, or the preferred one.
+pub(crate) fn choose_for_tree(
+    version: Version,
+    accept: Option<u16>,
+) -> Result<ContentFormat, Refusal> {
+    Ok(asked(version, accept)?.unwrap_or_else(|| preferred_tree(version)))
+}
+
+/// The format asked for, if any.
+fn asked(version: Version, accept: Option<u16>) -> Result<Option<ContentFormat>, Refusal> {
     match accept.map(|number| ContentFormat(number).canonical()) {
-        None => Ok(preferred(version, node)),
-        Some(format) if offers(version, format) => Ok(format),
+        None => Ok(None),
+        Some(format) if offers(version, format) => Ok(Some(format)),
         Some(_) => Err(Refusal::NotAcceptable),
     }
 }
 
 /// The payload, or why it cannot be made.
 pub(crate) fn payload(format: ContentFormat, path: &Path, node: &Node) -> Result<Bytes, Refusal> {
-    encode(format, path, node).map_err(|error| match error.is_not_acceptable() {
+    encode(format, path, node).map_err(|error| unencodable(&error))
+}
+
+/// The refusal for a value that cannot be encoded.
+pub(crate) fn unencodable(error: &EncodeError) -> Refusal {
+    match error.is_not_acceptable() {
         true => Refusal::NotAcceptable,
         false => Refusal::Internal,
-    })
+    }
 }
 
 /// The format of a payload that was received.

@@ -1,22 +1,25 @@
 //! Read (OMA LwM2M Core 6.3.1): an object, an instance, a resource or a resource instance.
 
+use super::format;
 use crate::error::Refusal;
 use crate::objects::store::Store;
-use lwm2m_core::{Model, Node, Object, ObjectInstance, Path, Resource};
+use alloc::borrow::Cow;
+use bytes::Bytes;
+use lwm2m_codec::PackWriter;
+use lwm2m_core::{ContentFormat, Model, Node, Object, ObjectInstance, Path, Resource};
 
 /// What lives at `path`, as far as servers may read it.
-pub(crate) fn read(store: &mut Store, path: &Path) -> Result<Node, Refusal> {
+pub(crate) fn read(store: &Store, path: &Path) -> Result<Node, Refusal> {
     match *path.ids() {
         [object] => read_object(store, object).map(Node::Object),
         [object, instance] => read_instance(store, object, instance).map(Node::ObjectInstance),
-        [object, instance, resource] => {
-            read_resource(store, object, instance, resource).map(Node::Resource)
-        }
+        [object, instance, resource] => read_resource(store, object, instance, resource)
+            .map(|value| Node::Resource(value.into_owned())),
         [object, instance, resource, id] => {
-            match read_resource(store, object, instance, resource)? {
+            match &*read_resource(store, object, instance, resource)? {
                 Resource::Single(_) => Err(Refusal::MethodNotAllowed),
-                Resource::Multiple(mut values) => {
-                    values.remove(&id).map(Node::ResourceInstance).ok_or(Refusal::NotFound)
+                Resource::Multiple(values) => {
+                    values.get(&id).cloned().map(Node::ResourceInstance).ok_or(Refusal::NotFound)
                 }
             }
         }
@@ -24,46 +27,113 @@ pub(crate) fn read(store: &mut Store, path: &Path) -> Result<Node, Refusal> {
     }
 }
 
-fn read_object(store: &mut Store, object: u16) -> Result<Object, Refusal> {
-    let ids = store.object(object).ok_or(Refusal::NotFound)?.instances();
-    let read = |id| Ok((id, read_instance(store, object, id)?));
-    Ok(Object { instances: ids.into_iter().map(read).collect::<Result<_, Refusal>>()? })
+/// The payload of a Read, written value by value while the objects are visited. `None` if the
+/// format or the path needs the [whole node](read) first.
+pub(crate) fn stream(
+    store: &Store,
+    path: &Path,
+    format: ContentFormat,
+) -> Result<Option<Bytes>, Refusal> {
+    let Some(mut pack) = PackWriter::new(format, path) else { return Ok(None) };
+    let mut write = |instance: u16, resource: u16, value: &Resource| {
+        let object = path.object_id().unwrap_or_default();
+        let written = pack.resource(&Path::resource(object, instance, resource), value);
+        written.map_err(|error| format::unencodable(&error))
+    };
+    match *path.ids() {
+        [object] => {
+            store.object(object).ok_or(Refusal::NotFound)?;
+            each_instance(store, object, &mut |instance| {
+                each_value(store, object, instance, &mut |id, value| write(instance, id, &value))
+            })?;
+        }
+        [object, instance] => {
+            store.with_instance(object, instance)?;
+            each_value(store, object, instance, &mut |id, value| write(instance, id, &value))?;
+        }
+        _ => return Ok(None),
+    }
+    Ok(Some(pack.finish()))
+}
+
+fn read_object(store: &Store, object: u16) -> Result<Object, Refusal> {
+    store.object(object).ok_or(Refusal::NotFound)?;
+    let mut read = Object::default();
+    each_instance(store, object, &mut |instance| {
+        read.instances.insert(instance, read_instance(store, object, instance)?);
+        Ok(())
+    })?;
+    Ok(read)
 }
 
 /// The readable resources of an instance.
-fn read_instance(store: &mut Store, object: u16, instance: u16) -> Result<ObjectInstance, Refusal> {
+fn read_instance(store: &Store, object: u16, instance: u16) -> Result<ObjectInstance, Refusal> {
     store.with_instance(object, instance)?;
-    let definitions = store.definitions();
     let mut values = ObjectInstance::default();
-    for id in store.resources(object, instance) {
-        let readable = definitions.resource(object, id).is_some_and(|r| r.operations.readable());
-        if readable {
-            let value = store.with_instance(object, instance)?.read(instance, id)?;
-            values.resources.insert(id, value);
-        }
-    }
+    each_value(store, object, instance, &mut |id, value| {
+        values.resources.insert(id, value.into_owned());
+        Ok(())
+    })?;
     Ok(values)
 }
 
+/// Visits the instances of an object until `visit` fails.
+fn each_instance(
+    store: &Store,
+    object: u16,
+    visit: &mut dyn FnMut(u16) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut outcome = Ok(());
+    if let Some(target) = store.object(object) {
+        target.for_each_instance(&mut |instance| {
+            if outcome.is_ok() {
+                outcome = visit(instance);
+            }
+        });
+    }
+    outcome
+}
+
+/// Takes a value and the id of its resource.
+type TakeValue<'f> = dyn FnMut(u16, Cow<'_, Resource>) -> Result<(), Refusal> + 'f;
+
+/// Visits the readable values of an instance until a read or `visit` fails.
+fn each_value(
+    store: &Store,
+    object: u16,
+    instance: u16,
+    visit: &mut TakeValue<'_>,
+) -> Result<(), Refusal> {
+    let Some(target) = store.object(object) else { return Ok(()) };
+    let mut outcome = Ok(());
+    store.for_each_resource(object, instance, &mut |resource| {
+        if outcome.is_ok() && resource.operations().readable() {
+            let id = resource.id();
+            outcome = target.read(instance, id).and_then(|value| visit(id, value));
+        }
+    });
+    outcome
+}
+
 fn read_resource(
-    store: &mut Store,
+    store: &Store,
     object: u16,
     instance: u16,
     resource: u16,
-) -> Result<Resource, Refusal> {
+) -> Result<Cow<'_, Resource>, Refusal> {
     check_readable(store, object, instance, resource)?;
     store.with_instance(object, instance)?.read(instance, resource)
 }
 
-/// Whether a resource is there and may be read. One that only a bootstrap server may touch is
-/// refused alike, whether it is there or not.
+/// Checks that a resource exists and may be read. A resource that only a bootstrap server may
+/// touch is refused alike, whether it exists or not.
 pub(crate) fn check_readable(
-    store: &mut Store,
+    store: &Store,
     object: u16,
     instance: u16,
     resource: u16,
 ) -> Result<(), Refusal> {
-    let present = store.with_instance(object, instance)?.resources(instance).contains(&resource);
+    let present = store.with_instance(object, instance)?.has_resource(instance, resource);
     let model = store.definitions().resource(object, resource).ok_or(Refusal::NotFound)?;
     let operations = model.operations;
     let bootstrap_only =

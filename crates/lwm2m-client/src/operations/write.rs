@@ -46,11 +46,11 @@ pub(crate) fn write(
     if mode == Mode::PartialUpdate || path.depth() == 4 {
         merge(store, object, instance, &mut values)?;
     }
-    store.with_instance(object, instance)?.write(instance, values, &removed)
+    store.with_instance_mut(object, instance)?.write(instance, values, &removed)
 }
 
 /// Whether the resource, or resource instance, that a Write names can be written.
-pub(crate) fn check_target(store: &mut Store, path: &Path, resource: u16) -> Result<(), Refusal> {
+pub(crate) fn check_target(store: &Store, path: &Path, resource: u16) -> Result<(), Refusal> {
     let (Some(object), Some(instance)) = (path.object_id(), path.instance_id()) else {
         return Err(Refusal::MethodNotAllowed);
     };
@@ -92,7 +92,7 @@ pub(crate) fn as_instance(path: &Path, node: Node) -> ObjectInstance {
 
 /// Takes out resources that the definition or the object does not know: optional ones that this
 /// device lacks are no error.
-pub(crate) fn drop_unknown(store: &mut Store, object: u16, values: &mut ObjectInstance) {
+pub(crate) fn drop_unknown(store: &Store, object: u16, values: &mut ObjectInstance) {
     let definitions = store.definitions();
     let Some(target) = store.object(object) else { return };
     values
@@ -142,7 +142,7 @@ fn check_links(store: &Store, resource: &Resource) -> Result<(), Refusal> {
 fn replaced(store: &Store, path: &Path, values: &ObjectInstance) -> Result<Vec<u16>, Refusal> {
     let [object, instance] = *path.ids() else { return Ok(Vec::new()) };
     let definitions = store.definitions();
-    let mut removed = store.resources(object, instance);
+    let mut removed = store.resource_ids(object, instance);
     removed.retain(|id| !values.resources.contains_key(id) && writable(&definitions, object, *id));
     let mandatory = |id: &u16| definitions.resource(object, *id).is_some_and(|r| r.mandatory);
     if removed.iter().any(mandatory) { Err(Refusal::BadRequest) } else { Ok(removed) }
@@ -154,7 +154,7 @@ fn writable(definitions: &Definitions, object: u16, resource: u16) -> bool {
 
 /// Completes multiple-instance resources by the values that are there already.
 fn merge(
-    store: &mut Store,
+    store: &Store,
     object: u16,
     instance: u16,
     values: &mut ObjectInstance,
@@ -171,16 +171,16 @@ fn merge(
 
 /// The values of a multiple-instance resource; none if it is not there.
 pub(crate) fn present_values(
-    store: &mut Store,
+    store: &Store,
     object: u16,
     instance: u16,
     resource: u16,
 ) -> Result<BTreeMap<u16, Value>, Refusal> {
     let target = store.with_instance(object, instance)?;
-    if !target.resources(instance).contains(&resource) {
+    if !target.has_resource(instance, resource) {
         return Ok(BTreeMap::new());
     }
-    match target.read(instance, resource)? {
+    match target.read(instance, resource)?.into_owned() {
         Resource::Multiple(values) => Ok(values),
         Resource::Single(_) => Err(Refusal::Internal),
     }

@@ -7,6 +7,7 @@ use lwm2m_client::{MemoryObject, Object, Refusal};
 use lwm2m_coap::{MessageType, MessageView, Request};
 use lwm2m_core::{Arguments, ObjectInstance, Resource, Version};
 use lwm2m_link::Engine;
+use std::borrow::Cow;
 
 /// An object whose every handler fails.
 struct Broken;
@@ -16,15 +17,15 @@ impl Object for Broken {
         3442
     }
 
-    fn instances(&self) -> Vec<u16> {
-        vec![0]
+    fn for_each_instance(&self, visit: &mut dyn FnMut(u16)) {
+        visit(0);
     }
 
-    fn resources(&self, _: u16) -> Vec<u16> {
-        vec![0, 110]
+    fn for_each_resource(&self, _: u16, visit: &mut dyn FnMut(u16)) {
+        [0, 110].into_iter().for_each(visit);
     }
 
-    fn read(&mut self, _: u16, _: u16) -> Result<Resource, Refusal> {
+    fn read(&self, _: u16, _: u16) -> Result<Cow<'_, Resource>, Refusal> {
         Err(Refusal::Internal)
     }
 
@@ -151,7 +152,7 @@ fn requests_of_the_client_are_confirmable() {
     harness.client.start(harness.now);
     assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
     let mut harness = Harness::registered(config());
-    harness.client.update(harness.now, 1);
+    harness.client.update_registration(harness.now, 1);
     assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
     let mut harness = Harness::registered(config());
     harness.client.shutdown(harness.now);

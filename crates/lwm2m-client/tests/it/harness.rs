@@ -252,19 +252,18 @@ impl Harness {
         String::from_utf8(response.payload.to_vec()).unwrap()
     }
 
-    /// Sets a value of an object and tells the client.
+    /// Sets a value of an object.
     pub(crate) fn set(&mut self, path: &str, value: impl Into<Value>) {
         let path: Path = path.parse().unwrap();
         let [object, instance, resource] = *path.ids() else { panic!("no resource") };
-        let target = self.client.object_mut::<MemoryObject>(object).unwrap();
-        assert!(target.set(instance, resource, value));
-        self.client.changed(self.now, &path);
+        let set = |target: &mut MemoryObject| target.set(instance, resource, value);
+        self.client.update(self.now, object, set).unwrap();
         self.settle();
     }
 
     pub(crate) fn insert(&mut self, object: u16, instance: u16, values: ObjectInstance) {
-        self.client.object_mut::<MemoryObject>(object).unwrap().insert(instance, values);
-        self.client.changed(self.now, &Path::object(object));
+        let insert = |target: &mut MemoryObject| target.insert(instance, values);
+        self.client.update(self.now, object, insert).unwrap();
         self.settle();
     }
 

@@ -1,6 +1,7 @@
 //! The client against raw servers in virtual time, one module an area.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod allocations;
 mod bootstrap;
 mod codes;
 mod composite;
@@ -14,4 +15,5 @@ mod register;
 mod report;
 mod secure;
 mod send;
+mod values;
 mod write;

@@ -221,7 +221,7 @@ fn refusals_say_why() {
 #[test]
 fn the_server_object_has_defaults_and_keeps_what_is_its_own() {
     let mut harness = Harness::registered(config());
-    assert_eq!((harness.text("1/0/5"), harness.text("1/0/6")), ("86400".into(), "1".into()));
+    assert_eq!((harness.text("1/0/5"), harness.text("1/0/6")), ("86400".into(), "0".into()));
     let write = |path, value: &str| put(path).content_format(TEXT).payload(value.to_owned());
     assert_eq!(harness.code(write("1/0/0", "7")), "4.05");
     for transport in ["S", "US", "N", ""] {

@@ -114,7 +114,7 @@ fn instances_that_come_or_go_are_told_in_a_complete_list() {
 fn changes_during_an_update_are_told_after_it() {
     let mut harness = Harness::registered(config());
     harness.servers[0].reachable = false;
-    harness.client.update(harness.now, 1);
+    harness.client.update_registration(harness.now, 1);
     harness.insert(16, 5, ObjectInstance::default().with_multiple(0, [(0, "x")]));
     harness.servers[0].reachable = true;
     harness.run(5.0);
@@ -142,7 +142,7 @@ fn shutdown_deregisters() {
 fn an_update_that_is_refused_makes_the_client_register_again() {
     let mut harness = Harness::registered(config());
     refuse(&mut harness, Code::NOT_FOUND, 1);
-    harness.client.update(harness.now, 1);
+    harness.client.update_registration(harness.now, 1);
     harness.settle();
     let register = format!("0 POST /rd ep=test&lt=86400&lwm2m=1.1&b=U {LIST}");
     assert_eq!(harness.heard(), ["0 POST /rd/5a3f".to_owned(), register]);
@@ -324,7 +324,7 @@ fn shutdown_while_registering_is_no_reason_to_try_again() {
 fn a_server_that_has_moved_is_registered_with_at_its_new_address() {
     let mut harness = Harness::registered(config());
     harness.servers[0].reachable = false;
-    harness.client.update(harness.now, 1);
+    harness.client.update_registration(harness.now, 1);
     harness.run(95.0);
     harness.client.set_address(harness.now, 1, address(1)).unwrap();
     harness.settle();

@@ -1,10 +1,13 @@
 //! Observe and Notify.
 
-use crate::harness::{Harness, JSON, TEXT, address, attributes, config, get, put};
-use lwm2m_client::{Config, Event, ServerAccount};
+use crate::harness::{Harness, JSON, TEXT, address, attributes, config, device, get, put};
+use lwm2m_client::{Config, Event, MemoryObject, Object, Refusal, ServerAccount};
 use lwm2m_coap::{Code, MessageType, MessageView};
-use lwm2m_core::Version;
+use lwm2m_core::{Resource, Value, Version};
 use lwm2m_link::Engine;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// A harness in which /3303/0/5700, now 20, is observed with these attributes.
 fn observed(query: &str) -> Harness {
@@ -194,9 +197,8 @@ fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
             assert_eq!(harness.code(attributes(path, attribute)), "2.04");
         }
         harness.ask(get(observed).observe(0));
-        let thermometer = harness.client.object_mut::<lwm2m_client::MemoryObject>(3303).unwrap();
-        thermometer.set(0, 5700, 30.0);
-        harness.client.changed(harness.now, &"/3303/0/5700".parse().unwrap());
+        let hotter = |it: &mut MemoryObject| it.set(0, 5700, 30.0);
+        harness.client.update(harness.now, 3303, hotter).unwrap();
         let datagram = harness.client.poll_transmit().unwrap().payload;
         let message = MessageView::parse(&datagram).unwrap();
         let is = message.kind() == MessageType::Confirmable;
@@ -204,11 +206,38 @@ fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
     }
 }
 
+/// A thermometer whose value is measured when it is read.
+struct Thermometer(Arc<AtomicI32>);
+
+impl Object for Thermometer {
+    fn id(&self) -> u16 {
+        3303
+    }
+
+    fn for_each_instance(&self, visit: &mut dyn FnMut(u16)) {
+        visit(0);
+    }
+
+    fn for_each_resource(&self, _: u16, visit: &mut dyn FnMut(u16)) {
+        visit(5700);
+    }
+
+    fn read(&self, _: u16, _: u16) -> Result<Cow<'_, Resource>, Refusal> {
+        let celsius = f64::from(self.0.load(Ordering::Relaxed));
+        Ok(Cow::Owned(Resource::Single(Value::Float(celsius))))
+    }
+}
+
 #[test]
 fn epmax_has_the_value_looked_at() {
-    let mut harness = observed("epmin=1&epmax=20");
-    let thermometer = harness.client.object_mut::<lwm2m_client::MemoryObject>(3303).unwrap();
-    thermometer.set(0, 5700, 30.0);
+    let celsius = Arc::new(AtomicI32::new(20));
+    let thermometer = Thermometer(Arc::clone(&celsius));
+    let objects: Vec<Box<dyn Object>> = vec![Box::new(device()), Box::new(thermometer)];
+    let mut harness = Harness::new(config(), objects);
+    harness.start();
+    harness.ask(attributes("3303/0/5700", "epmin=1&epmax=20"));
+    harness.ask(get("3303/0/5700").observe(0));
+    celsius.store(30, Ordering::Relaxed);
     harness.run(19.0);
     assert!(harness.notified().is_empty());
     harness.run(2.0);
@@ -261,8 +290,11 @@ fn a_second_observe_replaces_the_first() {
 fn what_vanishes_is_told_and_ends_the_observation() {
     let mut harness = Harness::registered(config());
     harness.ask(get("16/1").observe(0));
-    harness.client.object_mut::<lwm2m_client::MemoryObject>(16).unwrap().remove(1);
-    harness.client.changed(harness.now, &"/16/1".parse().unwrap());
+    let remove = |it: &mut MemoryObject| {
+        assert!(it.remove(1));
+        Ok(())
+    };
+    harness.client.update(harness.now, 16, remove).unwrap();
     harness.settle();
     let (_, last) = &harness.servers[0].notified[0];
     assert_eq!((last.code, last.options.observe()), (Code::NOT_FOUND, None));

@@ -3,7 +3,7 @@
 use crate::harness::{Harness, TEXT, address, config, objects, post, put};
 use lwm2m_client::{Config, Event, MemoryObject, SendError, ServerAccount};
 use lwm2m_coap::{Code, Response};
-use lwm2m_core::{ContentFormat, ObjectInstance, Path};
+use lwm2m_core::{ContentFormat, ObjectInstance, Path, Value};
 
 const MANUFACTURER: Path = Path::resource(3, 0, 0);
 
@@ -45,17 +45,43 @@ fn only_what_the_server_knows_and_may_read_is_sent() {
     for (path, error) in refused {
         assert_eq!(try_send(&mut harness, path), Err(error), "{path}");
     }
-    // An instance that the application has not told of yet.
     let values = ObjectInstance::default().with_multiple(0, [(0, "d")]);
-    harness.client.object_mut::<MemoryObject>(16).unwrap().insert(2, values);
+    // Of an instance that is new the server learns by the Update, which is lost at first.
+    harness.servers[0].reachable = false;
+    let insert = |it: &mut MemoryObject| it.insert(2, values);
+    harness.client.update(harness.now, 16, insert).unwrap();
     for path in [Path::instance(16, 2), Path::object(16)] {
         let error = SendError::Unregistered(Path::instance(16, 2));
         assert_eq!(try_send(&mut harness, path), Err(error));
     }
-    assert!(harness.heard().is_empty());
-    harness.client.changed(harness.now, &Path::object(16));
-    harness.settle();
+    harness.servers[0].reachable = true;
+    harness.run(5.0);
     assert_eq!(try_send(&mut harness, Path::instance(16, 2)), Ok(()));
+}
+
+#[test]
+fn values_that_change_are_sent_if_the_account_says_so() {
+    const TEMPERATURE: Path = Path::resource(3303, 0, 5700);
+    let account = |mute| ServerAccount::new(1, address(0)).mute_send(mute);
+    let with = |account: ServerAccount| {
+        Harness::registered(Config::new("test").server(account.send_on_change(TEMPERATURE)))
+    };
+    let mut harness = with(account(false));
+    for (path, value, sends) in [
+        ("3303/0/5700", Value::Float(21.0), 1),
+        ("3303/0/5700", Value::Float(21.0), 0),
+        ("3303/0/5701", "K".into(), 0),
+        ("3/0/9", Value::Integer(50), 0),
+        ("3303/0/5700", Value::Float(22.0), 1),
+    ] {
+        harness.set(path, value.clone());
+        let heard = harness.heard();
+        assert_eq!(heard.len(), sends, "{path} {value:?}: {heard:?}");
+        assert!(heard.iter().all(|line| line.contains("POST /dp")), "{heard:?}");
+    }
+    let mut mute = with(account(true));
+    mute.set("3303/0/5700", 21.0);
+    assert!(mute.heard().is_empty());
 }
 
 #[test]

@@ -22,6 +22,13 @@ impl Encoder {
         self.output
     }
 
+    /// The items that were written as an array: the head of `count` items is put in front.
+    pub(crate) fn finish_array(mut self, count: usize) -> Vec<u8> {
+        let (bytes, length) = head(4, count as u64);
+        self.output.splice(..0, bytes.into_iter().take(length));
+        self.output
+    }
+
     #[inline]
     fn head(&mut self, major: u8, argument: u64) {
         let (head, length) = head(major, argument);

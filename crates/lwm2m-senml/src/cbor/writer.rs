@@ -11,6 +11,8 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub struct Writer {
     encoder: Encoder,
+    /// How many records there are, if the head of the pack is still to be written.
+    counted: Option<usize>,
 }
 
 /// Writes a pack with [`Writer`].
@@ -29,13 +31,22 @@ impl Writer {
     pub fn new(count: usize) -> Self {
         let mut encoder = Encoder::with_capacity(1 + count * 16);
         encoder.array(count);
-        Self { encoder }
+        Self { encoder, counted: None }
+    }
+
+    /// A pack of a number of records that is not known yet: the head is put in front at the end.
+    #[must_use]
+    pub fn streaming() -> Self {
+        Self { encoder: Encoder::with_capacity(0), counted: Some(0) }
     }
 
     /// The whole pack.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
-        self.encoder.finish()
+        match self.counted {
+            Some(count) => self.encoder.finish_array(count),
+            None => self.encoder.finish(),
+        }
     }
 
     /// Writes a record.
@@ -44,6 +55,7 @@ impl Writer {
     /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        self.counted = self.counted.map(|count| count + 1);
         match (rare(record), &record.base_name, &record.name, &record.value) {
             (0, None, Some(name), Some(Value::Integer(value))) => {
                 self.encoder.map_with_text(2, name);

@@ -78,9 +78,9 @@ fn what_is_for_tls_1_3_is_stored() {
             security.instances.get_mut(&1).unwrap().resources.extend(stored.iter().cloned());
         }
     }
-    let mut trio = trio(account(None, false), Packs::Unsupported, commands);
+    let trio = trio(account(None, false), Packs::Unsupported, commands);
     assert!(is_registered(&trio));
-    let security = trio.device.object_mut::<MemoryObject>(0).unwrap();
+    let security = trio.device.object::<MemoryObject>(0).unwrap();
     for (id, value) in stored {
         assert_eq!(security.resource(1, id), Some(&value), "/0/1/{id}");
     }
@@ -205,8 +205,8 @@ fn manage_in_lwm2m_cbor(trio: &mut Trio<Client>) {
     let read = Operation::ReadComposite { paths, path_format: None, format };
     complete(trio, read, from_device);
 
-    trio.device.object_mut::<MemoryObject>(3303).unwrap().set(0, 5700, 22.0);
-    trio.device.changed(trio.now, &TEMPERATURE);
+    let set = |sensor: &mut MemoryObject| sensor.set(0, 5700, 22.0);
+    trio.device.update(trio.now, 3303, set).unwrap();
     trio.settle();
     assert_eq!(formats(trio, DEVICE, Code::CONTENT), [LWM2M_CBOR.0]);
     let node = Node::Resource(Resource::Single(Value::Float(22.0)));

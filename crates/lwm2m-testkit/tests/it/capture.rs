@@ -52,7 +52,7 @@ fn session(world: &mut World) {
     assert!(world.run_until(HOUR, |world| notified(world, 33.0)));
     success(world, &Operation::CancelObservation { target: TEMPERATURE.into() });
     let now = world.now;
-    world.left.update(now, 1);
+    world.left.update_registration(now, 1);
     world.run_for(Duration::from_secs(5));
 }
 

@@ -99,8 +99,8 @@ pub(crate) fn success(world: &mut World, operation: &Operation) -> Content {
 
 pub(crate) fn set_temperature(world: &mut World, celsius: f64) {
     let now = world.now;
-    world.left.object_mut::<MemoryObject>(3303).unwrap().set(0, 5700, celsius);
-    world.left.changed(now, &TEMPERATURE);
+    let set = |sensor: &mut MemoryObject| sensor.set(0, 5700, celsius);
+    world.left.update(now, 3303, set).unwrap();
 }
 
 pub(crate) fn notified(world: &World, celsius: f64) -> bool {

@@ -220,7 +220,7 @@ fn a_server_that_does_not_listen_is_asked_more_and_more_seldom() {
         world.run_for(Duration::from_secs(86_400));
         assert!(!registered(&world), "there is but one sequence");
         let now = world.now;
-        world.left.update(now, 1);
+        world.left.update_registration(now, 1);
         world.run_for(Duration::from_secs(1));
         assert!(registered(&world), "{mode:?}");
     }

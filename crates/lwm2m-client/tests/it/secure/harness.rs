@@ -183,7 +183,7 @@ impl Harness {
 
     /// The value of TLS-DTLS Alert Code (/1/0/11).
     pub(super) fn alert_code(&mut self) -> Option<lwm2m_core::Value> {
-        self.client.object_mut::<MemoryObject>(1)?.value(0, 11).cloned()
+        self.client.object::<MemoryObject>(1)?.value(0, 11).cloned()
     }
 
     /// Asks the client and returns what it answers at once.

@@ -65,7 +65,7 @@ fn a_session_outlasts_a_long_silence() {
     let mut harness = Harness::with(config, super::harness::Known::default());
     harness.start();
     harness.run(1_000_000);
-    harness.client.update(harness.now, 1);
+    harness.client.update_registration(harness.now, 1);
     harness.settle();
     assert_eq!(begun(&harness), [false]);
     let heard: Vec<_> = harness.heard.iter().map(|(_, request)| request.as_str()).collect();
