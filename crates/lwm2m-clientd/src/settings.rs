@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(flags.clone().or(file.clone()).security, flags.security);
         assert_eq!(Settings::default().or(file.clone()).security, file.security);
         // What is no key may come from either.
-        let more = "[security]\ncid = 0\ntls13 = true\nkeylog = 'log'\nengine = 'native'";
+        let more = "[security]\ncid = 0\ntls13 = true\nkeylog = 'log'\nbackend = 'native'";
         let more: Settings = toml::from_str(more).unwrap();
         let Secured { psk_identity, psk_key, .. } = file.security.clone();
         let both = Secured { psk_identity, psk_key, ..more.security.clone() };
