@@ -14,10 +14,10 @@ static CONFIG: LazyLock<Config> =
 
 fuzz_target!(|script: &[u8]| {
     let mut server = Server::new(CONFIG.clone(), [7; 32]);
-    let mut endpoint = String::new();
+    let mut endpoint = Arc::from("");
     play(&mut server, script, |server, now, input| match input {
         Input::Event(Event::Registered(registration)) => {
-            endpoint.clone_from(&registration.endpoint);
+            endpoint = Arc::clone(&registration.endpoint);
             assert!(server.registrations().count() <= CONFIG.max_registrations);
         }
         Input::Event(_) => {}
@@ -25,7 +25,7 @@ fuzz_target!(|script: &[u8]| {
     });
     for registration in server.registrations() {
         assert_eq!(server.registration(&registration.endpoint), Some(registration));
-        assert_eq!(server.registration_by_id(&registration.id), Some(registration));
+        assert_eq!(server.registration_by_id(registration.id.as_str()), Some(registration));
     }
 });
 

@@ -203,7 +203,10 @@ impl ServerHandle {
     /// # Errors
     /// [`Closed`] if the server has been shut down.
     pub async fn registrations(&self) -> Result<Vec<Arc<Registration>>, Closed> {
-        self.with(|server, _| server.registrations().cloned().collect()).await
+        let mut all: Vec<_> =
+            self.with(|server, _| server.registrations().cloned().collect()).await?;
+        all.sort_unstable_by(|a: &Arc<Registration>, b| a.endpoint.cmp(&b.endpoint));
+        Ok(all)
     }
 
     /// The registration of a device.

@@ -37,9 +37,9 @@ pub struct Config {
     pub default_lifetime: Duration,
     /// The number of registrations; 1,000,000. More are answered 5.03.
     pub max_registrations: usize,
-    /// The bytes of memory that all registrations take together, by estimate; 1 GiB, which is
-    /// room for some 500,000 devices with ten objects each. A Register or Update that would exceed
-    /// it is answered 5.03; Updates that do not let a registration grow go on.
+    /// Bytes of memory that all devices take together, by estimate; devices with equal object lists
+    /// count it once. A Register or Update that would exceed it is answered 5.03, unless it makes
+    /// nothing larger. Default: 1 GiB, room for 1,500,000 plain devices of one kind.
     pub max_registration_bytes: usize,
     /// The length of an endpoint name in bytes; 252, as much as a CoAP option has room for.
     pub max_endpoint_name: usize,

@@ -1,5 +1,6 @@
-//! Why an operation was not sent, or gave no response.
+//! The errors of operations and adoptions.
 
+use crate::device::Device;
 use crate::operation::Target;
 use lwm2m_codec::link::LinkError;
 use lwm2m_codec::{DecodeError, EncodeError};
@@ -7,7 +8,7 @@ use lwm2m_core::arguments::ArgumentsError;
 use lwm2m_core::{AttributeName, Path};
 use lwm2m_objects::range::RangeError;
 
-/// Why an operation was not sent.
+/// An operation was not submitted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
@@ -17,8 +18,8 @@ pub enum SubmitError {
     /// The device cannot carry out such an operation.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The device registered on a connection or in a DTLS session that is over; this side opens
-    /// none.
+    /// The connection or DTLS session of the device is over, or an adopted device has not been
+    /// heard of yet. A server opens no connections and sessions.
     #[error(
         "the connection or session of the device is over; it has to connect and send an Update"
     )]
@@ -35,7 +36,7 @@ pub enum SubmitError {
     TooManyObservations,
 }
 
-/// Why a device would refuse an operation; found without asking it.
+/// The device would refuse an operation; found without asking it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Invalid {
@@ -93,7 +94,7 @@ pub enum Invalid {
     NotObserved(Target),
 }
 
-/// Why an operation that was sent gave no response.
+/// An operation that was submitted gave no response.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperationError {
@@ -103,8 +104,8 @@ pub enum OperationError {
     /// The device rejected the message.
     #[error("the device rejected the message with a Reset")]
     Reset,
-    /// The operation was given up.
-    #[error("the operation was given up")]
+    /// The operation was cancelled.
+    #[error("the operation was cancelled")]
     Cancelled,
     /// The registration ended before the device answered.
     #[error("the device registered anew or its registration ended before it answered")]
@@ -113,13 +114,31 @@ pub enum OperationError {
     /// carried the operation out.
     #[error("the device moved to another address before it answered; send the operation again")]
     Moved,
+    /// Another server takes the device over. It may have carried the operation out.
+    #[error("the device was released to another server before it answered; submit it there")]
+    Released,
     /// The answer breaks a rule of CoAP, or is larger than the server accepts.
     #[error("the answer of the device cannot be accepted: {0}")]
     Protocol(lwm2m_coap::FailReason),
-    /// The answer cannot be decoded, or names what was not asked for.
+    /// The answer cannot be decoded, or has paths that were not asked for.
     #[error("the answer of the device cannot be decoded: {0}")]
     Decode(#[from] DecodeError),
     /// The links of a Discover cannot be decoded.
     #[error("the links that the device sent cannot be decoded: {0}")]
     Links(#[from] LinkError),
+}
+
+/// A device was not adopted; the error gives it back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// A device with this endpoint name or location is registered already.
+    #[error("the device {} is registered here already", .0.registration().endpoint)]
+    Registered(Box<Device>),
+    /// Nothing that is proven about the device or its peer allows the endpoint name.
+    #[error("the identity of the device {} may not use its name", .0.registration().endpoint)]
+    Identity(Box<Device>),
+    /// The server has as many devices, or takes as much memory, as its configuration allows.
+    #[error("there is no room for the device {}", .0.registration().endpoint)]
+    Full(Box<Device>),
 }

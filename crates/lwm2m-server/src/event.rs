@@ -1,4 +1,4 @@
-//! What a server tells its application.
+//! The events of a server.
 
 use crate::error::OperationError;
 use crate::operation::{OperationId, Response, Target};
@@ -10,13 +10,17 @@ use lwm2m_credentials::RefusedName;
 use lwm2m_link::HandshakeFailure;
 use std::sync::Arc;
 
-/// Something that the application may want to know. A registration is the state right after (for
-/// [`Event::Deregistered`]: right before) the event.
+/// An event of a server. A registration in it is the state right after the event, or right before
+/// it in [`Event::Deregistered`].
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// A device registered; if it was registered before, [`Event::Deregistered`] came first.
     Registered(Arc<Registration>),
+    /// The server [adopted](crate::Server::adopt) a device.
+    Adopted(Arc<Registration>),
+    /// The server [released](crate::Server::release) a device, for another one to adopt.
+    Released(Arc<Registration>),
     /// A device updated its registration.
     Updated {
         /// The registration as it is now.
@@ -28,46 +32,46 @@ pub enum Event {
     Deregistered {
         /// The registration as it was.
         registration: Arc<Registration>,
-        /// Why.
+        /// The reason.
         reason: DeregistrationReason,
     },
-    /// An operation ended; there is exactly one such event for each operation that was sent and
-    /// not cancelled.
+    /// An operation ended. Each operation that was submitted and not cancelled has exactly one such
+    /// event.
     Completed {
         /// The operation.
         id: OperationId,
-        /// The device.
-        endpoint: String,
-        /// What it answered.
+        /// The endpoint name of the device.
+        endpoint: Arc<str>,
+        /// What the device answered.
         result: Result<Response, OperationError>,
     },
-    /// A device notified of a change. An error does not end the observation.
+    /// A device sent the values of an observation. A decode error does not end the observation.
     Notification {
         /// The device.
         registration: Arc<Registration>,
         /// What is observed.
         target: Target,
-        /// The values at [`Target::path`]; of a composite observation, all that there are.
+        /// The values at [`Target::path`]; of a composite observation, all values.
         result: Result<Node, DecodeError>,
     },
-    /// A device sent values on its own account.
+    /// A device sent values by the operation Send (OMA LwM2M Core 6.4.6).
     ValuesReceived {
         /// The device.
         registration: Arc<Registration>,
         /// The values, in the order of the payload.
         values: Vec<Timed>,
     },
-    /// A DTLS or TLS handshake with a client failed; nothing is proven about who it was.
+    /// A DTLS or TLS handshake with a client failed; nothing is proven about the client.
     HandshakeFailed(HandshakeFailure),
-    /// A client wanted to register, and was not believed its endpoint name.
+    /// A Register was refused, because the identity may not use the endpoint name.
     NameRefused(RefusedName),
-    /// An observation ended; the server begins none anew by itself.
+    /// An observation ended. The server does not begin it anew.
     ObservationEnded {
         /// The endpoint name of the device.
-        endpoint: String,
+        endpoint: Arc<str>,
         /// What was observed.
         target: Target,
-        /// Why.
+        /// The reason.
         reason: ObservationEnd,
     },
 }

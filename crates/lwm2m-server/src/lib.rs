@@ -1,19 +1,22 @@
 //! A LwM2M server without sockets and clocks: registration, device management, information
 //! reporting.
 //!
-//! [`Server`] is an [`Engine`](lwm2m_link::Engine): datagrams and the time are passed in,
-//! datagrams and events are polled out. The application sends an [`Operation`] to a device by its
-//! endpoint name and hears of the outcome, of registrations and of notifications as [`Event`]s.
+//! [`Server`] is an [`Engine`](lwm2m_link::Engine): a driver passes datagrams and the time in, and
+//! polls datagrams and [`Event`]s out. The application submits an [`Operation`] on a device by its
+//! endpoint name. Events tell the outcome, registrations and notifications.
+//!
+//! A [`Device`] holds all that the server keeps of one device, and can go from one server to
+//! another.
 //!
 //! | module | what | section of OMA LwM2M Core |
 //! |---|---|---|
-//! | `rd`, `registration` | Register, Update, De-register | 6.2 |
-//! | `devices` | all registrations and their lifetimes | 6.2 |
-//! | `operation`, `validate`, `downlink`, `format` | Read, Discover, Write, Write-Attributes, Execute, Create, Delete, composites | 6.3 |
-//! | `server::send` | Send | 6.4.6 |
+//! | `server` | the engine; each of its files handles one interface | |
+//! | `rd` | parses Register, Update, De-register, Send; refusals | 6.2, 6.4.6 |
+//! | `registration` | what a device registered; object lists | 6.2 |
+//! | `device`, `devices` | a device as a value; the table of all of them, with timers | |
+//! | `operation`, `device_management` | operations, their checks, requests and answers | 6.3 |
 //! | `observation` | Observe, Notify, Cancel Observation | 6.4 |
-//! | [`security`] | who may speak for which endpoint | Transport 5.2 |
-//! | `server` | the engine that joins them | |
+//! | [`security`] | which identity may use which endpoint name | Transport 5.2 |
 //!
 //! ```
 //! use lwm2m_link::Engine;
@@ -29,26 +32,25 @@
 #![warn(clippy::indexing_slicing)]
 
 mod config;
+mod device;
+mod device_management;
 mod devices;
-mod downlink;
 mod error;
 mod event;
-mod format;
 mod observation;
 mod operation;
-mod pending;
 mod rd;
 mod registration;
 mod server;
-mod validate;
 
 /// Credentials of clients and of the server itself; see [`Config::security`].
 pub use lwm2m_credentials as security;
 
 pub use config::Config;
-pub use error::{Invalid, OperationError, SubmitError};
+pub use device::Device;
+pub use error::{AdoptError, Invalid, OperationError, SubmitError};
 pub use event::{DeregistrationReason, Event, ObservationEnd};
 pub use observation::Observation;
 pub use operation::{Content, Operation, OperationId, Response, Target, WriteMode};
-pub use registration::{ObjectInfo, Registration, Update};
+pub use registration::{ObjectInfo, ObjectList, Registration, RegistrationId, Update};
 pub use server::Server;

@@ -1,27 +1,28 @@
 //! Operations on a device and what it answers (OMA LwM2M Core 6.3 and 6.4).
 
-use lwm2m_coap::{Code, RequestId};
+use lwm2m_coap::Code;
 use lwm2m_codec::composite::Change;
 use lwm2m_codec::link::Link;
 use lwm2m_core::{Attribute, ContentFormat, Node, Path};
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of an operation that was sent; never used again.
+/// The number of an operation that was submitted, counted from 1 by each server. It stays the same
+/// whatever requests the operation takes, and is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct OperationId(pub(crate) RequestId);
+pub struct OperationId(pub u64);
 
 /// How Write treats what the payload does not name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WriteMode {
-    /// It goes: the instance, or the array of resource instances, is replaced.
+    /// Removes it: the instance, or the array of resource instances, is replaced.
     Replace,
-    /// It stays; for object instances, and since LwM2M 1.2 for multiple-instance resources.
+    /// Keeps it. For object instances, and since LwM2M 1.2 for multiple-instance resources.
     Partial,
 }
 
-/// An operation on a device. Where a content format can be named and is not, the server chooses
-/// one that the device understands.
+/// An operation on a device. Where a content format is `None`, the server chooses one that the
+/// device understands.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Operation {
     /// Reads an object, instance, resource or (since 1.1) resource instance.
@@ -31,7 +32,7 @@ pub enum Operation {
         /// The format that the answer should have.
         format: Option<ContentFormat>,
     },
-    /// Asks what there is at and below an object, instance or resource, with its attributes.
+    /// Lists what exists at and below an object, instance or resource, with the attributes.
     Discover {
         /// Where to look.
         path: Path,
@@ -44,7 +45,7 @@ pub enum Operation {
         node: Node,
         /// The format to write in.
         format: Option<ContentFormat>,
-        /// What becomes of values that `node` does not name.
+        /// What happens to values that `node` does not name.
         mode: WriteMode,
     },
     /// Sets and unsets notification attributes.
@@ -77,7 +78,7 @@ pub enum Operation {
         /// What to delete.
         path: Path,
     },
-    /// Reads, and asks to be told of changes. It replaces an observation of the same path.
+    /// Reads, and subscribes to changes. It replaces an observation of the same path.
     Observe {
         /// What to observe.
         path: Path,
@@ -100,7 +101,7 @@ pub enum Operation {
         /// The format to write in.
         format: Option<ContentFormat>,
     },
-    /// Reads several paths at once, and asks to be told of changes of any of them (since 1.1).
+    /// Reads several paths at once, and subscribes to changes of any of them (since 1.1).
     /// It replaces an observation of the same paths in the same order.
     ObserveComposite {
         /// What to observe.
@@ -118,7 +119,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// What the operation is about; the root, if that is several paths.
+    /// The path that the operation acts on; the root for composite operations.
     #[must_use]
     pub const fn path(&self) -> &Path {
         match self {
@@ -138,7 +139,7 @@ impl Operation {
         }
     }
 
-    /// What the values of an answer are about.
+    /// The target that the values of the answer belong to.
     pub(crate) fn target(&self) -> Target {
         match self {
             Self::ReadComposite { paths, .. } | Self::ObserveComposite { paths, .. } => {
@@ -150,7 +151,7 @@ impl Operation {
     }
 }
 
-/// What is observed: one path, or the list of a composite observation.
+/// What an operation or observation covers: one path, or the list of a composite operation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Target {
     /// One path.
@@ -160,7 +161,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The path at which the values of notifications begin: the root, if there are several.
+    /// The path of the [`Node`] in answers and notifications: the root, if there are several paths.
     #[must_use]
     pub const fn path(&self) -> Path {
         match self {
@@ -169,7 +170,7 @@ impl Target {
         }
     }
 
-    /// Whether a value at `path` was asked for.
+    /// Whether `path` is at or below the target.
     pub(crate) fn names(&self, path: &Path) -> bool {
         match self {
             Self::Path(own) => own.contains(path),
@@ -189,8 +190,8 @@ impl fmt::Display for Target {
         match self {
             Self::Path(path) => path.fmt(f),
             Self::Composite(paths) => {
-                for (place, path) in paths.iter().enumerate() {
-                    let comma = if place == 0 { "" } else { "," };
+                for (index, path) in paths.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { "," };
                     write!(f, "{comma}{path}")?;
                 }
                 Ok(())
@@ -202,9 +203,9 @@ impl fmt::Display for Target {
 /// What a device answered.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Response {
-    /// The response code; one of class 4 or 5 means that the operation was not carried out.
+    /// The response code. After class 4 or 5 the device has not carried the operation out.
     pub code: Code,
-    /// What came with it.
+    /// The decoded payload.
     pub content: Content,
     /// The text that explains an error, if the device sent one.
     pub diagnostic: Option<String>,
@@ -213,12 +214,12 @@ pub struct Response {
 /// The content of an answer.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Content {
-    /// None.
+    /// Nothing: the answer was an error, or the operation yields nothing.
     None,
     /// The values at the path of a Read, Observe or active cancellation.
     Node(Node),
     /// The links of a Discover.
     Links(Vec<Link>),
-    /// The path of the created instance, if the device told it.
+    /// The path of the created instance, if the device named it.
     Created(Option<Path>),
 }

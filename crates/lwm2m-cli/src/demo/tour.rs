@@ -71,7 +71,7 @@ impl Tour {
         let device = scene.device((endpoint, mode, scheme), 1).await;
         self.devices.push(device.map_err(|error| error.to_string())?);
         self.await_event(|event| match event {
-            Event::Registered(it) if it.endpoint == endpoint => Some(()),
+            Event::Registered(it) if *it.endpoint == *endpoint => Some(()),
             _ => None,
         })
         .await?;
@@ -116,7 +116,7 @@ impl Tour {
             let device = self.devices.first().ok_or("no device")?;
             device.update().await.map_err(|error| error.to_string())?;
             self.await_event(|event| match event {
-                Event::Updated { registration, .. } if registration.endpoint == DEVICES[0].0 => {
+                Event::Updated { registration, .. } if *registration.endpoint == *DEVICES[0].0 => {
                     Some("2.04 Changed".to_owned())
                 }
                 _ => None,
@@ -157,7 +157,7 @@ impl Tour {
             let execute = Operation::Execute { path: REBOOT, arguments: String::new() };
             let answer = self.ask(execute).await?;
             self.await_event(|event| match event {
-                Event::Registered(it) if it.endpoint == DEVICES[0].0 => Some(()),
+                Event::Registered(it) if *it.endpoint == *DEVICES[0].0 => Some(()),
                 _ => None,
             })
             .await?;

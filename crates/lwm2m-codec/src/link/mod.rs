@@ -66,7 +66,7 @@ fn blank(text: &str) -> Option<usize> {
 pub type Params = Vec<(String, Option<String>)>;
 
 /// A link: a target and its parameters.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Link {
     /// What stands between `<` and `>`.
     pub target: String,

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use lwm2m_core::{ContentFormat, ObjectVersion, Path};
 
 /// What a registration says of one object.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RegisteredObject {
     /// The parameter `ver`, if given.
     pub version: Option<ObjectVersion>,

@@ -36,10 +36,10 @@ impl<'a> RegistrationJson<'a> {
     /// The JSON of `registration`, whose times were read from `clock`.
     #[must_use]
     pub fn new(registration: &'a Registration, clock: Clock) -> Self {
-        let objects = registration.objects.iter();
+        let objects = registration.list.objects.iter();
         Self {
             endpoint: &registration.endpoint,
-            registration_id: &registration.id,
+            registration_id: registration.id.as_str(),
             registration_date: milliseconds(clock, registration.registered_at),
             last_update: milliseconds(clock, registration.updated_at),
             address: registration.address.to_string(),
@@ -47,8 +47,8 @@ impl<'a> RegistrationJson<'a> {
             version: registration.version.as_str(),
             lifetime: registration.lifetime.as_secs(),
             binding_mode: registration.binding.to_string(),
-            root_path: &registration.root_path,
-            object_links: links(&registration.links),
+            root_path: &registration.list.root_path,
+            object_links: links(&registration.list.links),
             secure: secure(registration),
             additional_registration_attributes: &registration.additional,
             queue_mode: registration.queue_mode,
@@ -79,12 +79,12 @@ impl<'a> UpdateJson<'a> {
     #[must_use]
     pub fn new(registration: &'a Registration, update: &'a Update) -> Self {
         Self {
-            registration_id: &registration.id,
+            registration_id: registration.id.as_str(),
             address: registration.address.to_string(),
             sms_number: update.sms.as_deref(),
             lifetime: update.lifetime.map(|lifetime| lifetime.as_secs()),
             alternate_path: None,
-            object_links: update.links.as_deref().map(links),
+            object_links: update.list.as_ref().map(|list| links(&list.links)),
             secure: secure(registration),
             additional_attributes: BTreeMap::new(),
         }

@@ -94,7 +94,7 @@ impl Subscriber {
     /// The event as the dialect writes it, if it has one and the stream is for its device.
     fn write(&self, event: &Event) -> Option<sse::Event> {
         let wanted = |registration: &Registration| {
-            self.endpoint.as_ref().is_none_or(|endpoint| *endpoint == registration.endpoint)
+            self.endpoint.as_ref().is_none_or(|endpoint| **endpoint == *registration.endpoint)
         };
         let json = |registration| RegistrationJson::new(registration, self.clock);
         match event {

@@ -16,7 +16,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let known = state.known(&endpoint).await?;
     let model = known.model();
-    let objects = known.registration.objects.keys();
+    let objects = known.registration.list.objects.keys();
     let specs: Vec<_> =
         objects.filter_map(|id| model.object(*id)).map(ObjectSpecJson::from).collect();
     Ok(Json(specs).into_response())

@@ -82,8 +82,8 @@ async fn device_is_asked_on_the_connection_that_it_registered_on_and_nowhere_els
     let refused = read(&server).await;
     assert!(matches!(refused, Err(RequestError::Submit(SubmitError::NotConnected))), "{refused:?}");
 
-    let id = server.registration("a").await.unwrap().unwrap().id.clone();
-    let mut device = post(&server, &["rd", &id], &[], b"").await;
+    let id = server.registration("a").await.unwrap().unwrap().id;
+    let mut device = post(&server, &["rd", id.as_str()], &[], b"").await;
     assert_eq!(device.message().await.unwrap().0, Code::CHANGED.as_byte());
     let (content, ()) = tokio::join!(read(&server), answer(&mut device, false));
     assert_eq!(content.unwrap(), maker());

@@ -1,21 +1,18 @@
 //! The engine: registrations, operations and observations over one [`Link`].
 
-mod management;
+mod answering;
+mod credentials;
+mod migrating;
+mod observing;
 mod registering;
 mod send;
+mod submitting;
 
 use crate::config::Config;
-use crate::devices::{Devices, RegistrationId};
-use crate::downlink::{self, EncodedOperation};
-use crate::error::SubmitError;
-use crate::event::{Event, ObservationEnd};
-use crate::observation::{Observation, Observations};
-use crate::operation::{Operation, OperationId, Target};
-use crate::pending::{Pending, PendingOperations};
-use crate::registration::Registration;
-use crate::validate;
+use crate::devices::Devices;
+use crate::event::Event;
+use crate::registration::{Registration, RegistrationId};
 use lwm2m_coap::PeerId;
-use lwm2m_credentials::{Credential, SecurityStore, StoreError};
 use lwm2m_link::{Engine, Link, SecurityEvent, StreamAction, Transmit};
 use lwm2m_objects::Registry;
 use lwm2m_time::Instant;
@@ -30,14 +27,16 @@ use std::sync::Arc;
 /// - getters: [`registrations`](Self::registrations), [`registration`](Self::registration),
 ///   [`registration_by_id`](Self::registration_by_id), [`observations`](Self::observations)
 /// - mutators: [`submit`](Self::submit), [`cancel`](Self::cancel),
-///   [`cancel_observations`](Self::cancel_observations); poll after each.
+///   [`cancel_observations`](Self::cancel_observations),
+///   [`put_credential`](Self::put_credential), [`remove_credential`](Self::remove_credential),
+///   [`release`](Self::release), [`adopt`](Self::adopt); poll after each.
 #[derive(Debug)]
 pub struct Server {
     config: Config,
     link: Link,
     devices: Devices,
-    pending: PendingOperations,
-    observations: Observations,
+    /// The number of operations that were submitted.
+    operations: u64,
     events: VecDeque<Event>,
 }
 
@@ -46,7 +45,7 @@ impl Server {
     /// registrations come from it.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        // Tokens go out in the clear and ids must not follow from them: streams of their own from one seed.
+        // Tokens go out in the clear, and ids must not follow from them: each has its own stream.
         let link_seed = seed.map(|byte| byte ^ 0x5c);
         let mut link = Link::new(config.coap, link_seed);
         link.set_connection_config(config.connections);
@@ -54,33 +53,26 @@ impl Server {
             link.set_security(config.security.secure(dtls));
             link.limit_sessions(config.max_sessions_per_identity);
         }
-        Self {
-            link,
-            config,
-            devices: Devices::new(seed),
-            pending: PendingOperations::default(),
-            observations: Observations::default(),
-            events: VecDeque::new(),
-        }
+        Self { link, config, devices: Devices::new(seed), operations: 0, events: VecDeque::new() }
     }
 
-    /// All registrations, ordered by endpoint name.
+    /// All registrations, in no particular order.
     pub fn registrations(&self) -> impl Iterator<Item = &Arc<Registration>> {
-        self.devices.iter().map(|entry| &entry.registration)
+        self.devices.iter().map(|device| &device.registration)
     }
 
     /// The registration of a device by its endpoint name.
     #[must_use]
     pub fn registration(&self, endpoint: &str) -> Option<&Arc<Registration>> {
         let key = self.devices.key_of(endpoint)?;
-        self.devices.get(key).map(|entry| &entry.registration)
+        self.devices.get(key).map(|device| &device.registration)
     }
 
     /// The registration with the location `/rd/{id}`.
     #[must_use]
     pub fn registration_by_id(&self, id: &str) -> Option<&Arc<Registration>> {
-        let key = RegistrationId::from_bytes(id.as_bytes())?;
-        self.devices.get(key).map(|entry| &entry.registration)
+        let key = self.devices.key_of_id(&RegistrationId::from_bytes(id.as_bytes())?)?;
+        self.devices.get(key).map(|device| &device.registration)
     }
 
     /// The object definitions by which the server decodes; see also [`Registration::model`].
@@ -89,13 +81,8 @@ impl Server {
         &self.config.registry
     }
 
-    /// The observations of a device, ordered by target; none, if it is not registered.
-    pub fn observations(&self, endpoint: &str) -> impl Iterator<Item = &Observation> {
-        self.devices.key_of(endpoint).into_iter().flat_map(|key| self.observations.of(key))
-    }
-
-    /// The number of remote addresses about which state is held: registered devices, and others
-    /// for as long as CoAP remembers their messages.
+    /// The number of peers that have state: registered devices, and others until CoAP forgets their
+    /// messages.
     #[must_use]
     pub fn peer_count(&self) -> usize {
         self.link.peer_count()
@@ -107,92 +94,7 @@ impl Server {
         self.link.coap().statistics()
     }
 
-    /// Sends an operation to a device. An [`Event::Completed`] follows.
-    ///
-    /// # Errors
-    /// Nothing is sent if the device is not registered, if it would refuse the operation for
-    /// sure, or if CoAP cannot take the request.
-    pub fn submit(
-        &mut self,
-        now: Instant,
-        endpoint: &str,
-        operation: Operation,
-    ) -> Result<OperationId, SubmitError> {
-        let key = self.devices.key_of(endpoint).ok_or(SubmitError::UnknownEndpoint)?;
-        let entry = self.devices.get(key).ok_or(SubmitError::UnknownEndpoint)?;
-        let (peer, registration) = (entry.peer, Arc::clone(&entry.registration));
-        if !self.link.is_reachable(peer) {
-            return Err(SubmitError::NotConnected);
-        }
-        validate::check(&operation, &registration, &self.config.registry)?;
-        let target = operation.target();
-        let (id, expected) = match downlink::downlink(&registration, operation)? {
-            EncodedOperation::Request(request, expected) => {
-                self.check_room(key, &target, expected)?;
-                (self.link.coap().request(now, peer, request)?, expected)
-            }
-            EncodedOperation::Cancel => self.cancel_actively(now, key, &target)?,
-        };
-        self.pending.insert(id, Pending { key, target, expected });
-        self.handle_link_events(now);
-        Ok(OperationId(id))
-    }
-
-    /// Gives an operation up: no event follows, and the answer, if it comes, is not heard. The
-    /// device may have carried it out nevertheless.
-    pub fn cancel(&mut self, id: OperationId) {
-        if self.pending.remove(id.0).is_some() {
-            self.link.coap().cancel(id.0);
-        }
-    }
-
-    /// Forgets the observation of exactly `target` without telling the device, which learns it by
-    /// the Reset to its next notification. Returns how many were forgotten: 0 or 1.
-    pub fn cancel_observations(&mut self, now: Instant, endpoint: &str, target: &Target) -> usize {
-        let Some(key) = self.devices.key_of(endpoint) else { return 0 };
-        let ended = self.end_observation(key, target, ObservationEnd::Cancelled);
-        self.handle_link_events(now);
-        usize::from(ended)
-    }
-
-    /// The credentials of the clients, and our own.
-    #[must_use]
-    pub const fn security(&self) -> &Arc<SecurityStore> {
-        &self.config.security
-    }
-
-    /// Sets the credential of an endpoint. If that changes anything, its registration ends, and so
-    /// do the sessions in which the old credential was proven.
-    ///
-    /// # Errors
-    /// See [`StoreError`]; then nothing has changed.
-    pub fn put_credential(
-        &mut self,
-        now: Instant,
-        endpoint: &str,
-        credential: Credential,
-    ) -> Result<(), StoreError> {
-        if let Some(dtls) = &self.config.dtls {
-            credential.check(dtls.backend)?;
-        }
-        let before = self.config.security.put(endpoint, credential.clone())?;
-        if before.as_ref() != Some(&credential) {
-            self.revoke(now, endpoint, before.as_ref());
-        }
-        Ok(())
-    }
-
-    /// Removes the credential of an endpoint, and ends its registration and sessions. `false` if
-    /// it had none.
-    pub fn remove_credential(&mut self, now: Instant, endpoint: &str) -> bool {
-        let before = self.config.security.remove(endpoint);
-        if before.is_some() {
-            self.revoke(now, endpoint, before.as_ref());
-        }
-        before.is_some()
-    }
-
-    /// Takes what the layers below have for the engine.
+    /// Handles the events of the layers below.
     fn handle_link_events(&mut self, now: Instant) {
         while let Some(event) = self.link.poll_security_event() {
             match event {
@@ -200,7 +102,7 @@ impl Server {
                     self.events.push_back(Event::HandshakeFailed(failure));
                 }
                 SecurityEvent::Moved { peer } => self.follow(peer),
-                // Sessions that begin or end are known by their peers.
+                // CoAP tells what the end of a session means for requests and observations.
                 _ => {}
             }
         }
@@ -208,17 +110,18 @@ impl Server {
             match event {
                 lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
                     let response = self.handle_request(now, peer, &request);
-                    // The device may have asked again meanwhile; then nobody waits for this.
+                    // The exchange may be over: the device has asked again meanwhile.
                     let _ = self.link.coap().respond(now, exchange, response);
+                    self.resume_observations_at(now, peer);
                 }
                 lwm2m_coap::Event::Response { id, response, .. } => {
-                    self.handle_response(id, &response);
+                    self.handle_response(now, id, &response);
                 }
                 lwm2m_coap::Event::Notification { id, response, .. } => {
                     self.handle_notification(id, &response);
                 }
                 lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(id, reason),
-                // Nobody observes this server.
+                // This server has no resources to observe.
                 _ => {}
             }
         }
@@ -252,7 +155,7 @@ impl Engine for Server {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.link.poll_timeout().into_iter().chain(self.devices.next_expiry()).min()
+        self.link.poll_timeout().into_iter().chain(self.devices.next_timeout()).min()
     }
 
     fn poll_event(&mut self) -> Option<Event> {

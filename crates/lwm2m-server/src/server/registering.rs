@@ -1,15 +1,17 @@
-//! The registration interface: what a device may change in the table of registrations.
+//! Register, Update and De-register (OMA LwM2M Core 6.2), and what else ends registrations.
 
 use super::Server;
-use crate::devices::{Device, RegistrationId};
+use crate::device::Device;
+use crate::devices::DeviceKey;
 use crate::error::OperationError;
 use crate::event::{DeregistrationReason, Event, ObservationEnd};
+use crate::rd::parse::{self, Register, UpdateParameters, UpdateRequest};
 use crate::rd::{self, Command, Refusal};
-use crate::registration::Update;
-use crate::registration::parse::{self, Register, UpdateParameters, UpdateRequest};
+use crate::registration::{ObjectList, RegistrationId, Update};
 use lwm2m_coap::{Code, PeerId, Request, Response};
-use lwm2m_credentials::{Credential, RefusedName};
+use lwm2m_credentials::RefusedName;
 use lwm2m_time::Instant;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 impl Server {
@@ -21,8 +23,8 @@ impl Server {
     ) -> Response {
         let done = rd::command(request, &self.config).and_then(|command| match command {
             Command::Register(register) => self.register(now, peer, *register),
-            Command::Update(key, update) => self.update(now, peer, key, *update),
-            Command::Deregister(key) => self.deregister(peer, key),
+            Command::Update(id, update) => self.update(now, peer, id, *update),
+            Command::Deregister(id) => self.deregister(peer, id),
             Command::Send => self.receive_values(peer, request),
         });
         done.unwrap_or_else(Refusal::response)
@@ -46,111 +48,117 @@ impl Server {
         if replaced.is_none() && self.devices.len() >= self.config.max_registrations {
             return Err(Refusal::Full);
         }
-        let key = self.devices.fresh_key();
-        let registration =
-            Arc::new(register.into_registration(endpoint, key, address, identity, now));
-        let memory = registration.memory_estimate();
-        self.check_memory(replaced, memory)?;
+        let id = self.devices.fresh_id();
+        let registration = register.into_registration(id, endpoint, address, identity, now);
+        let device = Device::new(registration, peer);
+        self.check_memory(replaced, device.memory, Some(&device.registration.list))?;
         if let Some(key) = replaced {
-            let old_peer = self.devices.get(key).map(|entry| entry.peer);
+            let old_peer = self.devices.get(key).and_then(|device| device.peer);
             self.remove(key, DeregistrationReason::Replaced);
             old_peer.into_iter().for_each(|old_peer| self.leave(now, old_peer, peer));
         }
         self.link.hold(peer);
-        self.devices.insert(key, Device { registration: Arc::clone(&registration), peer, memory });
-        let id = registration.id.clone();
-        self.events.push_back(Event::Registered(registration));
+        let key = self.devices.insert(device);
+        self.events.extend(
+            self.devices.get(key).map(|device| Event::Registered(Arc::clone(&device.registration))),
+        );
         let response = Response::new(Code::CREATED);
-        Ok(response.location_segment("rd").location_segment(&id))
+        Ok(response.location_segment("rd").location_segment(id.as_str()))
     }
 
-    /// Whether a registration may take `memory` bytes from now on; always, if it takes no more
-    /// than before.
-    fn check_memory(&self, key: Option<RegistrationId>, memory: usize) -> Result<(), Refusal> {
-        let before = key.and_then(|key| self.devices.get(key)).map_or(0, |entry| entry.memory);
-        let fits = self.devices.memory_with(key, memory) <= self.config.max_registration_bytes;
-        if fits || memory <= before { Ok(()) } else { Err(Refusal::Full) }
-    }
-
-    /// The bytes that a registration takes after an Update, if there is room.
-    fn estimate_update(
+    /// Checks whether a device may take `memory` bytes and have `list` from now on: if all devices
+    /// stay within the bound, or take no more than before.
+    pub(super) fn check_memory(
         &self,
-        key: RegistrationId,
-        entry: &Device,
-        parameters: &UpdateParameters,
-        request: &UpdateRequest,
-    ) -> Result<usize, Refusal> {
-        if parameters.sms.is_none() && request.list.is_none() {
-            return Ok(entry.memory);
-        }
-        let list = request.list.as_ref();
-        let memory = entry.registration.memory_estimate_after(parameters.sms.as_ref(), list);
-        self.check_memory(Some(key), memory)?;
-        Ok(memory)
+        key: Option<DeviceKey>,
+        memory: usize,
+        list: Option<&ObjectList>,
+    ) -> Result<(), Refusal> {
+        let after = self.devices.memory_after(key, memory, list);
+        let fits = after <= self.config.max_registration_bytes || after <= self.devices.memory();
+        fits.then_some(()).ok_or(Refusal::Full)
     }
 
-    /// An Update may come from a new address or in a new session, of an identity of the same
-    /// endpoint. For plain CoAP that is anyone who knows the id: it cannot be guessed, and who can read it on the way can
-    /// forge addresses as well. To refuse would cut off every device behind an address
-    /// translator, which cannot know that its address has changed.
+    /// Handles an Update. It may come from a new address or in a new session, if that speaks for
+    /// the endpoint.
+    ///
+    /// For plain CoAP that is everyone who knows the id. The id cannot be guessed, and an attacker
+    /// who can read it on the way can forge addresses as well. To refuse would cut off every
+    /// device behind a NAT, which does not notice that its address changes.
     fn update(
         &mut self,
         now: Instant,
         peer: PeerId,
-        key: RegistrationId,
+        id: RegistrationId,
         request: UpdateRequest,
     ) -> Result<Response, Refusal> {
-        let entry = self.known_to(peer, key)?;
-        let (old_peer, old_address) = (entry.peer, entry.registration.address);
-        let parameters = request.parameters(entry.registration.version)?;
-        let memory = self.estimate_update(key, entry, &parameters, &request)?;
+        let key = self.known_to(peer, id)?;
+        let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
+        let parameters = request.parameters(device.registration.version)?;
+        let list = request.list.map(|list| inherit_formats(list, device));
+        let memory = memory_with(device, &parameters);
+        self.check_memory(Some(key), memory, list.as_ref())?;
+        let moved_from = self.arrive(now, key, peer)?;
+        let list = list.and_then(|list| self.devices.set_list(key, list));
+        self.devices.update(key, memory, |registration| {
+            registration.apply(&parameters);
+            registration.updated_at = now;
+        });
+        let UpdateParameters { lifetime, binding, queue_mode, sms } = parameters;
+        let update = Update { lifetime, binding, queue_mode, sms, list, moved_from };
+        self.events.extend(self.devices.get(key).map(|device| {
+            let registration = Arc::clone(&device.registration);
+            Event::Updated { registration, update }
+        }));
+        Ok(Response::new(Code::CHANGED))
+    }
+
+    /// Notes that a device is at `peer`. Returns its old address if that is another peer.
+    fn arrive(
+        &mut self,
+        now: Instant,
+        key: DeviceKey,
+        peer: PeerId,
+    ) -> Result<Option<SocketAddr>, Refusal> {
+        let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
+        if device.peer == Some(peer) {
+            return Ok(None);
+        }
+        let moved_from = device.registration.address;
         let address = self.link.peer_address(peer).ok_or(Refusal::NotFound)?;
         let identity = self.link.identity(peer).cloned().ok_or(Refusal::NotFound)?;
-        let moved_from = (old_peer != peer).then_some(old_address);
-        let Some(entry) = self.devices.get_mut(key) else { return Err(Refusal::NotFound) };
-        let registration = Arc::make_mut(&mut entry.registration);
-        let update = registration.apply(parameters, request.list, moved_from);
-        registration.address = address;
-        registration.identity = identity;
-        registration.updated_at = now;
-        self.devices.set_memory(key, memory);
-        self.devices.restart_lifetime(key);
-        if moved_from.is_some() {
-            self.move_to(now, key, peer, old_peer);
-        }
-        self.tell_updated(key, update);
-        Ok(Response::new(Code::CHANGED))
+        self.move_to(now, key, peer);
+        self.devices.set_source(key, address, Some(identity));
+        Ok(Some(moved_from))
     }
 
     /// Notes the new address of a device whose session has moved there.
     pub(super) fn follow(&mut self, peer: PeerId) {
-        let entry = self.devices.key_at(peer).and_then(|key| self.devices.get_mut(key));
-        if let (Some(entry), Some(address)) = (entry, self.link.peer_address(peer)) {
-            Arc::make_mut(&mut entry.registration).address = address;
+        let found = self.devices.key_at(peer).zip(self.link.peer_address(peer));
+        if let Some((key, address)) = found {
+            self.devices.set_source(key, address, None);
         }
     }
 
-    fn tell_updated(&mut self, key: RegistrationId, update: Update) {
-        if let Some(entry) = self.devices.get(key) {
-            let registration = Arc::clone(&entry.registration);
-            self.events.push_back(Event::Updated { registration, update });
+    /// Reaches a device by another peer. CoAP recognises answers and notifications by their peer,
+    /// so what is under way at the old one ends. It is not sent again: the device may have carried
+    /// it out.
+    fn move_to(&mut self, now: Instant, key: DeviceKey, peer: PeerId) {
+        let old_peer = self.devices.get(key).and_then(|device| device.peer);
+        if let Some(old_peer) = old_peer {
+            self.fail_all(key, &OperationError::Moved);
+            self.end_observations(key, ObservationEnd::Moved);
+            self.devices.move_to(key, peer);
+            self.link.release(old_peer);
+            self.leave(now, old_peer, peer);
+        } else {
+            self.devices.move_to(key, peer);
         }
-    }
-
-    /// CoAP recognises answers and notifications by their source, so what is under way at the old
-    /// address ends. It is not sent again: the device may have carried it out.
-    fn move_to(&mut self, now: Instant, key: RegistrationId, peer: PeerId, old_peer: PeerId) {
-        self.fail_all(key, &OperationError::Moved);
-        self.end_observations(key, ObservationEnd::Moved);
-        self.devices.move_to(key, peer);
         self.link.hold(peer);
-        self.link.release(old_peer);
-        self.leave(now, old_peer, peer);
     }
 
-    /// Ends the session or connection by which a device was reached before, unless it serves
-    /// another one: it has come by a new one, and else each of its restarts would leave an old one
-    /// here for ever.
+    /// Ends the session or connection by which a device was reached before, unless another device
+    /// uses it. Otherwise each restart of a device would leave a session behind.
     fn leave(&mut self, now: Instant, old_peer: PeerId, peer: PeerId) {
         if old_peer == peer || self.devices.key_at(old_peer).is_some() {
             return;
@@ -161,52 +169,53 @@ impl Server {
         }
     }
 
-    fn deregister(&mut self, peer: PeerId, key: RegistrationId) -> Result<Response, Refusal> {
-        self.known_to(peer, key)?;
+    fn deregister(&mut self, peer: PeerId, id: RegistrationId) -> Result<Response, Refusal> {
+        let key = self.known_to(peer, id)?;
         self.remove(key, DeregistrationReason::Removed);
         Ok(Response::new(Code::DELETED))
     }
 
-    /// The registration, if `peer` may speak for its endpoint. Others are told that there is none.
-    fn known_to(&self, peer: PeerId, key: RegistrationId) -> Result<&Device, Refusal> {
-        let entry = self.devices.get(key).ok_or(Refusal::NotFound)?;
+    /// Finds a registration, if `peer` may speak for its endpoint. Other peers cannot tell it from
+    /// one that does not exist.
+    fn known_to(&self, peer: PeerId, id: RegistrationId) -> Result<DeviceKey, Refusal> {
+        let key = self.devices.key_of_id(&id).ok_or(Refusal::NotFound)?;
+        let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
         let identity = self.link.identity(peer).ok_or(Refusal::NotFound)?;
-        let same = self.config.security.speaks_for(identity, &entry.registration.endpoint);
-        same.then_some(entry).ok_or(Refusal::NotFound)
+        let speaks = self.config.security.speaks_for(identity, &device.registration.endpoint);
+        speaks.then_some(key).ok_or(Refusal::NotFound)
     }
 
-    /// Ends the registration of an endpoint whose credentials have changed, and the sessions in
-    /// which the old ones were proven.
-    pub(super) fn revoke(&mut self, now: Instant, endpoint: &str, before: Option<&Credential>) {
-        if let Some(key) = self.devices.key_of(endpoint) {
-            self.remove(key, DeregistrationReason::CredentialsChanged);
-        }
-        if let Some(before) = before {
-            self.link.end_sessions_of(|identity| before.is_proven_by(identity, endpoint));
-        }
-        self.handle_link_events(now);
-    }
-
-    /// Ends a registration, with all that depends on it.
-    fn remove(&mut self, key: RegistrationId, reason: DeregistrationReason) {
+    /// Ends a registration with its operations and observations.
+    pub(super) fn remove(&mut self, key: DeviceKey, reason: DeregistrationReason) {
         self.fail_all(key, &OperationError::Deregistered);
         self.end_observations(key, ObservationEnd::Deregistered);
         if let Some(Device { registration, peer, .. }) = self.devices.remove(key) {
-            self.link.release(peer);
+            peer.into_iter().for_each(|peer| self.link.release(peer));
             self.events.push_back(Event::Deregistered { registration, reason });
         }
     }
 
-    fn fail_all(&mut self, key: RegistrationId, error: &OperationError) {
-        for id in self.pending.of(key) {
-            self.link.coap().cancel(id);
-            self.fail(id, error.clone());
-        }
-    }
-
+    /// Ends the registrations whose lifetimes are over.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(key) = self.devices.pop_expired(now) {
             self.remove(key, DeregistrationReason::Expired);
         }
+    }
+}
+
+/// The list of an Update: Leshan's client names its content formats in Register only.
+fn inherit_formats(mut list: ObjectList, device: &Device) -> ObjectList {
+    if list.content_formats.is_empty() {
+        list.content_formats.clone_from(&device.registration.list.content_formats);
+    }
+    list
+}
+
+/// The bytes that a device takes after an Update, without its object list.
+fn memory_with(device: &Device, parameters: &UpdateParameters) -> usize {
+    let length = |sms: &Option<String>| sms.as_ref().map_or(0, String::len);
+    match &parameters.sms {
+        Some(_) => device.memory - length(&device.registration.sms) + length(&parameters.sms),
+        None => device.memory,
     }
 }

@@ -1,7 +1,7 @@
-//! Send (OMA LwM2M Core 6.4.6): values that a device reports without being asked.
+//! Send (OMA LwM2M Core 6.4.6): values that a device reports by itself.
 
 use super::Server;
-use crate::devices::RegistrationId;
+use crate::devices::DeviceKey;
 use crate::event::Event;
 use crate::rd::Refusal;
 use lwm2m_coap::{Code, PeerId, Request, Response};
@@ -11,36 +11,33 @@ use lwm2m_link::Identity;
 use std::sync::Arc;
 
 impl Server {
-    /// The registration of who sends: that of the peer, or in a new session of a device that has
-    /// not sent an Update yet, that of its identity.
-    fn sender(&self, peer: PeerId) -> Option<RegistrationId> {
+    /// The device that sends: the one at the peer or, in a new session before an Update, the one
+    /// that the identity of the session speaks for.
+    fn sender(&self, peer: PeerId) -> Option<DeviceKey> {
         self.devices.key_at(peer).or_else(|| {
             let Identity::Secured(identity) = self.link.identity(peer)? else { return None };
             self.devices.key_of(&self.config.security.endpoint_of(identity)?)
         })
     }
 
-    /// Takes the values of a registered device, if they belong to instances that it registered.
+    /// Accepts values of a registered device, if they belong to instances that it registered.
     pub(super) fn receive_values(
         &mut self,
         peer: PeerId,
         request: &Request,
     ) -> Result<Response, Refusal> {
         let key = self.sender(peer).ok_or(Refusal::NotFound)?;
-        let entry = self.devices.get(key).ok_or(Refusal::NotFound)?;
-        let registration = Arc::clone(&entry.registration);
+        let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
+        let registration = Arc::clone(&device.registration);
         let format = request.options.content_format().map(ContentFormat);
         let format = format.filter(|format| sends(registration.version, *format));
         let format = format.ok_or(Refusal::SendFormat)?;
         let model = registration.model(&self.config.registry);
-        let reading = Reading::lenient(&model).below(&registration.root_path);
+        let reading = Reading::lenient(&model).below(&registration.list.root_path);
         let values = reading.decode_timed(format, &Path::ROOT, &request.payload);
         let values = values.map_err(|_| Refusal::SendPayload)?;
-        let listed = |path: &Path| {
-            let object = path.object_id().and_then(|id| registration.objects.get(&id));
-            object.zip(path.instance_id()).is_some_and(|(it, id)| it.instances.contains(&id))
-        };
-        if let Some(stranger) = values.iter().find(|value| !listed(&value.path)) {
+        let unlisted = values.iter().find(|value| !registration.list.has_instance(&value.path));
+        if let Some(stranger) = unlisted {
             return Err(Refusal::Unregistered(stranger.path));
         }
         self.events.push_back(Event::ValuesReceived { registration, values });

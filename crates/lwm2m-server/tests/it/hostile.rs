@@ -61,7 +61,7 @@ fn a_truncated_register_is_never_a_registration_with_half_a_name() {
     for length in 0..whole.len() {
         let mut harness = small();
         harness.datagram(device(0), &whole[..length]);
-        assert!(harness.server.registrations().all(|it| it.endpoint == "device"));
+        assert!(harness.server.registrations().all(|it| &*it.endpoint == "device"));
     }
 }
 
@@ -119,7 +119,7 @@ fn a_full_server_goes_on_with_those_that_do_not_grow() {
     let grown = harness.ask(device(0), with(&list_of(200)));
     assert_eq!(grown.code, Code::SERVICE_UNAVAILABLE);
     assert_eq!(grown.options.max_age(), Some(60));
-    assert_eq!(harness.server.registration("a").unwrap().links.len(), 20);
+    assert_eq!(harness.server.registration("a").unwrap().list.links.len(), 20);
     let code = |harness: &mut Harness, request| harness.ask(device(0), request).code;
     assert_eq!(code(&mut harness, update(&location, "lt=30")), Code::CHANGED);
     assert_eq!(code(&mut harness, with(&list)), Code::CHANGED);

@@ -9,6 +9,7 @@ mod lifetime;
 mod management;
 #[cfg(feature = "mbedtls")]
 mod mbedtls;
+mod migration;
 mod observe;
 mod register;
 mod send;

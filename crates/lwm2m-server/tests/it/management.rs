@@ -17,7 +17,7 @@ fn created(instance: Option<u16>) -> Operation {
 
 fn instances(harness: &Harness, object: u16) -> Vec<u16> {
     let it = harness.server.registration("a").unwrap();
-    it.objects[&object].instances.iter().copied().collect()
+    it.list.objects[&object].instances.iter().copied().collect()
 }
 
 // proves: READ-03
@@ -97,7 +97,7 @@ fn requests_go_below_the_alternate_path() {
     let list = "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>,</lwm2m/16>,</4/0>";
     harness.registered_as(0, "ep=a&lt=60&lwm2m=1.1", list);
     let it = harness.server.registration("a").unwrap();
-    assert_eq!(it.objects.keys().copied().collect::<Vec<_>>(), [3, 16]);
+    assert_eq!(it.list.objects.keys().copied().collect::<Vec<_>>(), [3, 16]);
     let path = Path::resource(3, 0, 13);
     let node = Node::Resource(Resource::Single(Value::Time(1)));
     let pmin = vec![Attribute::parse("pmin=1").unwrap()];

@@ -26,9 +26,9 @@ fn a_good_register_is_stored_under_an_id_of_its_own() {
     assert_eq!(stored.lifetime, Duration::from_secs(300));
     assert_eq!((stored.binding.to_string().as_str(), stored.queue_mode), ("UT", true));
     assert_eq!((stored.version, stored.sms.as_deref()), (Version::V1_1, Some("4912345")));
-    assert_eq!((stored.address, stored.links.len()), (device(7), 5));
-    assert_eq!(stored.objects.keys().copied().collect::<Vec<_>>(), [1, 3, 6, 16, 19]);
-    assert_eq!(harness.server.registration_by_id(&stored.id), Some(&stored));
+    assert_eq!((stored.address, stored.list.links.len()), (device(7), 5));
+    assert_eq!(stored.list.objects.keys().copied().collect::<Vec<_>>(), [1, 3, 6, 16, 19]);
+    assert_eq!(harness.server.registration_by_id(stored.id.as_str()), Some(&stored));
     let again = harness.ask(device(7), register("ep=dev7&lt=300&lwm2m=1.1", LIST));
     assert_ne!(again.location(), format!("/rd/{}", stored.id));
 }
@@ -123,8 +123,8 @@ fn unknown_objects_count_and_secret_ones_do_not() {
     let list = "</0/0>,</21/0>,</23>,</24/1>,</65000/3>";
     harness.registered_as(0, "ep=a&lt=60&lwm2m=1.1", list);
     let stored = harness.server.registration("a").unwrap();
-    assert_eq!(stored.objects.keys().copied().collect::<Vec<_>>(), [65_000]);
-    assert_eq!(stored.links.len(), 1);
+    assert_eq!(stored.list.objects.keys().copied().collect::<Vec<_>>(), [65_000]);
+    assert_eq!(stored.list.links.len(), 1);
 }
 
 // proves: REG-10
@@ -213,7 +213,7 @@ fn object_versions_follow_the_version_of_the_client() {
         harness.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), list);
         let it = harness.server.registration("a").unwrap();
         let versions: Vec<_> =
-            it.objects.keys().map(|id| it.object_version(*id).to_string()).collect();
+            it.list.objects.keys().map(|id| it.object_version(*id).to_string()).collect();
         assert_eq!(versions, expected);
     }
     let mut harness = Harness::new();
@@ -240,7 +240,7 @@ fn an_object_list_may_come_in_blocks() {
         assert_eq!(harness.ask(device(0), request).code, expected);
     }
     let it = harness.server.registration("a").unwrap();
-    assert_eq!(it.objects[&3303].instances.len(), 200);
+    assert_eq!(it.list.objects[&3303].instances.len(), 200);
 }
 
 // proves: COAP-24

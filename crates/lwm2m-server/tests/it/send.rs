@@ -18,7 +18,7 @@ fn sent(harness: &mut Harness) -> Vec<(Path, Value)> {
     let Some(Event::ValuesReceived { registration, values }) = harness.events.pop_front() else {
         panic!("values")
     };
-    assert_eq!(registration.endpoint, "a");
+    assert_eq!(&*registration.endpoint, "a");
     values.into_iter().map(|timed| (timed.path, timed.value)).collect()
 }
 

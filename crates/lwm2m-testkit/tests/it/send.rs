@@ -26,7 +26,7 @@ fn values_arrive_with_the_name_of_the_device() {
         let Some(Event::ValuesReceived { registration, values }) = trio.server_events.pop() else {
             panic!("values in {format}")
         };
-        assert_eq!(registration.endpoint, ENDPOINT);
+        assert_eq!(&*registration.endpoint, ENDPOINT);
         let values: Vec<_> = values.into_iter().map(|it| (it.path, it.value)).collect();
         let expected = paths.into_iter().zip([Value::Integer(86_400), Value::Integer(0)]);
         assert_eq!(values, expected.collect::<Vec<_>>(), "{format}");

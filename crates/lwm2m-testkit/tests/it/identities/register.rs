@@ -112,7 +112,7 @@ fn values_are_taken_in_a_new_session_of_a_registered_device() {
     assert_eq!(code(&mut bed, b, send()), Code::NOT_FOUND);
     assert_eq!(code(&mut bed, a, send()), Code::CHANGED);
     let [Event::ValuesReceived { registration, .. }] = bed.events.as_slice() else { panic!() };
-    assert_eq!(registration.endpoint, "a");
+    assert_eq!(&*registration.endpoint, "a");
 }
 
 // proves: PSK-04

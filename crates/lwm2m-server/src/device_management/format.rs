@@ -1,17 +1,17 @@
-//! Which content format to use where the application names none.
+//! The content format to use where the application names none.
 //!
-//! For values that need structure: of the formats in the client's `ct` the most compact one that
-//! names types (`ct` tells what is supported; its order means nothing, some clients sort it). TLV
-//! if `ct` has none that fits. A client without `ct` is asked in TLV if it speaks LwM2M 1.0, where
-//! that is mandatory, and in SenML CBOR since 1.1, where TLV should no longer be used.
+//! Values that need structure take the most compact format in the client's `ct` that names types.
+//! The order of `ct` is ignored, because some clients sort it. If `ct` has no such format it is
+//! TLV. A client without `ct` gets TLV if it speaks LwM2M 1.0, where TLV is mandatory, and SenML
+//! CBOR since 1.1, which discourages TLV.
 //!
-//! For writing one value to a client of 1.1 or later: text, or opaque for bytes. These two alone
-//! are mandatory for such clients, which choose among the others.
+//! A single value is written to a client of 1.1 or later as text, or as opaque if it is bytes:
+//! these two are the only formats that such clients must support.
 
 use crate::registration::Registration;
 use lwm2m_core::{ContentFormat, Node, Path, Resource, Value, Version};
 
-/// What can carry any values below an object, the best first.
+/// Formats that can carry any values below an object, the best first.
 const TREES: [ContentFormat; 4] = [
     ContentFormat::SENML_CBOR,
     ContentFormat::LWM2M_CBOR,
@@ -19,9 +19,9 @@ const TREES: [ContentFormat; 4] = [
     ContentFormat::TLV,
 ];
 
-/// The format to ask for in Read and Observe. An answer may have another one.
+/// The format to ask for in Read and Observe. The answer may come in another one.
 pub(crate) fn to_read(registration: &Registration) -> ContentFormat {
-    let offered = &registration.content_formats;
+    let offered = &registration.list.content_formats;
     let best = TREES.into_iter().find(|tree| offered.iter().any(|it| it.canonical() == *tree));
     match best {
         Some(format) => format,
@@ -40,10 +40,10 @@ pub(crate) fn to_fetch(registration: &Registration) -> ContentFormat {
     }
 }
 
-/// The format of the paths or changes of a composite operation: plain SenML, which every client
-/// with composite operations reads; SenML-ETCH where something is removed.
+/// The format of the paths or changes of a composite operation: SenML, which every client with
+/// composite operations reads, or SenML-ETCH if the changes remove something.
 pub(crate) fn to_compose(registration: &Registration, removes: bool) -> ContentFormat {
-    let offered = |format| registration.content_formats.contains(&format);
+    let offered = |format| registration.list.content_formats.contains(&format);
     let [cbor, json] = match removes {
         true => [ContentFormat::SENML_ETCH_CBOR, ContentFormat::SENML_ETCH_JSON],
         false => [ContentFormat::SENML_CBOR, ContentFormat::SENML_JSON],
@@ -66,7 +66,7 @@ pub(crate) fn to_write(registration: &Registration, node: &Node) -> ContentForma
     }
 }
 
-/// The format to create an instance in. TLV alone can leave the id to the client in all versions,
+/// The format to create an instance in. Only TLV can leave the id to the client in all versions,
 /// and carry the id of an instance without values.
 pub(crate) fn to_create(
     registration: &Registration,

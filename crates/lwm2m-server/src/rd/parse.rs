@@ -1,21 +1,21 @@
 //! The query parameters and object list of Register and Update (OMA LwM2M Core 6.2).
 
 use crate::config::Config;
-use crate::devices::RegistrationId;
 use crate::rd::Refusal;
-use crate::registration::{Registration, to_keep};
+use crate::registration::{ObjectList, Registration, RegistrationId};
 use lwm2m_coap::Request;
-use lwm2m_codec::link::{RegistrationLinks, parse_registration};
+use lwm2m_codec::link::parse_registration;
 use lwm2m_core::{BindingMode, ContentFormat, Version};
 use lwm2m_link::Identity;
 use lwm2m_time::Instant;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A Register, understood.
+/// A parsed Register.
 pub(crate) struct Register {
-    /// The endpoint name, if the device says it.
+    /// The endpoint name, if the device sent it.
     pub(crate) endpoint: Option<String>,
     pub(crate) lifetime: Duration,
     pub(crate) version: Version,
@@ -23,23 +23,23 @@ pub(crate) struct Register {
     pub(crate) queue_mode: bool,
     pub(crate) sms: Option<String>,
     pub(crate) additional: BTreeMap<String, String>,
-    pub(crate) list: RegistrationLinks,
+    pub(crate) list: ObjectList,
 }
 
-/// The parameters that LwM2M defines, by name, and the others.
+/// Query parameters: those that LwM2M defines, and the others.
 #[derive(Default)]
 struct Parameters {
     known: BTreeMap<&'static str, String>,
     additional: BTreeMap<String, String>,
 }
 
-/// An Update, as far as it can be understood without the registration.
+/// An Update, parsed as far as that is possible without the version of the registration.
 pub(crate) struct UpdateRequest {
     parameters: Parameters,
-    pub(crate) list: Option<RegistrationLinks>,
+    pub(crate) list: Option<ObjectList>,
 }
 
-/// What the parameters of an Update say.
+/// The parameters of an Update.
 pub(crate) struct UpdateParameters {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) binding: Option<BindingMode>,
@@ -49,7 +49,7 @@ pub(crate) struct UpdateParameters {
 
 const KNOWN: [&str; 7] = ["ep", "lt", "lwm2m", "b", "Q", "sms", "pid"];
 
-/// Reads a Register.
+/// Parses a Register.
 pub(crate) fn register(request: &Request, config: &Config) -> Result<Register, Refusal> {
     let mut parameters = Parameters::read(request, config)?;
     let version = parameters.version(config)?;
@@ -79,53 +79,48 @@ pub(crate) fn register(request: &Request, config: &Config) -> Result<Register, R
 }
 
 impl Register {
-    /// The registration that a Register leads to.
+    /// The registration that this Register leads to.
     pub(crate) fn into_registration(
         self,
+        id: RegistrationId,
         endpoint: String,
-        key: RegistrationId,
         address: SocketAddr,
         identity: Identity,
         now: Instant,
     ) -> Registration {
-        let mut registration = Registration {
-            id: key.to_string(),
-            endpoint,
+        Registration {
+            id,
+            endpoint: endpoint.into(),
             lifetime: self.lifetime,
             version: self.version,
             binding: self.binding,
             queue_mode: self.queue_mode,
             sms: self.sms,
-            root_path: String::new(),
-            content_formats: Vec::new(),
-            links: Vec::new(),
-            objects: BTreeMap::new(),
+            list: Arc::new(self.list),
             additional: self.additional,
             address,
             identity,
             registered_at: now,
             updated_at: now,
-        };
-        registration.set_links(self.list);
-        registration
+        }
     }
 }
 
 impl UpdateRequest {
-    /// Reads an Update. Parameters that LwM2M does not define are ignored.
+    /// Parses an Update. Parameters that LwM2M does not define are ignored.
     pub(crate) fn read(request: &Request, config: &Config) -> Result<Self, Refusal> {
         let parameters = Parameters::read(request, config)?;
         Ok(Self { parameters, list: object_list(request, config)? })
     }
 
-    /// What the parameters say to a client of `version`.
+    /// The parameters, as a client of `version` means them.
     pub(crate) fn parameters(&self, version: Version) -> Result<UpdateParameters, Refusal> {
         let parameters = &self.parameters;
         if version >= Version::V1_2 && parameters.known.contains_key("pid") {
             return Err(Refusal::Profile);
         }
         let binding = parameters.binding(version)?;
-        // A client states its binding mode as a whole: `b` without `Q` ends queue mode.
+        // A client sends its binding mode as a whole: `b` without `Q` ends queue mode.
         let queue_mode = match (binding, parameters.queue_flag()) {
             (_, true) => Some(true),
             (Some((_, queue_mode)), false) => Some(queue_mode),
@@ -180,7 +175,7 @@ impl Parameters {
         lifetime.map(Some).ok_or(Refusal::Bad("lt"))
     }
 
-    /// The binding mode, and whether queue mode stands among its letters.
+    /// The binding mode, and whether its letters name queue mode.
     fn binding(&self, version: Version) -> Result<Option<(BindingMode, bool)>, Refusal> {
         let Some(text) = self.known.get("b") else { return Ok(None) };
         let binding = BindingMode::parse(unquoted(text), version);
@@ -192,17 +187,17 @@ impl Parameters {
     }
 }
 
-/// The endpoint name, if it can be one.
+/// Checks an endpoint name.
 pub(crate) fn legal_endpoint(endpoint: String, config: &Config) -> Result<String, Refusal> {
-    // A URI has no segments `.` and `..`, so that such a device could not be addressed by HTTP.
+    // A URI cannot have the segments `.` and `..`, so the HTTP API could not address the device.
     let legal = !matches!(endpoint.as_str(), "" | "." | "..")
         && endpoint.len() <= config.max_endpoint_name
         && !endpoint.chars().any(char::is_control);
     legal.then_some(endpoint).ok_or(Refusal::Bad("ep"))
 }
 
-/// The object list; `None` if there is no payload. A missing Content-Format is forgiven.
-fn object_list(request: &Request, config: &Config) -> Result<Option<RegistrationLinks>, Refusal> {
+/// The object list; `None` without a payload. A missing Content-Format is accepted.
+fn object_list(request: &Request, config: &Config) -> Result<Option<ObjectList>, Refusal> {
     if request.payload.is_empty() {
         return Ok(None);
     }
@@ -217,15 +212,15 @@ fn object_list(request: &Request, config: &Config) -> Result<Option<Registration
     if list.sent.len() > config.max_links {
         return Err(Refusal::ListTooLong);
     }
-    if list.objects.is_empty() { Err(Refusal::NoObjects) } else { Ok(Some(to_keep(list))) }
+    if list.objects.is_empty() { Err(Refusal::NoObjects) } else { Ok(Some(ObjectList::new(list))) }
 }
 
 fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
-/// The text with `%20` and the like decoded: some clients encode what CoAP sends raw. A percent
-/// sign without two hexadecimal digits stands for itself.
+/// Decodes `%20` and the like, because some clients encode what CoAP sends raw. A percent sign
+/// without two hexadecimal digits stays as it is.
 fn percent_decoded(bytes: &[u8]) -> Option<String> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -1,7 +1,7 @@
-//! What a device would refuse is refused before it is sent.
+//! Refuses operations that the device would refuse, before they are sent.
 //!
-//! Objects and resources that the registry does not know are not checked: the device may know
-//! them. Secrets (`/0`, `/21`) are left to the device as well, which answers 4.01.
+//! Objects and resources that are not in the registry are not checked, because the device may know
+//! them. Secrets (`/0`, `/21`) are not checked either: the device answers 4.01.
 
 mod composite;
 
@@ -48,8 +48,8 @@ fn depth(path: &Path, fits: bool) -> Result<(), Invalid> {
     if fits { Ok(()) } else { Err(Invalid::Path(*path)) }
 }
 
-/// What servers may do with a resource; `None` for those of bootstrap servers only, where the
-/// refusal is the device's to give.
+/// The operations of servers on a resource; `None` if only bootstrap servers have any, so that
+/// the device gives the refusal.
 fn operations(definition: &ResourceDefinition) -> Option<Operations> {
     Some(definition.operations()).filter(|operations| *operations != Operations::NONE)
 }
@@ -169,7 +169,7 @@ impl<'r> Rules<'r> {
         }
     }
 
-    /// Read-only resources may stand in a Create: the client ignores or takes them.
+    /// A Create may hold read-only resources: the client takes or ignores them.
     fn create(&self, path: &Path, instance: Option<u16>, node: &Node) -> Result<(), Invalid> {
         depth(path, path.depth() == 1)?;
         let single = path.object_id().and_then(|id| self.model.object(id));

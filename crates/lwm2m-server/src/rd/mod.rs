@@ -1,9 +1,11 @@
-//! The resources `/rd` and `/dp`: what devices may ask of the server, and how it refuses
+//! The resources `/rd` and `/dp`: the requests of devices, and the answers that refuse them
 //! (OMA LwM2M Core 6.2, Transport 6.4.3).
 
+pub(crate) mod parse;
+
+use self::parse::{Register, UpdateRequest};
 use crate::config::Config;
-use crate::devices::RegistrationId;
-use crate::registration::parse::{self, Register, UpdateRequest};
+use crate::registration::RegistrationId;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::link::LinkError;
 use lwm2m_core::Path;
@@ -12,7 +14,7 @@ use lwm2m_credentials::Mismatch;
 /// How many seconds a device should wait before it registers again at a full server.
 const RETRY_AFTER: u32 = 60;
 
-/// A request of the registration interface, understood.
+/// A request of a device, parsed.
 pub(crate) enum Command {
     /// POST /rd
     Register(Box<Register>),
@@ -24,7 +26,7 @@ pub(crate) enum Command {
     Send,
 }
 
-/// Why a request is refused. The text goes to the device as diagnostic payload.
+/// Why a request is refused; the text is the diagnostic payload of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("there is no such resource; a location /rd/id is gone when its registration ends")]
@@ -86,24 +88,24 @@ impl Refusal {
     }
 }
 
-/// Reads a request of a device.
+/// Parses a request of a device.
 ///
-/// `/bs` is the bootstrap server's and answered as any unknown resource. Update is POST alone:
-/// PUT was dropped before LwM2M 1.0.
+/// `/bs` belongs to bootstrap servers and is answered as any unknown resource. An Update is a
+/// POST; PUT was dropped before LwM2M 1.0.
 pub(crate) fn command(request: &Request, config: &Config) -> Result<Command, Refusal> {
     let mut path = request.options.uri_path();
-    let place = (path.next(), path.next(), path.next());
-    match (place, request.code) {
+    let segments = (path.next(), path.next(), path.next());
+    match (segments, request.code) {
         ((Some(b"rd"), None, _), Code::POST) => {
             Ok(Command::Register(Box::new(parse::register(request, config)?)))
         }
         ((Some(b"rd"), Some(id), None), code) => {
-            let key = RegistrationId::from_bytes(id).ok_or(Refusal::NotFound)?;
+            let id = RegistrationId::from_bytes(id).ok_or(Refusal::NotFound)?;
             match code {
                 Code::POST => {
-                    Ok(Command::Update(key, Box::new(UpdateRequest::read(request, config)?)))
+                    Ok(Command::Update(id, Box::new(UpdateRequest::read(request, config)?)))
                 }
-                Code::DELETE => Ok(Command::Deregister(key)),
+                Code::DELETE => Ok(Command::Deregister(id)),
                 _ => Err(Refusal::Method),
             }
         }

@@ -1,49 +1,27 @@
-//! Operations to CoAP requests, and CoAP responses to what was asked for
-//! (OMA LwM2M Transport 6.4.4 and 6.4.5).
+//! Operations to CoAP requests (OMA LwM2M Transport 6.4.4 and 6.4.5).
 
-use crate::error::{Invalid, OperationError, SubmitError};
-use crate::format::{to_compose, to_create, to_fetch, to_read, to_write};
-use crate::operation::{Content, Operation, Response, Target, WriteMode};
+use super::Expected;
+use super::format::{to_compose, to_create, to_fetch, to_read, to_write};
+use crate::error::{Invalid, SubmitError};
+use crate::operation::{Operation, WriteMode};
 use crate::registration::Registration;
 use lwm2m_coap::Request;
+use lwm2m_codec::Writing;
 use lwm2m_codec::composite::Change;
-use lwm2m_codec::link::{self, LinkError};
-use lwm2m_codec::{DecodeCause, DecodeError, Reading, Writing};
 use lwm2m_core::{Attribute, ContentFormat, Node, Path};
-use lwm2m_objects::Registry;
 use std::collections::BTreeMap;
 
-/// The longest diagnostic text that is kept, in bytes.
-const MAX_DIAGNOSTIC: usize = 1_024;
-
-/// What the answer to a request has to be understood as.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Expected {
-    /// Values; in this format, if the answer does not say.
-    Node(ContentFormat),
-    /// Values, followed by notifications if the answer has Observe.
-    Observation(ContentFormat),
-    /// Links.
-    Links,
-    /// The instance that was created, which has this id if the server chose it.
-    Created(Option<u16>),
-    /// The end of an instance or resource instance.
-    Deleted,
-    /// Just a code.
-    Code,
-}
-
-/// What an operation takes on the wire.
+/// An operation on the wire.
 #[derive(Debug)]
 pub(crate) enum EncodedOperation {
-    /// A request of its own.
+    /// A request, and how its answer is to be decoded.
     Request(Request, Expected),
-    /// The end of an observation: CoAP repeats the request that began it.
+    /// The end of an observation: CoAP repeats the request that began it, with Observe 1.
     Cancel,
 }
 
-/// Turns an operation that has been checked into a request to the device.
-pub(crate) fn downlink(
+/// Encodes an operation that has been checked.
+pub(crate) fn encode(
     registration: &Registration,
     operation: Operation,
 ) -> Result<EncodedOperation, SubmitError> {
@@ -90,10 +68,10 @@ pub(crate) fn downlink(
         }
         Operation::CancelObservation { .. } => return Ok(EncodedOperation::Cancel),
     };
-    Ok(EncodedOperation::Request(addressed(request, &registration.root_path, &path), expected))
+    Ok(EncodedOperation::Request(addressed(request, &registration.list.root_path, &path), expected))
 }
 
-/// A request for several paths, and the format of its answer.
+/// The request of Read-Composite and Observe-Composite, and the format to ask for.
 fn fetch(
     registration: &Registration,
     paths: &[Path],
@@ -129,9 +107,9 @@ fn ipatch(
     Ok(Request::ipatch().content_format(format.0).payload(payload))
 }
 
-/// Names in payloads begin where those of the device do.
+/// Names in payloads begin with the alternate path of the device.
 fn writing(registration: &Registration) -> Writing<'_> {
-    Writing::below(&registration.root_path)
+    Writing::below(&registration.list.root_path)
 }
 
 /// Adds the path as the device knows it: below its alternate path, if it has one.
@@ -173,84 +151,4 @@ fn create(
     };
     let payload = writing.encode_create(format, object, instance, &values)?;
     Ok(Request::post().content_format(format.0).payload(payload))
-}
-
-/// Understands the answer of a device; `target` is that of the operation.
-pub(crate) fn response(
-    expected: Expected,
-    target: &Target,
-    registration: &Registration,
-    registry: &Registry,
-    response: &lwm2m_coap::Response,
-) -> Result<Response, OperationError> {
-    let code = response.code;
-    if !code.is_success() {
-        let diagnostic = diagnostic(&response.payload);
-        return Ok(Response { code, content: Content::None, diagnostic });
-    }
-    let content = match expected {
-        Expected::Node(format) | Expected::Observation(format) => {
-            Content::Node(node(format, target, registration, registry, response)?)
-        }
-        Expected::Links => Content::Links(links(response)?),
-        Expected::Created(_) => Content::Created(location(&target.path(), registration, response)),
-        Expected::Deleted | Expected::Code => Content::None,
-    };
-    Ok(Response { code, content, diagnostic: None })
-}
-
-/// Decodes values by the Content-Format of the answer, whatever was asked for.
-pub(crate) fn node(
-    asked: ContentFormat,
-    target: &Target,
-    registration: &Registration,
-    registry: &Registry,
-    response: &lwm2m_coap::Response,
-) -> Result<Node, DecodeError> {
-    let format = response.options.content_format().map_or(asked, ContentFormat);
-    let path = target.path();
-    let model = registration.model_at(registry, &path);
-    let reading = Reading::lenient(&model).below(&registration.root_path);
-    let node = reading.decode(format, &path, &response.payload)?;
-    let strange = node.leaves(&path).into_iter().find(|(leaf, _)| !target.names(leaf));
-    match strange.map(|(leaf, _)| leaf) {
-        Some(leaf) => {
-            let cause = DecodeCause::OutsideTarget { target: path, path: leaf };
-            Err(DecodeError { offset: 0, cause })
-        }
-        None => Ok(node),
-    }
-}
-
-fn links(response: &lwm2m_coap::Response) -> Result<Vec<link::Link>, OperationError> {
-    let format = response.options.content_format().map_or(ContentFormat::LINK, ContentFormat);
-    if format != ContentFormat::LINK {
-        return Err(DecodeError::unsupported(format).into());
-    }
-    let text = core::str::from_utf8(&response.payload);
-    let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
-    Ok(link::parse(text)?)
-}
-
-/// The instance that Location-Path names, with or without the alternate path before it.
-pub(crate) fn location(
-    object: &Path,
-    registration: &Registration,
-    response: &lwm2m_coap::Response,
-) -> Option<Path> {
-    let root: Vec<_> = registration.root_path.split('/').filter(|part| !part.is_empty()).collect();
-    let segments: Vec<_> = response.options.location_path().collect();
-    let below = match segments.get(..root.len()) {
-        Some(start) if start.iter().zip(&root).all(|(is, root)| *is == root.as_bytes()) => {
-            segments.get(root.len()..)
-        }
-        _ => None,
-    };
-    let path = Path::from_segments(below.unwrap_or(&segments).iter().copied()).ok()?;
-    (path.depth() == 2 && object.contains(&path)).then_some(path)
-}
-
-fn diagnostic(payload: &[u8]) -> Option<String> {
-    let text = core::str::from_utf8(payload).ok().filter(|text| !text.is_empty())?;
-    text.get(..text.floor_char_boundary(MAX_DIAGNOSTIC)).map(str::to_owned)
 }

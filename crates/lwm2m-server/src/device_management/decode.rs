@@ -1,0 +1,101 @@
+//! CoAP responses to what an operation yields (OMA LwM2M Transport 6.4.4 and 6.4.5).
+
+use super::Expected;
+use crate::error::OperationError;
+use crate::operation::{Content, Response, Target};
+use crate::registration::Registration;
+use lwm2m_codec::link::{self, LinkError};
+use lwm2m_codec::{DecodeCause, DecodeError, Reading};
+use lwm2m_core::{ContentFormat, Node, Path};
+use lwm2m_objects::Registry;
+
+/// The longest diagnostic text that is kept, in bytes.
+const MAX_DIAGNOSTIC: usize = 1_024;
+
+/// Decodes the answer to an operation on `target`.
+pub(crate) fn response(
+    expected: Expected,
+    target: &Target,
+    registration: &Registration,
+    registry: &Registry,
+    response: &lwm2m_coap::Response,
+) -> Result<Response, OperationError> {
+    let code = response.code;
+    if !code.is_success() {
+        let diagnostic = diagnostic(&response.payload);
+        return Ok(Response { code, content: Content::None, diagnostic });
+    }
+    let content = match expected {
+        Expected::Node(format) | Expected::Observation(format) => {
+            Content::Node(node(format, target, registration, registry, response)?)
+        }
+        Expected::Links => Content::Links(links(response)?),
+        Expected::Created(_) => Content::Created(location(&target.path(), registration, response)),
+        Expected::Deleted | Expected::Code => Content::None,
+    };
+    Ok(Response { code, content, diagnostic: None })
+}
+
+/// Decodes values by the Content-Format of the answer, or by `asked` if it has none.
+pub(crate) fn node(
+    asked: ContentFormat,
+    target: &Target,
+    registration: &Registration,
+    registry: &Registry,
+    response: &lwm2m_coap::Response,
+) -> Result<Node, DecodeError> {
+    let format = response.options.content_format().map_or(asked, ContentFormat);
+    let path = target.path();
+    let model = registration.model_at(registry, &path);
+    let reading = Reading::lenient(&model).below(&registration.list.root_path);
+    let node = reading.decode(format, &path, &response.payload)?;
+    match foreign_path(target, &node) {
+        Some(path) => {
+            let cause = DecodeCause::OutsideTarget { target: target.path(), path };
+            Err(DecodeError { offset: 0, cause })
+        }
+        None => Ok(node),
+    }
+}
+
+/// A path in the answer to a composite operation that was not asked for. Answers about one path
+/// decode to a node at that path, or not at all.
+fn foreign_path(target: &Target, node: &Node) -> Option<Path> {
+    let Target::Composite(_) = target else { return None };
+    let leaves = node.leaves(&Path::ROOT).into_iter().map(|(path, _)| path);
+    leaves.into_iter().find(|path| !target.names(path))
+}
+
+fn links(response: &lwm2m_coap::Response) -> Result<Vec<link::Link>, OperationError> {
+    let format = response.options.content_format().map_or(ContentFormat::LINK, ContentFormat);
+    if format != ContentFormat::LINK {
+        return Err(DecodeError::unsupported(format).into());
+    }
+    let text = core::str::from_utf8(&response.payload);
+    let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
+    Ok(link::parse(text)?)
+}
+
+/// The instance in Location-Path, with or without the alternate path before it.
+pub(crate) fn location(
+    object: &Path,
+    registration: &Registration,
+    response: &lwm2m_coap::Response,
+) -> Option<Path> {
+    let root: Vec<_> =
+        registration.list.root_path.split('/').filter(|part| !part.is_empty()).collect();
+    let segments: Vec<_> = response.options.location_path().collect();
+    let below = match segments.get(..root.len()) {
+        Some(start) if start.iter().zip(&root).all(|(is, root)| *is == root.as_bytes()) => {
+            segments.get(root.len()..)
+        }
+        _ => None,
+    };
+    let path = Path::from_segments(below.unwrap_or(&segments).iter().copied()).ok()?;
+    (path.depth() == 2 && object.contains(&path)).then_some(path)
+}
+
+fn diagnostic(payload: &[u8]) -> Option<String> {
+    let text = core::str::from_utf8(payload).ok().filter(|text| !text.is_empty())?;
+    text.get(..text.floor_char_boundary(MAX_DIAGNOSTIC)).map(str::to_owned)
+}

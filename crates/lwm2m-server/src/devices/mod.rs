@@ -1,0 +1,316 @@
+//! All devices, found by registration id, endpoint name, peer, operation and request, with their
+//! timers and the memory that they take.
+
+mod index;
+mod object_lists;
+mod slab;
+#[cfg(test)]
+mod tests;
+
+use self::index::Index;
+use self::object_lists::ObjectLists;
+use self::slab::{Slab, SlabKey};
+use crate::device::{Device, PendingOperation};
+use crate::observation::Observed;
+use crate::operation::{OperationId, Target};
+use crate::registration::{ObjectList, Registration, RegistrationId};
+use lwm2m_coap::{PeerId, RequestId};
+use lwm2m_link::Identity;
+use lwm2m_time::{Instant, TimerTable};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Names a device while it is registered; afterwards it finds nothing.
+pub(crate) type DeviceKey = SlabKey;
+
+/// What a device is to be woken for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// The lifetime of the registration may be over.
+    Lifetime(DeviceKey),
+}
+
+/// All devices.
+#[derive(Debug)]
+pub(crate) struct Devices {
+    devices: Slab<Device>,
+    by_id: Index,
+    by_endpoint: Index,
+    /// The device that came last from each peer.
+    by_peer: Index,
+    hasher: RandomState,
+    /// The devices of operations without an outcome.
+    operations: HashMap<OperationId, DeviceKey>,
+    /// The devices of requests that are under way or have begun an observation.
+    requests: HashMap<RequestId, DeviceKey>,
+    lists: ObjectLists,
+    timers: TimerTable<Timer>,
+    rng: ChaCha12Rng,
+    /// The bytes that all devices take without their object lists, by estimate.
+    memory: usize,
+}
+
+impl Devices {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        Self {
+            devices: Slab::new(),
+            by_id: Index::default(),
+            by_endpoint: Index::default(),
+            by_peer: Index::default(),
+            hasher: RandomState::new(),
+            operations: HashMap::new(),
+            requests: HashMap::new(),
+            lists: ObjectLists::default(),
+            timers: TimerTable::new(),
+            rng: ChaCha12Rng::from_seed(seed),
+            memory: 0,
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// The bytes that all devices and their object lists take, by estimate.
+    pub(crate) const fn memory(&self) -> usize {
+        self.memory + self.lists.memory()
+    }
+
+    /// The same, if the device `key`, or a new one, took `memory` bytes and had the object list
+    /// `list`, or still had its own.
+    pub(crate) fn memory_after(
+        &self,
+        key: Option<DeviceKey>,
+        memory: usize,
+        list: Option<&ObjectList>,
+    ) -> usize {
+        let device = key.and_then(|key| self.get(key));
+        let old = device.map(|device| &*device.registration.list);
+        let lists =
+            list.map_or_else(|| self.lists.memory(), |list| self.lists.memory_after(old, list));
+        (self.memory - device.map_or(0, |it| it.memory)).saturating_add(memory) + lists
+    }
+
+    /// An id that is not in use. With 80 random bits it has not been in use either.
+    pub(crate) fn fresh_id(&mut self) -> RegistrationId {
+        loop {
+            let id = RegistrationId::random(&mut self.rng);
+            if self.key_of_id(&id).is_none() {
+                return id;
+            }
+        }
+    }
+
+    /// Adds a device; no other one has its id or endpoint name.
+    pub(crate) fn insert(&mut self, mut device: Device) -> DeviceKey {
+        self.lists.acquire(&mut Arc::make_mut(&mut device.registration).list);
+        let Registration { id, endpoint, .. } = &*device.registration;
+        let (id, endpoint) = (self.hash(id), self.hash(&**endpoint));
+        let peer = device.peer;
+        self.memory += device.memory;
+        let key = self.devices.insert(device);
+        self.by_id.insert(id, key.slot);
+        self.by_endpoint.insert(endpoint, key.slot);
+        peer.into_iter().for_each(|peer| self.enter(key, peer));
+        self.restart_lifetime(key);
+        key
+    }
+
+    /// Removes a device, and forgets its operations, observations and timers.
+    pub(crate) fn remove(&mut self, key: DeviceKey) -> Option<Device> {
+        let device = self.devices.remove(key)?;
+        let Registration { id, endpoint, list, .. } = &*device.registration;
+        self.by_id.remove(self.hash(id), key.slot);
+        self.by_endpoint.remove(self.hash(&**endpoint), key.slot);
+        device.peer.into_iter().for_each(|peer| self.leave(key, peer));
+        self.lists.release(list);
+        self.memory -= device.memory;
+        self.timers.cancel(Timer::Lifetime(key));
+        for id in device.operations.keys() {
+            self.operations.remove(id);
+        }
+        for request in device.requests() {
+            self.requests.remove(&request);
+        }
+        Some(device)
+    }
+
+    pub(crate) fn get(&self, key: DeviceKey) -> Option<&Device> {
+        self.devices.get(key)
+    }
+
+    /// All devices, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Device> {
+        self.devices.iter()
+    }
+
+    pub(crate) fn key_of(&self, endpoint: &str) -> Option<DeviceKey> {
+        let is = |device: &Device| *device.registration.endpoint == *endpoint;
+        self.find(&self.by_endpoint, self.hash(endpoint), is)
+    }
+
+    pub(crate) fn key_of_id(&self, id: &RegistrationId) -> Option<DeviceKey> {
+        self.find(&self.by_id, self.hash(id), |device| device.registration.id == *id)
+    }
+
+    /// The device at a peer; of several that one address registered, the last.
+    pub(crate) fn key_at(&self, peer: PeerId) -> Option<DeviceKey> {
+        self.find(&self.by_peer, self.hash(&peer), |device| device.peer == Some(peer))
+    }
+
+    /// The device of a request that is under way or has begun an observation.
+    pub(crate) fn key_of_request(&self, request: RequestId) -> Option<DeviceKey> {
+        self.requests.get(&request).copied()
+    }
+
+    fn find(&self, index: &Index, hash: u64, is: impl Fn(&Device) -> bool) -> Option<DeviceKey> {
+        let is = |slot| self.devices.at(slot).is_some_and(|(_, device)| is(device));
+        let slot = index.find(hash, is)?;
+        self.devices.at(slot).map(|(key, _)| key)
+    }
+
+    fn hash<T: Hash + ?Sized>(&self, value: &T) -> u64 {
+        self.hasher.hash_one(value)
+    }
+}
+
+/// Changes of one device.
+impl Devices {
+    /// Changes a registration, and begins its lifetime anew.
+    pub(crate) fn update(
+        &mut self,
+        key: DeviceKey,
+        memory: usize,
+        change: impl FnOnce(&mut Registration),
+    ) {
+        let Some(device) = self.devices.get_mut(key) else { return };
+        change(Arc::make_mut(&mut device.registration));
+        self.memory = self.memory - device.memory + memory;
+        device.memory = memory;
+        self.restart_lifetime(key);
+    }
+
+    /// Replaces the object list of a device, and returns the list that it now shares.
+    pub(crate) fn set_list(&mut self, key: DeviceKey, list: ObjectList) -> Option<Arc<ObjectList>> {
+        let device = self.devices.get_mut(key)?;
+        let registration = Arc::make_mut(&mut device.registration);
+        self.lists.release(&registration.list);
+        registration.list = Arc::new(list);
+        self.lists.acquire(&mut registration.list);
+        Some(Arc::clone(&registration.list))
+    }
+
+    /// Notes the address of a device, and what is proven about it if that may have changed.
+    pub(crate) fn set_source(
+        &mut self,
+        key: DeviceKey,
+        address: SocketAddr,
+        identity: Option<Identity>,
+    ) {
+        let Some(device) = self.devices.get_mut(key) else { return };
+        let registration = Arc::make_mut(&mut device.registration);
+        registration.address = address;
+        if let Some(identity) = identity {
+            registration.identity = identity;
+        }
+    }
+
+    /// Notes that a device is reached by another peer.
+    pub(crate) fn move_to(&mut self, key: DeviceKey, peer: PeerId) {
+        let Some(device) = self.devices.get_mut(key) else { return };
+        if let Some(old) = device.peer.replace(peer) {
+            self.leave(key, old);
+        }
+        self.enter(key, peer);
+    }
+
+    /// Makes a device the one that came last from its peer.
+    fn enter(&mut self, key: DeviceKey, peer: PeerId) {
+        if let Some(other) = self.key_at(peer) {
+            self.leave(other, peer);
+        }
+        self.by_peer.insert(self.hash(&peer), key.slot);
+    }
+
+    fn leave(&mut self, key: DeviceKey, peer: PeerId) {
+        self.by_peer.remove(self.hash(&peer), key.slot);
+    }
+
+    /// Adds an operation.
+    pub(crate) fn begin(&mut self, key: DeviceKey, id: OperationId, operation: PendingOperation) {
+        let Some(device) = self.devices.get_mut(key) else { return };
+        self.operations.insert(id, key);
+        self.requests.insert(operation.state.request(), key);
+        device.operations.insert(id, operation);
+    }
+
+    /// Removes an operation that has come to its end.
+    pub(crate) fn finish(&mut self, id: OperationId) -> Option<PendingOperation> {
+        let device = self.devices.get_mut(self.operations.remove(&id)?)?;
+        let operation = device.operations.remove(&id)?;
+        self.requests.remove(&operation.state.request());
+        Some(operation)
+    }
+
+    /// Adds an observation, or changes its state, and returns the one that it replaces.
+    pub(crate) fn observe(
+        &mut self,
+        key: DeviceKey,
+        target: Target,
+        observed: Observed,
+    ) -> Option<Observed> {
+        let device = self.devices.get_mut(key)?;
+        let request = observed.request();
+        let replaced = device.observed.insert(target, observed);
+        if let Some(old) = replaced.as_ref().and_then(Observed::request) {
+            self.requests.remove(&old);
+        }
+        if let Some(request) = request {
+            self.requests.insert(request, key);
+        }
+        replaced
+    }
+
+    pub(crate) fn remove_observed(&mut self, key: DeviceKey, target: &Target) -> Option<Observed> {
+        let observed = self.devices.get_mut(key)?.observed.remove(target)?;
+        if let Some(request) = observed.request() {
+            self.requests.remove(&request);
+        }
+        Some(observed)
+    }
+}
+
+/// Timers. A lifetime is counted from the latest Register or Update; nearly all Updates move its
+/// end away, and leave the timer alone: when it fires it is set anew.
+impl Devices {
+    fn restart_lifetime(&mut self, key: DeviceKey) {
+        let Some(device) = self.devices.get_mut(key) else { return };
+        let Some(end) = device.registration.expires_at() else { return };
+        if device.timer.is_none_or(|fires| fires > end) {
+            device.timer = Some(end);
+            self.timers.set(Timer::Lifetime(key), end);
+        }
+    }
+
+    /// When the next timer fires.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// A device whose lifetime is over; it is still there, without a timer.
+    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<DeviceKey> {
+        while let Some(Timer::Lifetime(key)) = self.timers.pop_expired(now) {
+            let Some(device) = self.devices.get_mut(key) else { continue };
+            device.timer = None;
+            if device.registration.expires_at().is_some_and(|end| end <= now) {
+                return Some(key);
+            }
+            self.restart_lifetime(key);
+        }
+        None
+    }
+}

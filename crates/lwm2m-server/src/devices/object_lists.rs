@@ -1,0 +1,121 @@
+//! Object lists, each kept once for all devices that have it: a fleet of one kind has one list.
+
+use crate::registration::ObjectList;
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+/// All object lists of registered devices, with the number of devices that have each.
+#[derive(Debug, Default)]
+pub(crate) struct ObjectLists {
+    table: HashTable<Shared>,
+    hasher: RandomState,
+    memory: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    list: Arc<ObjectList>,
+    hash: u64,
+    devices: usize,
+    memory: usize,
+}
+
+impl ObjectLists {
+    /// The bytes that all lists take, by estimate.
+    pub(crate) const fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// The bytes that all lists would take if one device had `new`, in place of `old` if it has a
+    /// list already.
+    pub(crate) fn memory_after(&self, old: Option<&ObjectList>, new: &ObjectList) -> usize {
+        let last = old.and_then(|old| self.get(old)).filter(|it| it.devices == 1);
+        let known = self
+            .get(new)
+            .is_some_and(|it| last.is_none_or(|last| !Arc::ptr_eq(&last.list, &it.list)));
+        let freed = last.map_or(0, |it| it.memory);
+        let added = if known { 0 } else { new.memory_estimate() };
+        (self.memory - freed).saturating_add(added)
+    }
+
+    /// Counts one more device with this list, and replaces it by the one that all of them share.
+    pub(crate) fn acquire(&mut self, list: &mut Arc<ObjectList>) {
+        let hash = self.hasher.hash_one(&**list);
+        if let Some(shared) = self.table.find_mut(hash, |it| it.list == *list) {
+            shared.devices += 1;
+            *list = Arc::clone(&shared.list);
+            return;
+        }
+        Arc::make_mut(list).shrink_to_fit();
+        let memory = list.memory_estimate();
+        self.memory += memory;
+        let shared = Shared { list: Arc::clone(list), hash, devices: 1, memory };
+        self.table.insert_unique(hash, shared, |it| it.hash);
+    }
+
+    /// Counts one device less with this list; the last one removes it.
+    pub(crate) fn release(&mut self, list: &ObjectList) {
+        let hash = self.hasher.hash_one(list);
+        let Ok(mut found) = self.table.find_entry(hash, |it| *it.list == *list) else { return };
+        let shared = found.get_mut();
+        shared.devices -= 1;
+        if shared.devices == 0 {
+            self.memory -= shared.memory;
+            found.remove();
+        }
+    }
+
+    fn get(&self, list: &ObjectList) -> Option<&Shared> {
+        self.table.find(self.hasher.hash_one(list), |it| *it.list == *list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_codec::link::parse_registration;
+
+    fn list(text: &str) -> Arc<ObjectList> {
+        Arc::new(ObjectList::new(parse_registration(text.as_bytes()).unwrap()))
+    }
+
+    fn acquired(lists: &mut ObjectLists, text: &str) -> Arc<ObjectList> {
+        let mut list = list(text);
+        lists.acquire(&mut list);
+        list
+    }
+
+    #[test]
+    fn equal_lists_are_one_until_the_last_device_goes() {
+        let mut lists = ObjectLists::default();
+        let first = acquired(&mut lists, "</1/0>,</3/0>");
+        let memory = lists.memory();
+        let second = acquired(&mut lists, "</1/0>,</3/0>");
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(lists.memory(), memory);
+        let other = acquired(&mut lists, "</3/0>");
+        assert!(!Arc::ptr_eq(&first, &other));
+        lists.release(&other);
+        assert_eq!(lists.memory(), memory);
+        lists.release(&first);
+        assert_eq!(lists.memory(), memory);
+        lists.release(&second);
+        assert_eq!((lists.memory(), lists.table.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_a_change_would_take_is_what_it_takes() {
+        const A: &str = "</1/0>,</3/0>";
+        const B: &str = "</3/0>,</4/0>,</5/0>";
+        let mut lists = ObjectLists::default();
+        let steps = [(None, A), (Some(A), A), (None, A), (Some(A), B), (Some(B), A), (Some(A), B)];
+        for (old, new) in steps.into_iter().chain([(Some(A), B)]) {
+            let old = old.map(list);
+            let expected = lists.memory_after(old.as_deref(), &list(new));
+            old.into_iter().for_each(|old| lists.release(&old));
+            acquired(&mut lists, new);
+            assert_eq!(lists.memory(), expected);
+        }
+    }
+}

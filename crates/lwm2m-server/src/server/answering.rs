@@ -1,0 +1,152 @@
+//! Answers of devices, their notifications, and requests that failed.
+
+use super::Server;
+use crate::device::{OperationState, PendingOperation, RequestOwner};
+use crate::device_management::{Expected, decode};
+use crate::devices::DeviceKey;
+use crate::error::OperationError;
+use crate::event::{Event, ObservationEnd};
+use crate::observation::{Observed, Relation};
+use crate::operation::{OperationId, Target};
+use lwm2m_coap::{FailReason, RequestId, Response};
+use lwm2m_core::Path;
+use lwm2m_time::Instant;
+use std::sync::Arc;
+
+impl Server {
+    pub(super) fn handle_response(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        response: &Response,
+    ) {
+        match self.owner_of(request) {
+            Some((key, RequestOwner::Operation(id))) => self.handle_answer(key, id, response),
+            Some((key, RequestOwner::Observation(target))) => {
+                self.handle_resumption(now, key, target, request, response);
+            }
+            None => {}
+        }
+    }
+
+    fn owner_of(&self, request: RequestId) -> Option<(DeviceKey, RequestOwner)> {
+        let key = self.devices.key_of_request(request)?;
+        Some((key, self.devices.get(key)?.owner_of(request)?))
+    }
+
+    /// Handles the answer to an operation.
+    fn handle_answer(&mut self, key: DeviceKey, id: OperationId, response: &Response) {
+        let Some(operation) = self.devices.finish(id) else { return };
+        let Some(device) = self.devices.get(key) else { return };
+        let PendingOperation { target, state: OperationState::Sent(request, expected) } = operation;
+        let (registration, registry) = (&device.registration, &self.config.registry);
+        let result = decode::response(expected, &target, registration, registry, response);
+        let succeeded = response.code.is_success();
+        match expected {
+            Expected::Observation(format) if succeeded => {
+                let relation = Relation::Established(request);
+                let observed = Observed { format, operation: id, relation };
+                self.note_observation(key, target, observed, response);
+            }
+            Expected::Created(instance) if succeeded => {
+                self.note_created(key, &target.path(), instance, response);
+            }
+            Expected::Deleted if succeeded && target.path().depth() == 2 => {
+                self.change_list(key, |list| list.remove_instance(&target.path()));
+            }
+            _ => {}
+        }
+        self.complete(key, id, result);
+    }
+
+    /// Handles the answer to a request that begins an observation. Without Observe the device has
+    /// begun none, and has ended an earlier one of the same target.
+    pub(super) fn note_observation(
+        &mut self,
+        key: DeviceKey,
+        target: Target,
+        observed: Observed,
+        response: &Response,
+    ) {
+        if response.options.observe().is_none() {
+            self.end_observation(key, &target, ObservationEnd::Ended(response.code));
+            return;
+        }
+        let request = observed.request();
+        let replaced = self.devices.observe(key, target, observed);
+        let old = replaced.and_then(|it| it.request()).filter(|old| Some(*old) != request);
+        old.into_iter().for_each(|old| self.link.coap().cancel(old));
+    }
+
+    fn note_created(
+        &mut self,
+        key: DeviceKey,
+        object: &Path,
+        instance: Option<u16>,
+        response: &Response,
+    ) {
+        let Some(device) = self.devices.get(key) else { return };
+        let located = decode::location(object, &device.registration, response);
+        let chosen = instance.and_then(|id| object.child(id).ok());
+        if let Some(path) = located.or(chosen) {
+            self.change_list(key, |list| list.add_instance(&path));
+        }
+    }
+
+    /// Changes the object list of a device before its next Update does.
+    fn change_list(
+        &mut self,
+        key: DeviceKey,
+        change: impl FnOnce(&mut crate::registration::ObjectList),
+    ) {
+        let Some(device) = self.devices.get(key) else { return };
+        let mut list = (*device.registration.list).clone();
+        change(&mut list);
+        self.devices.set_list(key, list);
+    }
+
+    pub(super) fn handle_notification(&mut self, request: RequestId, response: &Response) {
+        let Some((key, RequestOwner::Observation(target))) = self.owner_of(request) else { return };
+        if response.code.is_success() {
+            self.report(key, &target, response);
+        }
+        if !response.code.is_success() || response.options.observe().is_none() {
+            self.end_observation(key, &target, ObservationEnd::Ended(response.code));
+        }
+    }
+
+    /// Tells the application observed values.
+    pub(super) fn report(&mut self, key: DeviceKey, target: &Target, response: &Response) {
+        let Some(device) = self.devices.get(key) else { return };
+        let Some(observed) = device.observed.get(target) else { return };
+        let registration = Arc::clone(&device.registration);
+        let (format, registry) = (observed.format, &self.config.registry);
+        let result = decode::node(format, target, &registration, registry, response);
+        let target = target.clone();
+        self.events.push_back(Event::Notification { registration, target, result });
+    }
+
+    pub(super) fn handle_failure(&mut self, request: RequestId, reason: FailReason) {
+        match self.owner_of(request) {
+            Some((key, RequestOwner::Operation(id))) => {
+                self.devices.finish(id);
+                self.complete(key, id, Err(reason.into()));
+            }
+            Some((key, RequestOwner::Observation(target))) => {
+                self.end_observation(key, &target, ObservationEnd::Disconnected);
+            }
+            None => {}
+        }
+    }
+}
+
+impl From<FailReason> for OperationError {
+    fn from(reason: FailReason) -> Self {
+        match reason {
+            FailReason::Timeout => Self::Timeout,
+            FailReason::Reset => Self::Reset,
+            FailReason::Cancelled => Self::Cancelled,
+            reason => Self::Protocol(reason),
+        }
+    }
+}
