@@ -330,20 +330,18 @@ fn device_connections() -> ConnectionConfig {
 
 /// The defaults of the RFCs, with bounds for a device that talks to a few servers.
 fn device_coap() -> coap::Config {
-    coap::Config {
-        max_body: 64 << 10,
-        max_peers: 16,
-        max_pending_per_peer: 8,
-        max_exchanges: 32,
-        max_exchanges_per_peer: 16,
-        max_duplicates: 256,
-        max_duplicates_per_peer: 64,
-        max_reply_bytes: 256 << 10,
-        max_observers: 256,
-        max_observers_per_peer: 128,
-        max_assembly_total: 256 << 10,
-        max_assemblies_per_peer: 2,
-        max_served_total: 256 << 10,
-        ..coap::Config::default()
-    }
+    coap::Config::default()
+        .max_body(64 << 10)
+        .max_peers(16)
+        .max_pending_per_peer(8)
+        .max_exchanges(32)
+        .max_exchanges_per_peer(16)
+        .max_duplicates(256)
+        .max_duplicates_per_peer(64)
+        .max_reply_bytes(256 << 10)
+        .max_observers(256)
+        .max_observers_per_peer(128)
+        .max_assembly_total(256 << 10)
+        .max_assemblies_per_peer(2)
+        .max_cached_total(256 << 10)
 }

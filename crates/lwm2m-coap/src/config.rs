@@ -1,46 +1,81 @@
-//! The parameters of an endpoint; the defaults are those of the RFCs.
+//! The parameters of an endpoint.
 
 use crate::message::{BlockSize, Token};
 use core::time::Duration;
 
-/// The timing of messages: RFC 7252 section 4.8.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TransmissionParams {
-    /// The shortest wait for an acknowledgement; 2 s.
-    pub ack_timeout: Duration,
-    /// How much longer the first wait may be, in thousandths: 1,500 is a factor of 1.5.
-    pub ack_random_factor: u32,
-    /// How often a confirmable message is sent again; 4.
-    pub max_retransmit: u32,
-    /// How many confirmable requests to a peer are under way at the same time, neither answered
-    /// nor acknowledged; 1. Notifications have a limit of their own: one for each observation.
-    pub nstart: usize,
-    /// How long the message ID of a confirmable message is remembered; 247 s.
-    pub exchange_lifetime: Duration,
-    /// How long the message ID of a non-confirmable message is remembered; 145 s.
-    pub non_lifetime: Duration,
-    /// How long a client waits for the response after an empty acknowledgement, or after a
-    /// non-confirmable request; 247 s.
-    pub response_timeout: Duration,
+/// Defines a struct of parameters with its defaults, and a method to set each field.
+macro_rules! parameters {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+        }
+
+        impl $name {
+            $(
+                #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+                #[must_use]
+                pub const fn $field(mut self, $field: $type) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
 }
 
-impl Default for TransmissionParams {
-    fn default() -> Self {
-        Self {
-            ack_timeout: Duration::from_secs(2),
-            ack_random_factor: 1_500,
-            max_retransmit: 4,
-            nstart: 1,
-            exchange_lifetime: Duration::from_secs(247),
-            non_lifetime: Duration::from_secs(145),
-            response_timeout: Duration::from_secs(247),
-        }
+parameters! {
+    /// Transmission parameters: RFC 7252 section 4.8.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lwm2m_coap::TransmissionParameters;
+    ///
+    /// let satellite = TransmissionParameters::default().ack_timeout(Duration::from_secs(20));
+    /// assert_eq!(satellite.max_transmit_wait(), Duration::from_secs(930));
+    /// ```
+    pub struct TransmissionParameters {
+        /// ACK_TIMEOUT: the shortest wait for an acknowledgement before the first retransmission.
+        /// Each further wait is twice as long. Default: 2 s.
+        ack_timeout: Duration = Duration::from_secs(2),
+        /// ACK_RANDOM_FACTOR in thousandths: the first wait is random between ACK_TIMEOUT and
+        /// ACK_TIMEOUT times this factor. At least 1,000. Default: 1,500.
+        ack_random_factor: u32 = 1_500,
+        /// MAX_RETRANSMIT: how often a confirmable message is retransmitted before it fails.
+        /// Default: 4.
+        max_retransmit: u32 = 4,
+        /// NSTART: how many confirmable requests to one peer may be in flight, neither answered
+        /// nor acknowledged. Notifications do not count: each observation may have one in flight.
+        /// Default: 1.
+        nstart: usize = 1,
+        /// EXCHANGE_LIFETIME: how long the message ID of a confirmable message is remembered, and
+        /// how long a request of a peer waits for the application. Default: 247 s.
+        exchange_lifetime: Duration = Duration::from_secs(247),
+        /// NON_LIFETIME: how long the message ID of a non-confirmable message is remembered.
+        /// Default: 145 s.
+        non_lifetime: Duration = Duration::from_secs(145),
+        /// How long a client waits for the response after an empty acknowledgement, after a
+        /// non-confirmable request, or on a connection. Default: 247 s.
+        response_timeout: Duration = Duration::from_secs(247),
     }
 }
 
-impl TransmissionParams {
-    /// The longest time from the first transmission of a confirmable message until the sender
-    /// gives up, MAX_TRANSMIT_WAIT; 93 s by default.
+impl TransmissionParameters {
+    /// MAX_TRANSMIT_WAIT: the longest time from the first transmission of a confirmable message
+    /// until its sender gives up (RFC 7252 section 4.8.2). Default: 93 s.
     #[must_use]
     pub fn max_transmit_wait(&self) -> Duration {
         let doublings = 2_u32.saturating_pow(self.max_retransmit.saturating_add(1)) - 1;
@@ -48,103 +83,106 @@ impl TransmissionParams {
     }
 }
 
-/// The parameters that may differ from peer to peer: one device is far away, another has little
-/// memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct PeerParameters {
-    /// The timing of messages.
-    pub transmission: TransmissionParams,
-    /// The size of blocks that this endpoint sends to the peer and asks it for.
-    pub preferred_block_size: BlockSize,
+parameters! {
+    /// Parameters that may differ by peer, for example for a device with little memory behind a
+    /// slow network. See [`Endpoint::set_parameters`](crate::Endpoint::set_parameters).
+    pub struct PeerParameters {
+        /// The timing of messages to and from the peer.
+        transmission: TransmissionParameters = TransmissionParameters::default(),
+        /// The largest block that the endpoint sends to the peer and asks it for (RFC 7959
+        /// section 2.2). Default: 1,024 bytes.
+        preferred_block_size: BlockSize = BlockSize::B1024,
+    }
 }
 
-/// The parameters of an endpoint. Every one that begins with `max` bounds memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Config {
-    /// The timing of messages.
-    pub transmission: TransmissionParams,
-    /// How long the application may think before a request is acknowledged by an empty message
-    /// and the response becomes a separate one; 500 ms.
-    pub separate_after: Duration,
-    /// The size of blocks that this endpoint sends and asks for; 1,024 bytes.
-    pub preferred_block_size: BlockSize,
-    /// The longest token that this endpoint takes from a peer, in bytes: 8, which is all that RFC
-    /// 7252 knows, up to [`Token::MAX_LENGTH`] with those of RFC 8974. Its own tokens have 8.
-    pub max_token_length: usize,
-    /// The largest body that this endpoint accepts; 1 MiB.
-    pub max_body: usize,
-    /// How long a cached body or an unfinished one is kept; 247 s.
-    pub body_lifetime: Duration,
-    /// The longest time between two confirmable notifications to an observer; 24 h.
-    pub confirm_notifications_every: Duration,
-    /// The number of peers about which state is held; 1,048,576.
-    pub max_peers: usize,
-    /// The number of requests of ours that one peer may have pending, waiting ones included; 64.
-    pub max_pending_per_peer: usize,
-    /// The number of requests that wait for the application, over all peers; 65,536. More are
-    /// answered 5.03, and so are those of a peer that has as many waiting as there is room left.
-    pub max_exchanges: usize,
-    /// The number of requests of one peer that wait for the application; 64.
-    pub max_exchanges_per_peer: usize,
-    /// The number of messages that are remembered to recognise duplicates, over all peers;
-    /// 4,194,304.
-    pub max_duplicates: usize,
-    /// The number of messages that are remembered for one peer; 256.
-    pub max_duplicates_per_peer: usize,
-    /// The bytes of replies that are kept for duplicates, over all peers; 256 MiB.
-    pub max_reply_bytes: usize,
-    /// The number of observations that peers hold on this endpoint; 1,048,576.
-    pub max_observers: usize,
-    /// The number of observations that one peer holds on this endpoint; 256.
-    pub max_observers_per_peer: usize,
-    /// The bytes of bodies that are being assembled, over all peers; 64 MiB.
-    pub max_assembly_total: usize,
-    /// The number of bodies that are being assembled for one peer; 8.
-    pub max_assemblies_per_peer: usize,
-    /// The bytes of large responses that are kept for fetching their blocks; 64 MiB.
-    pub max_served_total: usize,
-    /// The bytes of the longest message that is taken on a connection, announced as
-    /// Max-Message-Size (RFC 8323 section 5.3.1); 8,448, which is eight blocks and their options.
-    pub max_message_size: u32,
-    /// The bytes of messages that have arrived in part, over all connections; 64 MiB. A connection
-    /// that exceeds it is aborted.
-    pub max_incomplete_messages: usize,
-    /// When a peer may try again that was refused because a bound was reached: Max-Age of the 5.03,
-    /// in seconds; 60.
-    pub retry_after: u32,
-    /// How old a request of a peer may be that may change something (all but GET and FETCH): one
-    /// that does not show by its Echo option that it is fresh is answered 4.01 with the value to
-    /// repeat it with (RFC 9175 section 2), and the application does not see it. A value holds for
-    /// half of this time at least. `None`, the default, asks for nothing.
-    pub freshness: Option<Duration>,
+parameters! {
+    /// The parameters of an endpoint. Each field that begins with `max` bounds memory.
+    ///
+    /// ```
+    /// use lwm2m_coap::{BlockSize, Config};
+    ///
+    /// let config = Config::default().max_peers(10).preferred_block_size(BlockSize::B256);
+    /// assert_eq!((config.max_peers, config.max_body), (10, 1 << 20));
+    /// ```
+    pub struct Config {
+        /// The timing of messages, for all peers without parameters of their own.
+        transmission: TransmissionParameters = TransmissionParameters::default(),
+        /// How long the application may take before a confirmable request gets an empty
+        /// acknowledgement, so that the response becomes a separate one (RFC 7252 section 5.2.2).
+        /// Default: 500 ms.
+        separate_after: Duration = Duration::from_millis(500),
+        /// The largest block that this endpoint sends and asks for (RFC 7959 section 2.2).
+        /// Default: 1,024 bytes.
+        preferred_block_size: BlockSize = BlockSize::B1024,
+        /// The longest token that is accepted from a peer, in bytes: from 8 (RFC 7252 section 3)
+        /// to [`Token::MAX_LENGTH`] (RFC 8974). The endpoint's own tokens have 8. Default: 8.
+        max_token_length: usize = Token::USUAL_LENGTH,
+        /// The largest body that is accepted, in bytes. Larger requests are answered 4.13; larger
+        /// responses fail with [`FailReason::TooLarge`](crate::FailReason::TooLarge). Default: 1 MiB.
+        max_body: usize = 1 << 20,
+        /// How long an incomplete body, or a response whose blocks are fetched, is kept after its
+        /// last block (RFC 7959 sections 2.4 and 2.5). Default: 247 s.
+        body_lifetime: Duration = Duration::from_secs(247),
+        /// The longest time between two confirmable notifications to one observer (RFC 7641
+        /// section 4.5 requires at most 24 hours). Default: 24 h.
+        confirm_notifications_every: Duration = Duration::from_secs(24 * 3_600),
+        /// The number of peers with state. Default: 1,048,576.
+        max_peers: usize = 1 << 20,
+        /// The number of requests that are pending at one peer, including those that wait for
+        /// NSTART. Default: 64.
+        max_pending_per_peer: usize = 64,
+        /// The number of requests that wait for the application, over all peers. Further requests
+        /// are answered 5.03. So are those of a peer that has as many waiting as there are slots
+        /// left, which keeps room for others. Default: 65,536.
+        max_exchanges: usize = 1 << 16,
+        /// The number of requests of one peer that wait for the application. Default: 64.
+        max_exchanges_per_peer: usize = 64,
+        /// The number of messages that are remembered to detect duplicates, over all peers (RFC
+        /// 7252 section 4.5). Default: 4,194,304.
+        max_duplicates: usize = 1 << 22,
+        /// The number of messages that are remembered for one peer. Default: 256.
+        max_duplicates_per_peer: usize = 256,
+        /// The bytes of replies that are kept to answer duplicates, over all peers.
+        /// Default: 256 MiB.
+        max_reply_bytes: usize = 256 << 20,
+        /// The number of observations that peers hold on this endpoint. Default: 1,048,576.
+        max_observers: usize = 1 << 20,
+        /// The number of observations that one peer holds on this endpoint. Default: 256.
+        max_observers_per_peer: usize = 256,
+        /// The bytes of bodies that are being assembled, over all peers; requests and responses
+        /// count separately. Default: 64 MiB.
+        max_assembly_total: usize = 64 << 20,
+        /// The number of request bodies that are being assembled for one peer, and the number of
+        /// responses that are kept for it. Default: 8.
+        max_assemblies_per_peer: usize = 8,
+        /// The bytes of responses that are kept until their blocks are fetched, over all peers.
+        /// Default: 64 MiB.
+        max_cached_total: usize = 64 << 20,
+        /// The longest message that is accepted on a connection, in bytes; announced as
+        /// Max-Message-Size (RFC 8323 section 5.3.1). Default: 8,448, which holds eight blocks of
+        /// 1,024 bytes and their options.
+        max_message_size: u32 = 8_448,
+        /// The bytes of incomplete messages, over all connections. A connection that exceeds it is
+        /// aborted. Default: 64 MiB.
+        max_incomplete_messages: usize = 64 << 20,
+        /// Max-Age of a 5.03, in seconds: when a peer that was refused may try again (RFC 7252
+        /// section 5.9.3.4). Default: 60.
+        retry_after: u32 = 60,
+        /// Maximum age of an unsafe request (all methods but GET and FETCH). Without a fresh Echo
+        /// it gets 4.01 with the value to repeat it with, and the application does not see it (RFC
+        /// 9175 section 2.3). A value holds for half of this time at least. Default: `None`, which
+        /// checks nothing.
+        freshness: Option<Duration> = None,
+    }
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            transmission: TransmissionParams::default(),
-            separate_after: Duration::from_millis(500),
-            preferred_block_size: BlockSize::B1024,
-            max_token_length: Token::USUAL_LENGTH,
-            max_body: 1 << 20,
-            body_lifetime: Duration::from_secs(247),
-            confirm_notifications_every: Duration::from_secs(24 * 3_600),
-            max_peers: 1 << 20,
-            max_pending_per_peer: 64,
-            max_exchanges: 1 << 16,
-            max_exchanges_per_peer: 64,
-            max_duplicates: 1 << 22,
-            max_duplicates_per_peer: 256,
-            max_reply_bytes: 256 << 20,
-            max_observers: 1 << 20,
-            max_observers_per_peer: 256,
-            max_assembly_total: 64 << 20,
-            max_assemblies_per_peer: 8,
-            max_served_total: 64 << 20,
-            max_message_size: 8_448,
-            max_incomplete_messages: 64 << 20,
-            retry_after: 60,
-            freshness: None,
+impl Config {
+    /// The parameters of peers that have none of their own.
+    #[must_use]
+    pub const fn peer_parameters(&self) -> PeerParameters {
+        PeerParameters {
+            transmission: self.transmission,
+            preferred_block_size: self.preferred_block_size,
         }
     }
 }
@@ -155,6 +193,6 @@ mod tests {
 
     #[test]
     fn the_default_wait_is_that_of_the_rfc() {
-        assert_eq!(TransmissionParams::default().max_transmit_wait(), Duration::from_secs(93));
+        assert_eq!(TransmissionParameters::default().max_transmit_wait(), Duration::from_secs(93));
     }
 }

@@ -17,8 +17,7 @@
 //! | [`uri`] | `coap` and `coaps` URIs | RFC 7252 section 6 |
 //!
 //! ```
-//! use lwm2m_coap::{Code, Config, Endpoint, Event, PeerId, Request, Response};
-//! use lwm2m_time::Instant;
+//! use lwm2m_coap::{Code, Config, Endpoint, Event, Instant, PeerId, Request, Response};
 //!
 //! let now = Instant::ZERO;
 //! let (mut client, mut server) =
@@ -60,11 +59,13 @@ mod statistics;
 mod transport;
 pub mod uri;
 
-pub use config::{Config, PeerParameters, TransmissionParams};
+pub use bytes::Bytes;
+pub use config::{Config, PeerParameters, TransmissionParameters};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use event::{CloseReason, Event, FailReason, GoneReason, ProtocolFault, Transmit};
 pub use ids::{ExchangeId, Observer, PeerId, RequestId};
+pub use lwm2m_time::Instant;
 pub use message::{
     BlockSize, BlockValue, Code, Fault, FrameError, FrameView, MessageBuilder, MessageType,
     MessageView, OptionIter, OptionNumber, Options, ParseError, Token, write_frame,

@@ -3,7 +3,7 @@
 use super::generator::{Load, Report};
 use super::wire::Wire;
 use lwm2m_coap::{
-    Code, MessageBuilder, MessageType, MessageView, Request, Token, TransmissionParams,
+    Code, MessageBuilder, MessageType, MessageView, Request, Token, TransmissionParameters,
 };
 use lwm2m_net::Clock;
 use lwm2m_time::{Instant, TimerTable};
@@ -30,7 +30,7 @@ pub(super) struct Sender {
     wire: Wire,
     clock: Clock,
     request: Request,
-    params: TransmissionParams,
+    params: TransmissionParameters,
     first_id: u16,
     random: u64,
     left: u32,
@@ -50,7 +50,7 @@ impl Sender {
             wire,
             clock,
             request: load.request.clone(),
-            params: TransmissionParams::default(),
+            params: TransmissionParameters::default(),
             first_id: random as u16,
             random,
             left,

@@ -115,7 +115,7 @@ async fn bind(
     security: Option<lwm2m_dtls::Config>,
 ) -> Result<CoapServer<Plugtest>, Failure> {
     let config = ServiceConfig {
-        coap: Config { max_body: MAX_BODY, ..Config::default() },
+        coap: Config::default().max_body(MAX_BODY),
         connections: ConnectionConfig {
             keep_alive: Some(KEEP_ALIVE),
             ..ConnectionConfig::default()

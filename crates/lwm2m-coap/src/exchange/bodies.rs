@@ -59,7 +59,7 @@ impl Bodies {
         let (lifetime, per_peer) = (config.body_lifetime, config.max_assemblies_per_peer);
         Self {
             assemblies: Store::new(lifetime, per_peer, config.max_assembly_total),
-            cached: Store::new(lifetime, per_peer, config.max_served_total),
+            cached: Store::new(lifetime, per_peer, config.max_cached_total),
         }
     }
 

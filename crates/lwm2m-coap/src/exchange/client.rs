@@ -114,7 +114,7 @@ impl Exchanges {
             let Some(id) = state.queue.first().copied() else { return };
             let confirmable =
                 self.requests.get(&id).is_some_and(|exchange| exchange.request.confirmable);
-            if confirmable && state.in_flight >= transport.messaging.params(peer).nstart {
+            if confirmable && state.in_flight >= transport.messaging.transmission(peer).nstart {
                 return;
             }
             state.queue.remove(0);
@@ -138,7 +138,8 @@ impl Exchanges {
                 // It arrives, or the connection ends: as good as acknowledged.
                 exchange.stage = Stage::Acknowledged(token);
                 self.tokens.insert((peer, token), TokenUse::Request(id));
-                self.responses.set(id, now + transport.messaging.params(peer).response_timeout);
+                self.responses
+                    .set(id, now + transport.messaging.transmission(peer).response_timeout);
             }
             Ok(Some(delivery)) => {
                 exchange.stage = Stage::Sent(token, delivery);
@@ -146,7 +147,8 @@ impl Exchanges {
                 if confirmable {
                     self.with_peer(peer, |peer| peer.in_flight += 1);
                 } else {
-                    self.responses.set(id, now + transport.messaging.params(peer).response_timeout);
+                    self.responses
+                        .set(id, now + transport.messaging.transmission(peer).response_timeout);
                 }
             }
             Err(refused) => self.end_request(now, transport, id, Err(refused.into())),
@@ -164,7 +166,7 @@ impl Exchanges {
         if let (Stage::Sent(token, _), true) = (exchange.stage, exchange.request.confirmable) {
             let peer = exchange.peer;
             exchange.stage = Stage::Acknowledged(token);
-            self.responses.set(id, now + transport.messaging.params(peer).response_timeout);
+            self.responses.set(id, now + transport.messaging.transmission(peer).response_timeout);
             self.with_peer(peer, |peer| peer.in_flight -= 1);
             self.advance(now, transport, peer);
         }

@@ -13,7 +13,7 @@ mod peer;
 mod receive;
 mod send;
 
-use crate::config::{Config, PeerParameters, TransmissionParams};
+use crate::config::{Config, PeerParameters, TransmissionParameters};
 use crate::delivery::{Delivery, DeliveryOf, Refused, Source};
 use crate::event::Transmit;
 use crate::ids::PeerId;
@@ -115,7 +115,7 @@ impl Messaging {
     }
 
     /// The timing of messages to and from a peer.
-    pub(crate) fn params(&self, peer: PeerId) -> &TransmissionParams {
+    pub(crate) fn transmission(&self, peer: PeerId) -> &TransmissionParameters {
         &self.parameters(peer).transmission
     }
 
@@ -145,7 +145,7 @@ impl Messaging {
 
     /// Sends a message again; its delivery_of when that was done often enough.
     fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<DeliveryOf> {
-        let max_retransmit = self.params(peer).max_retransmit;
+        let max_retransmit = self.transmission(peer).max_retransmit;
         let state = self.peers.get_mut(&peer)?;
         let outgoing = state.outgoing_mut(serial)?;
         let delivery_of = outgoing.delivery_of;
@@ -201,13 +201,13 @@ impl Messaging {
             }
             let first_message_id = self.random.next_u32() as u16;
             self.peers.insert(id, Box::new(Peer::new(first_message_id, now)));
-            self.expiries.set(id, now + self.params(id).non_lifetime);
+            self.expiries.set(id, now + self.transmission(id).non_lifetime);
         }
         self.peers.get_mut(&id).map(|peer| &mut **peer)
     }
 
     fn message_id(&mut self, now: Instant, peer: PeerId) -> Result<u16, Refused> {
-        let lifetime = self.params(peer).exchange_lifetime;
+        let lifetime = self.transmission(peer).exchange_lifetime;
         let peer = self.peer(now, peer).ok_or(Refused::Peers)?;
         peer.keep_until(now + lifetime);
         peer.message_ids.next(now, lifetime).ok_or(Refused::MessageIds)

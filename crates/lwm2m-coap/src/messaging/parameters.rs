@@ -14,11 +14,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     pub(super) fn new(config: &Config) -> Self {
-        let usual = PeerParameters {
-            transmission: config.transmission,
-            preferred_block_size: config.preferred_block_size,
-        };
-        Self { usual, by_peer: HashMap::new() }
+        Self { usual: config.peer_parameters(), by_peer: HashMap::new() }
     }
 
     pub(super) fn of(&self, peer: PeerId) -> &PeerParameters {

@@ -36,11 +36,11 @@ impl Messaging {
     /// Remembers a message that is no duplicate, so that it is not taken twice; `false` if there is
     /// no room for it.
     pub(crate) fn remember(&mut self, now: Instant, source: Source) -> bool {
-        let params = self.params(source.peer);
+        let transmission = self.transmission(source.peer);
         let (lifetime, reply) = if source.confirmable {
-            (params.exchange_lifetime, Reply::Pending)
+            (transmission.exchange_lifetime, Reply::Pending)
         } else {
-            (params.non_lifetime, Reply::Never)
+            (transmission.non_lifetime, Reply::Never)
         };
         if !self.make_room(now, source.peer) {
             return false;

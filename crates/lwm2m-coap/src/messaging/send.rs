@@ -143,9 +143,9 @@ impl Messaging {
 
     /// ACK_TIMEOUT, stretched by a random factor up to ACK_RANDOM_FACTOR.
     fn first_timeout(&mut self, peer: PeerId) -> Duration {
-        let params = self.params(peer);
-        let stretch = u64::from(params.ack_random_factor.saturating_sub(1_000));
-        let shortest = params.ack_timeout.as_micros() as u64;
+        let transmission = self.transmission(peer);
+        let stretch = u64::from(transmission.ack_random_factor.saturating_sub(1_000));
+        let shortest = transmission.ack_timeout.as_micros() as u64;
         let spread = shortest.saturating_mul(stretch) / 1_000;
         let extra = (u128::from(self.random.next_u64()) * (u128::from(spread) + 1)) >> 64;
         Duration::from_micros(shortest.saturating_add(extra as u64))

@@ -254,7 +254,7 @@ fn responses_of_a_stranger_change_nothing_and_are_counted() {
 
 #[test]
 fn state_of_a_peer_is_bounded_whatever_it_sends() {
-    let config = Config { max_body: 1_024, ..Config::default() };
+    let config = Config::default().max_body(1_024);
     let mut lone = Lone::with(config);
     for turn in 0..20_000_u32 {
         let id = turn as u16;
@@ -346,11 +346,7 @@ const LEAST: usize = 128;
 #[test]
 fn small_bodies_count_with_what_keeping_them_costs() {
     const PEERS: u64 = 1_000;
-    let config = Config {
-        max_assembly_total: 100 * LEAST,
-        max_served_total: 100 * LEAST,
-        ..Config::default()
-    };
+    let config = Config::default().max_assembly_total(100 * LEAST).max_cached_total(100 * LEAST);
     let begun = put(1).block(BLOCK1, 0, true, 0).payload(&[1; 16]).bytes();
     let mut lone = Lone::with(config);
     for peer in 0..PEERS {
@@ -375,7 +371,7 @@ fn small_bodies_count_with_what_keeping_them_costs() {
 
 #[test]
 fn body_that_the_peer_wants_in_blocks_too_small_to_number_fails() {
-    let config = Config { max_body: 32 << 20, ..Config::default() };
+    let config = Config::default().max_body(32 << 20);
     for code in [Code::CONTINUE, Code::REQUEST_ENTITY_TOO_LARGE] {
         let mut lone = Lone::with(config);
         let (id, first) = lone.ask(Request::put().payload(vec![1; 17 << 20]));

@@ -29,7 +29,7 @@ fn answer_to(request: &Message, code: Code) -> Message {
 }
 
 fn blocks_of(size: BlockSize) -> Config {
-    Config { preferred_block_size: size, ..Config::default() }
+    Config::default().preferred_block_size(size)
 }
 
 // --- as server ------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ fn a_gap_in_a_body_discards_it() {
 // proves: BLK-08
 #[test]
 fn a_body_over_the_limit_is_refused_with_the_limit() {
-    let mut lone = Lone::with(Config { max_body: 2_048, ..Config::default() });
+    let mut lone = Lone::with(Config::default().max_body(2_048));
     let block =
         |id: u16, number| put(id, "5/0/0").block(BLOCK1, number, true, 6).payload(&[0; 1_024]);
     let reply = lone.receive(&block(1, 0).uint(OptionNumber::SIZE1, 10_000)).remove(0);
@@ -158,7 +158,7 @@ fn a_body_over_the_limit_is_refused_with_the_limit() {
 // proves: BLK-09
 #[test]
 fn bodies_are_kept_apart_and_their_memory_is_bounded() {
-    let config = Config { max_assembly_total: 20_000, ..Config::default() };
+    let config = Config::default().max_assembly_total(20_000);
     let mut lone = Lone::with(config);
     let transfers = [(PeerId(1), "a", 1), (PeerId(2), "a", 2), (PeerId(1), "b", 3)];
     for number in 0..2_u64 {
@@ -224,7 +224,7 @@ fn a_block_longer_than_its_size_is_refused() {
 
 #[test]
 fn unfinished_bodies_of_one_peer_are_bounded() {
-    let mut lone = Lone::with(Config { max_assemblies_per_peer: 2, ..Config::default() });
+    let mut lone = Lone::with(Config::default().max_assemblies_per_peer(2));
     let block = |id: u16, path: &str, number| {
         put(id, path).block(BLOCK1, number, number == 0, 0).payload(&[0; 16])
     };
@@ -397,7 +397,7 @@ fn a_representation_that_never_rests_is_given_up() {
 #[test]
 fn an_answer_over_the_limit_is_given_up() {
     for announced in [true, false] {
-        let mut lone = Lone::with(Config { max_body: 40, ..Config::default() });
+        let mut lone = Lone::with(Config::default().max_body(40));
         let (_, mut request) = lone.ask(Request::get());
         for number in 0..3 {
             let mut piece =
@@ -446,7 +446,7 @@ fn a_continue_without_more_to_send_is_no_answer() {
 
 #[test]
 fn answers_that_are_being_fetched_share_their_memory() {
-    let mut lone = Lone::with(Config { max_assembly_total: 40, ..Config::default() });
+    let mut lone = Lone::with(Config::default().max_assembly_total(40));
     let requests = [1, 2, 3].map(|peer| {
         lone.endpoint.request(lone.now, PeerId(peer), Request::get()).unwrap();
         (PeerId(peer), lone.sent_one())

@@ -7,7 +7,7 @@ use lwm2m_coap::{
 use lwm2m_time::Instant;
 
 fn with_tokens(max_token_length: usize) -> Config {
-    Config { max_token_length, ..Config::default() }
+    Config::default().max_token_length(max_token_length)
 }
 
 #[test]

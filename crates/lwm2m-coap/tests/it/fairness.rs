@@ -122,7 +122,7 @@ fn flood_of_one_peer_delays_others_by_its_own_bound_only() {
 
 #[test]
 fn flood_of_many_peers_leaves_room_for_who_is_new() {
-    let config = Config { max_exchanges: 1_000, ..Config::default() };
+    let config = Config::default().max_exchanges(1_000);
     let slow = flood(config, 50);
     assert_eq!(slow.count(QUIET, Code::CONTENT), 50);
     assert_eq!(slow.count(QUIET, Code::SERVICE_UNAVAILABLE), 0);

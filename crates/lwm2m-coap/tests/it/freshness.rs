@@ -8,7 +8,7 @@ use lwm2m_time::Instant;
 const WINDOW: Duration = Duration::from_secs(60);
 
 fn careful() -> Config {
-    Config { freshness: Some(WINDOW), ..Config::default() }
+    Config::default().freshness(Some(WINDOW))
 }
 
 fn put(id: u16) -> Message {

@@ -209,7 +209,7 @@ fn host_and_port_are_accepted_and_proxying_is_not() {
 
 #[test]
 fn an_overloaded_endpoint_says_so() {
-    let config = Config { max_exchanges_per_peer: 2, retry_after: 9, ..Config::default() };
+    let config = Config::default().max_exchanges_per_peer(2).retry_after(9);
     let mut lone = Lone::with(config);
     assert_eq!(lone.receive(&get(1)), []);
     assert_eq!(lone.receive(&get(2)), []);
@@ -227,7 +227,7 @@ fn an_overloaded_endpoint_says_so() {
 
 #[test]
 fn remembered_messages_are_bounded_and_the_oldest_answered_goes_first() {
-    let mut lone = Lone::with(Config { max_duplicates_per_peer: 3, ..Config::default() });
+    let mut lone = Lone::with(Config::default().max_duplicates_per_peer(3));
     lone.receive(&get(1));
     let waiting = lone.asked().0;
     for id in 2..=4 {
@@ -248,9 +248,9 @@ fn remembered_messages_are_bounded_and_the_oldest_answered_goes_first() {
 #[test]
 fn remembered_messages_and_replies_are_bounded_over_all_peers() {
     for config in [
-        Config { max_duplicates: 4, ..Config::default() },
+        Config::default().max_duplicates(4),
         // Each reply has twelve bytes.
-        Config { max_reply_bytes: 40, ..Config::default() },
+        Config::default().max_reply_bytes(40),
     ] {
         let mut lone = Lone::with(config);
         for peer in 0..20 {
@@ -271,7 +271,7 @@ fn remembered_messages_and_replies_are_bounded_over_all_peers() {
 
 #[test]
 fn an_unfinished_body_keeps_its_peer() {
-    let config = Config { body_lifetime: 400 * SECOND, ..Config::default() };
+    let config = Config::default().body_lifetime(400 * SECOND);
     let mut lone = Lone::with(config);
     lone.receive(&get(1).block(OptionNumber::BLOCK1, 0, true, 0).payload(&[0; 16]));
     lone.pass(399 * SECOND);
@@ -320,12 +320,10 @@ fn a_request_cut_off_anywhere_is_survived() {
 
 #[test]
 fn separate_responses_that_nobody_acknowledges_are_bounded() {
-    let config = Config {
-        max_exchanges_per_peer: 2,
-        max_pending_per_peer: 1,
-        max_observers_per_peer: 1,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .max_exchanges_per_peer(2)
+        .max_pending_per_peer(1)
+        .max_observers_per_peer(1);
     let mut lone = Lone::with(config);
     for id in 0..4 {
         lone.receive(&get(id));
@@ -340,7 +338,7 @@ fn separate_responses_that_nobody_acknowledges_are_bounded() {
 
 #[test]
 fn peers_over_the_bound_are_told_so_and_not_remembered() {
-    let mut lone = Lone::with(Config { max_peers: 1, ..Config::default() });
+    let mut lone = Lone::with(Config::default().max_peers(1));
     lone.receive(&get(1));
     lone.events();
     lone.endpoint.handle_datagram(lone.now, PeerId(8), &get(1).bytes());

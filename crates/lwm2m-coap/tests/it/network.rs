@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Sends requests over the network: how many were answered.
 fn run(seed: u64, weather: Weather) -> usize {
     const REQUESTS: usize = 60;
-    let config = Config { separate_after: Duration::from_millis(50), ..Config::default() };
+    let config = Config::default().separate_after(Duration::from_millis(50));
     let mut pair = Pair::new([config; 2], weather, seed);
     let mut outcomes: BTreeMap<RequestId, bool> = BTreeMap::new();
     let mut executed = BTreeSet::new();

@@ -227,7 +227,7 @@ fn observe_values_have_up_to_three_bytes() {
 
 #[test]
 fn observers_are_bounded() {
-    let config = Config { max_observers_per_peer: 1, ..Config::default() };
+    let config = Config::default().max_observers_per_peer(1);
     let mut lone = observed(config, &[(b"7", "3/0/7")]);
     lone.receive(&register(9, b"8", "3/0/8"));
     assert_eq!(lone.answer(content("0").observe())[0].options.observe(), None);

@@ -4,7 +4,7 @@ use crate::pair::{Ack, Con, Lone, PEER, message};
 use core::time::Duration;
 use lwm2m_coap::{
     BlockSize, Code, Config, Error, OptionNumber, PeerId, PeerParameters, Request, Response,
-    TransmissionParams,
+    TransmissionParameters,
 };
 use std::sync::Arc;
 
@@ -16,14 +16,13 @@ fn get() -> Request {
 
 /// A peer far away, with little memory.
 fn slow() -> Arc<PeerParameters> {
-    let transmission = TransmissionParams {
-        ack_timeout: 10 * SECOND,
-        ack_random_factor: 1_000,
-        max_retransmit: 1,
-        nstart: 2,
-        ..TransmissionParams::default()
-    };
-    Arc::new(PeerParameters { transmission, preferred_block_size: BlockSize::B64 })
+    let transmission = TransmissionParameters::default()
+        .ack_timeout(10 * SECOND)
+        .ack_random_factor(1_000)
+        .max_retransmit(1)
+        .nstart(2);
+    let own = PeerParameters::default().transmission(transmission);
+    Arc::new(own.preferred_block_size(BlockSize::B64))
 }
 
 #[test]
@@ -61,7 +60,7 @@ fn blocks_have_the_size_of_the_peer_in_both_directions() {
 
 #[test]
 fn parameters_stay_while_the_peer_is_idle_and_go_with_it() {
-    let mut lone = Lone::with(Config { max_peers: 1, ..Config::default() });
+    let mut lone = Lone::with(Config::default().max_peers(1));
     lone.endpoint.set_parameters(PEER, slow()).unwrap();
     let other = lone.endpoint.set_parameters(PeerId(8), slow());
     assert_eq!(other, Err(Error::TooManyPeers(PeerId(8))));

@@ -87,7 +87,7 @@ proptest! {
     fn a_lying_peer_leaves_nothing_behind(
         messages in prop::collection::vec((plausible(), 0..3_u64, any::<bool>()), 0..60)
     ) {
-        let config = Config { max_body: 4_096, max_duplicates_per_peer: 8, ..Config::default() };
+        let config = Config::default().max_body(4_096).max_duplicates_per_peer(8);
         let mut lone = Lone::with(config);
         let mut observing = Vec::new();
         let mut tokens: Vec<Token> = Vec::new();

@@ -166,7 +166,7 @@ fn a_failed_request_lets_the_next_one_go() {
 
 #[test]
 fn waiting_requests_are_bounded() {
-    let config = Config { max_pending_per_peer: 2, max_peers: 1, ..Config::default() };
+    let config = Config::default().max_pending_per_peer(2).max_peers(1);
     let mut lone = Lone::with(config);
     lone.ask(get());
     lone.endpoint.request(lone.now, PEER, get()).unwrap();

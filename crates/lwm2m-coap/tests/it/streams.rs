@@ -68,7 +68,7 @@ fn both_sides_begin_with_a_csm() {
 // proves: TCP-03
 #[test]
 fn no_message_is_longer_than_the_peer_takes() {
-    let mut lone = LoneStream::fresh(Config { max_message_size: 4_000, ..Config::default() });
+    let mut lone = LoneStream::fresh(Config::default().max_message_size(4_000));
     let own = lone.sent();
     assert_eq!(own[0].options.get_uint(OptionNumber(2)), Some(4_000));
     assert_eq!(own[0].options.get(OptionNumber(4)), Some(&[][..]));
@@ -326,7 +326,7 @@ fn session(lengths: &[usize]) -> (Vec<String>, [Vec<u8>; 2]) {
 
 #[test]
 fn incomplete_messages_are_bounded_in_total() {
-    let config = Config { max_incomplete_messages: 1_000, ..Config::default() };
+    let config = Config::default().max_incomplete_messages(1_000);
     let mut lone = LoneStream::fresh(config);
     let partial = &frame(Code::PUT, b"t").payload(&[0; 900]).bytes()[..600];
     for peer in [PEER, PeerId(8)] {
@@ -344,7 +344,7 @@ fn incomplete_messages_are_bounded_in_total() {
 
 #[test]
 fn connections_are_peers_and_bounded_like_them() {
-    let mut lone = LoneStream::fresh(Config { max_peers: 1, ..Config::default() });
+    let mut lone = LoneStream::fresh(Config::default().max_peers(1));
     let refused = lone.endpoint.connected(lone.now, PeerId(8));
     assert_eq!(refused, Err(Error::TooManyPeers(PeerId(8))));
     lone.endpoint.remove_peer(PEER);
@@ -366,7 +366,7 @@ fn connections_are_peers_and_bounded_like_them() {
 // proves: TCP-08
 #[test]
 fn several_blocks_travel_in_one_message() {
-    let configs = [Config { max_message_size: 8_192, ..Config::default() }; 2];
+    let configs = [Config::default().max_message_size(8_192); 2];
     for (upload, download) in [(10 << 10, 0), (0, 10 << 10), (10_001, 30_000)] {
         let mut pair = StreamPair::new(configs);
         pair.run(&[100], |_, _, _, _| ());

@@ -28,7 +28,8 @@
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, message};
 use core::time::Duration;
 use lwm2m_coap::{
-    Code, Config, Endpoint, Event, FailReason, OptionNumber, Request, Response, TransmissionParams,
+    Code, Config, Endpoint, Event, FailReason, OptionNumber, Request, Response,
+    TransmissionParameters,
 };
 
 const TICK: Duration = Duration::from_millis(1);
@@ -36,21 +37,18 @@ const SECOND: Duration = Duration::from_secs(1);
 const OBSERVE: OptionNumber = OptionNumber::OBSERVE;
 
 fn config() -> Config {
-    Config {
-        transmission: TransmissionParams {
-            ack_timeout: 7 * SECOND,
-            ack_random_factor: 1_250,
-            max_retransmit: 2,
-            nstart: 1,
-            exchange_lifetime: 301 * SECOND,
-            non_lifetime: 83 * SECOND,
-            response_timeout: 57 * SECOND,
-        },
-        separate_after: Duration::from_millis(310),
-        body_lifetime: 41 * SECOND,
-        confirm_notifications_every: 1_000 * SECOND,
-        ..Config::default()
-    }
+    let transmission = TransmissionParameters::default()
+        .ack_timeout(7 * SECOND)
+        .ack_random_factor(1_250)
+        .max_retransmit(2)
+        .exchange_lifetime(301 * SECOND)
+        .non_lifetime(83 * SECOND)
+        .response_timeout(57 * SECOND);
+    Config::default()
+        .transmission(transmission)
+        .separate_after(Duration::from_millis(310))
+        .body_lifetime(41 * SECOND)
+        .confirm_notifications_every(1_000 * SECOND)
 }
 
 fn get(id: u16) -> Message {
@@ -99,7 +97,7 @@ fn first_wait_is_spread_over_its_range() {
 #[test]
 fn back_off_doubles_and_ends_with_max_transmit_wait() {
     let mut lone = Lone::with(config());
-    lone.endpoint = Endpoint::new(Config { transmission: exact(), ..config() }, [1; 32]);
+    lone.endpoint = Endpoint::new(config().transmission(exact()), [1; 32]);
     let start = lone.now;
     let (id, _) = lone.ask(Request::get());
     let times: Vec<Duration> = lone.pass(48 * SECOND).iter().map(|(at, _)| *at - start).collect();
@@ -112,8 +110,8 @@ fn back_off_doubles_and_ends_with_max_transmit_wait() {
 }
 
 /// Without chance.
-fn exact() -> TransmissionParams {
-    TransmissionParams { ack_random_factor: 1_000, ..config().transmission }
+fn exact() -> TransmissionParameters {
+    config().transmission.ack_random_factor(1_000)
 }
 
 #[test]

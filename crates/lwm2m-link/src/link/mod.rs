@@ -110,10 +110,7 @@ impl Link {
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
             max_peers: config.max_peers,
-            parameters: PeerParameters {
-                transmission: config.transmission,
-                preferred_block_size: config.preferred_block_size,
-            },
+            parameters: config.peer_parameters(),
             coap: Endpoint::new(config, seed),
             connections: Connections::default(),
             sessions: None,

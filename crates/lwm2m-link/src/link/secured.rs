@@ -6,7 +6,7 @@ use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
-use lwm2m_coap::{BlockSize, PeerId, PeerParameters};
+use lwm2m_coap::{BlockSize, PeerId};
 use lwm2m_dtls::{ClientProfile, Role, SessionId};
 use lwm2m_time::Instant;
 
@@ -194,7 +194,7 @@ impl Link {
         let sizes = (0..=6).rev().filter_map(BlockSize::from_szx);
         let size = sizes.into_iter().find(fits).unwrap_or(BlockSize::B16);
         if size < self.parameters.preferred_block_size {
-            let own = PeerParameters { preferred_block_size: size, ..self.parameters };
+            let own = self.parameters.preferred_block_size(size);
             // Without room for it long messages are lost, and short ones arrive.
             let _ = self.coap.set_parameters(peer, Arc::new(own));
         }

@@ -49,7 +49,7 @@ pub(crate) async fn serve(
 ) -> (CoapServer<Echo>, SocketAddr) {
     let free = SocketAddr::new(ip, 0);
     let sockets = Sockets { tcp: Some(free), ..Sockets::from(free) };
-    let coap = Config { max_message_size: 1 << 17, ..Config::default() };
+    let coap = Config::default().max_message_size(1 << 17);
     let config = ServiceConfig { coap, connections, security: None };
     let server = CoapServer::bind(sockets, config, [5; 32], Echo).await.unwrap();
     let address = server.local_tcp_addr().unwrap();

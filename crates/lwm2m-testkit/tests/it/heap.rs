@@ -116,7 +116,7 @@ fn request_that_is_sent_takes_two_allocations_at_most() {
 #[test]
 fn idle_peer_takes_two_hundred_bytes_at_most() {
     const PEERS: u32 = 100_000;
-    let config = Config { max_peers: 1 << 20, ..Config::default() };
+    let config = Config::default().max_peers(1 << 20);
     let mut link = None;
     let mut now = Instant::from_millis(1);
     let info = measure(|| {
@@ -226,16 +226,14 @@ fn attack(link: &mut Link, now: Instant, from: SocketAddr, body: &[u8]) {
 fn attack_of_many_peers_takes_the_memory_that_is_allowed() {
     const PEERS: u32 = 100_000;
     const MIB: usize = 1 << 20;
-    let config = Config {
-        max_exchanges: 10_000,
-        max_duplicates: 150_000,
-        max_reply_bytes: 8 * MIB,
-        max_observers: 20_000,
-        max_assembly_total: 4 * MIB,
-        max_served_total: 4 * MIB,
-        ..Config::default()
-    };
-    let bodies = config.max_reply_bytes + config.max_assembly_total + config.max_served_total;
+    let config = Config::default()
+        .max_exchanges(10_000)
+        .max_duplicates(150_000)
+        .max_reply_bytes(8 * MIB)
+        .max_observers(20_000)
+        .max_assembly_total(4 * MIB)
+        .max_cached_total(4 * MIB);
+    let bodies = config.max_reply_bytes + config.max_assembly_total + config.max_cached_total;
     let body = vec![1; 2_000];
     let mut link = None;
     let info = measure(|| {
