@@ -51,6 +51,7 @@
 
 mod credentials_file;
 mod error;
+mod events;
 pub mod json;
 mod origin;
 mod query;

@@ -1,34 +1,41 @@
-//! What the routes share: the server, the limits, the seats of event streams.
+//! What the routes share: the server, the limits, the event streams.
 
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
+use crate::events::Hub;
 use lwm2m_net::ServerHandle;
 use lwm2m_objects::{DeviceModel, Registry};
-use lwm2m_server::{Registration, Server};
-use lwm2m_time::Instant;
+use lwm2m_server::Registration;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// The limits of the API.
+/// The limits of the API. Start from [`ApiConfig::default`] and change what differs:
+/// `ApiConfig::default().with_max_subscribers(16)`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ApiConfig {
-    /// The largest body of a request in bytes; 1 MiB.
+    /// The largest body of a request in bytes. Default: 1 MiB.
     pub body_limit: usize,
-    /// How long a device may take to answer where the request does not say; 5 s.
+    /// How long a device may take to answer if the request does not say. Default: 5 s.
     pub timeout: Duration,
-    /// The longest `timeout` that a request can ask for; longer ones are cut to it; 300 s.
+    /// The longest `timeout` that a request can ask for; longer ones are cut to it. Default: 300 s.
     pub max_timeout: Duration,
-    /// How many event streams may be open at a time; 256.
+    /// How many event streams may be open at a time. Default: 256.
     pub max_subscribers: usize,
+    /// How many events an event stream may be behind before it misses the oldest. All streams share
+    /// the memory of events that they wait for. Default: 16,384.
+    pub max_unread_events: usize,
     /// The host names, without ports, that the server answers to besides IP addresses and
-    /// `localhost`; none. Others get 403, because anybody can make a name resolve to this server.
+    /// `localhost`. Others get 403, because anybody can make a name resolve to this server.
+    /// Default: none.
     pub hosts: Vec<String>,
-    /// Where credentials that come by the API are kept; with none, a restart loses them.
+    /// Where credentials that come by the API are kept; without it, a restart loses them.
+    /// Default: none.
     pub credentials_file: Option<CredentialsFile>,
     /// The endpoints whose credentials the API may not change, because they come from elsewhere.
+    /// Default: none.
     pub fixed_credentials: BTreeSet<String>,
 }
 
@@ -39,6 +46,7 @@ impl Default for ApiConfig {
             timeout: Duration::from_secs(5),
             max_timeout: Duration::from_secs(300),
             max_subscribers: 256,
+            max_unread_events: 16_384,
             hosts: Vec::new(),
             credentials_file: None,
             fixed_credentials: BTreeSet::new(),
@@ -46,12 +54,65 @@ impl Default for ApiConfig {
     }
 }
 
+impl ApiConfig {
+    /// Sets [`Self::body_limit`].
+    #[must_use]
+    pub fn with_body_limit(self, bytes: usize) -> Self {
+        Self { body_limit: bytes, ..self }
+    }
+
+    /// Sets [`Self::timeout`] and [`Self::max_timeout`].
+    #[must_use]
+    pub fn with_timeouts(self, timeout: Duration, max_timeout: Duration) -> Self {
+        Self { timeout, max_timeout, ..self }
+    }
+
+    /// Sets [`Self::max_subscribers`].
+    #[must_use]
+    pub fn with_max_subscribers(self, streams: usize) -> Self {
+        Self { max_subscribers: streams, ..self }
+    }
+
+    /// Sets [`Self::max_unread_events`].
+    #[must_use]
+    pub fn with_max_unread_events(self, events: usize) -> Self {
+        Self { max_unread_events: events, ..self }
+    }
+
+    /// Adds names to [`Self::hosts`].
+    #[must_use]
+    pub fn with_hosts(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.hosts.extend(names);
+        self
+    }
+
+    /// Sets [`Self::credentials_file`].
+    #[must_use]
+    pub fn with_credentials_file(self, file: CredentialsFile) -> Self {
+        Self { credentials_file: Some(file), ..self }
+    }
+
+    /// Sets [`Self::fixed_credentials`].
+    #[must_use]
+    pub fn with_fixed_credentials(self, endpoints: BTreeSet<String>) -> Self {
+        Self { fixed_credentials: endpoints, ..self }
+    }
+}
+
 /// The server and the limits that a [`router`](crate::router) works with; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct ApiState {
+pub struct ApiState(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     server: ServerHandle,
-    config: Arc<ApiConfig>,
-    seats: Arc<Semaphore>,
+    config: ApiConfig,
+    hub: Hub,
+    /// Permits for event streams.
+    streams: Arc<Semaphore>,
+    /// The permit to write a page of a list.
+    pages: Semaphore,
+    /// Held while credentials change.
     credentials: Arc<Mutex<()>>,
 }
 
@@ -65,16 +126,34 @@ impl ApiState {
     /// An API on `server` with limits of your own.
     #[must_use]
     pub fn with_config(server: ServerHandle, config: ApiConfig) -> Self {
-        let seats = Arc::new(Semaphore::new(config.max_subscribers.min(Semaphore::MAX_PERMITS)));
-        Self { server, config: Arc::new(config), seats, credentials: Arc::default() }
+        let streams = config.max_subscribers.min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared {
+            hub: Hub::new(server.clone(), config.max_unread_events),
+            server,
+            config,
+            streams: Arc::new(Semaphore::new(streams)),
+            pages: Semaphore::new(1),
+            credentials: Arc::default(),
+        }))
     }
 
-    pub(crate) const fn server(&self) -> &ServerHandle {
-        &self.server
+    pub(crate) fn server(&self) -> &ServerHandle {
+        &self.0.server
     }
 
     pub(crate) fn config(&self) -> &ApiConfig {
-        &self.config
+        &self.0.config
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    /// Waits for the permit to write a page of a list. Lists take turns in the order in which they
+    /// ask, so that many of them take no more of the processor than one.
+    pub(crate) async fn begin_page(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.0.pages.acquire().await.ok()
     }
 
     /// Waits for the turn to change the credentials of `endpoint`, so that changes reach the file
@@ -83,39 +162,36 @@ impl ApiState {
         &self,
         endpoint: &str,
     ) -> Result<OwnedMutexGuard<()>, ApiError> {
-        match self.config.fixed_credentials.contains(endpoint) {
+        match self.0.config.fixed_credentials.contains(endpoint) {
             true => Err(ApiError::FixedCredentials(endpoint.to_owned())),
-            false => Ok(Arc::clone(&self.credentials).lock_owned().await),
+            false => Ok(Arc::clone(&self.0.credentials).lock_owned().await),
         }
     }
 
-    /// What is known of the device `endpoint`.
-    pub(crate) async fn known(&self, endpoint: &str) -> Result<Known, ApiError> {
-        let name = endpoint.to_owned();
-        let find = move |server: &mut Server, _: Instant| {
-            let registration = Arc::clone(server.registration(&name)?);
-            Some(Known { registration, registry: Arc::clone(server.registry()) })
-        };
-        let known = self.server.with(find).await?;
-        known.ok_or_else(|| ApiError::UnknownEndpoint(endpoint.to_owned()))
+    /// The device that registered as `endpoint`.
+    pub(crate) fn device(&self, endpoint: &str) -> Result<KnownDevice<'_>, ApiError> {
+        let registration = self.0.server.directory().get(endpoint);
+        let registration =
+            registration.ok_or_else(|| ApiError::UnknownEndpoint(endpoint.to_owned()))?;
+        Ok(KnownDevice { registration, registry: self.0.server.registry() })
     }
 
     /// A permit for an event stream, given back when it is dropped; `None` if all are taken.
     pub(crate) fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.seats).try_acquire_owned().ok()
+        Arc::clone(&self.0.streams).try_acquire_owned().ok()
     }
 }
 
-/// A device, and the definitions among which those of its objects are.
+/// A registered device, with the object definitions that its model is taken from.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownDevice<'a> {
     pub(crate) registration: Arc<Registration>,
-    registry: Arc<Registry>,
+    registry: &'a Registry,
 }
 
-impl Known {
+impl KnownDevice<'_> {
     /// The definitions that hold for the device.
     pub(crate) fn model(&self) -> DeviceModel<'_> {
-        self.registration.model(&self.registry)
+        self.registration.model(self.registry)
     }
 }

@@ -192,6 +192,16 @@ impl<E: Engine + Send + 'static> Handle<E> {
         answer.await.map_err(|_| Closed)
     }
 
+    /// Runs `f` on the engine after what was sent before. Waits for room in the queue, and not for
+    /// `f`.
+    #[cfg(feature = "server")]
+    pub(crate) async fn run(
+        &self,
+        f: impl FnOnce(&mut E, Instant) + Send + 'static,
+    ) -> Result<(), Closed> {
+        self.commands.send(Box::new(f)).await.map_err(|_| Closed)
+    }
+
     /// Runs `f` on the engine after what was sent before, without waiting for it; not at all, if the
     /// task has ended. For use where nothing can wait, such as `Drop`.
     #[cfg(feature = "server")]

@@ -10,6 +10,7 @@
 //! | [`clock`] | the monotonic and the wall clock, side by side |
 //! | [`driver`] | the one loop that drives any [`lwm2m_link::Engine`] on a UDP socket and TCP connections |
 //! | [`server`] | a server: operations as futures, events as a stream |
+//! | [`directory`] | the registered devices, read beside the engine |
 //! | [`client`] | a client: changes of values in, events out |
 //! | [`coap`] | a CoAP client without LwM2M, for tools |
 //! | `tcp` | connections: a task for each, bounded in what waits |
@@ -20,6 +21,8 @@
 pub mod client;
 pub mod clock;
 pub mod coap;
+#[cfg(feature = "server")]
+pub mod directory;
 pub mod driver;
 #[cfg(feature = "server")]
 pub mod server;
@@ -31,6 +34,8 @@ mod with_sink;
 #[cfg(feature = "client")]
 pub use client::{ClientHandle, bind_client};
 pub use clock::Clock;
+#[cfg(feature = "server")]
+pub use directory::Directory;
 pub use driver::{Closed, Handle, Sockets};
 pub use lwm2m_link::ConnectionConfig;
 #[cfg(feature = "server")]

@@ -1,11 +1,14 @@
-//! A server on its sockets: operations as futures, events as a stream.
+//! A server on its sockets: operations as futures, events as a stream, the fleet as a directory.
 
 use crate::clock::Clock;
+use crate::directory::Directory;
 use crate::driver::{Closed, Handle, Sockets};
 use crate::with_sink::Sink;
+use lwm2m_coap::Code;
+use lwm2m_objects::Registry;
+use lwm2m_server::security::SecurityStore;
 use lwm2m_server::{
-    Event, Operation, OperationError, OperationId, Registration, Response, Server, SubmitError,
-    Target,
+    Event, Operation, OperationError, OperationId, Response, Server, SubmitError, Target,
 };
 use lwm2m_time::Instant;
 use std::collections::HashMap;
@@ -16,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
 /// Events that a subscriber may be behind before it misses some.
-const EVENTS: usize = 1024;
+const EVENTS: usize = 16_384;
 
 /// Why an operation on a device gave no response.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +28,10 @@ pub enum RequestError {
     /// The operation was not sent.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The device did not answer, or not with something that can be understood.
+    /// The device did not answer, or its answer could not be understood.
     #[error(transparent)]
     Operation(#[from] OperationError),
-    /// The caller's time is over; the operation was cancelled.
+    /// The device did not answer in the caller's time; the operation was cancelled.
     #[error("the device did not answer within {} s", .0.as_secs_f32())]
     Elapsed(Duration),
     /// The server has been shut down.
@@ -36,50 +39,83 @@ pub enum RequestError {
     Closed(#[from] Closed),
 }
 
-type Outcome = Result<Response, OperationError>;
+type Outcome = Result<Response, RequestError>;
 
-type WithSink = crate::with_sink::WithSink<Server, Waiting>;
+type WithSink = crate::with_sink::WithSink<Server, ServerSink>;
 
-/// Those who wait for answers, and those who listen.
-struct Waiting {
+/// What the events of a server go to.
+struct ServerSink {
+    /// Where the answers of operations go that somebody waits for.
     operations: HashMap<OperationId, oneshot::Sender<Outcome>>,
+    directory: Arc<Directory>,
     events: broadcast::Sender<Arc<Event>>,
 }
 
-impl Sink<Server> for Waiting {
-    fn take(&mut self, _: Instant, _: &mut Server, event: Event) {
+impl ServerSink {
+    fn new(server: &Server) -> Self {
+        let (events, _) = broadcast::channel(EVENTS);
+        let directory = Arc::new(server.registrations().cloned().collect());
+        Self { operations: HashMap::new(), directory, events }
+    }
+
+    /// Keeps the directory up to date.
+    fn follow(&self, server: &Server, event: &Event) {
         match event {
-            Event::Completed { id, result, .. } => {
-                if let Some(waiting) = self.operations.remove(&id) {
-                    // Whoever waited may have gone.
-                    let _ = waiting.send(result);
-                }
+            Event::Registered(registration)
+            | Event::Adopted(registration)
+            | Event::Moved(registration)
+            | Event::Updated { registration, .. } => self.directory.put(registration),
+            Event::Deregistered { registration, .. } | Event::Released(registration) => {
+                self.directory.remove(registration);
             }
-            event => {
-                // No subscriber is no error.
-                let _ = self.events.send(Arc::new(event));
+            // Create and Delete change the list of instances before the device's Update does.
+            Event::Completed { endpoint, result: Ok(response), .. }
+                if matches!(response.code, Code::CREATED | Code::DELETED) =>
+            {
+                server.registration(endpoint).into_iter().for_each(|it| self.directory.put(it));
             }
+            _ => {}
         }
     }
 }
 
-/// A request whose asker still waits. Dropped before it is redeemed, it gives the operation up.
+impl Sink<Server> for ServerSink {
+    fn take(&mut self, _: Instant, server: &mut Server, event: Event) {
+        self.follow(server, &event);
+        match event {
+            Event::Completed { id, result, .. } => {
+                if let Some(reply) = self.operations.remove(&id) {
+                    // The caller may have gone.
+                    let _ = reply.send(result.map_err(RequestError::from));
+                }
+            }
+            event if self.events.receiver_count() > 0 => {
+                // The last subscriber may have gone since.
+                let _ = self.events.send(Arc::new(event));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A request whose caller still waits. Cancels the operation when it is dropped before the answer
+/// has come.
 struct CancelGuard<'a> {
     handle: &'a Handle<WithSink>,
-    /// Set in the engine's task, so that it is known there even if the asker goes before it hears.
+    /// Set on the engine's side, so that it is known there even if the caller goes at once.
     id: Arc<OnceLock<OperationId>>,
 }
 
 impl CancelGuard<'_> {
-    /// The answer has come.
-    fn redeemed(mut self) {
+    /// Notes that the answer has come, so that there is nothing to cancel.
+    fn disarm(mut self) {
         self.id = Arc::default();
     }
 }
 
 impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
-        // The engine holds the other half while the operation may still be sent.
+        // The closure that submits the operation holds the other reference until it has run.
         if self.id.get().is_none() && Arc::strong_count(&self.id) == 1 {
             return;
         }
@@ -99,10 +135,11 @@ impl Drop for CancelGuard<'_> {
 /// # Errors
 /// A socket cannot be bound, for example because the port is in use.
 pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Result<ServerHandle> {
-    let (events, _) = broadcast::channel(EVENTS);
-    let waiting = Waiting { operations: HashMap::new(), events: events.clone() };
-    let handle = Handle::bind(sockets, WithSink::new(server, waiting)).await?;
-    Ok(ServerHandle { handle, events })
+    let sink = ServerSink::new(&server);
+    let (directory, events) = (Arc::clone(&sink.directory), sink.events.clone());
+    let (registry, security) = (Arc::clone(server.registry()), Arc::clone(server.security()));
+    let handle = Handle::bind(sockets, WithSink::new(server, sink)).await?;
+    Ok(ServerHandle { handle, events, directory, registry, security })
 }
 
 /// A running server. The task behind it ends when the last clone of the handle is dropped.
@@ -110,6 +147,9 @@ pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Res
 pub struct ServerHandle {
     handle: Handle<WithSink>,
     events: broadcast::Sender<Arc<Event>>,
+    directory: Arc<Directory>,
+    registry: Arc<Registry>,
+    security: Arc<SecurityStore>,
 }
 
 impl std::fmt::Debug for ServerHandle {
@@ -149,8 +189,31 @@ impl ServerHandle {
         self.handle.clock()
     }
 
-    /// The events from now on, except completed operations, which go to who asked for them. A
-    /// subscriber that is more than 1,024 events behind misses the oldest and is told how many.
+    /// The registered devices. Reading them does not take the engine's time.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The object definitions by which the server decodes; see also [`Registration::model`].
+    ///
+    /// [`Registration::model`]: lwm2m_server::Registration::model
+    #[must_use]
+    pub const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// The credentials of the clients, and the server's own. Change those of clients by
+    /// [`Server::put_credential`] and [`Server::remove_credential`] inside of [`Self::with`], which
+    /// also end what the old ones opened.
+    #[must_use]
+    pub const fn security(&self) -> &Arc<SecurityStore> {
+        &self.security
+    }
+
+    /// The events from now on, except completed operations, which go to the caller of
+    /// [`Self::request`]. A subscriber that is more than 16,384 events behind misses the oldest and
+    /// is told how many.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
@@ -170,55 +233,49 @@ impl ServerHandle {
     /// Sends an operation to the device that registered as `endpoint`, and waits for its answer.
     ///
     /// # Errors
-    /// See [`RequestError`]. After `timeout` the operation is cancelled, as it is when the future
-    /// is dropped: a device is not kept busy for somebody who has gone.
+    /// See [`RequestError`]. The operation is cancelled after `timeout`, and when the future is
+    /// dropped.
     pub async fn request(
         &self,
         endpoint: &str,
         operation: Operation,
         timeout: Duration,
     ) -> Result<Response, RequestError> {
-        let endpoint = endpoint.to_owned();
-        let (reply, answer) = oneshot::channel();
-        let ticket = CancelGuard { handle: &self.handle, id: Arc::default() };
-        let number = Arc::clone(&ticket.id);
-        let send = move |with_sink: &mut WithSink, now| {
-            let id = with_sink.engine.submit(now, &endpoint, operation)?;
-            number.get_or_init(|| id);
-            with_sink.sink.operations.insert(id, reply);
-            Ok::<_, SubmitError>(())
-        };
-        self.handle.with(send).await??;
-        match tokio::time::timeout(timeout, answer).await {
+        let guard = CancelGuard { handle: &self.handle, id: Arc::default() };
+        let answered = self.submit(endpoint, operation, Arc::clone(&guard.id));
+        match tokio::time::timeout(timeout, answered).await {
             Ok(outcome) => {
-                ticket.redeemed();
-                Ok(outcome.map_err(|_| Closed)??)
+                guard.disarm();
+                outcome
             }
             Err(_) => Err(RequestError::Elapsed(timeout)),
         }
     }
 
-    /// All registrations, ordered by endpoint name.
-    ///
-    /// # Errors
-    /// [`Closed`] if the server has been shut down.
-    pub async fn registrations(&self) -> Result<Vec<Arc<Registration>>, Closed> {
-        let mut all: Vec<_> =
-            self.with(|server, _| server.registrations().cloned().collect()).await?;
-        all.sort_unstable_by(|a: &Arc<Registration>, b| a.endpoint.cmp(&b.endpoint));
-        Ok(all)
-    }
-
-    /// The registration of a device.
-    ///
-    /// # Errors
-    /// [`Closed`] if the server has been shut down.
-    pub async fn registration(&self, endpoint: &str) -> Result<Option<Arc<Registration>>, Closed> {
+    /// Submits an operation and waits for its outcome; `id` is set as soon as it has one.
+    async fn submit(
+        &self,
+        endpoint: &str,
+        operation: Operation,
+        id: Arc<OnceLock<OperationId>>,
+    ) -> Outcome {
         let endpoint = endpoint.to_owned();
-        self.with(move |server, _| server.registration(&endpoint).cloned()).await
+        let (reply, outcome) = oneshot::channel();
+        let submit = move |with_sink: &mut WithSink, now| {
+            match with_sink.engine.submit(now, &endpoint, operation) {
+                Ok(submitted) => {
+                    id.get_or_init(|| submitted);
+                    with_sink.sink.operations.insert(submitted, reply);
+                }
+                // The caller may have gone.
+                Err(error) => drop(reply.send(Err(error.into()))),
+            }
+        };
+        self.handle.run(submit).await?;
+        outcome.await.map_err(|_| Closed)?
     }
 
-    /// Forgets the observation of exactly `target`, without telling the device, which learns it by
+    /// Forgets the observation of exactly `target` without telling the device, which learns it by
     /// the Reset to its next notification. Returns how many observations were forgotten.
     ///
     /// # Errors
@@ -237,26 +294,40 @@ impl ServerHandle {
 mod tests {
     use super::*;
     use lwm2m_core::Path;
+    use lwm2m_link::Engine as _;
     use lwm2m_server::Config;
     use std::net::Ipv4Addr;
     use tokio::net::UdpSocket;
 
     const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+    const REGISTER: &[u8] = b"\x40\x02\0\x01\xb2rd\x11\x28\x34ep=a\x05lt=60\x09lwm2m=1.1\xff</3/0>";
+
     /// A device that has registered as `a`, and never answers.
     async fn mute_device(server: &ServerHandle) -> UdpSocket {
         let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
         socket.connect(server.local_addr()).await.unwrap();
-        let register = b"\x40\x02\0\x01\xb2rd\x11\x28\x34ep=a\x05lt=60\x09lwm2m=1.1\xff</3/0>";
-        socket.send(register).await.unwrap();
+        socket.send(REGISTER).await.unwrap();
         let mut answer = [0; 64];
         let length = socket.recv(&mut answer).await.unwrap();
         assert_eq!(answer[1], 0x41, "not 2.01: {}", answer[..length].escape_ascii());
         socket
     }
 
+    #[test]
+    fn directory_has_a_device_before_its_acknowledgement_leaves() {
+        let server = Server::new(Config::default(), [7; 32]);
+        let sink = ServerSink::new(&server);
+        let directory = Arc::clone(&sink.directory);
+        let mut engine = WithSink::new(server, sink);
+        engine.handle_datagram(Instant::ZERO, LOOPBACK, REGISTER);
+        assert!(directory.get("a").is_none(), "nothing has been polled");
+        assert_eq!(engine.poll_transmit().unwrap().payload[1], 0x41);
+        assert!(directory.get("a").is_some());
+    }
+
     #[tokio::test]
-    async fn operation_whose_asker_has_gone_is_given_up() {
+    async fn operation_whose_caller_has_gone_is_cancelled() {
         let engine = Server::new(Config::default(), [7; 32]);
         let server = bind_server(LOOPBACK, engine).await.unwrap();
         let device = mute_device(&server).await;

@@ -1,4 +1,7 @@
-//! An engine together with whoever its events go to, as one engine for the driver.
+//! An engine together with the sink of its events, as one engine for the driver.
+//!
+//! The sink gets an event before the driver gets the datagram that tells the peer of it: what a
+//! peer knows to be done, the sink knows as well.
 
 use lwm2m_link::{Engine, PeerId, StreamAction, Transmit};
 use lwm2m_time::Instant;
@@ -42,6 +45,7 @@ impl<E: Engine, S: Sink<E>> Engine for WithSink<E, S> {
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
+        while self.poll_event().is_some() {}
         self.engine.poll_transmit()
     }
 

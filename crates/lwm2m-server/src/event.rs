@@ -28,6 +28,9 @@ pub enum Event {
         /// What the Update said.
         update: Update,
     },
+    /// The DTLS session of a device moved to another address (RFC 9146, 6); an Update that comes
+    /// from a new address is [`Event::Updated`].
+    Moved(Arc<Registration>),
     /// A registration ended.
     Deregistered {
         /// The registration as it was.

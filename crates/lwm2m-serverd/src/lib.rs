@@ -50,8 +50,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let mut api = api(settings);
-    let engine = secured(engine(settings), &mut api, settings)?;
+    let (engine, api) = secured(engine(settings), api(settings), settings)?;
     let dtls = coaps(settings);
     let tls = settings.coaps_tcp;
     let sockets = Sockets { dtls, tcp: settings.coap_tcp, tls, ..Sockets::from(coap) };
@@ -91,8 +90,12 @@ fn coaps(settings: &Settings) -> Option<SocketAddr> {
     settings.coaps.or_else(|| has_credentials.then_some(COAPS))
 }
 
-/// The engine with its credentials, and what the API must know of them.
-fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<Config, Failure> {
+/// The engine with its credentials, and the API with what it must know of them.
+fn secured(
+    engine: Config,
+    api: ApiConfig,
+    settings: &Settings,
+) -> Result<(Config, ApiConfig), Failure> {
     let provider: Arc<dyn Provider> = Arc::new(AwsLc);
     let flags = ServerEntry {
         key: settings.key.clone(),
@@ -103,11 +106,12 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
     };
     let (store, fixed) = credentials::load(settings.credentials.as_deref(), flags, &*provider)
         .map_err(Failure::usage)?;
+    let mut api = api.with_fixed_credentials(fixed);
     if let Some(path) = settings.security_store.clone() {
         keys::warn_if_shared(&path);
-        api.credentials_file = Some(CredentialsFile::open(path, &store).map_err(Failure::usage)?);
+        let file = CredentialsFile::open(path, &store).map_err(Failure::usage)?;
+        api = api.with_credentials_file(file);
     }
-    api.fixed_credentials = fixed;
     let backend = settings.backend.unwrap_or_default();
     let default = if backend.has_connection_ids() { CID_LENGTH } else { 0 };
     let place = CidRoute { node: settings.node.unwrap_or_default(), shard: 0 };
@@ -124,7 +128,7 @@ fn secured(engine: Config, api: &mut ApiConfig, settings: &Settings) -> Result<C
         }
         None => None,
     };
-    Ok(Config { security: store, dtls, ..engine })
+    Ok((Config { security: store, dtls, ..engine }, api))
 }
 
 /// Refuses to start with credentials that the DTLS backend cannot use.
@@ -136,9 +140,7 @@ fn check_clients(backend: Backend, store: &SecurityStore) -> Result<(), Failure>
 }
 
 fn api(settings: &Settings) -> ApiConfig {
-    let mut config = ApiConfig::default();
-    config.hosts.clone_from(&settings.http_host);
-    config
+    ApiConfig::default().with_hosts(settings.http_host.iter().cloned())
 }
 
 impl Running {

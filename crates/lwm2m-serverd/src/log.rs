@@ -6,8 +6,12 @@ use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
 
-/// Lines about clients that were not let in, in a [`WINDOW`]; more are counted only: anybody can
-/// cause them.
+/// How long the log waits after events before it looks for more: to wake it for each would take
+/// more of the engine's time than the event.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Lines in a [`WINDOW`] about clients that were refused. Anybody can cause them, so more are only
+/// counted.
 const MAX_FAILURES: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -16,22 +20,17 @@ pub(crate) async fn events(mut events: Receiver<Arc<Event>>) {
     let mut failures = Failures::new(Instant::now());
     loop {
         match events.recv().await {
-            Ok(event) => match &*event {
-                Event::HandshakeFailed(failure) => {
-                    failures.log(Instant::now(), || tracing::warn!("{failure}"));
-                }
-                Event::NameRefused(refused) => {
-                    failures.log(Instant::now(), || tracing::warn!("{refused}"));
-                }
-                event => log(event),
-            },
+            Ok(event) => log(&event, &mut failures),
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events to log"),
             Err(RecvError::Closed) => break,
+        }
+        if events.is_empty() {
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 }
 
-/// Lines about clients that were not let in, not too many.
+/// A bounded number of lines about clients that were refused.
 struct Failures {
     since: Instant,
     count: u32,
@@ -56,14 +55,23 @@ impl Failures {
     }
 }
 
-fn log(event: &Event) {
+fn log(event: &Event, failures: &mut Failures) {
     match event {
+        Event::HandshakeFailed(failure) => {
+            failures.log(Instant::now(), || tracing::warn!("{failure}"));
+        }
+        Event::NameRefused(refused) => {
+            failures.log(Instant::now(), || tracing::warn!("{refused}"));
+        }
         Event::Registered(it) => tracing::info!(
             endpoint = %it.endpoint, address = %it.address, version = %it.version,
             lifetime = it.lifetime.as_secs(), "registered"
         ),
         Event::Updated { registration: it, .. } => {
             tracing::debug!(endpoint = %it.endpoint, address = %it.address, "updated");
+        }
+        Event::Moved(it) => {
+            tracing::debug!(endpoint = %it.endpoint, address = %it.address, "moved");
         }
         Event::Deregistered { registration: it, reason } => {
             tracing::info!(endpoint = %it.endpoint, ?reason, "deregistered");

@@ -4,7 +4,8 @@ use super::ConvertError;
 use lwm2m_codec::link::{self, Link};
 use lwm2m_codec::{Reading, composite};
 use lwm2m_core::{ContentFormat, Path, Value};
-use lwm2m_http::json::{node, registration};
+use lwm2m_http::json::node::{self, NodeJson};
+use lwm2m_http::json::registration::LinksJson;
 use lwm2m_objects::Registry;
 use serde_json::Value as Json;
 
@@ -17,12 +18,12 @@ pub(super) fn decode(
     if format == ContentFormat::LINK {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| link::LinkError::Utf8 { offset: error.valid_up_to() })?;
-        return Ok(serde_json::to_value(registration::links(&reading.links(text)?))?);
+        return Ok(serde_json::to_value(LinksJson(&reading.links(text)?))?);
     }
     if is_etch(format) {
         return decode_etch(format, bytes, reading);
     }
-    Ok(node::write_node(path, &reading.decode(format, path, bytes)?))
+    Ok(serde_json::to_value(NodeJson::new(path, &reading.decode(format, path, bytes)?))?)
 }
 
 pub(super) fn encode(
@@ -56,10 +57,10 @@ fn decode_etch(
         return Ok(paths.iter().map(ToString::to_string).collect());
     }
     let node = |(path, value): (Path, Option<Value>)| {
-        let json = value.map_or(Json::Null, |value| node::write_value(&path, value));
-        (path.to_string(), json)
+        let json = value.as_ref().map(|value| NodeJson::of_value(&path, value));
+        Ok((path.to_string(), serde_json::to_value(json)?))
     };
-    Ok(reading.decode_changes(format, bytes)?.into_iter().map(node).collect())
+    reading.decode_changes(format, bytes)?.into_iter().map(node).collect()
 }
 
 fn encode_etch(format: ContentFormat, json: &Json) -> Result<Vec<u8>, ConvertError> {

@@ -214,7 +214,7 @@ impl Tour {
                     return Err("a device was not heard".to_owned());
                 }
             }
-            match self.server.registrations().await.map_err(|error| error.to_string())?.len() {
+            match self.server.directory().len() {
                 0 => Ok("2.02 Deleted, no device is left".to_owned()),
                 left => Err(format!("{left} devices are left")),
             }

@@ -1,12 +1,16 @@
 //! Registrations, and the links of Register and Discover, in the dialect's JSON.
 
 use lwm2m_codec::link::Link;
+use lwm2m_core::BindingMode;
 use lwm2m_link::Identity;
 use lwm2m_net::Clock;
-use lwm2m_server::{Registration, Update};
+use lwm2m_server::{ObjectInfo, Registration, Update};
 use lwm2m_time::Instant;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use serde::ser::{SerializeStruct, Serializer};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
 use std::time::UNIX_EPOCH;
 
 /// A registration.
@@ -17,46 +21,54 @@ pub struct RegistrationJson<'a> {
     registration_id: &'a str,
     registration_date: u64,
     last_update: u64,
-    address: String,
+    address: SocketAddr,
     sms_number: Option<&'a str>,
     #[serde(rename = "lwM2mVersion")]
     version: &'static str,
     lifetime: u64,
-    binding_mode: String,
+    #[serde(serialize_with = "text")]
+    binding_mode: BindingMode,
     root_path: &'a str,
-    object_links: Vec<LinkJson<'a>>,
+    object_links: LinksJson<'a>,
     secure: bool,
     additional_registration_attributes: &'a BTreeMap<String, String>,
     #[serde(rename = "queuemode")]
     queue_mode: bool,
-    available_instances: BTreeMap<u16, &'a BTreeSet<u16>>,
+    available_instances: Instances<'a>,
 }
 
 impl<'a> RegistrationJson<'a> {
     /// The JSON of `registration`, whose times were read from `clock`.
     #[must_use]
     pub fn new(registration: &'a Registration, clock: Clock) -> Self {
-        let objects = registration.list.objects.iter();
         Self {
             endpoint: &registration.endpoint,
             registration_id: registration.id.as_str(),
             registration_date: milliseconds(clock, registration.registered_at),
             last_update: milliseconds(clock, registration.updated_at),
-            address: registration.address.to_string(),
+            address: registration.address,
             sms_number: registration.sms.as_deref(),
             version: registration.version.as_str(),
             lifetime: registration.lifetime.as_secs(),
-            binding_mode: registration.binding.to_string(),
+            binding_mode: registration.binding,
             root_path: &registration.list.root_path,
-            object_links: links(&registration.list.links),
+            object_links: LinksJson(&registration.list.links),
             secure: secure(registration),
             additional_registration_attributes: &registration.additional,
             queue_mode: registration.queue_mode,
-            available_instances: objects
-                .filter(|(_, object)| !object.instances.is_empty())
-                .map(|(id, object)| (*id, &object.instances))
-                .collect(),
+            available_instances: Instances(&registration.list.objects),
         }
+    }
+}
+
+/// The instances of each object that has some.
+#[derive(Debug)]
+struct Instances<'a>(&'a BTreeMap<u16, ObjectInfo>);
+
+impl Serialize for Instances<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let objects = self.0.iter().map(|(id, object)| (id, &object.instances));
+        serializer.collect_map(objects.filter(|(_, instances)| !instances.is_empty()))
     }
 }
 
@@ -65,11 +77,11 @@ impl<'a> RegistrationJson<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct UpdateJson<'a> {
     registration_id: &'a str,
-    address: String,
+    address: SocketAddr,
     sms_number: Option<&'a str>,
     lifetime: Option<u64>,
     alternate_path: Option<&'a str>,
-    object_links: Option<Vec<LinkJson<'a>>>,
+    object_links: Option<LinksJson<'a>>,
     secure: bool,
     additional_attributes: BTreeMap<String, String>,
 }
@@ -80,11 +92,11 @@ impl<'a> UpdateJson<'a> {
     pub fn new(registration: &'a Registration, update: &'a Update) -> Self {
         Self {
             registration_id: registration.id.as_str(),
-            address: registration.address.to_string(),
+            address: registration.address,
             sms_number: update.sms.as_deref(),
             lifetime: update.lifetime.map(|lifetime| lifetime.as_secs()),
             alternate_path: None,
-            object_links: update.list.as_ref().map(|list| links(&list.links)),
+            object_links: update.list.as_ref().map(|list| LinksJson(&list.links)),
             secure: secure(registration),
             additional_attributes: BTreeMap::new(),
         }
@@ -100,25 +112,31 @@ fn milliseconds(clock: Clock, instant: Instant) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A link: its target and its parameters as link-format text, so that quotes stay.
-#[derive(Serialize, Debug, PartialEq, Eq)]
-pub struct LinkJson<'a> {
-    url: &'a str,
-    attributes: BTreeMap<&'a str, Option<String>>,
+fn text<S: Serializer>(it: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(it)
 }
 
-/// The JSON of links.
-#[must_use]
-pub fn links(links: &[Link]) -> Vec<LinkJson<'_>> {
-    links.iter().map(LinkJson::new).collect()
+/// Links: their targets, and their parameters as link-format text, so that quotes stay.
+#[derive(Clone, Copy, Debug)]
+pub struct LinksJson<'a>(pub &'a [Link]);
+
+impl Serialize for LinksJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(LinkJson))
+    }
 }
 
-impl<'a> LinkJson<'a> {
-    fn new(link: &'a Link) -> Self {
-        let params = link.params.iter();
-        let attributes =
-            params.map(|(name, value)| (name.as_str(), quoted(name, value.as_deref())));
-        Self { url: &link.target, attributes: attributes.collect() }
+struct LinkJson<'a>(&'a Link);
+
+impl Serialize for LinkJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_struct("Link", 2)?;
+        json.serialize_field("url", &self.0.target)?;
+        // Of a parameter that comes twice, the last value counts.
+        let params = self.0.params.iter();
+        let params = params.map(|(name, value)| (name.as_str(), quoted(name, value.as_deref())));
+        json.serialize_field("attributes", &params.collect::<BTreeMap<_, _>>())?;
+        json.end()
     }
 }
 
@@ -146,6 +164,6 @@ mod tests {
             {"url": "/3", "attributes": {"ver": "1.2"}},
             {"url": "/3/0", "attributes": {"obs": null}},
         ]);
-        assert_eq!(serde_json::to_value(links(&parsed)).unwrap(), golden);
+        assert_eq!(serde_json::to_value(LinksJson(&parsed)).unwrap(), golden);
     }
 }

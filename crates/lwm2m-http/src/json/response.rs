@@ -1,35 +1,43 @@
 //! What a device answered to an operation, in the dialect's JSON.
 
-use super::node::{write_composite, write_node};
-use super::registration::links;
+use super::node::{CompositeJson, NodeJson};
+use super::registration::LinksJson;
 use lwm2m_coap::Code;
 use lwm2m_core::Path;
 use lwm2m_server::{Content, Response};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde::ser::Serializer;
 use std::sync::Arc;
 
 /// The answer of a device. `content` is there for reading operations alone, and null if they
-/// failed; `location` is there for Create alone, and null if the device did not tell it.
+/// failed; `location` is there for Create alone, and null if the device did not name it.
 #[derive(Serialize, Debug)]
-pub struct ResponseJson {
-    status: String,
+pub struct ResponseJson<'a> {
+    #[serde(serialize_with = "status")]
+    status: Code,
     valid: bool,
     success: bool,
     failure: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Json>,
+    content: Option<Option<ValuesJson<'a>>>,
     #[serde(rename = "objectLinks", skip_serializing_if = "Option::is_none")]
-    object_links: Option<Json>,
+    object_links: Option<Option<LinksJson<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<Json>,
+    location: Option<Option<String>>,
     #[serde(rename = "errormessage", skip_serializing_if = "Option::is_none")]
-    error_message: Option<String>,
+    error_message: Option<&'a str>,
 }
 
-/// What an operation was, as far as its answer's JSON depends on it.
+#[derive(Serialize, Debug)]
+#[serde(untagged)]
+enum ValuesJson<'a> {
+    Node(NodeJson<'a>),
+    Composite(CompositeJson<'a>),
+}
+
+/// What an operation asked for, as far as the JSON of its answer depends on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Asked {
+pub enum RequestKind {
     /// Read and Observe of this path.
     Node(Path),
     /// Read-Composite and Observe-Composite of these paths.
@@ -42,47 +50,63 @@ pub enum Asked {
     Nothing,
 }
 
-impl ResponseJson {
-    /// The JSON of a device's answer.
+impl<'a> ResponseJson<'a> {
+    /// The JSON of what a device answered to a request of this kind.
     #[must_use]
-    pub fn new(asked: Asked, response: &Response) -> Self {
+    pub fn new(kind: &'a RequestKind, response: &'a Response) -> Self {
         let success = response.code.is_success();
         let mut json = Self {
-            status: status(response.code),
+            status: response.code,
             valid: response.code.is_response(),
             success,
             failure: !success,
             content: None,
             object_links: None,
             location: None,
-            error_message: response.diagnostic.clone(),
+            error_message: response.diagnostic.as_deref(),
         };
-        match (&asked, &response.content) {
-            (Asked::Node(path), Content::Node(node)) => {
-                json.content = Some(write_node(path, node));
+        match kind {
+            RequestKind::Node(_) | RequestKind::Composite(_) => {
+                json.content = Some(values(kind, &response.content));
             }
-            (Asked::Composite(paths), Content::Node(tree)) => {
-                json.content = Some(write_composite(paths, tree));
-            }
-            (Asked::Node(_) | Asked::Composite(_), _) => json.content = Some(Json::Null),
-            (Asked::Links, Content::Links(list)) => {
-                json.object_links = serde_json::to_value(links(list)).ok();
-            }
-            (Asked::Links, _) => json.object_links = Some(Json::Null),
-            (Asked::Location, Content::Created(Some(path))) => {
-                let text = path.to_string();
-                json.location = Some(text.trim_start_matches('/').into());
-            }
-            (Asked::Location, _) if success => json.location = Some(Json::Null),
-            _ => {}
+            RequestKind::Links => json.object_links = Some(links(&response.content)),
+            RequestKind::Location if success => json.location = Some(location(&response.content)),
+            RequestKind::Location | RequestKind::Nothing => {}
         }
         json
     }
 }
 
+fn values<'a>(kind: &'a RequestKind, content: &'a Content) -> Option<ValuesJson<'a>> {
+    match (kind, content) {
+        (RequestKind::Node(path), Content::Node(node)) => {
+            Some(ValuesJson::Node(NodeJson::new(path, node)))
+        }
+        (RequestKind::Composite(paths), Content::Node(tree)) => {
+            Some(ValuesJson::Composite(CompositeJson::new(paths, tree)))
+        }
+        _ => None,
+    }
+}
+
+fn links(content: &Content) -> Option<LinksJson<'_>> {
+    let Content::Links(links) = content else { return None };
+    Some(LinksJson(links))
+}
+
+fn location(content: &Content) -> Option<String> {
+    let Content::Created(Some(path)) = content else { return None };
+    Some(path.to_string().trim_start_matches('/').to_owned())
+}
+
 /// `CONTENT(205)`: the name of a code with its number.
-fn status(code: Code) -> String {
-    let name = match code {
+fn status<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    let (name, class, detail) = (name(*code), code.class(), code.detail());
+    serializer.collect_str(&format_args!("{name}({class}{detail:02})"))
+}
+
+const fn name(code: Code) -> &'static str {
+    match code {
         Code::CREATED => "CREATED",
         Code::DELETED => "DELETED",
         Code::CHANGED => "CHANGED",
@@ -108,8 +132,7 @@ fn status(code: Code) -> String {
         Code::GATEWAY_TIMEOUT => "GATEWAY_TIMEOUT",
         Code::PROXYING_NOT_SUPPORTED => "PROXYING_NOT_SUPPORTED",
         _ => "UNKNOWN",
-    };
-    format!("{name}({}{:02})", code.class(), code.detail())
+    }
 }
 
 #[cfg(test)]
@@ -117,11 +140,11 @@ mod tests {
     use super::*;
     use lwm2m_codec::link::Link;
     use lwm2m_core::{Node, Resource, Value};
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
-    fn answer(asked: Asked, code: Code, content: Content) -> Json {
+    fn answer(kind: RequestKind, code: Code, content: Content) -> Json {
         let response = Response { code, content, diagnostic: None };
-        serde_json::to_value(ResponseJson::new(asked, &response)).unwrap()
+        serde_json::to_value(ResponseJson::new(&kind, &response)).unwrap()
     }
 
     #[test]
@@ -129,27 +152,31 @@ mod tests {
         let path = Path::resource(3, 0, 14);
         let node = Node::Resource(Resource::Single(Value::from("+02:00")));
         assert_eq!(
-            answer(Asked::Node(path), Code::CONTENT, Content::Node(node)),
+            answer(RequestKind::Node(path), Code::CONTENT, Content::Node(node)),
             json!({"status": "CONTENT(205)", "valid": true, "success": true, "failure": false,
                    "content": {"kind": "singleResource", "id": 14, "type": "STRING", "value": "+02:00"}})
         );
         assert_eq!(
-            answer(Asked::Nothing, Code::CHANGED, Content::None),
+            answer(RequestKind::Nothing, Code::CHANGED, Content::None),
             json!({"status": "CHANGED(204)", "valid": true, "success": true, "failure": false})
         );
         assert_eq!(
-            answer(Asked::Location, Code::CREATED, Content::Created(Some(Path::instance(3303, 6)))),
+            answer(
+                RequestKind::Location,
+                Code::CREATED,
+                Content::Created(Some(Path::instance(3303, 6)))
+            ),
             json!({"status": "CREATED(201)", "valid": true, "success": true, "failure": false,
                    "location": "3303/6"})
         );
         assert_eq!(
-            answer(Asked::Location, Code::CREATED, Content::Created(None)),
+            answer(RequestKind::Location, Code::CREATED, Content::Created(None)),
             json!({"status": "CREATED(201)", "valid": true, "success": true, "failure": false,
                    "location": null})
         );
         let links = Content::Links(vec![Link::new("/3").with("ver", "1.2"), Link::new("/3/0")]);
         assert_eq!(
-            answer(Asked::Links, Code::CONTENT, links),
+            answer(RequestKind::Links, Code::CONTENT, links),
             json!({"status": "CONTENT(205)", "valid": true, "success": true, "failure": false,
                    "objectLinks": [{"url": "/3", "attributes": {"ver": "1.2"}},
                                    {"url": "/3/0", "attributes": {}}]})
@@ -163,7 +190,8 @@ mod tests {
             content: Content::None,
             diagnostic: Some("no such instance".to_owned()),
         };
-        let json = ResponseJson::new(Asked::Node(Path::instance(3, 9)), &response);
+        let kind = RequestKind::Node(Path::instance(3, 9));
+        let json = ResponseJson::new(&kind, &response);
         assert_eq!(
             serde_json::to_value(json).unwrap(),
             json!({"status": "NOT_FOUND(404)", "valid": true, "success": false, "failure": true,
@@ -173,6 +201,7 @@ mod tests {
 
     #[test]
     fn every_status_has_three_digits() {
+        let status = |code| answer(RequestKind::Nothing, code, Content::None)["status"].take();
         assert_eq!(status(Code::INTERNAL_SERVER_ERROR), "INTERNAL_SERVER_ERROR(500)");
         assert_eq!(status(Code::PRECONDITION_FAILED), "PRECONDITION_FAILED(412)");
         assert_eq!(status(Code::new(4, 30)), "UNKNOWN(430)");

@@ -5,7 +5,8 @@
 //! milliseconds since 1970-01-01T00:00:00Z, and OBJLNK is an object of two ids.
 
 use lwm2m_core::{DataType, ObjectLink, Value};
-use serde_json::{Value as Json, json};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde_json::Value as Json;
 
 /// The name of a data type in the field `type`.
 #[must_use]
@@ -91,28 +92,29 @@ const fn expected(data_type: DataType) -> &'static str {
 
 /// The JSON of a value. A TIME too far from 1970 for milliseconds in 64 bits becomes the nearest
 /// that fits.
-#[must_use]
-pub fn write_value(value: &Value) -> Json {
-    match value {
-        Value::String(text) | Value::CoreLink(text) => json!(text),
-        Value::Integer(number) => json!(number.to_string()),
-        Value::UnsignedInteger(number) => json!(number.to_string()),
-        Value::Float(number) => json!(float_text(*number)),
-        Value::Boolean(flag) => json!(flag),
-        Value::Opaque(bytes) => json!(hex(bytes)),
-        Value::Time(seconds) => json!(seconds.saturating_mul(1000)),
-        Value::ObjectLink(link) => {
-            json!({"objectId": link.object, "objectInstanceId": link.instance})
-        }
-    }
-}
+#[derive(Clone, Copy, Debug)]
+pub struct ValueJson<'a>(pub &'a Value);
 
-fn float_text(number: f64) -> String {
-    match number {
-        f64::INFINITY => "Infinity".to_owned(),
-        f64::NEG_INFINITY => "-Infinity".to_owned(),
-        // The shortest text that reads back as the same number, with a point: 21.0.
-        number => format!("{number:?}"),
+impl Serialize for ValueJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) | Value::CoreLink(text) => serializer.serialize_str(text),
+            Value::Integer(number) => serializer.collect_str(number),
+            Value::UnsignedInteger(number) => serializer.collect_str(number),
+            Value::Float(f64::INFINITY) => serializer.serialize_str("Infinity"),
+            Value::Float(f64::NEG_INFINITY) => serializer.serialize_str("-Infinity"),
+            // The shortest text that reads back as the same number, with a point: 21.0.
+            Value::Float(number) => serializer.collect_str(&format_args!("{number:?}")),
+            Value::Boolean(flag) => serializer.serialize_bool(*flag),
+            Value::Opaque(bytes) => serializer.serialize_str(&hex(bytes)),
+            Value::Time(seconds) => serializer.serialize_i64(seconds.saturating_mul(1000)),
+            Value::ObjectLink(link) => {
+                let mut json = serializer.serialize_struct("ObjectLink", 2)?;
+                json.serialize_field("objectId", &link.object)?;
+                json.serialize_field("objectInstanceId", &link.instance)?;
+                json.end()
+            }
+        }
     }
 }
 
@@ -219,6 +221,7 @@ fn object_link(json: &Json) -> Option<ObjectLink> {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use serde_json::json;
 
     fn read(json: Json, data_type: DataType) -> Result<Value, ValueError> {
         read_value(&json, None, Some(data_type))
@@ -243,7 +246,7 @@ mod tests {
             (Value::CoreLink("</3/0>".to_owned()), json!("</3/0>")),
         ];
         for (value, json) in golden {
-            assert_eq!(write_value(&value), json);
+            assert_eq!(serde_json::to_value(ValueJson(&value)).unwrap(), json);
             assert_eq!(read(json, value.data_type()), Ok(value));
         }
     }

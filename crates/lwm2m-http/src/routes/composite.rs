@@ -7,7 +7,7 @@ use super::body::Body;
 use super::operations::perform;
 use super::target::Endpoint;
 use crate::error::ApiError;
-use crate::json::response::Asked;
+use crate::json::response::RequestKind;
 use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::State;
@@ -36,9 +36,9 @@ pub(crate) async fn write(
     body: Body,
 ) -> Answer {
     let format = parameters.format_in("nodeformat")?;
-    let changes = body.changes(&state.known(&endpoint).await?.model())?;
+    let changes = body.changes(&state.device(&endpoint)?.model())?;
     let operation = Operation::WriteComposite { changes, format };
-    perform(&state, &endpoint, &parameters, operation, Asked::Nothing).await
+    perform(&state, &endpoint, &parameters, operation, RequestKind::Nothing).await
 }
 
 /// POST: Observe-Composite.
@@ -62,8 +62,8 @@ pub(crate) async fn cancel(
     let target = Target::Composite(paths.clone());
     if parameters.flag("active") {
         let operation = Operation::CancelObservation { target };
-        let asked = Asked::Composite(paths);
-        return perform(&state, &endpoint, &parameters, operation, asked).await;
+        let kind = RequestKind::Composite(paths);
+        return perform(&state, &endpoint, &parameters, operation, kind).await;
     }
     super::observe::forget(&state, endpoint, target).await
 }
@@ -79,5 +79,5 @@ async fn ask(
     let path_format = parameters.format_in("pathformat")?;
     let format = parameters.format_in("nodeformat")?;
     let operation = make(paths.clone(), path_format, format);
-    perform(state, endpoint, parameters, operation, Asked::Composite(paths)).await
+    perform(state, endpoint, parameters, operation, RequestKind::Composite(paths)).await
 }

@@ -1,5 +1,6 @@
 //! The routes, and what surrounds all of them.
 
+mod answer;
 mod body;
 mod clients;
 mod composite;
@@ -25,7 +26,7 @@ pub fn router(state: ApiState) -> Router {
     Router::new()
         .route("/event", get(events::stream))
         .nest("/api", api())
-        // What stands above this line is for our own page and for programs alone.
+        // The origin guard applies to the routes above.
         .layer(from_fn_with_state(state.clone(), origin::guard))
         .route("/", get(page::index))
         .route("/page.js", get(page::script))

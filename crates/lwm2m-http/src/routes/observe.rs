@@ -3,7 +3,7 @@
 use super::operations::perform;
 use super::target::Target;
 use crate::error::ApiError;
-use crate::json::response::Asked;
+use crate::json::response::RequestKind;
 use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ pub(crate) async fn start(
 ) -> Result<Response, ApiError> {
     let path = target.path;
     let operation = Operation::Observe { path, format: parameters.format()? };
-    perform(state, &target.endpoint, parameters, operation, Asked::Node(path)).await
+    perform(state, &target.endpoint, parameters, operation, RequestKind::Node(path)).await
 }
 
 /// DELETE: with `?active` the device is told and answers; without, the server forgets the
@@ -30,7 +30,7 @@ pub(crate) async fn cancel(
     let Target { endpoint, path, .. } = target;
     if parameters.flag("active") {
         let operation = Operation::CancelObservation { target: path.into() };
-        return perform(state, &endpoint, parameters, operation, Asked::Node(path)).await;
+        return perform(state, &endpoint, parameters, operation, RequestKind::Node(path)).await;
     }
     forget(state, endpoint, path.into()).await
 }
@@ -41,9 +41,7 @@ pub(crate) async fn forget(
     endpoint: String,
     target: lwm2m_server::Target,
 ) -> Result<Response, ApiError> {
-    if state.server().registration(&endpoint).await?.is_none() {
-        return Err(ApiError::UnknownEndpoint(endpoint));
-    }
+    state.device(&endpoint)?;
     state.server().forget_observation(&endpoint, target).await?;
     Ok(().into_response())
 }

@@ -1,14 +1,14 @@
 //! `/api/clients/{ep}/{path…}`: the operations of device management.
 
+use super::answer::json;
 use super::body::Body;
 use super::target::{Aspect, Target};
 use crate::error::ApiError;
-use crate::json::response::{Asked, ResponseJson};
+use crate::json::response::{RequestKind, ResponseJson};
 use crate::query::Parameters;
 use crate::state::ApiState;
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use lwm2m_core::{Attribute, Node, Path, Resource};
 use lwm2m_server::{Operation, WriteMode};
 
@@ -25,12 +25,12 @@ pub(crate) async fn get(
         Aspect::Value => {
             let format = parameters.format()?;
             let operation = Operation::Read { path, format };
-            perform(&state, &target.endpoint, &parameters, operation, Asked::Node(path)).await
+            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Node(path)).await
         }
         Aspect::Discover => {
             let target = target.at_depth(1..=3, "Discover", "an object, instance or resource")?;
             let operation = Operation::Discover { path };
-            perform(&state, &target.endpoint, &parameters, operation, Asked::Links).await
+            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Links).await
         }
         Aspect::Attributes => Err(ApiError::Method(Some("PUT"))),
         Aspect::Observe => Err(ApiError::Method(Some("POST, DELETE"))),
@@ -63,7 +63,7 @@ pub(crate) async fn post(
         (Aspect::Value, 3) => {
             let arguments = body.text()?.to_owned();
             let operation = Operation::Execute { path: target.path, arguments };
-            perform(&state, &target.endpoint, &parameters, operation, Asked::Nothing).await
+            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Nothing).await
         }
         (Aspect::Value, _) => create(&state, target, &parameters, &body).await,
         (Aspect::Observe, _) => super::observe::start(&state, target, &parameters).await,
@@ -82,7 +82,7 @@ pub(crate) async fn delete(
         Aspect::Value => {
             let target = target.at_depth(2..=4, "Delete", "an instance or resource instance")?;
             let operation = Operation::Delete { path: target.path };
-            perform(&state, &target.endpoint, &parameters, operation, Asked::Nothing).await
+            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Nothing).await
         }
         Aspect::Observe => super::observe::cancel(&state, target, &parameters).await,
         Aspect::Discover => Err(ApiError::Method(Some("GET, HEAD"))),
@@ -95,19 +95,19 @@ async fn write(state: &ApiState, target: Target, parameters: &Parameters, body: 
     let format = parameters.format()?;
     let replace = parameters.replace()?;
     let path = target.path;
-    let node = body.node(&path, &state.known(&target.endpoint).await?.model())?;
+    let node = body.node(&path, &state.device(&target.endpoint)?.model())?;
     // Of a single value nothing can stay, and devices accept it as a replacement alone.
     let single = matches!(node, Node::Resource(Resource::Single(_)) | Node::ResourceInstance(_));
     let mode = if replace || single { WriteMode::Replace } else { WriteMode::Partial };
     let operation = Operation::Write { path, node, format, mode };
-    perform(state, &target.endpoint, parameters, operation, Asked::Nothing).await
+    perform(state, &target.endpoint, parameters, operation, RequestKind::Nothing).await
 }
 
 async fn create(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
     let target = target.at_depth(1..=2, "Create", "an object or instance")?;
     let format = parameters.format()?;
-    let known = state.known(&target.endpoint).await?;
-    let model = known.model();
+    let device = state.device(&target.endpoint)?;
+    let model = device.model();
     let object = target.path.object_id().unwrap_or_default();
     let (instance, node) = match target.path.instance_id() {
         Some(id) => (Some(id), body.node(&target.path, &model)?),
@@ -117,14 +117,14 @@ async fn create(state: &ApiState, target: Target, parameters: &Parameters, body:
         }
     };
     let operation = Operation::Create { path: Path::object(object), instance, node, format };
-    perform(state, &target.endpoint, parameters, operation, Asked::Location).await
+    perform(state, &target.endpoint, parameters, operation, RequestKind::Location).await
 }
 
 async fn write_attributes(state: &ApiState, target: Target, parameters: &Parameters) -> Answer {
     let target = target.at_depth(1..=4, "Write-Attributes", "an object or anything below one")?;
     let attributes = attributes(parameters)?;
     let operation = Operation::WriteAttributes { path: target.path, attributes };
-    perform(state, &target.endpoint, parameters, operation, Asked::Nothing).await
+    perform(state, &target.endpoint, parameters, operation, RequestKind::Nothing).await
 }
 
 /// The query parameters that are attributes, which is all but `timeout`.
@@ -138,17 +138,17 @@ fn attributes(parameters: &Parameters) -> Result<Vec<Attribute>, ApiError> {
     if attributes.is_empty() { Err(ApiError::NoAttribute) } else { Ok(attributes) }
 }
 
-/// Sends an operation to a device and tells its answer.
+/// Sends an operation to a device and answers with its answer.
 pub(crate) async fn perform(
     state: &ApiState,
     endpoint: &str,
     parameters: &Parameters,
     operation: Operation,
-    asked: Asked,
+    kind: RequestKind,
 ) -> Answer {
     let config = state.config();
     let timeout = parameters.timeout(config.timeout, config.max_timeout)?;
     let answer = state.server().request(endpoint, operation, timeout).await;
     let response = answer.map_err(|error| ApiError::request(endpoint, error))?;
-    Ok(Json(ResponseJson::new(asked, &response)).into_response())
+    Ok(json(&ResponseJson::new(&kind, &response)))
 }

@@ -1,6 +1,6 @@
 //! `/api/security`: the credentials of clients, and the server's own public parts.
 //!
-//! Whoever may use the API sees keys, as in the dialect. A change ends the registration and the
+//! Everyone who may use the API sees keys, as in the dialect. A change ends the registration and the
 //! sessions that used the old credential; see `lwm2m_server::Server::put_credential`.
 
 use super::body::Body;
@@ -11,16 +11,14 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use lwm2m_credentials::SecurityStore;
 use lwm2m_server::Server;
 use std::io;
-use std::sync::Arc;
 
 /// All credentials of clients, ordered by endpoint name.
-pub(crate) async fn list(State(state): State<ApiState>) -> Result<Response, ApiError> {
-    let clients = store(&state).await?.list();
+pub(crate) async fn list(State(state): State<ApiState>) -> Response {
+    let clients = state.server().security().list();
     let list: Vec<_> = clients.iter().map(|(name, it)| write_client(name, it)).collect();
-    Ok(Json(list).into_response())
+    Json(list).into_response()
 }
 
 /// The credential of one client.
@@ -28,7 +26,7 @@ pub(crate) async fn one(
     State(state): State<ApiState>,
     Endpoint(endpoint): Endpoint,
 ) -> Result<Response, ApiError> {
-    match store(&state).await?.get(&endpoint) {
+    match state.server().security().get(&endpoint) {
         Some(credential) => Ok(Json(write_client(&endpoint, &credential)).into_response()),
         None => Err(ApiError::NoCredentials(endpoint)),
     }
@@ -63,7 +61,7 @@ pub(crate) async fn remove(
     .await
 }
 
-/// Carries a change out to its end, even if whoever asked for it goes away meanwhile.
+/// Carries a change out to its end, even if the caller goes away meanwhile.
 async fn finish(
     change: impl Future<Output = Result<(), ApiError>> + Send + 'static,
 ) -> Result<(), ApiError> {
@@ -71,18 +69,14 @@ async fn finish(
 }
 
 /// The server's public key and certificate.
-pub(crate) async fn own(State(state): State<ApiState>) -> Result<Response, ApiError> {
-    Ok(Json(write_own(store(&state).await?.own())).into_response())
-}
-
-async fn store(state: &ApiState) -> Result<Arc<SecurityStore>, ApiError> {
-    Ok(state.server().with(|server, _| Arc::clone(server.security())).await?)
+pub(crate) async fn own(State(state): State<ApiState>) -> Response {
+    Json(write_own(state.server().security().own())).into_response()
 }
 
 /// Writes what came by the API to its file, if there is one.
 async fn save(state: &ApiState) -> Result<(), ApiError> {
     let Some(file) = state.config().credentials_file.clone() else { return Ok(()) };
-    let mut clients = store(state).await?.list();
+    let mut clients = state.server().security().list();
     clients.retain(|(endpoint, _)| !state.config().fixed_credentials.contains(&**endpoint));
     let saving = move || file.save(clients.iter().map(|(name, it)| (&**name, it)));
     let saved = tokio::task::spawn_blocking(saving).await;

@@ -42,6 +42,24 @@ async fn registrations_in_the_dialects_json() {
 }
 
 #[tokio::test]
+async fn a_long_list_is_sent_in_pages() {
+    let bench = Bench::new().await;
+    let names: Vec<_> = (0..129).map(|number| format!("device-{number:03}")).collect();
+    let mut devices = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        devices.push(bench.device(name.clone().leak(), |_| None).await);
+        // Pages hold 64 devices.
+        if [62, 63, 64, 127, 128].contains(&index) {
+            let answer = bench.get("/api/clients").await;
+            assert_eq!(answer.header("content-type"), "application/json");
+            let list = answer.json();
+            let listed = list.as_array().unwrap().iter().map(|it| it["endpoint"].as_str().unwrap());
+            assert_eq!(listed.collect::<Vec<_>>(), names[..=index]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn endpoint_names_may_hold_anything() {
     let bench = Bench::new().await;
     let _device = bench.device("urn:dev:a/b <é>", |_| None).await;

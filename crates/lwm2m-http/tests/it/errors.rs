@@ -96,8 +96,8 @@ async fn a_method_that_is_not_known_gets_the_list_of_those_that_are() {
 
 #[tokio::test]
 async fn a_silent_device_is_504_after_the_timeout() {
-    let mut config = ApiConfig::default();
-    config.timeout = Duration::from_millis(50);
+    let timeout = Duration::from_millis(50);
+    let config = ApiConfig::default().with_timeouts(timeout, timeout);
     let bench = Bench::with_config(config).await;
     let _device = bench.device("silent", |_| None).await;
     let answer = bench.get("/api/clients/silent/3/0").await;
@@ -118,9 +118,7 @@ async fn an_answer_that_makes_no_sense_is_500() {
 
 #[tokio::test]
 async fn bodies_are_bounded() {
-    let mut config = ApiConfig::default();
-    config.body_limit = 1000;
-    let bench = Bench::with_config(config).await;
+    let bench = Bench::with_config(ApiConfig::default().with_body_limit(1000)).await;
     let device = bench.device("peer", |_| Some(Response::new(Code::CHANGED))).await;
     for uri in ["/api/clients/peer/3/0/14", "/api/clients/peer/3/0"] {
         let answer = bench.send("PUT", uri, JSON, vec![b' '; 1001]).await;

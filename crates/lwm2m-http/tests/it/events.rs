@@ -120,9 +120,7 @@ async fn a_stream_may_be_for_one_device() {
 
 #[tokio::test]
 async fn streams_are_bounded_and_give_their_seat_back() {
-    let mut config = ApiConfig::default();
-    config.max_subscribers = 1;
-    let bench = Bench::with_config(config).await;
+    let bench = Bench::with_config(ApiConfig::default().with_max_subscribers(1)).await;
     let first = Events::open(&bench, "/api/event").await;
     let answer = bench.get("/api/event").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -132,8 +130,8 @@ async fn streams_are_bounded_and_give_their_seat_back() {
 }
 
 #[tokio::test]
-async fn who_reads_too_slowly_is_told_how_much_is_missing() {
-    let bench = Bench::new().await;
+async fn a_stream_that_is_not_read_is_told_how_much_it_has_missed() {
+    let bench = Bench::with_config(ApiConfig::default().with_max_unread_events(1024)).await;
     let mut slow = Events::open(&bench, "/api/event").await;
     let device = bench.device("busy", |_| None).await;
     let mut events = bench.server.subscribe();
@@ -142,9 +140,37 @@ async fn who_reads_too_slowly_is_told_how_much_is_missing() {
         device.with(|device, now| device.update(now, "lt=90")).await.unwrap();
         within(events.recv()).await.unwrap();
     }
+    // A new stream gets what comes after it; the others have everything before that by then.
+    let _later = Events::open(&bench, "/api/event").await;
     let (name, data) = slow.next().await;
     assert_eq!(name, "LAGGED");
     // 1,101 events, of which the queue holds 1,024.
     assert_eq!(data, json!({"missed": 77}));
-    assert_eq!(slow.next().await.0, "UPDATED");
+    for _ in 0..1024 {
+        assert_eq!(slow.next().await.0, "UPDATED");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_what_comes_after_it() {
+    let bench = Bench::new().await;
+    let mut first = Events::open(&bench, "/api/event").await;
+    let _a = bench.device("a", |_| None).await;
+    let mut one = Events::open(&bench, "/api/event?ep=b").await;
+    let mut second = Events::open(&bench, "/api/event").await;
+    let _b = bench.device("b", |_| None).await;
+    assert_eq!(second.next().await.1["endpoint"], "b");
+    assert_eq!(one.next().await.1["endpoint"], "b");
+    assert_eq!(first.next().await.1["endpoint"], "a");
+    assert_eq!(first.next().await.1["endpoint"], "b");
+}
+
+#[tokio::test]
+async fn events_are_told_again_after_all_streams_have_gone() {
+    let bench = Bench::new().await;
+    drop(Events::open(&bench, "/api/event").await);
+    let _a = bench.device("a", |_| None).await;
+    let mut events = Events::open(&bench, "/api/event").await;
+    let _b = bench.device("b", |_| None).await;
+    assert_eq!(events.next().await.1["endpoint"], "b");
 }

@@ -79,9 +79,8 @@ fn folder(name: &str) -> PathBuf {
 }
 
 async fn bench_with(file: CredentialsFile, fixed: &[&str]) -> Bench {
-    let mut config = ApiConfig::default();
-    config.credentials_file = Some(file);
-    config.fixed_credentials = fixed.iter().map(|&name| name.to_owned()).collect();
+    let fixed = fixed.iter().map(|&name| name.to_owned()).collect();
+    let config = ApiConfig::default().with_credentials_file(file).with_fixed_credentials(fixed);
     Bench::with_config(config).await
 }
 

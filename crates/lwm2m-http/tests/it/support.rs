@@ -40,8 +40,8 @@ impl Bench {
         Self::with_config(ApiConfig::default()).await
     }
 
-    pub(crate) async fn with_config(mut config: ApiConfig) -> Self {
-        config.hosts.push("lwm2m.test".to_owned());
+    pub(crate) async fn with_config(config: ApiConfig) -> Self {
+        let config = config.with_hosts(["lwm2m.test".to_owned()]);
         let server = Server::new(Config::default(), [1; 32]);
         let server = bind_server(LOOPBACK, server).await.expect("a socket");
         let api = router(ApiState::with_config(server.clone(), config));

@@ -82,7 +82,7 @@ async fn device_is_asked_on_the_connection_that_it_registered_on_and_nowhere_els
     let refused = read(&server).await;
     assert!(matches!(refused, Err(RequestError::Submit(SubmitError::NotConnected))), "{refused:?}");
 
-    let id = server.registration("a").await.unwrap().unwrap().id;
+    let id = server.directory().get("a").unwrap().id;
     let mut device = post(&server, &["rd", id.as_str()], &[], b"").await;
     assert_eq!(device.message().await.unwrap().0, Code::CHANGED.as_byte());
     let (content, ()) = tokio::join!(read(&server), answer(&mut device, false));
@@ -108,5 +108,5 @@ async fn observation_ends_with_its_connection() {
     });
     assert_eq!(ended.await.unwrap(), ObservationEnd::Disconnected);
     assert_eq!(server.with(|it, _| it.observations("a").count()).await.unwrap(), 0);
-    assert!(server.registration("a").await.unwrap().is_some(), "the registration stays");
+    assert!(server.directory().get("a").is_some(), "the registration stays");
 }

@@ -137,6 +137,8 @@ impl Server {
         let found = self.devices.key_at(peer).zip(self.link.peer_address(peer));
         if let Some((key, address)) = found {
             self.devices.set_source(key, address, None);
+            let device = self.devices.get(key);
+            self.events.extend(device.map(|it| Event::Moved(Arc::clone(&it.registration))));
         }
     }
 

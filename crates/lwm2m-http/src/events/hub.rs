@@ -1,0 +1,203 @@
+//! The task that turns events into frames and gives them to the streams.
+
+use super::batch::Batch;
+use super::frame;
+use super::queue::Queue;
+use lwm2m_net::{Clock, ServerHandle};
+use lwm2m_server::Event;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
+
+/// The shortest time between two deliveries. An event that comes alone leaves at once; those that
+/// come after it wait for one another.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// A batch of this many bytes leaves before its time.
+const MAX_BATCH: usize = 1 << 20;
+
+/// Events that are written before other tasks have their turn.
+const SHARE: usize = 64;
+
+/// Where streams get their events. The task behind it runs while there are streams.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    server: ServerHandle,
+    max_unread: usize,
+    joins: Mutex<Option<mpsc::Sender<Join>>>,
+}
+
+/// A stream that wants events.
+struct Join {
+    /// The device whose events it wants; all devices without it.
+    endpoint: Option<String>,
+    queue: Weak<Queue>,
+    joined: oneshot::Sender<()>,
+}
+
+impl Hub {
+    pub(crate) fn new(server: ServerHandle, max_unread: usize) -> Self {
+        Self { server, max_unread, joins: Mutex::default() }
+    }
+
+    /// The queue of a new stream: the events from now on, of one device or of all. Dropping it ends
+    /// the subscription.
+    pub(crate) async fn subscribe(&self, endpoint: Option<String>) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(self.max_unread));
+        let mut joins = self.joins.lock().await;
+        loop {
+            let sender = joins.get_or_insert_with(|| self.start());
+            let (joined, answer) = oneshot::channel();
+            let endpoint = endpoint.clone();
+            let join = Join { endpoint, queue: Arc::downgrade(&queue), joined };
+            if sender.send(join).await.is_ok() && answer.await.is_ok() {
+                return queue;
+            }
+            // The task has ended meanwhile, because there were no streams.
+            *joins = None;
+        }
+    }
+
+    fn start(&self) -> mpsc::Sender<Join> {
+        let (sender, joins) = mpsc::channel(1);
+        let (events, clock) = (self.server.subscribe(), self.server.clock());
+        tokio::spawn(Task::new(events, clock).run(joins));
+        sender
+    }
+}
+
+/// The streams that want the same events, and what they have not been given yet.
+#[derive(Default)]
+struct Group {
+    batch: Batch,
+    streams: Vec<Weak<Queue>>,
+}
+
+impl Group {
+    fn queues(&self) -> impl Iterator<Item = Arc<Queue>> {
+        self.streams.iter().filter_map(Weak::upgrade)
+    }
+
+    /// Gives the streams what has been collected. Returns whether any of them is still there.
+    fn deliver(&mut self) -> bool {
+        if let Some(frames) = self.batch.take() {
+            self.queues().for_each(|queue| queue.push(frames.clone()));
+        }
+        self.streams.retain(|stream| stream.strong_count() > 0);
+        !self.streams.is_empty()
+    }
+}
+
+struct Task {
+    events: Receiver<Arc<Event>>,
+    clock: Clock,
+    all: Group,
+    by_endpoint: HashMap<String, Group>,
+    delivered: Instant,
+}
+
+impl Task {
+    fn new(events: Receiver<Arc<Event>>, clock: Clock) -> Self {
+        let delivered = Instant::now();
+        let (all, by_endpoint) = (Group::default(), HashMap::new());
+        Self { events, clock, all, by_endpoint, delivered }
+    }
+
+    async fn run(mut self, mut joins: mpsc::Receiver<Join>) {
+        loop {
+            tokio::select! {
+                join = joins.recv() => match join {
+                    Some(join) => self.join(join).await,
+                    None => break,
+                },
+                event = self.events.recv() => match event {
+                    Ok(event) => {
+                        self.write(&event);
+                        // Before that, events wait in the channel, where they cost least.
+                        tokio::time::sleep_until(self.delivered + INTERVAL).await;
+                        self.drain().await;
+                    }
+                    Err(RecvError::Lagged(missed)) => self.miss(missed),
+                    Err(RecvError::Closed) => break,
+                },
+            }
+            if self.is_idle() {
+                break;
+            }
+        }
+        self.groups()
+            .flat_map(|group| group.queues().collect::<Vec<_>>())
+            .for_each(|it| it.close());
+    }
+
+    /// Adds a stream. What happened before goes to the others first.
+    async fn join(&mut self, join: Join) {
+        self.drain().await;
+        let group = match join.endpoint {
+            None => &mut self.all,
+            Some(endpoint) => self.by_endpoint.entry(endpoint).or_default(),
+        };
+        group.streams.push(join.queue);
+        // The stream may have been given up; then the next delivery finds out.
+        let _ = join.joined.send(());
+    }
+
+    /// Writes and delivers the events that wait.
+    async fn drain(&mut self) {
+        for taken in 1.. {
+            match self.events.try_recv() {
+                Ok(event) => self.write(&event),
+                Err(TryRecvError::Lagged(missed)) => self.miss(missed),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+            if taken % SHARE == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.deliver();
+    }
+
+    /// Writes an event for those who want it.
+    fn write(&mut self, event: &Event) {
+        let Some(endpoint) = frame::endpoint(event) else { return };
+        let clock = self.clock;
+        let one = self.by_endpoint.get_mut(endpoint);
+        let all = Some(&mut self.all).filter(|group| !group.streams.is_empty());
+        match (all, one) {
+            (Some(all), None) => drop(all.batch.add(|text| frame::write(text, event, clock))),
+            (None, Some(one)) => drop(one.batch.add(|text| frame::write(text, event, clock))),
+            (Some(all), Some(one)) => {
+                let frame = all.batch.add(|text| frame::write(text, event, clock));
+                one.batch.add(|text| text.extend_from_slice(frame));
+            }
+            (None, None) => {}
+        }
+        if self.all.batch.len() >= MAX_BATCH {
+            self.deliver();
+        }
+    }
+
+    fn deliver(&mut self) {
+        self.all.deliver();
+        self.by_endpoint.retain(|_, group| group.deliver());
+        self.delivered = Instant::now();
+    }
+
+    /// Tells all streams that events were lost on the way to the hub.
+    fn miss(&mut self, missed: u64) {
+        self.deliver();
+        self.groups().flat_map(Group::queues).for_each(|queue| queue.miss(missed));
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.by_endpoint.values().chain([&self.all])
+    }
+
+    fn is_idle(&self) -> bool {
+        self.all.streams.is_empty() && self.by_endpoint.is_empty()
+    }
+}
