@@ -1,5 +1,5 @@
-//! Turns `data/registry.tsv` into constant tables: one pool of strings, the distinct resource
-//! definitions, and for each object version the places of its resources among them.
+//! Generates constant tables from `data/registry.tsv`: one pool of texts, the distinct resource
+//! definitions, and for each object version the indices of its resources.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -45,7 +45,7 @@ impl Tables {
         }
     }
 
-    /// The place of `text` in the pool, as the arguments of `Text::pooled`.
+    /// The offset and the length of `text` in the pool, as arguments of `Text::pooled`.
     fn text(&mut self, text: &str) -> String {
         let start = *self.texts.entry(text.to_owned()).or_insert_with(|| {
             self.pool.push_str(text);
@@ -54,7 +54,7 @@ impl Tables {
         format!("({start}, {})", text.len())
     }
 
-    /// The place of a resource definition, which several object versions may share.
+    /// The index of a resource definition, which object versions may share.
     fn place(&mut self, row: String) -> usize {
         *self.places.entry(row).or_insert_with_key(|row| {
             self.resources.push(row.clone());

@@ -1,8 +1,8 @@
-//! What a call of the application may fail with.
+//! Errors of the calls of an application.
 
 use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
 
-/// Why the endpoint did not do what the application asked for.
+/// Why an endpoint refused a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -10,28 +10,29 @@ pub enum Error {
     /// [`Config::max_pending_per_peer`](crate::Config::max_pending_per_peer) allows.
     #[error("{0:?} has too many pending requests; send again when one has ended")]
     TooManyPending(PeerId),
-    /// State about as many peers is held as [`Config::max_peers`](crate::Config::max_peers) allows.
+    /// The endpoint has state about [`Config::max_peers`](crate::Config::max_peers) peers.
     #[error("no room for {0:?}; send again when other peers are idle")]
     TooManyPeers(PeerId),
-    /// This endpoint or the peer has asked for the end of the connection by Release.
-    #[error("the connection to {0:?} is about to end; connect anew")]
+    /// This endpoint or the peer released the connection (RFC 8323 section 5.5).
+    #[error("the connection to {0:?} is released; connect anew")]
     Released(PeerId),
-    /// The code is not one of a request, or not one of a response.
-    #[error("the code does not fit: a request needs a method, an answer a response code")]
+    /// The code of a request is not a method, or that of a response is not a response code.
+    #[error("wrong code: a request needs a method, a response needs a response code")]
     Code,
-    /// The options alone fill a message: 1,152 bytes, or what a connected peer takes.
+    /// The options leave no room for payload in a message: 1,152 bytes, or the Max-Message-Size of
+    /// a connected peer.
     #[error("the options do not fit into one message; use fewer or shorter ones")]
     OptionsTooLong,
-    /// The body is larger than block-wise transfer or the peer can carry.
+    /// Block numbers of 20 bits do not suffice for the body (RFC 7959 section 2.2).
     #[error("the body is larger than block-wise transfer can carry; split it")]
     BodyTooLarge,
-    /// No such exchange waits for an answer: it was answered before, or it has expired.
-    #[error("{0:?} waits for no answer: it was answered or has expired")]
+    /// The exchange was answered before or has expired.
+    #[error("{0:?} does not wait for a response: it was answered or has expired")]
     UnknownExchange(ExchangeId),
-    /// No such observation is known.
-    #[error("{0:?} observes nothing; it cancelled or never was accepted")]
+    /// The peer does not observe with this token.
+    #[error("{0:?} does not observe: it was cancelled, or never accepted")]
     UnknownObserver(Observer),
-    /// No such request is pending or observing.
-    #[error("{0:?} is neither pending nor observing")]
+    /// The request has no observation.
+    #[error("{0:?} has no observation")]
     UnknownRequest(RequestId),
 }

@@ -1,4 +1,4 @@
-//! What an endpoint tells its application, and what it wants sent.
+//! Outputs of an endpoint: events and datagrams.
 
 use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
 use crate::message::{Code, FrameError, OptionNumber, Token};
@@ -7,71 +7,71 @@ use crate::response::Response;
 use bytes::Bytes;
 use core::fmt;
 
-/// A datagram to send, or a piece of the stream of a connection.
+/// A datagram to send, or the next bytes of a stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transmit {
-    /// To whom.
+    /// The receiver.
     pub peer: PeerId,
-    /// A datagram, at most 1,152 bytes; or the next bytes of the stream to a
+    /// A datagram of at most 1,152 bytes, or the next bytes of the stream to a
     /// [connected](crate::Endpoint::connected) peer.
     pub payload: Bytes,
 }
 
-/// Something that the application has to know.
+/// Reports to the application.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A peer asks; answer with [`Endpoint::respond`](crate::Endpoint::respond).
+    /// A peer sent a request. Answer it with [`Endpoint::respond`](crate::Endpoint::respond).
     ///
-    /// If Observe is 0 and the answer is marked by [`Response::observe`], the peer becomes
+    /// If its Observe is 0 and the response is marked by [`Response::observe`], the peer becomes
     /// `Observer { peer, token }`.
     Request {
-        /// To be named in the answer.
+        /// Identifies the request when it is answered.
         exchange: ExchangeId,
-        /// Who asks.
+        /// The requesting peer.
         peer: PeerId,
-        /// What is asked, with the complete body.
+        /// The request with its complete body.
         request: Request,
         /// The token of the request.
         token: Token,
     },
-    /// The answer to a request, with the complete body.
+    /// A request was answered.
     Response {
         /// The request.
         id: RequestId,
-        /// Who answers.
+        /// The responding peer.
         peer: PeerId,
-        /// The answer. If it has Observe, notifications follow.
+        /// The response with its complete body. If it has Observe, notifications follow.
         response: Response,
     },
-    /// A newer state of a resource that is observed: RFC 7641 section 3.4 decides what is newer.
-    /// One without Observe, as error notifications are, is the last.
+    /// The observed resource has a newer state (RFC 7641 section 3.4). A notification without
+    /// Observe, such as an error, is the last one.
     Notification {
         /// The request that began the observation.
         id: RequestId,
-        /// Who notifies.
+        /// The notifying peer.
         peer: PeerId,
-        /// The new state, with the complete body.
+        /// The new state with its complete body.
         response: Response,
     },
-    /// A request ended without an answer, or an observation of ours with its connection.
+    /// A request ended without a response, or an observation of ours ended with its connection.
     Failed {
         /// The request.
         id: RequestId,
-        /// Who was asked.
+        /// The peer that was asked.
         peer: PeerId,
         /// Why.
         reason: FailReason,
     },
-    /// A peer no longer observes.
+    /// A peer stopped observing.
     ObserverGone {
         /// The observation that ended.
         observer: Observer,
         /// Why.
         reason: GoneReason,
     },
-    /// The observer acknowledged the latest confirmable notification. On a connection, which
-    /// acknowledges nothing, it was sent.
+    /// The observer acknowledged the latest confirmable notification. On a connection, which has no
+    /// acknowledgements, the notification was sent.
     Delivered {
         /// The observation.
         observer: Observer,
@@ -81,80 +81,80 @@ pub enum Event {
         /// The peer.
         peer: PeerId,
     },
-    /// A connection has ended, and all that was pending on it has failed before. The layer below
-    /// sends what is still to be sent, then closes the stream; the peer has no name any more.
+    /// A connection ended. Everything pending on it has failed before. The layer below sends the
+    /// remaining output and closes the stream; the peer's ID is not used any more.
     Closed {
         /// The peer.
         peer: PeerId,
         /// Why.
         reason: CloseReason,
     },
-    /// The last state about a peer has expired: layers below may forget it, once the datagrams
-    /// that wait for being sent to it are out.
+    /// The last state about a peer has expired. The layer below may forget the peer once the
+    /// remaining datagrams to it are sent.
     PeerIdle {
         /// The peer.
         peer: PeerId,
     },
 }
 
-/// Why a request ended without an answer.
+/// Why a request ended without a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FailReason {
-    /// The peer did not answer in time.
+    /// The peer neither acknowledged nor answered in time.
     #[error("the peer did not answer in time")]
     Timeout,
-    /// The peer rejected the message with a Reset.
-    #[error("the peer rejected the message")]
+    /// The peer rejected the message with a Reset (RFC 7252 section 4.2).
+    #[error("the peer rejected the message with a Reset")]
     Reset,
     /// The peer was removed while the request was under way.
     #[error("the peer was removed while the request was under way")]
     Cancelled,
-    /// The body of the answer is larger than [`Config::max_body`](crate::Config::max_body).
-    #[error("the body of the answer is larger than this endpoint accepts")]
+    /// The body of the response is larger than [`Config::max_body`](crate::Config::max_body).
+    #[error("the body of the response is larger than this endpoint accepts")]
     TooLarge,
-    /// The peer now takes only messages that are shorter than one of the request.
-    #[error("a message of the request is longer than the peer takes")]
+    /// A message of the request is longer than the Max-Message-Size of the peer.
+    #[error("a message of the request is longer than the peer accepts")]
     TooLong,
-    /// The connection has ended.
-    #[error("no connection came about, or it ended before the answer; check address and port")]
+    /// The connection failed or ended.
+    #[error("the connection failed, or ended before the response; check address and port")]
     Closed,
-    /// So many messages went to the peer within 247 s that no message ID is free.
-    #[error("too many messages went to the peer lately; send again later")]
+    /// All message IDs towards the peer are in use (RFC 7252 section 4.4).
+    #[error("too many messages were sent to the peer lately; send again later")]
     TooManyMessages,
-    /// The peer broke a rule of the protocol.
-    #[error("the peer broke a rule: {0}")]
+    /// The peer violated the protocol.
+    #[error("the peer violated the protocol: {0}")]
     Protocol(ProtocolFault),
 }
 
-/// The rule that a peer broke in an answer.
+/// How a response violates the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolFault {
-    /// The answer has a critical option that this endpoint does not know.
-    #[error("the answer has an unknown critical option")]
+    /// The response has an unknown critical option (RFC 7252 section 5.4.1).
+    #[error("the response has an unknown critical option")]
     CriticalOption,
-    /// A block has a wrong number or size.
-    #[error("a block of the body does not fit the ones before it")]
+    /// A block has a wrong number or size (RFC 7959 section 2.3).
+    #[error("a block of the body has a wrong number or size")]
     Block,
-    /// The representation kept changing while its blocks were fetched.
+    /// The representation kept changing while its blocks were fetched (RFC 7959 section 2.4).
     #[error("the representation kept changing while its blocks were fetched")]
     Changing,
 }
 
-/// Why a peer no longer observes.
+/// Why a peer stopped observing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum GoneReason {
-    /// It rejected a notification.
+    /// The peer rejected a notification with a Reset (RFC 7641 section 3.6).
     Reset,
-    /// It did not acknowledge a confirmable notification.
+    /// The peer did not acknowledge a confirmable notification (RFC 7641 section 4.5).
     Timeout,
-    /// It asked for the end with Observe = 1; the application sees and answers that request too.
+    /// The peer deregistered with Observe = 1. The application also gets and answers that request.
     Cancelled,
-    /// It began another observation of the same target.
+    /// The peer began another observation of the same target.
     Replaced,
-    /// Its connection has ended or is about to end.
+    /// The connection to the peer ended or was released.
     Closed,
 }
 
@@ -164,40 +164,40 @@ impl fmt::Display for GoneReason {
             Self::Reset => "the observer rejected a notification",
             Self::Timeout => "the observer did not acknowledge a notification",
             Self::Cancelled => "the observer cancelled",
-            Self::Replaced => "the observer began the observation anew",
+            Self::Replaced => "the observer replaced the observation",
             Self::Closed => "the connection to the observer ended",
         })
     }
 }
 
-/// Why a connection ended: RFC 8323.
+/// Why a connection ended: RFC 8323 section 5.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The layer below said so.
+    /// The layer below lost or closed the connection.
     #[error("the connection was lost")]
     Lost,
-    /// The peer asked for it by Release, and nothing is pending any more.
+    /// The peer sent Release, and nothing is pending any more (RFC 8323 section 5.5).
     #[error("the peer released the connection")]
     Released,
-    /// The peer sent Abort.
+    /// The peer sent Abort (RFC 8323 section 5.6).
     #[error("the peer aborted the connection")]
     Aborted,
-    /// The first message of the peer was no CSM, or none came in time.
+    /// The first message of the peer was not a CSM, or did not come in time (RFC 8323 section 5.3).
     #[error("the connection does not begin with a CSM")]
     NoCsm,
-    /// A signal had a critical option that this endpoint does not know.
+    /// A signaling message had an unknown critical option (RFC 8323 section 5.2).
     #[error("{code} has the unknown critical option {number:?}")]
     CriticalOption {
-        /// Which signal.
+        /// The code of the signaling message.
         code: Code,
-        /// Which option.
+        /// The option.
         number: OptionNumber,
     },
-    /// The stream of the peer cannot be read.
+    /// The stream of the peer is malformed.
     #[error(transparent)]
     Stream(FrameError),
-    /// Incomplete messages took more memory than
+    /// Incomplete messages exceeded
     /// [`Config::max_incomplete_messages`](crate::Config::max_incomplete_messages).
     #[error("too many messages are incomplete")]
     Overload,

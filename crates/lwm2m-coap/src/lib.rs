@@ -1,19 +1,19 @@
 //! A CoAP endpoint without sockets and clocks: RFC 7252, 7641, 7959 and 8323.
 //!
-//! [`Endpoint`] speaks CoAP with any number of peers, as client and server at once. Datagrams and
-//! the time are passed in, datagrams and events are polled out, so one loop drives it on any
-//! runtime, and a test drives it on a virtual clock. Datagrams stay within 1,152 bytes; larger
-//! bodies travel in blocks, which the application never sees. A peer may be on a connection as
-//! well (TCP, TLS): then streams take the place of datagrams, and all else stays as it is.
+//! [`Endpoint`] speaks CoAP with any number of peers, as client and server at once. The caller
+//! passes datagrams and the time in, and polls datagrams and events out. So one loop drives it on
+//! any runtime, and tests drive it on a virtual clock. Datagrams have at most 1,152 bytes; larger
+//! bodies travel in blocks, which the application never sees. A peer may also be on a connection
+//! (TCP, TLS): its messages then travel in streams, with the same events and methods.
 //!
 //! | module | what | standard |
 //! |---|---|---|
-//! | `message` | format of messages, options, codes | RFC 7252 sections 3, 5.10, 12 |
-//! | `messaging` | message IDs, acknowledgement, retransmission, duplicates | RFC 7252 section 4 |
-//! | `connections` | messages on a stream, signals of a connection | RFC 8323 |
-//! | `transport`, `protection` | one of these two, by peer, behind the seam for OSCORE | RFC 8613 |
-//! | `exchange` | tokens, requests and responses, Observe, blocks, Echo | RFC 7252 section 5, 7641, 7959, 8974, 9175 |
-//! | `endpoint` | the layers put together; `connected` for peers on a connection | |
+//! | `message` | formats of messages, options, codes, blocks | RFC 7252 sections 3, 5.10, 12; RFC 7959 section 2; RFC 8323 section 3.2 |
+//! | `messaging` | message IDs, acknowledgements, retransmission, duplicates | RFC 7252 section 4 |
+//! | `connections` | streams and signaling messages | RFC 8323 |
+//! | `transport`, `protection` | messaging or connections, by peer; the seam for OSCORE | RFC 8613 |
+//! | `exchange` | tokens, requests and responses, Observe, block-wise transfer, Echo | RFC 7252 section 5, 7641, 7959, 8974, 9175 |
+//! | `endpoint` | the layers combined | |
 //! | [`uri`] | `coap` and `coaps` URIs | RFC 7252 section 6 |
 //!
 //! ```

@@ -1,9 +1,9 @@
-//! A request, independent of the messages that carry it.
+//! Requests, independent of the messages that carry them: RFC 7252 section 5.1.
 
 use crate::message::{Code, OptionNumber, Options};
 use bytes::Bytes;
 
-/// A request: method, options and the complete body.
+/// A request: method, options and complete body.
 ///
 /// ```
 /// use lwm2m_coap::Request;
@@ -15,92 +15,92 @@ use bytes::Bytes;
 pub struct Request {
     /// The method.
     pub code: Code,
-    /// The options. Those that carry blocks of a body are the endpoint's own business.
+    /// The options. The endpoint adds and removes those of block-wise transfer.
     pub options: Options,
     /// The body.
     pub payload: Bytes,
-    /// Whether it is sent again until it is answered.
+    /// Whether the request is sent in confirmable messages. Default: `true`.
     pub confirmable: bool,
 }
 
 impl Request {
-    /// A confirmable request without options and body.
+    /// Creates a confirmable request without options and body.
     #[must_use]
     pub const fn new(code: Code) -> Self {
         Self { code, options: Options::new(), payload: Bytes::new(), confirmable: true }
     }
 
-    /// GET, 0.01.
+    /// Creates a GET, 0.01 (RFC 7252 section 5.8.1).
     #[must_use]
     pub const fn get() -> Self {
         Self::new(Code::GET)
     }
 
-    /// POST, 0.02.
+    /// Creates a POST, 0.02 (RFC 7252 section 5.8.2).
     #[must_use]
     pub const fn post() -> Self {
         Self::new(Code::POST)
     }
 
-    /// PUT, 0.03.
+    /// Creates a PUT, 0.03 (RFC 7252 section 5.8.3).
     #[must_use]
     pub const fn put() -> Self {
         Self::new(Code::PUT)
     }
 
-    /// DELETE, 0.04.
+    /// Creates a DELETE, 0.04 (RFC 7252 section 5.8.4).
     #[must_use]
     pub const fn delete() -> Self {
         Self::new(Code::DELETE)
     }
 
-    /// FETCH, 0.05.
+    /// Creates a FETCH, 0.05 (RFC 8132 section 2).
     #[must_use]
     pub const fn fetch() -> Self {
         Self::new(Code::FETCH)
     }
 
-    /// iPATCH, 0.07.
+    /// Creates an iPATCH, 0.07 (RFC 8132 section 3).
     #[must_use]
     pub const fn ipatch() -> Self {
         Self::new(Code::IPATCH)
     }
 
-    /// Adds a segment to the path.
+    /// Appends a segment to the path: one Uri-Path option.
     #[must_use]
     pub fn path_segment(mut self, segment: &str) -> Self {
         self.options.push(OptionNumber::URI_PATH, segment.as_bytes());
         self
     }
 
-    /// Adds segments to the path.
+    /// Appends segments to the path: one Uri-Path option each.
     #[must_use]
     pub fn path<I: IntoIterator<Item = impl AsRef<str>>>(self, segments: I) -> Self {
         segments.into_iter().fold(self, |request, segment| request.path_segment(segment.as_ref()))
     }
 
-    /// Adds a query parameter.
+    /// Appends a query parameter: one Uri-Query option.
     #[must_use]
     pub fn query(mut self, parameter: &str) -> Self {
         self.options.push(OptionNumber::URI_QUERY, parameter.as_bytes());
         self
     }
 
-    /// Sets the format that the answer should have.
+    /// Sets Accept: the Content-Format that the response shall have.
     #[must_use]
     pub fn accept(mut self, format: u16) -> Self {
         self.options.set_uint(OptionNumber::ACCEPT, format.into());
         self
     }
 
-    /// Sets the format of the body.
+    /// Sets Content-Format: the format of the body.
     #[must_use]
     pub fn content_format(mut self, format: u16) -> Self {
         self.options.set_uint(OptionNumber::CONTENT_FORMAT, format.into());
         self
     }
 
-    /// Sets Observe: 0 begins an observation, 1 ends it.
+    /// Sets Observe: 0 registers, 1 deregisters (RFC 7641 section 2).
     #[must_use]
     pub fn observe(mut self, value: u32) -> Self {
         self.options.set_uint(OptionNumber::OBSERVE, value.into());
@@ -114,16 +114,16 @@ impl Request {
         self
     }
 
-    /// Says which responses are not wanted, by the sum of 2 (class 2), 8 (class 4) and 16 (class 5);
-    /// 26 is all. RFC 7967. A request that gets none ends with
-    /// [`FailReason::Timeout`](crate::FailReason::Timeout).
+    /// Sets No-Response: the classes of responses that the server shall suppress, as the sum of 2
+    /// (class 2), 8 (class 4) and 16 (class 5), 26 for all (RFC 7967 section 2.1). A request whose
+    /// response is suppressed ends with [`FailReason::Timeout`](crate::FailReason::Timeout).
     #[must_use]
     pub fn no_response(mut self, classes: u8) -> Self {
         self.options.set_uint(OptionNumber::NO_RESPONSE, classes.into());
         self
     }
 
-    /// Sends it just once, without asking for an acknowledgement.
+    /// Sends the request in a non-confirmable message.
     #[must_use]
     pub const fn non_confirmable(mut self) -> Self {
         self.confirmable = false;

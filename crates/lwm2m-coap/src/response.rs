@@ -1,27 +1,27 @@
-//! A response, independent of the messages that carry it.
+//! Responses, independent of the messages that carry them: RFC 7252 section 5.2.
 
 use crate::message::{Code, OptionNumber, Options};
 use bytes::Bytes;
 
-/// A response: code, options and the complete body.
+/// A response: code, options and complete body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Response {
     /// The response code.
     pub code: Code,
-    /// The options. Those that carry blocks of a body are the endpoint's own business.
+    /// The options. The endpoint adds and removes those of block-wise transfer.
     pub options: Options,
     /// The body.
     pub payload: Bytes,
 }
 
 impl Response {
-    /// A response without options and body.
+    /// Creates a response without options and body.
     #[must_use]
     pub const fn new(code: Code) -> Self {
         Self { code, options: Options::new(), payload: Bytes::new() }
     }
 
-    /// Sets the format of the body.
+    /// Sets Content-Format: the format of the body.
     #[must_use]
     pub fn content_format(mut self, format: u16) -> Self {
         self.options.set_uint(OptionNumber::CONTENT_FORMAT, format.into());
@@ -35,21 +35,23 @@ impl Response {
         self
     }
 
-    /// Adds a segment to the path of a resource that was created.
+    /// Appends a segment to the path of the created resource: one Location-Path option.
     #[must_use]
     pub fn location_segment(mut self, segment: &str) -> Self {
         self.options.push(OptionNumber::LOCATION_PATH, segment.as_bytes());
         self
     }
 
-    /// Accepts the observation that the request asked for: the peer becomes an observer.
+    /// Accepts the observation that the request asks for: the peer becomes an observer (RFC 7641
+    /// section 4.1).
     #[must_use]
     pub fn observe(mut self) -> Self {
         self.options.set_uint(OptionNumber::OBSERVE, 0);
         self
     }
 
-    /// Sets how many seconds the response stays fresh; for 5.03, when to try again.
+    /// Sets Max-Age: how many seconds the response stays fresh, or for 5.03 the seconds until the
+    /// next attempt (RFC 7252 sections 5.10.5 and 5.9.3.4).
     #[must_use]
     pub fn max_age(mut self, seconds: u32) -> Self {
         self.options.set_uint(OptionNumber::MAX_AGE, seconds.into());

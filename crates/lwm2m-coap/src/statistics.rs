@@ -1,39 +1,40 @@
-//! Counters of one endpoint.
+//! Counters of an endpoint.
 
-/// What an endpoint has seen and done since it was made.
+/// Counters of an endpoint since it was created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Statistics {
-    /// Datagrams, and messages on connections, that came in.
+    /// Received datagrams, and received messages on connections.
     pub received: u64,
-    /// Datagrams, and messages on connections, that were handed out for sending, retransmissions included.
+    /// Sent datagrams including retransmissions, and sent messages on connections.
     pub sent: u64,
-    /// Confirmable messages that were sent again.
+    /// Retransmissions of confirmable messages.
     pub retransmitted: u64,
-    /// Messages that had come in before.
+    /// Received duplicates.
     pub duplicates: u64,
-    /// Datagrams that are no CoAP message, and streams that cannot be read.
+    /// Malformed datagrams and streams.
     pub malformed: u64,
-    /// Resets that were sent.
+    /// Sent Resets.
     pub resets_sent: u64,
-    /// Resets that came in.
+    /// Received Resets.
     pub resets_received: u64,
-    /// Acknowledgements, Resets and responses that fit nothing.
+    /// Received acknowledgements, Resets and responses that match no message or request.
     pub unexpected: u64,
-    /// Confirmable messages that nobody acknowledged.
+    /// Confirmable messages that were never acknowledged.
     pub timeouts: u64,
-    /// Requests that were answered 5.03, or dropped, because a bound was reached.
+    /// Requests that were answered 5.03 or dropped because a bound of the
+    /// [`Config`](crate::Config) was reached.
     pub dropped_overload: u64,
-    /// Requests whose options cannot be honoured: a critical one that is not understood, a block
-    /// size that is reserved, a request to a proxy.
+    /// Requests that were refused for their options: an unknown critical option, a reserved block
+    /// size, a request to a proxy.
     pub refused: u64,
-    /// Bodies of requests that were refused because they are larger than
+    /// Requests that were answered 4.13 because their body is larger than
     /// [`Config::max_body`](crate::Config::max_body).
     pub oversized: u64,
-    /// Requests with a block that fits no body: out of turn, of a wrong length, past the end. They
-    /// were answered 4.00 or 4.08.
+    /// Requests that were answered 4.00 or 4.08 because their block is out of order, has a wrong
+    /// length or is past the end.
     pub bad_blocks: u64,
-    /// Responses and notifications that were of no use: [`FailReason::Protocol`] and
-    /// [`FailReason::TooLarge`] tell why.
+    /// Responses and notifications that broke a rule or a bound, see [`FailReason::Protocol`] and
+    /// [`FailReason::TooLarge`].
     ///
     /// [`FailReason::Protocol`]: crate::FailReason::Protocol
     /// [`FailReason::TooLarge`]: crate::FailReason::TooLarge

@@ -1,9 +1,8 @@
-//! What carries the messages of the exchange layer: datagrams or a connection, by peer.
+//! Routes the messages of the exchange layer to datagrams or a connection, by peer.
 //!
-//! The exchange layer asks for sending and replying, and for what fits into a message; it is the
-//! same code for both kinds of peers. A peer is on a connection or it is not: there is no third
-//! way, so this is a plain `if` in a few methods and no trait. An endpoint without connections
-//! pays for the look into an empty table.
+//! The exchange layer runs the same code for both kinds of peers. A peer is on a connection or not,
+//! so this is an `if` in a few methods instead of a trait. An endpoint without connections pays for
+//! one lookup in an empty table.
 
 use crate::config::Config;
 use crate::connections::Connections;
@@ -18,16 +17,16 @@ use lwm2m_time::Instant;
 /// The largest datagram: RFC 7252 section 4.6.
 const MAX_DATAGRAM: usize = 1_152;
 
-/// What the messages to a peer may hold.
+/// What fits into a message to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Capacity {
     /// The bytes of options and payload that fit into one message.
     pub(crate) content: usize,
-    /// Whether a connection carries it, so that the body is as long as fits.
+    /// Whether the peer is on a connection.
     pub(crate) connected: bool,
-    /// Whether the peer takes several blocks in one message.
+    /// Whether the peer supports BERT (RFC 8323 section 6).
     pub(crate) bert: bool,
-    /// The size of blocks that this endpoint prefers for the peer.
+    /// The block size that this endpoint prefers for the peer.
     pub(crate) preferred: BlockSize,
 }
 
@@ -68,7 +67,7 @@ impl Transport {
         self.messaging.knows(peer) || self.connections.has(peer)
     }
 
-    /// Whether state about the peer is held or can be.
+    /// Whether there is state about the peer, or room for it.
     pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
         self.messaging.peer_count() + self.connections.len() < self.max_peers || self.knows(peer)
     }
@@ -87,8 +86,7 @@ impl Transport {
         }
     }
 
-    /// Sends a message. `None` if it arrives or the connection ends, so that there is nothing to
-    /// wait for.
+    /// Sends a message. Returns `None` on a connection, where no outcome is reported.
     pub(crate) fn send(
         &mut self,
         now: Instant,
@@ -104,7 +102,7 @@ impl Transport {
         self.messaging.send(now, peer, reliable, content, delivery_of).map(Some)
     }
 
-    /// Sends the reply to a message.
+    /// Sends the response to a request.
     pub(crate) fn reply(
         &mut self,
         now: Instant,
@@ -134,21 +132,21 @@ impl Transport {
         true
     }
 
-    /// The reply to a message will take its time.
+    /// Acknowledges a request later, unless the response comes first.
     pub(crate) fn expect_reply(&mut self, now: Instant, source: Source) {
         if !self.connections.has(source.peer) {
             self.messaging.expect_reply(now, source);
         }
     }
 
-    /// There will be no reply to a message: all that it gets is an acknowledgement.
+    /// Acknowledges a request that gets no response.
     pub(crate) fn expect_no_reply(&mut self, source: Source) {
         if self.messaging.is_unanswered(source) {
             self.messaging.acknowledge(source);
         }
     }
 
-    /// Forgets all about a peer.
+    /// Removes all state about a peer.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         self.connections.remove(peer);
         self.messaging.remove_peer(peer);

@@ -1,5 +1,6 @@
-//! `coap` and `coaps` URIs (RFC 7252 section 6), and those with `+tcp` (RFC 8323 section 8). Names
-//! are not resolved.
+//! URIs: `coap` and `coaps` (RFC 7252 section 6), `coap+tcp` and `coaps+tcp` (RFC 8323 section 8).
+//!
+//! Host names are not resolved.
 
 use crate::message::{OptionNumber, Options};
 use alloc::borrow::Cow;
@@ -7,10 +8,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The longest URI that is accepted, in bytes: that of an LwM2M server URI.
+/// The longest accepted URI, in bytes. This is the limit of the LwM2M Server URI resource.
 pub const MAX_LENGTH: usize = 255;
 
-/// Which transport and security a URI asks for.
+/// The scheme of a URI: its transport and security.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scheme {
     /// CoAP over UDP, default port 5683.
@@ -24,7 +25,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As it is written in front of `://`.
+    /// The scheme as it is written before `://`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,19 +36,19 @@ impl Scheme {
         }
     }
 
-    /// Whether a connection carries messages, not datagrams.
+    /// Whether messages travel on a connection instead of datagrams.
     #[must_use]
     pub const fn is_connection(self) -> bool {
         matches!(self, Self::CoapTcp | Self::CoapsTcp)
     }
 
-    /// Whether messages are secured.
+    /// Whether messages are secured by DTLS or TLS.
     #[must_use]
     pub const fn is_secured(self) -> bool {
         matches!(self, Self::Coaps | Self::CoapsTcp)
     }
 
-    /// The port that a URI without one means.
+    /// The port of a URI without a port.
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
@@ -62,7 +63,7 @@ impl Scheme {
 pub enum Host<'a> {
     /// An address literal.
     Address(IpAddr),
-    /// A name, to be resolved by whoever has a resolver. Percent-encoding is kept.
+    /// A name that the caller resolves. Percent-encoding is kept.
     Name(&'a str),
 }
 
@@ -75,50 +76,50 @@ impl fmt::Display for Host<'_> {
     }
 }
 
-/// The parts of a URI, as they point into its text.
+/// The parts of a URI, borrowed from its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Uri<'a> {
     /// The scheme.
     pub scheme: Scheme,
     /// The host.
     pub host: Host<'a>,
-    /// The port: that of the URI, or the default of the scheme.
+    /// The port of the URI, or the default port of the scheme.
     pub port: u16,
-    /// The path with its leading slash, or nothing.
+    /// The path with its leading slash, or an empty text.
     pub path: &'a str,
     /// The query without the question mark.
     pub query: Option<&'a str>,
 }
 
-/// Why a text is no CoAP URI.
+/// Why a text is not a CoAP URI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UriError {
-    /// More than [`MAX_LENGTH`] bytes.
+    /// The text has more than [`MAX_LENGTH`] bytes.
     #[error("the URI is longer than 255 bytes")]
     TooLong,
-    /// None of the schemes of [`Scheme`].
-    #[error("the URI begins with none of coap://, coaps://, coap+tcp:// and coaps+tcp://")]
+    /// The scheme is unknown.
+    #[error("the URI does not begin with coap://, coaps://, coap+tcp:// or coaps+tcp://")]
     Scheme,
-    /// No host, user information, or an address literal in brackets that is none.
-    #[error("the URI has no usable host")]
+    /// The host is missing or malformed, or there is user information.
+    #[error("the URI has no valid host")]
     Host,
-    /// The port is no number from 1 to 65535.
-    #[error("the port of the URI is no number from 1 to 65535")]
+    /// The port is not a number from 1 to 65535.
+    #[error("the port of the URI is not a number from 1 to 65535")]
     Port,
-    /// A fragment, which has no meaning in CoAP.
+    /// The URI has a fragment, which CoAP does not allow.
     #[error("a CoAP URI cannot have a fragment")]
     Fragment,
-    /// A percent sign without two hexadecimal digits behind it.
+    /// A percent sign is not followed by two hexadecimal digits.
     #[error("the URI has a percent sign without two hexadecimal digits")]
     Encoding,
 }
 
 impl<'a> Uri<'a> {
-    /// Takes a URI apart.
+    /// Parses an absolute URI (RFC 7252 section 6.4).
     ///
     /// # Errors
-    /// When it is no absolute `coap` or `coaps` URI of at most 255 bytes.
+    /// As [`UriError`] tells.
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
         if uri.len() > MAX_LENGTH {
             return Err(UriError::TooLong);
@@ -143,8 +144,8 @@ impl<'a> Uri<'a> {
         Ok(uri)
     }
 
-    /// Adds the options that the URI decomposes into, Uri-Path and Uri-Query: RFC 7252 section
-    /// 6.4. Host and port are those of the connection and are left out.
+    /// Adds the Uri-Path and Uri-Query options of the URI (RFC 7252 section 6.4). Leaves Uri-Host and
+    /// Uri-Port out: host and port are those of the peer.
     pub fn push_options(&self, options: &mut Options) {
         for segment in self.segments() {
             options.push(OptionNumber::URI_PATH, &decode(segment).unwrap_or_default());
@@ -154,7 +155,7 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The segments of the path, still percent-encoded; none for an empty path or a lone slash.
+    /// The percent-encoded segments of the path. An empty path and `/` have none.
     fn segments(&self) -> impl Iterator<Item = &'a str> {
         let path = self.path.strip_prefix('/').filter(|path| !path.is_empty());
         path.into_iter().flat_map(|path| path.split('/'))
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_coap_uri_is_refused() {
+    fn invalid_uris_are_refused() {
         let long = format!("coap://{}", "h".repeat(249));
         for (uri, error) in [
             (long.as_str(), UriError::TooLong),

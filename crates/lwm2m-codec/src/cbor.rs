@@ -1,4 +1,4 @@
-//! CBOR (60): one value, and times as RFC 8949 tags them (OMA LwM2M Core 7.4.3).
+//! CBOR (60): one value, with tagged times. OMA LwM2M Core 1.2, section 7.4.3.
 
 use crate::typed::{scalar, typed, without_nul};
 use crate::{DecodeCause, DecodeError, Quirk, Reading, rfc3339};
@@ -7,9 +7,9 @@ use lwm2m_core::{DataType, Path, Value};
 use lwm2m_senml::Value as Scalar;
 use lwm2m_senml::cbor::{Decoder, Encoder};
 
-/// The tag of a date in text (RFC 8949, section 3.4.1).
+/// The tag of a date as text: RFC 8949 section 3.4.1.
 const DATE: u64 = 0;
-/// The tag of seconds since 1970 (RFC 8949, section 3.4.2).
+/// The tag of seconds since 1970: RFC 8949 section 3.4.2.
 const EPOCH: u64 = 1;
 
 pub(crate) fn encode(value: &Value) -> Bytes {
@@ -33,7 +33,7 @@ pub(crate) fn decode(
     if decoder.is_at_end() { Ok(value) } else { Err(DecodeCause::Cbor.at(decoder.offset())) }
 }
 
-/// Reads the value of a leaf, which may be a tagged time.
+/// Decodes a value, which may be a tagged time.
 pub(crate) fn read(
     reading: &Reading<'_>,
     decoder: &mut Decoder<'_>,
@@ -61,7 +61,7 @@ pub(crate) fn read(
     time.ok_or(DecodeCause::Type { path, expected: DataType::Time })
 }
 
-/// A text is how CBOR has an object link.
+/// Converts a text to an object link, which CBOR writes as text.
 fn as_link(item: Scalar<'_>) -> Scalar<'_> {
     match item {
         Scalar::String(text) => Scalar::ObjectLink(text),
@@ -69,7 +69,7 @@ fn as_link(item: Scalar<'_>) -> Scalar<'_> {
     }
 }
 
-/// Whole seconds since 1970 of an epoch number or a date in text.
+/// Whole seconds since 1970 from an epoch number or a date as text.
 #[expect(clippy::cast_possible_truncation, reason = "within the range of the guard")]
 fn seconds(reading: &Reading<'_>, item: &Scalar<'_>) -> Result<Option<i64>, DecodeCause> {
     Ok(match item {

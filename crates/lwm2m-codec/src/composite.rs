@@ -1,10 +1,10 @@
-//! Bodies of composite operations (OMA LwM2M Core 6.3.8 to 6.3.10, 7.4.6): lists of paths for
-//! Read-Composite and Observe-Composite, lists of changes for Write-Composite.
+//! Bodies of composite operations: OMA LwM2M Core, sections 6.3.8 to 6.3.10 and 7.4.6.
 //!
-//! LwM2M 1.1 writes them in plain SenML (110, 112), LwM2M 1.2 in SenML-ETCH (320, 322; RFC 8790),
-//! where a change may also remove what it names. Changes in LwM2M CBOR (since 1.2) are a tree at the root
-//! as [`crate::encode`] writes it; [`decode_changes`] reads it, too. Answers are
-//! trees at the root: [`crate::decode`] with [`Path::ROOT`] reads them.
+//! Read-Composite and Observe-Composite have lists of paths, Write-Composite has a list of changes.
+//! LwM2M 1.1 writes them in SenML (110, 112), LwM2M 1.2 in SenML-ETCH (320, 322; RFC 8790), where a
+//! change may also remove a resource instance. Changes in LwM2M CBOR (since 1.2) are a tree at the
+//! root, as [`crate::encode`] writes it; [`decode_changes`] reads it, too. Responses are trees at the
+//! root: decode them with [`crate::decode`] and [`Path::ROOT`].
 
 use crate::senml::each_resolved;
 use crate::tree::Target;
@@ -17,7 +17,7 @@ use lwm2m_core::model::NoModel;
 use lwm2m_core::{ContentFormat, Model, Path, Value};
 use lwm2m_senml::Value as Scalar;
 
-/// A change of one resource or resource instance; no value removes the resource instance.
+/// A change: sets a resource or resource instance, or removes a resource instance (`None`).
 pub type Change = (Path, Option<Value>);
 
 pub(crate) const fn is_etch(format: ContentFormat) -> bool {
@@ -30,7 +30,7 @@ pub const fn supports_paths(format: ContentFormat) -> bool {
     is_etch(format) || matches!(format, ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR)
 }
 
-/// Encodes the paths that a Read-Composite or Observe-Composite asks for.
+/// Encodes the paths of a Read-Composite or Observe-Composite.
 ///
 /// # Errors
 /// [`EncodeError::UnsupportedFormat`] for other formats than SenML and SenML-ETCH.
@@ -38,11 +38,11 @@ pub fn encode_paths(format: ContentFormat, paths: &[Path]) -> Result<Bytes, Enco
     Writing::default().encode_paths(format, paths)
 }
 
-/// Decodes the paths that a Read-Composite or Observe-Composite asks for, each once; lenient.
+/// Decodes the paths of a Read-Composite or Observe-Composite without duplicates, leniently.
 ///
 /// # Errors
-/// [`DecodeCause::UnsupportedFormat`] for other formats than SenML and SenML-ETCH, and for what is
-/// no pack of records that have only names, times and units.
+/// [`DecodeCause::UnsupportedFormat`] for formats other than SenML and SenML-ETCH. Other errors if the
+/// payload is not a pack of records that have only names, times and units.
 pub fn decode_paths(format: ContentFormat, payload: &[u8]) -> Result<Vec<Path>, DecodeError> {
     Reading::lenient(&NoModel).decode_paths(format, payload)
 }
@@ -50,19 +50,18 @@ pub fn decode_paths(format: ContentFormat, payload: &[u8]) -> Result<Vec<Path>, 
 /// Encodes the changes of a Write-Composite.
 ///
 /// # Errors
-/// [`EncodeError::UnsuitableFormat`] for a removal in another format than SenML-ETCH,
-/// [`EncodeError::NotFinite`], and [`EncodeError::UnsupportedFormat`] for other formats than SenML
-/// and SenML-ETCH.
+/// [`EncodeError::UnsuitableFormat`] for a removal in a format other than SenML-ETCH,
+/// [`EncodeError::NotFinite`], and [`EncodeError::UnsupportedFormat`] for formats other than SenML and
+/// SenML-ETCH.
 pub fn encode_changes(format: ContentFormat, changes: &[Change]) -> Result<Bytes, EncodeError> {
     Writing::default().encode_changes(format, changes)
 }
 
-/// Decodes the changes of a Write-Composite, in their order: later ones go over earlier ones;
-/// lenient.
+/// Decodes the changes of a Write-Composite in their order, leniently. Later changes override earlier
+/// ones.
 ///
 /// # Errors
-/// As [`crate::decode`]; a removal of anything but a resource instance is
-/// [`DecodeCause::NoValue`].
+/// As [`crate::decode`]. [`DecodeCause::NoValue`] for the removal of anything but a resource instance.
 pub fn decode_changes(
     format: ContentFormat,
     payload: &[u8],
@@ -121,7 +120,7 @@ impl Reading<'_> {
             self.forgive_name(&ids)?;
             let (path, data_type) = target.admit(&named)?;
             let value = match record.value.take() {
-                // Whoever names the whole resource does not mean its first instance.
+                // Only a name of a resource instance removes one, not that of the resource.
                 Some(Scalar::Null) if named.depth() == 4 => None,
                 value => Some(typed(self, path, data_type, value.unwrap_or(Scalar::Null))?),
             };

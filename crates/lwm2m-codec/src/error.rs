@@ -1,29 +1,29 @@
-//! What may go wrong with a payload, and what LwM2M answers to it.
+//! Errors of decoding and encoding, and the LwM2M responses to them.
 
 use crate::Quirk;
 use core::fmt;
 use lwm2m_core::{ContentFormat, DataType, Path};
 
-/// Why a payload could not be decoded, and where; the sender of the payload is to blame.
+/// Why and where a payload is invalid. The sender of the payload is at fault.
 ///
-/// An engine answers 4.15 if [`DecodeError::is_unsupported_format`], and 4.00 otherwise.
+/// Engines answer 4.15 if [`DecodeError::is_unsupported_format`], else 4.00.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecodeError {
-    /// The byte where reading stopped, or where the entry or record begins that is refused.
+    /// The offset where decoding stopped, or of the refused entry or record, in bytes.
     pub offset: usize,
-    /// The rule that is broken.
+    /// The cause.
     pub cause: DecodeCause,
 }
 
 impl DecodeError {
-    /// The content format of the whole payload is not known here.
+    /// The error for an unsupported content format.
     #[must_use]
     pub const fn unsupported(format: ContentFormat) -> Self {
         DecodeCause::UnsupportedFormat(format).at(0)
     }
 
-    /// Whether the format, not the content, is refused: answered 4.15 Unsupported Content-Format.
-    /// All other errors are answered 4.00 Bad Request.
+    /// Whether the format is refused, which engines answer 4.15 Unsupported Content-Format. They answer
+    /// all other errors 4.00 Bad Request.
     #[must_use]
     pub const fn is_unsupported_format(&self) -> bool {
         self.cause.is_unsupported_format()
@@ -45,88 +45,88 @@ impl fmt::Display for DecodeError {
     }
 }
 
-/// The rule that a payload breaks.
+/// Why a payload is invalid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeCause {
-    /// This content format is not known here at all.
-    #[error("content format {0} is not supported; send one of those that LwM2M names")]
+    /// The content format is not supported.
+    #[error("content format {0} is not supported; send a format of LwM2M")]
     UnsupportedFormat(ContentFormat),
-    /// The content format holds one value, but the path addresses more (or less) than that.
-    #[error("content format {format} cannot carry what lives at {path}; send a format for trees")]
+    /// The content format carries one value, but the path addresses a tree.
+    #[error("content format {format} cannot carry the node at {path}; send a format for trees")]
     UnsuitableFormat {
         /// The format of the payload.
         format: ContentFormat,
         /// The path of the request.
         path: Path,
     },
-    /// The TLV structure is broken.
+    /// The TLV is malformed.
     #[error("TLV: {0}")]
     Tlv(#[from] lwm2m_tlv::Error),
-    /// The SenML pack, or the OMA JSON, is broken.
+    /// The SenML or OMA JSON is malformed.
     #[error("SenML: {0}")]
     Senml(#[from] lwm2m_senml::Error),
-    /// The CBOR is broken, or not of a shape that LwM2M allows.
+    /// The CBOR is malformed, or not allowed in LwM2M.
     #[error("the CBOR is malformed, cut off, or has a number beyond 64 bits")]
     Cbor,
-    /// Text or a string that is not UTF-8.
+    /// A text or a string is not UTF-8.
     #[error("the value of {path} is not UTF-8")]
     Utf8 {
         /// The path of the value.
         path: Path,
     },
-    /// A value that is not of the data type of its resource, or out of the type's range.
+    /// A value does not have the data type of its resource, or is beyond the range of the type.
     #[error("the value of {path} is not a valid {}", expected.name())]
     Type {
         /// The path of the value.
         path: Path,
-        /// The data type that the object definition gives.
+        /// The data type of the resource.
         expected: DataType,
     },
-    /// A name that is no path of a value.
+    /// The name of a record is not the path of a value.
     #[error("record {entry} does not name a resource or resource instance")]
     Name {
-        /// The number of the record, from 0.
+        /// The index of the record, counted from 0.
         entry: usize,
     },
-    /// A TLV entry that has no place below the path of the request: an id of a level above is
-    /// missing, the id is 65535, or there is a second instance where there may be one.
-    #[error("the TLV entry has no place below the path of the request")]
+    /// A TLV entry is not valid below the path of the request: an ID of a higher level is missing, the
+    /// ID is 65535, or there is a second instance where only one is allowed.
+    #[error("the TLV entry is not valid below the path of the request")]
     Id,
-    /// A value for something that the request did not address.
-    #[error("{path} lies outside of {target}, which the request addresses")]
+    /// A value is outside the path of the request.
+    #[error("{path} is outside of {target}, the path of the request")]
     OutsideTarget {
         /// The path of the request.
         target: Path,
         /// The path in the payload.
         path: Path,
     },
-    /// Two values for the same path at the same time.
+    /// A path has two values for the same time.
     #[error("{path} has two values")]
     Duplicate {
         /// The path.
         path: Path,
     },
-    /// A single value for a multiple-instance resource, or the reverse.
-    #[error("{path} is given as single where it is multiple, or the reverse")]
+    /// A multiple-instance resource has a single value, or a single-instance one has instances.
+    #[error("{path} is single-instance instead of multiple-instance, or the reverse")]
     Multiplicity {
         /// The path.
         path: Path,
     },
-    /// A record of a Fetch Pack that has more than a name, time and unit.
-    #[error("record {entry} has fields that its pack must not have")]
+    /// A record of a Fetch Pack has fields other than name, time and unit (RFC 8790 section 3).
+    #[error("record {entry} has fields that are not allowed in a Fetch Pack")]
     Field {
-        /// The number of the record, from 0.
+        /// The index of the record, counted from 0.
         entry: usize,
     },
-    /// No value where there has to be one.
+    /// A value is missing.
     #[error("there is no value for {path}")]
     NoValue {
         /// The path.
         path: Path,
     },
-    /// A deviation that some devices are known for, which strict reading refuses.
-    #[error("{0}, which strict reading refuses")]
+    /// Strict decoding refuses a known deviation of devices.
+    #[error("{0}, which strict decoding refuses")]
     Quirk(Quirk),
 }
 
@@ -137,36 +137,36 @@ impl DecodeCause {
         matches!(self, Self::UnsupportedFormat(_) | Self::UnsuitableFormat { .. })
     }
 
-    /// The error that this makes at a byte of the payload.
+    /// The error with this cause at `offset`.
     pub(crate) const fn at(self, offset: usize) -> DecodeError {
         DecodeError { offset, cause: self }
     }
 }
 
-/// Why a node could not be encoded.
+/// Why a node cannot be encoded.
 ///
-/// An engine answers 4.06 if [`EncodeError::is_not_acceptable`], and 5.00 otherwise.
+/// Engines answer 4.06 if [`EncodeError::is_not_acceptable`], else 5.00.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// This content format is not known here at all.
-    #[error("content format {0} is not supported; ask for one of those that LwM2M names")]
+    /// The content format is not supported.
+    #[error("content format {0} is not supported; ask for a format of LwM2M")]
     UnsupportedFormat(ContentFormat),
-    /// The format cannot carry what lives at the path.
-    #[error("content format {format} cannot carry what lives at {path}")]
+    /// The format cannot carry the node.
+    #[error("content format {format} cannot carry the node at {path}")]
     UnsuitableFormat {
-        /// The format that was asked for.
+        /// The requested format.
         format: ContentFormat,
         /// The path.
         path: Path,
     },
-    /// The node is not of the kind that the path addresses; the caller is to blame.
-    #[error("the node to encode is not of the kind that lives at {path}")]
+    /// The node is of another kind than the path. The caller is at fault.
+    #[error("the node to encode is of another kind than the path {path}")]
     WrongNode {
         /// The path.
         path: Path,
     },
-    /// A number that is not finite, which the format cannot express.
+    /// A number is not finite, which the format cannot express.
     #[error("{path} is not a finite number, which content format {format} cannot express")]
     NotFinite {
         /// The format.
@@ -174,7 +174,7 @@ pub enum EncodeError {
         /// The path of the value.
         path: Path,
     },
-    /// A value or container that is longer than the format can express.
+    /// A value or container is longer than the format can express.
     #[error("a value at or below {path} is too long for content format {format}")]
     TooLong {
         /// The format.
@@ -185,8 +185,8 @@ pub enum EncodeError {
 }
 
 impl EncodeError {
-    /// Whether another format could carry the node: answered 4.06 Not Acceptable. All other
-    /// errors are answered 5.00 Internal Server Error.
+    /// Whether another format might carry the node, which engines answer 4.06 Not Acceptable. They
+    /// answer all other errors 5.00 Internal Server Error.
     #[must_use]
     pub const fn is_not_acceptable(&self) -> bool {
         matches!(

@@ -1,25 +1,25 @@
-//! Ids as payloads name them: like a path, but with 65535 in Create, and relative there.
+//! IDs in payloads: like a path, but possibly relative or with 65535 in Create.
 
 use crate::DecodeCause;
 use lwm2m_core::Path;
 use lwm2m_core::path::MAX_ID;
 
-/// The instance id in Create that leaves the choice to the client (OMA LwM2M Core 1.2.1, 6.3.4).
+/// The instance ID in Create that lets the client choose: OMA LwM2M Core 1.2.1, section 6.3.4.
 pub(crate) const ANY_INSTANCE: u16 = u16::MAX;
 
-/// Up to four ids; 65535 is allowed among them.
+/// At most four IDs, which may be 65535.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ids {
     ids: [u16; 4],
     count: usize,
-    /// Whether the first one is not known to be an object.
+    /// Whether the name had no leading slash, so that the first ID may not be an object.
     relative: bool,
-    /// Whether the alternate path was missing in front.
+    /// Whether the name did not begin with the alternate path.
     outside: bool,
 }
 
 impl Ids {
-    /// These ids and one more.
+    /// Appends an ID.
     pub(crate) fn child(mut self, id: u16) -> Option<Self> {
         self.push(id).map(|()| self)
     }
@@ -31,12 +31,12 @@ impl Ids {
         Some(())
     }
 
-    /// Whether the name that these were read from had no slash in front.
+    /// Whether the name had no leading slash.
     pub(crate) const fn is_relative(&self) -> bool {
         self.relative
     }
 
-    /// Whether the name lacked the alternate path that the device has.
+    /// Whether the name did not begin with the alternate path of the device.
     pub(crate) const fn is_outside(&self) -> bool {
         self.outside
     }
@@ -49,7 +49,7 @@ impl Ids {
         if self.as_slice().contains(&MAX_ID) {
             return None;
         }
-        // At once, not id by id: that takes a quarter of the time of a record.
+        // Not ID by ID, which would take a quarter of the time of a record.
         let [object, instance, resource, ri] = self.ids;
         Some(match self.count {
             0 => Path::ROOT,
@@ -60,9 +60,9 @@ impl Ids {
         })
     }
 
-    /// The instance id, if there is one, and the ids of resource and resource instance, of a value
-    /// in Create on `object`. Two ids that begin with the object, and less than three that are
-    /// relative, have no instance id.
+    /// Splits the IDs of a value in Create on `object` into the instance ID, if there is one, and the
+    /// IDs of resource and resource instance. Two IDs that begin with the object, and one or two
+    /// relative IDs, have no instance ID.
     fn below(&self, object: &Path) -> Option<(Option<u16>, &[u16])> {
         let own = |first: u16| object.object_id() == Some(first);
         match self.as_slice() {
@@ -79,27 +79,27 @@ impl Ids {
     }
 }
 
-/// The ids of a name such as `/3/0/0`, which is read in parts: a base name is the same for many
-/// records. Without the first slash a name may be relative. The root is `/`.
+/// Parses the IDs of a name such as `/3/0/0` in parts, so that many records share a parsed base name. A
+/// name without a leading slash may be relative. The root is `/`.
 #[derive(Clone, Copy)]
 pub(crate) struct NameIds<'r> {
-    /// The alternate path, and how much of it has been read.
+    /// The alternate path, and how much of it was parsed.
     root: &'r str,
     read: usize,
     ids: Ids,
-    /// The id whose digits are being read.
+    /// The ID whose digits are being parsed.
     current: Option<u16>,
     begun: bool,
 }
 
 impl<'r> NameIds<'r> {
-    /// A name that is to begin with an alternate path, if that is not empty.
+    /// Creates a parser for names that begin with the alternate path `root`, if it is not empty.
     pub(crate) fn below(root: &'r str) -> Self {
         Self { root, read: 0, ids: Ids::default(), current: None, begun: false }
     }
 
-    /// Takes what belongs to the alternate path off a part of the name; nothing if that begins
-    /// with something else behind the beginning of the alternate path.
+    /// Strips the alternate path from a part of the name. Returns `None` if the name deviates after it
+    /// began with the alternate path.
     fn take_root<'p>(&mut self, part: &'p str) -> Option<&'p str> {
         let rest = self.root.get(self.read..).unwrap_or_default();
         if let Some(below) = part.strip_prefix(rest)
@@ -112,7 +112,7 @@ impl<'r> NameIds<'r> {
             self.read += part.len();
             return Some("");
         }
-        // A slash begins names of either kind.
+        // Names with and without the alternate path begin with a slash.
         self.begun = self.root.get(..self.read)? == "/";
         if self.read > 0 && !self.begun {
             return None;
@@ -121,7 +121,7 @@ impl<'r> NameIds<'r> {
         Some(part)
     }
 
-    /// Reads a part of the name; nothing if it leaves the grammar.
+    /// Parses a part of the name. Returns `None` if it is malformed.
     #[inline]
     pub(crate) fn read(mut self, part: &str) -> Option<Self> {
         let within = self.read < self.root.len() && !part.is_empty();
@@ -130,7 +130,7 @@ impl<'r> NameIds<'r> {
             self.begun = true;
             self.ids.relative = *first != b'/';
             if self.ids.relative && self.read > 0 && !self.ids.outside {
-                // The alternate path has ended, but its last segment goes on.
+                // The last segment is longer than that of the alternate path.
                 return None;
             }
             bytes = if self.ids.relative { bytes } else { rest };
@@ -142,7 +142,7 @@ impl<'r> NameIds<'r> {
                     None
                 }
                 (None, digit) => Some(u16::from(value_of(digit)?)),
-                // No id has a leading zero.
+                // IDs have no leading zeros.
                 (Some(0), _) => return None,
                 (Some(id), digit) => {
                     Some(id.checked_mul(10)?.checked_add(value_of(digit)?.into())?)
@@ -152,13 +152,13 @@ impl<'r> NameIds<'r> {
         Some(self)
     }
 
-    /// The ids of the whole name.
+    /// Returns the IDs of the whole name.
     #[inline]
     pub(crate) fn finish(mut self) -> Option<Ids> {
         match self.current {
             Some(id) => self.ids.push(id).map(|()| self.ids),
             None => {
-                // The alternate path by itself is the root, as a slash is.
+                // The alternate path alone is the root, like `/`.
                 let rooted = self.read > 0 && self.read == self.root.len() && !self.ids.outside;
                 ((self.begun || rooted) && self.ids.count == 0).then_some(self.ids)
             }
@@ -171,7 +171,7 @@ fn value_of(byte: u8) -> Option<u8> {
     byte.checked_sub(b'0').filter(|digit| *digit < 10)
 }
 
-/// The one instance that a payload of Create is about, as its first value tells.
+/// The instance that a payload of Create is about, which its first value determines.
 pub(crate) struct Chosen {
     object: Path,
     instance: Option<Option<u16>>,
@@ -182,12 +182,12 @@ impl Chosen {
         Self { object, instance: None }
     }
 
-    /// The instance id, if the payload has one.
+    /// The instance ID, if the payload has one.
     pub(crate) fn instance(&self) -> Option<u16> {
         self.instance.flatten()
     }
 
-    /// The path of a value, with instance id 0 if there is none; nothing if the ids name no value
+    /// The path of a value, with instance ID 0 if there is none. `None` if the IDs do not name a value
     /// of the object.
     pub(crate) fn path(&mut self, ids: &Ids) -> Result<Option<Path>, DecodeCause> {
         let Some((instance, below)) = ids.below(&self.object) else { return Ok(None) };

@@ -1,6 +1,6 @@
-//! LwM2M payloads of every content format to and from typed nodes.
+//! Decodes LwM2M payloads of all content formats to typed nodes, and encodes nodes.
 //!
-//! | format | number | can carry | section of OMA LwM2M Core |
+//! | format | number | carries | section of OMA LwM2M Core 1.2 |
 //! |---|---|---|---|
 //! | text | 0 | one value | 7.4.1 |
 //! | opaque | 42 | one Opaque value | 7.4.2 |
@@ -10,8 +10,19 @@
 //! | OMA JSON | 11543 | anything below one object | 6.4.4 of 1.0 |
 //! | LwM2M CBOR | 11544 | anything | 7.4.4 |
 //!
-//! The CoRE Link Format (40) of Register and Discover is in [`link`], the bodies of composite
-//! operations, SenML-ETCH (320, 322) among them, in [`composite`].
+//! [`link`] reads and writes the CoRE Link Format (40) of Register and Discover. [`composite`] reads and
+//! writes the bodies of composite operations, including SenML-ETCH (320, 322).
+//!
+//! ```
+//! use lwm2m_codec::{ContentFormat, NoModel, Node, ObjectInstance, Path, decode, encode};
+//!
+//! let path = Path::instance(3, 0);
+//! let device = Node::ObjectInstance(ObjectInstance::default().with(9, 100_i64));
+//! let payload = encode(ContentFormat::SENML_JSON, &path, &device)?;
+//! assert_eq!(&payload[..], br#"[{"bn":"/3/0/","n":"9","v":100}]"#);
+//! assert_eq!(decode(ContentFormat::SENML_JSON, &path, &payload, &NoModel)?, device);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
 
@@ -33,37 +44,42 @@ mod tree;
 mod typed;
 mod writing;
 
+pub use bytes::Bytes;
 pub use error::{DecodeCause, DecodeError, EncodeError};
+pub use lwm2m_core::model::NoModel;
+pub use lwm2m_core::{
+    ContentFormat, DataType, Model, Node, ObjectInstance, ObjectVersion, Path, Resource, Value,
+};
+pub use lwm2m_senml::Error as SenmlError;
+pub use lwm2m_tlv::Error as TlvError;
 pub use pack::PackWriter;
 pub use reading::{Quirk, Reading};
 pub use writing::Writing;
 
 use alloc::vec::Vec;
-use bytes::Bytes;
-use lwm2m_core::{ContentFormat, Model, Node, ObjectInstance, Path, Value};
 use tree::{Sink, Target, Tree};
 
-/// A value with its path and the time it was taken at.
+/// A value with its path and its time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Timed {
-    /// Seconds: since 1970-01-01T00:00:00Z if 2^28 or more, else relative to now (RFC 8428 4.5.3);
-    /// nothing stands for now.
+    /// The time in seconds. Values of 2^28 and more are relative to 1970-01-01T00:00:00Z, smaller ones
+    /// to now (RFC 8428 section 4.5.3). `None` means now.
     pub time: Option<f64>,
-    /// The resource or resource instance.
+    /// The path of the resource or resource instance.
     pub path: Path,
-    /// Its value.
+    /// The value.
     pub value: Value,
 }
 
 impl Timed {
-    /// Whether this value is from before another one.
+    /// Whether this value is older than `other`.
     #[must_use]
     pub fn is_older_than(&self, other: &Self) -> bool {
         tree::age(self.time) < tree::age(other.time)
     }
 }
 
-/// Whether `format` can carry what lives at `path`, as far as the path alone tells.
+/// Whether `format` can carry a node at `path`, as far as the path alone tells.
 #[must_use]
 pub const fn supports(format: ContentFormat, path: &Path) -> bool {
     match format {
@@ -74,35 +90,35 @@ pub const fn supports(format: ContentFormat, path: &Path) -> bool {
     }
 }
 
-/// Whether `format` has records with names and values.
+/// Whether `format` consists of records with names and values.
 const fn is_senml(format: ContentFormat) -> bool {
     matches!(format, ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR | ContentFormat::JSON)
 }
 
-/// Whether nodes of some path can be encoded in, and decoded from, `format`.
+/// Whether `format` can carry nodes at all.
 const fn is_known(format: ContentFormat) -> bool {
     supports(format, &Path::resource(0, 0, 0))
 }
 
-/// Encodes `node`, which is what lives at `path`. Paths within the payload are absolute.
+/// Encodes `node` at `path`. Paths in the payload are absolute.
 ///
 /// # Errors
-/// The format cannot carry the node, or the node does not go with the path.
+/// The format cannot carry the node, or the node is of another kind than the path.
 pub fn encode(format: ContentFormat, path: &Path, node: &Node) -> Result<Bytes, EncodeError> {
     Writing::default().encode(format, path, node)
 }
 
-/// Decodes what lives at `path`, lenient: the returned node is of the kind that goes with the number
-/// of ids of the path. Of several values of one path in time, the newest is taken.
+/// Decodes the node at `path`, leniently. The number of IDs in the path determines the kind of the node.
+/// Of several values of a path, the newest is used.
 ///
-/// `model` gives types and multiplicity where the format cannot tell, and both are checked where
-/// it can. A resource that the model does not know keeps the type that the format tells; it is
-/// Opaque in TLV and String in text. The numbers that formats had before they were registered
-/// (1541 to 1543) are understood. [`Reading`] tells what was forgiven, or reads strictly.
+/// `model` provides data types and multiplicity where the format does not carry them; where it does,
+/// they are checked. A resource that the model does not know has the type of the format, or else
+/// Opaque in TLV and String in text. The format numbers before registration (1541 to 1543) are
+/// accepted. [`Reading`] reports tolerated deviations, or decodes strictly.
 ///
 /// # Errors
-/// The format is not supported, or the payload is malformed, does not go with the model, or holds
-/// values outside of `path`.
+/// The format is not supported, or the payload is malformed, contradicts the model, or has values
+/// outside of `path`.
 pub fn decode(
     format: ContentFormat,
     path: &Path,
@@ -112,7 +128,7 @@ pub fn decode(
     Reading::lenient(model).decode(format, path, payload)
 }
 
-/// Decodes the values at or below `path` in the order of the payload, with their times; lenient.
+/// Decodes the values at or below `path` with their times, in the order of the payload, leniently.
 ///
 /// # Errors
 /// As [`decode`], except that a path may have several values.
@@ -185,7 +201,7 @@ impl Reading<'_> {
     }
 }
 
-/// The format that a number means.
+/// The supported format of a number.
 fn known(format: ContentFormat, reading: &Reading<'_>) -> Result<ContentFormat, DecodeError> {
     let canonical = format.canonical();
     if !is_known(canonical) {
@@ -216,7 +232,7 @@ fn decode_into(
     }
 }
 
-/// Decodes a format that holds one value.
+/// Decodes a format that carries one value.
 fn decode_value(
     format: ContentFormat,
     target: Target<'_>,
@@ -235,10 +251,11 @@ fn decode_value(
     value.map_err(|cause| cause.at(0))
 }
 
-/// Encodes the payload of Create on `/object`; without `instance` the client chooses the id.
+/// Encodes the payload of Create on `/object` (OMA LwM2M Core 1.2, section 6.3.4). Without `instance`
+/// the client chooses the ID.
 ///
-/// In TLV the resources then stand without an Object Instance TLV. In SenML the names have 65535
-/// in place of the instance id, as OMA defines it for LwM2M CBOR only: prefer TLV for that.
+/// Without `instance`, TLV has no Object Instance TLV. SenML has 65535 as instance ID in the names,
+/// which OMA defines for LwM2M CBOR only: prefer TLV then.
 ///
 /// # Errors
 /// As [`encode`].
@@ -251,14 +268,14 @@ pub fn encode_create(
     Writing::default().encode_create(format, object, instance, values)
 }
 
-/// Decodes the payload of Create on `/object`: the id of the new instance, if the server chose
-/// one, and its resources.
+/// Decodes the payload of Create on `/object`: the ID of the new instance, if the server chose one,
+/// and its resources.
 ///
-/// In SenML, names are taken as `/o/i/r`, and without an id as `/o/65535/r`, `/o/r`, or `r`
-/// without a slash before it.
+/// In SenML, names are `/o/i/r`. Without an ID, they are `/o/65535/r`, `/o/r`, or `r` without a
+/// leading slash.
 ///
 /// # Errors
-/// As [`decode`]; also for a payload with more than one instance.
+/// As [`decode`]. Also if the payload has more than one instance.
 pub fn decode_create(
     format: ContentFormat,
     object: u16,

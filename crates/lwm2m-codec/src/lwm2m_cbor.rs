@@ -1,7 +1,7 @@
-//! LwM2M CBOR (11544): maps of maps, whose keys join to paths (OMA LwM2M Core 1.2, 7.4.4).
+//! LwM2M CBOR (11544): nested maps whose keys concatenate to paths. OMA LwM2M Core 1.2, section 7.4.4.
 //!
-//! Keys begin with the object id, whatever the request addressed. A map is never empty, so a node
-//! without values cannot be written; instances without resources are left out.
+//! Keys begin with the object ID, regardless of the path of the request. Maps are never empty, so a
+//! node without values cannot be encoded, and instances without resources are omitted.
 
 use crate::ids::{ANY_INSTANCE, Chosen, Ids};
 use crate::tree::{Sink, Target};
@@ -46,7 +46,7 @@ pub(crate) fn encode(path: &Path, node: &Node) -> Result<Bytes, EncodeError> {
     finish(out, path)
 }
 
-/// Encodes an instance for Create; without an id, 65535 stands in its place.
+/// Encodes an instance for Create, with the ID 65535 if it has none.
 pub(crate) fn encode_create(
     object: Path,
     id: Option<u16>,
@@ -59,7 +59,7 @@ pub(crate) fn encode_create(
     finish(out, &object)
 }
 
-/// The payload, unless it is an empty map.
+/// Returns the payload, unless it is an empty map.
 fn finish(out: Encoder, path: &Path) -> Result<Bytes, EncodeError> {
     let bytes = out.finish();
     match bytes.first() {
@@ -83,7 +83,7 @@ fn resource_is_empty(resource: &Resource) -> bool {
     matches!(resource, Resource::Multiple(values) if values.is_empty())
 }
 
-/// One id as it is, several as an array.
+/// Writes a key: one ID as an integer, several as an array.
 fn key(out: &mut Encoder, ids: &[u16]) {
     if ids.len() > 1 {
         out.array(ids.len());
@@ -91,7 +91,7 @@ fn key(out: &mut Encoder, ids: &[u16]) {
     ids.iter().for_each(|id| out.unsigned((*id).into()));
 }
 
-/// An object at the top of the tree: a single instance shares its key, as in OMA's samples.
+/// Writes an object at the root. It shares its key with a single instance, as in the examples of OMA.
 fn write_top_object(out: &mut Encoder, id: u16, object: &Object) {
     let mut instances = object.instances.iter().filter(|(_, node)| !instance_is_empty(node));
     match (instances.clone().count(), instances.clone().next()) {
@@ -132,7 +132,7 @@ fn write_resource(out: &mut Encoder, resource: &Resource) {
     }
 }
 
-/// Hands the values of `payload` to `sink`.
+/// Passes the values of `payload` to `sink`.
 pub(crate) fn decode(
     target: Target<'_>,
     payload: &[u8],
@@ -185,8 +185,8 @@ fn walk_all(payload: &[u8], leaf: Leaf<'_>) -> Result<(), DecodeError> {
     if decoder.is_at_end() { Ok(()) } else { Err(malformed(&decoder)) }
 }
 
-/// Reads a map whose keys continue `above`. Each level adds an id, and there are no more than
-/// four, so the nesting is bounded.
+/// Decodes a map whose keys continue `above`. Each level adds an ID and a path has at most four, which
+/// bounds the nesting.
 fn walk(decoder: &mut Decoder<'_>, above: Ids, leaf: Leaf<'_>) -> Result<(), DecodeError> {
     let mut remaining = decoder.map().map_err(|_| malformed(decoder))?;
     if decoder.ends(&mut remaining) {

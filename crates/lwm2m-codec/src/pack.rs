@@ -1,5 +1,4 @@
-//! SenML written value by value (OMA LwM2M Core 7.4.6, 7.4.7), for a caller that visits a tree and
-//! does not hold it.
+//! SenML written value by value, without a node: OMA LwM2M Core 1.2, sections 7.4.6 and 7.4.7.
 
 use crate::EncodeError;
 use crate::senml::{Writer, base_name, push_ids};
@@ -10,13 +9,14 @@ use bytes::Bytes;
 use lwm2m_core::{ContentFormat, Path, Resource, Value};
 use lwm2m_senml::Record;
 
-/// A pack of SenML JSON (110) or SenML CBOR (112) that takes the values of an object or an object
-/// instance one by one, in ascending order of their paths. It has the bytes that
-/// [`encode()`](crate::encode) makes of the whole node.
+/// Writes the values of an object or an object instance one by one, in ascending order of their paths,
+/// as SenML JSON (110) or SenML CBOR (112). The pack equals that of [`encode()`](crate::encode) for the
+/// whole node.
 ///
 /// ```
 /// use lwm2m_codec::PackWriter;
 /// use lwm2m_core::{ContentFormat, Path};
+///
 /// let mut pack = PackWriter::new(ContentFormat::SENML_JSON, &Path::instance(3, 0)).unwrap();
 /// pack.value(&Path::resource(3, 0, 9), &100_i64.into())?;
 /// assert_eq!(&pack.finish()[..], br#"[{"bn":"/3/0/","n":"9","v":100}]"#);
@@ -26,15 +26,15 @@ use lwm2m_senml::Record;
 pub struct PackWriter {
     format: ContentFormat,
     writer: Writer,
-    /// Until the first record has it.
+    /// The base name, for the first record.
     base_name: Option<String>,
     depth: usize,
     name: String,
 }
 
 impl PackWriter {
-    /// A pack for what lives at `path`. `None` if the path is not that of an object or an object
-    /// instance, or the format is another one: TLV and LwM2M CBOR put lengths before contents.
+    /// Creates a pack for the node at `path`. Returns `None` if the path is not that of an object or
+    /// object instance, or if the format is not SenML: TLV and LwM2M CBOR write lengths first.
     #[must_use]
     pub fn new(format: ContentFormat, path: &Path) -> Option<Self> {
         let senml = matches!(format, ContentFormat::SENML_JSON | ContentFormat::SENML_CBOR);
@@ -65,7 +65,7 @@ impl PackWriter {
     /// Writes the value of a resource or resource instance.
     ///
     /// # Errors
-    /// The value is a number that is not finite; the pack is then broken.
+    /// The value is a number that is not finite. The pack is then incomplete.
     pub fn value(&mut self, path: &Path, value: &Value) -> Result<(), EncodeError> {
         self.name.clear();
         push_ids(&mut self.name, path, self.depth);
@@ -79,7 +79,7 @@ impl PackWriter {
         self.writer.record(&record).map_err(not_finite)
     }
 
-    /// The whole pack.
+    /// Returns the pack.
     #[must_use]
     pub fn finish(self) -> Bytes {
         self.writer.finish()
@@ -92,7 +92,7 @@ mod tests {
     use alloc::collections::BTreeMap;
     use lwm2m_core::{Node, Object, ObjectInstance};
 
-    /// Writes the values of a node one by one, and the node as a whole.
+    /// Encodes a node value by value, and as a whole.
     fn both(format: ContentFormat, path: &Path, node: &Node) -> (Bytes, Bytes) {
         let mut pack = PackWriter::new(format, path).unwrap();
         for (leaf, value) in node.leaves(path) {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_whole_node() {
-        // 0, 1 and more values than one byte of a CBOR head counts.
+        // Counts at the limits of CBOR heads.
         for count in [0_u16, 1, 23, 24, 255, 256, 300] {
             let values =
                 |id| (id, ObjectInstance::default().with(5700, 21.5).with_multiple(1, [(0, "a")]));

@@ -1,4 +1,4 @@
-//! Dates as text (RFC 3339), which some clients send for Time in CBOR.
+//! Dates as text (RFC 3339), which CBOR may use for Time.
 
 use nom::branch::alt;
 use nom::bytes::complete::take_while_m_n;
@@ -7,7 +7,7 @@ use nom::combinator::{all_consuming, map_res, opt, verify};
 use nom::sequence::{preceded, separated_pair};
 use nom::{IResult, Parser};
 
-/// Seconds since 1970-01-01T00:00:00Z; fractions are cut off.
+/// Seconds since 1970-01-01T00:00:00Z. Truncates fractions.
 pub(crate) fn seconds(text: &str) -> Option<i64> {
     all_consuming(date_time).parse(text).ok().map(|(_, seconds)| seconds)
 }
@@ -18,7 +18,7 @@ fn date_time(input: &str) -> IResult<&str, i64> {
     let (input, day) = preceded(char('-'), number(2, 1, length_of(year, month))).parse(input)?;
     let (input, _) = one_of("Tt ").parse(input)?;
     let (input, (hour, minute)) = clock(input)?;
-    // 60 is a leap second.
+    // Second 60 is a leap second.
     let (input, second) = preceded(char(':'), number(2, 0, 60)).parse(input)?;
     let (input, _) = opt(preceded(char('.'), digit1)).parse(input)?;
     let (input, offset) = alt((one_of("Zz").map(|_| 0), offset)).parse(input)?;
@@ -30,7 +30,7 @@ fn clock(input: &str) -> IResult<&str, (i64, i64)> {
     separated_pair(number(2, 0, 23), char(':'), number(2, 0, 59)).parse(input)
 }
 
-/// Minutes that the local time is ahead of UTC.
+/// The offset from UTC, in minutes.
 fn offset(input: &str) -> IResult<&str, i64> {
     let (input, sign) = one_of("+-").parse(input)?;
     let (input, (hours, minutes)) = clock(input)?;

@@ -1,6 +1,8 @@
-//! SenML JSON and SenML CBOR (110, 112): any tree, with times (OMA LwM2M Core 7.4.6, 7.4.7); the
-//! JSON of LwM2M 1.0 (11543), which says the same in other words; and the records of SenML-ETCH
-//! (320, 322), for [`crate::composite`].
+//! SenML JSON and SenML CBOR (110, 112): any tree, with times. OMA LwM2M Core 1.2, sections 7.4.6 and
+//! 7.4.7.
+//!
+//! Also the JSON of LwM2M 1.0 (11543), which has equivalent records, and the records of SenML-ETCH
+//! (320, 322) for [`crate::composite`].
 
 use crate::ids::{ANY_INSTANCE, Chosen, Ids, NameIds};
 use crate::text::decode_text;
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use lwm2m_core::{ContentFormat, DataType, Node, ObjectInstance, Path, Value};
 use lwm2m_senml::{Error, Record, Resolver, Value as Scalar, cbor, json};
 
-/// Encodes a tree: names relative to a base name, or one absolute name for a single value.
+/// Encodes a tree with names relative to a base name, or a single value with an absolute name.
 pub(crate) fn encode(
     root: &str,
     format: ContentFormat,
@@ -23,7 +25,7 @@ pub(crate) fn encode(
     let leaves = node.leaves(path);
     let depth = match leaves.as_slice() {
         [(leaf, _)] if leaf == path && format != ContentFormat::JSON => 0,
-        // OMA JSON always has a base name, and a name besides.
+        // OMA JSON always has a base name and a name.
         [(leaf, _)] if leaf == path => path.depth() - 1,
         _ => path.depth(),
     };
@@ -34,7 +36,7 @@ pub(crate) fn encode(
     written.map_err(|_| not_finite(format, path, &leaves))
 }
 
-/// Encodes an instance for Create; without an id, the names have 65535 in its place.
+/// Encodes an instance for Create, with the ID 65535 in names if it has none.
 pub(crate) fn encode_create(
     root: &str,
     format: ContentFormat,
@@ -44,31 +46,31 @@ pub(crate) fn encode_create(
 ) -> Result<Bytes, EncodeError> {
     let base =
         base_name(root, &[object.object_id().unwrap_or_default(), id.unwrap_or(ANY_INSTANCE)]);
-    // Any path of an instance gives the same relative names.
+    // The relative names are the same for every instance.
     let node = Node::ObjectInstance(instance.clone());
     let leaves = node.leaves(&Path::instance(0, 0));
     write(format, &base, 2, values(&leaves)).map_err(|_| not_finite(format, &object, &leaves))
 }
 
-/// The values as records have them.
+/// The values as scalars.
 fn values<'v>(
     leaves: &'v [(Path, &'v Value)],
 ) -> impl ExactSizeIterator<Item = (Path, Option<Scalar<'v>>)> {
     leaves.iter().map(|(leaf, value)| (*leaf, Some(scalar(value))))
 }
 
-/// Writes records with names below an alternate path, which stands in the first base name.
+/// Writes records with absolute names. The first base name has the alternate path.
 pub(crate) fn write_absolute<'v>(
     root: &str,
     format: ContentFormat,
     records: impl ExactSizeIterator<Item = (Path, Option<Scalar<'v>>)>,
 ) -> Result<Bytes, Error> {
-    // With one record, its name alone says it all.
+    // A single record needs no base name.
     let (before, base) = if records.len() == 1 { (root, "") } else { ("", root) };
     write_names(format, before, base, 0, records)
 }
 
-/// Writes records with names that lack the first `depth` ids, which are in the base name.
+/// Writes records with names without the first `depth` IDs, which the base name has.
 fn write<'v>(
     format: ContentFormat,
     base: &str,
@@ -102,8 +104,8 @@ fn write_names<'v>(
     Ok(writer.finish())
 }
 
-/// Appends the ids of `path` behind the first `depth` ones: `/3/0/6` or, below a base name, `6`. The
-/// root is `/`.
+/// Appends the IDs of `path` after the first `depth` ones: `/3/0/6`, or `6` after a base name. The root
+/// is `/`.
 pub(crate) fn push_ids(name: &mut String, path: &Path, depth: usize) {
     if *path == Path::ROOT {
         name.push('/');
@@ -116,7 +118,7 @@ pub(crate) fn push_ids(name: &mut String, path: &Path, depth: usize) {
     }
 }
 
-/// The base name that ends in these ids: `/3/0/`, below the alternate path.
+/// The base name of these IDs, such as `/3/0/`, with the alternate path.
 pub(crate) fn base_name(root: &str, ids: &[u16]) -> String {
     let mut name = String::with_capacity(24 + root.len());
     name.push_str(root);
@@ -151,7 +153,7 @@ impl Writer {
         }
     }
 
-    /// A writer that does not know yet how many records come.
+    /// Creates a writer for an unknown number of records.
     pub(crate) fn streaming(format: ContentFormat) -> Self {
         match format {
             ContentFormat::SENML_CBOR => Self::Cbor(cbor::Writer::streaming()),
@@ -176,14 +178,14 @@ impl Writer {
     }
 }
 
-/// The only way in which writing fails.
+/// The only error of writing: a number that is not finite.
 fn not_finite(format: ContentFormat, path: &Path, leaves: &[(Path, &Value)]) -> EncodeError {
     let culprit =
         leaves.iter().find(|(_, value)| matches!(value, Value::Float(v) if !v.is_finite()));
     EncodeError::NotFinite { format, path: culprit.map_or(*path, |(leaf, _)| *leaf) }
 }
 
-/// Hands the values of `payload` to `sink`.
+/// Passes the values of `payload` to `sink`.
 pub(crate) fn decode(
     format: ContentFormat,
     target: Target<'_>,
@@ -212,7 +214,7 @@ pub(crate) fn decode_create(
     Ok(chosen.instance())
 }
 
-/// Hands a value over, if it may stand at `path`.
+/// Passes a value to `sink`, if it is allowed at `path`.
 fn take(
     format: ContentFormat,
     target: Target<'_>,
@@ -225,7 +227,7 @@ fn take(
     sink.value(path, time, self::value(format, target.reading, path, data_type, value)?)
 }
 
-/// The name of a record, and its number.
+/// The name of a record, and its index.
 struct Named {
     ids: Ids,
     entry: usize,
@@ -245,7 +247,7 @@ fn each<'a>(
     })
 }
 
-/// Calls `take` with each record and its number and name.
+/// Calls `take` with the index, the name and each record.
 pub(crate) fn each_resolved<'a>(
     format: ContentFormat,
     reading: &Reading<'_>,
@@ -268,7 +270,7 @@ pub(crate) fn each_resolved<'a>(
     }
 }
 
-/// A reader of records, in one of the formats.
+/// A reader of records in one of the formats.
 trait Records<'a> {
     fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error>;
     fn offset(&self) -> usize;
@@ -296,7 +298,7 @@ fn broken(error: Error) -> DecodeError {
     DecodeCause::Senml(error).at(error.offset().unwrap_or(0))
 }
 
-/// Calls `take` with each record; gives the reader back, which is at its end.
+/// Calls `take` with each record. Returns the reader, which is at its end.
 fn each_of<'a, R: Records<'a>>(
     root: &str,
     mut records: R,
@@ -315,7 +317,7 @@ fn each_of<'a, R: Records<'a>>(
         if let Some(name) = &record.base_name {
             base = none.read(name);
         }
-        // They are applied, but not every pack may have them: whoever takes the record looks.
+        // `take` needs the base fields too, because a Fetch Pack must not have them.
         let bases = (record.base_value, record.base_sum);
         resolver.apply(&mut record).map_err(|error| at(error.into()))?;
         (record.base_value, record.base_sum) = bases;
@@ -327,7 +329,7 @@ fn each_of<'a, R: Records<'a>>(
     Ok(records)
 }
 
-/// The value of a record. OMA JSON has Opaque as Base64 in a string.
+/// The value of a record. In OMA JSON, Opaque is Base64 in a string.
 fn value(
     format: ContentFormat,
     reading: &Reading<'_>,

@@ -1,4 +1,4 @@
-//! Formats that hold the bytes of one value: text/plain (7.4.1) and opaque (7.4.2).
+//! Formats of one value: text/plain (OMA LwM2M Core 1.2, section 7.4.1) and opaque (section 7.4.2).
 
 use crate::typed::{object_link, utf8};
 use crate::{DecodeCause, EncodeError, Quirk, Reading};
@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, DataType, Path, Value};
 
-/// Writes with padding; reads without it, too.
+/// Base64 that is written with padding and read with or without it.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -21,7 +21,7 @@ pub(crate) fn encode_text(path: &Path, value: &Value) -> Result<Bytes, EncodeErr
         Value::String(v) | Value::CoreLink(v) => v.clone(),
         Value::Integer(v) | Value::Time(v) => v.to_string(),
         Value::UnsignedInteger(v) => v.to_string(),
-        // Never with an exponent.
+        // `Display` never writes an exponent.
         Value::Float(v) if v.is_finite() => v.to_string(),
         Value::Float(_) => {
             return Err(EncodeError::NotFinite { format: ContentFormat::TEXT, path: *path });
@@ -86,13 +86,13 @@ pub(crate) fn decode_opaque(
     }
 }
 
-/// An integer in ASCII digits with at most a minus before it.
+/// Parses an integer of ASCII digits with an optional minus.
 fn decimal<T: core::str::FromStr>(text: &str) -> Option<T> {
     if text.starts_with('+') { None } else { text.parse().ok() }
 }
 
 fn float(text: &str) -> Option<f64> {
-    // Only digits and what goes with them: neither nan nor infinity.
+    // Refuse `nan` and `inf`, which `parse` accepts.
     let numeric = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
     let value: Option<f64> = if text.bytes().all(numeric) { decimal(text) } else { None };
     value.filter(|value| value.is_finite())

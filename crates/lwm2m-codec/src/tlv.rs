@@ -1,4 +1,4 @@
-//! TLV (11542): trees below one object (OMA LwM2M Core 7.4.5).
+//! TLV (11542): trees below one object. OMA LwM2M Core 1.2, section 7.4.5.
 
 use crate::tree::{Sink, Target};
 use crate::typed::utf8;
@@ -30,7 +30,7 @@ pub(crate) fn encode(path: &Path, node: &Node) -> Result<Bytes, EncodeError> {
     finish(writer, path)
 }
 
-/// Encodes an instance for Create, in an Object Instance TLV if it has an id.
+/// Encodes an instance for Create, in an Object Instance TLV if it has an ID.
 pub(crate) fn encode_create(
     path: &Path,
     id: Option<u16>,
@@ -82,8 +82,8 @@ fn write_value(writer: &mut Writer, kind: Kind, id: u16, value: &Value) {
     }
 }
 
-/// Hands the values of `payload` to `sink`. Entries on top may stand at any level from the object
-/// instance down to what the request addresses: levels above are taken from the request.
+/// Passes the values of `payload` to `sink`. Top entries may be of any level from the object instance
+/// down to the path of the request, which provides the levels above.
 pub(crate) fn decode(
     target: Target<'_>,
     payload: &[u8],
@@ -93,8 +93,8 @@ pub(crate) fn decode(
     Reader::new(payload).try_for_each(|entry| walk.entry(target.path, read(entry)?))
 }
 
-/// Decodes the payload of Create. The instance is handed to `sink` with the id that is returned,
-/// or with id 0 if the payload has none (or 65535, which stands for none).
+/// Decodes the payload of Create. Passes the values to `sink` with the returned instance ID, or with ID
+/// 0 if the payload has none or 65535.
 pub(crate) fn decode_create(
     target: Target<'_>,
     payload: &[u8],
@@ -123,8 +123,7 @@ struct Walk<'a, 'm> {
 }
 
 impl Walk<'_, '_> {
-    /// Handles an entry; `above` is the path that its level hangs on, if the entry is nested, or
-    /// the path of the request.
+    /// Decodes an entry. `above` is the path of its parent entry, or the path of the request.
     fn entry(&mut self, above: Path, entry: Entry<'_>) -> Result<(), DecodeError> {
         let path = self.place(above, &entry).map_err(|cause| cause.at(entry.offset))?;
         match entry.kind {
@@ -154,7 +153,7 @@ impl Walk<'_, '_> {
         child(above, entry.id)
     }
 
-    /// The instance that resources without an Object Instance TLV belong to.
+    /// The path of the instance of resources without an Object Instance TLV.
     fn only_instance(&self, object: u16) -> Result<Path, DecodeCause> {
         let reading = self.target.reading;
         if reading.model.multiple_instances(object) != Some(false) {
@@ -181,7 +180,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The entry, unless the TLV is broken there.
+/// Converts the error of an entry.
 fn read(entry: Result<Entry<'_>, lwm2m_tlv::Error>) -> Result<Entry<'_>, DecodeError> {
     entry.map_err(|error| DecodeCause::Tlv(error).at(error.offset()))
 }

@@ -1,4 +1,4 @@
-//! Where decoded values go: into a tree, or into a list with their times.
+//! Collects decoded values: into a tree, or into a list with their times.
 
 use crate::{DecodeCause, Quirk, Reading, Timed};
 use alloc::collections::BTreeMap;
@@ -7,16 +7,16 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use lwm2m_core::{DataType, Node, Object, ObjectInstance, Path, Resource, Value};
 
-/// What a decoder hands over, one value after another.
+/// Receives the values of a decoder.
 pub(crate) trait Sink {
-    /// A value, whose path lies at or below the path of the request.
+    /// Receives a value at or below the path of the request.
     fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeCause>;
 
-    /// The presence of an object instance or multiple resource, which may turn out to be empty.
+    /// Receives an object instance or multiple-instance resource, which may be empty.
     fn container(&mut self, path: Path) -> Result<(), DecodeCause>;
 }
 
-/// What a request addresses, and the rules that hold for paths below it.
+/// The path of a request, and checks of the paths below it.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'m> {
     pub(crate) path: Path,
@@ -24,7 +24,7 @@ pub(crate) struct Target<'m> {
 }
 
 impl Target<'_> {
-    /// Checks that a value may stand at `path`; gives where it belongs, and its data type if the
+    /// Checks that a value is allowed at `path`. Returns its path in the tree, and its data type if the
     /// model knows it.
     #[inline]
     pub(crate) fn admit(&self, path: &Path) -> Result<(Path, Option<DataType>), DecodeCause> {
@@ -48,7 +48,7 @@ impl Target<'_> {
         Ok((placed, Some(known.data_type)))
     }
 
-    /// Checks that a multiple resource may stand at `path`; object instances always may.
+    /// Checks that a multiple-instance resource is allowed at `path`. Object instances always are.
     pub(crate) fn admit_container(&self, path: &Path) -> Result<(), DecodeCause> {
         let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
             return Ok(());
@@ -59,7 +59,7 @@ impl Target<'_> {
         }
     }
 
-    /// Whether the resource of the request is known to have resource instances.
+    /// Whether the model knows the resource of the request as multiple-instance.
     pub(crate) fn is_multiple(&self) -> bool {
         let ids = (self.path.object_id(), self.path.resource_id());
         let (Some(object), Some(resource)) = ids else { return false };
@@ -78,14 +78,14 @@ impl Sink for Vec<Timed> {
     }
 }
 
-/// The tree of the newest values.
+/// A tree of the newest values.
 #[derive(Default)]
 pub(crate) struct Tree {
     objects: BTreeMap<u16, Object>,
-    /// The instance that the latest value belongs to, out of the tree meanwhile: most values that
-    /// follow belong to it, too.
+    /// The instance of the latest value, taken out of the tree, because most of the following values
+    /// belong to it.
     open: Option<((u16, u16), ObjectInstance)>,
-    /// The times of those values that have one.
+    /// The times of values that have one.
     times: BTreeMap<Path, f64>,
 }
 
@@ -144,8 +144,8 @@ impl Sink for Tree {
     }
 }
 
-/// A measure that is larger for newer values: relative times are newer than absolute ones, which
-/// lie in the past, and no time means now.
+/// A key that is larger for newer values. Relative times are newer than absolute ones, which are in the
+/// past. No time means now.
 pub(crate) fn age(time: Option<f64>) -> (bool, f64) {
     const FIRST_ABSOLUTE: f64 = 268_435_456.0;
     let time = time.unwrap_or(0.0);
@@ -167,14 +167,14 @@ impl Tree {
         &mut self.open.get_or_insert_with(take).1.resources
     }
 
-    /// Puts the open instance back.
+    /// Puts the open instance back into the tree.
     fn close(&mut self) {
         if let Some(((object, id), instance)) = self.open.take() {
             self.objects.entry(object).or_default().instances.insert(id, instance);
         }
     }
 
-    /// Keeps the time of a value.
+    /// Stores the time of a value.
     #[inline]
     fn note(&mut self, path: Path, time: Option<f64>) -> Result<(), DecodeCause> {
         match time {

@@ -1,4 +1,4 @@
-//! Scalars as formats carry them, to and from values of data types (OMA LwM2M Core, Appendix C).
+//! Converts scalars of formats to typed values and back: OMA LwM2M Core, Appendix C.
 
 use crate::{DecodeCause, Quirk, Reading};
 use alloc::borrow::{Cow, ToOwned};
@@ -7,8 +7,7 @@ use bytes::Bytes;
 use lwm2m_core::{DataType, ObjectLink, Path, Value};
 use lwm2m_senml::Value as Scalar;
 
-/// The value that `scalar` stands for in a resource of type `data_type`; without a type, the
-/// scalar's own.
+/// Converts a scalar to a value of `data_type`, or without a type to a value of its own type.
 pub(crate) fn typed(
     reading: &Reading<'_>,
     path: Path,
@@ -64,7 +63,7 @@ fn own_type(reading: &Reading<'_>, path: Path, scalar: Scalar<'_>) -> Result<Val
     })
 }
 
-/// The scalar that stands for a value.
+/// Converts a value to a scalar.
 pub(crate) fn scalar(value: &Value) -> Scalar<'_> {
     match value {
         Value::Integer(v) | Value::Time(v) => Scalar::Integer(*v),
@@ -77,8 +76,7 @@ pub(crate) fn scalar(value: &Value) -> Scalar<'_> {
     }
 }
 
-/// An integer of 64 bits. A number written with a fraction or exponent counts if it is whole and
-/// below 2^53, up to where a double holds every integer.
+/// An integer of 64 bits. Accepts a float that is whole and below 2^53, where doubles are exact.
 fn integer(scalar: &Scalar<'_>) -> Option<i64> {
     match scalar {
         Scalar::Integer(v) => Some(*v),
@@ -102,7 +100,7 @@ fn whole(value: f64) -> Option<i64> {
     (integer as f64 == value && integer.unsigned_abs() < 1 << 53).then_some(integer)
 }
 
-/// Reads an object link.
+/// Parses an object link.
 pub(crate) fn object_link(
     reading: &Reading<'_>,
     text: &str,
@@ -115,7 +113,7 @@ pub(crate) fn object_link(
     Ok(text.parse().ok())
 }
 
-/// The text without a NUL at its end.
+/// The text without a trailing NUL.
 pub(crate) fn without_nul<'t>(
     reading: &Reading<'_>,
     text: &'t str,
@@ -132,7 +130,7 @@ fn opaque(bytes: Cow<'_, [u8]>) -> Bytes {
     }
 }
 
-/// UTF-8 of a value of `path`.
+/// The text of the value at `path`.
 pub(crate) fn utf8(path: Path, bytes: &[u8]) -> Result<String, DecodeCause> {
     let text = core::str::from_utf8(bytes).map_err(|_| DecodeCause::Utf8 { path })?;
     Ok(text.to_owned())

@@ -1,4 +1,4 @@
-//! Writing: always strict and canonical; a device with an alternate path has it in names.
+//! Encoding, with an optional alternate path in names.
 
 use crate::composite::{Change, is_etch, supports_paths};
 use crate::typed::scalar;
@@ -7,14 +7,16 @@ use bytes::Bytes;
 use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_senml::Value as Scalar;
 
-/// How payloads are written: with names below which alternate path.
+/// Encodes payloads with the alternate path of a device.
 ///
-/// Names of SenML and SenML-ETCH begin with the alternate path on the interfaces for management and
-/// reporting (OMA LwM2M Core 7.4.6); those of bootstrap and the keys of LwM2M CBOR never do.
+/// On the interfaces for management and reporting, names of SenML and SenML-ETCH begin with the
+/// alternate path (OMA LwM2M Core 1.2, section 7.4.6). Names in bootstrap and the keys of LwM2M CBOR
+/// never do.
 ///
 /// ```
 /// use lwm2m_codec::Writing;
 /// use lwm2m_core::{ContentFormat, Path};
+///
 /// let paths = [Path::resource(3, 0, 0)];
 /// let pack = Writing::below("/lwm2m").encode_paths(ContentFormat::SENML_JSON, &paths)?;
 /// assert_eq!(&pack[..], br#"[{"n":"/lwm2m/3/0/0"}]"#);
@@ -26,7 +28,7 @@ pub struct Writing<'r> {
 }
 
 impl<'r> Writing<'r> {
-    /// Names begin with this alternate path; none is the empty text or `/`.
+    /// Sets the alternate path. An empty text or `/` means there is none.
     #[must_use]
     pub fn below(root: &'r str) -> Self {
         Self { root: root.trim_end_matches('/') }
@@ -130,7 +132,7 @@ impl<'r> Writing<'r> {
     }
 }
 
-/// Encodes one value in a format that holds no more than that.
+/// Encodes a value in a format that carries one value.
 fn encode_value(format: ContentFormat, path: &Path, value: &Value) -> Result<Bytes, EncodeError> {
     match format {
         ContentFormat::TEXT => text::encode_text(path, value),

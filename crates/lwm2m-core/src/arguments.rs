@@ -1,40 +1,42 @@
-//! Arguments of Execute: `0='text',3` (OMA LwM2M Core 6.3.5).
+//! Arguments of Execute, for example `0='text',3`: OMA LwM2M Core, section 6.3.5.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
-/// The arguments of an Execute: digits 0 to 9, each at most once, with an optional text.
+/// The arguments of an Execute: digits from 0 to 9, each at most once, each with an optional text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Arguments(BTreeMap<u8, Option<String>>);
 
-/// A text that is no argument list.
+/// Why a text is not an argument list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArgumentsError {
-    /// An argument does not follow `digit` or `digit='text'`.
-    #[error("argument {0} is not a digit or digit='text' without blanks, quotes and backslashes")]
+    /// The argument at this index, counted from 0, is neither `digit` nor `digit='text'`.
+    #[error(
+        "argument {0} is neither a digit nor digit='text' without blanks, quotes or backslashes"
+    )]
     Syntax(usize),
-    /// A digit occurs twice.
-    #[error("the argument {0} is given twice")]
+    /// This digit occurs twice.
+    #[error("argument {0} occurs twice")]
     Duplicate(u8),
 }
 
 impl Arguments {
-    /// Whether there are none.
+    /// Whether there are no arguments.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether the argument `digit` is there, with or without a text.
+    /// Whether the list has the argument `digit`, with or without a text.
     #[must_use]
     pub fn contains(&self, digit: u8) -> bool {
         self.0.contains_key(&digit)
     }
 
-    /// The text of the argument `digit`, if it is there and has one.
+    /// The text of the argument `digit`, if it has one.
     #[must_use]
     pub fn text(&self, digit: u8) -> Option<&str> {
         self.0.get(&digit)?.as_deref()
@@ -49,7 +51,7 @@ impl FromStr for Arguments {
         if text.is_empty() {
             return Ok(Self(arguments));
         }
-        // A text cannot hold a quote, but it can hold a comma: split only outside quotes.
+        // A text may contain commas but no quotes: split outside quotes only.
         let mut quoted = false;
         let separator = |c: char| {
             quoted ^= c == '\'';

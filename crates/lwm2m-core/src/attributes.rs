@@ -1,5 +1,5 @@
-//! Notification attributes: pmin, pmax, gt, lt, st, epmin, epmax, edge, con, hqmax
-//! (OMA LwM2M Core 7.3; 5.1 before 1.2.1).
+//! Notification attributes: pmin, pmax, gt, lt, st, epmin, epmax, edge, con, hqmax. OMA LwM2M Core,
+//! section 7.3 (section 5.1 of 1.0 and 1.1).
 
 use crate::value::DataType;
 use crate::version::Version;
@@ -12,26 +12,26 @@ pub enum AttributeName {
     Pmin,
     /// Maximum period between two notifications, in seconds.
     Pmax,
-    /// Greater than: notify when the value crosses it.
+    /// Greater than: notify when the value crosses this threshold.
     Gt,
-    /// Less than: notify when the value crosses it.
+    /// Less than: notify when the value crosses this threshold.
     Lt,
-    /// Step: notify when the value differs by at least this from the last one notified.
+    /// Step: notify when the value differs from the last notified one by at least this much.
     St,
-    /// Minimum evaluation period, in seconds (since 1.1).
+    /// Minimum evaluation period, in seconds (since LwM2M 1.1).
     Epmin,
-    /// Maximum evaluation period, in seconds (since 1.1).
+    /// Maximum evaluation period, in seconds (since LwM2M 1.1).
     Epmax,
-    /// Notify on a rising (1) or falling (0) edge of a Boolean alone (since 1.2).
+    /// Notify only on the rising (1) or falling (0) edge of a Boolean (since LwM2M 1.2).
     Edge,
-    /// Whether notifications are confirmable (since 1.2).
+    /// Whether notifications are confirmable (since LwM2M 1.2).
     Con,
-    /// How many values to keep while offline (since 1.2).
+    /// Maximum number of values to keep while offline (since LwM2M 1.2).
     Hqmax,
 }
 
 impl AttributeName {
-    /// All of them, in the order in which they are written.
+    /// All attributes, in the order in which they are written.
     pub const ALL: [Self; 10] = [
         Self::Pmin,
         Self::Pmax,
@@ -62,13 +62,13 @@ impl AttributeName {
         }
     }
 
-    /// The name in queries and links, read.
+    /// Parses the name in queries and links.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.as_str() == text)
     }
 
-    /// The first version of the enabler that has this attribute.
+    /// The LwM2M version that introduced this attribute.
     #[must_use]
     pub const fn since(self) -> Version {
         match self {
@@ -78,8 +78,8 @@ impl AttributeName {
         }
     }
 
-    /// Whether it can be set at a path of `depth` ids; `data_type` is that of the resource, where
-    /// the path names one and its type is known.
+    /// Whether the attribute applies to a path of `depth` IDs. `data_type` is the type of the
+    /// resource, or `None` if it is unknown or the path addresses no resource.
     #[must_use]
     pub const fn fits(self, depth: usize, data_type: Option<DataType>) -> bool {
         let resource = depth == 3 || depth == 4;
@@ -96,25 +96,25 @@ impl AttributeName {
     }
 }
 
-/// One attribute of a Write-Attributes or Observe: a value to set, or none to unset it.
+/// One attribute of a Write-Attributes or Observe: sets or unsets a value.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Attribute {
-    /// Which one.
+    /// The attribute.
     pub name: AttributeName,
-    /// Seconds, a threshold, a count, or 0 and 1 for flags; `None` unsets it at its level.
+    /// Seconds, a threshold, a count, or 0 or 1 for flags. `None` unsets the attribute.
     pub value: Option<f64>,
 }
 
-/// Why a query parameter is no attribute.
+/// Why a query parameter is not an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttributeError {
-    /// The name is not that of a notification attribute.
+    /// No notification attribute has this name.
     #[error(
         "unknown notification attribute; known are pmin, pmax, gt, lt, st, epmin, epmax, edge, con, hqmax"
     )]
     Unknown,
-    /// The value is not of the attribute's kind.
+    /// The value is outside the attribute's range.
     #[error("{}: {} expected", .0.as_str(), expected(*.0))]
     Value(AttributeName),
 }
@@ -129,10 +129,10 @@ const fn expected(name: AttributeName) -> &'static str {
 }
 
 impl Attribute {
-    /// Reads `pmin=10`, or `pmin` to unset it.
+    /// Parses `pmin=10`, which sets, or `pmin`, which unsets.
     ///
     /// # Errors
-    /// An unknown name, or a value of the wrong kind.
+    /// The name is unknown, or the value is outside the attribute's range.
     pub fn parse(query: &str) -> Result<Self, AttributeError> {
         let (name, text) = match query.split_once('=') {
             Some((name, text)) => (name, Some(text)),
@@ -164,7 +164,7 @@ fn parse_value(name: AttributeName, text: &str) -> Result<f64, AttributeError> {
     }
 }
 
-/// A decimal with an optional minus and fraction; neither an exponent nor `inf` nor `nan`.
+/// Parses a decimal number with an optional minus and fraction. Refuses exponents, `inf` and `nan`.
 fn parse_decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -184,7 +184,7 @@ impl fmt::Display for Attribute {
     }
 }
 
-/// The notification attributes that are set at one level, for one server.
+/// The notification attributes that one server has set at one level.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Attributes {
     values: [Option<f64>; 10],
@@ -204,7 +204,7 @@ impl Attributes {
         }
     }
 
-    /// Whether none is set.
+    /// Whether no attribute is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.iter().all(Option::is_none)
@@ -218,7 +218,7 @@ impl Attributes {
             .filter(|attribute| attribute.value.is_some())
     }
 
-    /// These attributes, completed by those of the level above where they are silent.
+    /// These attributes, with those of the level above where they are unset.
     #[must_use]
     pub fn or(mut self, above: &Self) -> Self {
         for (slot, inherited) in self.values.iter_mut().zip(above.values) {
@@ -227,8 +227,8 @@ impl Attributes {
         self
     }
 
-    /// Whether `lt < gt` and `lt + 2 st < gt` hold as far as they are set; otherwise gt, lt and
-    /// st have no effect.
+    /// Whether `lt < gt` and `lt + 2 st < gt` hold for the attributes that are set. If not, a client
+    /// ignores gt, lt and st.
     #[must_use]
     pub fn thresholds_consistent(&self) -> bool {
         let (Some(lt), Some(gt)) = (self.get(AttributeName::Lt), self.get(AttributeName::Gt))
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_of_their_kind() {
+    fn values_are_checked_by_attribute() {
         assert_eq!(parsed("pmin=10").value, Some(10.0));
         assert_eq!(parsed("pmin").value, None);
         assert_eq!(parsed("gt=-3.5").to_string(), "gt=-3.5");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn inner_levels_win_and_unset_lets_the_outer_through() {
+    fn lower_levels_override_higher_ones() {
         let object: Attributes = [parsed("pmin=5"), parsed("pmax=60")].into_iter().collect();
         let mut resource: Attributes = [parsed("pmin=10")].into_iter().collect();
         assert_eq!(resource.or(&object).get(AttributeName::Pmin), Some(10.0));

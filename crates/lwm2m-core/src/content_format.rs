@@ -1,8 +1,8 @@
-//! Content formats and their CoAP numbers (OMA LwM2M Core 7.4).
+//! Content-Formats and their CoAP numbers: OMA LwM2M Core, section 7.4.
 
 use core::fmt;
 
-/// The CoAP number of a payload format. Unknown numbers are kept.
+/// A CoAP Content-Format number (RFC 7252 section 12.3). Unknown numbers are kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentFormat(pub u16);
 
@@ -11,10 +11,10 @@ macro_rules! formats {
         impl ContentFormat {
             $($(#[$doc])* pub const $name: Self = Self($number);)*
 
-            /// All formats that LwM2M names.
+            /// All formats with a name here, by number.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The name used on command lines and in the HTTP API, if the number is known.
+            /// The name that command lines and the HTTP API use, if the number is known.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self {
@@ -27,33 +27,33 @@ macro_rules! formats {
 }
 
 formats! {
-    /// text/plain
+    /// `text/plain`: one value (OMA LwM2M Core 1.2, section 7.4.1).
     TEXT = 0, "TEXT";
-    /// application/link-format (RFC 6690)
+    /// `application/link-format` (RFC 6690).
     LINK = 40, "LINK";
-    /// application/octet-stream
+    /// `application/octet-stream`: one opaque value (OMA LwM2M Core 1.2, section 7.4.2).
     OPAQUE = 42, "OPAQUE";
-    /// application/cbor: one value
+    /// `application/cbor` (RFC 8949): one value (OMA LwM2M Core 1.2, section 7.4.3).
     CBOR = 60, "CBOR";
-    /// application/senml+json (RFC 8428)
+    /// `application/senml+json` (RFC 8428; OMA LwM2M Core 1.2, section 7.4.6).
     SENML_JSON = 110, "SENML_JSON";
-    /// application/senml+cbor (RFC 8428)
+    /// `application/senml+cbor` (RFC 8428; OMA LwM2M Core 1.2, section 7.4.7).
     SENML_CBOR = 112, "SENML_CBOR";
-    /// application/senml-etch+json (RFC 8790)
+    /// `application/senml-etch+json` (RFC 8790).
     SENML_ETCH_JSON = 320, "SENML_ETCH_JSON";
-    /// application/senml-etch+cbor (RFC 8790)
+    /// `application/senml-etch+cbor` (RFC 8790).
     SENML_ETCH_CBOR = 322, "SENML_ETCH_CBOR";
-    /// application/vnd.oma.lwm2m+tlv
+    /// `application/vnd.oma.lwm2m+tlv` (OMA LwM2M Core 1.2, section 7.4.5).
     TLV = 11542, "TLV";
-    /// application/vnd.oma.lwm2m+json, of LwM2M 1.0
+    /// `application/vnd.oma.lwm2m+json` of LwM2M 1.0 (OMA LwM2M TS 1.0, section 6.4.4).
     JSON = 11543, "JSON";
-    /// application/vnd.oma.lwm2m+cbor, since LwM2M 1.2
+    /// `application/vnd.oma.lwm2m+cbor`, since LwM2M 1.2 (OMA LwM2M Core 1.2, section 7.4.4).
     LWM2M_CBOR = 11544, "LWM2M_CBOR";
 }
 
 impl ContentFormat {
-    /// The format meant by a number from the time before registration (1541 to 1543), which old
-    /// clients still send; any other number is itself.
+    /// Maps the numbers 1541 to 1543, which old clients still send, to the registered ones. Returns
+    /// other formats unchanged.
     #[must_use]
     pub const fn canonical(self) -> Self {
         match self.0 {
@@ -64,8 +64,8 @@ impl ContentFormat {
         }
     }
 
-    /// Reads a name as [`ContentFormat::name`] writes it, in any case and with `-` for `_`, or a
-    /// number.
+    /// Parses a decimal number or a name as [`ContentFormat::name`] writes it. Ignores case, and
+    /// accepts `-` for `_`.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         let same = |name: &str| {

@@ -1,4 +1,6 @@
-//! The vocabulary of LwM2M that all other crates share: no protocol, no I/O, no policy.
+//! The data model of LwM2M: paths, values, nodes, formats, attributes, versions.
+//!
+//! This crate has no protocol, no I/O and no policy; all other crates share it.
 //!
 //! | module | what | section of OMA LwM2M Core |
 //! |---|---|---|
@@ -9,10 +11,11 @@
 //! | [`attributes`] | notification attributes and their rules | 7.3 (5.1 in 1.1) |
 //! | [`arguments`] | arguments of Execute | 6.3.5 |
 //! | [`version`] | versions of the enabler and of objects | 6.2, 7.2 |
-//! | [`model`] | what a codec or engine needs to know of an object definition | Appendix D |
+//! | [`model`] | the part of object definitions that codecs and engines use | Appendix D |
 //!
 //! ```
 //! use lwm2m_core::{Path, Value};
+//!
 //! let path: Path = "/3303/0/5700".parse()?;
 //! assert_eq!(path.object_id(), Some(3303));
 //! assert_eq!(path.parent(), Some(Path::instance(3303, 0)));
@@ -35,6 +38,7 @@ pub mod version;
 
 pub use arguments::Arguments;
 pub use attributes::{Attribute, AttributeName, Attributes};
+pub use bytes::Bytes;
 pub use content_format::ContentFormat;
 pub use model::{Model, Operations, ResourceModel};
 pub use node::{Node, Object, ObjectInstance, Resource};

@@ -1,16 +1,18 @@
-//! What codecs and engines need to know of an object definition; the registry implements it.
+//! The part of object definitions that codecs and engines use: OMA LwM2M Core, Appendix D.
+//!
+//! The registry of `lwm2m-objects` implements [`Model`].
 
 use crate::value::DataType;
 use core::fmt;
 
-/// The operations that a resource definition allows; none of them means "bootstrap only".
+/// The operations that a resource definition allows (OMA LwM2M Core, Appendix D).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Operations(u8);
 
 impl Operations {
-    /// No operation: only a bootstrap server may set the resource.
+    /// No operation: only a bootstrap server accesses the resource.
     pub const NONE: Self = Self(0);
-    /// Read, Observe, Discover, Write-Attributes.
+    /// Read. It includes Observe, Discover and Write-Attributes.
     pub const R: Self = Self(1);
     /// Write.
     pub const W: Self = Self(2);
@@ -45,29 +47,29 @@ impl fmt::Debug for Operations {
     }
 }
 
-/// The part of a resource definition that decoding and rights depend on.
+/// The part of a resource definition that decoding and access checks depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ResourceModel {
-    /// The data type; [`DataType::None`] for executables.
+    /// The data type; [`DataType::None`] for executable resources.
     pub data_type: DataType,
-    /// Whether the resource has resource instances.
+    /// Whether the resource is a multiple-instance resource.
     pub multiple: bool,
-    /// What servers may do with it.
+    /// The operations that servers may perform.
     pub operations: Operations,
-    /// Whether each instance must have it.
+    /// Whether every object instance must have the resource.
     pub mandatory: bool,
 }
 
-/// The object definitions that hold for one device.
+/// The object definitions of one device.
 pub trait Model {
-    /// The definition of a resource; `None` if the object or resource is unknown.
+    /// The definition of a resource, or `None` if the object or the resource is unknown.
     fn resource(&self, object: u16, resource: u16) -> Option<ResourceModel>;
 
-    /// Whether the object may have several instances; `None` if it is unknown.
+    /// Whether the object may have several instances, or `None` if the object is unknown.
     fn multiple_instances(&self, object: u16) -> Option<bool>;
 }
 
-/// A model that knows nothing: formats that name their types still decode.
+/// A model without definitions. Formats that carry data types, such as SenML, still decode.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoModel;
 

@@ -1,37 +1,37 @@
-//! Values arranged as they are addressed: objects hold instances, instances hold resources.
+//! Trees of values: objects with instances with resources. OMA LwM2M Core, section 7.2.
 
 use crate::path::Path;
 use crate::value::Value;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// A resource: one value, or several under resource instance ids.
+/// A resource: one value, or any number of resource instances.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Resource {
     /// The value of a single-instance resource.
     Single(Value),
-    /// The values of a multiple-instance resource, possibly none.
+    /// The values of a multiple-instance resource by resource instance ID, possibly empty.
     Multiple(BTreeMap<u16, Value>),
 }
 
-/// An object instance: its resources by id.
+/// An object instance.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ObjectInstance {
-    /// The resources by id.
+    /// The resources by ID.
     pub resources: BTreeMap<u16, Resource>,
 }
 
-/// An object: its instances by id.
+/// An object.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Object {
-    /// The instances by id.
+    /// The object instances by ID.
     pub instances: BTreeMap<u16, ObjectInstance>,
 }
 
-/// What lives at a path; the variant goes with the number of ids of the path.
+/// What a path addresses. The number of IDs in the path determines the variant.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Node {
-    /// At `/`: objects by id.
+    /// At `/`: objects by ID.
     Root(BTreeMap<u16, Object>),
     /// At `/o`.
     Object(Object),
@@ -44,14 +44,14 @@ pub enum Node {
 }
 
 impl ObjectInstance {
-    /// Sets a single-instance resource; for building instances in a chain.
+    /// Sets a single-instance resource.
     #[must_use]
     pub fn with(mut self, resource: u16, value: impl Into<Value>) -> Self {
         self.resources.insert(resource, Resource::Single(value.into()));
         self
     }
 
-    /// Sets a multiple-instance resource; for building instances in a chain.
+    /// Sets a multiple-instance resource.
     #[must_use]
     pub fn with_multiple<V: Into<Value>>(
         mut self,
@@ -65,9 +65,9 @@ impl ObjectInstance {
 }
 
 impl Node {
-    /// An empty node of the kind that lives at `path`, to be filled by [`Node::insert`].
-    /// A resource starts as a multiple one without values; nothing can be empty at a resource
-    /// instance, so that is `None`.
+    /// Creates an empty node for `path`, to be filled by [`Node::insert`]. A resource begins as a
+    /// multiple-instance resource without values. Returns `None` for the path of a resource
+    /// instance, which cannot be empty.
     #[must_use]
     pub fn empty_at(path: &Path) -> Option<Self> {
         match path.depth() {
@@ -79,7 +79,7 @@ impl Node {
         }
     }
 
-    /// The number of ids that a path to this kind of node has.
+    /// The number of IDs in the path of such a node: 0 for the root, 4 for a resource instance.
     #[must_use]
     pub const fn depth(&self) -> usize {
         match self {
@@ -91,12 +91,12 @@ impl Node {
         }
     }
 
-    /// Puts `value` at `target` into the tree whose top is at `base`, making what lies between.
-    /// A later value for the same path replaces the earlier one. A value at `/o/i/r` makes a
-    /// single resource, one at `/o/i/r/ri` a multiple one.
+    /// Inserts `value` at `target` into this tree, whose root is at `base`, and creates the nodes in
+    /// between. Replaces an earlier value at `target`. A value at `/o/i/r` makes a single-instance
+    /// resource, a value at `/o/i/r/ri` a multiple-instance one.
     ///
-    /// Returns false, and changes nothing, if `target` is not a resource or resource instance
-    /// below `base`, or if it is single where the tree has it multiple (or the reverse).
+    /// Returns `false` and changes nothing if `target` is not a resource or resource instance below
+    /// `base`, or if the resource is single-instance in one place and multiple-instance in the other.
     pub fn insert(&mut self, base: &Path, target: &Path, value: Value) -> bool {
         if !base.contains(target) || base.depth() != self.depth() {
             return false;
@@ -124,7 +124,7 @@ impl Node {
         }
     }
 
-    /// How many values there are, if each resource has one.
+    /// The number of values if each resource has one.
     fn width(&self) -> usize {
         let of = |object: &Object| object.instances.values().map(|i| i.resources.len()).sum();
         match self {
@@ -136,7 +136,7 @@ impl Node {
         }
     }
 
-    /// All values with their paths, in ascending order; `base` is the path of this node.
+    /// All values with their paths, in ascending order. `base` is the path of this node.
     #[must_use]
     pub fn leaves(&self, base: &Path) -> Vec<(Path, &Value)> {
         let mut leaves = Vec::with_capacity(self.width());
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn insert_refuses_what_is_outside_or_of_the_other_kind() {
+    fn insert_refuses_paths_outside_the_base_and_a_change_of_kind() {
         let base = Path::instance(3, 0);
         let mut node = Node::empty_at(&base).unwrap();
         assert!(!node.insert(&base, &Path::resource(4, 0, 0), Value::Integer(1)));

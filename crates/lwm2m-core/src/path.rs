@@ -1,71 +1,71 @@
-//! Paths: `/{object}/{instance}/{resource}/{resource instance}` (OMA LwM2M Core 7.2).
+//! Paths: `/{object}/{instance}/{resource}/{resource instance}`. OMA LwM2M Core, section 7.2.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// The reserved id 65535 (MAX_ID), which never addresses anything.
+/// MAX_ID, the reserved ID 65535. No path contains it.
 pub const MAX_ID: u16 = u16::MAX;
 
-/// An address of zero (the root) to four ids, each 0 to 65534.
+/// An address of at most four IDs, each from 0 to 65534. The root has none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Path {
-    // Unused places hold 0, so that the derived order and equality are right.
+    // Unused IDs are 0, so that the derived order and equality are right.
     ids: [u16; 4],
     len: u8,
 }
 
-/// Why a text or a list of ids is no path.
+/// Why a text or a list of IDs is not a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
-    /// A segment is empty, not a decimal number, or has a sign or a leading zero.
-    #[error("segment {0} of the path is not a decimal id; write for example /3/0/0")]
+    /// The segment at this index is empty, not a decimal number, or has a leading zero.
+    #[error("segment {0} of the path is not a decimal ID; write for example /3/0/0")]
     NotANumber(usize),
-    /// An id is above 65534 (65535 is reserved).
-    #[error("segment {0} of the path is above 65534, the largest id")]
+    /// The segment at this index is above 65534; 65535 is reserved.
+    #[error("segment {0} of the path is above 65534, the largest ID")]
     OutOfRange(usize),
-    /// There are more than four ids.
-    #[error("a path has at most 4 ids: object, instance, resource, resource instance")]
+    /// There are more than four IDs.
+    #[error("a path has at most 4 IDs: object, instance, resource, resource instance")]
     TooLong,
 }
 
 impl Path {
-    /// The root `/`, which stands for everything on a device.
+    /// The root `/`.
     pub const ROOT: Self = Self { ids: [0; 4], len: 0 };
 
-    /// `/{object}`
+    /// The path `/{object}`.
     #[must_use]
     pub const fn object(object: u16) -> Self {
         Self { ids: [object, 0, 0, 0], len: 1 }
     }
 
-    /// `/{object}/{instance}`
+    /// The path `/{object}/{instance}`.
     #[must_use]
     pub const fn instance(object: u16, instance: u16) -> Self {
         Self { ids: [object, instance, 0, 0], len: 2 }
     }
 
-    /// `/{object}/{instance}/{resource}`
+    /// The path `/{object}/{instance}/{resource}`.
     #[must_use]
     pub const fn resource(object: u16, instance: u16, resource: u16) -> Self {
         Self { ids: [object, instance, resource, 0], len: 3 }
     }
 
-    /// `/{object}/{instance}/{resource}/{resource instance}`
+    /// The path `/{object}/{instance}/{resource}/{resource instance}`.
     #[must_use]
     pub const fn resource_instance(object: u16, instance: u16, resource: u16, ri: u16) -> Self {
         Self { ids: [object, instance, resource, ri], len: 4 }
     }
 
-    /// A path of the given ids.
+    /// The path of these IDs.
     ///
     /// # Errors
-    /// [`PathError::TooLong`] for more than four ids, [`PathError::OutOfRange`] for the id 65535.
+    /// [`PathError::TooLong`] for more than four IDs, [`PathError::OutOfRange`] for the ID 65535.
     pub fn from_ids(ids: &[u16]) -> Result<Self, PathError> {
         ids.iter().try_fold(Self::ROOT, |path, id| path.child(*id))
     }
 
-    /// This path with one more id.
+    /// Appends an ID.
     ///
     /// # Errors
     /// As [`Path::from_ids`].
@@ -81,11 +81,10 @@ impl Path {
         Ok(self)
     }
 
-    /// A path from segments of text as they stand in Uri-Path options; one empty last segment is
-    /// forgiven if it is the only one (the root).
+    /// Parses the values of Uri-Path options: one decimal ID each.
     ///
     /// # Errors
-    /// What is wrong with which segment.
+    /// As [`PathError`] tells.
     pub fn from_segments<'a>(
         segments: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, PathError> {
@@ -95,49 +94,49 @@ impl Path {
             .try_fold(Self::ROOT, |path, (place, segment)| path.child(parse_id(segment, place)?))
     }
 
-    /// The ids, from the object down.
+    /// The IDs, beginning with the object.
     #[must_use]
     #[inline]
     pub fn ids(&self) -> &[u16] {
         self.ids.get(..usize::from(self.len)).unwrap_or(&self.ids)
     }
 
-    /// The number of ids: 0 root, 1 object, 2 instance, 3 resource, 4 resource instance.
+    /// The number of IDs: 0 root, 1 object, 2 object instance, 3 resource, 4 resource instance.
     #[must_use]
     #[inline]
     pub const fn depth(&self) -> usize {
         self.len as usize
     }
 
-    /// The object id, if the path has one.
+    /// The object ID, if the path has one.
     #[must_use]
     #[inline]
     pub fn object_id(&self) -> Option<u16> {
         self.ids().first().copied()
     }
 
-    /// The object instance id, if the path has one.
+    /// The object instance ID, if the path has one.
     #[must_use]
     #[inline]
     pub fn instance_id(&self) -> Option<u16> {
         self.ids().get(1).copied()
     }
 
-    /// The resource id, if the path has one.
+    /// The resource ID, if the path has one.
     #[must_use]
     #[inline]
     pub fn resource_id(&self) -> Option<u16> {
         self.ids().get(2).copied()
     }
 
-    /// The resource instance id, if the path has one.
+    /// The resource instance ID, if the path has one.
     #[must_use]
     #[inline]
     pub fn resource_instance_id(&self) -> Option<u16> {
         self.ids().get(3).copied()
     }
 
-    /// The path without its last id; nothing above the root.
+    /// The path without its last ID, or `None` for the root.
     #[must_use]
     pub fn parent(mut self) -> Option<Self> {
         let last = self.len.checked_sub(1)?;
@@ -146,7 +145,7 @@ impl Path {
         Some(self)
     }
 
-    /// The first `depth` ids of this path (all of it, if it has fewer).
+    /// The first `depth` IDs of this path, or the whole path if it has fewer.
     #[must_use]
     pub fn prefix(self, depth: usize) -> Self {
         let mut path = self;
@@ -156,11 +155,11 @@ impl Path {
         path
     }
 
-    /// Whether `other` is this path or lies below it.
+    /// Whether `other` equals this path or is below it.
     #[must_use]
     #[inline]
     pub fn contains(&self, other: &Self) -> bool {
-        // Id by id: for four of them at most, a comparison of slices takes longer than that.
+        // Comparing at most four IDs one by one is faster than comparing slices.
         self.len <= other.len && self.ids().iter().zip(&other.ids).all(|(id, other)| id == other)
     }
 
@@ -185,7 +184,7 @@ fn parse_id(segment: &[u8], place: usize) -> Result<u16, PathError> {
 impl FromStr for Path {
     type Err = PathError;
 
-    /// Reads `/3/0/0`, `3/0/0` and `/`; a trailing slash is refused.
+    /// Parses `/3/0/0`, `3/0/0` and `/`. Refuses a trailing slash.
     fn from_str(text: &str) -> Result<Self, PathError> {
         let text = text.strip_prefix('/').unwrap_or(text);
         if text.is_empty() {

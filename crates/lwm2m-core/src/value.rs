@@ -1,4 +1,4 @@
-//! Data types and values (OMA LwM2M Core, Appendix C).
+//! Data types and values: OMA LwM2M Core, Appendix C.
 
 use alloc::string::String;
 use bytes::Bytes;
@@ -10,11 +10,11 @@ use core::str::FromStr;
 pub enum DataType {
     /// UTF-8 text.
     String,
-    /// A signed integer of up to 64 bits.
+    /// A signed integer of 8 to 64 bits.
     Integer,
-    /// An unsigned integer of up to 64 bits (since 1.1).
+    /// An unsigned integer of up to 64 bits (since LwM2M 1.1).
     UnsignedInteger,
-    /// An IEEE 754 number of 32 or 64 bits.
+    /// An IEEE 754 floating point number of 32 or 64 bits.
     Float,
     /// True or false.
     Boolean,
@@ -24,7 +24,7 @@ pub enum DataType {
     Time,
     /// A link to an object instance.
     ObjectLink,
-    /// Links in CoRE Link Format (since 1.1).
+    /// Links in CoRE Link Format, RFC 6690 (since LwM2M 1.1).
     CoreLink,
     /// No value: the type of executable resources.
     None,
@@ -49,21 +49,21 @@ impl DataType {
     }
 }
 
-/// A link to an object instance; `65535:65535` links to nothing.
+/// A link to an object instance, written `object:instance`. `65535:65535` is the null link.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ObjectLink {
-    /// The object id, 65535 in the null link.
+    /// The object ID; 65535 in the null link.
     pub object: u16,
-    /// The object instance id, 65535 for no instance.
+    /// The object instance ID; 65535 for no instance.
     pub instance: u16,
 }
 
 impl ObjectLink {
-    /// The link to nothing.
+    /// The null link, `65535:65535`.
     pub const NULL: Self = Self { object: u16::MAX, instance: u16::MAX };
 }
 
-/// A text that is no object link.
+/// A text is not an object link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an object link is written object:instance in decimal, for example 3:0, or 65535:65535")]
 pub struct ObjectLinkError;
@@ -127,8 +127,8 @@ impl Value {
         }
     }
 
-    /// The value as a number, for the attributes gt, lt and st; nothing for other types.
-    /// Integers beyond 2^53 lose their last digits here.
+    /// The value as a number, for the attributes gt, lt and st. `None` for other types.
+    /// Integers beyond 2^53 lose precision.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "thresholds are decimals")]
     pub const fn as_number(&self) -> Option<f64> {

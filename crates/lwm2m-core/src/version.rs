@@ -1,26 +1,26 @@
-//! Versions of the enabler and of objects, and the binding mode (OMA LwM2M Core 6.2 and 7.2).
+//! Versions of LwM2M and of objects, and binding modes: OMA LwM2M Core, sections 6.2 and 7.2.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// A version of the LwM2M enabler, as in the query parameter `lwm2m` of Register.
+/// A version of the LwM2M enabler: the query parameter `lwm2m` of Register.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Version {
-    /// LwM2M 1.0
+    /// LwM2M 1.0.
     V1_0,
-    /// LwM2M 1.1
+    /// LwM2M 1.1.
     V1_1,
-    /// LwM2M 1.2
+    /// LwM2M 1.2.
     V1_2,
 }
 
-/// A text that is no version, or one that is not supported.
+/// A text is not a supported LwM2M version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a supported version; this stack speaks LwM2M 1.0, 1.1 and 1.2")]
 pub struct VersionError;
 
 impl Version {
-    /// The text as it stands in the query parameter `lwm2m`.
+    /// The value of the query parameter `lwm2m`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,20 +50,20 @@ impl fmt::Display for Version {
     }
 }
 
-/// A version of an object definition, `major.minor`.
+/// The version of an object definition, `major.minor` (OMA LwM2M Core, section 7.2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ObjectVersion {
-    /// Versions of different majors are incompatible.
+    /// The major version. Versions with different majors are incompatible.
     pub major: u8,
-    /// A higher minor only adds.
+    /// The minor version. A higher minor is backwards compatible.
     pub minor: u8,
 }
 
 impl ObjectVersion {
-    /// The version that holds where none is told.
+    /// 1.0, the version of an object that is announced without one.
     pub const V1_0: Self = Self::new(1, 0);
 
-    /// `major.minor`
+    /// The version `major.minor`.
     #[must_use]
     pub const fn new(major: u8, minor: u8) -> Self {
         Self { major, minor }
@@ -76,7 +76,7 @@ impl Default for ObjectVersion {
     }
 }
 
-/// A text that is not `major.minor`.
+/// A text is not `major.minor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an object version is written major.minor, for example 1.1, each 0 to 255")]
 pub struct ObjectVersionError;
@@ -100,11 +100,12 @@ impl fmt::Display for ObjectVersion {
     }
 }
 
-/// The transports that a client offers, as in the query parameter `b`: a set of letters.
+/// The transports that a client supports: a set of the letters of the query parameter `b` (OMA
+/// LwM2M Core, section 6.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BindingMode(u8);
 
-/// Letters that are no binding mode of the version.
+/// A text is not a binding mode of the LwM2M version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a binding mode of this LwM2M version; U is UDP, T is TCP, S is SMS, N is non-IP")]
 pub struct BindingModeError;
@@ -112,24 +113,24 @@ pub struct BindingModeError;
 const LETTERS: [char; 6] = ['U', 'T', 'S', 'N', 'M', 'H'];
 
 impl BindingMode {
-    /// UDP alone, which holds where none is told.
+    /// UDP only. Default.
     pub const U: Self = Self(1);
-    /// TCP alone.
+    /// TCP only (since LwM2M 1.1).
     pub const T: Self = Self(2);
-    /// UDP and TCP.
+    /// UDP and TCP (since LwM2M 1.1).
     pub const UT: Self = Self(3);
 
-    /// Whether all transports of `other` are among these.
+    /// Whether the set includes all transports of `other`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Reads the letters that `version` allows. The second value tells whether queue mode was
-    /// among them, as LwM2M 1.0 writes it (`UQ`).
+    /// Parses the letters that `version` allows. The second value tells whether they include the
+    /// queue mode of LwM2M 1.0, as in `UQ`.
     ///
     /// # Errors
-    /// A letter the version does not know, a repeated one, or none at all.
+    /// The text is empty, repeats a letter, or has a letter that the version does not define.
     pub fn parse(text: &str, version: Version) -> Result<(Self, bool), BindingModeError> {
         if version == Version::V1_0 {
             return Self::parse_1_0(text);
@@ -188,7 +189,7 @@ mod tests {
         }
     }
 
-    // The requirement REG-22 as a whole needs a server; this is its table.
+    // The table of requirement REG-22; a test of the server proves the rest.
     #[test]
     fn binding_modes_depend_on_the_version() {
         assert_eq!(BindingMode::parse("UQ", Version::V1_0), Ok((BindingMode::U, true)));

@@ -1,9 +1,9 @@
-//! The object version that holds where a registration names none (OMA LwM2M Core 7.2).
+//! The version of an object that is registered without one: OMA LwM2M Core, section 7.2.
 
 use lwm2m_core::{ObjectVersion, Version};
 
-/// The version of an object without `ver` in the registration of a client of `enabler`: that of
-/// the enabler's own definition for its core objects, 1.0 for all others.
+/// The version of an object without `ver` in the registration of a client of version `enabler`. Core
+/// objects have the version that the enabler defines, all others have 1.0.
 #[must_use]
 pub const fn default_version(enabler: Version, object_id: u16) -> ObjectVersion {
     let (major, minor) = match (enabler, object_id) {

@@ -1,4 +1,4 @@
-//! Object and resource definitions (OMA LwM2M Core, Appendix D).
+//! Object and resource definitions: OMA LwM2M Core, Appendix D.
 
 use crate::range::{Range, RangeError};
 use crate::tables;
@@ -19,12 +19,12 @@ pub struct ObjectDefinition {
     pub(crate) resources: Resources,
 }
 
-/// Where the resource definitions of an object are.
+/// The resource definitions of an object.
 #[derive(Clone, Debug)]
 pub(crate) enum Resources {
-    /// A stretch of the built-in lists.
+    /// A part of the built-in list of indices.
     Shared { start: u16, len: u16 },
-    /// Definitions of the application, sorted by id.
+    /// Definitions of the application, sorted by ID.
     Owned(Vec<ResourceDefinition>),
 }
 
@@ -42,8 +42,8 @@ pub struct ResourceDefinition {
 }
 
 impl ObjectDefinition {
-    /// An optional object of one instance without resources, of LwM2M 1.0 and without a URN;
-    /// the `with_` methods change that.
+    /// Creates an optional single-instance object of LwM2M 1.0 without resources and URN. The `with_`
+    /// methods change that.
     #[must_use]
     pub fn new(id: u16, version: ObjectVersion, name: &str) -> Self {
         Self {
@@ -65,14 +65,14 @@ impl ObjectDefinition {
         self
     }
 
-    /// Demands the object of every client.
+    /// Makes the object mandatory.
     #[must_use]
     pub fn with_mandatory(mut self) -> Self {
         self.mandatory = true;
         self
     }
 
-    /// Sets the enabler version that the object needs.
+    /// Sets the lowest LwM2M version of the object. Default: 1.0.
     #[must_use]
     pub fn with_lwm2m_version(mut self, version: Version) -> Self {
         self.lwm2m_version = version;
@@ -86,7 +86,7 @@ impl ObjectDefinition {
         self
     }
 
-    /// Adds a resource, in place of an earlier one of the same id.
+    /// Adds a resource. Replaces an earlier one of the same ID.
     #[must_use]
     pub fn with_resource(mut self, resource: ResourceDefinition) -> Self {
         let mut list: Vec<_> = self.resources().cloned().collect();
@@ -98,7 +98,7 @@ impl ObjectDefinition {
         self
     }
 
-    /// The object id.
+    /// The object ID.
     #[must_use]
     pub const fn id(&self) -> u16 {
         self.id
@@ -110,7 +110,7 @@ impl ObjectDefinition {
         self.version
     }
 
-    /// The oldest enabler version that the object works with.
+    /// The lowest LwM2M version of the object.
     #[must_use]
     pub const fn lwm2m_version(&self) -> Version {
         self.lwm2m_version
@@ -128,13 +128,13 @@ impl ObjectDefinition {
         self.mandatory
     }
 
-    /// The name, in English.
+    /// The English name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// The URN, such as `urn:oma:lwm2m:oma:3:1.1`; empty if the application gave none.
+    /// The URN, for example `urn:oma:lwm2m:oma:3:1.1`. Empty if the application set none.
     #[must_use]
     pub fn urn(&self) -> &str {
         self.urn.as_str()
@@ -147,7 +147,7 @@ impl ObjectDefinition {
         match owned.binary_search_by_key(&id, |r| r.id) {
             Ok(place) => owned.get(place),
             Err(_) => {
-                // Many objects number their resources from 0 without gaps.
+                // Many objects number their resources from 0 without gaps: try that index first.
                 let own = |place: usize| built_in(shared.get(place)?).filter(|r| r.id == id);
                 own(id.into()).or_else(|| {
                     own(shared.partition_point(|row| built_in(row).is_some_and(|r| r.id < id)))
@@ -156,13 +156,14 @@ impl ObjectDefinition {
         }
     }
 
-    /// All resource definitions, by ascending id.
+    /// All resource definitions in ascending order of their IDs.
     pub fn resources(&self) -> impl Iterator<Item = &ResourceDefinition> {
         let (shared, owned) = self.slices();
         shared.iter().filter_map(built_in).chain(owned)
     }
 
-    /// The resources as places in the built-in table, and as own ones; one of the two is empty.
+    /// The resources as indices into the built-in table, and as own definitions. One of the two is
+    /// empty.
     fn slices(&self) -> (&'static [u16], &[ResourceDefinition]) {
         match &self.resources {
             Resources::Shared { start, len } => {
@@ -179,8 +180,8 @@ fn built_in<'a>(place: &u16) -> Option<&'a ResourceDefinition> {
 }
 
 impl ResourceDefinition {
-    /// An optional resource of one instance without range and units; the `with_` methods change
-    /// that.
+    /// Creates an optional single-instance resource without range and units. The `with_` methods
+    /// change that.
     #[must_use]
     pub fn new(id: u16, name: &str, data_type: DataType, operations: Operations) -> Self {
         Self {
@@ -195,21 +196,21 @@ impl ResourceDefinition {
         }
     }
 
-    /// Makes it a resource with resource instances.
+    /// Makes the resource multiple-instance.
     #[must_use]
     pub fn with_multiple_instances(mut self) -> Self {
         self.multiple = true;
         self
     }
 
-    /// Demands the resource in each object instance.
+    /// Makes the resource mandatory.
     #[must_use]
     pub fn with_mandatory(mut self) -> Self {
         self.mandatory = true;
         self
     }
 
-    /// Sets the range, written as in the registry: `0..100`, `1..64 bytes`, `"on","off"`.
+    /// Sets the range as the registry writes it: `0..100`, `1..64 bytes`, `"on","off"`.
     #[must_use]
     pub fn with_range(mut self, range: &str) -> Self {
         self.range = range.into();
@@ -223,67 +224,68 @@ impl ResourceDefinition {
         self
     }
 
-    /// The resource id.
+    /// The resource ID.
     #[must_use]
     pub const fn id(&self) -> u16 {
         self.id
     }
 
-    /// The data type; [`DataType::None`] for executables and for a resource without a type.
+    /// The data type. [`DataType::None`] for executable resources and for resources without a type.
     #[must_use]
     pub const fn data_type(&self) -> DataType {
         self.data_type
     }
 
-    /// What servers may do with it; nothing means that only a bootstrap may set it.
+    /// The operations that servers may perform. [`Operations::NONE`] leaves access to the bootstrap
+    /// server.
     #[must_use]
     pub const fn operations(&self) -> Operations {
         self.operations
     }
 
-    /// Whether it has resource instances.
+    /// Whether the resource is multiple-instance.
     #[must_use]
     pub const fn multiple(&self) -> bool {
         self.multiple
     }
 
-    /// Whether each object instance must have it.
+    /// Whether every object instance must have the resource.
     #[must_use]
     pub const fn mandatory(&self) -> bool {
         self.mandatory
     }
 
-    /// The name, in English.
+    /// The English name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// The range as the registry writes it, often empty.
+    /// The range as the registry writes it, possibly empty.
     #[must_use]
     pub fn range_text(&self) -> &str {
         self.range.as_str()
     }
 
-    /// The range, read; `None` if there is none, or if it is prose.
+    /// The parsed range. `None` if it is empty or not understood, see [`Range::parse`].
     #[must_use]
     pub fn range(&self) -> Option<Range> {
         Range::parse(self.range_text(), self.data_type)
     }
 
-    /// The units as the registry writes them, often empty.
+    /// The units as the registry writes them, possibly empty.
     #[must_use]
     pub fn units(&self) -> &str {
         self.units.as_str()
     }
 
-    /// Checks type and range of one value.
+    /// Checks the data type and the range of a value.
     ///
     /// # Errors
-    /// Another type (an executable has no value at all), or a value outside of the range.
+    /// The value has another data type, or is outside the range. An executable resource has no value.
     pub fn check(&self, value: &Value) -> Result<(), RangeError> {
         let (expected, found) = (self.data_type, value.data_type());
-        // The registry forgot the type of one readable resource, which can hold anything.
+        // The registry omits the type of one readable resource. It accepts any value.
         let unknown = expected == DataType::None && !self.operations.executable();
         if expected != found && !unknown {
             return Err(RangeError::Type { resource: self.id, expected, found });
@@ -296,7 +298,8 @@ impl ResourceDefinition {
         }
     }
 
-    /// Checks that a resource is single or multiple as defined, and each of its values.
+    /// Checks that a resource is single-instance or multiple-instance as defined, and checks its
+    /// values.
     ///
     /// # Errors
     /// As [`Self::check`], or [`RangeError::Instances`].
@@ -308,7 +311,7 @@ impl ResourceDefinition {
         }
     }
 
-    /// The part that decoding and rights depend on.
+    /// The part that decoding and access checks depend on.
     #[must_use]
     pub const fn model(&self) -> ResourceModel {
         ResourceModel {

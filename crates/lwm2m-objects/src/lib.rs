@@ -1,16 +1,16 @@
-//! The OMA object registry as compact tables, with the checks that a definition implies.
+//! The object definitions of the OMA registry as compact tables, and checks of values against them.
 //!
 //! | module | what | section of OMA LwM2M Core |
 //! |---|---|---|
 //! | [`definition`] | objects and resources: ids, names, types, operations | Appendix D |
 //! | [`range`] | ranges and enumerations, and whether a value fits | Appendix D |
-//! | [`registry`] | all definitions, built-in and the application's own | 7.2 |
-//! | [`model`] | the definitions that hold for one device | 7.2 |
-//! | [`default_version()`] | object versions that a registration leaves out | 7.2 |
+//! | [`registry`] | built-in definitions and those of the application | 7.2 |
+//! | [`model`] | the definitions of one device | 7.2 |
+//! | [`default_version()`] | the version of an object that is registered without one | 7.2 |
 //!
 //! ```
-//! use lwm2m_core::Value;
-//! use lwm2m_objects::Registry;
+//! use lwm2m_objects::{Registry, Value};
+//!
 //! let device = Registry::builtin().object(3, None).expect("Device is built in");
 //! let battery = device.resource(9).expect("Battery Level");
 //! assert_eq!((battery.name(), battery.units()), ("Battery Level", "/100"));
@@ -19,15 +19,15 @@
 //! ```
 //!
 //! # The built-in tables
-//! `data/registry.tsv` holds the facts of the registry, without its descriptions. A line
+//! `data/registry.tsv` has the facts of the registry without the descriptions. A line
 //! `object, id, version, name, LwM2M version, M(ultiple) or S(ingle), M(andatory) or O(ptional),
 //! URN` is followed by the lines of its resources: `id, name, operations or -, M or S, M or O,
-//! type, range, units`; fields are separated by tabs, and empty ones at the end are left out.
+//! type, range, units`. Tabs separate the fields; empty fields at the end are left out.
 //!
-//! `build.rs` makes constants of it, 215 KiB in all. The 4,506 resources of 424 object versions are
-//! 2,362 distinct ones, so each object version holds places in one table. Texts are places in one
-//! pool instead of pointers, which keeps the tables free of relocations. Nothing is read at run
-//! time but the short text of a range, when a value is checked against it.
+//! `build.rs` generates constants of 215 KiB. The 4,506 resources of 424 object versions have 2,362
+//! distinct definitions, so each object version lists indices into one table. Texts are offsets into
+//! one pool instead of pointers, which avoids relocations. Only ranges are parsed at run time, when a
+//! value is checked.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
 
@@ -43,6 +43,9 @@ mod text;
 
 pub use default_version::default_version;
 pub use definition::{ObjectDefinition, ResourceDefinition};
+pub use lwm2m_core::{
+    DataType, Model, ObjectVersion, Operations, Resource, ResourceModel, Value, Version,
+};
 pub use model::DeviceModel;
 pub use range::{Range, RangeError};
 pub use registry::Registry;

@@ -1,14 +1,14 @@
-//! The definitions that hold for one device.
+//! The definitions of one device.
 
 use crate::definition::ObjectDefinition;
 use crate::registry::Registry;
 use alloc::collections::BTreeMap;
 use lwm2m_core::{Model, ObjectVersion, ResourceModel};
 
-/// The object versions of one device, as its registration tells them.
+/// The definitions of the object versions that a device registered.
 ///
-/// An object whose major version is unknown counts as unknown. For an object that the device did
-/// not list the newest definition holds (Security and OSCORE are never listed).
+/// An object with an unknown major version is unknown. An object that the device did not list, such
+/// as Security and OSCORE, has its newest definition.
 #[derive(Clone, Debug)]
 pub struct DeviceModel<'r> {
     registry: &'r Registry,
@@ -21,7 +21,7 @@ impl<'r> DeviceModel<'r> {
         Self { registry, listed: versions.iter().map(find).collect() }
     }
 
-    /// The definition of an object that holds for this device.
+    /// The definition of an object on this device.
     #[must_use]
     pub fn object(&self, id: u16) -> Option<&'r ObjectDefinition> {
         match self.listed.get(&id) {

@@ -1,4 +1,4 @@
-//! The column "Range or Enumeration" of a resource definition (OMA LwM2M Core, Appendix D).
+//! "Range or Enumeration" of a resource definition: OMA LwM2M Core, Appendix D.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,55 +6,56 @@ use core::ops::RangeInclusive;
 use core::str::FromStr;
 use lwm2m_core::{DataType, Value};
 
-/// What values are allowed: those within any of the listed bounds, which are inclusive.
+/// The allowed values: those within any of the listed inclusive bounds.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Range {
-    /// Of an Integer, an Unsigned Integer or a Time; single numbers are bounds of one value.
+    /// Of an Integer, an Unsigned Integer or a Time.
     Integer(Vec<RangeInclusive<i128>>),
     /// Of a Float.
     Float(Vec<RangeInclusive<f64>>),
     /// Of the length of a String or an Opaque, in bytes.
     Length(Vec<RangeInclusive<u64>>),
-    /// The texts that a String can be.
+    /// The values of a String.
     Enumeration(Vec<String>),
 }
 
-/// Why a value does not fit its definition.
+/// Why a value violates its definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RangeError {
-    /// The value is of another type than the definition says.
-    #[error("resource {resource} is of type {}, but got {}", .expected.name(), .found.name())]
+    /// The value does not have the data type of the definition.
+    #[error("resource {resource} is of type {}, but the value is of type {}", .expected.name(), .found.name())]
     Type {
-        /// The resource id.
+        /// The resource ID.
         resource: u16,
-        /// The type of the definition.
+        /// The data type of the definition.
         expected: DataType,
-        /// The type of the value.
+        /// The data type of the value.
         found: DataType,
     },
-    /// The value, or its length in bytes, is not in the range of the definition.
+    /// The value, or its length in bytes, is outside the range of the definition.
     #[error("the value of resource {resource} is outside the range of its definition")]
     OutOfRange {
-        /// The resource id.
+        /// The resource ID.
         resource: u16,
     },
-    /// A single resource came with resource instances, or a multiple one without.
-    #[error("resource {resource} is single or multiple other than its definition says")]
+    /// A single-instance resource has resource instances, or a multiple-instance one has none.
+    #[error("resource {resource} is single-instance or multiple-instance against its definition")]
     Instances {
-        /// The resource id.
+        /// The resource ID.
         resource: u16,
     },
 }
 
 impl Range {
-    /// Reads a range text for a resource of `data_type`; `None` if it is empty or not understood.
+    /// Parses the range of a resource of `data_type`. Returns `None` if the text is empty or not
+    /// understood.
     ///
-    /// Understood are `a..b` (also `a...b` and `a-b`), lists of these and of single values,
-    /// labelled values (`0: off 1: on`) and quoted texts. The bounds are put in order. For String
-    /// and Opaque the numbers are byte lengths; a lone number is the longest String, but the only
-    /// length of an Opaque. A lone number says nothing certain about a numeric resource.
+    /// Understands `a..b` (also `a...b` and `a-b`), lists of intervals and single values, labelled
+    /// values (`0: off 1: on`) and quoted texts. Reversed bounds are swapped. For String and Opaque
+    /// the numbers are lengths in bytes: a single number is the longest String, but the only length
+    /// of an Opaque. For a numeric resource a single number is ambiguous and not understood.
     #[must_use]
     pub fn parse(text: &str, data_type: DataType) -> Option<Self> {
         use DataType::{Float, Integer, Opaque, String, Time, UnsignedInteger};
@@ -68,7 +69,7 @@ impl Range {
         }
     }
 
-    /// Whether `value` is in this range; false for a value that such a range can't be about.
+    /// Whether `value` is in this range. `false` for a value of another data type.
     #[must_use]
     pub fn contains(&self, value: &Value) -> bool {
         match (self, value) {
@@ -106,12 +107,12 @@ fn lengths(text: &str, at_most: bool) -> Option<Vec<RangeInclusive<u64>>> {
     }
 }
 
-/// `0..3, 99`, `16,32,48`, `10 or 26`
+/// Parses `0..3, 99`, `16,32,48` or `10 or 26`.
 fn listed<T: FromStr + PartialOrd + Copy>(text: &str) -> Option<Vec<RangeInclusive<T>>> {
     text.split([',', ';']).flat_map(|part| part.split(" or ")).map(interval).collect()
 }
 
-/// `a..b`, `a...b`, `a-b` or `a`
+/// Parses `a..b`, `a...b`, `a-b` or `a`.
 fn interval<T: FromStr + PartialOrd + Copy>(text: &str) -> Option<RangeInclusive<T>> {
     let text = text.trim();
     let hyphen = || text.split_once('-').filter(|(low, _)| !low.is_empty());
@@ -121,21 +122,21 @@ fn interval<T: FromStr + PartialOrd + Copy>(text: &str) -> Option<RangeInclusive
     Some(if low <= high { low..=high } else { high..=low })
 }
 
-/// A decimal; words that `f64` would read, such as `inf`, are none.
+/// Parses a decimal number. Refuses words that `f64` accepts, such as `inf`.
 fn number<T: FromStr>(text: &str) -> Option<T> {
     let text = text.trim();
     let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'.');
     if text.bytes().all(plain) { text.parse().ok() } else { None }
 }
 
-/// `0: off 1: on`
+/// Parses `0: off 1: on`.
 fn labelled<T: FromStr + Copy>(text: &str) -> Option<Vec<RangeInclusive<T>>> {
     let value = |word: &str| word.strip_suffix(':').and_then(number);
     let _starts_with_a_value: T = value(text.split_whitespace().next()?)?;
     Some(text.split_whitespace().filter_map(value).map(|v| v..=v).collect())
 }
 
-/// `"on","off"`
+/// Parses `"on","off"`.
 fn quoted(text: &str) -> Option<Vec<String>> {
     let unquote = |part: &str| part.trim().strip_prefix('"')?.strip_suffix('"').map(String::from);
     text.split([',', ';']).map(unquote).collect()

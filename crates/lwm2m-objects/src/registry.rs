@@ -1,4 +1,4 @@
-//! The registry: built-in definitions below those of the application.
+//! The registry: built-in definitions, overridden by those of the application.
 
 use crate::definition::ObjectDefinition;
 use crate::model::DeviceModel;
@@ -8,22 +8,22 @@ use lwm2m_core::ObjectVersion;
 
 static BUILTIN: Registry = Registry { own: Vec::new() };
 
-/// Object definitions by id and version.
+/// Object definitions by ID and version.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    /// Sorted by id and version, each pair once.
+    /// Sorted by ID and version, without duplicates.
     own: Vec<ObjectDefinition>,
 }
 
 impl Registry {
-    /// The definitions of the OMA registry. They are constants: this takes neither time nor memory.
+    /// The definitions of the OMA registry, which are constants.
     #[must_use]
     pub fn builtin() -> &'static Self {
         &BUILTIN
     }
 
-    /// The definitions of the application in front of the built-in ones. One of the same id and
-    /// version replaces what is built in; of two such definitions the last one holds.
+    /// The built-in definitions and those of the application. A definition replaces a built-in or
+    /// earlier one of the same ID and version.
     #[must_use]
     pub fn with(definitions: impl IntoIterator<Item = ObjectDefinition>) -> Self {
         let mut own: Vec<ObjectDefinition> = Vec::new();
@@ -36,9 +36,9 @@ impl Registry {
         Self { own }
     }
 
-    /// The definition of an object. Without a version it is the newest one. A version that is not
-    /// known gives the newest known one of the same major version, because minor versions are
-    /// compatible; `None` if there is none.
+    /// The definition of a version of an object, or without a version the newest one. For an unknown
+    /// version, the newest definition of the same major version, because minor versions are
+    /// compatible. `None` if the object or its major version is unknown.
     #[must_use]
     pub fn object(&self, id: u16, version: Option<ObjectVersion>) -> Option<&ObjectDefinition> {
         let newest = |fits: &dyn Fn(ObjectVersion) -> bool| {
@@ -59,13 +59,13 @@ impl Registry {
         versions
     }
 
-    /// All definitions: first the built-in ones, then those of the application, each by id and
+    /// All definitions: first the built-in ones, then those of the application, both by ID and
     /// version.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectDefinition> {
         self.layered(tables::OBJECTS, &self.own)
     }
 
-    /// What holds for a device with the given object versions, see [`DeviceModel`].
+    /// The definitions of a device with these object versions, see [`DeviceModel`].
     #[must_use]
     pub fn model(&self, versions: &[(u16, ObjectVersion)]) -> DeviceModel<'_> {
         DeviceModel::new(self, versions)
@@ -90,7 +90,7 @@ fn key(definition: &ObjectDefinition) -> (u16, ObjectVersion) {
     (definition.id, definition.version)
 }
 
-/// The stretch of a sorted table that is about one object.
+/// The part of a sorted table with the versions of one object.
 fn of_object(table: &[ObjectDefinition], id: u16) -> &[ObjectDefinition] {
     let start = table.partition_point(|definition| definition.id < id);
     let end = table.partition_point(|definition| definition.id <= id);

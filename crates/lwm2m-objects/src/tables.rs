@@ -1,4 +1,4 @@
-//! The built-in tables, made by `build.rs` from `data/registry.tsv`.
+//! The built-in tables, which `build.rs` generates from `data/registry.tsv`.
 
 use crate::definition::{ObjectDefinition, ResourceDefinition, Resources};
 use crate::text::Text;
@@ -6,7 +6,7 @@ use lwm2m_core::{DataType, ObjectVersion, Operations, Version};
 
 include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 
-/// The text of `len` bytes from `start` on; empty outside the pool.
+/// The text of `len` bytes at `start` in the pool, or an empty text outside of it.
 pub(crate) fn pooled(start: u32, len: u8) -> &'static str {
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     POOL.get(start..start.saturating_add(usize::from(len))).unwrap_or("")

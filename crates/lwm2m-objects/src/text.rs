@@ -1,10 +1,10 @@
-//! A text of a definition: a place in the built-in pool, or owned.
+//! The text of a definition: an offset into the built-in pool, or owned.
 
 use crate::tables;
 use alloc::boxed::Box;
 use core::fmt;
 
-/// 16 bytes without a pointer for built-in texts, so that the tables need no relocation.
+/// A built-in text is an offset instead of a pointer, so that the tables need no relocation.
 #[derive(Clone)]
 pub(crate) struct Text(Repr);
 

@@ -1,4 +1,4 @@
-//! Base64 of `vd` (RFC 8428, section 4.3).
+//! Base64 of `vd`: RFC 8428 section 4.3.
 
 use ::base64::Engine as _;
 use ::base64::alphabet;
@@ -12,7 +12,7 @@ const LENIENT: GeneralPurposeConfig =
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 
-/// Decodes either alphabet, with padding or without.
+/// Decodes the standard and the URL-safe alphabet, with or without padding.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let standard = text.bytes().any(|byte| matches!(byte, b'+' | b'/'));
     let engine = if standard { &STANDARD } else { &URL_SAFE };
@@ -35,7 +35,7 @@ mod tests {
 
     // proves: SENML-05
     #[test]
-    fn all_spellings_are_read_and_one_is_written() {
+    fn all_variants_are_read_and_one_is_written() {
         for text in ["AQIDBAU=", "AQIDBAU"] {
             assert_eq!(decode(text), Some(Vec::from([1, 2, 3, 4, 5])), "{text}");
         }

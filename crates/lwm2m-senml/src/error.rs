@@ -1,59 +1,58 @@
-//! What may go wrong with SenML.
+//! Errors of reading and writing SenML.
 
-/// Why bytes are no SenML pack, or records are not valid, or cannot be written.
+/// Why bytes are not a SenML pack, or records are invalid or cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes leave the grammar of JSON or CBOR, or end too early.
-    #[error("malformed or cut off at byte {offset}: {expected} is missing")]
+    /// The input is malformed JSON or CBOR, or is cut off.
+    #[error("malformed or cut off at byte {offset}: expected {expected}")]
     Syntax {
-        /// The byte where reading stopped.
+        /// The offset where reading stopped, in bytes.
         offset: usize,
-        /// What should stand there.
+        /// What the grammar requires at this offset.
         expected: &'static str,
     },
-    /// A field with a value of another type than RFC 8428 gives it.
-    #[error("the field {field} before byte {offset} has a value of a wrong type")]
+    /// The value of a field has the wrong type (RFC 8428 section 4.3).
+    #[error("the field {field} before byte {offset} has a value of the wrong type")]
     Type {
-        /// The byte after the value.
+        /// The offset after the value, in bytes.
         offset: usize,
         /// The JSON name of the field.
         field: &'static str,
     },
-    /// A record with the same field twice, or with two values.
-    #[error("the record before byte {offset} has {field} besides another value or the same field")]
+    /// A record repeats a field or has two values.
+    #[error("the record before byte {offset} repeats the field {field} or has another value")]
     Duplicate {
-        /// The byte after the second field.
+        /// The offset after the second field, in bytes.
         offset: usize,
         /// The JSON name of the second field.
         field: &'static str,
     },
-    /// A field ending in `_`, which a reader must not ignore, but which is not known here.
-    #[error("a field ending in _ before byte {offset} has to be understood, but is not known here")]
+    /// An unknown field whose name ends in `_`, which a reader must understand (RFC 8428 section 4.4).
+    #[error("the field before byte {offset} must be understood, but is unknown")]
     MustUnderstand {
-        /// The byte after the name of the field.
+        /// The offset after the name of the field, in bytes.
         offset: usize,
     },
-    /// Arrays or maps nested too deep within a field that is skipped.
-    #[error("nested too deep at byte {offset}")]
+    /// Arrays or maps in an unknown field are nested too deeply.
+    #[error("nested too deeply at byte {offset}")]
     Nesting {
-        /// The byte of the innermost opening.
+        /// The offset of the innermost array or map, in bytes.
         offset: usize,
     },
-    /// The pack has a version that is not supported.
-    #[error("SenML version {0} is not supported, the highest is 10")]
+    /// The version of the pack is not supported (RFC 8428 section 4.4).
+    #[error("SenML version {0} is not supported; the highest is 10")]
     Version(u64),
     /// A resolved name is longer than [`crate::MAX_NAME`] bytes.
-    #[error("the base name and the name of a record have more than {} bytes", crate::MAX_NAME)]
+    #[error("the name of a record is longer than {} bytes", crate::MAX_NAME)]
     NameTooLong,
-    /// A number that is not finite, which SenML cannot express.
+    /// A number is not finite, which SenML cannot express.
     #[error("a number is not finite, which SenML cannot express")]
     NotFinite,
 }
 
 impl Error {
-    /// The byte of the input that the error is about; those of whole records and of writing have
-    /// none.
+    /// The offset of the error in the input. `None` for errors of resolved records and of writing.
     #[must_use]
     pub const fn offset(&self) -> Option<usize> {
         match self {

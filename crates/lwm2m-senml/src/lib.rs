@@ -1,4 +1,4 @@
-//! SenML (RFC 8428) as JSON and CBOR: zero-copy records, resolved records, and writers.
+//! SenML (RFC 8428) in JSON and CBOR: zero-copy readers, resolution of base fields, and writers.
 //!
 //! | module | what | section of RFC 8428 |
 //! |---|---|---|
@@ -7,14 +7,15 @@
 //! | [`json`] | application/senml+json | 5 |
 //! | [`cbor`] | application/senml+cbor | 6 |
 //!
-//! Readers hand out one record after another and keep none: a record in memory is larger than in a
-//! pack, so whoever keeps them decides how many.
+//! Readers return one record at a time and keep none. A record in memory is larger than in a pack, so
+//! the caller decides how many to keep.
 //!
-//! The field `vlo`, an object link, is an addition of LwM2M. Records with `v` null, which remove
-//! what they name, are those of RFC 8790.
+//! The field `vlo`, an object link, is an extension of LwM2M. A null `v`, which removes what the
+//! record names, is from RFC 8790.
 //!
 //! ```
 //! use lwm2m_senml::{Record, Value, json, resolve};
+//!
 //! let pack = br#"[{"bn":"/3/0/","n":"9","v":100}, {"n":"13","v":1367491215}]"#;
 //! let records = json::Reader::new(pack).collect::<Result<Vec<_>, _>>()?;
 //! assert_eq!(records[0].value, Some(Value::Integer(100)));
@@ -45,5 +46,5 @@ pub use error::Error;
 pub use record::{Number, Record, Value};
 pub use resolve::{Name, Resolved, Resolver, resolve};
 
-/// The most bytes that base name and name may have together.
+/// The longest resolved name, in bytes.
 pub const MAX_NAME: usize = 1024;

@@ -1,16 +1,16 @@
-//! Records as they stand in a pack (RFC 8428, section 4), before base fields are applied.
+//! Records of a pack, before base fields are applied: RFC 8428 section 4.
 
 use crate::Error;
 use alloc::borrow::Cow;
 
-/// A number, exact as long as it is an integer of 64 bits.
+/// A number. Integers of 64 bits are exact.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Number {
     /// An integer that fits `i64`.
     Integer(i64),
-    /// An integer; read from a pack, it is one that fits `u64` only.
+    /// An integer. Readers use it for integers that do not fit `i64`.
     Unsigned(u64),
-    /// A number with a fraction or exponent, or out of the range of 64-bit integers.
+    /// A number with a fraction or exponent, or beyond 64-bit integers.
     Float(f64),
 }
 
@@ -19,53 +19,53 @@ pub enum Number {
 pub enum Value<'a> {
     /// `v`: an integer that fits `i64`.
     Integer(i64),
-    /// `v`: an integer; read from a pack, it is one that fits `u64` only.
+    /// `v`: an integer. Readers use it for integers that do not fit `i64`.
     Unsigned(u64),
     /// `v`: any other number.
     Float(f64),
-    /// `vb`
+    /// `vb`: a Boolean.
     Boolean(bool),
-    /// `vs`
+    /// `vs`: a text.
     String(Cow<'a, str>),
-    /// `vd`, decoded.
+    /// `vd`: bytes, decoded.
     Data(Cow<'a, [u8]>),
-    /// `vlo` of LwM2M: a link as `object:instance`.
+    /// `vlo` of LwM2M: an object link, `object:instance`.
     ObjectLink(Cow<'a, str>),
-    /// `v` without a value, which removes what it names (RFC 8790).
+    /// `v`: null, which removes what the record names (RFC 8790 section 3.1).
     Null,
 }
 
-/// A record: base fields (`b…`) hold for this record and those that follow.
+/// A record. Base fields apply to this record and the following ones (RFC 8428 section 4.1).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Record<'a> {
-    /// `bver`
+    /// `bver`: the version of the format.
     pub base_version: Option<u64>,
-    /// `bn`
+    /// `bn`: the base name.
     pub base_name: Option<Cow<'a, str>>,
-    /// `bt`, in seconds.
+    /// `bt`: the base time, in seconds.
     pub base_time: Option<f64>,
-    /// `bu`
+    /// `bu`: the base unit.
     pub base_unit: Option<Cow<'a, str>>,
-    /// `bv`
+    /// `bv`: the base value.
     pub base_value: Option<Number>,
-    /// `bs`
+    /// `bs`: the base sum.
     pub base_sum: Option<Number>,
-    /// `n`
+    /// `n`: the name.
     pub name: Option<Cow<'a, str>>,
-    /// `u`
+    /// `u`: the unit.
     pub unit: Option<Cow<'a, str>>,
-    /// One of `v`, `vb`, `vs`, `vd`, `vlo`.
+    /// `v`, `vb`, `vs`, `vd` or `vlo`: the value.
     pub value: Option<Value<'a>>,
-    /// `s`
+    /// `s`: the sum.
     pub sum: Option<Number>,
-    /// `t`, in seconds.
+    /// `t`: the time, in seconds.
     pub time: Option<f64>,
-    /// `ut`, in seconds.
+    /// `ut`: the update time, in seconds.
     pub update_time: Option<f64>,
 }
 
 impl Number {
-    /// The number as floating point; integers beyond 2^53 lose digits.
+    /// The number as floating point. Integers beyond 2^53 lose precision.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "documented")]
     pub const fn as_f64(self) -> f64 {
@@ -92,7 +92,7 @@ impl From<Number> for Value<'_> {
 }
 
 impl Value<'_> {
-    /// The value as number, if it is one.
+    /// The value, if it is a number.
     #[must_use]
     pub const fn number(&self) -> Option<Number> {
         match self {
@@ -106,7 +106,7 @@ impl Value<'_> {
 
 macro_rules! fields {
     ($($field:ident = $label:literal, $name:literal;)*) => {
-        /// A field of a record that RFC 8428 or LwM2M defines.
+        /// A field of RFC 8428 section 4.3 or of LwM2M.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub(crate) enum Field { $($field),*, ObjectLink }
 
@@ -128,7 +128,7 @@ macro_rules! fields {
                 }
             }
 
-            /// The label in CBOR; `vlo` has none and is written as text.
+            /// The CBOR label (RFC 8428 section 6). `vlo` has no label and is written as text.
             pub(crate) const fn label(self) -> Option<i8> {
                 match self {
                     $(Self::$field => Some($label),)*
@@ -164,14 +164,14 @@ fields! {
     Data = 8, "vd";
 }
 
-/// What JSON and CBOR have in common for reading the value of a field. Each method takes the next
-/// value, and fails with [`Error::Type`] if it is of another type.
+/// Reads the values of fields from JSON or CBOR. Each method takes the next value. It fails with
+/// [`Error::Type`] if the value has another type.
 pub(crate) trait Source<'a> {
     fn offset(&self) -> usize;
     fn string(&mut self, field: Field) -> Result<Cow<'a, str>, Error>;
     fn data(&mut self, field: Field) -> Result<Cow<'a, [u8]>, Error>;
     fn boolean(&mut self, field: Field) -> Result<bool, Error>;
-    /// A number, or nothing for null.
+    /// A number, or `None` for null.
     fn number_or_null(&mut self, field: Field) -> Result<Option<Number>, Error>;
 
     #[inline]
@@ -189,19 +189,19 @@ pub(crate) trait Source<'a> {
     }
 }
 
-/// A record while its fields are read in place; remembers which ones there were.
+/// A record that is being read. Remembers which fields were set.
 pub(crate) struct Draft<'r, 'a> {
     record: &'r mut Record<'a>,
     seen: u32,
 }
 
 impl<'r, 'a> Draft<'r, 'a> {
-    /// Fields are set in `record`, which is a default one.
+    /// Creates a draft that sets fields of `record`, which must be a default record.
     pub(crate) const fn new(record: &'r mut Record<'a>) -> Self {
         Self { record, seen: 0 }
     }
 
-    /// Takes the value of `field` from `source`.
+    /// Reads the value of `field` from `source`.
     #[inline]
     pub(crate) fn set<S: Source<'a>>(&mut self, field: Field, source: &mut S) -> Result<(), Error> {
         let record = &mut *self.record;
@@ -230,7 +230,7 @@ impl<'r, 'a> Draft<'r, 'a> {
 
     #[inline]
     fn mark<S: Source<'a>>(&mut self, field: Field, source: &S) -> Result<(), Error> {
-        // All values share one mark, since a record may have one value only.
+        // All kinds of values share one bit, because a record has at most one value.
         let mark = match field {
             Field::String | Field::Boolean | Field::Data | Field::ObjectLink => Field::Value,
             other => other,

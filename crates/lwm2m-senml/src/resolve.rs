@@ -1,38 +1,38 @@
-//! Resolved records: base fields applied (RFC 8428, section 4.6).
+//! Resolved records, with base fields applied: RFC 8428 section 4.6.
 
 use crate::{Error, MAX_NAME, Number, Record, Value};
 use alloc::borrow::Cow;
 use core::fmt;
 
-/// The highest version of SenML that is understood.
+/// The highest supported version of SenML.
 const VERSION: u64 = 10;
 
-/// The name of a resolved record: a base name and a name, which read as one.
+/// The name of a resolved record: the concatenation of base name and name.
 #[derive(Clone, Debug, Default)]
 pub struct Name<'a> {
     base: Cow<'a, str>,
     own: Cow<'a, str>,
 }
 
-/// A record that stands for itself.
+/// A resolved record, which does not depend on others.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Resolved<'a> {
-    /// Base name and name.
+    /// The base name and the name.
     pub name: Name<'a>,
-    /// Base time plus time in seconds: since 1970 from 2^28 on, else relative to now. Nothing
-    /// stands for now.
+    /// The base time plus the time, in seconds. Values of 2^28 and more are relative to 1970-01-01,
+    /// smaller ones to now (RFC 8428 section 4.5.3). `None` means now.
     pub time: Option<f64>,
-    /// The value, with the base value added.
+    /// The value, plus the base value.
     pub value: Option<Value<'a>>,
-    /// The sum, with the base sum added.
+    /// The sum, plus the base sum.
     pub sum: Option<Number>,
-    /// The unit, else the base unit.
+    /// The unit, or else the base unit.
     pub unit: Option<Cow<'a, str>>,
-    /// The time in seconds within which the sender means to tell a new value.
+    /// The update time: the longest time in seconds until the sender updates the value.
     pub update_time: Option<f64>,
 }
 
-/// Applies base fields to the records of a pack, one after another.
+/// Applies base fields to the records of a pack in sequence.
 #[derive(Clone, Debug, Default)]
 pub struct Resolver<'a> {
     name: Cow<'a, str>,
@@ -43,7 +43,7 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// The state before the first record.
+    /// Creates a resolver for a new pack.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -52,8 +52,8 @@ impl<'a> Resolver<'a> {
     /// Resolves the next record of the pack.
     ///
     /// # Errors
-    /// A version above 10, a name that is too long, or a value that leaves the finite numbers when
-    /// the base value is added.
+    /// The version is above 10, the name is too long, or the sum of value and base value is not
+    /// finite.
     pub fn resolve(&mut self, mut record: Record<'a>) -> Result<Resolved<'a>, Error> {
         self.apply(&mut record)?;
         Ok(Resolved {
@@ -66,9 +66,8 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// Resolves the next record of the pack in its place: the base fields are taken out of it and
-    /// applied to time, value, sum and unit. Its name stays without the base name, which is
-    /// [`Resolver::base_name`].
+    /// Resolves the next record of the pack in place: removes its base fields and applies them to
+    /// time, value, sum and unit. Does not change the name; [`Resolver::base_name`] has the base name.
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
@@ -109,14 +108,14 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// The base name that holds for the latest record.
+    /// The base name of the latest record.
     #[must_use]
     pub fn base_name(&self) -> &str {
         &self.name
     }
 }
 
-/// Resolves all records of a pack.
+/// Resolves the records of a pack.
 pub fn resolve<'a>(
     records: impl IntoIterator<Item = Record<'a>>,
 ) -> impl Iterator<Item = Result<Resolved<'a>, Error>> {
@@ -124,7 +123,7 @@ pub fn resolve<'a>(
     records.into_iter().map(move |record| resolver.resolve(record))
 }
 
-/// The sum; exact if both are integers and the sum fits 64 bits.
+/// Adds two numbers. The sum is exact if both are integers and it fits 64 bits.
 fn add(base: Number, number: Number) -> Result<Number, Error> {
     if let (Some(a), Some(b)) = (integer(base), integer(number)) {
         if let Ok(sum) = i64::try_from(a + b) {
@@ -147,12 +146,12 @@ fn integer(number: Number) -> Option<i128> {
 }
 
 impl Name<'_> {
-    /// The bytes of base name and name, one after the other.
+    /// The bytes of the name.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
         self.base.bytes().chain(self.own.bytes())
     }
 
-    /// Whether the name begins with a byte.
+    /// Whether the name begins with `byte`.
     #[must_use]
     pub fn starts_with(&self, byte: u8) -> bool {
         self.bytes().next() == Some(byte)

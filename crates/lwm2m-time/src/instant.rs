@@ -1,32 +1,32 @@
-//! A point in time that the driver of an engine names.
+//! Points in time.
 
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
 /// A point in time: microseconds since an origin that the driver chooses.
 ///
-/// All arithmetic saturates: the far future stays the far future, and an earlier instant is no
-/// time at all after a later one.
+/// Arithmetic saturates. A sum ends at the largest instant, and the time since a later instant is
+/// zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The driver's origin.
+    /// The origin.
     pub const ZERO: Self = Self(0);
 
-    /// The instant so many microseconds after the origin.
+    /// The instant `micros` microseconds after the origin.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// The instant so many milliseconds after the origin.
+    /// The instant `millis` milliseconds after the origin.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000))
     }
 
-    /// Microseconds since the origin.
+    /// The microseconds since the origin.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0

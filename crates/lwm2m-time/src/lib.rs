@@ -1,12 +1,12 @@
-//! The clock value and the timer table that every sans-IO engine of the stack is driven by.
+//! The clock value and the timer table of the sans-IO engines.
 //!
-//! Nothing here reads a clock: whoever drives an engine passes an [`Instant`] in, so a daemon and
-//! a test on a virtual clock run the same code.
+//! Nothing here reads a clock. The driver of an engine passes an [`Instant`] in, so a daemon and a
+//! test on a virtual clock run the same code.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`instant`] | a point in time, in microseconds |
-//! | [`timers`] | named deadlines, of which the earliest is the next wake-up |
+//! | [`timers`] | named deadlines; the earliest one is the next wake-up |
 //!
 //! ```
 //! use core::time::Duration;

@@ -1,13 +1,13 @@
-//! Named deadlines of one engine.
+//! A table of named timers.
 
 use crate::Instant;
 use alloc::collections::{BTreeMap, BTreeSet};
 
-/// The timers of an engine: at most one deadline for each key.
+/// The timers of an engine: at most one deadline per key.
 ///
-/// Keys are small values that name what is due, usually an enum. Every operation is logarithmic
-/// in the number of timers that are set; timers that are due at the same instant come out in the
-/// order of their keys, so a run is repeatable.
+/// A key names what is due and is usually an enum. Every operation takes logarithmic time in the
+/// number of timers. Timers with equal deadlines expire in the order of their keys, so that runs
+/// are reproducible.
 #[derive(Clone, Debug)]
 pub struct TimerTable<K> {
     deadlines: BTreeMap<K, Instant>,
@@ -21,13 +21,13 @@ impl<K> Default for TimerTable<K> {
 }
 
 impl<K: Ord + Copy> TimerTable<K> {
-    /// A table without timers.
+    /// Creates an empty table.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the timer of `key` to fire at `at`, in place of an earlier setting.
+    /// Sets the timer of `key` to expire at `at`. Replaces its earlier deadline.
     pub fn set(&mut self, key: K, at: Instant) {
         if let Some(before) = self.deadlines.insert(key, at) {
             self.queue.remove(&(before, key));
@@ -35,7 +35,7 @@ impl<K: Ord + Copy> TimerTable<K> {
         self.queue.insert((at, key));
     }
 
-    /// Takes the timer of `key` back; `false` if it was not set.
+    /// Cancels the timer of `key`. Returns `false` if it was not set.
     pub fn cancel(&mut self, key: K) -> bool {
         match self.deadlines.remove(&key) {
             Some(at) => self.queue.remove(&(at, key)),
@@ -43,25 +43,25 @@ impl<K: Ord + Copy> TimerTable<K> {
         }
     }
 
-    /// When the timer of `key` fires, if it is set.
+    /// The deadline of `key`, if it is set.
     #[must_use]
     pub fn at(&self, key: K) -> Option<Instant> {
         self.deadlines.get(&key).copied()
     }
 
-    /// The earliest deadline: when the engine wants to be woken.
+    /// The earliest deadline: the next time to wake the engine.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.queue.first().map(|(at, _)| *at)
     }
 
-    /// The key whose deadline is the earliest.
+    /// The key with the earliest deadline.
     #[must_use]
     pub fn first(&self) -> Option<K> {
         self.queue.first().map(|(_, key)| *key)
     }
 
-    /// Takes out the earliest timer that is due at `now`. Call it until it returns `None`.
+    /// Removes the earliest timer that is due at `now`. Call it until it returns `None`.
     pub fn pop_expired(&mut self, now: Instant) -> Option<K> {
         let (at, key) = *self.queue.first()?;
         if at > now {
@@ -72,7 +72,7 @@ impl<K: Ord + Copy> TimerTable<K> {
         Some(key)
     }
 
-    /// How many timers are set.
+    /// The number of timers that are set.
     #[must_use]
     pub fn len(&self) -> usize {
         self.deadlines.len()
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn timers_fire_in_the_order_of_time_then_key() {
+    fn timers_expire_in_the_order_of_time_then_key() {
         let mut timers = TimerTable::new();
         timers.set('b', at(5));
         timers.set('c', at(3));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn setting_again_replaces_and_cancelling_forgets() {
+    fn a_timer_can_be_replaced_and_cancelled() {
         let mut timers = TimerTable::new();
         timers.set(1, at(5));
         timers.set(1, at(8));

@@ -1,45 +1,45 @@
-//! What may go wrong with TLV.
+//! Errors of reading and writing TLV.
 
 use crate::Kind;
 
-/// Why bytes are no TLV, or why values cannot be written as TLV.
+/// Why bytes are not valid TLV, or why values cannot be written as TLV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The input ends within an entry.
-    #[error("the entry at byte {offset} is cut off: {missing} more bytes are needed")]
+    #[error("the entry at byte {offset} is cut off; {missing} bytes are missing")]
     Truncated {
-        /// Where the entry begins.
+        /// The offset of the entry, in bytes.
         offset: usize,
-        /// How many bytes the part that was being read lacks.
+        /// The number of missing bytes of the header field or value.
         missing: usize,
     },
-    /// An entry within an entry of a kind that cannot hold it, such as a resource in a resource.
+    /// An entry contains a kind of entry that it cannot contain, such as a resource in a resource.
     #[error("the {} at byte {offset} is not allowed at this level", kind.name())]
     Nesting {
-        /// Where the inner entry begins.
+        /// The offset of the inner entry, in bytes.
         offset: usize,
-        /// Its kind.
+        /// The kind of the inner entry.
         kind: Kind,
     },
-    /// A value whose length or content is not of its data type.
+    /// A value does not have the length or content of its data type.
     #[error("a value of {length} bytes is not a valid {expected}")]
     Value {
         /// The data type.
         expected: &'static str,
-        /// The length of the value.
+        /// The length of the value, in bytes.
         length: usize,
     },
-    /// A value to be written that is longer than the 2^24 - 1 bytes which TLV can tell.
+    /// A value to write is longer than 2^24 - 1 bytes, the limit of TLV.
     #[error("entry {id} is longer than the 16,777,215 bytes that TLV can express")]
     TooLong {
-        /// The id of the entry.
+        /// The ID of the entry.
         id: u16,
     },
 }
 
 impl Error {
-    /// The byte of the input that the error is about; 0 for values on their own and for writing.
+    /// The offset of the invalid entry in the input. 0 for errors of single values and of writing.
     #[must_use]
     pub const fn offset(&self) -> usize {
         match self {

@@ -1,15 +1,16 @@
-//! The OMA LwM2M TLV format (OMA LwM2M Core 7.4.5): a zero-copy reader and a writer.
+//! The TLV format of LwM2M: a zero-copy reader and a writer. OMA LwM2M Core 1.2, section 7.4.5.
 //!
 //! | module | what | section |
 //! |---|---|---|
 //! | [`Reader`], [`Entry`] | headers and nesting | 7.4.5 |
-//! | [`Writer`] | the same in smallest form | 7.4.5 |
-//! | [`value`] | what the bytes of a value mean | Appendix C |
+//! | [`Writer`] | writes entries in their shortest form | 7.4.5 |
+//! | [`value`] | decodes values by data type | Appendix C |
 //!
-//! The format does not tell the data type of a value: the object definition does.
+//! The format does not carry data types; they come from the object definition.
 //!
 //! ```
 //! use lwm2m_tlv::{Kind, Reader, Writer};
+//!
 //! let mut writer = Writer::new();
 //! writer.bytes(Kind::Resource, 0, b"Open Mobile Alliance");
 //! writer.nested(Kind::MultipleResource, 6, |writer| {
@@ -46,16 +47,16 @@ pub use writer::Writer;
 pub enum Kind {
     /// An object instance, which holds resources.
     ObjectInstance,
-    /// One value of a multiple resource.
+    /// One value of a multiple-instance resource.
     ResourceInstance,
-    /// A resource that holds resource instances.
+    /// A multiple-instance resource, which holds resource instances.
     MultipleResource,
-    /// A resource with one value.
+    /// A single-instance resource with its value.
     Resource,
 }
 
 impl Kind {
-    /// The name of the kind in OMA's words.
+    /// The name of the kind in the standard.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

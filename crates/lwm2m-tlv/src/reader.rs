@@ -1,13 +1,13 @@
-//! Reading entries without copying.
+//! Reads entries without copying: OMA LwM2M Core 1.2, section 7.4.5.
 
 use crate::{Error, Kind, value};
 use nom::bytes::streaming::take;
 use nom::number::streaming::{be_u8, be_u16, be_u24};
 use nom::{IResult, Needed, Parser};
 
-/// The entries of one level, in their order.
+/// Iterates over the entries of one level.
 ///
-/// After an error the reader is at its end. The input is not copied, nothing is allocated.
+/// The iteration ends after an error. Nothing is copied or allocated.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     input: &'a [u8],
@@ -15,23 +15,22 @@ pub struct Reader<'a> {
     parent: Option<Kind>,
 }
 
-/// One entry: a header and a value, which lies in the input.
+/// An entry: header and value, borrowed from the input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {
-    /// What the entry is.
+    /// The kind of the entry.
     pub kind: Kind,
-    /// The id of the object instance, resource or resource instance.
+    /// The ID of the object instance, resource or resource instance.
     pub id: u16,
-    /// The value; nested entries if the kind is [`Kind::ObjectInstance`] or
-    /// [`Kind::MultipleResource`].
+    /// The value. [`Kind::ObjectInstance`] and [`Kind::MultipleResource`] contain entries.
     pub value: &'a [u8],
-    /// Where the entry begins in the outermost input, in bytes.
+    /// The offset of the entry in the outermost input, in bytes.
     pub offset: usize,
     header: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the entries of a payload.
+    /// Creates a reader of the entries of a payload.
     #[must_use]
     pub const fn new(input: &'a [u8]) -> Self {
         Self { input, offset: 0, parent: None }
@@ -70,15 +69,15 @@ impl<'a> Iterator for Reader<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The entries within this one. Only object instances and multiple resources may hold any;
-    /// the reader of other kinds fails unless the value is empty.
+    /// Reads the entries within this one. Only object instances and multiple resources contain
+    /// entries. For other kinds the reader returns an error unless the value is empty.
     #[must_use]
     #[inline]
     pub const fn children(&self) -> Reader<'a> {
         Reader { input: self.value, offset: self.offset + self.header, parent: Some(self.kind) }
     }
 
-    /// The value as Integer or Time.
+    /// Decodes the value as Integer or Time.
     ///
     /// # Errors
     /// As [`value::integer`].
@@ -128,7 +127,7 @@ mod tests {
 
     // proves: TLV-02
     #[test]
-    fn low_bits_are_ignored_where_a_length_follows() {
+    fn low_bits_are_ignored_if_a_length_field_follows() {
         let plain = [0xC8, 0x01, 0x02, 0xAA, 0xBB];
         let noisy = [0xC9, 0x01, 0x02, 0xAA, 0xBB];
         assert_eq!(read(&plain), read(&noisy));
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_tell_their_place() {
+    fn entries_have_their_offset_in_the_payload() {
         let input = [0x08, 0x00, 0x05, 0x83, 0x06, 0x41, 0x00, 0x01, 0xC0, 0x07];
         let top = read(&input[..8]).unwrap();
         let multiple: Vec<_> = top[0].children().collect::<Result<_, _>>().unwrap();
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_place_and_need() {
+    fn errors_have_offset_and_missing_bytes() {
         let cut = Error::Truncated { offset: 3, missing: 2 };
         assert_eq!(read(&[0xC1, 0x00, 0x05, 0xC4, 0x01, 0x00, 0x00]), Err(cut));
         assert_eq!(read(&[0xC8]), Err(Error::Truncated { offset: 0, missing: 1 }));
@@ -164,7 +163,7 @@ mod tests {
 
     // proves: TLV-10
     #[test]
-    fn only_the_kinds_that_oma_nests_nest() {
+    fn entries_nest_as_the_standard_allows() {
         // An object instance in a multiple resource, and a resource in a resource instance.
         let outer = [0x82, 0x06, 0x00, 0x00];
         let entry = read(&outer).unwrap()[0];

@@ -1,4 +1,4 @@
-//! Values of entries (OMA LwM2M Core, Appendix C): all numbers are big-endian.
+//! Decodes values by data type: OMA LwM2M Core, Appendix C. Numbers are big-endian.
 
 use crate::Error;
 
@@ -10,7 +10,7 @@ const fn wrong(expected: &'static str, value: &[u8]) -> Error {
     Error::Value { expected, length: value.len() }
 }
 
-/// An Integer or Time: 1, 2, 4 or 8 bytes in two's complement.
+/// Decodes an Integer or Time: 1, 2, 4 or 8 bytes in two's complement.
 ///
 /// # Errors
 /// [`Error::Value`] for any other length.
@@ -25,7 +25,7 @@ pub fn integer(value: &[u8]) -> Result<i64, Error> {
     number.ok_or_else(|| wrong("Integer", value))
 }
 
-/// An Unsigned Integer: 1, 2, 4 or 8 bytes.
+/// Decodes an Unsigned Integer: 1, 2, 4 or 8 bytes.
 ///
 /// # Errors
 /// [`Error::Value`] for any other length.
@@ -40,7 +40,7 @@ pub fn unsigned(value: &[u8]) -> Result<u64, Error> {
     number.ok_or_else(|| wrong("Unsigned Integer", value))
 }
 
-/// A Float: 4 or 8 bytes of IEEE 754.
+/// Decodes a Float: 4 or 8 bytes of IEEE 754.
 ///
 /// # Errors
 /// [`Error::Value`] for any other length.
@@ -53,7 +53,7 @@ pub fn float(value: &[u8]) -> Result<f64, Error> {
     number.ok_or_else(|| wrong("Float", value))
 }
 
-/// A Boolean: one byte, 0 or 1.
+/// Decodes a Boolean: one byte, 0 or 1.
 ///
 /// # Errors
 /// [`Error::Value`] for anything else.
@@ -66,7 +66,7 @@ pub const fn boolean(value: &[u8]) -> Result<bool, Error> {
     }
 }
 
-/// A String or Corelnk: UTF-8.
+/// Decodes a String or Corelnk: UTF-8.
 ///
 /// # Errors
 /// [`Error::Value`] for other bytes.
@@ -75,7 +75,7 @@ pub fn string(value: &[u8]) -> Result<&str, Error> {
     core::str::from_utf8(value).map_err(|_| wrong("String", value))
 }
 
-/// An Objlnk: the ids of object and object instance; 65535 twice links to nothing.
+/// Decodes an Objlnk: the object ID and the object instance ID. The null link is 65535 and 65535.
 ///
 /// # Errors
 /// [`Error::Value`] unless there are 4 bytes.
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_type_takes_its_lengths_only() {
+    fn each_type_has_its_lengths() {
         let bytes = [0xFF; 9];
         for length in 0..bytes.len() {
             let value = &bytes[..length];

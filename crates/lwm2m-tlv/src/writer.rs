@@ -1,15 +1,15 @@
-//! Writing entries in their smallest form.
+//! Writes entries in their shortest form: OMA LwM2M Core 1.2, section 7.4.5.
 
 use crate::{Error, Kind};
 use alloc::vec::Vec;
 
-/// The longest value that the three bytes of a length field can tell.
+/// The longest value, in bytes: the limit of a length field of three bytes.
 const MAX_LENGTH: usize = 0x00FF_FFFF;
 
-/// Writes entries one after another. Each entry takes the smallest id and length fields that fit,
-/// and numbers take the fewest bytes.
+/// Writes entries. Each entry has the shortest ID and length fields, and numbers take the fewest
+/// bytes.
 ///
-/// A value that is too long is not written; [`Writer::finish`] then fails.
+/// A value that is too long is skipped, and [`Writer::finish`] returns an error.
 #[derive(Debug, Default)]
 pub struct Writer {
     output: Vec<u8>,
@@ -17,19 +17,19 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer without entries.
+    /// Creates a writer.
     #[must_use]
     pub const fn new() -> Self {
         Self { output: Vec::new(), failure: None }
     }
 
-    /// A writer with room for `capacity` bytes.
+    /// Creates a writer with room for `capacity` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { output: Vec::with_capacity(capacity), failure: None }
     }
 
-    /// Writes an entry with a value of bytes: String, Opaque, Corelnk, or entries made elsewhere.
+    /// Writes an entry with the bytes of a String, Opaque or Corelnk, or with encoded entries.
     #[inline]
     pub fn bytes(&mut self, kind: Kind, id: u16, value: &[u8]) {
         if value.len() > MAX_LENGTH {
@@ -68,9 +68,9 @@ impl Writer {
         }
     }
 
-    /// Writes a Float, in 4 bytes if they hold it exactly, else in 8.
+    /// Writes a Float in 4 bytes if that is exact, else in 8.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "tried, and undone if it loses anything")]
+    #[expect(clippy::cast_possible_truncation, reason = "used only if exact")]
     pub fn float(&mut self, kind: Kind, id: u16, value: f64) {
         let short = value as f32;
         if f64::from(short).to_bits() == value.to_bits() {
@@ -94,9 +94,9 @@ impl Writer {
         self.fixed(kind, id, [o1, o0, i1, i0]);
     }
 
-    /// Writes an entry that holds the entries which `body` writes.
+    /// Writes an entry that contains the entries which `body` writes.
     pub fn nested(&mut self, kind: Kind, id: u16, body: impl FnOnce(&mut Self)) {
-        // The header is written as if the body had up to 7 bytes, and widened if it has more.
+        // The header has room for a body of up to 7 bytes, and is widened for a longer one.
         let start = self.output.len();
         self.header(kind, id, 0);
         let inner = self.output.len();
@@ -117,15 +117,15 @@ impl Writer {
         }
     }
 
-    /// The bytes that were written.
+    /// Returns the written bytes.
     ///
     /// # Errors
-    /// [`Error::TooLong`] for the first value that did not fit.
+    /// [`Error::TooLong`] for the first value that was too long.
     pub fn finish(self) -> Result<Vec<u8>, Error> {
         self.failure.map_or(Ok(self.output), Err)
     }
 
-    /// An entry whose value is so short that its length stands in the type byte, or 8 bytes long.
+    /// Writes an entry with a value of 1 to 8 bytes.
     #[inline]
     fn fixed<const N: usize>(&mut self, kind: Kind, id: u16, value: [u8; N]) {
         self.header(kind, id, N);
@@ -179,7 +179,7 @@ mod tests {
 
     // proves: TLV-01
     #[test]
-    fn the_smallest_form_is_chosen() {
+    fn headers_have_their_shortest_form() {
         let heads: [(usize, &[u8]); 7] = [
             (0, &[0xC0, 1]),
             (7, &[0xC7, 1]),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_refused() {
+    fn long_values_are_refused() {
         let value = vec![0; MAX_LENGTH + 1];
         let mut writer = Writer::new();
         writer.bytes(Kind::Resource, 3, &value);

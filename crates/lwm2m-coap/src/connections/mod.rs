@@ -1,14 +1,13 @@
-//! Messages over connections that are reliable and keep the order: RFC 8323.
+//! Messages over reliable connections: RFC 8323.
 //!
-//! It takes the place that the message layer has over UDP: the exchange layer hands it content
-//! and gets content from it. There is nothing to acknowledge, to repeat or to recognise as a
-//! duplicate; there are messages to cut out of a stream, and signals about the connection itself.
-//! Both sides of a connection do the same, so it makes no difference who opened it.
+//! This layer replaces the message layer for connected peers. Nothing is acknowledged, retransmitted
+//! or deduplicated. Instead, messages are cut out of a stream, and signaling messages manage the
+//! connection. Both sides of a connection behave alike.
 //!
 //! | module | what |
 //! |---|---|
-//! | `reader` | cutting the stream into messages |
-//! | `signal` | what peers announce by CSM, section 5 |
+//! | `reader` | cuts a stream into messages, section 3.2 |
+//! | `signal` | capabilities and other signaling messages, section 5 |
 
 mod reader;
 mod signal;
@@ -26,14 +25,15 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use signal::Capabilities;
 
-/// Whether a connection is about to end.
+/// The phase of a connection: RFC 8323 section 5.5.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    /// Both may ask.
+    /// Both sides may send requests.
     Open,
-    /// This endpoint sent Release: it asks no more.
+    /// This endpoint sent Release and sends no further requests.
     Releasing,
-    /// The peer sent Release: it is asked no more, and the connection ends with what is pending.
+    /// The peer sent Release. It gets no further requests, and the connection ends when nothing is
+    /// pending.
     Released,
 }
 
@@ -46,20 +46,20 @@ struct Connection {
     reader: FrameReader,
 }
 
-/// What a signal of a peer leads to.
+/// What a signaling message leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Signal {
-    /// Nothing above this layer.
+    /// This layer has handled the message.
     Handled,
-    /// The peer answered a ping.
+    /// The peer answered a Ping.
     Pong,
-    /// The peer wants the connection to end when nothing is pending.
+    /// The peer released the connection.
     Release,
-    /// The connection is over.
+    /// The connection ends.
     Close(CloseReason),
 }
 
-/// The connections to all peers that have one.
+/// The connections to all connected peers.
 #[derive(Debug)]
 pub(crate) struct Connections {
     own: Capabilities,
@@ -91,7 +91,7 @@ impl Connections {
         self.by_peer.len()
     }
 
-    /// The longest message that this endpoint takes.
+    /// The longest message that this endpoint accepts, in bytes.
     pub(crate) fn max_message_size(&self) -> usize {
         usize::try_from(self.own.max_message_size).unwrap_or(usize::MAX)
     }
@@ -100,18 +100,18 @@ impl Connections {
         self.by_peer.contains_key(&peer)
     }
 
-    /// Whether the peer may be asked.
+    /// Whether requests may be sent to the peer.
     pub(crate) fn takes_requests(&self, peer: PeerId) -> bool {
         let phase = self.by_peer.get(&peer).map(|connection| connection.phase);
         !matches!(phase, Some(Phase::Releasing | Phase::Released))
     }
 
-    /// Whether the peer wants the connection to end.
+    /// Whether the peer released the connection.
     pub(crate) fn is_released(&self, peer: PeerId) -> bool {
         self.by_peer.get(&peer).is_some_and(|connection| connection.phase == Phase::Released)
     }
 
-    /// The longest message that the peer takes, and whether it takes several blocks in one.
+    /// The longest message that the peer accepts in bytes, and whether the peer supports BERT.
     pub(crate) fn capacity(&self, peer: PeerId) -> Option<(usize, bool)> {
         let peer = self.by_peer.get(&peer)?.peer;
         Some((usize::try_from(peer.max_message_size).unwrap_or(usize::MAX), peer.takes_bert()))
@@ -123,7 +123,7 @@ impl Connections {
 
     // --- connections --------------------------------------------------------------------------
 
-    /// Begins a connection: the first message is a CSM.
+    /// Opens a connection by sending the CSM.
     pub(crate) fn open(&mut self, peer: PeerId) {
         let connection = Connection {
             phase: Phase::Open,
@@ -135,14 +135,14 @@ impl Connections {
         self.push(peer, Code::CSM, Token::EMPTY, &self.own.to_options(), b"");
     }
 
-    /// Forgets a connection; what is to be sent on it stays.
+    /// Removes a connection, but keeps its queued output.
     pub(crate) fn close(&mut self, peer: PeerId) {
         if let Some(connection) = self.by_peer.remove(&peer) {
             self.held -= connection.reader.held();
         }
     }
 
-    /// Forgets a connection, and what is to be sent on it.
+    /// Removes a connection and its queued output.
     pub(crate) fn remove(&mut self, peer: PeerId) {
         if self.has(peer) {
             self.transmits.retain(|transmit| transmit.peer != peer);
@@ -150,14 +150,14 @@ impl Connections {
         }
     }
 
-    /// Takes the reader of a connection for as long as messages are taken out of it.
+    /// Takes the reader of a connection out to read messages from it.
     pub(crate) fn take_reader(&mut self, peer: PeerId) -> Option<FrameReader> {
         let reader = core::mem::take(&mut self.by_peer.get_mut(&peer)?.reader);
         self.held -= reader.held();
         Some(reader)
     }
 
-    /// Puts it back; `false` if all incomplete messages together take too much memory.
+    /// Puts the reader back. Returns `false` if incomplete messages take too much memory.
     pub(crate) fn put_reader(&mut self, peer: PeerId, reader: FrameReader) -> bool {
         let Some(connection) = self.by_peer.get_mut(&peer) else { return true };
         self.held += reader.held();
@@ -181,7 +181,7 @@ impl Connections {
         Ok(())
     }
 
-    /// Sends a signal; without a text it has a few bytes only.
+    /// Sends a signaling message.
     fn push(&mut self, peer: PeerId, code: Code, token: Token, options: &Options, text: &[u8]) {
         self.scratch.clear();
         write_frame(&mut self.scratch, code, token, options, text);
@@ -189,12 +189,12 @@ impl Connections {
         self.transmits.push_back(Transmit { peer, payload });
     }
 
-    /// Asks the peer for a sign of life.
+    /// Sends a Ping: RFC 8323 section 5.4.
     pub(crate) fn ping(&mut self, peer: PeerId) {
         self.push(peer, Code::PING, Token::EMPTY, &Options::new(), b"");
     }
 
-    /// Tells the peer that it shall close the connection when nothing is pending.
+    /// Sends a Release, once: RFC 8323 section 5.5.
     pub(crate) fn release(&mut self, peer: PeerId) {
         let Some(connection) = self.by_peer.get_mut(&peer) else { return };
         if connection.phase == Phase::Open {
@@ -203,7 +203,7 @@ impl Connections {
         }
     }
 
-    /// Tells the peer why the connection ends at once.
+    /// Sends an Abort with the reason, and returns the reason: RFC 8323 section 5.6.
     pub(crate) fn abort(&mut self, peer: PeerId, reason: CloseReason) -> CloseReason {
         let mut options = Options::new();
         if let CloseReason::CriticalOption { code: Code::CSM, number } = reason {
@@ -217,17 +217,17 @@ impl Connections {
         reason
     }
 
-    /// Whether a message may come now: the first is a CSM.
+    /// Whether the peer may send a message with this code now: its first message is a CSM.
     pub(crate) fn expects(&self, peer: PeerId, code: Code) -> bool {
         matches!(code, Code::CSM | Code::ABORT | Code::EMPTY) || self.has_greeted(peer)
     }
 
-    /// Whether the CSM of the peer has come.
+    /// Whether the peer has sent its CSM.
     pub(crate) fn has_greeted(&self, peer: PeerId) -> bool {
         self.by_peer.get(&peer).is_some_and(|connection| connection.greeted)
     }
 
-    /// Takes a signal in.
+    /// Handles a signaling message.
     pub(crate) fn signal(&mut self, peer: PeerId, signal: &FrameView<'_>) -> Signal {
         let code = signal.code();
         let Some(connection) = self.by_peer.get_mut(&peer) else { return Signal::Handled };

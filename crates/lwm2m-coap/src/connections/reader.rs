@@ -1,28 +1,28 @@
-//! Cutting a stream into messages, wherever it was cut on its way: RFC 8323 section 3.2.
+//! Cuts a stream into messages: RFC 8323 section 3.2.
 
 use crate::message::{FrameError, FrameView, frame_length};
 use alloc::vec::Vec;
 
-/// What is left of the stream of one peer while a message is incomplete. It never holds more
-/// than one message, and no more of it than came in; between messages it holds no memory.
+/// Buffers an incomplete message of a stream. The buffer never holds more than one message or more
+/// bytes than were received, and is freed between messages.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FrameReader {
     buffer: Vec<u8>,
-    /// The message in the buffer was handed out.
+    /// Whether the message in the buffer was returned.
     taken: bool,
 }
 
 impl FrameReader {
-    /// The bytes that are held.
+    /// The number of buffered bytes.
     pub(crate) const fn held(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Takes the next message from the front of `input`, after which the rest of it is left there;
-    /// `None` when all of it is used up. A message that is whole in `input` is not copied.
+    /// Takes the next message from the front of `input` and leaves the rest there. Returns `None` when
+    /// `input` is used up. A message that is complete in `input` is not copied.
     ///
     /// # Errors
-    /// When the stream is bad; it cannot be read any further.
+    /// The stream is malformed and cannot be read any further.
     pub(crate) fn next<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
@@ -41,7 +41,7 @@ impl FrameReader {
         if self.taken { FrameView::parse_whole(&self.buffer).map(Some) } else { Ok(None) }
     }
 
-    /// Moves bytes into the buffer until the message in it is complete: `true`, or none are left.
+    /// Moves bytes into the buffer. Returns `true` once the message in it is complete.
     fn fill(&mut self, input: &mut &[u8], max: usize) -> Result<bool, FrameError> {
         loop {
             // Byte by byte until the length is known.

@@ -1,4 +1,4 @@
-//! The endpoint towards peers on a connection: RFC 8323.
+//! Peers on a connection: RFC 8323.
 
 use super::Endpoint;
 use crate::connections::{FrameReader, Signal};
@@ -9,21 +9,21 @@ use crate::ids::PeerId;
 use crate::message::{Code, Fault, FrameError, FrameView};
 use lwm2m_time::Instant;
 
-/// Peers on a connection.
+/// Methods for peers on a connection: RFC 8323.
 ///
-/// A peer is on a connection from [`connected`](Self::connected) until [`Event::Closed`], and
-/// has a new name on the next one. Requests, responses, observations and bodies are those of other
-/// peers; all of [`Config`](crate::Config) holds but what is about acknowledgements, NSTART and
-/// duplicates, which do not exist here. Who opened the connection makes no difference.
+/// A peer is on a connection from [`connected`](Self::connected) to [`Event::Closed`], and has
+/// another ID on the next connection. Requests, responses, observations and bodies work as with
+/// datagrams. All of [`Config`](crate::Config) applies, except parameters of acknowledgements, NSTART
+/// and duplicates. It makes no difference which side opened the connection.
 ///
-/// It answers pings by itself, and aborts a connection whose stream cannot be read, is no CoAP, or
-/// has a message longer than [`Config::max_message_size`](crate::Config::max_message_size).
+/// The endpoint answers pings. It aborts a connection whose stream is malformed or has a message
+/// longer than [`Config::max_message_size`](field@crate::Config::max_message_size).
 impl Endpoint {
-    /// A connection to or from a peer is established: its first message goes out. Requests may
-    /// follow at once, within 1,152 bytes a message until the peer announces more.
+    /// A connection to or from a peer is established. The endpoint sends its CSM. Requests may follow
+    /// at once, with at most 1,152 bytes per message until the peer announces more.
     ///
     /// # Errors
-    /// When state about too many peers is held; close the stream then.
+    /// There is state about too many peers. Close the stream then.
     pub fn connected(&mut self, now: Instant, peer: PeerId) -> Result<(), Error> {
         self.now = self.now.max(now);
         self.forget(peer);
@@ -35,8 +35,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Takes the next bytes of the stream of a peer in, cut anywhere. Whatever they are, this
-    /// neither fails nor panics; bytes of a peer that is not connected (any more) are ignored.
+    /// Handles the next bytes of the stream of a peer, cut anywhere. Any input is accepted. Bytes of
+    /// a peer that is not connected are ignored.
     pub fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
         self.now = self.now.max(now);
         let Some(mut reader) = self.transport.connections.take_reader(peer) else { return };
@@ -52,15 +52,15 @@ impl Endpoint {
         self.settle_touched();
     }
 
-    /// The stream of a peer has ended, for whatever reason. What is pending fails with
-    /// [`FailReason::Closed`], and [`Event::Closed`] follows, unless that came before.
+    /// The stream of a peer ended. Pending requests fail with [`FailReason::Closed`], and
+    /// [`Event::Closed`] follows unless it came before.
     pub fn disconnected(&mut self, now: Instant, peer: PeerId) {
         self.now = self.now.max(now);
         self.close(peer, CloseReason::Lost);
         self.settle_touched();
     }
 
-    /// The peer has not sent its CSM in time: it is told so by Abort, and the connection is over.
+    /// Aborts a connection whose peer has not sent its CSM in time (RFC 8323 section 5.3).
     pub fn abort_silent(&mut self, now: Instant, peer: PeerId) {
         self.now = self.now.max(now);
         if self.transport.connections.has(peer) {
@@ -69,26 +69,26 @@ impl Endpoint {
         self.settle_touched();
     }
 
-    /// Asks a connected peer for a sign of life, which is [`Event::Pong`].
+    /// Sends a Ping to a connected peer. [`Event::Pong`] reports the answer (RFC 8323 section 5.4).
     pub fn ping(&mut self, peer: PeerId) {
         if self.transport.connections.has(peer) {
             self.transport.connections.ping(peer);
         }
     }
 
-    /// Asks a connected peer to close the connection when nothing is pending on it any more. This
-    /// endpoint begins no request there any more.
+    /// Sends Release to a connected peer, which closes the connection when nothing is pending (RFC
+    /// 8323 section 5.5). This endpoint sends no further requests on it.
     pub fn release(&mut self, peer: PeerId) {
         self.transport.connections.release(peer);
     }
 
-    /// Whether the peer is connected and its first message, the CSM, has come.
+    /// Whether the peer is connected and has sent its CSM.
     #[must_use]
     pub fn has_greeted(&self, peer: PeerId) -> bool {
         self.transport.connections.has_greeted(peer)
     }
 
-    /// Takes message after message; why the connection is over, if it is.
+    /// Handles the messages in `bytes`. Returns the reason if the connection ends.
     fn read_stream(
         &mut self,
         peer: PeerId,
@@ -129,7 +129,7 @@ impl Endpoint {
             return self.handle_signal(peer, frame);
         }
         if code.is_request() {
-            // Neither its message ID nor its type is asked for again.
+            // On a connection, type and message ID are not used.
             let source = Source { peer, message_id: 0, confirmable: true };
             self.exchanges.accept(self.now, &mut self.transport, source, frame.parts());
         } else if !(code.is_response() && self.handle_answer(peer, frame)) && code != Code::EMPTY {
@@ -154,7 +154,7 @@ impl Endpoint {
         self.finished(peer)
     }
 
-    /// Whether the peer has released the connection and nothing is pending any more.
+    /// [`CloseReason::Released`] if the peer released the connection and nothing is pending.
     pub(crate) fn finished(&self, peer: PeerId) -> Option<CloseReason> {
         let finished =
             self.transport.connections.is_released(peer) && !self.exchanges.is_busy(peer);
@@ -166,7 +166,7 @@ impl Endpoint {
         self.close(peer, reason);
     }
 
-    /// Ends a connection; what is to be sent on it still goes out.
+    /// Ends a connection. Its queued output is still sent.
     pub(crate) fn close(&mut self, peer: PeerId, reason: CloseReason) {
         if !self.transport.connections.has(peer) {
             return;

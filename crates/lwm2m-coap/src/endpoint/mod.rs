@@ -1,4 +1,4 @@
-//! The endpoint: the exchange layer and what carries its messages put together.
+//! The endpoint: exchanges over messaging or connections.
 
 mod connected;
 mod receive;
@@ -17,7 +17,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use lwm2m_time::Instant;
 
-/// A CoAP endpoint that speaks with any number of peers, as client and as server.
+/// A CoAP endpoint for any number of peers, as client and as server.
 ///
 /// - **Input:** [`handle_datagram`](Self::handle_datagram),
 ///   [`handle_timeout`](Self::handle_timeout); for peers on a connection
@@ -25,27 +25,28 @@ use lwm2m_time::Instant;
 ///   [`disconnected`](Self::disconnected).
 /// - **Mutators:** [`request`](Self::request), [`respond`](Self::respond),
 ///   [`notify`](Self::notify) and the others.
-/// - **Output:** after each of these, [`poll_transmit`](Self::poll_transmit) and
-///   [`poll_event`](Self::poll_event) until both return `None`; then wait for the next input, at
+/// - **Output:** after each of these calls, call [`poll_transmit`](Self::poll_transmit) and
+///   [`poll_event`](Self::poll_event) until both return `None`. Then wait for the next input, at
 ///   most until [`poll_timeout`](Self::poll_timeout).
 ///
-/// What it answers by itself: pings, format errors, critical options that it does not know
-/// (4.02), requests to a proxy (5.05), duplicates, blocks of a body but the last (2.31, 4.08,
-/// 4.13), later blocks of a response, requests that shall be fresh and may be old (4.01), and, when a bound of [`Config`] is reached, all else (5.03).
+/// The endpoint answers by itself: pings, format errors, unknown critical options (4.02), requests
+/// to a proxy (5.05), duplicates, all blocks of a request body but the last (2.31, 4.08, 4.13),
+/// requests for later blocks of a response, requests that must be fresh but are not (4.01), and all
+/// requests while a bound of [`Config`] is reached (5.03).
 #[derive(Debug)]
 pub struct Endpoint {
     pub(crate) transport: Transport,
     pub(crate) exchanges: Exchanges,
-    /// Peers about which nothing is known any more; apart from the events, since there may be
-    /// very many at once and an event is large.
+    /// Peers without state. Separate from the events, because there may be very many at once and an
+    /// event is large.
     idle: VecDeque<PeerId>,
     /// The latest time that was passed in.
     pub(crate) now: Instant,
 }
 
 impl Endpoint {
-    /// An endpoint without any state. `seed` must be unpredictable outside of tests: tokens and
-    /// message IDs come from it.
+    /// Creates an endpoint. Outside of tests `seed` must be unpredictable: tokens, message IDs and
+    /// Echo values derive from it.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
@@ -58,7 +59,7 @@ impl Endpoint {
 
     // --- input --------------------------------------------------------------------------------
 
-    /// Runs the timers that are due; calling it early does nothing.
+    /// Runs the timers that are due. Does nothing if it is called early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
         while let Some(expired) = self.transport.messaging.expire(self.now) {
@@ -81,7 +82,7 @@ impl Endpoint {
         self.transport.poll_transmit()
     }
 
-    /// When [`Endpoint::handle_timeout`] wants to be called, if nothing else happens before.
+    /// The next time to call [`Endpoint::handle_timeout`], if there is no other input before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.transport
@@ -100,13 +101,12 @@ impl Endpoint {
 
     // --- mutators -----------------------------------------------------------------------------
 
-    /// Sends a request. It waits while NSTART others to the peer are under way; its body goes out
-    /// in blocks if it is large. Exactly one [`Event::Response`] or [`Event::Failed`] follows,
-    /// unless it is [cancelled](Self::cancel). Beginning an observation again replaces the one of
-    /// the same target.
+    /// Sends a request. It waits while NSTART other requests to the peer are in flight. A large body
+    /// is sent in blocks. Exactly one [`Event::Response`] or [`Event::Failed`] follows, unless the
+    /// request is [cancelled](Self::cancel). A new observation replaces the one of the same target.
     ///
     /// # Errors
-    /// When the code is no method, the request cannot be put into messages, or a bound is reached.
+    /// The code is not a method, the request does not fit into messages, or a bound is reached.
     pub fn request(
         &mut self,
         now: Instant,
@@ -119,18 +119,19 @@ impl Endpoint {
         id
     }
 
-    /// Forgets a pending request, or an observation without telling the peer: its next
-    /// notification is rejected, which ends it there. No event follows.
+    /// Forgets a pending request or an observation without telling the peer. The next notification is
+    /// rejected with a Reset, which ends the observation at the peer (RFC 7641 section 3.6). No event
+    /// follows.
     pub fn cancel(&mut self, id: RequestId) {
         self.exchanges.cancel(self.now, &mut self.transport, id);
         self.settle_touched();
     }
 
-    /// Ends an observation by the same request with Observe = 1 and the same token. The answer
-    /// comes as that of the request whose name is returned.
+    /// Ends an observation by repeating its request with Observe = 1 and the same token (RFC 7641
+    /// section 3.6). The response is reported for the returned ID.
     ///
     /// # Errors
-    /// When `id` observes nothing, or a bound is reached.
+    /// `id` has no observation, or a bound is reached.
     pub fn cancel_observation(&mut self, now: Instant, id: RequestId) -> Result<RequestId, Error> {
         self.now = self.now.max(now);
         let cancellation = self.exchanges.cancel_observation(self.now, &mut self.transport, id);
@@ -138,12 +139,13 @@ impl Endpoint {
         cancellation
     }
 
-    /// Answers a request: on the acknowledgement if that is not out yet, else as a message of its
-    /// own. A large body is cut into blocks, which the peer fetches without the application.
+    /// Answers a request: in the acknowledgement if that is not sent yet, else in a separate response
+    /// (RFC 7252 section 5.2). A large body is cut into blocks, which the peer fetches from the
+    /// endpoint.
     ///
     /// # Errors
-    /// When the exchange waits for no answer, the code is none of a response, or the response
-    /// cannot be put into messages; then the exchange still waits.
+    /// The exchange is unknown, the code is not a response code, or the response does not fit into
+    /// messages. In the last two cases the exchange still waits for a response.
     pub fn respond(
         &mut self,
         now: Instant,
@@ -156,13 +158,14 @@ impl Endpoint {
         done
     }
 
-    /// Notifies an observer of a newer state. It takes the place of a notification that is still
-    /// in flight. A response of class 4 or 5 ends the observation. At least one notification in
-    /// 24 hours is confirmable, whatever `confirmable` says.
+    /// Notifies an observer of a newer state. The notification replaces an older one that is still in
+    /// flight (RFC 7641 section 4.5.2). A response of class 4 or 5 ends the observation. The endpoint
+    /// makes a notification confirmable if none was within
+    /// [`Config::confirm_notifications_every`](field@Config::confirm_notifications_every).
     ///
     /// # Errors
-    /// When the peer does not observe, the code is none of a response, or the notification
-    /// cannot be put into messages.
+    /// The peer does not observe, the code is not a response code, or the notification does not fit
+    /// into messages.
     pub fn notify(
         &mut self,
         now: Instant,
@@ -177,44 +180,44 @@ impl Endpoint {
         done
     }
 
-    /// Forgets an observer without telling it; no event follows.
+    /// Forgets an observer without telling it. No event follows.
     pub fn forget_observer(&mut self, observer: Observer) {
         self.exchanges.forget_observer(&mut self.transport, observer);
         self.settle_touched();
     }
 
-    /// Gives a peer parameters of its own, say for a slow network or a device that sleeps, in the
-    /// place of those of [`Config`]. They count from the next message on, and stay, also while the
-    /// peer is idle, until they are [reset](Self::reset_parameters), the peer is
-    /// [removed](Self::remove_peer) or its connection ends. Peers of a kind share theirs.
+    /// Gives a peer its own parameters, for example for a slow network or a sleeping device. They
+    /// apply from the next message on, also after the peer was idle, until they are
+    /// [reset](Self::reset_parameters), the peer is [removed](Self::remove_peer) or its connection
+    /// ends. Peers can share them.
     ///
     /// # Errors
-    /// When [`Config::max_peers`] peers have parameters of their own.
+    /// [`Config::max_peers`](field@Config::max_peers) peers have parameters of their own.
     pub fn set_parameters(&mut self, peer: PeerId, own: Arc<PeerParameters>) -> Result<(), Error> {
         let fits = self.transport.messaging.set_parameters(peer, own);
         fits.then_some(()).ok_or(Error::TooManyPeers(peer))
     }
 
-    /// Gives a peer the parameters of [`Config`] again.
+    /// Returns a peer to the parameters of [`Config`].
     pub fn reset_parameters(&mut self, peer: PeerId) {
         self.transport.messaging.reset_parameters(peer);
     }
 
-    /// Lets requests to a peer wait, because the layer below cannot reach it yet: a handshake is
-    /// under way. Their time does not run before [`resume`](Self::resume).
+    /// Holds requests to a peer back, because the layer below cannot reach it yet, for example during
+    /// a handshake. Their timers start with [`resume`](Self::resume).
     pub fn suspend(&mut self, peer: PeerId) {
         self.exchanges.suspend(self.now, &mut self.transport, peer, true);
     }
 
-    /// Requests to a peer need not wait any more.
+    /// Sends the requests that [`suspend`](Self::suspend) held back.
     pub fn resume(&mut self, now: Instant, peer: PeerId) {
         self.now = self.now.max(now);
         self.exchanges.suspend(self.now, &mut self.transport, peer, false);
         self.settle_touched();
     }
 
-    /// The layer below cannot reach a peer of datagrams any more, as its session has ended. What
-    /// is pending fails with [`FailReason::Closed`], and observations end.
+    /// The session below ended, so a peer of datagrams cannot be reached any more. Pending requests
+    /// fail with [`FailReason::Closed`], and observations end.
     pub fn lose(&mut self, now: Instant, peer: PeerId) {
         self.now = self.now.max(now);
         self.exchanges.end_observations(self.now, &mut self.transport, peer);
@@ -225,7 +228,7 @@ impl Endpoint {
         self.settle_touched();
     }
 
-    /// Forgets all about a peer. Its pending requests end with [`FailReason::Cancelled`].
+    /// Removes all state about a peer. Pending requests fail with [`FailReason::Cancelled`].
     pub fn remove_peer(&mut self, peer: PeerId) {
         self.forget(peer);
         self.transport.messaging.reset_parameters(peer);
@@ -235,7 +238,7 @@ impl Endpoint {
 
     // --- getters ------------------------------------------------------------------------------
 
-    /// Whether no state about a peer is left.
+    /// Whether there is no state about a peer.
     #[must_use]
     pub fn is_idle(&self, peer: PeerId) -> bool {
         !self.transport.knows(peer) && !self.exchanges.knows(peer)
@@ -261,7 +264,7 @@ impl Endpoint {
         self.transport.remove_peer(peer);
     }
 
-    /// Tells the layers below when nothing about a peer is left.
+    /// Closes a finished connection, and reports a peer that has no state left.
     pub(crate) fn settle(&mut self, peer: PeerId) {
         if let Some(reason) = self.finished(peer) {
             self.close(peer, reason);

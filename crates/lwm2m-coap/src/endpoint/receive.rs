@@ -8,8 +8,8 @@ use crate::message::{Code, Fault, MessageType, MessageView, OptionNumber, ParseE
 use lwm2m_time::Instant;
 
 impl Endpoint {
-    /// Takes a datagram in. Whatever its bytes are, this neither fails nor panics: bad input is
-    /// answered, reset or dropped, and counted.
+    /// Handles a datagram. Any input is accepted: invalid datagrams are answered, reset or dropped,
+    /// and counted in the [`Statistics`](crate::Statistics).
     pub fn handle_datagram(&mut self, now: Instant, peer: PeerId, datagram: &[u8]) {
         self.now = self.now.max(now);
         self.transport.messaging.statistics.received += 1;
@@ -73,13 +73,14 @@ impl Endpoint {
         }
         let transport = &mut self.transport;
         if self.exchanges.response(self.now, transport, source.peer, view.parts(), true) {
-            // A response that there is no room to remember is acknowledged all the same.
+            // Without room to remember the response, it is acknowledged all the same.
             self.transport.messaging.remember(self.now, source);
             self.transport.messaging.acknowledge(source);
             return;
         }
         self.transport.messaging.statistics.unexpected += 1;
-        // A notification that nobody waits for is rejected in any case, so that it was the last.
+        // An unexpected notification is rejected, also a non-confirmable one, so that the peer stops
+        // (RFC 7641 section 3.6).
         let notifies = view.options().any(|(number, _)| number == OptionNumber::OBSERVE);
         if source.confirmable || notifies {
             self.transport.messaging.reset(source.peer, source.message_id);

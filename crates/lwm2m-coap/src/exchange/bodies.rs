@@ -1,4 +1,5 @@
-//! Bodies of requests that are being assembled, and of responses whose blocks are being fetched.
+//! Request bodies that are being assembled, and responses whose blocks peers fetch: RFC 7959
+//! sections 2.4 and 2.5.
 
 use super::key::RequestKey;
 use crate::config::Config;
@@ -10,44 +11,44 @@ use core::time::Duration;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
 
-/// The unfinished body of a request.
+/// An incomplete request body.
 #[derive(Clone, Debug)]
 pub(super) struct Assembly {
     pub(super) code: Code,
-    /// The options that all its blocks have.
+    /// The options that all blocks of the body have in common.
     pub(super) options: Options,
     pub(super) body: Vec<u8>,
 }
 
-/// A response that is longer than a block.
+/// A response that is longer than a block, kept while its blocks are fetched.
 #[derive(Clone, Debug)]
 pub(super) struct CachedResponse {
     pub(super) key: RequestKey,
     pub(super) response: Response,
 }
 
-/// What keeping a body takes besides its bytes: its place among the others, and its timer.
-const PLACE: usize = 256;
+/// The bytes that the store needs per body besides its content: table entry and timer.
+const OVERHEAD: usize = 256;
 
 trait Body {
-    /// The bytes that it counts with.
+    /// The bytes that count towards the limit of the store.
     fn bytes(&self) -> usize;
 }
 
 impl Body for Assembly {
     fn bytes(&self) -> usize {
-        PLACE + self.body.len() + self.options.as_encoded().len()
+        OVERHEAD + self.body.len() + self.options.as_encoded().len()
     }
 }
 
 impl Body for CachedResponse {
     fn bytes(&self) -> usize {
         let options = self.key.bytes() + self.response.options.as_encoded().len();
-        PLACE + options + self.response.payload.len()
+        OVERHEAD + options + self.response.payload.len()
     }
 }
 
-/// All bodies, towards all peers.
+/// The bodies of all peers.
 #[derive(Debug)]
 pub(super) struct Bodies {
     assemblies: Store<Assembly>,
@@ -76,7 +77,7 @@ impl Bodies {
             + core::mem::replace(&mut self.cached.evicted, 0)
     }
 
-    /// Drops what nobody continued; `touched` learns whose it was.
+    /// Drops expired bodies and appends their peers to `touched`.
     pub(super) fn expire(&mut self, now: Instant, touched: &mut Vec<PeerId>) {
         self.assemblies.expire(now, touched);
         self.cached.expire(now, touched);
@@ -87,7 +88,7 @@ impl Bodies {
         self.cached.remove_peer(peer);
     }
 
-    /// Takes the body out that such a block belongs to.
+    /// Takes the incomplete body that a block continues.
     pub(super) fn take_assembly(
         &mut self,
         peer: PeerId,
@@ -107,7 +108,7 @@ impl Bodies {
         self.assemblies.insert(now, peer, assembly, touched);
     }
 
-    /// The response whose blocks such a request fetches.
+    /// The cached response whose next block a request fetches.
     pub(super) fn cached(
         &mut self,
         now: Instant,
@@ -118,7 +119,7 @@ impl Bodies {
         Some(&cached.response)
     }
 
-    /// Keeps a response in the place of an older one to the same request.
+    /// Caches a response. Replaces an older one to the same request.
     pub(super) fn cache(
         &mut self,
         now: Instant,
@@ -135,8 +136,7 @@ impl Bodies {
     }
 }
 
-/// Bodies of one kind, bounded per peer and in total; the one that was used longest ago goes
-/// first.
+/// Bodies of one kind, bounded per peer and in total. Evicts the least recently used one.
 #[derive(Debug)]
 struct Store<T> {
     by_peer: HashMap<PeerId, Vec<(u64, T)>>,
@@ -177,7 +177,7 @@ impl<T: Body> Store<T> {
         self.deadlines.set((peer, serial), now + self.lifetime);
         let own = self.by_peer.entry(peer).or_default();
         if own.is_empty() {
-            // Most peers have one.
+            // Most peers have a single body.
             own.reserve_exact(1);
         }
         own.push((serial, body));

@@ -1,21 +1,21 @@
-//! What the options of a message demand before its content counts: RFC 7252 section 5.4.
+//! Checks the options of a message: RFC 7252 section 5.4.
 
 use crate::message::{BlockValue, Code, OptionNumber, Options};
 
-/// The options that steer the exchange of a request.
+/// The options of a request that control its exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct ExchangeOptions {
     pub(super) observe: Option<u32>,
     pub(super) block1: Option<BlockValue>,
     pub(super) block2: Option<BlockValue>,
     pub(super) size1: Option<u64>,
-    /// The classes of responses that the client does not want, as bits: RFC 7967 section 2.1.
+    /// No-Response: the suppressed response classes, one bit each (RFC 7967 section 2.1).
     no_response: u8,
 }
 
 impl ExchangeOptions {
-    /// Whether the client does not want to hear of such an outcome. The steps of a block-wise
-    /// transfer are none.
+    /// Whether No-Response suppresses a response with this code. 2.31 is never suppressed, because
+    /// block-wise transfer needs it.
     pub(super) const fn silences(&self, code: Code) -> bool {
         code.as_byte() != Code::CONTINUE.as_byte()
             && code.is_response()
@@ -23,11 +23,11 @@ impl ExchangeOptions {
     }
 }
 
-/// Checks a request.
+/// Checks the options of a request.
 ///
 /// # Errors
-/// The code to answer with: 4.02 for a critical option that is unknown, has a value of a wrong
-/// length or is there too often, 4.00 for a reserved block size (7 is reserved unless the peer is
+/// The code of the error response: 4.02 for a critical option that is unknown, repeated or has a
+/// value of a wrong length, 4.00 for a reserved block size (SZX 7 is reserved unless the peer is
 /// `connected`), 5.05 for a request to a proxy.
 pub(super) fn request(options: &Options, connected: bool) -> Result<ExchangeOptions, Code> {
     let mut exchange_options = ExchangeOptions::default();
@@ -55,8 +55,8 @@ pub(super) fn request(options: &Options, connected: bool) -> Result<ExchangeOpti
     Ok(exchange_options)
 }
 
-/// Whether a response, or a notification, has only critical options that are understood, and an
-/// Observe value that is a sequence number.
+/// Whether all critical options of a response or notification are understood, and its Observe is a
+/// sequence number.
 pub(super) fn response(options: &Options) -> bool {
     let mut last = None;
     options.iter().all(|(number, value)| {
@@ -69,7 +69,7 @@ pub(super) fn response(options: &Options) -> bool {
 }
 
 fn is_understood(number: OptionNumber, value: &[u8], again: bool) -> bool {
-    // OSCORE belongs to a layer below that took the option away if it was there.
+    // Protection, once implemented, removes the OSCORE option before this check.
     number != OptionNumber::OSCORE
         && number.definition().is_some_and(|(lengths, repeatable)| {
             lengths.contains(&value.len()) && (repeatable || !again)

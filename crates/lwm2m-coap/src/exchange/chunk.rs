@@ -1,14 +1,14 @@
-//! How much of a body one message carries: RFC 7959 section 2.2, RFC 8323 section 6.
+//! How much of a body fits into a message: RFC 7959 section 2.2, RFC 8323 section 6.
 
 use crate::message::{BlockSize, BlockValue};
 use crate::transport::Capacity;
 
-/// The part of a body that goes into one message.
+/// The part of a body that one message carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Chunk {
-    /// What the Block option says; block numbers count in it.
+    /// The block size of the Block option. Block numbers count in this unit.
     pub(super) size: BlockSize,
-    /// The bytes: one block, or with BERT several.
+    /// The bytes per message: one block, or several with BERT.
     pub(super) bytes: usize,
 }
 
@@ -18,7 +18,7 @@ impl Chunk {
         Self { size, bytes: size.bytes() }
     }
 
-    /// The block that begins at `offset` of a body of so many bytes.
+    /// The Block option of the chunk at `offset` of a body of `length` bytes.
     pub(super) fn block(self, offset: usize, length: usize) -> BlockValue {
         BlockValue {
             number: u32::try_from(offset / self.size.bytes()).unwrap_or(u32::MAX),
@@ -27,20 +27,20 @@ impl Chunk {
         }
     }
 
-    /// Whether block numbers suffice for a body of so many bytes.
+    /// Whether block numbers suffice for a body of `length` bytes.
     pub(super) const fn can_number(self, length: usize) -> bool {
         length.div_ceil(self.size.bytes()) <= BlockValue::MAX_NUMBER as usize
     }
 }
 
 impl Capacity {
-    /// The largest blocks to use for this peer.
+    /// The largest block size to use for this peer.
     pub(super) fn largest_block(self) -> BlockSize {
         let bert = self.bert && self.preferred == BlockSize::B1024;
         if bert { BlockSize::Bert } else { self.preferred }
     }
 
-    /// The longest body that may go out without blocks, if it fits.
+    /// The longest body to send without blocks, if it fits into the message.
     pub(super) const fn largest_whole(self) -> usize {
         match self.preferred {
             BlockSize::B1024 | BlockSize::Bert if self.connected => usize::MAX,
@@ -48,8 +48,8 @@ impl Capacity {
         }
     }
 
-    /// The largest chunk, no larger than wanted, that fits into a message beside so many bytes of
-    /// options.
+    /// The largest chunk of at most the `wanted` size that fits into a message with `options` bytes
+    /// of options.
     pub(super) fn chunk(self, options: usize, wanted: BlockSize) -> Option<Chunk> {
         let room = self.content.checked_sub(options)?;
         let bert = room - room % BlockSize::Bert.bytes();

@@ -54,7 +54,7 @@ impl Exchanges {
         Ok(RequestId(id))
     }
 
-    /// How the request goes out: whole if it fits, else in blocks.
+    /// Decides whether the request is sent whole or in blocks.
     fn first_transfer(
         &mut self,
         capacity: Capacity,
@@ -64,8 +64,8 @@ impl Exchanges {
         request.options.remove(OptionNumber::BLOCK1);
         request.options.remove(OptionNumber::BLOCK2);
         if preferred < BlockSize::B1024 {
-            let wish = BlockValue { number: 0, more: false, size: preferred };
-            request.options.push_uint(OptionNumber::BLOCK2, wish.to_uint());
+            let early = BlockValue { number: 0, more: false, size: preferred };
+            request.options.push_uint(OptionNumber::BLOCK2, early.to_uint());
         }
         let (options, body) = (request.options.as_encoded().len(), request.payload.len());
         if body <= capacity.largest_whole() && options + body <= capacity.content {
@@ -96,7 +96,7 @@ impl Exchanges {
         self.advance(now, transport, peer);
     }
 
-    /// Lets requests to a peer wait, or have their turns.
+    /// Holds requests to a peer back, or sends them.
     pub(crate) fn suspend(
         &mut self,
         now: Instant,
@@ -108,7 +108,7 @@ impl Exchanges {
         self.advance(now, transport, peer);
     }
 
-    /// Sends what has its turn.
+    /// Sends queued requests as far as NSTART allows.
     pub(super) fn advance(&mut self, now: Instant, transport: &mut Transport, peer: PeerId) {
         while let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.suspended) {
             let Some(id) = state.queue.first().copied() else { return };
@@ -135,7 +135,7 @@ impl Exchanges {
             Content { code: exchange.request.code, token, options: &options, payload: &payload };
         match transport.send(now, peer, confirmable, content, DeliveryOf::Request(id)) {
             Ok(None) => {
-                // It arrives, or the connection ends: as good as acknowledged.
+                // A connection delivers the message or ends, so it counts as acknowledged.
                 exchange.stage = Stage::Acknowledged(token);
                 self.tokens.insert((peer, token), TokenUse::Request(id));
                 self.responses
@@ -155,7 +155,7 @@ impl Exchanges {
         }
     }
 
-    /// The peer has the message of an exchange; the response is to follow.
+    /// The peer acknowledged the message of an exchange. The response follows separately.
     pub(crate) fn request_acknowledged(
         &mut self,
         now: Instant,
@@ -172,7 +172,7 @@ impl Exchanges {
         }
     }
 
-    /// The message of an exchange was rejected or never acknowledged.
+    /// The message of an exchange was rejected, or never acknowledged.
     pub(crate) fn request_failed(
         &mut self,
         now: Instant,
@@ -183,7 +183,7 @@ impl Exchanges {
         self.end_request(now, transport, id, Err(reason));
     }
 
-    /// Forgets a request or an observation without telling anybody; the peer it was sent to.
+    /// Forgets a request or an observation without a message or an event. Returns its peer.
     pub(crate) fn cancel(
         &mut self,
         now: Instant,
@@ -191,8 +191,8 @@ impl Exchanges {
         id: RequestId,
     ) -> Option<PeerId> {
         let observed = self.forget_observation(now, transport, id).map(|observed| observed.peer);
-        let called = self.drop_request(transport, id.0).map(|(peer, _)| peer);
-        let peer = called.or(observed)?;
+        let requested = self.drop_request(transport, id.0).map(|(peer, _)| peer);
+        let peer = requested.or(observed)?;
         self.advance(now, transport, peer);
         Some(peer)
     }

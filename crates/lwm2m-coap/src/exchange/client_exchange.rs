@@ -21,9 +21,9 @@ pub(super) struct ClientExchange {
 pub(super) enum Stage {
     /// The message waits for its turn: NSTART, RFC 7252 section 4.7.
     Queued,
-    /// The message is out. A confirmable one is not acknowledged yet and counts towards NSTART.
+    /// The message is sent. A confirmable one is not acknowledged yet and counts towards NSTART.
     Sent(Token, Delivery),
-    /// The peer has the message; the response is still to come.
+    /// The peer has the message. The response is still missing.
     Acknowledged(Token),
 }
 

@@ -1,4 +1,4 @@
-//! Whether a request was sent a short while ago: the Echo option, RFC 9175 section 2.
+//! Freshness of requests by the Echo option: RFC 9175 section 2.
 
 use crate::ids::PeerId;
 use crate::message::{Code, OptionNumber, Options};
@@ -8,26 +8,26 @@ use lwm2m_time::Instant;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// Challenges without memory: the value for a peer is a keyed pseudorandom function (ChaCha20) of
-/// who it is and when it was asked, so that it can be told again, but by nobody else.
+/// Stateless Echo values (RFC 9175 Appendix A): a keyed pseudorandom function, ChaCha20, of the peer
+/// and the time. The endpoint can recompute a value, and nobody else can predict it.
 #[derive(Clone, Debug)]
 pub(super) struct Freshness {
-    /// Half of the time for which a value holds; `None` if no request has to be fresh.
+    /// Half of the validity of a value. `None` if requests need not be fresh.
     period: Option<Duration>,
     function: ChaCha20Rng,
 }
 
 impl Freshness {
-    /// `key` must be used for nothing else.
+    /// Creates the function. `key` must not be used for anything else.
     pub(super) fn new(window: Option<Duration>, key: [u8; 32]) -> Self {
         let period = window.map(|window| (window / 2).max(Duration::from_millis(1)));
         Self { period, function: ChaCha20Rng::from_seed(key) }
     }
 
-    /// Checks that a request which may change something is fresh.
+    /// Checks that an unsafe request (all methods but GET and FETCH) is fresh.
     ///
     /// # Errors
-    /// The challenge to answer with.
+    /// The 4.01 to answer with.
     pub(super) fn check(
         &mut self,
         now: Instant,
@@ -53,7 +53,7 @@ impl Freshness {
     }
 
     fn value(&mut self, peer: PeerId, epoch: u128) -> [u8; 8] {
-        // One block of the cipher for each peer and time.
+        // Each peer and period has a cipher block of its own.
         self.function.set_stream(peer.0);
         self.function.set_word_pos(epoch << 4);
         self.function.next_u64().to_be_bytes()
@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn value_holds_for_its_peer_and_its_time() {
+    fn a_value_is_valid_for_one_peer_and_time() {
         let mut freshness = Freshness::new(Some(WINDOW), [1; 32]);
         let at = |seconds: u64| Instant::from_millis(1_000 * seconds);
         let none = Options::new();
         let echo = echo_of(freshness.check(at(5), PeerId(1), Code::PUT, &none).unwrap_err());
         let mut fresh =
             |seconds, peer| freshness.check(at(seconds), PeerId(peer), Code::PUT, &echo).is_ok();
-        // The value is of the half window from 0 s to 30 s.
+        // The value belongs to the half window from 0 s to 30 s.
         assert!(fresh(5, 1) && fresh(29, 1) && fresh(59, 1));
         assert!(!fresh(60, 1) && !fresh(5, 2));
         let mut other = Freshness::new(Some(WINDOW), [2; 32]);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_of_requests_that_change_nothing() {
+    fn safe_requests_need_no_echo() {
         let mut freshness = Freshness::new(Some(WINDOW), [1; 32]);
         let mut check =
             |code| freshness.check(Instant::ZERO, PeerId(1), code, &Options::new()).is_ok();

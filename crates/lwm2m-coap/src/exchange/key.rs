@@ -1,8 +1,8 @@
-//! What makes two requests the same: RFC 7252 section 5.6, RFC 7959 section 2.4, RFC 9175.
+//! Which requests are the same: RFC 7252 section 5.6, RFC 7959 section 2.4, RFC 9175 section 3.
 
 use crate::message::{Code, OptionNumber, Options};
 
-/// The parts of a request that select the representation, and so the body whose blocks it gets.
+/// The cache key of a request: the parts that select a representation and its blocks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct RequestKey {
     code: Code,
@@ -10,9 +10,9 @@ pub(super) struct RequestKey {
     selector: Selector,
 }
 
-/// The body of a FETCH, which selects as the path does: its length and its digest, so that it need
-/// not be kept. Of all other methods it is empty. Only bodies of one peer are compared: who makes
-/// two with the same digest mistakes its own.
+/// Length and digest of the body of a FETCH, which is part of its cache key (RFC 8132 section 2).
+/// Empty for all other methods. Only bodies of one peer are compared, so a peer that produces a
+/// collision harms only itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Selector(usize, u64);
 
@@ -27,12 +27,12 @@ impl RequestKey {
         Self { code, options: without_transfer(options), selector: Selector::new(code, payload) }
     }
 
-    /// The bytes that it holds besides itself.
+    /// The bytes of the options.
     pub(super) fn bytes(&self) -> usize {
         self.options.as_encoded().len()
     }
 
-    /// Whether a request for another block continues this one. The body need not be there again.
+    /// Whether a request for another block continues this one. It may omit the body.
     pub(super) fn is_continued_by(&self, code: Code, options: &Options, payload: &[u8]) -> bool {
         self.code == code
             && self.options == without_transfer(options)
@@ -41,7 +41,7 @@ impl RequestKey {
                 || self.selector == Selector::new(code, payload))
     }
 
-    /// Whether both observe the same target, in whatever format.
+    /// Whether both observe the same target, regardless of the format.
     pub(super) fn has_same_target(&self, other: &Self) -> bool {
         self.code == other.code
             && self.selector == other.selector
@@ -50,7 +50,7 @@ impl RequestKey {
     }
 }
 
-/// FNV-1a over a body: equal bodies get equal digests, and others another one.
+/// The FNV-1a digest of a body.
 pub(super) fn digest(body: &[u8]) -> u64 {
     body.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)

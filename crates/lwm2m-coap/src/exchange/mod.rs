@@ -1,8 +1,8 @@
 //! Requests and responses (RFC 7252 section 5), Observe (RFC 7641), block-wise transfer (RFC 7959).
 //!
-//! This layer knows tokens and no message IDs. It hands messages to [`Transport`], which delivers
-//! them and reports the outcome, so the same code serves datagrams and connections. Every message
-//! passes the protection, which is OSCORE's seam on its way.
+//! This layer knows tokens but no message IDs. [`Transport`] delivers its messages and reports their
+//! outcome, so the same code serves datagrams and connections. Each message passes
+//! [`Protection`](crate::protection::Protection) on its way, the seam for OSCORE.
 //!
 //! | module | what |
 //! |---|---|
@@ -39,7 +39,7 @@ use crate::transport::Transport;
 use lwm2m_time::Instant;
 
 impl Exchanges {
-    /// Does what is due.
+    /// Handles expired responses, requests and bodies.
     pub(crate) fn expire(&mut self, now: Instant, transport: &mut Transport) {
         while let Some(id) = self.responses.pop_expired(now) {
             self.end_request(now, transport, id, Err(FailReason::Timeout));
@@ -54,7 +54,7 @@ impl Exchanges {
         self.bodies.expire(now, &mut self.touched);
     }
 
-    /// Forgets all about a peer; its pending requests end for this reason.
+    /// Removes all state about a peer. Pending requests fail with `reason`.
     pub(crate) fn remove_peer(
         &mut self,
         now: Instant,
@@ -79,7 +79,7 @@ impl Exchanges {
         self.peers.remove(&peer);
     }
 
-    /// The connection to a peer has ended or is about to: so do observations in both directions.
+    /// Ends the observations in both directions, because the connection ends.
     pub(crate) fn end_observations(
         &mut self,
         now: Instant,
@@ -101,8 +101,7 @@ impl Exchanges {
 impl From<Refused> for FailReason {
     fn from(refused: Refused) -> Self {
         match refused {
-            // A peer with a pending request is known, so this does not happen; were it to, time
-            // would pass without an answer.
+            // Unreachable: a peer with a pending request has state.
             Refused::Peers => Self::Timeout,
             Refused::MessageIds => Self::TooManyMessages,
             Refused::TooLong => Self::TooLong,

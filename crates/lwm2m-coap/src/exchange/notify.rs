@@ -25,8 +25,7 @@ impl Exchanges {
         self.observers.get(&observer).map_or(0, |state| (state.sequence + 1) & 0xFF_FFFF)
     }
 
-    /// Enters an observer. An observation of the same target that the peer had under another
-    /// token ends.
+    /// Adds an observer. Ends an observation of the same target by the same peer with another token.
     pub(super) fn register(
         &mut self,
         now: Instant,
@@ -90,7 +89,7 @@ impl Exchanges {
         Ok(())
     }
 
-    /// An error notification ends the observation.
+    /// Sends an error notification, which ends the observation (RFC 7641 section 4.2).
     fn notify_last(
         &mut self,
         now: Instant,
@@ -126,7 +125,7 @@ impl Exchanges {
             }
             Latest::Settled => {}
         }
-        // The next one may be as late as this one was: it must not be too late for confirming.
+        // The next notification may be as late as this one was, which may be too late to confirm.
         let due = state.confirmed_at + self.config.confirm_notifications_every;
         let reliable = confirmable || now + interval >= due;
         let delivery_of = DeliveryOf::Notification(observer);
@@ -142,7 +141,7 @@ impl Exchanges {
                 Latest::InFlight(delivery)
             }
             Ok(Some(delivery)) => Latest::Unconfirmed(delivery),
-            // No message ID is free: this state is lost, a later one goes out.
+            // No message ID is free: this state is skipped, a later one is sent.
             Err(_) => Latest::Settled,
         };
     }
@@ -155,7 +154,7 @@ impl Exchanges {
         }
     }
 
-    /// Ends an observation and tells the application.
+    /// Ends an observation and reports it to the application.
     pub(crate) fn observer_gone(
         &mut self,
         transport: &mut Transport,
@@ -167,7 +166,7 @@ impl Exchanges {
         }
     }
 
-    /// Forgets an observation; `false` if there was none.
+    /// Removes an observation. Returns `false` if there was none.
     pub(crate) fn forget_observer(
         &mut self,
         transport: &mut Transport,
@@ -196,7 +195,7 @@ mod tests {
     use lwm2m_time::Instant;
 
     #[test]
-    fn numbers_of_notifications_wrap_in_24_bits() {
+    fn sequence_numbers_wrap_at_24_bits() {
         let (peer, token, now) = (PeerId(1), Token::new(b"t").unwrap(), Instant::ZERO);
         let mut endpoint = Endpoint::new(Config::default(), [1; 32]);
         let mut datagram = Vec::new();

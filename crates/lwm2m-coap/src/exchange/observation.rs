@@ -12,7 +12,7 @@ use lwm2m_time::Instant;
 pub(super) struct Observation {
     pub(super) peer: PeerId,
     pub(super) token: Token,
-    /// The request that began it, to fetch blocks and to end it.
+    /// The request that began the observation. It is repeated to fetch blocks and to deregister.
     pub(super) request: Request,
     pub(super) freshness: Freshness,
     /// The exchange that fetches the blocks of the newest representation.
@@ -25,7 +25,7 @@ impl Observation {
     }
 }
 
-/// The sequence number that came last, and when: RFC 7641 section 3.4.
+/// The latest sequence number and its arrival: RFC 7641 section 3.4.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Freshness {
     sequence: u32,
@@ -37,7 +37,7 @@ impl Freshness {
         Self { sequence, at }
     }
 
-    /// Takes a sequence number in; `false` if something newer came before.
+    /// Updates the sequence number. Returns `false` if it is not newer.
     pub(super) fn advance(&mut self, sequence: u32, now: Instant) -> bool {
         let (v1, v2) = (self.sequence, sequence);
         let newer = (v1 < v2 && v2 - v1 < 1 << 23)
@@ -56,7 +56,7 @@ mod tests {
 
     // proves: OBS-02
     #[test]
-    fn older_notifications_are_told_from_newer_ones() {
+    fn notifications_are_ordered_by_sequence_number_and_time() {
         let at = |seconds: u64| Instant::from_millis(seconds * 1_000);
         let mut freshness = Freshness::new(10, at(0));
         assert!(freshness.advance(12, at(1)));

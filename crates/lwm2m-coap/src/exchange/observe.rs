@@ -13,8 +13,8 @@ use crate::transport::Transport;
 use lwm2m_time::Instant;
 
 impl Exchanges {
-    /// Begins an observation. One of the same target that was there before ends, as the peer
-    /// keeps only one.
+    /// Begins an observation. Forgets an earlier one of the same target, as the peer does (RFC 7641
+    /// section 4.1).
     pub(super) fn observe(
         &mut self,
         now: Instant,
@@ -58,7 +58,7 @@ impl Exchanges {
         let Some(observation) = self.observations.get_mut(&id) else { return };
         let peer = observation.peer;
         let capacity = transport.capacity(peer);
-        // The order on a connection is the order of the states: RFC 8323 section 7.1.
+        // A connection preserves the order: RFC 8323 section 7.1.
         if !capacity.connected
             && let Some(sequence) = response.options.observe()
             && !observation.freshness.advance(sequence, now)
@@ -70,7 +70,7 @@ impl Exchanges {
         let limits = self.limits(capacity);
         let step = first_answer(response, &limits);
         match fetch {
-            // The blocks of an older state are not wanted any more.
+            // Stop fetching the blocks of an older state.
             Some(exchange) => {
                 self.release(transport, exchange);
                 self.take_transfer(exchange);
@@ -96,7 +96,7 @@ impl Exchanges {
         }
     }
 
-    /// Fetches the other blocks of a notification.
+    /// Fetches the remaining blocks of a notification.
     fn fetch(
         &mut self,
         now: Instant,
@@ -132,7 +132,7 @@ impl Exchanges {
         self.events.push_back(Event::Notification { id, peer, response });
     }
 
-    /// Forgets an observation and the fetching for it; later notifications are rejected.
+    /// Forgets an observation and its fetch. Later notifications are rejected.
     pub(super) fn forget_observation(
         &mut self,
         now: Instant,
@@ -150,7 +150,7 @@ impl Exchanges {
         Some(observation)
     }
 
-    /// Asks the peer to end an observation.
+    /// Deregisters at the peer: RFC 7641 section 3.6.
     pub(crate) fn cancel_observation(
         &mut self,
         now: Instant,
@@ -164,7 +164,7 @@ impl Exchanges {
             self.begin(now, transport, peer, request, Purpose::Cancellation(token))?;
         self.forget_observation(now, transport, id);
         if self.requests.contains_key(&cancellation.0) {
-            // The token stays taken until the answer is here.
+            // The token stays in use until the response arrives.
             self.tokens.insert((peer, token), TokenUse::Request(cancellation.0));
         }
         Ok(cancellation)

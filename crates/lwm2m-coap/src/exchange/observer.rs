@@ -9,23 +9,23 @@ use lwm2m_time::Instant;
 #[derive(Clone, Debug)]
 pub(super) struct ObserverState {
     pub(super) key: RequestKey,
-    /// The size of blocks that the observer asked for.
+    /// The block size that the observer asked for.
     pub(super) size: Option<BlockSize>,
     /// The sequence number of the latest notification.
     pub(super) sequence: u32,
     pub(super) notified_at: Instant,
-    /// When the observer was last asked to confirm that it is still interested.
+    /// The time of the latest confirmable notification.
     pub(super) confirmed_at: Instant,
     pub(super) latest: Latest,
 }
 
-/// What became of the latest notification.
+/// The delivery of the latest notification.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Latest {
-    /// It was acknowledged, or was the response that began the observation.
+    /// The notification was acknowledged, or it was the response that began the observation.
     Settled,
-    /// It was non-confirmable: a Reset may still come.
+    /// The notification is non-confirmable. A Reset may still arrive.
     Unconfirmed(Delivery),
-    /// It is confirmable and not acknowledged yet.
+    /// The notification is confirmable and not acknowledged yet.
     InFlight(Delivery),
 }

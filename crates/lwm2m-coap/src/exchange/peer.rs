@@ -1,28 +1,28 @@
-//! What the exchange layer knows about one peer.
+//! The state of the exchange layer about one peer.
 
 use crate::ids::RequestId;
 use crate::message::Token;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
-/// Calls of a peer; most peers have one or none at a time.
+/// Numbers of client exchanges. Most peers have at most one at a time.
 pub(super) type RequestNumbers = SmallVec<[u64; 2]>;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peer {
-    /// Calls that wait for their turn, in their order: NSTART, RFC 7252 section 4.7.
+    /// The client exchanges that wait for their turn: NSTART, RFC 7252 section 4.7.
     pub(super) queue: RequestNumbers,
-    /// How many requests have their turn.
+    /// The number of confirmable requests in flight.
     pub(super) in_flight: usize,
-    /// All requests, waiting or not.
+    /// All client exchanges.
     pub(super) requests: RequestNumbers,
     /// The observations that this endpoint holds on the peer.
     pub(super) observations: Vec<RequestId>,
     /// The tokens of the observations that the peer holds on this endpoint.
     pub(super) observed_by: Vec<Token>,
-    /// How many requests of the peer wait for the application.
+    /// The number of the peer's requests that wait for the application.
     pub(super) waiting: usize,
-    /// No exchange has its turn before the layers below can reach the peer.
+    /// Whether requests are held back until the layer below can reach the peer.
     pub(super) suspended: bool,
 }
 

@@ -18,8 +18,8 @@ impl Exchanges {
         self.tokens.get(&(peer, token)) == Some(&TokenUse::Request(id))
     }
 
-    /// Takes a response or a notification in; `false` if it is to be rejected. `separate` tells
-    /// one that is a message of its own from one that came with an acknowledgement.
+    /// Handles a response or a notification. Returns `false` if it must be rejected. `separate` tells
+    /// whether it came in a message of its own or in an acknowledgement.
     pub(crate) fn response(
         &mut self,
         now: Instant,
@@ -64,7 +64,7 @@ impl Exchanges {
         let capacity = transport.capacity(exchange.peer);
         let observed = response.options.observe();
         if separate && observed.is_some() && matches!(exchange.purpose, Purpose::Cancellation(_)) {
-            // A notification that was under way when its observation was cancelled.
+            // This is a notification from before the cancellation.
             return;
         }
         let registers = exchange.purpose == Purpose::Request
@@ -134,8 +134,7 @@ impl Exchanges {
         self.advance(now, transport, peer);
     }
 
-    /// A peer that asks for freshness gets the request again with its Echo value, once: RFC 9175
-    /// section 2.
+    /// Repeats the request once with the Echo value of a 4.01: RFC 9175 section 2.3.
     fn repeats_with_echo(
         &mut self,
         now: Instant,
@@ -156,7 +155,7 @@ impl Exchanges {
         true
     }
 
-    /// Gives back what the message of an exchange that is out takes: its delivery, token and turn.
+    /// Releases the delivery, the token and the NSTART slot of an exchange's message.
     pub(super) fn release(&mut self, transport: &mut Transport, id: u64) {
         let Some(exchange) = self.requests.get_mut(&id) else { return };
         let peer = exchange.peer;
@@ -177,7 +176,7 @@ impl Exchanges {
         }
     }
 
-    /// Ends an exchange and tells the application, if it is concerned.
+    /// Ends an exchange and reports the outcome to the application.
     pub(super) fn end_request(
         &mut self,
         now: Instant,
@@ -196,7 +195,7 @@ impl Exchanges {
                 if let Some(observation) = self.observations.get_mut(&observed) {
                     observation.fetch = None;
                 }
-                // Blocks that cannot be had are no end: the next notification brings newer ones.
+                // A failed fetch does not end the observation: a newer notification follows.
                 if let Some(response) = outcome.ok().filter(|response| response.code.is_success()) {
                     self.deliver(now, transport, observed, peer, response);
                 }
@@ -231,7 +230,7 @@ impl Exchanges {
         self.events.push_back(event);
     }
 
-    /// Takes an exchange out of everything.
+    /// Removes an exchange and all references to it.
     pub(super) fn drop_request(
         &mut self,
         transport: &mut Transport,

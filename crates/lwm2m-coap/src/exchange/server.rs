@@ -22,7 +22,7 @@ use lwm2m_time::Instant;
 const BLOCK_OPTIONS: usize = 32;
 
 impl Exchanges {
-    /// Takes a request in: it becomes an event, or is answered at once.
+    /// Handles a request: reports it to the application, or answers it.
     pub(crate) fn accept(
         &mut self,
         now: Instant,
@@ -37,7 +37,7 @@ impl Exchanges {
             Ok(exchange_options) => exchange_options,
             Err(code) => {
                 transport.messaging.statistics.refused += 1;
-                // RFC 7252 section 5.4.1: such a request is rejected in silence.
+                // RFC 7252 section 5.4.1: a non-confirmable request is rejected silently.
                 if code != Code::BAD_OPTION || source.confirmable {
                     answer(now, transport, source, token, &Response::new(code));
                 }
@@ -62,10 +62,10 @@ impl Exchanges {
         }
     }
 
-    /// Puts a request before the application.
+    /// Reports a request to the application.
     ///
     /// # Errors
-    /// The answer, if it is none of the application's business.
+    /// The response, if the endpoint answers the request itself.
     fn judge(
         &mut self,
         now: Instant,
@@ -78,7 +78,7 @@ impl Exchanges {
         let capacity = transport.capacity(peer);
         self.serve_block(now, peer, capacity, &incoming, exchange_options)?;
         if exchange_options.block1.is_none_or(|block| block.number == 0) {
-            // Later blocks lead nowhere without a first one that was fresh.
+            // Checking the first block suffices: later blocks need it.
             self.check_freshness(now, transport, peer, &incoming)?;
         }
         let mut request = Request {
@@ -97,7 +97,7 @@ impl Exchanges {
                 GoneReason::Cancelled,
             );
         }
-        // Who asks for a later block has the observation already: RFC 7959 section 3.4.
+        // A request for a later block does not register: RFC 7959 section 3.4.
         let from_the_start = exchange_options.block2.is_none_or(|block| block.number == 0);
         let exchange = ServerExchange {
             peer,
@@ -137,13 +137,13 @@ impl Exchanges {
         checked
     }
 
-    /// The answer while a bound is reached.
+    /// The 5.03 that answers requests while a bound is reached.
     pub(crate) fn overload(&self) -> Response {
         Response::new(Code::SERVICE_UNAVAILABLE).max_age(self.config.retry_after)
     }
 
-    /// Whether one more request of a peer may wait: each may have no more waiting than there is
-    /// room left, so that however many flood it, there is room for who is new.
+    /// Whether another request of a peer may wait. A peer may have at most as many requests waiting
+    /// as there are free slots, so that floods leave room for others.
     fn check_load(&self, transport: &mut Transport, peer: PeerId) -> Result<(), Response> {
         let own = self.peers.get(&peer).map_or(0, |peer| peer.waiting);
         let room = self.config.max_exchanges.saturating_sub(self.waiting.len());
@@ -154,7 +154,7 @@ impl Exchanges {
         Ok(())
     }
 
-    /// Answers a request for a later block of a response that is kept.
+    /// Answers a request for a later block of a cached response.
     fn serve_block(
         &mut self,
         now: Instant,
@@ -177,13 +177,13 @@ impl Exchanges {
                 let chunk = capacity.chunk(options, largest).ok_or_else(too_long)?;
                 Err(piece(response, wanted, chunk))
             }
-            // The application can render it again, but must not act again.
+            // The application may render the body again, but must not repeat an unsafe request.
             None if matches!(code, Code::GET | Code::FETCH) => Ok(()),
             None => Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE)),
         }
     }
 
-    /// Completes the body of a request; its blocks but the last are answered here.
+    /// Assembles the body of a request. Answers all of its blocks but the last.
     fn assemble(
         &mut self,
         now: Instant,
@@ -255,8 +255,7 @@ impl Exchanges {
         Ok(())
     }
 
-    /// The message that answers a request, and the sequence number of the observation that it
-    /// accepts.
+    /// The message that answers a request, and the sequence number if it accepts an observation.
     fn prepare(
         &mut self,
         now: Instant,
@@ -282,8 +281,8 @@ impl Exchanges {
         Ok((answer, sequence))
     }
 
-    /// Cuts the first block, or the one that is wanted, out of a response that is too large for
-    /// one message; the response is kept so that the others can be fetched.
+    /// Cuts the wanted block, by default the first, out of a response that is too large for one
+    /// message. Caches the response so that the peer can fetch the other blocks.
     pub(super) fn cut(
         &mut self,
         now: Instant,
@@ -295,7 +294,7 @@ impl Exchanges {
     ) -> Result<Response, Error> {
         let options = response.options.as_encoded().len();
         let capacity = transport.capacity(peer);
-        // What is no representation has no later blocks.
+        // Only representations have later blocks.
         let represents = response.code.is_success() && response.code != Code::VALID;
         let wanted = wanted.filter(|block| block.number == 0 || represents);
         let largest = capacity.largest_block();
@@ -333,8 +332,8 @@ impl Exchanges {
     }
 }
 
-/// Sends an answer. Without a message ID for it, that to a non-confirmable request is lost, as a
-/// datagram may be.
+/// Sends a response. Without a free message ID, the response to a non-confirmable request is lost,
+/// like a lost datagram.
 fn answer(
     now: Instant,
     transport: &mut Transport,
@@ -345,7 +344,7 @@ fn answer(
     let _ = transport.reply(now, source, Content::new(response, token));
 }
 
-/// 2.31, with a wish for smaller blocks if those are too large.
+/// 2.31 Continue, proposing a smaller block size if the blocks are too large.
 fn next_block(capacity: Capacity, block: BlockValue) -> Response {
     let size = block.size.min(capacity.largest_block());
     let mut response = Response::new(Code::CONTINUE);
@@ -359,8 +358,7 @@ fn too_large(limit: usize) -> Response {
     response
 }
 
-/// One chunk of a response: the one that begins where the wanted block does. 4.00 if the body ends
-/// before.
+/// The chunk of a response that begins with the wanted block, or 4.00 if that is past the end.
 fn piece(response: &Response, wanted: BlockValue, chunk: Chunk) -> Response {
     let start = wanted.offset();
     let length = response.payload.len();

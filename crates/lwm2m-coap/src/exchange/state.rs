@@ -26,16 +26,16 @@ pub(crate) struct Exchanges {
     random: ChaCha20Rng,
     pub(super) peers: HashMap<PeerId, Peer>,
     next_id: u64,
-    // As client.
+    // Client role.
     pub(super) requests: HashMap<u64, ClientExchange>,
     pub(super) tokens: HashMap<(PeerId, Token), TokenUse>,
     pub(super) observations: HashMap<RequestId, Observation>,
-    /// When to give up waiting for a response that is not a matter of retransmission.
+    /// Deadlines of responses whose request is not retransmitted any more.
     pub(super) responses: TimerTable<u64>,
-    /// The bytes that unfinished bodies of answers take.
+    /// The bytes of incomplete response bodies.
     pub(super) downloading: usize,
-    // As server.
-    /// Requests that wait for the application; the first is the oldest.
+    // Server role.
+    /// Requests that wait for the application, the oldest first.
     pub(super) waiting: BTreeMap<u64, ServerExchange>,
     pub(super) observers: HashMap<Observer, Box<ObserverState>>,
     pub(super) bodies: Bodies,
@@ -48,7 +48,7 @@ pub(crate) struct Exchanges {
 impl Exchanges {
     pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut random = ChaCha20Rng::from_seed(seed);
-        // The message layer draws from the first stream of the same seed.
+        // The message layer uses stream 0 of the same seed.
         random.set_stream(1);
         let mut keys = ChaCha20Rng::from_seed(seed);
         keys.set_stream(2);
@@ -77,12 +77,12 @@ impl Exchanges {
         self.peers.contains_key(&peer) || self.bodies.knows(peer)
     }
 
-    /// A peer that may have lost its last state.
+    /// Returns a peer that may have lost its last state.
     pub(crate) fn poll_touched(&mut self) -> Option<PeerId> {
         self.touched.pop()
     }
 
-    /// How many bodies were dropped before their time since this was asked last.
+    /// The number of bodies evicted since the last call.
     pub(crate) const fn take_evicted(&mut self) -> u64 {
         self.bodies.take_evicted()
     }
@@ -92,7 +92,7 @@ impl Exchanges {
         oldest.into_iter().chain(self.responses.next()).chain(self.bodies.next()).min()
     }
 
-    /// Whether a request of either side is pending, or an observation is held.
+    /// Whether a request is pending or an observation exists, in either direction.
     pub(crate) fn is_busy(&self, peer: PeerId) -> bool {
         self.peers.contains_key(&peer)
     }
@@ -102,7 +102,7 @@ impl Exchanges {
         self.next_id
     }
 
-    /// A token that no pending request of the peer has.
+    /// Draws a token that is not in use towards the peer.
     pub(super) fn fresh_token(&mut self, peer: PeerId) -> Token {
         loop {
             let token = Token::from(self.random.next_u64().to_be_bytes());
@@ -112,7 +112,7 @@ impl Exchanges {
         }
     }
 
-    /// Changes the state about a peer, which appears and disappears as needed.
+    /// Changes the state about a peer. Creates and removes the state as needed.
     pub(super) fn with_peer<T>(&mut self, peer: PeerId, change: impl FnOnce(&mut Peer) -> T) -> T {
         let state = self.peers.entry(peer).or_default();
         let result = change(state);

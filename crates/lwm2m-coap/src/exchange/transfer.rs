@@ -1,4 +1,4 @@
-//! Block-wise transfer as the client of a request: RFC 7959.
+//! Block-wise transfer in the client role: RFC 7959.
 
 use super::chunk::Chunk;
 use crate::event::{FailReason, ProtocolFault};
@@ -9,67 +9,67 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-/// How often a body whose representation changes while it is fetched is begun anew.
+/// How often a download restarts because the representation changed.
 const MAX_RESTARTS: u8 = 3;
-/// A peer that answers in ever so small blocks costs a request for each; 1 MiB in blocks of 256
-/// bytes is as far as its patience is repaid.
+/// The most blocks of a download. It bounds the requests that a peer with tiny blocks causes, and
+/// allows 1 MiB in blocks of 256 bytes.
 const MAX_BLOCKS: u32 = 4096;
 
-/// How far the bodies of a request and of its answer have got.
+/// The progress of the bodies of a request and its response.
 #[derive(Clone, Debug)]
 pub(super) enum Transfer {
-    /// One message carries the whole request, and no answer has come yet.
+    /// One message carries the whole request, and there is no response yet.
     Whole,
-    /// The body of the request goes out in blocks.
+    /// The request body is sent in blocks (Block1).
     Upload(Upload),
-    /// The body of the answer comes in blocks.
+    /// The response body arrives in blocks (Block2).
     Download(Download),
 }
 
-/// What an answer leads to.
+/// What a response leads to.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Send the next message of the transfer.
     Continue(Transfer),
-    /// The answer is complete.
+    /// The response is complete.
     Complete(Response),
-    /// It cannot be completed.
+    /// The response cannot be completed.
     Failed(FailReason),
 }
 
-/// A body on its way to the peer.
+/// A request body that is sent in blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Upload {
     pub(super) offset: usize,
     pub(super) chunk: Chunk,
-    /// The Request-Tag, which tells this body from any other: RFC 9175 section 3.
+    /// Request-Tag, which distinguishes this body from others (RFC 9175 section 3).
     pub(super) tag: u64,
 }
 
-/// A body on its way from the peer.
+/// A response body that arrives in blocks.
 #[derive(Clone, Debug)]
 pub(super) struct Download {
-    /// The first answer: code and options count for the whole body.
+    /// The first response, with code and options of the whole body.
     head: Response,
     pub(super) body: Vec<u8>,
     size: BlockSize,
     restarts: u8,
 }
 
-/// What bounds a transfer.
+/// The bounds of a transfer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The largest blocks to ask for.
+    /// The largest block size to ask for.
     pub(super) preferred: BlockSize,
-    /// Whether SZX 7 means something: on a connection.
+    /// Whether the peer is on a connection, where SZX 7 means BERT.
     pub(super) connected: bool,
     pub(super) max_body: usize,
-    /// The tag for an upload that begins.
+    /// The Request-Tag of the next upload.
     pub(super) tag: u64,
 }
 
 impl Transfer {
-    /// The bytes that are held for the body of the answer.
+    /// The bytes of the incomplete response body.
     pub(super) fn held(&self) -> usize {
         match self {
             Self::Download(download) => download.body.len(),
@@ -77,7 +77,7 @@ impl Transfer {
         }
     }
 
-    /// The options and the payload of the next message of a request.
+    /// The options and the payload of the next message.
     pub(super) fn message<'a>(&self, request: &'a Request) -> (Cow<'a, Options>, Bytes) {
         let (options, payload) = match self {
             Self::Whole => return (Cow::Borrowed(&request.options), request.payload.clone()),
@@ -87,7 +87,7 @@ impl Transfer {
         (Cow::Owned(options), payload)
     }
 
-    /// Takes an answer in.
+    /// Handles a response.
     pub(super) fn answer(self, request: &Request, response: Response, limits: &Limits) -> Step {
         match self {
             Self::Download(download) => download.answer(response, limits),
@@ -102,9 +102,9 @@ impl Transfer {
     }
 }
 
-/// Takes in an answer that is whole or has the first block of a body.
+/// Handles a response that is complete or has the first block of a body.
 pub(super) fn first_answer(response: Response, limits: &Limits) -> Step {
-    // Nothing is left to continue with.
+    // There are no blocks left to continue with.
     if response.code == Code::CONTINUE {
         return Step::Failed(FailReason::Protocol(ProtocolFault::Block));
     }
@@ -135,7 +135,7 @@ impl Upload {
         (options, request.payload.slice(self.offset.min(end)..end))
     }
 
-    /// Goes on, if so small blocks can be numbered.
+    /// Continues, if block numbers suffice.
     fn next(self, request: &Request) -> Step {
         if self.chunk.can_number(request.payload.len()) {
             Step::Continue(Transfer::Upload(self))
@@ -161,15 +161,14 @@ impl Upload {
                 }
                 self.next(request)
             }
-            // The peer answered for good although it has seen but one block.
+            // The peer gave its final response before the last block.
             None if response.code != Code::CONTINUE => first_answer(response, limits),
             _ => Step::Failed(FailReason::Protocol(ProtocolFault::Block)),
         }
     }
 }
 
-/// The size in which a body that was too large for the peer shall be sent again from its
-/// beginning: RFC 7959 section 2.9.3.
+/// The smaller block size that a 4.13 proposes to restart the upload with: RFC 7959 section 2.9.3.
 fn smaller_blocks(
     request: &Request,
     response: &Response,
@@ -206,7 +205,8 @@ impl Download {
         let number = u32::try_from(self.body.len() / self.size.bytes()).unwrap_or(u32::MAX);
         let block = BlockValue { number, more: false, size: self.size };
         options.set_uint(OptionNumber::BLOCK2, block.to_uint());
-        // The body of a FETCH selects what is fetched; a longer one stays known to the peer.
+        // A short FETCH body is repeated, because it selects the representation. The peer remembers a
+        // longer one.
         let repeat = request.code == Code::FETCH && request.payload.len() <= self.size.bytes();
         (options, if repeat { request.payload.clone() } else { Bytes::new() })
     }
@@ -229,17 +229,17 @@ impl Download {
         self.append(&payload, block, limits)
     }
 
-    /// The representation changed: its first block is wanted again.
+    /// Restarts the download, because the representation changed.
     fn restart(mut self, response: Response, block: BlockValue, limits: &Limits) -> Step {
         if self.restarts >= MAX_RESTARTS {
             return Step::Failed(FailReason::Protocol(ProtocolFault::Changing));
         }
-        // Asking for the first block again was counted when it was asked for.
+        // A restart that was requested is already counted.
         let asked = self.body.is_empty();
         let restarts = self.restarts + u8::from(!asked);
         if block.number == 0 {
             let mut head = response;
-            // The answer that began an observation stays one.
+            // The restarted response still begins the observation.
             if let Some(sequence) = self.head.options.observe() {
                 head.options.set_uint(OptionNumber::OBSERVE, sequence.into());
             }
@@ -271,7 +271,7 @@ impl Download {
     }
 }
 
-/// The value of a Block option, if there is one; an error if it means nothing.
+/// Decodes a Block option, if there is one. `Some(Err(()))` if its value is invalid.
 fn block(
     options: &Options,
     number: OptionNumber,
@@ -281,7 +281,7 @@ fn block(
     options.get(number).map(|value| read(value).ok_or(()))
 }
 
-/// The answer as the application sees it.
+/// Removes the options of block-wise transfer from a complete response.
 fn without_blocks(mut response: Response) -> Response {
     let carries = |number| {
         matches!(number, OptionNumber::BLOCK1 | OptionNumber::BLOCK2 | OptionNumber::SIZE2)

@@ -1,6 +1,6 @@
-//! The value of a Block option: RFC 7959 section 2.2.
+//! The value of a Block option: RFC 7959 section 2.2, RFC 8323 section 6.
 
-/// The size of a block, a power of two from 16 to 1,024 bytes; or several blocks at once.
+/// The size of a block: a power of two from 16 to 1,024 bytes, or BERT.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum BlockSize {
     /// 16 bytes, SZX 0.
@@ -18,14 +18,14 @@ pub enum BlockSize {
     /// 1,024 bytes, SZX 6.
     #[default]
     B1024,
-    /// Any number of blocks of 1,024 bytes in one message, SZX 7: BERT, on connections only,
-    /// RFC 8323 section 6.
+    /// BERT, SZX 7: any number of blocks of 1,024 bytes in one message. On connections only (RFC
+    /// 8323 section 6).
     Bert,
 }
 
 impl BlockSize {
-    /// The size of an exponent; `None` for 7, which is reserved over UDP and stands for
-    /// [`BlockSize::Bert`] on connections.
+    /// The size of an exponent, or `None` for 7, which is reserved over UDP. On connections 7 means
+    /// [`BlockSize::Bert`].
     #[must_use]
     pub const fn from_szx(szx: u8) -> Option<Self> {
         Some(match szx {
@@ -46,7 +46,7 @@ impl BlockSize {
         self as u8
     }
 
-    /// The size in bytes, in which block numbers count.
+    /// The size in bytes. Block numbers count in this unit.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
@@ -59,11 +59,11 @@ impl BlockSize {
 /// The value of a Block1 or Block2 option.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BlockValue {
-    /// The number of the block, 20 bits.
+    /// NUM: the block number, 20 bits.
     pub number: u32,
-    /// Whether more blocks follow.
+    /// M: whether more blocks follow.
     pub more: bool,
-    /// The size of the blocks.
+    /// SZX: the block size.
     pub size: BlockSize,
 }
 
@@ -71,13 +71,13 @@ impl BlockValue {
     /// The largest block number.
     pub const MAX_NUMBER: u32 = (1 << 20) - 1;
 
-    /// Reads the value of an option: at most three bytes; `None` for SZX 7 or a longer value.
+    /// Decodes the value of an option. Returns `None` for SZX 7 or more than three bytes.
     #[must_use]
     pub fn from_bytes(value: &[u8]) -> Option<Self> {
         Self::read(value).filter(|block| block.size != BlockSize::Bert)
     }
 
-    /// Reads the value of an option that may use BERT.
+    /// Decodes the value of an option on a connection, where SZX 7 means BERT.
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
         if value.len() > 3 {
             return None;
@@ -87,7 +87,7 @@ impl BlockValue {
         Some(Self { number: bits >> 4, more: bits & 8 != 0, size })
     }
 
-    /// Whether a block may have so many bytes: all but the last one are full.
+    /// Whether a block may have this many bytes: all blocks but the last are full.
     pub(crate) const fn allows(self, bytes: usize) -> bool {
         match (self.size, self.more) {
             (BlockSize::Bert, true) => bytes > 0 && bytes.is_multiple_of(self.size.bytes()),
@@ -97,13 +97,13 @@ impl BlockValue {
         }
     }
 
-    /// The unsigned integer that an option carries.
+    /// Encodes the value as the unsigned integer of the option.
     #[must_use]
     pub const fn to_uint(self) -> u64 {
         ((self.number as u64) << 4) | ((self.more as u64) << 3) | self.size.szx() as u64
     }
 
-    /// Where in the body the block begins.
+    /// The offset of the block in the body, in bytes.
     #[must_use]
     pub const fn offset(self) -> usize {
         (self.number as usize).saturating_mul(self.size.bytes())
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_use_as_few_bytes_as_they_need() {
+    fn values_are_encoded_in_the_fewest_bytes() {
         for (number, more, size, bytes) in [
             (0, false, BlockSize::B16, &[][..]),
             (0, true, BlockSize::B1024, &[0x0E]),

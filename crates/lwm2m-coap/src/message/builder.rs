@@ -1,10 +1,10 @@
-//! Writing a message into a buffer: RFC 7252 section 3.
+//! Writing a datagram: RFC 7252 section 3.
 
 use super::option_encoding::{head, within_limit};
 use super::{Code, MessageType, OptionNumber, Options, Token};
 use alloc::vec::Vec;
 
-/// Writes one message at the end of a buffer that the caller owns and may use again.
+/// Appends one message to a buffer that the caller owns and may reuse.
 ///
 /// ```
 /// use lwm2m_coap::{Code, MessageBuilder, MessageType, OptionNumber, Token};
@@ -22,7 +22,7 @@ pub struct MessageBuilder<'a> {
 }
 
 impl<'a> MessageBuilder<'a> {
-    /// Begins a message with its header and token.
+    /// Writes the header and the token.
     #[inline]
     pub fn new(
         buffer: &'a mut Vec<u8>,
@@ -41,8 +41,8 @@ impl<'a> MessageBuilder<'a> {
         Self { buffer, last_option: 0 }
     }
 
-    /// Adds an option. Options come in the order of their numbers: one whose number is smaller
-    /// than that of the option before is left out ([`Options`] sorts, this does not).
+    /// Writes an option. Options must come in ascending order of their numbers: an option with a
+    /// smaller number than the one before is dropped. [`Options`] sorts, this method does not.
     #[inline]
     pub fn option(mut self, number: OptionNumber, value: &[u8]) -> Self {
         if let Some(delta) = number.0.checked_sub(self.last_option) {
@@ -56,8 +56,8 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
-    /// Adds a list of options to a message that has none yet; each follows the rule of
-    /// [`MessageBuilder::option`] otherwise.
+    /// Writes a list of options. If the message already has options, each follows the rule of
+    /// [`MessageBuilder::option`].
     #[inline]
     pub fn options(mut self, options: &Options) -> Self {
         if self.last_option == 0 {
@@ -68,7 +68,7 @@ impl<'a> MessageBuilder<'a> {
         options.iter().fold(self, |builder, (number, value)| builder.option(number, value))
     }
 
-    /// Ends the message with its payload; an empty one leaves no trace.
+    /// Writes the payload. An empty payload writes nothing.
     #[inline]
     pub fn payload(self, payload: &[u8]) {
         if !payload.is_empty() {

@@ -1,11 +1,11 @@
-//! Method and response codes: RFC 7252 section 12.1, RFC 7959, RFC 8132.
+//! Codes: RFC 7252 section 12.1, RFC 7959, RFC 8132, RFC 8323, RFC 8516.
 
 use core::fmt;
 
-/// A code: three bits of class, five bits of detail, written `c.dd`.
+/// A code: three bits of class, five bits of detail, written `c.dd` (RFC 7252 section 3).
 ///
-/// Codes without a name here are kept as they are; who does not know one treats it as the `x.00`
-/// of its class.
+/// Codes without a name here are kept. A receiver treats an unknown response code as the `x.00` of
+/// its class (RFC 7252 section 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u8);
 
@@ -21,7 +21,7 @@ macro_rules! codes {
 }
 
 codes! {
-    EMPTY = 0 . 0, "0.00: neither request nor response.";
+    EMPTY = 0 . 0, "0.00: an empty message, neither request nor response.";
     GET = 0 . 1, "0.01";
     POST = 0 . 2, "0.02";
     PUT = 0 . 3, "0.03";
@@ -55,7 +55,7 @@ codes! {
     SERVICE_UNAVAILABLE = 5 . 3, "5.03";
     GATEWAY_TIMEOUT = 5 . 4, "5.04";
     PROXYING_NOT_SUPPORTED = 5 . 5, "5.05";
-    CSM = 7 . 1, "7.01: capabilities and settings (RFC 8323).";
+    CSM = 7 . 1, "7.01: Capabilities and Settings Message (RFC 8323 section 5.3).";
     PING = 7 . 2, "7.02 (RFC 8323)";
     PONG = 7 . 3, "7.03 (RFC 8323)";
     RELEASE = 7 . 4, "7.04 (RFC 8323)";
@@ -63,13 +63,13 @@ codes! {
 }
 
 impl Code {
-    /// The code `class.detail`; only the low three and five bits count.
+    /// The code `class.detail`, from the low three bits of `class` and the low five of `detail`.
     #[must_use]
     pub const fn new(class: u8, detail: u8) -> Self {
         Self(((class & 7) << 5) | (detail & 31))
     }
 
-    /// The code of a byte on the wire.
+    /// Decodes the byte on the wire.
     #[must_use]
     pub const fn from_byte(byte: u8) -> Self {
         Self(byte)
@@ -81,7 +81,7 @@ impl Code {
         self.0
     }
 
-    /// The class: 0 request, 2 success, 4 client error, 5 server error, 7 signal.
+    /// The class: 0 request, 2 success, 4 client error, 5 server error, 7 signaling.
     #[must_use]
     pub const fn class(self) -> u8 {
         self.0 >> 5
@@ -93,37 +93,37 @@ impl Code {
         self.0 & 31
     }
 
-    /// Whether this is a method: class 0 but not empty.
+    /// Whether this is a method: class 0, but not 0.00.
     #[must_use]
     pub const fn is_request(self) -> bool {
         self.class() == 0 && self.0 != 0
     }
 
-    /// Whether this is a response: class 2, 4 or 5.
+    /// Whether this is a response code: class 2, 4 or 5.
     #[must_use]
     pub const fn is_response(self) -> bool {
         matches!(self.class(), 2 | 4 | 5)
     }
 
-    /// Whether this is a response of class 2.
+    /// Whether this is a response code of class 2.
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.class() == 2
     }
 
-    /// Whether this is a signal about the connection itself: class 7, RFC 8323 section 5.
+    /// Whether this is a signaling code: class 7 (RFC 8323 section 5).
     #[must_use]
     pub const fn is_signal(self) -> bool {
         self.class() == 7
     }
 
-    /// Whether this is a response of class 4.
+    /// Whether this is a response code of class 4.
     #[must_use]
     pub const fn is_client_error(self) -> bool {
         self.class() == 4
     }
 
-    /// Whether this is a response of class 5.
+    /// Whether this is a response code of class 5.
     #[must_use]
     pub const fn is_server_error(self) -> bool {
         self.class() == 5

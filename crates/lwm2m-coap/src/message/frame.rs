@@ -1,4 +1,4 @@
-//! One message on a stream: RFC 8323 section 3.2.
+//! Messages on a stream: RFC 8323 section 3.2.
 
 use super::parts::{Fault, Parts};
 use super::{Code, OptionIter, Options, Token};
@@ -6,16 +6,16 @@ use alloc::vec::Vec;
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16, be_u32};
 
-/// What the one, two and four bytes of an extended length count from.
+/// The smallest lengths that take one, two and four bytes of extended length.
 const EXTENDED_8: usize = 13;
 const EXTENDED_16: usize = 269;
 const EXTENDED_32: usize = 65_805;
 
-/// The bytes that a frame has besides its options and its payload, unless its token is extended:
-/// length, code, token and payload marker.
+/// The most bytes of a frame besides options and payload, unless its token is extended: length,
+/// code, token and payload marker.
 pub(crate) const FRAME_OVERHEAD: usize = 1 + 4 + 1 + Token::USUAL_LENGTH + 1;
 
-/// A message of a stream that was parsed in full; everything in it points into the stream.
+/// A parsed and validated message that borrows from the stream.
 ///
 /// ```
 /// use lwm2m_coap::{Code, FrameView};
@@ -31,33 +31,32 @@ pub struct FrameView<'a> {
     parts: Parts<'a>,
 }
 
-/// Why a stream cannot be read any further: RFC 8323 says that the connection ends then.
+/// A format error that ends the connection: RFC 8323 section 3.4.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The message is longer than the receiver announced by Max-Message-Size.
-    #[error("a message is longer than the {0} bytes that this endpoint takes")]
+    /// A message is longer than the Max-Message-Size of the receiver.
+    #[error("a message is longer than the {0} bytes that this endpoint accepts")]
     TooLong(usize),
-    /// The message breaks the format; a token that is longer than the receiver takes does as well.
-    #[error("a message breaks the format: {0}")]
+    /// A message is malformed, or its token is longer than the receiver accepts.
+    #[error("a message is malformed: {0}")]
     Malformed(Fault),
 }
 
 impl<'a> FrameView<'a> {
-    /// Parses the first message of a stream, and validates the format of every option. `None`
-    /// while bytes are missing. `max` is the longest message to be taken, from its first byte to
-    /// the end of its payload.
+    /// Parses the first message of a stream, validates the format of every option, and returns the
+    /// remaining stream. Returns `None` while bytes are missing. `max` is the longest accepted
+    /// message in bytes, from the length to the end of the payload.
     ///
     /// # Errors
-    /// When the message is longer or breaks the format; no more of the stream than its first six
-    /// bytes is needed to tell that it is too long.
+    /// The message is malformed or longer than `max`. The first six bytes tell that it is too long.
     pub fn parse(stream: &'a [u8], max: usize) -> Result<Option<(Self, &'a [u8])>, FrameError> {
         let Some(length) = frame_length(stream, max)? else { return Ok(None) };
         let Some((frame, rest)) = stream.split_at_checked(length) else { return Ok(None) };
         Ok(Some((Self::parse_whole(frame)?, rest)))
     }
 
-    /// Parses bytes that are as many as their beginning announces.
+    /// Parses a complete message of the length that [`frame_length`] returned.
     pub(crate) fn parse_whole(frame: &'a [u8]) -> Result<Self, FrameError> {
         let cut_off = FrameError::Malformed(Fault::Token);
         let (rest, head) = head(frame).map_err(|_| cut_off)?;
@@ -66,7 +65,7 @@ impl<'a> FrameView<'a> {
         parts.map(|parts| Self { parts }).map_err(FrameError::Malformed)
     }
 
-    /// The method, the response code, or that of a signal.
+    /// The method, the response code or the signaling code.
     #[must_use]
     pub const fn code(&self) -> Code {
         self.parts.code
@@ -78,19 +77,19 @@ impl<'a> FrameView<'a> {
         self.parts.token
     }
 
-    /// The options in the order of their numbers.
+    /// The options in ascending order of their numbers.
     #[must_use]
     pub const fn options(&self) -> OptionIter<'a> {
         OptionIter::new(self.parts.options)
     }
 
-    /// An owned copy of the options.
+    /// Copies the options.
     #[must_use]
     pub fn to_options(&self) -> Options {
         self.parts.to_options()
     }
 
-    /// The payload; empty if there is none.
+    /// The payload, possibly empty.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.parts.payload
@@ -101,8 +100,8 @@ impl<'a> FrameView<'a> {
     }
 }
 
-/// Writes a message at the end of a buffer that the caller owns and may use again. Options and
-/// payload are at most 4 GiB together.
+/// Appends one message to a buffer that the caller owns and may reuse. Options and payload have at
+/// most 4 GiB together.
 pub fn write_frame(
     buffer: &mut Vec<u8>,
     code: Code,
@@ -142,8 +141,7 @@ fn write_length(buffer: &mut Vec<u8>, length: usize, token_length: u8) {
     }
 }
 
-/// The bytes of the first message of a stream, from the first to the last; `None` while too few
-/// are there to tell.
+/// The length of the first message of a stream in bytes, or `None` while too few bytes are there.
 pub(crate) fn frame_length(stream: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
     if stream.first().is_some_and(|first| first & 15 > 13) {
         return Err(FrameError::Malformed(Fault::Token));
@@ -151,7 +149,7 @@ pub(crate) fn frame_length(stream: &[u8], max: usize) -> Result<Option<usize>, F
     let Ok((rest, head)) = head(stream) else { return Ok(None) };
     let token = match (head.token_length, rest.get(1)) {
         (length @ 0..=12, _) => usize::from(length),
-        // The byte behind the code counts on.
+        // The extended token length follows the code: RFC 8974 section 2.1.
         (_, Some(more)) => 1 + 13 + usize::from(*more),
         (_, None) => return Ok(None),
     };
@@ -167,11 +165,11 @@ pub(crate) fn frame_length(stream: &[u8], max: usize) -> Result<Option<usize>, F
 
 struct Head {
     token_length: u8,
-    /// The bytes of the options and the payload, with its marker.
+    /// The length of options, payload marker and payload in bytes.
     length: usize,
 }
 
-/// Reads all before the code.
+/// Parses everything before the code.
 fn head(input: &[u8]) -> nom::IResult<&[u8], Head, ()> {
     let (rest, first) = be_u8.parse(input)?;
     let (rest, length) = match first >> 4 {
@@ -237,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_frames_are_told_as_early_as_possible() {
+    fn malformed_frames_are_refused_as_early_as_possible() {
         let malformed = |fault| FrameError::Malformed(fault);
         for (error, bytes) in [
             (malformed(Fault::Token), &[0x0E][..]),

@@ -1,7 +1,17 @@
-//! The CoAP message format over UDP: RFC 7252 sections 3, 5.10 and 12.
+//! Message formats: datagrams (RFC 7252 section 3) and frames on a stream (RFC 8323 section 3.2).
 //!
-//! Reading is zero-copy ([`MessageView`]), writing goes into a caller's buffer
-//! ([`MessageBuilder`]); both are pure functions of bytes.
+//! Views read without copying, writers append to a buffer of the caller. Everything here is a pure
+//! function of bytes.
+//!
+//! | module | what | standard |
+//! |---|---|---|
+//! | `view`, `builder` | datagrams | RFC 7252 section 3 |
+//! | `frame` | frames on a stream | RFC 8323 section 3.2 |
+//! | `parts` | what both have in common | |
+//! | `code` | methods, response codes, signaling codes | RFC 7252 section 12.1 |
+//! | `option`, `options`, `option_encoding` | options | RFC 7252 sections 3.1, 5.10 |
+//! | `block` | the value of a Block option | RFC 7959 section 2.2 |
+//! | `token` | tokens | RFC 7252 section 5.3.1, RFC 8974 |
 
 mod block;
 mod builder;
@@ -30,13 +40,13 @@ pub use view::{MessageView, ParseError};
 /// The type of a message: RFC 7252 section 3.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum MessageType {
-    /// CON: asks for an acknowledgement, and is resent until one comes.
+    /// CON: retransmitted until it is acknowledged (RFC 7252 section 4.2).
     Confirmable = 0,
-    /// NON: sent once.
+    /// NON: sent once, without acknowledgement (RFC 7252 section 4.3).
     NonConfirmable = 1,
-    /// ACK: a confirmable message arrived; it may carry the response.
+    /// ACK: acknowledges a confirmable message, and may carry the response.
     Acknowledgement = 2,
-    /// RST: a message arrived that means nothing to the receiver.
+    /// RST: rejects a message that the receiver lacks context for.
     Reset = 3,
 }
 

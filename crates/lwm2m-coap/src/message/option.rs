@@ -1,9 +1,9 @@
-//! Option numbers and what each promises: RFC 7252 section 5.10 and later registrations.
+//! Option numbers and their properties: RFC 7252 sections 5.4 and 5.10, later registrations.
 
 use core::fmt;
 use core::ops::RangeInclusive;
 
-/// The number of an option; any 16-bit value, with names for those that this crate knows.
+/// The number of an option: any 16-bit value. The numbers that this crate knows have names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OptionNumber(pub u16);
 
@@ -15,8 +15,8 @@ macro_rules! options {
                 pub const $name: Self = Self($number);
             )*
 
-            /// The lengths that the standard allows for the value, and whether the option may
-            /// appear more than once; `None` for an option that this crate does not know.
+            /// The allowed lengths of the value in bytes, and whether the option is repeatable.
+            /// `None` for an unknown option.
             pub(crate) const fn definition(self) -> Option<(RangeInclusive<usize>, bool)> {
                 match self.0 {
                     $($number => Some(($length, $repeatable)),)*
@@ -24,7 +24,7 @@ macro_rules! options {
                 }
             }
 
-            /// The name in its standard; `None` for an option that this crate does not know.
+            /// The name in the standard, or `None` for an unknown option.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -63,19 +63,20 @@ options! {
 }
 
 impl OptionNumber {
-    /// Whether who does not know the option must refuse the message: RFC 7252 section 5.4.1.
+    /// Whether a receiver that does not know the option must reject the message (RFC 7252 section
+    /// 5.4.1).
     #[must_use]
     pub const fn is_critical(self) -> bool {
         self.0 & 1 == 1
     }
 
-    /// Whether a proxy that does not know the option must not forward it.
+    /// Whether a proxy that does not know the option must not forward it (RFC 7252 section 5.4.2).
     #[must_use]
     pub const fn is_unsafe_to_forward(self) -> bool {
         self.0 & 2 == 2
     }
 
-    /// Whether the option does not tell one resource from another in a cache.
+    /// Whether the option is not part of the cache key (RFC 7252 section 5.4.6).
     #[must_use]
     pub const fn is_no_cache_key(self) -> bool {
         self.0 & 0x1E == 0x1C

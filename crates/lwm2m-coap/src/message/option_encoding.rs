@@ -2,8 +2,8 @@
 
 use nom::number::complete::{be_u8, be_u16};
 
-/// Splits the first option off: its delta, its value, and the bytes behind it; `None` at the end
-/// of the options, where there is nothing, a payload marker, or a fault.
+/// Splits the first option off: its delta, its value, and the remaining bytes. Returns `None` at the
+/// end of the input, at a payload marker, and at a malformed option.
 #[inline]
 pub(super) fn split_option(input: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let (first, rest) = input.split_first()?;
@@ -29,7 +29,7 @@ pub(super) fn extended(nibble: u8, input: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// The most bytes that the value of an option may have.
+/// The longest value of an option, in bytes.
 const MAX_VALUE: usize = 269 + u16::MAX as usize;
 
 #[inline]
@@ -37,8 +37,8 @@ pub(super) fn within_limit(value: &[u8]) -> &[u8] {
     value.get(..MAX_VALUE).unwrap_or(value)
 }
 
-/// What goes before the value of an option, `delta` after the last one: up to five bytes and their
-/// number.
+/// The bytes before the value of an option, whose number is `delta` above that of the last one: at
+/// most five, and their count.
 #[inline]
 pub(super) const fn head(delta: u16, length: usize) -> ([u8; 5], usize) {
     let (delta_nibble, delta, delta_length) = extend(delta as usize);

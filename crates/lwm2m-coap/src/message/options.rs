@@ -1,15 +1,14 @@
-//! Owned options, kept in the encoding of the wire: RFC 7252 section 3.1.
+//! Owned options: RFC 7252 sections 3.1 and 5.10.
 
 use super::OptionNumber;
 use super::option_encoding::{head, split_option, within_limit};
 use core::fmt;
 use smallvec::SmallVec;
 
-/// A list of options in the order of their numbers.
+/// A list of options in ascending order of their numbers.
 ///
-/// The options live in one buffer, in the very bytes that a message carries, so taking them from
-/// a datagram or putting them into one is a copy. Up to 32 bytes of them, as most messages have,
-/// allocate nothing.
+/// The options are kept in the encoding of the wire, so that reading them from a message or writing
+/// them into one is a copy. Up to 32 bytes, enough for most messages, are stored inline.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Options {
     encoded: SmallVec<[u8; 32]>,
@@ -17,29 +16,29 @@ pub struct Options {
 }
 
 impl Options {
-    /// An empty list.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self { encoded: SmallVec::new_const(), last: 0 }
     }
 
-    /// The list of an options region that the parser has validated.
+    /// Copies options that a parser has validated.
     pub(crate) fn from_validated(encoded: &[u8], last: u16) -> Self {
         Self { encoded: SmallVec::from_slice(encoded), last }
     }
 
-    /// The bytes as a message carries them.
+    /// The options as a message carries them.
     pub(crate) fn as_encoded(&self) -> &[u8] {
         &self.encoded
     }
 
-    /// The number of the last option, or zero.
+    /// The number of the last option, or 0.
     pub(crate) const fn last_number(&self) -> u16 {
         self.last
     }
 
-    /// Adds an option after all others of the same number. A value is at most 65,804 bytes; the
-    /// rest of a longer one is cut off.
+    /// Adds an option after all others of the same number. Values longer than 65,804 bytes are
+    /// truncated.
     pub fn push(&mut self, number: OptionNumber, value: &[u8]) {
         if number.0 >= self.last {
             let value = within_limit(value);
@@ -66,20 +65,20 @@ impl Options {
         }
     }
 
-    /// Adds an option whose value is an unsigned integer, in the fewest bytes.
+    /// Adds an option with an unsigned integer in its shortest form (RFC 7252 section 3.2).
     pub fn push_uint(&mut self, number: OptionNumber, value: u64) {
         let bytes = value.to_be_bytes();
         let skip = (value.leading_zeros() / 8) as usize;
         self.push(number, bytes.get(skip..).unwrap_or_default());
     }
 
-    /// Replaces all options of a number by one whose value is an unsigned integer.
+    /// Replaces all options of a number by one with an unsigned integer.
     pub fn set_uint(&mut self, number: OptionNumber, value: u64) {
         self.remove(number);
         self.push_uint(number, value);
     }
 
-    /// Removes all options of a number; `false` if there was none.
+    /// Removes all options of a number. Returns `false` if there were none.
     pub fn remove(&mut self, number: OptionNumber) -> bool {
         if self.get(number).is_none() {
             return false;
@@ -88,7 +87,7 @@ impl Options {
         true
     }
 
-    /// Keeps only the options whose number the predicate accepts.
+    /// Keeps the options whose number `keep` accepts.
     pub fn retain(&mut self, mut keep: impl FnMut(OptionNumber) -> bool) {
         let old = core::mem::take(self);
         self.encoded.reserve(old.encoded.len());
@@ -103,7 +102,7 @@ impl Options {
         self.get_all(number).next()
     }
 
-    /// The values of all options of a number, in their order.
+    /// The values of all options of a number, in order.
     pub fn get_all(&self, number: OptionNumber) -> impl Iterator<Item = &[u8]> {
         self.iter()
             .skip_while(move |(existing, _)| *existing < number)
@@ -111,70 +110,71 @@ impl Options {
             .map(|(_, value)| value)
     }
 
-    /// The unsigned integer in the first option of a number; `None` if there is no such option
-    /// or its value is longer than eight bytes.
+    /// The unsigned integer in the first option of a number, or `None` if there is no such option or
+    /// its value is longer than eight bytes.
     #[must_use]
     pub fn get_uint(&self, number: OptionNumber) -> Option<u64> {
         self.get(number).and_then(uint)
     }
 
-    /// All options in the order of their numbers.
+    /// All options in ascending order of their numbers.
     #[must_use]
     pub fn iter(&self) -> OptionIter<'_> {
         OptionIter::new(&self.encoded)
     }
 
-    /// Whether there is no option.
+    /// Whether there are no options.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.encoded.is_empty()
     }
 
-    /// The path segments of the request.
+    /// The path segments of a request (RFC 7252 section 5.10.1).
     pub fn uri_path(&self) -> impl Iterator<Item = &[u8]> {
         self.get_all(OptionNumber::URI_PATH)
     }
 
-    /// The query parameters of the request.
+    /// The query parameters of a request (RFC 7252 section 5.10.1).
     pub fn uri_query(&self) -> impl Iterator<Item = &[u8]> {
         self.get_all(OptionNumber::URI_QUERY)
     }
 
-    /// The path segments of a resource that was created.
+    /// The path segments of a created resource (RFC 7252 section 5.10.7).
     pub fn location_path(&self) -> impl Iterator<Item = &[u8]> {
         self.get_all(OptionNumber::LOCATION_PATH)
     }
 
-    /// The query parameters of a resource that was created.
+    /// The query parameters of a created resource (RFC 7252 section 5.10.7).
     pub fn location_query(&self) -> impl Iterator<Item = &[u8]> {
         self.get_all(OptionNumber::LOCATION_QUERY)
     }
 
-    /// The format of the payload.
+    /// The format of the payload (RFC 7252 section 5.10.3).
     #[must_use]
     pub fn content_format(&self) -> Option<u16> {
         self.get_uint(OptionNumber::CONTENT_FORMAT).and_then(|value| u16::try_from(value).ok())
     }
 
-    /// The format that the client wants.
+    /// The format that the client accepts (RFC 7252 section 5.10.4).
     #[must_use]
     pub fn accept(&self) -> Option<u16> {
         self.get_uint(OptionNumber::ACCEPT).and_then(|value| u16::try_from(value).ok())
     }
 
-    /// Observe: 0 registers and 1 cancels in a request, a sequence number in a notification.
+    /// Observe: in a request 0 registers and 1 deregisters; in a notification it is the sequence
+    /// number (RFC 7641 section 2).
     #[must_use]
     pub fn observe(&self) -> Option<u32> {
         self.get_uint(OptionNumber::OBSERVE).and_then(|value| u32::try_from(value).ok())
     }
 
-    /// How many seconds the response stays fresh; RFC 7252 says 60 when there is no such option.
+    /// How many seconds the response stays fresh; 60 without the option (RFC 7252 section 5.10.5).
     #[must_use]
     pub fn max_age(&self) -> Option<u32> {
         self.get_uint(OptionNumber::MAX_AGE).and_then(|value| u32::try_from(value).ok())
     }
 
-    /// The entity tag of the representation in a response.
+    /// The first entity tag (RFC 7252 section 5.10.6).
     #[must_use]
     pub fn etag(&self) -> Option<&[u8]> {
         self.get(OptionNumber::ETAG)
@@ -187,12 +187,12 @@ impl fmt::Debug for Options {
     }
 }
 
-/// The unsigned integer in a value of at most eight bytes.
+/// Decodes an unsigned integer of at most eight bytes.
 pub(crate) fn uint(value: &[u8]) -> Option<u64> {
     (value.len() <= 8).then(|| value.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)))
 }
 
-/// The options of a message, in the order of their numbers.
+/// Iterates over the options of a message in ascending order of their numbers.
 #[derive(Clone, Debug)]
 pub struct OptionIter<'a> {
     rest: &'a [u8],
@@ -200,7 +200,7 @@ pub struct OptionIter<'a> {
 }
 
 impl<'a> OptionIter<'a> {
-    /// Walks a region that was validated before: the first fault ends it.
+    /// Iterates over options that a parser has validated. A malformed option ends the iteration.
     pub(crate) const fn new(region: &'a [u8]) -> Self {
         Self { rest: region, number: 0 }
     }

@@ -5,20 +5,20 @@ use super::{Code, Options, Token};
 
 const PAYLOAD_MARKER: u8 = 0xFF;
 
-/// What is wrong with a message.
+/// A format error: RFC 7252 section 3.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The token is longer than the reader takes, or cut off.
+    /// The token is longer than the receiver accepts, or cut off.
     #[error("the token is too long or cut off")]
     Token,
-    /// An option uses a reserved nibble, is cut off, or has a number above 65,535.
+    /// An option has a reserved length, is cut off, or has a number above 65,535.
     #[error("an option is malformed or cut off")]
     Option,
-    /// A payload marker with nothing behind it.
-    #[error("the payload marker has no payload behind it")]
+    /// The payload marker is the last byte.
+    #[error("no payload follows the payload marker")]
     EmptyPayload,
-    /// Bytes follow the header of an empty message, or it has a token.
+    /// An empty message has a token, or bytes after its header (RFC 7252 section 4.1).
     #[error("an empty message has content")]
     NotEmpty,
 }
@@ -61,7 +61,7 @@ impl<'a> Parts<'a> {
 
 #[inline]
 fn token(nibble: u8, input: &[u8]) -> Option<(&[u8], Token)> {
-    // Lengths of tokens are extended as those of options are: RFC 8974 section 2.1.
+    // Token lengths are extended like those of options: RFC 8974 section 2.1.
     let (length, input) = extended(nibble, input)?;
     let token = Token::at_front(length, input)?;
     Some((input.get(length..)?, token))

@@ -1,11 +1,12 @@
-//! Tokens: RFC 7252 section 5.3.1, longer ones RFC 8974 section 2.
+//! Tokens: RFC 7252 section 5.3.1. Extended tokens: RFC 8974 section 2.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-/// A token, by which a client finds the request that a response belongs to. Those of RFC 7252 have
-/// up to [`Token::USUAL_LENGTH`] bytes, extended ones up to [`Token::MAX_LENGTH`] here: enough for
-/// what clients without state put into them, and little enough to copy.
+/// A token, which matches a response to its request.
+///
+/// Tokens of RFC 7252 have at most [`Token::USUAL_LENGTH`] bytes. Extended tokens have at most
+/// [`Token::MAX_LENGTH`] bytes here: enough for the state of a stateless client, and cheap to copy.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token {
     bytes: [u8; Self::MAX_LENGTH],
@@ -13,17 +14,17 @@ pub struct Token {
 }
 
 impl Token {
-    /// The longest token that RFC 7252 allows, in bytes.
+    /// The longest token of RFC 7252, in bytes.
     pub const USUAL_LENGTH: usize = 8;
 
-    /// The longest token that this implementation takes, in bytes; RFC 8974 section 2.2 leaves the
-    /// limit to it.
+    /// The longest token that this crate accepts, in bytes. RFC 8974 section 2.2 leaves the limit to
+    /// the implementation.
     pub const MAX_LENGTH: usize = 32;
 
-    /// The token without bytes.
+    /// The empty token.
     pub const EMPTY: Self = Self { bytes: [0; Self::MAX_LENGTH], length: 0 };
 
-    /// The token of these bytes; `None` if there are more than [`Token::MAX_LENGTH`].
+    /// The token of these bytes, or `None` if there are more than [`Token::MAX_LENGTH`].
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let mut token = Self { length: u8::try_from(bytes.len()).ok()?, ..Self::EMPTY };
@@ -31,14 +32,14 @@ impl Token {
         Some(token)
     }
 
-    /// The token of the first `length` bytes; `None` if there are fewer, or more than
+    /// The token of the first `length` bytes of `input`, or `None` if there are fewer, or more than
     /// [`Token::MAX_LENGTH`].
     #[inline]
     pub(super) fn at_front(length: usize, input: &[u8]) -> Option<Self> {
         let Some(front) = input.first_chunk().filter(|_| length <= Self::USUAL_LENGTH) else {
             return Self::new(input.get(..length)?);
         };
-        // One load and a mask are faster than copying a number of bytes that varies.
+        // One load and a mask are faster than copying a variable number of bytes.
         let unused = 8 * (Self::USUAL_LENGTH - length) as u32;
         let kept = u64::MAX.checked_shl(unused).unwrap_or_default();
         let mut token = Self { length: length as u8, ..Self::EMPTY };
@@ -52,20 +53,19 @@ impl Token {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
-    /// The number of bytes.
+    /// The length in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.length as usize
     }
 
-    /// Whether it has no bytes.
+    /// Whether the token is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// The four bits that announce the length, and the byte that goes before the token if they do
-    /// not suffice: RFC 8974 section 2.1.
+    /// The token length field, and the extended length byte for long tokens (RFC 8974 section 2.1).
     pub(crate) const fn announced(&self) -> (u8, Option<u8>) {
         match self.length {
             0..=12 => (self.length, None),
@@ -105,7 +105,7 @@ mod tests {
     use alloc::format;
 
     #[test]
-    fn tokens_hold_their_bytes_exactly() {
+    fn tokens_keep_their_bytes() {
         for length in 0..=Token::MAX_LENGTH {
             let bytes = &[7; Token::MAX_LENGTH][..length];
             assert_eq!(Token::new(bytes).unwrap().as_bytes(), bytes);

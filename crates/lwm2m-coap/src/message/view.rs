@@ -1,11 +1,11 @@
-//! Reading a message without copying it: RFC 7252 section 3.
+//! Reading a datagram without copying: RFC 7252 section 3.
 
 use super::parts::{Fault, Parts};
 use super::{Code, MessageType, OptionIter, Options, Token};
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16};
 
-/// A message that was parsed in full; everything in it points into the datagram.
+/// A parsed and validated message that borrows from the datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageView<'a> {
     kind: MessageType,
@@ -13,25 +13,25 @@ pub struct MessageView<'a> {
     parts: Parts<'a>,
 }
 
-/// Why a datagram is no message.
+/// Why a datagram is not a CoAP message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// Shorter than the header of four bytes; such a datagram is dropped in silence.
+    /// The datagram is shorter than the header of four bytes. A receiver ignores it.
     #[error("the datagram is shorter than a message header")]
     TooShort,
-    /// Not version 1; such a datagram is dropped in silence.
-    #[error("the message has version {0}, only version 1 is defined")]
+    /// The version is not 1. A receiver ignores the datagram (RFC 7252 section 3).
+    #[error("the message has version {0}; only version 1 is defined")]
     Version(u8),
-    /// A format error behind a good header: RFC 7252 section 4.2 and 4.3 say that a confirmable
-    /// message is answered with a Reset and all others are dropped.
+    /// The header is valid, the rest is not. A receiver rejects a confirmable message with a Reset
+    /// and ignores others (RFC 7252 sections 4.2 and 4.3).
     #[error("message {message_id} breaks the format: {fault}")]
     Malformed {
-        /// The type of the message.
+        /// The message type.
         kind: MessageType,
-        /// Its message ID.
+        /// The message ID.
         message_id: u16,
-        /// What is wrong with it.
+        /// The format error.
         fault: Fault,
     },
 }
@@ -40,7 +40,7 @@ impl<'a> MessageView<'a> {
     /// Parses a datagram and validates the format of every option.
     ///
     /// # Errors
-    /// When the datagram is no well-formed CoAP message.
+    /// The datagram is not a well-formed CoAP message.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, ParseError> {
         let (rest, (first, code, message_id)) =
             header(datagram).map_err(|_| ParseError::TooShort)?;
@@ -58,7 +58,7 @@ impl<'a> MessageView<'a> {
         }
     }
 
-    /// The type of the message.
+    /// The message type.
     #[must_use]
     pub const fn kind(&self) -> MessageType {
         self.kind
@@ -82,19 +82,19 @@ impl<'a> MessageView<'a> {
         self.parts.token
     }
 
-    /// The options in the order of their numbers.
+    /// The options in ascending order of their numbers.
     #[must_use]
     pub const fn options(&self) -> OptionIter<'a> {
         OptionIter::new(self.parts.options)
     }
 
-    /// An owned copy of the options.
+    /// Copies the options.
     #[must_use]
     pub fn to_options(&self) -> Options {
         self.parts.to_options()
     }
 
-    /// The payload; empty if there is none.
+    /// The payload, possibly empty.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.parts.payload
@@ -123,7 +123,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_request_is_seen_in_all_its_parts() {
+    fn all_parts_of_a_request_are_parsed() {
         let view = MessageView::parse(GET).unwrap();
         assert_eq!(view.kind(), MessageType::Confirmable);
         assert_eq!((view.code(), view.message_id()), (Code::GET, 0x1234));
@@ -136,12 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_is_a_fault_or_a_shorter_message() {
+    fn every_truncation_is_an_error_or_a_shorter_message() {
         for length in 0..GET.len() {
             let outcome = MessageView::parse(&GET[..length]);
             match length {
                 0..4 => assert_eq!(outcome.unwrap_err(), ParseError::TooShort),
-                // Complete options end here, so this is a shorter message.
+                // An option ends here, so this is a valid shorter message.
                 8 | 9 | 11 | 13 | 16 => assert!(outcome.is_ok(), "at {length}"),
                 _ => assert!(matches!(outcome, Err(ParseError::Malformed { .. })), "at {length}"),
             }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn format_errors_name_the_message_that_has_them() {
+    fn format_errors_carry_type_and_message_id() {
         for (fault, bytes) in [
             (Fault::Token, &[0x49, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0][..]),
             (Fault::Token, &[0x4D, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),

@@ -1,11 +1,11 @@
-//! How much is remembered, in total and of each peer.
+//! Limits of the message layer, in total and per peer.
 
 use super::Messaging;
 use crate::ids::PeerId;
 use lwm2m_time::Instant;
 
 impl Messaging {
-    /// Makes room for remembering one more message of a peer: the oldest completed ones go.
+    /// Makes room to remember one more message of a peer by evicting the oldest completed ones.
     pub(super) fn make_room(&mut self, now: Instant, peer: PeerId) -> bool {
         let own = self.peers.get(&peer);
         if own.is_some_and(|own| own.outgoing.len() >= self.max_outgoing()) {
@@ -20,7 +20,7 @@ impl Messaging {
         {
             let eldest = self.expiries.first();
             if !self.evict(peer) && !eldest.is_some_and(|eldest| self.evict(eldest)) {
-                // The eldest peer may hold nothing: look at it later, so that the next is found.
+                // The eldest peer may hold no message. Look at it later to find the next one.
                 let Some(eldest) = eldest.filter(|eldest| self.holds_nothing(*eldest)) else {
                     return false;
                 };
@@ -32,8 +32,8 @@ impl Messaging {
         true
     }
 
-    /// How many messages to a peer may be under way until nothing new is taken from it: one for
-    /// each thing that it may ask for or be asked for.
+    /// How many messages to a peer may be in flight before nothing new is accepted from it: one for
+    /// each request in either direction and each observation.
     const fn max_outgoing(&self) -> usize {
         let config = &self.config;
         config
@@ -46,8 +46,8 @@ impl Messaging {
         self.peers.get(&peer).is_none_or(|peer| peer.duplicates.len() == 0)
     }
 
-    /// Looks at a peer that holds nothing not before it may be forgotten; `false` if that is when
-    /// it is looked at anyway.
+    /// Postpones the next look at a peer without messages until its state expires. Returns `false`
+    /// if it is scheduled for then already.
     fn postpone(&mut self, now: Instant, peer: PeerId) -> bool {
         let at = self.peers.get(&peer).map_or(now, |peer| peer.quiet_at());
         let postponed = self.expiries.at(peer).is_some_and(|before| before < at);

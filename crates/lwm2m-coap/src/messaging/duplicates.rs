@@ -1,17 +1,17 @@
-//! The messages of one peer that came in lately: RFC 7252 section 4.5.
+//! The messages that one peer sent lately: RFC 7252 section 4.5.
 
 use alloc::collections::VecDeque;
 use bytes::Bytes;
 use lwm2m_time::Instant;
 
-/// What was replied to a message.
+/// The reply to a message.
 #[derive(Clone, Debug)]
 pub(super) enum Reply {
-    /// Nothing yet.
+    /// There is no reply yet.
     Pending,
-    /// Nothing ever: it was non-confirmable.
+    /// A non-confirmable message has no reply to repeat.
     Never,
-    /// An acknowledgement, empty or with the response.
+    /// An acknowledgement, empty or with a piggybacked response.
     Acknowledged(Bytes),
 }
 
@@ -34,8 +34,8 @@ struct Entry {
     reply: Reply,
 }
 
-/// Message IDs in the order of their arrival, each with its reply. The IDs lie by themselves, so
-/// that looking for one runs over few bytes.
+/// Message IDs in the order of arrival, each with its reply. The IDs are stored separately, so that a
+/// search reads few bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Duplicates {
     ids: VecDeque<u16>,
@@ -48,7 +48,7 @@ impl Duplicates {
     }
 
     fn position(&self, message_id: u16) -> Option<usize> {
-        // Most requests are answered before the next one comes.
+        // Most requests are answered before the next one arrives.
         if self.ids.back() == Some(&message_id) {
             return Some(self.ids.len() - 1);
         }
@@ -59,16 +59,16 @@ impl Duplicates {
         self.ids.iter().rposition(|id| *id == message_id)
     }
 
-    /// The reply to a message that came before and is still remembered.
+    /// The reply to a message that is remembered and has not expired.
     pub(super) fn find(&self, now: Instant, message_id: u16) -> Option<&Reply> {
         let entry = self.entries.get(self.position(message_id)?)?;
         (entry.expires > now).then_some(&entry.reply)
     }
 
-    /// As [`find`](Self::find); one that has expired is forgotten.
+    /// As [`find`](Self::find), but forgets the message if it has expired.
     ///
     /// # Errors
-    /// It is not remembered; how many messages and bytes of replies were forgotten.
+    /// The message is not remembered. Returns the number of messages and bytes that were forgotten.
     pub(super) fn recall(
         &mut self,
         now: Instant,
@@ -93,10 +93,10 @@ impl Duplicates {
         pairs.filter(|(_, entry)| matches!(entry.reply, Reply::Pending)).map(|(id, _)| *id)
     }
 
-    /// Remembers a message that is not remembered yet.
+    /// Remembers a new message.
     pub(super) fn insert(&mut self, message_id: u16, expires: Instant, reply: Reply) {
         if self.ids.is_empty() {
-            // Most peers send one message and then none for long.
+            // Most peers send one message and then none for a long time.
             self.ids.reserve_exact(1);
             self.entries.reserve_exact(1);
         }
@@ -104,7 +104,7 @@ impl Duplicates {
         self.entries.push_back(Entry { expires, reply });
     }
 
-    /// Keeps the reply to a message: the bytes that were kept before and are kept now.
+    /// Stores the reply to a message. Returns the stored bytes before and after.
     pub(super) fn answer(&mut self, message_id: u16, reply: Reply) -> (usize, usize) {
         let position = self.position(message_id);
         let Some(entry) = position.and_then(|position| self.entries.get_mut(position)) else {
@@ -120,14 +120,14 @@ impl Duplicates {
         self.entries.remove(position).map_or(0, |entry| entry.reply.bytes())
     }
 
-    /// Forgets the oldest message that waits for no reply: the bytes that this freed.
+    /// Forgets the oldest message that does not wait for a reply. Returns the freed bytes.
     pub(super) fn evict_completed(&mut self) -> Option<usize> {
         let completed = |entry: &Entry| !matches!(entry.reply, Reply::Pending);
         let position = self.entries.iter().position(completed)?;
         Some(self.remove(position))
     }
 
-    /// Forgets what has expired at the front: how many messages and bytes.
+    /// Forgets expired messages. Returns their number and bytes.
     pub(super) fn forget_expired(&mut self, now: Instant) -> (usize, usize) {
         let mut forgotten = (0, 0);
         while self.entries.front().is_some_and(|entry| entry.expires <= now) {
@@ -142,7 +142,7 @@ impl Duplicates {
         self.entries.front().map(|entry| entry.expires)
     }
 
-    /// How many messages and bytes are kept.
+    /// The number of messages and the bytes of their replies.
     pub(super) fn totals(&self) -> (usize, usize) {
         (self.len(), self.entries.iter().map(|entry| entry.reply.bytes()).sum())
     }

@@ -3,8 +3,8 @@
 use core::time::Duration;
 use lwm2m_time::Instant;
 
-/// Hands out the message IDs in turn, at most half of them in a window of the exchange lifetime,
-/// so that no span of that length sees one twice.
+/// Issues message IDs in sequence, at most half of them per window of EXCHANGE_LIFETIME. So no ID
+/// repeats within EXCHANGE_LIFETIME.
 #[derive(Clone, Debug)]
 pub(super) struct MessageIds {
     next: u16,
@@ -19,7 +19,7 @@ impl MessageIds {
         Self { next: first, used: 0, window_start: now }
     }
 
-    /// The next message ID; `None` while too many are in use.
+    /// The next message ID, or `None` while too many are in use.
     pub(super) fn next(&mut self, now: Instant, lifetime: Duration) -> Option<u16> {
         if now - self.window_start >= lifetime {
             (self.window_start, self.used) = (now, 0);

@@ -1,8 +1,17 @@
 //! The message layer over UDP: RFC 7252 section 4.
 //!
-//! It knows message IDs, acknowledgements, retransmission and duplicates. To the exchange layer
-//! it offers sending (reliably or not) and replying, and reports what became of each delivery;
-//! tokens and options pass through it unread.
+//! This layer knows message IDs, acknowledgements, retransmission and duplicates. It sends messages
+//! and replies for the exchange layer, and reports the outcome of each delivery. Tokens and options
+//! pass through it unread.
+//!
+//! | module | what | section |
+//! |---|---|---|
+//! | `send` | messages and replies | 4.2, 4.3 |
+//! | `receive` | acknowledgements, Resets, duplicates | 4.2 to 4.5 |
+//! | `outgoing` | messages in flight and their back-off | 4.2 |
+//! | `duplicates` | received message IDs and their replies | 4.5 |
+//! | `message_id` | own message IDs | 4.4 |
+//! | `bounds` | limits and eviction | |
 
 mod bounds;
 mod duplicates;
@@ -51,12 +60,12 @@ pub(crate) struct Messaging {
     config: Config,
     parameters: Parameters,
     random: ChaCha20Rng,
-    /// Boxed, so that the table stays small while it is half empty and when it grows.
+    /// Boxed, so that the table stays small when it is half empty or grows.
     peers: HashMap<PeerId, Box<Peer>>,
     timers: TimerTable<Timer>,
-    /// For each peer, when to look again at what can be forgotten.
+    /// For each peer, the next time to look for expired state.
     expiries: TimerTable<PeerId>,
-    /// Messages that are remembered, over all peers, and the bytes of the replies to them.
+    /// The remembered messages over all peers, and the bytes of their replies.
     remembered: usize,
     reply_bytes: usize,
     next_serial: u32,
@@ -101,7 +110,7 @@ impl Messaging {
         self.peers.contains_key(&peer)
     }
 
-    /// Gives a peer parameters of its own; `false` if there is no room.
+    /// Gives a peer parameters of its own. Returns `false` without room for them.
     pub(crate) fn set_parameters(&mut self, peer: PeerId, own: Arc<PeerParameters>) -> bool {
         self.parameters.set(peer, own, self.config.max_peers)
     }
@@ -121,7 +130,7 @@ impl Messaging {
 
     // --- time ---------------------------------------------------------------------------------
 
-    /// Does what is due, until there is something to tell; `None` when nothing more is due.
+    /// Runs timers until there is something to report. Returns `None` when no timer is due.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Expired> {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
@@ -143,7 +152,7 @@ impl Messaging {
         None
     }
 
-    /// Sends a message again; its delivery_of when that was done often enough.
+    /// Retransmits a message. Returns what it was for if the last attempt failed.
     fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<DeliveryOf> {
         let max_retransmit = self.transmission(peer).max_retransmit;
         let state = self.peers.get_mut(&peer)?;
@@ -155,7 +164,7 @@ impl Messaging {
             return Some(delivery_of);
         }
         if outgoing.successor.is_some() {
-            // Without a free message ID the older content goes out once more.
+            // Without a free message ID the older content is retransmitted.
             if let Ok(message_id) = self.message_id(now, peer) {
                 self.peers.get_mut(&peer)?.outgoing_mut(serial)?.succeed(message_id);
             }
@@ -168,7 +177,7 @@ impl Messaging {
         None
     }
 
-    /// Forgets what has expired about a peer; `true` if that was the last.
+    /// Removes expired state about a peer. Returns `true` if no state is left.
     fn forget_expired(&mut self, now: Instant, peer: PeerId) -> bool {
         let Some(state) = self.peers.get_mut(&peer) else { return false };
         let forgotten = state.duplicates.forget_expired(now);
@@ -185,7 +194,7 @@ impl Messaging {
         false
     }
 
-    /// A delivery ended: it may have been the last that kept the peer known.
+    /// Schedules the removal of a peer after a delivery ended.
     fn look_again(&mut self, peer: PeerId) {
         if let (None, Some(state)) = (self.expiries.at(peer), self.peers.get(&peer)) {
             self.expiries.set(peer, state.quiet_at());
@@ -213,7 +222,7 @@ impl Messaging {
         peer.message_ids.next(now, lifetime).ok_or(Refused::MessageIds)
     }
 
-    /// Keeps the reply to a message for its duplicates.
+    /// Stores the reply to a message for its duplicates.
     fn reply_with(&mut self, source: Source, reply: Reply) {
         self.timers.cancel(Timer::Acknowledge(source.peer, source.message_id));
         if let Some(peer) = self.peers.get_mut(&source.peer) {

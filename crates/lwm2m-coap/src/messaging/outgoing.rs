@@ -1,4 +1,4 @@
-//! Messages under way and their back-off: RFC 7252 section 4.2.
+//! Messages in flight and their back-off: RFC 7252 section 4.2.
 
 use crate::delivery::DeliveryOf;
 use bytes::Bytes;
@@ -10,9 +10,9 @@ pub(super) struct Outgoing {
     pub(super) message_id: u16,
     pub(super) serial: u32,
     pub(super) delivery_of: DeliveryOf,
-    /// How it is sent again; `None` for a non-confirmable message.
+    /// The retransmission of a confirmable message.
     pub(super) confirmable: Option<Retransmission>,
-    /// What takes its place when it is sent again.
+    /// Newer content for the next retransmission.
     pub(super) successor: Option<Bytes>,
 }
 
@@ -21,7 +21,7 @@ impl Outgoing {
         self.confirmable.is_some()
     }
 
-    /// Puts the successor in the place of what was sent so far; the back-off goes on.
+    /// Replaces the content by its successor. The back-off continues.
     pub(super) fn succeed(&mut self, message_id: u16) {
         if let (Some(retransmission), Some(newer)) =
             (self.confirmable.as_mut(), self.successor.take())
@@ -41,7 +41,7 @@ pub(super) struct Retransmission {
 }
 
 impl Retransmission {
-    /// Counts one more transmission and doubles the wait; `false` if there were enough.
+    /// Counts a retransmission and doubles the wait. Returns `false` after the last one.
     pub(super) const fn again(&mut self, max_retransmit: u32) -> bool {
         if self.count >= max_retransmit {
             return false;
@@ -52,7 +52,7 @@ impl Retransmission {
     }
 }
 
-/// The datagram with another message ID.
+/// Copies a datagram with another message ID.
 pub(super) fn with_message_id(datagram: &[u8], message_id: u16) -> Bytes {
     let mut datagram = datagram.to_vec();
     if let Some(field) = datagram.get_mut(2..4) {

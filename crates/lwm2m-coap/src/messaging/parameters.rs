@@ -1,11 +1,11 @@
-//! The parameters of each peer.
+//! Parameters by peer.
 
 use crate::config::{Config, PeerParameters};
 use crate::ids::PeerId;
 use alloc::sync::Arc;
 use hashbrown::HashMap;
 
-/// The parameters of peers that have their own, and those of all others.
+/// The default parameters, and those of peers that have their own.
 #[derive(Clone, Debug)]
 pub(super) struct Parameters {
     usual: PeerParameters,
@@ -21,7 +21,7 @@ impl Parameters {
         self.by_peer.get(&peer).map_or(&self.usual, |own| own)
     }
 
-    /// Gives a peer its own; `false` if too many peers have their own.
+    /// Gives a peer its own parameters. Returns `false` if too many peers have their own.
     pub(super) fn set(&mut self, peer: PeerId, own: Arc<PeerParameters>, max_peers: usize) -> bool {
         let fits = self.by_peer.len() < max_peers || self.by_peer.contains_key(&peer);
         if fits {

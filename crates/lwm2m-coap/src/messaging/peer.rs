@@ -1,4 +1,4 @@
-//! What the message layer knows about one peer.
+//! The state of the message layer about one peer.
 
 use super::duplicates::Duplicates;
 use super::message_id::MessageIds;
@@ -24,7 +24,7 @@ impl Peer {
         }
     }
 
-    /// The peer must not be forgotten before.
+    /// Keeps the state until `at` at least.
     pub(super) fn keep_until(&mut self, at: Instant) {
         self.quiet_at = self.quiet_at.max(at);
     }
@@ -33,7 +33,7 @@ impl Peer {
         self.quiet_at
     }
 
-    /// When something about the peer can be forgotten next, apart from deliveries.
+    /// When the next state expires, apart from deliveries.
     pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
         self.duplicates.next_expiry().or_else(|| (self.quiet_at > now).then_some(self.quiet_at))
     }

@@ -11,12 +11,12 @@ use bytes::Bytes;
 use lwm2m_time::Instant;
 
 impl Messaging {
-    /// Whether a message came before and is still remembered.
+    /// Whether a message with this ID was received and is still remembered.
     pub(crate) fn remembers(&self, now: Instant, peer: PeerId, message_id: u16) -> bool {
         self.peers.get(&peer).is_some_and(|peer| peer.duplicates.find(now, message_id).is_some())
     }
 
-    /// Whether the message came before; then its reply, if it has one, is sent again.
+    /// Whether the message is a duplicate. If so, repeats its reply.
     pub(crate) fn is_duplicate(&mut self, now: Instant, source: Source) -> bool {
         let Some(peer) = self.peers.get_mut(&source.peer) else { return false };
         let reply = match peer.duplicates.recall(now, source.message_id) {
@@ -33,8 +33,7 @@ impl Messaging {
         true
     }
 
-    /// Remembers a message that is no duplicate, so that it is not taken twice; `false` if there is
-    /// no room for it.
+    /// Remembers a message to detect its duplicates. Returns `false` without room for it.
     pub(crate) fn remember(&mut self, now: Instant, source: Source) -> bool {
         let transmission = self.transmission(source.peer);
         let (lifetime, reply) = if source.confirmable {
@@ -52,8 +51,7 @@ impl Messaging {
         true
     }
 
-    /// Starts the time after which a confirmable request that is still unanswered is
-    /// acknowledged.
+    /// Schedules the empty acknowledgement of a confirmable request.
     pub(crate) fn expect_reply(&mut self, now: Instant, source: Source) {
         if source.confirmable {
             let timer = Timer::Acknowledge(source.peer, source.message_id);
@@ -61,7 +59,7 @@ impl Messaging {
         }
     }
 
-    /// Acknowledges a confirmable message without content; does nothing for another.
+    /// Sends the empty acknowledgement of a confirmable message. Does nothing for others.
     pub(crate) fn acknowledge(&mut self, source: Source) {
         if source.confirmable {
             let datagram = empty(MessageType::Acknowledgement, source.message_id);
@@ -70,21 +68,21 @@ impl Messaging {
         }
     }
 
-    /// Whether neither an acknowledgement nor a reply to a message is out yet.
+    /// Whether a message has neither an acknowledgement nor a reply yet.
     pub(crate) fn is_unanswered(&self, source: Source) -> bool {
         let peer = self.peers.get(&source.peer);
         peer.is_some_and(|peer| peer.duplicates.is_unanswered(source.message_id))
     }
 
-    /// Answers with a Reset.
+    /// Sends a Reset.
     pub(crate) fn reset(&mut self, peer: PeerId, message_id: u16) {
         self.statistics.resets_sent += 1;
         let payload = empty(MessageType::Reset, message_id);
         self.transmits.push_back(Transmit { peer, payload });
     }
 
-    /// An acknowledgement arrived. `None` if it fits nothing, or something newer took the place
-    /// of what it acknowledges.
+    /// Handles an acknowledgement. Returns `None` if it matches nothing, or if newer content replaced
+    /// what it acknowledges and is sent now.
     pub(crate) fn acknowledged(
         &mut self,
         now: Instant,
@@ -106,7 +104,7 @@ impl Messaging {
         }
     }
 
-    /// Whom an acknowledgement of this message ID would concern.
+    /// What an acknowledgement of this message ID acknowledges.
     pub(crate) fn delivery_of(&self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
         let outgoing = &self.peers.get(&peer)?.outgoing;
         outgoing
@@ -115,7 +113,7 @@ impl Messaging {
             .map(|outgoing| outgoing.delivery_of)
     }
 
-    /// A Reset arrived. `None` if it fits nothing.
+    /// Handles a Reset. Returns `None` if it matches nothing.
     pub(crate) fn rejected(&mut self, peer: PeerId, message_id: u16) -> Option<DeliveryOf> {
         let state = self.peers.get_mut(&peer)?;
         let outgoing = state.take_outgoing(|outgoing| outgoing.message_id == message_id)?;
@@ -135,7 +133,7 @@ impl Messaging {
     }
 }
 
-/// An empty message.
+/// Encodes an empty message: RFC 7252 section 4.1.
 fn empty(kind: MessageType, message_id: u16) -> Bytes {
     let [high, low] = message_id.to_be_bytes();
     Bytes::copy_from_slice(&[0x40 | ((kind as u8) << 4), 0, high, low])

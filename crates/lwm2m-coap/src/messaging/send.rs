@@ -14,7 +14,7 @@ use rand_chacha::rand_core::RngCore;
 use smallvec::SmallVec;
 
 impl Messaging {
-    /// Sends a message; a reliable one is sent again until it is acknowledged.
+    /// Sends a message: confirmable if `reliable`, else non-confirmable.
     pub(crate) fn send(
         &mut self,
         now: Instant,
@@ -46,8 +46,8 @@ impl Messaging {
         Ok(Delivery { peer, serial })
     }
 
-    /// Sends the reply to a message: on its acknowledgement if that is not out yet, else as a
-    /// message of its own.
+    /// Replies to a message: in its acknowledgement if that is not sent yet, else in a message of its
+    /// own (RFC 7252 sections 5.2.1 to 5.2.3).
     pub(crate) fn reply(
         &mut self,
         now: Instant,
@@ -69,7 +69,7 @@ impl Messaging {
         Ok(())
     }
 
-    /// Replies to a message that is not remembered. A non-confirmable one gets no reply.
+    /// Replies to a message that is not remembered. A non-confirmable message gets no reply.
     pub(crate) fn reply_unremembered(&mut self, source: Source, content: Content<'_>) {
         if source.confirmable {
             let payload = self.encode(MessageType::Acknowledgement, source.message_id, content);
@@ -94,7 +94,7 @@ impl Messaging {
         }
     }
 
-    /// The outcome of a delivery is of no interest any more: it is not sent again.
+    /// Cancels a delivery: the message is not retransmitted, and no outcome is reported.
     pub(crate) fn forget(&mut self, delivery: Delivery) {
         if let Some(peer) = self.peers.get_mut(&delivery.peer) {
             peer.take_outgoing(|outgoing| outgoing.serial == delivery.serial);
@@ -103,7 +103,7 @@ impl Messaging {
         }
     }
 
-    /// Forgets all about a peer, datagrams that wait for being sent included.
+    /// Removes all state about a peer, and its queued datagrams.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         self.transmits.retain(|transmit| transmit.peer != peer);
         self.expiries.cancel(peer);
@@ -141,7 +141,7 @@ impl Messaging {
         }
     }
 
-    /// ACK_TIMEOUT, stretched by a random factor up to ACK_RANDOM_FACTOR.
+    /// A random wait between ACK_TIMEOUT and ACK_TIMEOUT * ACK_RANDOM_FACTOR.
     fn first_timeout(&mut self, peer: PeerId) -> Duration {
         let transmission = self.transmission(peer);
         let stretch = u64::from(transmission.ack_random_factor.saturating_sub(1_000));
@@ -160,8 +160,8 @@ impl Messaging {
     }
 }
 
-/// A datagram that is sent and kept at the same time. A short one, as most are, takes a single
-/// allocation; `Bytes` itself makes a second one when it is first cloned.
+/// A datagram that is sent and kept. Short datagrams, which are most, take a single allocation:
+/// `Bytes` alone allocates again when it is first cloned.
 fn shared(datagram: &[u8]) -> Bytes {
     const SHORT: usize = 64;
     match datagram.len() {

@@ -1,5 +1,5 @@
-//! Peers that lie: numbers that wrap, blocks that do not fit, bodies that are never finished. All of
-//! it is answered or ignored, counted, and costs no more memory than is allowed.
+//! Hostile peers: numbers that wrap, invalid blocks, bodies that are never completed. The endpoint
+//! answers or ignores all of it, counts it, and stays within its memory bounds.
 
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, Rst, message};
 use core::time::Duration;
@@ -39,7 +39,7 @@ fn observe_numbers_wrap_in_24_bits() {
         (5, 0, false),
         (6, 0x80_0000, true),
         (7, 1, false),
-        // Half of the circle away is neither: RFC 7641 section 3.4.
+        // A distance of 2^23 is not newer: RFC 7641 section 3.4.
         (8, 0, false),
         (9, 0xFF_FFFF, true),
         (10, 1, true),
@@ -67,7 +67,7 @@ fn message_ids_of_a_peer_wrap() {
 }
 
 #[test]
-fn message_id_that_is_used_again_at_once_runs_nothing() {
+fn a_reused_message_id_executes_nothing() {
     let mut lone = Lone::new();
     lone.receive(&put(1).payload(b"on"));
     let first = lone.answer(Response::new(Code::CHANGED));
@@ -78,7 +78,7 @@ fn message_id_that_is_used_again_at_once_runs_nothing() {
 }
 
 #[test]
-fn token_of_two_requests_answers_both() {
+fn two_requests_may_share_a_token() {
     let mut lone = Lone::new();
     for id in [1, 2] {
         lone.receive(&message(Con, Code::GET, id, b"same").path("3"));
@@ -91,11 +91,11 @@ fn token_of_two_requests_answers_both() {
     }
 }
 
-/// A block of a body: number, more, size exponent and length, and what it is answered.
+/// A block of a body: number, more, size exponent and length, and the code of its response.
 type Step = (u64, bool, u64, usize, Code);
 
 #[test]
-fn blocks_of_a_request_that_lie_are_refused_and_counted() {
+fn invalid_request_blocks_are_refused_and_counted() {
     const OK: Code = Code::CONTINUE;
     const GAP: Code = Code::REQUEST_ENTITY_INCOMPLETE;
     const BAD: Code = Code::BAD_REQUEST;
@@ -116,7 +116,7 @@ fn blocks_of_a_request_that_lie_are_refused_and_counted() {
             assert_eq!(lone.receive(&block)[0].code, *code, "{lie}, block {number}");
         }
         assert_eq!(statistics(&lone).bad_blocks, 1, "{lie}");
-        // What was there of the body is gone, and nothing of it runs.
+        // The incomplete body is discarded and never executed.
         let end = put(99).block(BLOCK1, 2, false, 2).payload(b"end");
         assert_eq!(lone.receive(&end)[0].code, GAP, "{lie}");
         assert_eq!(lone.events(), [], "{lie}");
@@ -126,7 +126,7 @@ fn blocks_of_a_request_that_lie_are_refused_and_counted() {
 }
 
 #[test]
-fn block_size_may_shrink_where_the_body_goes_on() {
+fn block_size_may_shrink_within_a_body() {
     let mut lone = Lone::new();
     let block = |id, number, more, szx| put(id).block(BLOCK1, number, more, szx);
     lone.receive(&block(1, 0, true, 2).payload(&[1; 64]));
@@ -136,7 +136,7 @@ fn block_size_may_shrink_where_the_body_goes_on() {
 }
 
 #[test]
-fn announced_size_that_lies_changes_nothing() {
+fn a_wrong_announced_size_changes_nothing() {
     for announced in [0, 10, 1_000, 1 << 20] {
         let mut lone = Lone::new();
         let first = put(1).block(BLOCK1, 0, true, 2).uint(OptionNumber::SIZE1, announced);
@@ -144,7 +144,7 @@ fn announced_size_that_lies_changes_nothing() {
         lone.receive(&put(2).block(BLOCK1, 1, false, 2).payload(b"end"));
         assert_eq!(lone.asked().1.payload.len(), 67);
     }
-    // One that is too large is refused before any of it is kept.
+    // A body that is announced as too large is refused with its first block.
     let mut lone = Lone::new();
     let first = put(1).block(BLOCK1, 0, true, 2).uint(OptionNumber::SIZE1, u64::MAX);
     let refused = lone.receive(&first.payload(&[1; 64])).remove(0);
@@ -169,7 +169,7 @@ fn bodies_with_tags_of_their_own_may_be_interleaved() {
         assert_eq!(lone.receive(&block(200 + u16::from(tag[0]), 2, false, tag)), []);
         assert_eq!(lone.asked().1.payload, [tag[0]; 48][..]);
     }
-    // Without a tag it is a body of its own.
+    // A body without a tag is another one.
     assert_eq!(lone.receive(&block(900, 0, true, b"a"))[0].code, Code::CONTINUE);
     let untagged = put(901).block(BLOCK1, 1, false, 0).payload(b"x");
     assert_eq!(lone.receive(&untagged)[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
@@ -181,7 +181,7 @@ fn a_client_tags_every_body_in_blocks_and_no_other() {
     let (_, whole) = lone.ask(Request::put().payload("short"));
     assert_eq!(whole.options.get(OptionNumber::REQUEST_TAG), None);
     lone.receive(&message(Ack, Code::CHANGED, whole.id, whole.token.as_bytes()));
-    // Two bodies for the same resource are under way at a time: RFC 9175 section 3.3.
+    // Two bodies for the same resource are in flight: RFC 9175 section 3.3.
     let mut own = PeerParameters::default();
     own.transmission.nstart = 2;
     own.preferred_block_size = BlockSize::B64;
@@ -192,9 +192,9 @@ fn a_client_tags_every_body_in_blocks_and_no_other() {
     assert_ne!(tags[0], tags[1]);
 }
 
-/// What a server may say to the first request for a body that comes in blocks of 64 bytes.
+/// First responses to a request for a body in blocks of 64 bytes.
 #[test]
-fn blocks_of_a_response_that_lie_end_the_request_and_are_counted() {
+fn invalid_response_blocks_end_the_request_and_are_counted() {
     for (lie, number, szx, length) in [
         ("another number", 2, 2, 64),
         ("the first again", 0, 2, 64),
@@ -224,7 +224,7 @@ fn blocks_of_a_response_that_lie_end_the_request_and_are_counted() {
 }
 
 #[test]
-fn notifications_that_lie_are_counted_and_the_next_good_one_arrives() {
+fn invalid_notifications_are_counted_and_the_next_valid_one_arrives() {
     let mut lone = Lone::new();
     let (_, request) = lone.ask(Request::get().observe(0));
     let token = request.token.as_bytes();
@@ -340,11 +340,11 @@ fn request_for_a_later_block_begins_no_observation() {
     }
 }
 
-/// The least that a body costs, however few bytes it has.
+/// The cost of an empty body, in bytes.
 const LEAST: usize = 128;
 
 #[test]
-fn small_bodies_count_with_what_keeping_them_costs() {
+fn small_bodies_count_with_their_overhead() {
     const PEERS: u64 = 1_000;
     let config = Config::default().max_assembly_total(100 * LEAST).max_cached_total(100 * LEAST);
     let begun = put(1).block(BLOCK1, 0, true, 0).payload(&[1; 16]).bytes();
@@ -354,7 +354,7 @@ fn small_bodies_count_with_what_keeping_them_costs() {
     }
     assert!(statistics(&lone).evicted >= PEERS - 100, "{:?}", statistics(&lone));
 
-    // The options that select a response are kept with it.
+    // A cached response includes the options of its request.
     let mut lone = Lone::with(config);
     let query = [b'q'; 200];
     let wanted = message(Con, Code::GET, 1, b"t").option(OptionNumber::URI_QUERY, &query);
@@ -370,7 +370,7 @@ fn small_bodies_count_with_what_keeping_them_costs() {
 }
 
 #[test]
-fn body_that_the_peer_wants_in_blocks_too_small_to_number_fails() {
+fn body_with_too_many_blocks_for_the_peers_size_fails() {
     let config = Config::default().max_body(32 << 20);
     for code in [Code::CONTINUE, Code::REQUEST_ENTITY_TOO_LARGE] {
         let mut lone = Lone::with(config);

@@ -66,7 +66,7 @@ fn a_large_response_is_fetched_block_by_block() {
     }
     assert_eq!(whole, body(1_500));
     assert_eq!(lone.events(), []);
-    // Any block can be had again, in a smaller size too.
+    // Any block can be fetched again, also in a smaller size.
     let again = lone.receive(&get(9).block(BLOCK2, 5, false, 2)).remove(0);
     assert_eq!(again.payload, body(1_500)[320..384]);
     assert_eq!(lone.receive(&get(10).block(BLOCK2, 3, false, 5))[0].code, Code::BAD_REQUEST);
@@ -74,7 +74,7 @@ fn a_large_response_is_fetched_block_by_block() {
 
 // proves: BLK-04
 #[test]
-fn an_early_wish_for_small_blocks_is_granted() {
+fn early_negotiation_of_small_blocks_is_honoured() {
     let mut lone = Lone::new();
     lone.receive(&get(1).block(BLOCK2, 0, false, 2));
     let first = lone.answer(Response::new(Code::CONTENT).payload(body(1_024))).remove(0);
@@ -83,7 +83,7 @@ fn an_early_wish_for_small_blocks_is_granted() {
 }
 
 #[test]
-fn a_block_that_is_not_kept_is_rendered_again_but_nothing_acts_again() {
+fn an_uncached_block_is_rendered_again_but_unsafe_requests_are_not_repeated() {
     let mut lone = Lone::new();
     lone.receive(&get(1).block(BLOCK2, 2, false, 2));
     let piece = lone.answer(Response::new(Code::CONTENT).payload(body(1_024))).remove(0);
@@ -132,7 +132,7 @@ fn a_gap_in_a_body_discards_it() {
     assert_eq!(lone.receive(&block(5, 0, true))[0].code, Code::CONTINUE);
     assert_eq!(lone.receive(&block(6, 1, false)), []);
     assert_eq!(lone.asked().1.payload.len(), 32);
-    // A block that is not full although more follow cannot be placed.
+    // A partial block that is not the last is invalid.
     let short = put(7, "5/0/0").block(BLOCK1, 0, true, 6).payload(&[0; 16]);
     assert_eq!(lone.receive(&short)[0].code, Code::BAD_REQUEST);
 }
@@ -178,13 +178,13 @@ fn bodies_are_kept_apart_and_their_memory_is_bounded() {
         })
         .collect();
     assert_eq!(bodies, transfers.map(|(peer, _, fill)| (peer, vec![fill as u8; 32])));
-    // Block 0 begins anew, whatever came before.
+    // Block 0 restarts a body.
     for number in [0, 0, 1] {
         let id = 100 + lone.endpoint.statistics().received as u16;
         lone.receive(&put(id, "c").block(BLOCK1, number, number == 0, 0).payload(&[9; 16]));
     }
     assert_eq!(lone.asked().1.payload, [9; 32][..]);
-    // Abandoned ones go, the oldest first, and in the end all.
+    // Abandoned bodies are evicted, the oldest first, and finally expire.
     lone.sent();
     for peer in 0..1_000 {
         let block = put(500, "d").block(BLOCK1, 0, true, 6).payload(&[0; 1_024]);
@@ -237,7 +237,7 @@ fn unfinished_bodies_of_one_peer_are_bounded() {
 }
 
 #[test]
-fn a_kept_response_lives_as_long_as_it_is_fetched_and_is_the_latest() {
+fn a_cached_response_lives_while_it_is_fetched_and_is_the_latest() {
     let mut lone = Lone::new();
     lone.receive(&get(1));
     lone.answer(Response::new(Code::CONTENT).payload(body(3_000)));
@@ -252,7 +252,7 @@ fn a_kept_response_lives_as_long_as_it_is_fetched_and_is_the_latest() {
 }
 
 #[test]
-fn the_body_of_a_fetch_tells_its_answers_apart() {
+fn the_body_of_a_fetch_is_part_of_its_cache_key() {
     let fetch = |id: u16, what: &[u8], block: Option<u64>| {
         let request = message(Con, Code::FETCH, id, &id.to_be_bytes()).payload(what);
         match block {
@@ -286,7 +286,7 @@ fn a_response_with_long_options_goes_in_blocks() {
 
 // proves: BLK-06
 #[test]
-fn a_wish_for_smaller_blocks_rescales_the_number() {
+fn smaller_blocks_rescale_the_number() {
     let mut lone = Lone::new();
     let request = Request::put().path(["5", "0", "0"]).payload(body(3_000));
     let (_, first) = lone.ask(request);
@@ -309,7 +309,7 @@ fn a_body_too_large_for_the_peer_is_sent_again_in_smaller_blocks() {
     assert_eq!(second.payload, body(64));
     let more = answer_to(&second, Code::CONTINUE).block(BLOCK1, 0, true, 2);
     let second = lone.receive(&more).remove(0);
-    // Later it is too late for that, and one that wishes for no size wants no body at all.
+    // After the first block, or without a proposed size, a 4.13 is final.
     let wish = answer_to(&second, Code::REQUEST_ENTITY_TOO_LARGE).block(BLOCK1, 1, true, 0);
     assert_eq!(lone.receive(&wish), []);
     assert_eq!(lone.events().len(), 1);
@@ -340,7 +340,7 @@ fn all_blocks_of_a_body_have_one_request_tag() {
 }
 
 #[test]
-fn a_peer_that_refuses_midway_has_answered() {
+fn an_error_during_an_upload_is_the_response() {
     let mut lone = Lone::new();
     let (id, block) = lone.ask(Request::put().payload(body(3_000)));
     lone.receive(&answer_to(&block, Code::NOT_FOUND));
@@ -376,7 +376,7 @@ fn a_representation_that_changes_is_fetched_anew() {
 }
 
 #[test]
-fn a_representation_that_never_rests_is_given_up() {
+fn a_representation_that_keeps_changing_fails() {
     let mut lone = Lone::new();
     let (_, mut request) = lone.ask(Request::get());
     for etag in 0..50 {
@@ -395,7 +395,7 @@ fn a_representation_that_never_rests_is_given_up() {
 }
 
 #[test]
-fn an_answer_over_the_limit_is_given_up() {
+fn a_response_over_the_limit_fails() {
     for announced in [true, false] {
         let mut lone = Lone::with(Config::default().max_body(40));
         let (_, mut request) = lone.ask(Request::get());
@@ -419,7 +419,7 @@ fn an_answer_over_the_limit_is_given_up() {
 }
 
 #[test]
-fn an_answer_in_ever_so_many_blocks_is_given_up() {
+fn a_response_in_too_many_blocks_fails() {
     let mut lone = Lone::new();
     let (_, mut request) = lone.ask(Request::get());
     let mut fetched = 0;
@@ -436,7 +436,7 @@ fn an_answer_in_ever_so_many_blocks_is_given_up() {
 }
 
 #[test]
-fn a_continue_without_more_to_send_is_no_answer() {
+fn a_continue_after_the_last_block_fails() {
     let mut lone = Lone::new();
     let (_, request) = lone.ask(Request::get());
     lone.receive(&answer_to(&request, Code::CONTINUE));
@@ -445,7 +445,7 @@ fn a_continue_without_more_to_send_is_no_answer() {
 }
 
 #[test]
-fn answers_that_are_being_fetched_share_their_memory() {
+fn incomplete_responses_share_a_memory_bound() {
     let mut lone = Lone::with(Config::default().max_assembly_total(40));
     let requests = [1, 2, 3].map(|peer| {
         lone.endpoint.request(lone.now, PeerId(peer), Request::get()).unwrap();
@@ -461,7 +461,7 @@ fn answers_that_are_being_fetched_share_their_memory() {
     };
     lone.pass(100 * SECOND);
     assert_eq!(lone.events().len(), 2);
-    // All of it is free again.
+    // All memory is released.
     let (_, request) = lone.ask(Request::get());
     let piece = answer_to(&request, Code::CONTENT).block(BLOCK2, 0, true, 1).payload(&[0; 32]);
     assert_eq!(lone.receive(&piece).len(), 1);
@@ -470,7 +470,7 @@ fn answers_that_are_being_fetched_share_their_memory() {
 
 // --- both -----------------------------------------------------------------------------------
 
-/// Sends a body each way and counts what the wire saw.
+/// Sends a body in each direction and counts the messages.
 fn exchange(configs: [Config; 2], up: usize, down: usize) -> Pair {
     let mut pair = Pair::new(configs, Weather::default(), 1);
     let request = Request::post().path(["x"]).payload(body(up));

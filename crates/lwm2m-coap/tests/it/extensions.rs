@@ -25,7 +25,7 @@ fn long_token_comes_back_if_it_is_allowed() {
         let mut shorter = Lone::with(with_tokens(length - 1));
         assert_eq!(shorter.receive(&request), [message(Rst, Code::EMPTY, 1, b"")], "{length}");
     }
-    // 33 bytes, and 300: more than any configuration takes.
+    // 33 and 300 bytes exceed every configuration.
     let mut lone = Lone::with(with_tokens(1_000));
     for head in [&[0x4D, 1, 0, 2, 20][..], &[0x4E, 1, 0, 2, 0, 31]] {
         let datagram = [head, &[0; 300]].concat();
@@ -33,7 +33,7 @@ fn long_token_comes_back_if_it_is_allowed() {
     }
 }
 
-/// The frames that an endpoint has to send.
+/// The frames that an endpoint sends.
 fn frames(endpoint: &mut Endpoint) -> Vec<(Code, Token, Options)> {
     let mut frames = Vec::new();
     while let Some(transmit) = endpoint.poll_transmit() {
@@ -65,7 +65,7 @@ fn long_tokens_are_announced_on_a_connection() {
     for length in [9, 12, 13, 32] {
         let mut endpoint = Endpoint::new(with_tokens(32), [1; 32]);
         assert_eq!(csm(&mut endpoint), Some(32));
-        // Byte by byte: the length of the token is announced behind the code.
+        // Byte by byte: the extended token length follows the code.
         for byte in request(&vec![7; length]) {
             endpoint.handle_stream(Instant::ZERO, PEER, &[byte]);
         }

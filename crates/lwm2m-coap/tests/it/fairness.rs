@@ -1,4 +1,4 @@
-//! A peer that floods an endpoint does not starve the others.
+//! Floods of some peers do not starve others.
 
 use crate::pair::{Ack, Con, message};
 use core::time::Duration;
@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 const QUIET: PeerId = PeerId(1_000_000);
 
-/// An endpoint whose application takes a while for each request, one after the other.
+/// An endpoint whose application answers requests one after another, slowly.
 struct Slow {
     now: Instant,
     endpoint: Endpoint,
     queue: VecDeque<ExchangeId>,
     next_id: u16,
-    /// How many responses of each code each peer has got.
+    /// The number of responses by peer and code.
     answers: BTreeMap<(PeerId, Code), u32>,
-    /// How long those who waited for the quiet peer waited.
+    /// How long the requests of the quiet peer waited.
     waits: Vec<Duration>,
     asked_at: Instant,
     most_waiting: usize,
@@ -72,7 +72,7 @@ impl Slow {
         }
     }
 
-    /// The application answers the request that has waited longest.
+    /// The application answers the oldest request.
     fn work(&mut self, time: Duration) {
         self.now = self.now + time;
         self.endpoint.handle_timeout(self.now);
@@ -88,8 +88,8 @@ impl Slow {
     }
 }
 
-/// `flooders` peers ask ten times as often as the application can answer, another one asks once in
-/// 100 answers.
+/// `flooders` peers send ten times as many requests as the application can answer. Another peer
+/// sends one request per 100 answers.
 fn flood(config: Config, flooders: u64) -> Slow {
     let mut slow = Slow::new(config);
     for turn in 0..5_000_u64 {
@@ -121,13 +121,13 @@ fn flood_of_one_peer_delays_others_by_its_own_bound_only() {
 }
 
 #[test]
-fn flood_of_many_peers_leaves_room_for_who_is_new() {
+fn flood_of_many_peers_leaves_room_for_new_ones() {
     let config = Config::default().max_exchanges(1_000);
     let slow = flood(config, 50);
     assert_eq!(slow.count(QUIET, Code::CONTENT), 50);
     assert_eq!(slow.count(QUIET, Code::SERVICE_UNAVAILABLE), 0);
     assert!(slow.most_waiting <= 1_000, "{}", slow.most_waiting);
-    // Nor does one of them get more than the others.
+    // The flooding peers share the rest equally.
     let served = (0..50).map(|peer| slow.count(PeerId(peer), Code::CONTENT));
     let (least, most) = (served.clone().min().unwrap(), served.max().unwrap());
     assert!(least > 0 && most <= 2 * least, "{least} to {most}");

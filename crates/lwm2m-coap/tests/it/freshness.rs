@@ -1,4 +1,4 @@
-//! Requests that must show that they are fresh: RFC 9175 section 2.
+//! Freshness of requests: RFC 9175 section 2.
 
 use crate::pair::{Con, Lone, Message, PEER, Pair, Weather, message};
 use core::time::Duration;
@@ -15,7 +15,7 @@ fn put(id: u16) -> Message {
     message(Con, Code::PUT, id, &[id as u8]).path("1/0/1").payload(b"60")
 }
 
-/// The value of the challenge that a message is answered with, and nothing else happens.
+/// The Echo value of the 4.01 that a message gets. Nothing else happens.
 fn challenged(lone: &mut Lone, sent: &Message) -> Vec<u8> {
     let answers = lone.receive(sent);
     assert_eq!(lone.events(), []);
@@ -28,7 +28,7 @@ fn challenged(lone: &mut Lone, sent: &Message) -> Vec<u8> {
 
 // proves: COAP-22
 #[test]
-fn request_is_executed_when_it_comes_with_the_value_of_its_challenge() {
+fn request_is_executed_with_the_echo_value() {
     let mut lone = Lone::with(careful());
     let echo = challenged(&mut lone, &put(1));
     let fresh = lone.receive(&put(2).option(OptionNumber::ECHO, &echo));
@@ -36,7 +36,7 @@ fn request_is_executed_when_it_comes_with_the_value_of_its_challenge() {
     let answers = lone.answer(Response::new(Code::CHANGED));
     assert_eq!(answers[0].code, Code::CHANGED);
 
-    // A wrong value, one of another peer, and an old one: each is challenged anew.
+    // A wrong value, the value of another peer, and an expired value are challenged again.
     assert_eq!(challenged(&mut lone, &put(3).option(OptionNumber::ECHO, b"wrong")), echo);
     let stolen = put(4).option(OptionNumber::ECHO, &echo).bytes();
     lone.endpoint.handle_datagram(lone.now, PeerId(8), &stolen);
@@ -59,7 +59,7 @@ fn duplicate_of_a_challenged_request_gets_the_same_challenge() {
 }
 
 #[test]
-fn reading_needs_no_freshness() {
+fn safe_requests_are_not_challenged() {
     let mut lone = Lone::with(careful());
     assert_eq!(lone.receive(&message(Con, Code::GET, 1, &[1]).path("3/0")), []);
     assert_eq!(lone.answer(Response::new(Code::CONTENT))[0].code, Code::CONTENT);
@@ -67,7 +67,7 @@ fn reading_needs_no_freshness() {
 
 // proves: COAP-22
 #[test]
-fn requester_repeats_by_itself_bodies_in_blocks_included() {
+fn client_repeats_challenged_requests_with_their_bodies() {
     for length in [2, 4_000] {
         let mut pair = Pair::new([Config::default(), careful()], Weather::default(), 1);
         let body = vec![7; length];

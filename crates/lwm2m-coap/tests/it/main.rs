@@ -1,4 +1,4 @@
-//! CoAP endpoints on a virtual clock: against scripted messages, and against each other.
+//! Endpoints on a virtual clock, against scripted messages and against each other.
 #![allow(clippy::unwrap_used)]
 
 mod attacks;

@@ -1,4 +1,4 @@
-//! The message layer as a peer sees it, in the role of the server.
+//! The message layer in the server role: RFC 7252 section 4.
 
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, Rst, message};
 use core::time::Duration;
@@ -74,7 +74,7 @@ fn critical_options_are_understood_or_refused() {
             assert_eq!((replies[0].kind, replies[0].code), (Ack, Code::BAD_OPTION));
             assert_eq!((replies[0].id, replies[0].token), (1, request.token));
             assert_eq!(lone.events(), []);
-            // A non-confirmable one is rejected in silence.
+            // A non-confirmable request is rejected silently.
             assert_eq!(lone.receive(&Message { kind: Non, id: 2, ..request }), []);
             assert_eq!(lone.endpoint.statistics().refused, 2);
             assert_eq!(lone.events(), []);
@@ -84,11 +84,11 @@ fn critical_options_are_understood_or_refused() {
 
 // proves: COAP-07
 #[test]
-fn a_duplicate_gets_the_earlier_reply_and_runs_nothing() {
+fn a_duplicate_gets_the_same_reply_and_executes_nothing() {
     let mut lone = Lone::new();
     let reboot = message(Con, Code::POST, 77, &[9]).path("3/0/4");
     lone.receive(&reboot);
-    // Nothing is replied before there is a reply, and nothing runs twice.
+    // A duplicate before the response gets no reply, and nothing is executed twice.
     assert_eq!(lone.receive(&reboot), []);
     let first = lone.answer(Response::new(Code::CHANGED));
     lone.pass(200 * SECOND);
@@ -184,7 +184,7 @@ fn every_method_reaches_the_application() {
 }
 
 #[test]
-fn codes_of_reserved_classes_mean_nothing() {
+fn codes_of_reserved_classes_are_rejected() {
     let mut lone = Lone::new();
     for code in [Code::new(1, 1), Code::new(3, 0), Code::new(6, 1), Code::new(7, 1)] {
         assert_eq!(lone.receive(&message(Con, code, 1, &[]))[0].kind, Rst);
@@ -208,7 +208,7 @@ fn host_and_port_are_accepted_and_proxying_is_not() {
 }
 
 #[test]
-fn an_overloaded_endpoint_says_so() {
+fn an_overloaded_endpoint_answers_5_03() {
     let config = Config::default().max_exchanges_per_peer(2).retry_after(9);
     let mut lone = Lone::with(config);
     assert_eq!(lone.receive(&get(1)), []);
@@ -234,7 +234,7 @@ fn remembered_messages_are_bounded_and_the_oldest_answered_goes_first() {
         lone.receive(&get(id));
         lone.answer(content());
     }
-    // The first still waits for its answer and was kept, the second had to go.
+    // The first waits for its response and is kept, the second was evicted.
     assert_eq!(lone.receive(&get(1)), []);
     assert_eq!(lone.events(), []);
     assert_eq!(lone.receive(&get(3)).len(), 1);
@@ -259,7 +259,7 @@ fn remembered_messages_and_replies_are_bounded_over_all_peers() {
             lone.pass(SECOND);
         }
         assert_eq!(lone.endpoint.statistics().evicted, 16);
-        // The oldest were forgotten, the newest not.
+        // The oldest were evicted, the newest kept.
         lone.endpoint.handle_datagram(lone.now, PeerId(19), &get(1).bytes());
         assert_eq!((lone.events(), lone.sent().len()), (vec![], 1));
         lone.endpoint.handle_datagram(lone.now, PeerId(0), &get(1).bytes());
@@ -282,7 +282,7 @@ fn an_unfinished_body_keeps_its_peer() {
 }
 
 #[test]
-fn a_peer_is_idle_when_all_about_it_has_expired() {
+fn a_peer_is_idle_when_its_state_has_expired() {
     let mut lone = Lone::new();
     lone.receive(&get(1));
     lone.answer(content());
@@ -296,7 +296,7 @@ fn a_peer_is_idle_when_all_about_it_has_expired() {
 }
 
 #[test]
-fn an_exchange_that_nobody_answers_expires() {
+fn an_unanswered_exchange_expires() {
     let mut lone = Lone::new();
     lone.receive(&get(1));
     let (exchange, _) = lone.asked();
@@ -319,7 +319,7 @@ fn a_request_cut_off_anywhere_is_survived() {
 }
 
 #[test]
-fn separate_responses_that_nobody_acknowledges_are_bounded() {
+fn unacknowledged_separate_responses_are_bounded() {
     let config = Config::default()
         .max_exchanges_per_peer(2)
         .max_pending_per_peer(1)
@@ -337,7 +337,7 @@ fn separate_responses_that_nobody_acknowledges_are_bounded() {
 }
 
 #[test]
-fn peers_over_the_bound_are_told_so_and_not_remembered() {
+fn peers_over_the_bound_get_5_03_and_are_not_remembered() {
     let mut lone = Lone::with(Config::default().max_peers(1));
     lone.receive(&get(1));
     lone.events();

@@ -1,4 +1,4 @@
-//! Two endpoints on a network that loses, doubles and reorders.
+//! Two endpoints on a network that loses, duplicates and reorders.
 
 use crate::pair::{PEER, Pair, Weather};
 use core::time::Duration;
@@ -6,7 +6,7 @@ use lwm2m_coap::{Code, Config, Event, Observer, Request, RequestId, Response};
 use lwm2m_time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sends requests over the network: how many were answered.
+/// Sends requests over the network. Returns how many were answered.
 fn run(seed: u64, weather: Weather) -> usize {
     const REQUESTS: usize = 60;
     let config = Config::default().separate_after(Duration::from_millis(50));
@@ -68,7 +68,7 @@ fn on_a_good_network_every_request_is_answered() {
     assert_eq!(run(2, Weather { duplication: 100, delay: 300, ..Weather::default() }), 60);
 }
 
-/// Observes a value that changes every few seconds: the states that arrived, and whether the
+/// Observes a value that changes every few seconds. Returns the states that arrived, and whether the
 /// observation lasted.
 fn observe(seed: u64, weather: Weather, size: usize) -> (Vec<u32>, bool) {
     const CHANGES: u32 = 60;
@@ -85,7 +85,7 @@ fn observe(seed: u64, weather: Weather, size: usize) -> (Vec<u32>, bool) {
         pair.run(until, |endpoint, now, _, event| match event {
             Event::Request { exchange, peer, token, request } => {
                 endpoint.respond(now, exchange, value(change).observe()).unwrap();
-                // One without Observe asks for the first block of a state that has changed.
+                // A request without Observe fetches the first block of a changed state.
                 observer =
                     request.options.observe().map_or(observer, |_| Some(Observer { peer, token }));
             }
@@ -113,13 +113,13 @@ fn an_observer_sees_newer_states_only_and_in_the_end_the_newest() {
         for seed in 1..=10 {
             let weather = Weather { loss: 20, duplication: 20, delay: 300 };
             let (seen, lasted) = observe(seed, weather, size);
-            // Fetching the blocks of a state may bring a newer one before it is announced.
+            // Fetching blocks may return a newer state before its notification.
             let again = size > 1_024;
             let rises = seen.windows(2).all(|two| two[0] < two[1] || again && two[0] == two[1]);
             assert!(rises, "{size}, {seed}: {seen:?}");
             if lasted {
                 lasting += 1;
-                // Only the blocks of a large state may have been given up.
+                // Only the fetch of a large state may have failed.
                 assert!(seen.last() == Some(&60) || size > 1_024, "{size}, {seed}: {seen:?}");
             }
         }

@@ -51,7 +51,7 @@ fn observing() -> (Lone, RequestId, Message) {
     (lone, id, request)
 }
 
-// --- as the one that is observed ------------------------------------------------------------
+// --- as the server --------------------------------------------------------------------------
 
 // proves: OBS-03
 #[test]
@@ -95,7 +95,7 @@ fn observe_1_ends_the_observation() {
     else {
         panic!("{events:?}")
     };
-    // Even if the application marks the answer, there is nothing to accept.
+    // Marking the response accepts nothing here.
     lone.endpoint.respond(lone.now, *exchange, content("2").observe()).unwrap();
     let answer = lone.sent_one();
     assert_eq!((answer.code, answer.options.observe()), (Code::CONTENT, None));
@@ -115,14 +115,14 @@ fn an_observer_that_acknowledges_nothing_is_removed() {
 
 // proves: OBS-09
 #[test]
-fn a_newer_state_takes_the_place_of_the_one_in_flight() {
+fn a_newer_state_replaces_the_one_in_flight() {
     let mut lone = observed(Config::default(), &[(b"7", "3/0/7")]);
     let start = lone.now;
     let first = notify(&mut lone, b"7", "1", true).remove(0);
     assert_eq!(notify(&mut lone, b"7", "2", true), []);
     assert_eq!(notify(&mut lone, b"7", "3", false), []);
     let resent = lone.pass(94 * SECOND);
-    // The back-off goes on as if nothing had been replaced.
+    // The back-off continues.
     let t = resent[0].0 - start;
     assert_eq!(
         resent.iter().map(|(at, _)| *at - start).collect::<Vec<_>>(),
@@ -233,7 +233,7 @@ fn observers_are_bounded() {
     assert_eq!(lone.answer(content("0").observe())[0].options.observe(), None);
 }
 
-// --- as the one that observes ---------------------------------------------------------------
+// --- as the client --------------------------------------------------------------------------
 
 #[test]
 fn older_notifications_are_acknowledged_and_not_delivered() {
@@ -244,7 +244,7 @@ fn older_notifications_are_acknowledged_and_not_delivered() {
         let notification =
             message(Con, Code::CONTENT, id, token).uint(OBSERVE, sequence).payload(b"v");
         assert_eq!(lone.receive(&notification), [message(Ack, Code::EMPTY, id, &[])]);
-        // A duplicate of the message is acknowledged again and delivered never.
+        // A duplicate is acknowledged again but not delivered.
         assert_eq!(lone.receive(&notification), [message(Ack, Code::EMPTY, id, &[])]);
         delivered.extend(lone.events().into_iter().map(|_| sequence));
     }
@@ -322,7 +322,7 @@ fn cancelling_actively_uses_the_same_token_and_path() {
     let cancel = lone.sent_one();
     assert_eq!((cancel.token, cancel.options.observe()), (request.token, Some(1)));
     assert!(cancel.options.uri_path().eq(request.options.uri_path()));
-    // A notification that was under way does not answer it.
+    // A notification from before the cancellation is not its response.
     let late = message(Con, Code::CONTENT, 90, cancel.token.as_bytes()).uint(OBSERVE, 11);
     assert_eq!(lone.receive(&late)[0].kind, Ack);
     assert_eq!(lone.events(), []);
@@ -352,7 +352,7 @@ fn an_observation_whose_first_answer_fails_does_not_exist() {
 // proves: BLK-11
 #[test]
 fn a_large_notification_is_completed_by_fetching() {
-    // The observed side sends block 0 only.
+    // The server sends block 0 only.
     let body: Vec<u8> = (0..3_000_u32).map(|at| at as u8).collect();
     let mut device = observed(Config::default(), &[(b"7", "3/0")]);
     let value = content(body.clone());
@@ -361,7 +361,7 @@ fn a_large_notification_is_completed_by_fetching() {
     assert_eq!(notification.block_value(OptionNumber::BLOCK2), Some((0, true, 6)));
     device.receive(&message(Ack, Code::EMPTY, notification.id, &[]));
 
-    // The observer fetches the others under new tokens.
+    // The client fetches the others with new tokens.
     let (mut lone, id, request) = observing();
     let mut notification = notification;
     notification.token = request.token;
@@ -407,7 +407,7 @@ fn a_newer_notification_ends_the_fetching_of_an_older_one() {
     let events = lone.events();
     let [Event::Notification { response, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(response.payload, [2; 20][..]);
-    // A small one needs no fetching and ends that of a large one too.
+    // A small notification needs no fetch, and ends that of a large one.
     lone.receive(&notification(102, 3));
     let small = message(Non, Code::CONTENT, 103, request.token.as_bytes()).uint(OBSERVE, 103);
     lone.receive(&small.payload(b"small"));
@@ -446,7 +446,7 @@ fn a_cancellation_ends_with_any_answer_to_it_or_with_being_cancelled() {
     let (mut lone, id, _) = observing();
     lone.endpoint.cancel_observation(lone.now, id).unwrap();
     let cancel = lone.sent_one();
-    // A peer that goes on notifying has answered all the same.
+    // A response with Observe also ends the cancellation.
     let token = cancel.token.as_bytes();
     lone.receive(&message(Ack, Code::CONTENT, cancel.id, token).uint(OBSERVE, 11));
     assert_eq!(lone.events().len(), 1);

@@ -1,5 +1,4 @@
-//! A lone endpoint with a scripted peer, and a pair of endpoints on a bad network; both on a
-//! virtual clock.
+//! An endpoint with a scripted peer, and a pair of endpoints on a bad network, on a virtual clock.
 
 use core::time::Duration;
 use lwm2m_coap::{
@@ -16,7 +15,7 @@ pub(crate) use MessageType::{
 /// The scripted peer.
 pub(crate) const PEER: PeerId = PeerId(7);
 
-/// A message in pieces that a test can compare.
+/// The parts of a message, to be compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Message {
     pub(crate) kind: MessageType,
@@ -86,7 +85,7 @@ impl Message {
     }
 }
 
-/// One endpoint, with a peer played by the test.
+/// One endpoint. The test plays its peer.
 pub(crate) struct Lone {
     pub(crate) now: Instant,
     pub(crate) endpoint: Endpoint,
@@ -101,7 +100,7 @@ impl Lone {
         Self { now: Instant::from_millis(1_000), endpoint: Endpoint::new(config, [3; 32]) }
     }
 
-    /// The peer sends, the endpoint answers at once.
+    /// The peer sends a message. Returns what the endpoint sends at once.
     pub(crate) fn receive(&mut self, message: &Message) -> Vec<Message> {
         self.receive_bytes(&message.bytes())
     }
@@ -124,7 +123,7 @@ impl Lone {
             .collect()
     }
 
-    /// The one message that the endpoint has to send.
+    /// The single message that the endpoint sends.
     pub(crate) fn sent_one(&mut self) -> Message {
         let sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
@@ -137,7 +136,7 @@ impl Lone {
             .collect()
     }
 
-    /// Lets time pass, timer by timer: what was sent, and when.
+    /// Advances the time, timer by timer. Returns what was sent, and when.
     pub(crate) fn pass(&mut self, time: Duration) -> Vec<(Instant, Message)> {
         let end = self.now + time;
         let mut sent = Vec::new();
@@ -150,20 +149,20 @@ impl Lone {
         sent
     }
 
-    /// Sends a request and takes the message that carries it.
+    /// Sends a request. Returns its message.
     pub(crate) fn ask(&mut self, request: Request) -> (lwm2m_coap::RequestId, Message) {
         let id = self.endpoint.request(self.now, PEER, request).unwrap();
         (id, self.sent_one())
     }
 
-    /// Answers the one request that the application has got.
+    /// Answers the single request that the application has received.
     pub(crate) fn answer(&mut self, response: Response) -> Vec<Message> {
         let (exchange, _) = self.asked();
         self.endpoint.respond(self.now, exchange, response).unwrap();
         self.sent()
     }
 
-    /// The one request that the application has got.
+    /// The single request that the application has received.
     pub(crate) fn asked(&mut self) -> (lwm2m_coap::ExchangeId, Request) {
         let events = self.events();
         match &events[..] {
@@ -173,23 +172,23 @@ impl Lone {
     }
 }
 
-/// How bad a network is, in percent.
+/// The faults of a network, in percent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Weather {
     pub(crate) loss: u64,
     pub(crate) duplication: u64,
-    /// The longest delay; shorter ones come out by chance, so messages overtake each other.
+    /// The longest delay. Delays are random, so messages are reordered.
     pub(crate) delay: u64,
 }
 
-/// Two endpoints, which know each other as [`PEER`].
+/// Two endpoints that call each other [`PEER`].
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) sides: [Endpoint; 2],
     weather: Weather,
     random: u64,
     in_flight: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
-    /// All that was sent: by which side.
+    /// All messages, with the sending side.
     pub(crate) wire: Vec<(usize, Vec<u8>)>,
 }
 
@@ -211,7 +210,7 @@ impl Pair {
         }
     }
 
-    /// xorshift64: the network needs chance, not secrecy.
+    /// xorshift64.
     fn chance(&mut self, below: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -233,7 +232,7 @@ impl Pair {
         }
     }
 
-    /// Runs until `until`, or until nothing is left to happen. The application gets each event.
+    /// Runs to `until`, or until nothing is pending. Passes each event to the application.
     pub(crate) fn run(
         &mut self,
         until: Instant,

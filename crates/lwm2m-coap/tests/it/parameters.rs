@@ -1,4 +1,4 @@
-//! Parameters of a peer of its own.
+//! Parameters by peer.
 
 use crate::pair::{Ack, Con, Lone, PEER, message};
 use core::time::Duration;
@@ -14,7 +14,7 @@ fn get() -> Request {
     Request::get().path(["3", "0", "0"])
 }
 
-/// A peer far away, with little memory.
+/// A distant peer with little memory.
 fn slow() -> Arc<PeerParameters> {
     let transmission = TransmissionParameters::default()
         .ack_timeout(10 * SECOND)
@@ -26,12 +26,12 @@ fn slow() -> Arc<PeerParameters> {
 }
 
 #[test]
-fn timing_is_that_of_the_peer() {
+fn a_peer_has_its_own_timing() {
     let mut lone = Lone::new();
     lone.endpoint.set_parameters(PEER, slow()).unwrap();
     let start = lone.now;
     lone.ask(get());
-    // NSTART is 2: the second goes out at once, the third waits.
+    // NSTART is 2: the second request is sent at once, the third waits.
     lone.ask(get());
     lone.endpoint.request(lone.now, PEER, get()).unwrap();
     assert_eq!(lone.sent(), []);
@@ -40,14 +40,14 @@ fn timing_is_that_of_the_peer() {
     let resent = lone.pass(29 * SECOND);
     let at: Vec<_> = resent.iter().map(|(at, _)| *at - start).collect();
     assert_eq!(at.iter().filter(|at| **at == 10 * SECOND).count(), 2);
-    // The other peer has been asked three times more by then, as usual.
+    // The other peer has got three retransmissions by then.
     assert_eq!(at.len(), 2 + 3);
     lone.pass(SECOND);
     assert_eq!(lone.events().len(), 2);
 }
 
 #[test]
-fn blocks_have_the_size_of_the_peer_in_both_directions() {
+fn a_peer_has_its_own_block_size_in_both_directions() {
     let mut lone = Lone::new();
     lone.endpoint.set_parameters(PEER, slow()).unwrap();
     lone.receive(&message(Con, Code::GET, 1, &[1]).path("3/0"));
@@ -59,7 +59,7 @@ fn blocks_have_the_size_of_the_peer_in_both_directions() {
 }
 
 #[test]
-fn parameters_stay_while_the_peer_is_idle_and_go_with_it() {
+fn parameters_survive_idleness_and_end_with_the_peer() {
     let mut lone = Lone::with(Config::default().max_peers(1));
     lone.endpoint.set_parameters(PEER, slow()).unwrap();
     let other = lone.endpoint.set_parameters(PeerId(8), slow());

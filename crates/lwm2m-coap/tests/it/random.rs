@@ -1,4 +1,4 @@
-//! Any message comes back as it was written, and any bytes are survived.
+//! Random messages round-trip, and random bytes are handled.
 
 use crate::pair::{Lone, Message, PEER};
 use core::time::Duration;
@@ -41,7 +41,7 @@ prop_compose! {
     }
 }
 
-/// Messages of a peer that knows a few tokens and message IDs of ours, and lies.
+/// Messages of a hostile peer that knows some tokens and message IDs.
 fn plausible() -> impl Strategy<Value = Message> {
     let values = prop::collection::vec(any::<u8>(), 0..4);
     let steering = prop::collection::vec(
@@ -62,12 +62,12 @@ fn plausible() -> impl Strategy<Value = Message> {
 
 proptest! {
     #[test]
-    fn messages_come_back_as_they_were_written(message in messages()) {
+    fn messages_round_trip(message in messages()) {
         let bytes = message.bytes();
         prop_assert_eq!(&Message::parse(&bytes), &message);
         for length in 0..bytes.len() {
             if let Ok(view) = MessageView::parse(&bytes[..length]) {
-                // A shorter message is one whose options end early or whose payload is cut.
+                // The options end early, or the payload is cut.
                 prop_assert_eq!(view.token(), message.token);
                 let mut options = view.options().zip(message.options.iter());
                 prop_assert!(options.all(|(cut, whole)| cut == whole));
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_handled(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut lone = Lone::new();
         lone.endpoint.handle_datagram(lone.now, PEER, &bytes);
         lone.pass(Duration::from_secs(600));
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lying_peer_leaves_nothing_behind(
+    fn a_hostile_peer_leaves_no_state_behind(
         messages in prop::collection::vec((plausible(), 0..3_u64, any::<bool>()), 0..60)
     ) {
         let config = Config::default().max_body(4_096).max_duplicates_per_peer(8);
@@ -114,7 +114,7 @@ proptest! {
             lone.pass(Duration::from_millis(300));
         }
         observing.into_iter().for_each(|id| lone.endpoint.cancel(id));
-        // Observers acknowledge nothing and go, everything else expires.
+        // Observers are removed because they acknowledge nothing. Everything else expires.
         lone.pass(Duration::from_secs(2_000));
         (0..3).for_each(|peer| lone.endpoint.remove_peer(PeerId(peer)));
         prop_assert!((0..3).all(|peer| lone.endpoint.is_idle(PeerId(peer))));

@@ -1,4 +1,4 @@
-//! Requests: the client's side of RFC 7252.
+//! Requests in the client role: RFC 7252.
 
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, Rst, message};
 use core::time::Duration;
@@ -85,7 +85,7 @@ fn a_response_must_fit_token_and_peer() {
     let stray = message(Ack, Code::CONTENT, request.id, token).bytes();
     lone.endpoint.handle_datagram(lone.now, PeerId(8), &stray);
     assert_eq!(lone.events(), []);
-    // It is still under way, and the real response completes it.
+    // The request is still pending, and its response completes it.
     assert_eq!(lone.pass(4 * SECOND).len(), 1);
     lone.receive(&piggybacked(&request));
     let events = lone.events();
@@ -109,7 +109,7 @@ fn responses_are_accepted_in_all_four_ways() {
             _ => Vec::new(),
         };
         assert_eq!(lone.receive(&response), expected);
-        // The duplicate is acknowledged again and ignored, and so is an overtaken empty ACK.
+        // A duplicate is acknowledged again and ignored. A late empty ACK is ignored.
         assert_eq!(lone.receive(&response), expected);
         assert_eq!(lone.receive(&empty), []);
         let events = lone.events();
@@ -127,14 +127,14 @@ fn a_response_that_never_comes_ends_the_wait() {
     lone.pass(248 * SECOND);
     let reason = FailReason::Timeout;
     assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason }]);
-    // What comes after that is refused.
+    // A later response is rejected.
     let late = message(Con, Code::CONTENT, 900, request.token.as_bytes());
     assert_eq!(lone.receive(&late)[0].kind, Rst);
 }
 
 // proves: COAP-12
 #[test]
-fn one_request_is_under_way_and_the_others_wait_in_order() {
+fn one_request_is_in_flight_and_the_others_wait_in_order() {
     let mut lone = Lone::new();
     let (_, mut current) = lone.ask(Request::get().path(["0"]));
     for path in ["1", "2"] {
@@ -180,7 +180,7 @@ fn waiting_requests_are_bounded() {
 
 // proves: COAP-14
 #[test]
-fn tokens_are_long_and_never_come_back() {
+fn tokens_are_long_and_never_repeat() {
     let mut lone = Lone::new();
     let mut tokens = BTreeSet::new();
     let mut ids = BTreeSet::new();
@@ -193,7 +193,7 @@ fn tokens_are_long_and_never_come_back() {
         assert!(ids.insert(request.id));
         lone.receive(&piggybacked(&request));
     }
-    // Half of 64,000 bits, give or take eight standard deviations.
+    // Half of 64,000 bits, within eight standard deviations.
     assert!((31_000..33_000).contains(&bits), "{bits}");
 }
 
@@ -245,7 +245,7 @@ fn a_request_is_repeated_once_with_the_echo_value() {
 }
 
 #[test]
-fn a_non_confirmable_request_is_sent_once_and_takes_no_turn() {
+fn a_non_confirmable_request_is_sent_once_and_does_not_count_towards_nstart() {
     let mut lone = Lone::new();
     let (id, request) = lone.ask(get().non_confirmable());
     assert_eq!(request.kind, Non);
@@ -346,7 +346,7 @@ fn a_body_beside_long_options_goes_in_blocks() {
 }
 
 #[test]
-fn a_response_that_is_not_wanted_is_not_sent() {
+fn no_response_suppresses_responses() {
     // RFC 7967 section 2.1: 2 is for class 2, 8 for class 4, 16 for class 5.
     for (wish, code, silent) in [
         (2, Code::CHANGED, true),
@@ -368,7 +368,7 @@ fn a_response_that_is_not_wanted_is_not_sent() {
         assert_eq!(lone.receive(&put(Con, 1)), sent);
         lone.receive(&put(Non, 2));
         assert_eq!(lone.answer(Response::new(code)).is_empty(), silent, "{wish}");
-        // After a separate acknowledgement nothing follows.
+        // Nothing follows a separate acknowledgement.
         lone.receive(&put(Con, 3));
         lone.pass(SECOND);
         assert_eq!(lone.answer(Response::new(code)).is_empty(), silent, "{wish}");
@@ -376,7 +376,7 @@ fn a_response_that_is_not_wanted_is_not_sent() {
 }
 
 #[test]
-fn steps_of_a_transfer_are_answered_although_no_response_is_wanted() {
+fn no_response_does_not_suppress_steps_of_a_transfer() {
     let mut lone = Lone::new();
     let block = |number, more| {
         message(Con, Code::PUT, 1 + number as u16, b"t")
@@ -387,7 +387,7 @@ fn steps_of_a_transfer_are_answered_although_no_response_is_wanted() {
     assert_eq!(lone.receive(&block(0, true))[0].code, Code::CONTINUE);
     lone.receive(&block(1, false));
     assert_eq!(lone.answer(Response::new(Code::CHANGED))[0].code, Code::EMPTY);
-    // An outcome that the endpoint decides is not told either.
+    // A response of the endpoint itself is suppressed, too.
     assert_eq!(lone.receive(&block(7, false))[0].code, Code::EMPTY);
     let request = Request::put().no_response(26);
     assert_eq!(request.options.get(OptionNumber::NO_RESPONSE), Some(&[26][..]));

@@ -1,4 +1,4 @@
-//! An endpoint with scripted peers on connections, and a pair of endpoints on one connection.
+//! An endpoint with scripted connected peers, and a pair of endpoints on a connection.
 
 use crate::pair::PEER;
 use core::time::Duration;
@@ -8,14 +8,14 @@ use lwm2m_coap::{
 };
 use lwm2m_time::Instant;
 
-/// A message on a stream in pieces that a test can compare.
+/// The parts of a message on a stream, to be compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Frame {
     pub(crate) code: Code,
     pub(crate) token: Token,
     pub(crate) options: Options,
     pub(crate) payload: Vec<u8>,
-    /// The bytes that it takes.
+    /// The encoded message.
     pub(crate) length: usize,
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn frame(code: Code, token: &[u8]) -> Frame {
     Frame { code, token, options: Options::new(), payload: Vec::new(), length: 0 }
 }
 
-/// A CSM with a Max-Message-Size, and Block-Wise-Transfer.
+/// A CSM with Max-Message-Size and Block-Wise-Transfer.
 pub(crate) fn csm(max_message_size: u64) -> Frame {
     frame(Code::CSM, b"").uint(2, max_message_size).option(4, b"")
 }
@@ -57,7 +57,7 @@ impl Frame {
     }
 }
 
-/// All messages of a stream that has been read to its end.
+/// All messages of a complete stream.
 pub(crate) fn frames(mut stream: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while !stream.is_empty() {
@@ -75,14 +75,14 @@ pub(crate) fn frames(mut stream: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// One endpoint on a connection, with a peer played by the test.
+/// One endpoint on a connection. The test plays its peer.
 pub(crate) struct LoneStream {
     pub(crate) now: Instant,
     pub(crate) endpoint: Endpoint,
 }
 
 impl LoneStream {
-    /// A connection on which nothing was received yet; the CSM of the endpoint is out.
+    /// A connection after the CSM of the endpoint was sent.
     pub(crate) fn fresh(config: Config) -> Self {
         let now = Instant::from_millis(1_000);
         let mut endpoint = Endpoint::new(config, [3; 32]);
@@ -123,7 +123,7 @@ impl LoneStream {
             .collect()
     }
 
-    /// Lets time pass, timer by timer.
+    /// Advances the time, timer by timer.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(at) = self.endpoint.poll_timeout().filter(|at| *at <= end) {
@@ -133,7 +133,7 @@ impl LoneStream {
         self.now = end;
     }
 
-    /// Sends a request and takes the one message that carries it.
+    /// Sends a request. Returns its message.
     pub(crate) fn ask(&mut self, request: Request) -> (lwm2m_coap::RequestId, Frame) {
         let id = self.endpoint.request(self.now, PEER, request).unwrap();
         let sent = self.sent();
@@ -141,7 +141,7 @@ impl LoneStream {
         (id, sent[0].clone())
     }
 
-    /// The one request that the application has got.
+    /// The single request that the application has received.
     pub(crate) fn asked(&mut self) -> (ExchangeId, Request) {
         let events = self.events();
         match &events[..] {
@@ -160,7 +160,7 @@ impl LoneStream {
 pub(crate) struct StreamPair {
     pub(crate) now: Instant,
     pub(crate) sides: [Endpoint; 2],
-    /// All that each side sent.
+    /// The bytes that each side sent.
     pub(crate) wire: [Vec<u8>; 2],
 }
 
@@ -172,7 +172,7 @@ impl StreamPair {
         Self { now, sides, wire: [Vec::new(), Vec::new()] }
     }
 
-    /// Carries bytes in pieces of these lengths, again and again, until none are left to send.
+    /// Transfers all bytes in pieces of these lengths, used cyclically.
     pub(crate) fn run(
         &mut self,
         lengths: &[usize],

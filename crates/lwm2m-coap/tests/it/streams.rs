@@ -21,7 +21,7 @@ fn get(token: &[u8]) -> Frame {
     frame(Code::GET, token).option(11, b"3")
 }
 
-/// A body whose every byte tells where it is.
+/// A body whose bytes depend on their offset.
 fn body(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + at / 256) as u8).collect()
 }
@@ -30,7 +30,7 @@ fn closed(reason: CloseReason) -> Event {
     Event::Closed { peer: PEER, reason }
 }
 
-/// The peer gets an Abort, the application hears why, and nothing is left.
+/// Asserts that the peer gets an Abort, the application the reason, and no state is left.
 fn assert_aborted(lone: &mut LoneStream, sent: &[Frame], reason: CloseReason) {
     let last = sent.last().expect("an Abort");
     assert_eq!(last.code, Code::ABORT, "{sent:?}");
@@ -51,7 +51,7 @@ fn both_sides_begin_with_a_csm() {
         let sent = lone.receive(&[first, csm(1_152)]);
         assert_aborted(&mut lone, &sent, CloseReason::NoCsm);
     }
-    // A request may follow the own CSM before that of the peer is here.
+    // A request may follow the own CSM before the peer's CSM arrives.
     let mut pair = StreamPair::new([Config::default(); 2]);
     pair.sides[0].request(pair.now, PEER, Request::get()).unwrap();
     let mut asked = 0;
@@ -67,13 +67,13 @@ fn both_sides_begin_with_a_csm() {
 
 // proves: TCP-03
 #[test]
-fn no_message_is_longer_than_the_peer_takes() {
+fn no_message_is_longer_than_the_peer_accepts() {
     let mut lone = LoneStream::fresh(Config::default().max_message_size(4_000));
     let own = lone.sent();
     assert_eq!(own[0].options.get_uint(OptionNumber(2)), Some(4_000));
     assert_eq!(own[0].options.get(OptionNumber(4)), Some(&[][..]));
 
-    // What nobody has announced is 1,152 bytes.
+    // The default is 1,152 bytes.
     let (_, first) = lone.ask(Request::put().payload(body(2_000)));
     assert_eq!(first.block_value(OptionNumber::BLOCK1), Some((0, true, 6)));
     assert!(first.length <= 1_152);
@@ -96,14 +96,14 @@ fn no_message_is_longer_than_the_peer_takes() {
     let (_, request) = lone.ask(Request::put().payload(body(600)));
     assert!(request.length <= 512 && request.block_value(OptionNumber::BLOCK1).is_some());
 
-    // An announcement holds until the next; what that leaves out stays.
+    // A later CSM updates what it mentions.
     lone.receive(&[frame(Code::CSM, b"").uint(2, 100_000)]);
     let (_, request) = lone.ask(Request::put().payload(body(50_000)));
     assert_eq!((request.payload, request.options.is_empty()), (body(50_000), true));
 }
 
 #[test]
-fn every_limit_is_kept() {
+fn every_max_message_size_is_respected() {
     for limit in (96..1_400).step_by(7).chain(1_015..1_060) {
         let mut lone = LoneStream::open(limit);
         let (_, request) = lone.ask(Request::put().payload(body(1_000)));
@@ -113,13 +113,13 @@ fn every_limit_is_kept() {
         for sent in [&request, &response[0]] {
             assert!(sent.length as u64 <= limit, "{limit}: {sent:?}");
         }
-        // Nor is less sent than could be: either all, or the largest block.
+        // The message is as full as possible: it has the whole body, or the largest block.
         assert!(request.payload.len() == 1_000 || request.length as u64 * 2 + 128 > limit);
     }
 }
 
 #[test]
-fn what_does_not_fit_any_more_fails() {
+fn a_request_that_no_longer_fits_fails() {
     let mut lone = LoneStream::open(1_152);
     let (id, request) = lone.ask(Request::put().payload(body(2_000)));
     let request = frame(Code::CONTINUE, request.token.as_bytes()).uint(BLOCK1, 8 | 6);
@@ -161,7 +161,7 @@ fn release_lets_pending_requests_finish() {
     assert_eq!(refused, Err(Error::Released(PEER)));
     let response = lone.respond(exchange, content(b"slow".to_vec()).observe());
     assert_eq!((response.len(), &response[0].payload[..]), (1, &b"slow"[..]));
-    // An observation would not outlive it.
+    // An observation would end with the connection.
     assert_eq!(response[0].options.observe(), None);
     assert_eq!(lone.events(), []);
     lone.receive(&[frame(Code::CONTENT, asked.token.as_bytes())]);
@@ -179,7 +179,7 @@ fn abort_ends_all_at_once() {
     let observer = observed(&mut lone);
     lone.receive(&[get(b"t")]);
     let (exchange, _) = lone.asked();
-    // Whatever it says, an Abort is not answered.
+    // An Abort is never answered.
     assert_eq!(lone.receive(&[frame(Code::ABORT, b"").option(9, b"")]), []);
     let (reason, gone) = (FailReason::Closed, GoneReason::Closed);
     assert_eq!(
@@ -195,7 +195,7 @@ fn abort_ends_all_at_once() {
     assert_eq!((lone.sent(), lone.endpoint.poll_timeout()), (vec![], None));
 }
 
-/// The peer begins to observe.
+/// The peer registers an observation.
 fn observed(lone: &mut LoneStream) -> Observer {
     lone.receive(&[get(b"obs").uint(OBSERVE, 0)]);
     let (exchange, _) = lone.asked();
@@ -214,7 +214,7 @@ fn release_ends_observations_and_an_idle_connection() {
         lone.events(),
         [Event::ObserverGone { observer, reason }, closed(CloseReason::Released)]
     );
-    // However the stream is cut, nothing counts behind a Release that ends it.
+    // Bytes after the Release that ends the connection are ignored.
     let mut lone = LoneStream::open(1_152);
     assert_eq!(lone.receive(&[frame(Code::RELEASE, b""), get(b"t")]), []);
     assert_eq!(lone.events(), [closed(CloseReason::Released)]);
@@ -243,7 +243,7 @@ fn a_connection_that_this_side_releases_is_closed_by_the_peer() {
 
 // proves: TCP-06
 #[test]
-fn signals_are_refused_for_critical_options_only() {
+fn signaling_messages_are_refused_for_critical_options_only() {
     let critical =
         |code, number| CloseReason::CriticalOption { code, number: OptionNumber(number) };
     for code in [Code::CSM, Code::PING, Code::PONG, Code::RELEASE] {
@@ -264,7 +264,7 @@ fn signals_are_refused_for_critical_options_only() {
 
 // proves: TCP-07
 #[test]
-fn a_stream_that_cannot_be_read_ends_the_connection() {
+fn a_malformed_stream_ends_the_connection() {
     let max = Config::default().max_message_size as usize;
     for (bytes, error) in [
         (&[0x0F][..], FrameError::Malformed(Fault::Token)),
@@ -281,26 +281,26 @@ fn a_stream_that_cannot_be_read_ends_the_connection() {
             assert_eq!(lone.endpoint.statistics().malformed, 1);
         }
     }
-    // Whole sessions, cut anywhere, are the same: `any_cut_gives_the_same_session`.
+    // `any_cut_gives_the_same_session` cuts whole sessions.
     assert_eq!(session(&[1]), session(&[usize::MAX]));
 }
 
 #[test]
-fn a_csm_cannot_be_longer_than_any_message_nor_announce_what_is_no_size() {
+fn a_csm_has_the_length_limit_and_ignores_invalid_sizes() {
     let max = Config::default().max_message_size as usize;
     let long = csm(1_152).payload(&vec![0; max]).bytes();
     let mut lone = LoneStream::fresh(Config::default());
     lone.sent();
     let sent: Vec<Frame> = long.chunks(1_000).flat_map(|it| lone.receive_bytes(it)).collect();
     assert_aborted(&mut lone, &sent, CloseReason::Stream(FrameError::TooLong(max)));
-    // A size of more than 32 bits is none, and what was told before holds.
+    // A size of more than 32 bits is ignored.
     let mut lone = LoneStream::open(600);
     assert_eq!(lone.receive(&[csm(1 << 32), csm(u64::MAX)]), []);
     let (_, request) = lone.ask(Request::put().payload(body(1_000)));
     assert!(request.length <= 600, "{request:?}");
 }
 
-/// A session with bodies in both directions and an observation: all events and all bytes.
+/// A session with bodies in both directions and an observation. Returns all events and bytes.
 fn session(lengths: &[usize]) -> (Vec<String>, [Vec<u8>; 2]) {
     let mut pair = StreamPair::new([Config::default(); 2]);
     let mut log = Vec::new();
@@ -336,7 +336,7 @@ fn incomplete_messages_are_bounded_in_total() {
     }
     let reason = CloseReason::Overload;
     assert_eq!(lone.events(), [Event::Closed { peer: PeerId(8), reason }]);
-    // The other goes on.
+    // The other connection stays.
     lone.sent();
     lone.receive_bytes(&frame(Code::PUT, b"t").payload(&[0; 900]).bytes()[600..]);
     lone.asked();
@@ -352,7 +352,7 @@ fn connections_are_peers_and_bounded_like_them() {
     assert!(lone.endpoint.is_idle(PEER));
     let begun = lone.endpoint.connected(lone.now, PeerId(8));
     assert_eq!(begun, Ok(()));
-    // A peer that was known by datagrams is another one from now on.
+    // Connecting removes the state of a peer of datagrams.
     let mut lone = LoneStream::fresh(Config::default());
     let id = lone.endpoint.request(lone.now, PeerId(8), Request::get()).unwrap();
     lone.sent_pieces();
@@ -390,7 +390,7 @@ fn several_blocks_travel_in_one_message() {
     }
 }
 
-/// The body went in as few messages as it can, whose numbers count in 1,024 bytes.
+/// Asserts that a body took the fewest messages, with block numbers in units of 1,024 bytes.
 fn assert_bert(frames: &[Frame], option: OptionNumber, length: usize) {
     assert!(frames.iter().all(|frame| frame.length <= 8_192));
     let mut at = 0;
@@ -416,7 +416,7 @@ fn blocks_of_one_size_go_to_a_peer_that_asks_for_them() {
     let sent = lone.receive(&[get(b"t").uint(BLOCK2, 1 << 4 | 7)]);
     assert_eq!(sent[0].block_value(OptionNumber::BLOCK2), Some((1, false, 7)));
     assert_eq!(sent[0].payload, body(3_000)[1_024..]);
-    // A last block that is several, and one that is none.
+    // Last messages with several blocks and with none.
     for (more, length, answer) in [(true, 2_048, Code::CONTINUE), (true, 100, Code::BAD_REQUEST)] {
         let block = frame(Code::PUT, b"u").uint(BLOCK1, u64::from(more) << 3 | 7);
         assert_eq!(lone.receive(&[block.payload(&body(length))])[0].code, answer);
@@ -424,7 +424,7 @@ fn blocks_of_one_size_go_to_a_peer_that_asks_for_them() {
 }
 
 #[test]
-fn a_client_that_asked_for_several_blocks_takes_what_it_gets() {
+fn a_client_accepts_single_blocks_instead_of_bert() {
     let mut lone = LoneStream::open(8_192);
     let (id, request) = lone.ask(Request::get());
     let token = request.token;
@@ -475,13 +475,13 @@ fn notifications_come_in_the_order_of_the_connection() {
     let cancel = lone.sent();
     assert_eq!((cancel[0].code, cancel[0].options.observe()), (Code::GET, Some(1)));
     assert_eq!(cancel[0].token, request.token);
-    // One that was under way is no answer.
+    // A notification from before the cancellation is not its response.
     assert_eq!(lone.receive(&[notify(b"", b"late")]), []);
     assert_eq!(lone.events(), []);
     lone.receive(&[frame(Code::CONTENT, request.token.as_bytes())]);
     assert!(matches!(lone.events()[..], [Event::Response { id, .. }] if id == cancelled));
 
-    // The other side: a cancellation stops the notifications.
+    // In the server role, a cancellation ends the notifications.
     let observer = observed(&mut lone);
     for confirmable in [false, true] {
         let state = content(b"1".to_vec());
@@ -535,7 +535,7 @@ proptest! {
     }
 
     #[test]
-    fn any_stream_is_survived(
+    fn any_stream_is_handled(
         pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20),
     ) {
         let mut lone = LoneStream::open(1_152);

@@ -1,29 +1,29 @@
-//! Every timer of the endpoint, on a virtual clock: it fires when it is due and not a millisecond
-//! before. All lengths are others than the usual ones, so that none is a constant in the code.
+//! Every timer of the endpoint, on a virtual clock: it expires when it is due and not a millisecond
+//! before. No duration has its default, which shows that none is a constant in the code.
 //!
 //! | timer | where | tests |
 //! |---|---|---|
 //! | ACK_TIMEOUT, ACK_RANDOM_FACTOR | RFC 7252 section 4.2 | here: `first_wait_is_spread_over_its_range` |
 //! | back-off, MAX_RETRANSMIT, MAX_TRANSMIT_WAIT | 4.2, 4.8.2 | here: `back_off_doubles_and_ends_with_max_transmit_wait`; `requests`: COAP-05 |
-//! | EXCHANGE_LIFETIME of a message ID that came in | 4.4, 4.5 | here: `message_ids_are_forgotten_in_time`; `messages`: COAP-07 |
-//! | NON_LIFETIME of a message ID that came in | 4.5, 4.8.2 | here: `message_ids_are_forgotten_in_time` |
-//! | EXCHANGE_LIFETIME of a message ID that went out | 4.4 | here: `message_ids_that_went_out_are_remembered_in_time`; unit tests of `message_id`: COAP-13; `requests`: `without_a_free_message_id_requests_fail` |
+//! | EXCHANGE_LIFETIME of a received message ID | 4.4, 4.5 | here: `message_ids_are_forgotten_in_time`; `messages`: COAP-07 |
+//! | NON_LIFETIME of a received message ID | 4.5, 4.8.2 | here: `message_ids_are_forgotten_in_time` |
+//! | EXCHANGE_LIFETIME of an own message ID | 4.4 | here: `own_message_ids_are_remembered_in_time`; unit tests of `message_id`: COAP-13; `requests`: `without_a_free_message_id_requests_fail` |
 //! | PROCESSING_DELAY: the empty acknowledgement | 4.8.2, 5.2.2 | here: `slow_answer_is_acknowledged_in_time`; `messages`: COAP-10 |
-//! | wait for a separate response, and for one to a NON request | 5.2.2 | here: `responses_are_awaited_until_their_time_is_over` |
-//! | NSTART, which is a count: the turn passes on when a timer ends | 4.7 | `requests`: COAP-12, `a_failed_request_lets_the_next_one_go` |
-//! | a request that the application does not answer | | here: `unanswered_request_is_given_up` |
-//! | Block1: an unfinished body | RFC 7959 section 2.5 | here: `unfinished_bodies_are_forgotten` |
-//! | Block2: a body that is kept for its blocks | RFC 7959 section 2.4 | here: `kept_bodies_are_forgotten_when_nobody_fetches_them` |
+//! | wait for a separate response, and for the response to a NON request | 5.2.2 | here: `responses_are_awaited_until_their_timeout` |
+//! | NSTART: a timeout makes room for the next request | 4.7 | `requests`: COAP-12, `a_failed_request_lets_the_next_one_go` |
+//! | a request that the application does not answer | | here: `unanswered_request_expires` |
+//! | Block1: an incomplete body | RFC 7959 section 2.5 | here: `incomplete_bodies_expire` |
+//! | Block2: a cached response | RFC 7959 section 2.4 | here: `cached_responses_expire` |
 //! | Observe: age beyond which any number is newer, 128 s | RFC 7641 section 3.4 | here: `any_number_is_newer_after_128_seconds`; unit tests: OBS-02 |
-//! | Observe: a confirmable notification in 24 h | RFC 7641 section 4.5 | here: `notification_is_confirmable_when_it_is_time`; `observe`: OBS-11 |
+//! | Observe: a confirmable notification in 24 h | RFC 7641 section 4.5 | here: `notification_is_confirmable_in_time`; `observe`: OBS-11 |
 //! | Observe: an observer that acknowledges nothing | RFC 7641 section 4.5 | `observe`: OBS-08, OBS-09 |
-//! | Echo: how long a value holds | RFC 9175 section 2.3 | `freshness`: COAP-22; unit tests |
+//! | Echo: validity of a value | RFC 9175 section 2.3 | `freshness`: COAP-22; unit tests |
 //! | a request on a connection | RFC 8323 | `streams`: `all_requests_go_out_at_once_and_time_out_alone` |
 //! | connections: CSM, keep-alive, Release | RFC 8323 section 5 | `lwm2m-link`, unit tests of `connections` |
 //!
-//! PROBING_RATE (4.7) limits who sends without being answered. Nothing here sends on its own to a
-//! peer that is silent, but messages that are given up after MAX_TRANSMIT_WAIT; how often an
-//! application sends non-confirmable requests is its own matter.
+//! PROBING_RATE (4.7) limits sending to a silent peer. The endpoint itself sends nothing to a silent
+//! peer but retransmissions up to MAX_TRANSMIT_WAIT. The application controls the rate of its
+//! non-confirmable requests.
 
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, message};
 use core::time::Duration;
@@ -60,7 +60,7 @@ fn content() -> Response {
 }
 
 #[test]
-fn message_ids_that_went_out_are_remembered_in_time() {
+fn own_message_ids_are_remembered_in_time() {
     let mut lone = Lone::with(config());
     let (_, request) = lone.ask(Request::get());
     lone.receive(&message(Ack, Code::CONTENT, request.id, request.token.as_bytes()));
@@ -90,7 +90,7 @@ fn first_wait_is_spread_over_its_range() {
     let (shortest, longest) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
     let (from, to) = (Duration::from_millis(7_000), Duration::from_millis(8_750));
     assert!(*shortest >= from && *longest <= to, "{shortest:?} to {longest:?}");
-    // 200 of them come close to both ends.
+    // 200 waits come close to both ends of the range.
     assert!(*shortest < from + 90 * TICK && *longest > to - 90 * TICK);
 }
 
@@ -109,7 +109,7 @@ fn back_off_doubles_and_ends_with_max_transmit_wait() {
     assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason: FailReason::Timeout }]);
 }
 
-/// Without chance.
+/// Parameters without randomness.
 fn exact() -> TransmissionParameters {
     config().transmission.ack_random_factor(1_000)
 }
@@ -137,14 +137,14 @@ fn slow_answer_is_acknowledged_in_time() {
     assert_eq!(lone.pass(310 * TICK - TICK), []);
     let sent = lone.pass(TICK);
     assert_eq!(sent, [(lone.now, message(Ack, Code::EMPTY, 1, b""))]);
-    // One that is not confirmable is not acknowledged.
+    // A non-confirmable request is not acknowledged.
     let mut lone = Lone::with(config());
     lone.receive(&Message { kind: Non, ..get(1) });
     assert_eq!(lone.pass(10 * SECOND), []);
 }
 
 #[test]
-fn responses_are_awaited_until_their_time_is_over() {
+fn responses_are_awaited_until_their_timeout() {
     for confirmable in [true, false] {
         let mut lone = Lone::with(config());
         let request = Request { confirmable, ..Request::get() };
@@ -161,7 +161,7 @@ fn responses_are_awaited_until_their_time_is_over() {
 }
 
 #[test]
-fn unanswered_request_is_given_up() {
+fn unanswered_request_expires() {
     let ask = || {
         let mut lone = Lone::with(config());
         lone.receive(&get(1));
@@ -177,7 +177,7 @@ fn unanswered_request_is_given_up() {
 }
 
 #[test]
-fn unfinished_bodies_are_forgotten() {
+fn incomplete_bodies_expire() {
     for (wait, code) in
         [(41 * SECOND - TICK, Code::CONTINUE), (41 * SECOND, Code::REQUEST_ENTITY_INCOMPLETE)]
     {
@@ -186,7 +186,7 @@ fn unfinished_bodies_are_forgotten() {
             let put = message(Con, Code::PUT, id, b"").path("5");
             put.block(OptionNumber::BLOCK1, number, true, 0).payload(&[1; 16])
         };
-        // Each block is a reason to wait for the next.
+        // Each block restarts the timer.
         lone.receive(&block(1, 0));
         lone.pass(40 * SECOND);
         assert_eq!(lone.receive(&block(2, 1))[0].code, Code::CONTINUE);
@@ -196,7 +196,7 @@ fn unfinished_bodies_are_forgotten() {
 }
 
 #[test]
-fn kept_bodies_are_forgotten_when_nobody_fetches_them() {
+fn cached_responses_expire() {
     for (wait, asked) in [(41 * SECOND - TICK, 0), (41 * SECOND, 1)] {
         let mut lone = Lone::with(config());
         lone.receive(&get(1));
@@ -225,7 +225,7 @@ fn any_number_is_newer_after_128_seconds() {
 }
 
 #[test]
-fn notification_is_confirmable_when_it_is_time() {
+fn notification_is_confirmable_in_time() {
     let mut lone = Lone::with(config());
     lone.receive(&get(1).uint(OBSERVE, 0));
     lone.answer(content().observe());
@@ -239,7 +239,7 @@ fn notification_is_confirmable_when_it_is_time() {
         }
         sent.kind
     };
-    // Were the next one as late as this, it would be too late.
+    // The next notification might be too late to confirm.
     assert_eq!(notify(998 * SECOND), Con);
     assert_eq!([notify(400 * SECOND), notify(199 * SECOND)], [Non, Non]);
     assert_eq!(notify(200 * SECOND), Non);

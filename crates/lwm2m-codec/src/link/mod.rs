@@ -1,11 +1,12 @@
-//! The CoRE Link Format (RFC 6690), as Register, Update and Discover use it.
+//! The CoRE Link Format (RFC 6690) of Register, Update and Discover.
 //!
-//! Reading forgives blanks around separators, one trailing slash in a target, values quoted or
-//! not, and the first element of an old Bootstrap-Discover answer without its `</>`. Writing is
-//! strict. [`registration`] makes sense of the list that a client registers.
+//! Parsing tolerates blanks around separators, one trailing slash in a target, unquoted and quoted
+//! values, and the first element of an old Bootstrap-Discover response without its `</>`. Writing is
+//! strict. [`registration`] interprets the links of a registration.
 //!
 //! ```
 //! use lwm2m_codec::link::{self, Link};
+//!
 //! let links = link::parse(r#"</>;rt="oma.lwm2m";ct="60 110", </3/0/>;ssid=101"#)?;
 //! assert_eq!(links[0].param("rt"), Some("oma.lwm2m"));
 //! assert_eq!(links[1].path(), Some(lwm2m_core::Path::instance(3, 0)));
@@ -27,10 +28,10 @@ use core::fmt::{self, Write};
 use lwm2m_core::Path;
 
 impl Reading<'_> {
-    /// As [`parse()`], which forgives.
+    /// As [`parse()`], but records quirks.
     ///
     /// # Errors
-    /// As [`parse()`]; strict reading refuses quirks.
+    /// As [`parse()`]. Strict decoding refuses quirks.
     pub fn links(&self, text: &str) -> Result<Vec<Link>, LinkError> {
         let links = parse(text)?;
         let slash = |link: &Link| link.target.len() > 1 && link.target.ends_with('/');
@@ -50,7 +51,7 @@ impl Reading<'_> {
     }
 }
 
-/// The first blank of a list of links that stands outside of quotes and brackets.
+/// The offset of the first blank outside of quotes.
 fn blank(text: &str) -> Option<usize> {
     let (mut quoted, mut literal) = (false, false);
     let mut bytes = text.bytes();
@@ -62,40 +63,40 @@ fn blank(text: &str) -> Option<usize> {
     })
 }
 
-/// Parameters of a link in their order; those without a value are flags.
+/// The parameters of a link in order. Parameters without a value are flags.
 pub type Params = Vec<(String, Option<String>)>;
 
 /// A link: a target and its parameters.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Link {
-    /// What stands between `<` and `>`.
+    /// The target, without `<` and `>`.
     pub target: String,
-    /// The parameters, values without quotes.
+    /// The parameters, with values without quotes.
     pub params: Params,
 }
 
-/// Why a text is no list of links; answered 4.00.
+/// Why a text is not a list of links. Engines answer 4.00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// The bytes are no UTF-8.
+    /// The payload is not UTF-8.
     #[error("the links are not UTF-8 at byte {offset}")]
     Utf8 {
-        /// The first wrong byte.
+        /// The offset of the first invalid byte.
         offset: usize,
     },
-    /// The text leaves the grammar of RFC 6690.
-    #[error("the links are malformed at byte {offset}: {expected} is missing")]
+    /// The text does not follow the grammar of RFC 6690 section 2.
+    #[error("the links are malformed at byte {offset}: expected {expected}")]
     Syntax {
-        /// The byte where reading stopped.
+        /// The offset where parsing stopped, in bytes.
         offset: usize,
-        /// What should stand there.
+        /// What the grammar requires at this offset.
         expected: &'static str,
     },
-    /// A deviation that some devices are known for, which strict reading refuses.
-    #[error("byte {offset} of the links: {quirk}, which strict reading refuses")]
+    /// Strict decoding refuses a known deviation of devices.
+    #[error("byte {offset} of the links: {quirk}, which strict decoding refuses")]
     Quirk {
-        /// Where it begins.
+        /// The offset of the deviation, in bytes.
         offset: usize,
         /// The deviation.
         quirk: Quirk,
@@ -103,62 +104,62 @@ pub enum LinkError {
     /// The parameter `ver` is not `major.minor`.
     #[error("the link at byte {offset} has a ver that is not major.minor, for example ver=1.1")]
     Version {
-        /// Where the link begins.
+        /// The offset of the link, in bytes.
         offset: usize,
     },
 }
 
 impl Link {
-    /// A link to `target` without parameters.
+    /// Creates a link to `target` without parameters.
     #[must_use]
     pub fn new(target: impl Into<String>) -> Self {
         Self { target: target.into(), params: Vec::new() }
     }
 
-    /// A link to a path, `</3/0>`.
+    /// Creates a link to a path, such as `</3/0>`.
     #[must_use]
     pub fn to_path(path: &Path) -> Self {
         Self::new(path.to_string())
     }
 
-    /// This link with one more parameter.
+    /// Appends a parameter.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.params.push((name.into(), Some(value.to_string())));
         self
     }
 
-    /// The value of the first parameter of this name; a flag has an empty one.
+    /// The value of the first parameter with this name. The value of a flag is empty.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
         param(&self.params, name)
     }
 
-    /// The target as a path; one trailing slash is forgiven.
+    /// The target as a path. Tolerates one trailing slash.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
         self.path_below("/")
     }
 
-    /// The target as a path, if it lies below the alternate path `root` (`/` or `/lwm2m`).
+    /// The target as a path below the alternate path `root`, such as `/` or `/lwm2m`.
     #[must_use]
     pub fn path_below(&self, root: &str) -> Option<Path> {
         let rest = self.target.strip_prefix(root.trim_end_matches('/'))?;
         let text = rest.strip_suffix('/').unwrap_or(rest);
-        // The rest begins with a slash, or the whole target had none at all.
+        // The target must not end within the last segment of the root.
         let whole = text.is_empty() || text.starts_with('/') || root == "/";
         whole.then(|| text.parse().ok()).flatten()
     }
 }
 
-/// The value of the first parameter of this name; a flag has an empty one.
+/// The value of the first parameter with this name. The value of a flag is empty.
 #[must_use]
 pub fn param<'a>(params: &'a Params, name: &str) -> Option<&'a str> {
     let found = params.iter().find(|(known, _)| known == name);
     found.map(|(_, value)| value.as_deref().unwrap_or(""))
 }
 
-/// The links as one text, without blanks.
+/// Writes links without blanks.
 #[must_use]
 pub fn write(links: &[Link]) -> String {
     let mut text = String::new();
@@ -172,8 +173,8 @@ pub fn write(links: &[Link]) -> String {
     text
 }
 
-/// Whether a value is written in quotes: always where the parameter is defined so, else only if
-/// it has other characters than numbers, versions and plain words have.
+/// Whether a value is quoted: always if the definition of the parameter requires quotes, else if it is
+/// not a number, a version or a word.
 fn quoted(name: &str, value: &str) -> bool {
     matches!(name, "rt" | "if" | "uri" | "title")
         || value.is_empty()

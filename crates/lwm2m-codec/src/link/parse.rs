@@ -1,4 +1,4 @@
-//! Reading a list of links (RFC 6690, section 2).
+//! Parses a list of links: RFC 6690 section 2.
 
 use super::{Link, LinkError};
 use alloc::borrow::ToOwned;
@@ -13,7 +13,7 @@ use nom::multi::many0;
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
-/// Where and at what reading stopped.
+/// A syntax error: the number of remaining bytes, and what the grammar requires there.
 struct Failure {
     remaining: usize,
     expected: &'static str,
@@ -31,15 +31,15 @@ impl ParseError<&str> for Failure {
 
 type Parsed<'a, T> = IResult<&'a str, T, Failure>;
 
-/// Reads a list of links; an empty text is an empty list.
+/// Parses a list of links. An empty text is an empty list.
 ///
 /// # Errors
-/// [`LinkError::Syntax`] with the place where the text leaves the grammar.
+/// [`LinkError::Syntax`] with the offset of the syntax error.
 pub fn parse(text: &str) -> Result<Vec<Link>, LinkError> {
     Ok(located(text)?.into_iter().map(|(_, link)| link).collect())
 }
 
-/// The links with the byte where each begins.
+/// The links with their offsets in bytes.
 pub(super) fn located(text: &str) -> Result<Vec<(usize, Link)>, LinkError> {
     let syntax = |failure: Failure| LinkError::Syntax {
         offset: text.len().saturating_sub(failure.remaining),
@@ -53,7 +53,7 @@ pub(super) fn located(text: &str) -> Result<Vec<(usize, Link)>, LinkError> {
     }
 }
 
-/// The rest of a text of `length` bytes: links with their places in it.
+/// Parses the rest of a text of `length` bytes. Returns links with their offsets.
 fn links(text: &str, length: usize) -> Parsed<'_, Vec<(usize, Link)>> {
     let (mut text, _) = multispace0(text)?;
     let mut links = Vec::new();
@@ -77,7 +77,7 @@ fn links(text: &str, length: usize) -> Parsed<'_, Vec<(usize, Link)>> {
     Ok((text, links))
 }
 
-/// `lwm2m="1.0"` as first element, as LwM2M 1.0 shows in Bootstrap-Discover.
+/// Parses `lwm2m="1.0"`, the first element in the Bootstrap-Discover examples of LwM2M 1.0.
 fn legacy_root(text: &str) -> Parsed<'_, Link> {
     let (rest, value) = preceded(tag("lwm2m="), value).parse(text)?;
     let params = Vec::from([("lwm2m".to_owned(), Some(value))]);
@@ -110,8 +110,7 @@ fn value(text: &str) -> Parsed<'_, String> {
     }
 }
 
-/// The rest of a quoted string, whose opening quote is taken; a backslash takes the next
-/// character literally.
+/// Parses a quoted string after its opening quote. A backslash quotes the next character.
 fn quoted(text: &str) -> Parsed<'_, String> {
     let mut value = String::new();
     let mut text = text;
@@ -136,7 +135,7 @@ fn separator<'a>(c: char) -> impl Parser<&'a str, Output = char, Error = Failure
     delimited(multispace0, char(c), multispace0)
 }
 
-/// `parser`, whose failure says what was expected.
+/// `parser` with `expected` in its errors.
 fn expect<'a, O>(
     mut parser: impl Parser<&'a str, Output = O, Error = Failure>,
     expected: &'static str,
@@ -146,7 +145,7 @@ fn expect<'a, O>(
     }
 }
 
-/// [`expect`] without a way back: the text is malformed for sure.
+/// [`expect`] with errors that stop all alternatives.
 fn cut<'a, O>(
     parser: impl Parser<&'a str, Output = O, Error = Failure>,
     expected: &'static str,
@@ -180,7 +179,7 @@ mod tests {
 
     // proves: LINK-03
     #[test]
-    fn blanks_slashes_quotes_and_the_old_root_are_forgiven() {
+    fn blanks_slashes_quotes_and_the_old_root_are_tolerated() {
         let strict = parse("</>;lwm2m=1.0,</0/0>;ssid=101").unwrap();
         let old = parse("lwm2m=\"1.0\",</0/0>;ssid=101").unwrap();
         assert_eq!(strict, old);
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_link_is_refused_with_its_place() {
+    fn syntax_errors_have_their_offset() {
         let cases = [
             ("</2/0></2/1>", 6),
             ("<1/0", 4),

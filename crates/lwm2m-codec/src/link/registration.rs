@@ -1,4 +1,4 @@
-//! The links that a client registers: its objects and object instances (OMA LwM2M Core 6.2.1).
+//! The links of a registration: objects and object instances. OMA LwM2M Core, section 6.2.1.
 
 use super::parse::located;
 use super::{Link, LinkError, Params};
@@ -8,35 +8,35 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use lwm2m_core::{ContentFormat, ObjectVersion, Path};
 
-/// What a registration says of one object.
+/// A registered object.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RegisteredObject {
-    /// The parameter `ver`, if given.
+    /// The parameter `ver`, if there is one.
     pub version: Option<ObjectVersion>,
-    /// The ids of the instances.
+    /// The IDs of the instances.
     pub instances: BTreeSet<u16>,
 }
 
-/// The list of links of a Register or Update, understood.
+/// The interpreted links of a Register or Update.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RegistrationLinks {
-    /// Where the client's objects live: `/`, or the target of the link with `rt="oma.lwm2m"`.
+    /// The alternate path: the target of the link with `rt="oma.lwm2m"`, by default `/`.
     pub root_path: String,
-    /// The formats that the root link offers in `ct`, in its order.
+    /// The content formats in `ct` of the root link, in order.
     pub content_formats: Vec<ContentFormat>,
-    /// The links to objects and object instances with their parameters, in the order of the list.
+    /// The links to objects and object instances with their parameters, in order.
     pub links: Vec<(Path, Params)>,
-    /// The same by object id.
+    /// The objects by ID.
     pub objects: BTreeMap<u16, RegisteredObject>,
     /// All links as they were sent.
     pub sent: Vec<Link>,
 }
 
-/// Reads the payload of Register or Update. Links outside of the root path, to something else than
-/// objects and instances, and with ids that are no numbers are ignored.
+/// Parses the payload of Register or Update. Ignores links outside of the alternate path, and links to
+/// anything but objects and object instances.
 ///
 /// # Errors
-/// Bytes that are no UTF-8 or no link-format, and a `ver` that is not `major.minor`.
+/// The payload is not UTF-8 or malformed, or a `ver` is not `major.minor`.
 pub fn parse_registration(payload: &[u8]) -> Result<RegistrationLinks, LinkError> {
     let text = core::str::from_utf8(payload)
         .map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
@@ -81,7 +81,7 @@ impl RegistrationLinks {
         object.instances.extend(path.instance_id());
         if let Some(version) = link.param("ver") {
             let version = version.parse().map_err(|_| LinkError::Version { offset })?;
-            // The object link goes before the instance link, which may carry it since 1.2.1.
+            // The version of the object link overrides that of an instance link (since LwM2M 1.2.1).
             if path.depth() == 1 || object.version.is_none() {
                 object.version = Some(version);
             }
@@ -115,7 +115,7 @@ mod tests {
 
     // proves: LINK-05
     #[test]
-    fn only_links_below_the_root_link_count() {
+    fn only_links_below_the_alternate_path_are_used() {
         let list = read("</root>;rt=\"oma.lwm2m\",</root/1/0>,</3/0>,</root/4/0/0>,</root/a>");
         assert_eq!(list.root_path, "/root");
         assert_eq!(list.objects.keys().copied().collect::<Vec<_>>(), [1]);
@@ -126,7 +126,7 @@ mod tests {
 
     // proves: LINK-07
     #[test]
-    fn ver_may_stand_on_the_object_or_the_only_instance() {
+    fn ver_is_a_parameter_of_the_object_or_of_an_instance() {
         for text in ["</3>;ver=1.1,</3/0>", "</3/0>;ver=1.1", "</3>;ver=\"1.1\",</3/0>"] {
             let list = read(text);
             assert_eq!(list.objects[&3].version, Some(ObjectVersion::new(1, 1)), "{text}");

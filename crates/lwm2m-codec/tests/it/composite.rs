@@ -59,7 +59,7 @@ fn patch_packs_remove_resource_instances() {
     assert!(decode_changes(ContentFormat::SENML_CBOR, &bytes, &TestModel).is_err());
     let plain = encode_changes(ContentFormat::SENML_CBOR, &removal);
     assert!(matches!(plain, Err(EncodeError::UnsuitableFormat { .. })));
-    // Not even of a multiple resource, as whose first instance a single value may be taken.
+    // Nor can a multiple-instance resource be removed, although a single value sets its instance 0.
     let whole = decode_changes(ETCH_JSON, br#"[{"n":"/3/0/6","v":null}]"#, &TestModel);
     let path = Path::resource_instance(3, 0, 6, 0);
     assert_eq!(whole.map_err(|error| error.cause), Err(DecodeCause::NoValue { path }));
@@ -81,7 +81,7 @@ fn changes_keep_their_order() {
         let bytes = encode_changes(format, &changes).unwrap();
         assert_eq!(decode_changes(format, &bytes, &TestModel).as_ref(), Ok(&changes), "{format}");
     }
-    // The sample of ETS 257, whose names have no slash before them but a base name of one.
+    // The sample of ETS 257: names without leading slashes after the base name `/`.
     let ets = hex("83A321612F006531 2F302F32021865 A2006531 2F302F3604F5 A20066332F302F31330200");
     assert_eq!(ets.len(), 36);
     let read = decode_changes(ContentFormat::SENML_CBOR, &ets, &TestModel).unwrap();

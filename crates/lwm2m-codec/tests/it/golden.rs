@@ -1,4 +1,4 @@
-//! The samples of OMA LwM2M Core 7.4, with the misprints of the specification corrected.
+//! The samples of OMA LwM2M Core 1.2, section 7.4, with the misprints corrected.
 
 use crate::model::{TestModel, hex};
 use lwm2m_codec::{DecodeCause, Quirk, Reading, decode, encode};
@@ -39,7 +39,7 @@ fn object(instances: impl IntoIterator<Item = (u16, ObjectInstance)>) -> Node {
     Node::Object(Object { instances: instances.into_iter().collect() })
 }
 
-/// Both directions, and each cut is an error or what stands in a shorter payload.
+/// Checks both directions, and that each truncation is an error or a shorter valid payload.
 fn exact(format: ContentFormat, path: &str, node: &Node, bytes: &[u8]) {
     let path: Path = path.parse().unwrap();
     assert_eq!(encode(format, &path, node).as_deref(), Ok(bytes), "{path}");
@@ -125,7 +125,7 @@ fn instances_are_wrapped_above_them_and_may_be_within() {
     let other = hex("08010BC10001C10100C10201C10300");
     let outside = decode(ContentFormat::TLV, &path, &other, &TestModel);
     assert!(outside.is_err());
-    // Without a wrapper nothing tells the instance.
+    // Without an Object Instance TLV the instance is unknown.
     let strict = Reading::strict(&TestModel);
     let lost = strict.decode(ContentFormat::TLV, &Path::object(3), &bare);
     assert_eq!(lost.map_err(|error| error.cause), Err(DecodeCause::Quirk(Quirk::BareResources)));
@@ -138,7 +138,7 @@ fn instances_are_wrapped_above_them_and_may_be_within() {
 fn senml_json_samples_are_exact() {
     let device = Node::ObjectInstance(device());
     exact(ContentFormat::SENML_JSON, "/3/0", &device, DEVICE_JSON.as_bytes());
-    // The specification breaks the line behind each record.
+    // The specification has a line break after each record.
     let lines = DEVICE_JSON.replace("},", "},\n");
     assert_eq!(lines.len(), 399);
     let read =

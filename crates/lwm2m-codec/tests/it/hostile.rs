@@ -1,4 +1,4 @@
-//! Input that nobody means well with.
+//! Hostile input.
 
 use crate::model::{TestModel, hex};
 use lwm2m_codec::{decode, decode_create, decode_timed, encode, supports};
@@ -70,14 +70,14 @@ fn nested_and_endless_cbor_is_refused() {
     }
 }
 
-/// What this thread has used, in seconds: others on the machine do not count.
+/// The processor time of this thread, in seconds.
 fn processor_time() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Whether `large` takes less than `limit` times as much processor time as `small`. A busy machine may
-/// slow any run down, so one of some tries has to show it; what is not linear never does.
+/// Whether `large` takes less than `limit` times as much processor time as `small`. One of several tries
+/// suffices, because a busy machine may slow any of them down.
 fn is_below(limit: f64, mut large: impl FnMut(), mut small: impl FnMut()) -> bool {
     let fastest = |run: &mut dyn FnMut()| {
         let mut time = || {
@@ -123,7 +123,7 @@ fn every_tree_format_is_linear_to_ten_thousand_resources() {
         let payload = |node| encode(*format, &path, node).unwrap();
         let read = |payload: &[u8]| drop(decode(*format, &path, payload, &NoModel).unwrap());
         let (short, long) = (payload(&small), payload(&large));
-        // Ten times the work, and room for a noisy machine: quadratic would be a hundred times.
+        // Linear time is 10 times as much, quadratic time 100 times. The limit leaves room for noise.
         let writing = is_below(40.0, || drop(payload(&large)), || drop(payload(&small)));
         let reading = is_below(40.0, || read(&long), || read(&short));
         assert!(writing && reading, "{format}: linear to write: {writing}, to read: {reading}");

@@ -1,4 +1,4 @@
-//! LwM2M CBOR against the samples of OMA LwM2M Core 1.2, 7.4.4.
+//! LwM2M CBOR against the samples of OMA LwM2M Core 1.2, section 7.4.4.
 
 use crate::model::{TestModel, hex};
 use lwm2m_codec::{DecodeCause, decode, decode_create, encode, encode_create};
@@ -102,7 +102,7 @@ fn keys_begin_with_the_object() {
 
 // proves: LCBOR-04
 #[test]
-fn what_is_no_path_is_refused() {
+fn invalid_paths_are_refused() {
     for payload in [
         "A0",
         "A103A0",
@@ -159,7 +159,7 @@ fn create_with_and_without_an_id() {
         let read = decode_create(FORMAT, 2, &payload, &TestModel);
         assert_eq!(read, Ok((id, values.clone())));
     }
-    // OMA's sample, with an array as inner key.
+    // The sample of OMA, with an array as inner key.
     let sample = ObjectInstance::default()
         .with(0, 5i64)
         .with(1, 0i64)
@@ -174,7 +174,7 @@ fn create_with_and_without_an_id() {
 }
 
 #[test]
-fn what_is_empty_is_left_out() {
+fn empty_nodes_are_omitted() {
     let values = ObjectInstance::default().with(9, 100i64).with_multiple::<i64>(6, []);
     let node = Node::ObjectInstance(values);
     assert_eq!(encode(FORMAT, &Path::instance(3, 0), &node).unwrap(), hex("A1820300A1091864"));

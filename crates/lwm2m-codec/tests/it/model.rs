@@ -2,8 +2,8 @@
 
 use lwm2m_core::{DataType, Model, Operations, ResourceModel};
 
-/// Some resources of OMA's objects, and object 1000 with a resource of each type: id 0 to 8 single,
-/// id 10 to 18 multiple.
+/// Some resources of OMA's objects, and object 1000 with a resource of each type: IDs 0 to 8 are
+/// single-instance, IDs 10 to 18 multiple-instance.
 pub(crate) struct TestModel;
 
 const TYPES: [DataType; 9] = [
@@ -87,7 +87,7 @@ impl Model for TestModel {
     }
 }
 
-/// Bytes from hexadecimal text; blanks are skipped.
+/// Decodes hexadecimal text, ignoring blanks.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<_> = text.chars().filter_map(|c| c.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()

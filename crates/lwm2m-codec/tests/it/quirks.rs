@@ -1,4 +1,4 @@
-//! Strict and lenient reading, and where errors say they are.
+//! Strict and lenient decoding, and offsets of errors.
 
 use crate::model::{TestModel, hex};
 use lwm2m_codec::link::LinkError;
@@ -9,7 +9,7 @@ const TLV: ContentFormat = ContentFormat::TLV;
 const CBOR: ContentFormat = ContentFormat::CBOR;
 const JSON: ContentFormat = ContentFormat::SENML_JSON;
 
-/// A payload with a quirk, and the same without it.
+/// A payload with a quirk, and its equivalent without.
 struct Case {
     quirk: Quirk,
     format: ContentFormat,
@@ -79,7 +79,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn lenient_says_what_it_forgave_and_strict_refuses_it() {
+fn lenient_decoding_reports_quirks_and_strict_decoding_refuses_them() {
     for Case { quirk, format, path, odd, regular } in cases() {
         let path: Path = path.parse().unwrap();
         let lenient = Reading::lenient(&TestModel);
@@ -97,7 +97,7 @@ fn lenient_says_what_it_forgave_and_strict_refuses_it() {
 }
 
 #[test]
-fn what_we_write_is_read_strictly() {
+fn encoded_payloads_have_no_quirks() {
     let samples = [
         (JSON, &br#"[{"bn":"/3/0/","n":"9","v":1},{"n":"6/0","v":5}]"#[..]),
         (ContentFormat::JSON, br#"{"bn":"/3/0/","e":[{"n":"9","v":1},{"n":"6/0","v":5}]}"#),
@@ -118,12 +118,12 @@ const LINKS: [(Quirk, &str); 4] = [
 ];
 
 #[test]
-fn no_quirk_is_without_a_case() {
+fn every_quirk_has_a_case() {
     let cases = cases();
     for quirk in Quirk::ALL {
         let of_payload = cases.iter().any(|case| case.quirk == *quirk);
         let of_links = LINKS.iter().any(|(of, _)| of == quirk);
-        // Those of alternate paths are in `root`.
+        // The tests of `root` cover quirks of alternate paths.
         assert!(of_payload || of_links || *quirk == Quirk::OutsideRoot, "{quirk:?}");
     }
 }
@@ -144,7 +144,7 @@ fn links_are_read_strictly_or_not() {
 }
 
 #[test]
-fn errors_name_their_place() {
+fn errors_have_offsets() {
     let wrong = |path: &str, format, payload: &[u8]| {
         let error = decode(format, &path.parse().unwrap(), payload, &TestModel).unwrap_err();
         (error.offset, error.cause)

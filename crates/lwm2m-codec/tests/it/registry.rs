@@ -51,14 +51,14 @@ fn resource(definition: &ResourceDefinition) -> impl Strategy<Value = (u16, Reso
     resource.prop_map(move |resource| (id, resource))
 }
 
-/// An instance with a value for each resource that has values at all.
+/// An instance with a value for each resource that is not executable.
 fn instance(object: &ObjectDefinition) -> impl Strategy<Value = ObjectInstance> + use<> {
     let with_values = |r: &&ResourceDefinition| r.data_type() != DataType::None;
     let resources: Vec<_> = object.resources().filter(with_values).map(resource).collect();
     resources.prop_map(|all| ObjectInstance { resources: all.into_iter().collect() })
 }
 
-/// Encodes and reads strictly.
+/// Encodes, and decodes strictly.
 fn survives(reading: &Reading<'_>, path: &Path, node: &Node) -> Result<usize, TestCaseError> {
     let mut carried = 0;
     for format in ContentFormat::ALL.iter().copied().filter(|format| supports(*format, path)) {
@@ -109,7 +109,7 @@ fn every_object_round_trips_in_every_format() {
     assert!(objects > 400, "{objects}");
 }
 
-/// Every value of an object as Patch Pack, and its paths as Fetch Pack.
+/// All values of an object as a Patch Pack, and its paths as a Fetch Pack.
 #[test]
 fn every_object_round_trips_in_composite_operations() {
     for definition in Registry::builtin().objects() {

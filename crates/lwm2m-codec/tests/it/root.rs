@@ -36,12 +36,12 @@ fn nodes() -> Vec<(Path, Node)> {
 fn names_of_senml_begin_with_the_alternate_path_and_others_never() {
     for (path, node) in nodes() {
         for format in NAMED.into_iter().filter(|format| lwm2m_codec::supports(*format, &path)) {
-            // As on the interfaces for management and reporting.
+            // The interfaces for management and reporting.
             let payload = Writing::below("/lwm2m/").encode(format, &path, &node).unwrap();
             assert!(contains(&payload, "/lwm2m"), "{format} {path}");
             assert_eq!(reading().decode(format, &path, &payload).as_ref(), Ok(&node), "{format}");
             assert!(decode(format, &path, &payload, &TestModel).is_err(), "{format}");
-            // As on the bootstrap interface.
+            // The bootstrap interface.
             let plain = encode(format, &path, &node).unwrap();
             assert!(!contains(&plain, "lwm2m"), "{format} {path}");
             assert_eq!(decode(format, &path, &plain, &TestModel).as_ref(), Ok(&node));
@@ -75,7 +75,7 @@ fn names_of_senml_begin_with_the_alternate_path_and_others_never() {
 }
 
 #[test]
-fn alternate_path_may_be_cut_anywhere() {
+fn alternate_path_may_be_split_between_base_name_and_name() {
     let name = "/lwm2m/3/0/9";
     for cut in 0..=name.len() {
         let (base, rest) = name.split_at(cut);
@@ -86,7 +86,7 @@ fn alternate_path_may_be_cut_anywhere() {
 }
 
 #[test]
-fn name_without_the_alternate_path_is_forgiven_and_a_wrong_one_is_not() {
+fn name_without_the_alternate_path_is_tolerated_and_a_wrong_one_is_not() {
     let read = |reading: &Reading<'_>, base: &str, name: &str| {
         let pack = format!(r#"[{{"bn":"{base}","n":"{name}","v":1}}]"#);
         let read = reading.decode(ContentFormat::SENML_JSON, &NINE, pack.as_bytes());

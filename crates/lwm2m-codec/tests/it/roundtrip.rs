@@ -1,4 +1,4 @@
-//! Any tree survives each format that can carry it.
+//! Random trees round-trip in each format that can carry them.
 
 use crate::model::TestModel;
 use lwm2m_codec::{decode, decode_create, encode, encode_create, supports};
@@ -35,8 +35,8 @@ fn value(kind: u16) -> BoxedStrategy<Value> {
     }
 }
 
-/// A resource of object 1000 with its id; multiple ones are never empty, since SenML has no word
-/// for that.
+/// A resource of object 1000 with its ID. Multiple-instance resources are never empty, which SenML cannot
+/// express.
 fn resource() -> impl Strategy<Value = (u16, Resource)> {
     (0u16..9, any::<bool>()).prop_flat_map(|(kind, multiple)| {
         if multiple {
@@ -82,7 +82,7 @@ proptest! {
                     let read = decode(format, &path, &bytes, &TestModel);
                     prop_assert_eq!(read.as_ref(), Ok(&node), "{}", format);
                 }
-                // Formats of one value refuse several, or those of other types.
+                // Formats of one value refuse several values and other types.
                 Err(error) => prop_assert!(error.is_not_acceptable() && path.depth() >= 3),
             }
         }

@@ -21,7 +21,7 @@ fn value(path: &str, field: &str) -> Result<Value, DecodeCause> {
 
 // proves: SENML-08
 #[test]
-fn one_value_a_record_and_one_record_a_path() {
+fn a_record_has_one_value_and_a_path_one_record() {
     let path = Path::resource(3, 0, 9);
     assert_eq!(read("/3/0", r#"[{"n":"/3/0/9"}]"#), Err(DecodeCause::NoValue { path }));
     assert_eq!(value("/3/0/9", r#""v":null"#), Err(DecodeCause::NoValue { path }));
@@ -71,10 +71,10 @@ fn names_have_to_be_paths_of_values() {
             "{name}: {result:?}"
         );
     }
-    // Without a slash in front, as LwM2M test suites send them behind a base name of one slash.
+    // Names without leading slashes after the base name `/`, as LwM2M test suites send them.
     assert!(read("/3", r#"[{"n":"3/0/9","v":1}]"#).is_ok());
     assert!(read("/3", r#"[{"bn":"/","n":"3/0/9","v":1}]"#).is_ok());
-    // A single resource may have all of its name in the base name.
+    // The base name of a single resource may be its whole name.
     assert_eq!(
         read("/3/0/0", r#"[{"bn":"/3/0/0","vs":"Open Mobile Alliance"}]"#),
         Ok(Node::Resource(Resource::Single("Open Mobile Alliance".into())))
@@ -153,7 +153,7 @@ fn the_newest_of_several_values_is_taken() {
 }
 
 #[test]
-fn what_is_not_finite_is_not_written() {
+fn numbers_that_are_not_finite_are_refused() {
     let node = Node::ObjectInstance(ObjectInstance::default().with(3, f64::NAN));
     for format in [JSON, ContentFormat::SENML_CBOR] {
         let error = encode(format, &Path::instance(1000, 0), &node).unwrap_err();

@@ -1,4 +1,4 @@
-//! Formats that hold one value: text, opaque, CBOR.
+//! Formats of one value: text, opaque, CBOR.
 
 use crate::model::{TestModel, hex};
 use lwm2m_codec::{DecodeCause, DecodeError, EncodeError, decode, encode, supports};
@@ -115,13 +115,13 @@ fn text_links_and_strings() {
         refused(TEXT, DataType::ObjectLink, bad);
     }
     refused(TEXT, DataType::String, [0xFF]);
-    // A resource that nobody knows.
+    // An unknown resource.
     let unknown = decode(TEXT, &Path::resource(9999, 0, 0), b"12", &TestModel);
     assert_eq!(unknown, Ok(Node::Resource(Resource::Single("12".into()))));
 }
 
 #[test]
-fn formats_of_one_value_take_nothing_else() {
+fn formats_of_one_value_refuse_trees() {
     let instance = Node::ObjectInstance(ObjectInstance::default().with(0, "a"));
     let path = Path::instance(3, 0);
     let multiple = Node::Resource(Resource::Multiple([(0, Value::Integer(1))].into()));
@@ -213,11 +213,11 @@ fn unknown_formats_are_told_apart() {
     let error = decode(format, &path, b"a", &TestModel).unwrap_err();
     assert_eq!(error, DecodeError::unsupported(format));
     assert!(error.is_unsupported_format());
-    // A node of another kind than the path is the caller's mistake.
+    // A node of another kind than the path is an error of the caller.
     let error = encode(TEXT, &Path::instance(3, 0), &node).unwrap_err();
     assert_eq!(error, EncodeError::WrongNode { path: Path::instance(3, 0) });
     assert!(!error.is_not_acceptable());
-    // The numbers from before registration are read, and never written.
+    // Numbers from before registration are read but never written.
     assert_eq!(decode(ContentFormat(1541), &path, b"a", &TestModel).as_ref(), Ok(&node));
     assert!(encode(ContentFormat(1541), &path, &node).is_err());
 }

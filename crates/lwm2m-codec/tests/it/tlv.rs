@@ -46,7 +46,7 @@ fn answers_may_be_enclosed_in_higher_levels() {
 }
 
 #[test]
-fn what_lies_outside_is_refused() {
+fn values_outside_of_the_request_are_refused() {
     let outside = |target: &str, path: &str| {
         let (target, path) = (target.parse().unwrap(), path.parse().unwrap());
         Err(DecodeCause::OutsideTarget { target, path })

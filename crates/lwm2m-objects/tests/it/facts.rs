@@ -1,4 +1,4 @@
-//! The built-in facts are complete and read.
+//! The built-in definitions are complete.
 
 use lwm2m_core::{DataType, ObjectVersion, Operations, Version};
 use lwm2m_objects::{ObjectDefinition, Registry, default_version};
@@ -64,7 +64,7 @@ fn temperature_has_two_versions() {
     assert!(versions.iter().map(|d| d.version()).eq([ObjectVersion::V1_0, V1_1]));
 }
 
-/// Ranges that say too little to be enforced, each looked at.
+/// Ranges that are too vague to be enforced. Each was reviewed.
 const PROSE: &[(DataType, &str)] = &[
     (DataType::Boolean, "0..65535"),
     (DataType::Float, "ON;OFF"),
@@ -93,7 +93,7 @@ fn every_range_is_read_or_known_to_be_prose() {
     assert_eq!(unread, known);
 }
 
-// The requirement MODEL-04 as a whole needs a server; this is its table.
+// The table of requirement MODEL-04; a test of the server proves the rest.
 #[test]
 fn versions_that_registrations_leave_out() {
     let resolved = |enabler| {

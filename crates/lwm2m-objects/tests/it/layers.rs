@@ -1,4 +1,4 @@
-//! Own definitions, choice of versions, the model of one device.
+//! Definitions of the application, choice of versions, models of devices.
 
 use lwm2m_core::{DataType, Model, ObjectVersion, Operations};
 use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition};
@@ -31,7 +31,7 @@ fn an_unknown_version_falls_back_to_the_newest_of_its_major() {
 }
 
 #[test]
-fn own_definitions_lie_above_the_built_in_ones() {
+fn own_definitions_override_the_built_in_ones() {
     let registry = own();
     assert_eq!(registry.objects().count(), 424 + 2);
     let ids: Vec<_> = registry.object(32769, None).unwrap().resources().map(|r| r.id()).collect();

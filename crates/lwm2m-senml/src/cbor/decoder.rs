@@ -1,6 +1,6 @@
-//! Reading single items of CBOR (RFC 8949): texts and bytes of definite and indefinite length,
-//! integers of 64 bits, floats of any width, decimal fractions, true, false, null, and the heads of
-//! arrays, maps and tags.
+//! Reads items of CBOR (RFC 8949): texts and bytes of definite and indefinite length, integers of 64
+//! bits, floats of any width, decimal fractions, true, false, null, and the heads of arrays, maps and
+//! tags.
 
 use crate::{Error, Number, Value};
 use alloc::borrow::Cow;
@@ -10,11 +10,11 @@ use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
 use nom::{IResult, Parser};
 
-/// The tag of an array of exponent and mantissa (RFC 8949, section 3.4.4).
+/// The tag of an array of exponent and mantissa: RFC 8949 section 3.4.4.
 const DECIMAL_FRACTION: u64 = 4;
 const INDEFINITE: u8 = 31;
 const BREAK: u8 = 0xFF;
-/// How deep arrays, maps and tags may nest in an item that is skipped.
+/// The deepest nesting of arrays, maps and tags in a skipped item.
 const MAX_DEPTH: usize = 16;
 
 const UNSIGNED: u8 = 0;
@@ -25,16 +25,16 @@ const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 const TAG: u8 = 6;
 
-/// Reads items one after another; strings are borrowed from the input if their length is definite.
+/// Reads items in sequence. Borrows strings of definite length from the input.
 ///
-/// Each method that fails leaves the decoder at the item it could not read, or within it.
+/// A method that fails leaves the decoder at or within the invalid item.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     rest: &'a [u8],
     length: usize,
 }
 
-/// The head of an item: major type, additional information, and the argument that they give.
+/// The head of an item: RFC 8949 section 3.
 #[derive(Clone, Copy)]
 struct Head {
     major: u8,
@@ -59,25 +59,25 @@ fn head(input: &[u8]) -> IResult<&[u8], Head, ()> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the items in `input`.
+    /// Creates a decoder of the items in `input`.
     #[must_use]
     pub const fn new(input: &'a [u8]) -> Self {
         Self { rest: input, length: input.len() }
     }
 
-    /// How many bytes have been read.
+    /// The number of bytes read.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.length - self.rest.len()
     }
 
-    /// Whether all bytes have been read.
+    /// Whether all bytes are read.
     #[must_use]
     pub const fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The major type of the next item (RFC 8949, section 3.1).
+    /// The major type of the next item (RFC 8949 section 3.1).
     #[must_use]
     #[inline]
     pub fn major(&self) -> Option<u8> {
@@ -88,7 +88,7 @@ impl<'a> Decoder<'a> {
         Error::Syntax { offset: self.offset(), expected }
     }
 
-    /// Takes a head, if it is of a kind that is wanted.
+    /// Reads a head that `wanted` accepts.
     #[inline]
     fn head(
         &mut self,
@@ -104,7 +104,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Takes the bytes of a string whose head is read.
+    /// Takes the content of a string.
     #[inline]
     fn take(&mut self, length: u64) -> Result<&'a [u8], Error> {
         let taken: IResult<_, _, ()> = match usize::try_from(length) {
@@ -116,7 +116,7 @@ impl<'a> Decoder<'a> {
         Ok(bytes)
     }
 
-    /// Takes the break that ends an item of indefinite length, if it comes next.
+    /// Takes the break that ends an item of indefinite length, if it is next.
     #[inline]
     pub fn take_break(&mut self) -> bool {
         match self.rest.split_first() {
@@ -130,7 +130,7 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     fn container(&mut self, major: u8, expected: &'static str) -> Result<Option<u64>, Error> {
-        // Most containers are so small that one byte is their head.
+        // Most containers have a head of one byte.
         if let Some((first, rest)) = self.rest.split_first()
             && let count @ 0..0x18 = first.wrapping_sub(major << 5)
         {
@@ -145,8 +145,8 @@ impl<'a> Decoder<'a> {
         Ok((head.info != INDEFINITE).then_some(head.argument))
     }
 
-    /// The head of an array: how many items follow, or nothing if a break ends them. The number is
-    /// the sender's word: do not allocate by it.
+    /// Reads the head of an array. Returns the number of items, or `None` if a break ends them. The
+    /// number is untrusted: do not allocate by it.
     ///
     /// # Errors
     /// [`Error::Syntax`] for any other item.
@@ -154,7 +154,7 @@ impl<'a> Decoder<'a> {
         self.container(ARRAY, "an array")
     }
 
-    /// The head of a map: how many pairs follow, or nothing if a break ends them.
+    /// Reads the head of a map. Returns the number of pairs, or `None` if a break ends them.
     ///
     /// # Errors
     /// [`Error::Syntax`] for any other item.
@@ -163,13 +163,13 @@ impl<'a> Decoder<'a> {
         self.container(MAP, "a map")
     }
 
-    /// Takes a tag, if one comes next.
+    /// Takes a tag, if it is next.
     pub fn tag(&mut self) -> Option<u64> {
         let head = self.head("a tag", |head| head.major == TAG && head.info != INDEFINITE).ok()?;
         Some(head.argument)
     }
 
-    /// An integer as a label or key: any unsigned or negative one that fits `i64`.
+    /// Reads an integer that fits `i64`.
     ///
     /// # Errors
     /// [`Error::Syntax`] for any other item.
@@ -178,7 +178,7 @@ impl<'a> Decoder<'a> {
         self.small().map_or_else(|| self.any_integer(), |small| Ok(small.into()))
     }
 
-    /// An integer of 0 to 23, whose head is all there is.
+    /// Takes an integer from 0 to 23, if it is next.
     #[inline]
     fn small(&mut self) -> Option<u8> {
         let (first @ 0..0x18, rest) = self.rest.split_first()? else { return None };
@@ -186,7 +186,7 @@ impl<'a> Decoder<'a> {
         Some(*first)
     }
 
-    /// An integer that fits `i64`, if one comes next.
+    /// Takes an integer that fits `i64`, if it is next.
     #[inline]
     pub(super) fn plain_integer(&mut self) -> Option<i64> {
         let (rest, head) = match *self.rest {
@@ -216,13 +216,13 @@ impl<'a> Decoder<'a> {
         self.plain_integer().ok_or_else(|| self.syntax("an integer"))
     }
 
-    /// A text.
+    /// Reads a text.
     ///
     /// # Errors
-    /// [`Error::Syntax`] for any other item, one that is cut off, or no UTF-8.
+    /// [`Error::Syntax`] for any other item, or if the text is cut off or not UTF-8.
     #[inline]
     pub fn text(&mut self) -> Result<Cow<'a, str>, Error> {
-        // Most texts are so short that one byte is their head.
+        // Most texts have a head of one byte.
         if let Some((first @ 0x60..0x78, rest)) = self.rest.split_first()
             && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*first - 0x60))
             && let Ok(text) = core::str::from_utf8(bytes)
@@ -254,10 +254,10 @@ impl<'a> Decoder<'a> {
         Ok(text)
     }
 
-    /// Bytes.
+    /// Reads bytes.
     ///
     /// # Errors
-    /// [`Error::Syntax`] for any other item, or one that is cut off.
+    /// [`Error::Syntax`] for any other item, or if the bytes are cut off.
     pub fn bytes(&mut self) -> Result<Cow<'a, [u8]>, Error> {
         let head = self.head("bytes", |head| head.major == BYTES)?;
         if head.info != INDEFINITE {
@@ -272,10 +272,10 @@ impl<'a> Decoder<'a> {
         Ok(Cow::Owned(bytes))
     }
 
-    /// A number, text, bytes, true, false or null; an object link is a text.
+    /// Reads a number, text, bytes, true, false or null. An object link is a text.
     ///
     /// # Errors
-    /// [`Error::Syntax`] for any other item, and for one that is cut off.
+    /// [`Error::Syntax`] for any other item, or if the item is cut off.
     #[inline]
     pub fn item(&mut self) -> Result<Value<'a>, Error> {
         if let Some(small) = self.small() {
@@ -289,7 +289,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// An integer, float, true, false or null.
+    /// Reads an integer, float, true, false or null.
     #[inline]
     fn plain(&mut self) -> Result<Value<'a>, Error> {
         const EXPECTED: &str = "a number, text, bytes, true, false or null";
@@ -309,15 +309,15 @@ impl<'a> Decoder<'a> {
         }
         let exponent = i16::try_from(self.integer()?).map_err(|_| expected)?;
         let mantissa = self.integer()?;
-        // By way of the text, which is rounded correctly.
+        // Parsing the text rounds correctly.
         alloc::format!("{mantissa}e{exponent}").parse().map_err(|_| expected)
     }
 
-    /// Skips an item of any kind.
+    /// Skips an item.
     ///
     /// # Errors
-    /// [`Error::Syntax`] for one that is cut off or malformed, [`Error::Nesting`] for one that
-    /// nests deeper than 16 levels.
+    /// [`Error::Syntax`] if the item is malformed or cut off, [`Error::Nesting`] if it has more than
+    /// 16 levels.
     pub fn skip(&mut self) -> Result<(), Error> {
         self.skip_within(MAX_DEPTH)
     }
@@ -345,8 +345,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Whether an array or map is over: none of the `remaining` are left, which is counted down, or
-    /// the break came.
+    /// Whether an array or map ends here. Counts `remaining` items down, or takes the break if there is
+    /// no count.
     #[inline]
     pub fn ends(&mut self, remaining: &mut Option<u64>) -> bool {
         match remaining {
@@ -360,8 +360,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// What an integer, float, true, false or null means; nothing for other heads and for integers
-/// below the range of `i64`.
+/// Decodes the head of an integer, float, true, false or null. Returns `None` for other heads and for
+/// integers below the range of `i64`.
 #[inline]
 fn simple(head: Head) -> Option<Value<'static>> {
     let argument = head.argument;
@@ -382,7 +382,7 @@ fn simple(head: Head) -> Option<Value<'static>> {
     })
 }
 
-/// A float of half precision (RFC 8949, appendix D).
+/// Decodes a float of half precision: RFC 8949 appendix D.
 fn half(bits: u16) -> f64 {
     let exponent = i32::from(bits >> 10 & 0x1F);
     let mantissa = f64::from(bits & 0x3FF);
@@ -397,7 +397,7 @@ fn half(bits: u16) -> f64 {
 }
 
 impl Value<'_> {
-    /// The number that this is, if it is finite.
+    /// The value, if it is a finite number.
     pub(super) fn finite(&self) -> Option<Number> {
         self.number().filter(|number| number.is_finite())
     }

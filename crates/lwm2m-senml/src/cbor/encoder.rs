@@ -1,28 +1,28 @@
-//! Writing single items of CBOR (RFC 8949) in their shortest form.
+//! Writes items of CBOR in their shortest form: RFC 8949 section 4.2.1.
 
 use crate::Value;
 use alloc::vec::Vec;
 
-/// Writes items one after another.
+/// Writes items in sequence.
 #[derive(Debug, Default)]
 pub struct Encoder {
     output: Vec<u8>,
 }
 
 impl Encoder {
-    /// An encoder with room for `capacity` bytes.
+    /// Creates an encoder with room for `capacity` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { output: Vec::with_capacity(capacity) }
     }
 
-    /// The bytes that were written.
+    /// Returns the written bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.output
     }
 
-    /// The items that were written as an array: the head of `count` items is put in front.
+    /// Returns the written items as an array of `count` items.
     pub(crate) fn finish_array(mut self, count: usize) -> Vec<u8> {
         let (bytes, length) = head(4, count as u64);
         self.output.splice(..0, bytes.into_iter().take(length));
@@ -35,8 +35,8 @@ impl Encoder {
         self.put(head, length);
     }
 
-    /// Appends the first `length` bytes of `bytes`. All of them are copied at first, since a copy
-    /// of a fixed size is a few instructions without a call.
+    /// Appends the first `length` bytes of `bytes`. Copies all of them first, because a copy of fixed
+    /// size takes a few instructions and no call.
     #[inline]
     fn put<const N: usize>(&mut self, bytes: [u8; N], length: usize) {
         let end = self.output.len() + length;
@@ -44,44 +44,44 @@ impl Encoder {
         self.output.truncate(end);
     }
 
-    /// The head of an array of `count` items.
+    /// Writes the head of an array of `count` items.
     pub fn array(&mut self, count: usize) {
         self.head(4, count as u64);
     }
 
-    /// The head of a map of `count` pairs.
+    /// Writes the head of a map of `count` pairs.
     #[inline]
     pub fn map(&mut self, count: usize) {
         self.head(5, count as u64);
     }
 
-    /// A tag, whose item is to follow.
+    /// Writes a tag. Its item must follow.
     pub fn tag(&mut self, tag: u64) {
         self.head(6, tag);
     }
 
-    /// A signed integer.
+    /// Writes a signed integer.
     #[inline]
     pub fn integer(&mut self, value: i64) {
         let (head, length) = integer(value);
         self.put(head, length);
     }
 
-    /// An unsigned integer.
+    /// Writes an unsigned integer.
     #[inline]
     pub fn unsigned(&mut self, value: u64) {
         self.head(0, value);
     }
 
-    /// A text.
+    /// Writes a text.
     #[inline]
     pub fn text(&mut self, text: &str) {
         self.head(3, text.len() as u64);
         self.output.extend_from_slice(text.as_bytes());
     }
 
-    /// The head of a map of up to 23 pairs, whose first pair is the label 0 and a text: as most
-    /// records begin.
+    /// Writes the head of a map of at most 23 pairs, and its first pair of label 0 and a text. Most
+    /// records begin so.
     #[inline]
     pub(super) fn map_with_text(&mut self, count: u8, text: &str) {
         let map = 0xA0 | count;
@@ -96,16 +96,16 @@ impl Encoder {
         }
     }
 
-    /// A label from 0 to 23 and an integer.
+    /// Writes a label from 0 to 23 and an integer.
     #[inline]
     pub(super) fn labelled_integer(&mut self, label: u8, value: i64) {
         let ([a, b, c, d, e, f, g, h, i], length) = integer(value);
         self.put([label, a, b, c, d, e, f, g, h, i], 1 + length);
     }
 
-    /// A float, in 4 bytes if they hold it exactly, else in 8. The 2 bytes of half precision are
-    /// not written, since small devices do not read them.
-    #[expect(clippy::cast_possible_truncation, reason = "tried, and undone if it loses anything")]
+    /// Writes a float in 4 bytes if that is exact, else in 8. Half precision is not used, because
+    /// small devices do not read it.
+    #[expect(clippy::cast_possible_truncation, reason = "used only if exact")]
     pub fn float(&mut self, value: f64) {
         let short = value as f32;
         if f64::from(short).to_bits() == value.to_bits() {
@@ -117,7 +117,7 @@ impl Encoder {
         }
     }
 
-    /// A value; an object link as text.
+    /// Writes a value. An object link is a text.
     #[inline]
     pub fn item(&mut self, value: &Value<'_>) {
         match value {
@@ -135,7 +135,7 @@ impl Encoder {
     }
 }
 
-/// The head of an item: major type and argument, and how many of the bytes it takes.
+/// The head of an item with this major type and argument, and its length.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "within the ranges of the arms")]
 const fn head(major: u8, argument: u64) -> ([u8; 9], usize) {

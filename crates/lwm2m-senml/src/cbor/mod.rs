@@ -1,7 +1,7 @@
-//! SenML in CBOR (RFC 8428, section 6), and the items of CBOR that LwM2M payloads are made of.
+//! SenML in CBOR (RFC 8428 section 6), and the items of CBOR (RFC 8949) that LwM2M uses.
 //!
-//! Items are read by hand on nom and written by hand: that measured faster than `minicbor`, and the
-//! few kinds of items that LwM2M allows need no more than this.
+//! Items are read by hand on nom and written by hand, which is faster than `minicbor` and suffices for
+//! the few kinds of items that LwM2M allows.
 
 mod decoder;
 mod encoder;

@@ -1,14 +1,12 @@
-//! Reading records from CBOR.
+//! Reads records from CBOR: RFC 8428 section 6.
 
 use super::Decoder;
 use crate::record::{Draft, Field, Source};
 use crate::{Error, Number, Record, Value};
 use alloc::borrow::Cow;
 
-/// The records of a pack in CBOR, one after another. Strings of definite length are borrowed from
-/// the input; nothing is allocated for them.
-///
-/// After an error the reader is at its end.
+/// Iterates over the records of a pack in CBOR. Borrows strings of definite length from the input. The
+/// iteration ends after an error.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     decoder: Decoder<'a>,
@@ -18,37 +16,37 @@ pub struct Reader<'a> {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Begin,
-    /// Within an array: how many records are still to come, if its length is definite.
+    /// Within the array, with the number of remaining records if its length is definite.
     Within(Option<u64>),
     End,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the pack in `input`.
+    /// Creates a reader of the pack in `input`.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
         Self { decoder: Decoder::new(input), state: State::Begin }
     }
 
-    /// How many bytes have been read.
+    /// The number of bytes read.
     #[must_use]
     #[inline]
     pub const fn offset(&self) -> usize {
         self.decoder.offset()
     }
 
-    /// Reads the next record into the place of `record`; false at the end of the pack. Faster than
-    /// the iterator, since records are too large to be moved about.
+    /// Overwrites `record` with the next record. Returns `false` at the end of the pack. Faster than
+    /// the iterator, which moves the large records.
     ///
     /// # Errors
-    /// As those of the iterator; the reader is then at its end.
+    /// As the iterator. The iteration ends after an error.
     #[inline]
     pub fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
         *record = Record::default();
         self.fill(record)
     }
 
-    /// [`Reader::read_into`] for a record that has no fields.
+    /// [`Reader::read_into`] for a default record.
     #[inline]
     fn fill(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
         let more = match self.advance() {
@@ -61,7 +59,7 @@ impl<'a> Reader<'a> {
         more
     }
 
-    /// Goes to the next record; false at the end of the pack.
+    /// Advances to the next record. Returns `false` at the end of the pack.
     #[inline]
     fn advance(&mut self) -> Result<bool, Error> {
         if matches!(self.state, State::Begin) {
@@ -88,7 +86,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The label of the next field, if it is known.
+    /// Reads the label of the next field. Returns `None` if it is unknown.
     #[inline]
     fn field(&mut self) -> Result<Option<Field>, Error> {
         if self.decoder.major() != Some(TEXT) {
@@ -101,7 +99,7 @@ impl<'a> Reader<'a> {
         Ok(Field::from_name(&name))
     }
 
-    /// What is wrong if the next item is not of the type of `field`.
+    /// The error if the next item does not have the type of `field`.
     #[cold]
     fn mismatch(&self, field: Field) -> Error {
         if self.decoder.is_at_end() {
@@ -169,8 +167,8 @@ impl<'a> Source<'a> for Reader<'a> {
     }
 }
 
-/// All records of a pack; only in tests, since a record takes more than twenty times the bytes that
-/// a pack can have it in.
+/// All records of a pack. For tests only: a record in memory can be twenty times as large as in the
+/// pack.
 #[cfg(test)]
 pub(crate) fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
     Reader::new(input).collect()

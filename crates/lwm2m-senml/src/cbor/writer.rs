@@ -1,4 +1,4 @@
-//! Writing records as CBOR.
+//! Writes records as CBOR: RFC 8428 section 6.
 
 use super::Encoder;
 use crate::Error;
@@ -6,12 +6,12 @@ use crate::json::whole;
 use crate::record::{Field, Number, Record, Value};
 use alloc::vec::Vec;
 
-/// Writes a pack of definite length, one record after another. Integers are exact; a float takes
-/// 4 bytes if they hold it, else 8 (2 are not written, since small devices do not read them).
+/// Writes a pack of definite length record by record. Integers are exact. A float takes 4 bytes if
+/// that is exact, else 8; half precision is not used, because small devices do not read it.
 #[derive(Debug)]
 pub struct Writer {
     encoder: Encoder,
-    /// How many records there are, if the head of the pack is still to be written.
+    /// The number of records, if the head of the pack is written at the end.
     counted: Option<usize>,
 }
 
@@ -26,7 +26,7 @@ pub fn write(records: &[Record<'_>]) -> Result<Vec<u8>, Error> {
 }
 
 impl Writer {
-    /// A pack of `count` records, all of which have to be written.
+    /// Creates a pack of `count` records. The caller must write all of them.
     #[must_use]
     pub fn new(count: usize) -> Self {
         let mut encoder = Encoder::with_capacity(1 + count * 16);
@@ -34,13 +34,13 @@ impl Writer {
         Self { encoder, counted: None }
     }
 
-    /// A pack of a number of records that is not known yet: the head is put in front at the end.
+    /// Creates a pack of an unknown number of records, whose head is written at the end.
     #[must_use]
     pub fn streaming() -> Self {
         Self { encoder: Encoder::with_capacity(0), counted: Some(0) }
     }
 
-    /// The whole pack.
+    /// Returns the pack.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         match self.counted {
@@ -52,7 +52,7 @@ impl Writer {
     /// Writes a record.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
+    /// [`Error::NotFinite`] for a number that is not finite. The pack is then incomplete.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.counted = self.counted.map(|count| count + 1);
@@ -135,7 +135,7 @@ impl Writer {
     }
 }
 
-/// The number of fields besides names and value.
+/// The number of fields besides base name, name and value.
 #[inline]
 fn rare(record: &Record<'_>) -> usize {
     usize::from(record.base_version.is_some())

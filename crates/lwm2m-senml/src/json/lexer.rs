@@ -1,4 +1,4 @@
-//! The words of JSON (RFC 8259) within text that is known to be UTF-8.
+//! Tokens of JSON (RFC 8259) in valid UTF-8.
 
 use crate::Number;
 use alloc::borrow::Cow;
@@ -7,7 +7,7 @@ use nom::bytes::complete::take_while;
 use nom::error::{ErrorKind, ParseError};
 use nom::{IResult, Parser};
 
-/// Where reading stopped, as bytes that remained, and what should have stood there.
+/// A syntax error: the number of remaining bytes, and what the grammar requires there.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) remaining: usize,
@@ -30,7 +30,7 @@ pub(super) const fn fault<'a, T>(input: &'a str, expected: &'static str) -> Pars
     Err(nom::Err::Error(Fault { remaining: input.len(), expected }))
 }
 
-/// The input behind blanks.
+/// Skips blanks.
 #[inline]
 pub(super) fn blanks(input: &str) -> &str {
     match input.as_bytes().first() {
@@ -39,13 +39,13 @@ pub(super) fn blanks(input: &str) -> &str {
     }
 }
 
-/// The next byte behind blanks, if there is one.
+/// The next byte after blanks, if there is one.
 #[inline]
 pub(super) fn peek(input: &str) -> Option<u8> {
     blanks(input).as_bytes().first().copied()
 }
 
-/// One of the characters of structure, behind blanks.
+/// Parses a structural character after blanks.
 #[inline]
 pub(super) fn symbol<'a>(
     symbol: u8,
@@ -60,7 +60,7 @@ pub(super) fn symbol<'a>(
     }
 }
 
-/// `true`, `false` or `null`.
+/// Parses `true`, `false` or `null` after blanks.
 pub(super) fn word<'a>(word: &'static str) -> impl FnOnce(&'a str) -> Parsed<'a, ()> {
     move |input| {
         let input = blanks(input);
@@ -68,7 +68,7 @@ pub(super) fn word<'a>(word: &'static str) -> impl FnOnce(&'a str) -> Parsed<'a,
     }
 }
 
-/// A string; borrowed unless it has escapes.
+/// Parses a string. Borrows it unless it has escapes.
 #[inline]
 pub(super) fn string(input: &str) -> Parsed<'_, Cow<'_, str>> {
     let (rest, ()) = symbol(b'"', "a string")(input)?;
@@ -79,7 +79,7 @@ pub(super) fn string(input: &str) -> Parsed<'_, Cow<'_, str>> {
     }
 }
 
-/// The characters up to the next quote, backslash or control character.
+/// Takes the characters before the next quote, backslash or control character.
 #[inline]
 fn plain(input: &str) -> Parsed<'_, &str> {
     let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1F);
@@ -90,7 +90,7 @@ fn plain(input: &str) -> Parsed<'_, &str> {
     }
 }
 
-/// The rest of a string that stopped at something else than its closing quote.
+/// Parses the rest of a string after `begin`, from its first escape on.
 #[cold]
 fn escaped<'a>(input: &'a str, begin: &str) -> Parsed<'a, Cow<'a, str>> {
     let mut text = String::from(begin);
@@ -123,7 +123,7 @@ fn escape(input: &str) -> Parsed<'_, char> {
     Ok((chars.as_str(), c))
 }
 
-/// Four hexadecimal digits; twice, with `\u` between, for a character beyond the first 65,536.
+/// Parses four hexadecimal digits, and a second surrogate for a character beyond U+FFFF.
 fn unicode(input: &str) -> Parsed<'_, char> {
     let (rest, high) = hex(input)?;
     if !(0xD800..0xDC00).contains(&high) {
@@ -146,7 +146,7 @@ fn hex(input: &str) -> Parsed<'_, u32> {
     }
 }
 
-/// A number: exact if it is an integer of 64 bits, written without fraction and exponent.
+/// Parses a number after blanks. Exact for integers of 64 bits without fraction and exponent.
 #[inline]
 pub(super) fn number(input: &str) -> Parsed<'_, Number> {
     let input = blanks(input);
@@ -169,7 +169,7 @@ pub(super) fn number(input: &str) -> Parsed<'_, Number> {
     exact.map_or_else(|| float(input, rest), |number| Ok((rest, number)))
 }
 
-/// The value of the leading digits, if it fits 64 bits, and their count.
+/// The value of the leading digits if it fits 64 bits, and their count.
 #[inline]
 fn magnitude(digits: &[u8]) -> (Option<u64>, usize) {
     let mut value = Some(0u64);
@@ -185,7 +185,7 @@ fn magnitude(digits: &[u8]) -> (Option<u64>, usize) {
     (value, length)
 }
 
-/// The number that `input` begins with; `rest` is what follows its integer digits.
+/// Parses the float at the begin of `input`. `rest` follows its integer digits.
 #[cold]
 fn float<'a>(input: &'a str, rest: &'a str) -> Parsed<'a, Number> {
     let (rest, ()) = match rest.strip_prefix('.') {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn invalid_numbers_are_refused() {
         for text in ["", "-", "01", "-01", ".5", "1.", "1e", "1e+", "+1", "NaN", "1e999", "x"] {
             assert!(number(text).is_err(), "{text}");
         }

@@ -1,7 +1,7 @@
-//! SenML in JSON (RFC 8428, section 5).
+//! SenML in JSON: RFC 8428 section 5.
 //!
-//! The reader is written by hand on nom, because numbers have to stay exact (an integer is never
-//! a double on its way), and because it reads records a good deal faster than `serde_json` does.
+//! The reader is written by hand on nom, because integers must stay exact, and because it is faster
+//! than `serde_json`.
 
 mod lexer;
 pub mod oma;

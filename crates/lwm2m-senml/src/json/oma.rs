@@ -1,6 +1,8 @@
-//! The JSON of LwM2M 1.0 (OMA LwM2M TS 1.0, 6.4.4), from a draft of what became SenML: one object
-//! with base name, base time, and an array of records whose fields are `n`, `v`, `bv`, `sv`, `ov`
-//! and `t`. Bytes stand in `sv` as Base64, so they are read as strings.
+//! The JSON format of LwM2M 1.0: OMA LwM2M TS 1.0, section 6.4.4.
+//!
+//! It follows a draft of SenML: one object with base name, base time, and an array of records with
+//! the fields `n`, `v`, `bv`, `sv`, `ov` and `t`. Bytes are Base64 in `sv`, so they are read as
+//! strings.
 
 use super::lexer::{Fault, blanks, number, peek, string, symbol};
 use super::reader::Reader;
@@ -10,7 +12,7 @@ use crate::{Error, base64};
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-/// The records of a payload, one after another; the first one carries base name and base time.
+/// Iterates over the records of a payload. The first record has the base name and the base time.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     reader: Reader<'a>,
@@ -21,8 +23,8 @@ pub struct Records<'a> {
 /// Reads a payload.
 ///
 /// # Errors
-/// [`Error::Syntax`] for what is not a JSON object with an array `e`, [`Error::Duplicate`] for a
-/// field that comes twice.
+/// [`Error::Syntax`] if the payload is not a JSON object with an array `e`, [`Error::Duplicate`] for
+/// a repeated field.
 pub fn read(input: &[u8]) -> Result<Records<'_>, Error> {
     let mut reader = Reader::new(input);
     let (mut base_name, mut base_time, mut entries) = (None, None, None);
@@ -57,10 +59,10 @@ pub fn read(input: &[u8]) -> Result<Records<'_>, Error> {
 }
 
 impl<'a> Records<'a> {
-    /// Reads the next record into the place of `record`; false at the end of the payload.
+    /// Overwrites `record` with the next record. Returns `false` at the end of the payload.
     ///
     /// # Errors
-    /// As those of the iterator; it is then at its end.
+    /// As the iterator. The iteration ends after an error.
     pub fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
         *record = Record {
             base_name: self.base_name.take(),
@@ -70,7 +72,7 @@ impl<'a> Records<'a> {
         self.reader.read_fields(record, field)
     }
 
-    /// How many bytes have been read.
+    /// The number of bytes read.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.reader.offset()
@@ -102,7 +104,7 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Writes a payload, one record after another.
+/// Writes a payload record by record.
 #[derive(Debug)]
 pub struct Writer {
     output: String,
@@ -110,7 +112,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A payload with room for `records` records of usual length.
+    /// Creates a payload with room for `records` records of usual length.
     #[must_use]
     pub fn with_capacity(records: usize) -> Self {
         let mut output = String::with_capacity(32 + records * 24);
@@ -118,10 +120,10 @@ impl Writer {
         Self { output, first: true }
     }
 
-    /// Writes a record; the base name and base time of the first one are those of the payload.
+    /// Writes a record. The first record sets the base name and the base time of the payload.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for a number that is not finite; the payload is then broken.
+    /// [`Error::NotFinite`] for a number that is not finite. The payload is then incomplete.
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
         if core::mem::take(&mut self.first) {
             write_base(record, &mut self.output)?;
@@ -134,7 +136,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The whole payload.
+    /// Returns the payload.
     #[must_use]
     pub fn finish(mut self) -> String {
         self.output.push_str(if self.first { "\"e\":[]}" } else { "]}" });
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn base_name_may_stand_last() {
+    fn base_name_may_be_last() {
         let all = records(r#" { "e" : [ {"sv":"x"} ] , "bn" : "/3/0/0" , "z":[1] } "#).unwrap();
         assert_eq!(all[0].base_name.as_deref(), Some("/3/0/0"));
         assert_eq!(records(r#"{"e":[]}"#), Ok(Vec::new()));

@@ -1,17 +1,15 @@
-//! Reading records from JSON.
+//! Reads records from JSON: RFC 8428 section 5.
 
 use super::lexer::{Fault, Parsed, blanks, number, peek, string, symbol, word};
 use crate::record::{Draft, Field, Source};
 use crate::{Error, Number, Record, base64};
 use alloc::borrow::Cow;
 
-/// How deep arrays and objects may nest in a field that is skipped.
+/// The deepest nesting of arrays and objects in an unknown field.
 const MAX_DEPTH: usize = 16;
 
-/// The records of a pack in JSON, one after another. Strings without escapes are borrowed from the
-/// input; nothing is allocated but for escapes and `vd`.
-///
-/// After an error the reader is at its end.
+/// Iterates over the records of a pack in JSON. Borrows strings without escapes from the input, and
+/// allocates only for escapes and `vd`. The iteration ends after an error.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     pub(super) rest: &'a str,
@@ -29,7 +27,7 @@ enum State {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the pack in `input`.
+    /// Creates a reader of the pack in `input`.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
         let (rest, state) = match core::str::from_utf8(input) {
@@ -39,21 +37,21 @@ impl<'a> Reader<'a> {
         Self { rest, length: input.len(), state, forgave_base64: false }
     }
 
-    /// How many bytes have been read.
+    /// The number of bytes read.
     #[must_use]
     #[inline]
     pub const fn offset(&self) -> usize {
         self.length.saturating_sub(self.rest.len())
     }
 
-    /// Whether a `vd` had padding or letters of plain Base64, where RFC 8428 has base64url without
-    /// padding; both are read.
+    /// Whether a `vd` had padding or the standard Base64 alphabet instead of base64url without padding
+    /// (RFC 8428 section 4.3). The reader accepts both.
     #[must_use]
     pub const fn forgave_base64(&self) -> bool {
         self.forgave_base64
     }
 
-    /// Takes what `parser` reads.
+    /// Runs `parser` on the remaining input.
     #[inline]
     pub(super) fn parse<T>(
         &mut self,
@@ -76,19 +74,19 @@ impl<'a> Reader<'a> {
         Error::Syntax { offset, expected: fault.expected }
     }
 
-    /// Reads the next record into the place of `record`; false at the end of the pack. Faster than
-    /// the iterator, since records are too large to be moved about.
+    /// Overwrites `record` with the next record. Returns `false` at the end of the pack. Faster than
+    /// the iterator, which moves the large records.
     ///
     /// # Errors
-    /// As those of the iterator; the reader is then at its end.
+    /// As the iterator. The iteration ends after an error.
     #[inline]
     pub fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
         *record = Record::default();
         self.read_fields(record, Field::from_name)
     }
 
-    /// Reads the next record into `record`, which has none of its fields; false at the end of the
-    /// pack. `field` knows the names of fields.
+    /// Reads the next record into `record`, which must not have any of its fields. Returns `false` at
+    /// the end of the pack. `field` maps names to fields.
     #[inline]
     pub(super) fn read_fields(
         &mut self,
@@ -113,7 +111,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the value that comes next, as a reader of its own.
+    /// Takes the next value. Returns a reader for it.
     pub(super) fn take_part(&mut self) -> Result<Self, Error> {
         let begin = self.rest;
         self.skip_value()?;
@@ -121,12 +119,12 @@ impl<'a> Reader<'a> {
         Ok(Self { rest: part, length: self.offset(), state: State::Begin, forgave_base64: false })
     }
 
-    /// Skips a value of any kind.
+    /// Skips the next value.
     pub(super) fn skip_value(&mut self) -> Result<(), Error> {
         self.skip(MAX_DEPTH)
     }
 
-    /// Goes to the next record; false at the end of the pack.
+    /// Advances to the next record. Returns `false` at the end of the pack.
     #[inline]
     fn advance(&mut self) -> Result<bool, Error> {
         let first = matches!(self.state, State::Begin);
@@ -191,7 +189,7 @@ impl<'a> Reader<'a> {
         self.skip_value()
     }
 
-    /// Skips a value that may nest `depth` levels.
+    /// Skips a value with at most `depth` levels of nesting.
     fn skip(&mut self, depth: usize) -> Result<(), Error> {
         match peek(self.rest) {
             Some(b'"') => self.parse(string).map(drop),
@@ -278,8 +276,8 @@ impl<'a> Source<'a> for Reader<'a> {
     }
 }
 
-/// All records of a pack; only in tests, since a record takes more than twenty times the bytes that
-/// a pack can have it in.
+/// All records of a pack. For tests only: a record in memory can be twenty times as large as in the
+/// pack.
 #[cfg(test)]
 pub(crate) fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
     Reader::new(input).collect()

@@ -1,21 +1,21 @@
-//! Writing records as JSON.
+//! Writes records as JSON: RFC 8428 section 5.
 
 use crate::record::{Number, Record, Value};
 use crate::{Error, base64};
 use alloc::string::String;
 use core::fmt::Write;
 
-/// Writes a pack of records one after another, without blanks. Integers are exact; a float keeps
-/// its decimal point or exponent, so that it is read as one.
+/// Writes a pack record by record, without blanks. Integers are exact. A float keeps its decimal
+/// point or exponent, so that it is read as a float.
 #[derive(Debug)]
 pub struct Writer {
-    /// Each record, and within a record each field, is followed by a comma; the last comma gives
-    /// way to the bracket that closes. So nothing has to ask whether it is the first.
+    /// A comma follows each record and each field. The closing bracket replaces the last one, so no
+    /// code checks for the first element.
     output: String,
 }
 
 impl Writer {
-    /// A pack with room for `records` records of usual length.
+    /// Creates a pack with room for `records` records of usual length.
     #[must_use]
     pub fn with_capacity(records: usize) -> Self {
         let mut output = String::with_capacity(2 + records * 32);
@@ -26,7 +26,7 @@ impl Writer {
     /// Writes a record.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for a number that is not finite; the pack is then broken.
+    /// [`Error::NotFinite`] for a number that is not finite. The pack is then incomplete.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.output.push('{');
@@ -35,7 +35,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The whole pack.
+    /// Returns the pack.
     #[must_use]
     pub fn finish(mut self) -> String {
         close(&mut self.output, "]");
@@ -43,7 +43,7 @@ impl Writer {
     }
 }
 
-/// Puts `bracket` in place of the last comma, if there is one.
+/// Replaces the last comma, if there is one, by `bracket`.
 #[inline]
 fn close(output: &mut String, bracket: &str) {
     if output.ends_with(',') {
@@ -83,7 +83,7 @@ fn fields(record: &Record<'_>, out: &mut Fields<'_>) -> Result<(), Error> {
     out.seconds("\"ut\":", record.update_time)
 }
 
-/// Takes fields with the text that goes before them, as one piece: it is known when compiled.
+/// Writes fields. `key` is the constant text before the value, including quotes.
 struct Fields<'o>(&'o mut String);
 
 impl Fields<'_> {
@@ -135,11 +135,11 @@ impl Fields<'_> {
     }
 }
 
-/// Seconds as an integer, if they are whole and small enough to be exact.
+/// Seconds as an integer if they are whole and below 2^53.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "tried and tested"
+    reason = "used only if exact"
 )]
 pub(crate) fn whole(seconds: f64) -> Number {
     let integer = seconds as i64;
@@ -147,7 +147,7 @@ pub(crate) fn whole(seconds: f64) -> Number {
     if exact { Number::Integer(integer) } else { Number::Float(seconds) }
 }
 
-/// Appends a number; a float keeps its decimal point or exponent.
+/// Appends a number. A float keeps its decimal point or exponent.
 #[inline]
 pub(super) fn decimal_text(number: Number, output: &mut String) -> Result<(), Error> {
     match number {
@@ -161,7 +161,7 @@ pub(super) fn decimal_text(number: Number, output: &mut String) -> Result<(), Er
     Ok(())
 }
 
-/// Appends `text` in quotes, with escapes where JSON demands them.
+/// Appends `text` in quotes, with the escapes that JSON requires.
 pub(super) fn quoted(text: &str, output: &mut String) {
     output.push('"');
     escaped(text, output);
@@ -174,7 +174,7 @@ const fn is_special(byte: u8) -> bool {
 
 #[inline]
 fn escaped(text: &str, output: &mut String) {
-    // Without a way out of the loop, the compiler looks at many bytes at once.
+    // The compiler vectorizes the loop because it has no early exit.
     if text.bytes().fold(false, |found, byte| found | is_special(byte)) {
         with_escapes(text, output);
     } else {
