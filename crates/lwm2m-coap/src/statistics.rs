@@ -2,6 +2,7 @@
 
 /// Counters of an endpoint since it was created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Statistics {
     /// Received datagrams, and received messages on connections.
     pub received: u64,

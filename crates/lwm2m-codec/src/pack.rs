@@ -3,11 +3,9 @@
 use crate::EncodeError;
 use crate::senml::{Writer, base_name, push_ids};
 use crate::typed::scalar;
-use alloc::borrow::Cow;
 use alloc::string::String;
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, Path, Resource, Value};
-use lwm2m_senml::Record;
 
 /// Writes the values of an object or an object instance one by one, in ascending order of their paths,
 /// as SenML JSON (110) or SenML CBOR (112). The pack equals that of [`encode()`](crate::encode) for the
@@ -69,14 +67,9 @@ impl PackWriter {
     pub fn value(&mut self, path: &Path, value: &Value) -> Result<(), EncodeError> {
         self.name.clear();
         push_ids(&mut self.name, path, self.depth);
-        let record = Record {
-            base_name: self.base_name.take().map(Cow::Owned),
-            name: Some(Cow::Borrowed(&self.name)),
-            value: Some(scalar(value)),
-            ..Record::default()
-        };
-        let not_finite = |_| EncodeError::NotFinite { format: self.format, path: *path };
-        self.writer.record(&record).map_err(not_finite)
+        let base_name = self.base_name.take();
+        let written = self.writer.named(base_name.as_deref(), &self.name, Some(&scalar(value)));
+        written.map_err(|_| EncodeError::NotFinite { format: self.format, path: *path })
     }
 
     /// Returns the pack.

@@ -94,12 +94,7 @@ fn write_names<'v>(
         name.clear();
         name.push_str(before);
         push_ids(&mut name, &path, depth);
-        writer.record(&Record {
-            base_name: base.take().map(Cow::Borrowed),
-            name: Some(Cow::Borrowed(&name)),
-            value,
-            ..Record::default()
-        })?;
+        writer.named(base.take(), &name, value.as_ref())?;
     }
     Ok(writer.finish())
 }
@@ -161,7 +156,26 @@ impl Writer {
         }
     }
 
-    pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+    /// Writes a record with these fields.
+    pub(crate) fn named(
+        &mut self,
+        base_name: Option<&str>,
+        name: &str,
+        value: Option<&Scalar<'_>>,
+    ) -> Result<(), Error> {
+        match (self, base_name, value) {
+            (Self::Json(writer), None, Some(value)) => writer.named(name, value),
+            (Self::Cbor(writer), None, Some(value)) => writer.named(name, value),
+            (writer, ..) => writer.record(&Record {
+                base_name: base_name.map(Cow::Borrowed),
+                name: Some(Cow::Borrowed(name)),
+                value: value.cloned(),
+                ..Record::default()
+            }),
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
         match self {
             Self::Json(writer) => writer.record(record),
             Self::Cbor(writer) => writer.record(record),

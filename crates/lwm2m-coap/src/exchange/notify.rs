@@ -6,7 +6,7 @@ use super::state::Exchanges;
 use crate::delivery::{Content, DeliveryOf};
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
-use crate::ids::Observer;
+use crate::ids::{Observer, PeerId};
 use crate::message::{BlockSize, BlockValue, OptionNumber};
 use crate::response::Response;
 use crate::transport::Transport;
@@ -36,18 +36,8 @@ impl Exchanges {
         sequence: u32,
     ) {
         self.forget_observer(transport, observer);
-        let tokens = self.peers.get(&observer.peer).map(|peer| peer.observed_by.as_slice());
-        let replaced = tokens.unwrap_or_default().iter().copied().find(|token| {
-            self.observers
-                .get(&Observer { peer: observer.peer, token: *token })
-                .is_some_and(|state| state.key.has_same_target(&key))
-        });
-        if let Some(token) = replaced {
-            self.observer_gone(
-                transport,
-                Observer { peer: observer.peer, token },
-                GoneReason::Replaced,
-            );
+        if let Some(replaced) = self.observer_of(observer.peer, &key) {
+            self.observer_gone(transport, replaced, GoneReason::Replaced);
         }
         let state = ObserverState {
             key,
@@ -59,6 +49,15 @@ impl Exchanges {
         };
         self.observers.insert(observer, Box::new(state));
         self.with_peer(observer.peer, |peer| peer.observed_by.push(observer.token));
+    }
+
+    /// The observation that a peer already holds on the target of `key`.
+    fn observer_of(&self, peer: PeerId, key: &RequestKey) -> Option<Observer> {
+        let tokens = &self.peers.get(&peer)?.observed_by;
+        let mut observers = tokens.iter().map(|token| Observer { peer, token: *token });
+        observers.find(|observer| {
+            self.observers.get(observer).is_some_and(|state| state.key.has_same_target(key))
+        })
     }
 
     pub(crate) fn notify(

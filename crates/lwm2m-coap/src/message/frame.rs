@@ -1,7 +1,7 @@
 //! Messages on a stream: RFC 8323 section 3.2.
 
-use super::parts::{Fault, Parts};
-use super::{Code, OptionIter, Options, Token};
+use super::parts::{Fault, Parts, accessors};
+use super::{Code, Options, Token};
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16, be_u32};
@@ -71,33 +71,7 @@ impl<'a> FrameView<'a> {
         self.parts.code
     }
 
-    /// The token.
-    #[must_use]
-    pub const fn token(&self) -> Token {
-        self.parts.token
-    }
-
-    /// The options in ascending order of their numbers.
-    #[must_use]
-    pub const fn options(&self) -> OptionIter<'a> {
-        OptionIter::new(self.parts.options)
-    }
-
-    /// Copies the options.
-    #[must_use]
-    pub fn to_options(&self) -> Options {
-        self.parts.to_options()
-    }
-
-    /// The payload, possibly empty.
-    #[must_use]
-    pub const fn payload(&self) -> &'a [u8] {
-        self.parts.payload
-    }
-
-    pub(crate) const fn parts(&self) -> &Parts<'a> {
-        &self.parts
-    }
+    accessors!();
 }
 
 /// Appends one message to a buffer that the caller owns and may reuse. Options and payload have at

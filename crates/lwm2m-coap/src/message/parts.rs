@@ -5,6 +5,41 @@ use super::{Code, Options, Token};
 
 const PAYLOAD_MARKER: u8 = 0xFF;
 
+/// Defines the accessors that views of datagrams and of frames have in common, over `self.parts`.
+macro_rules! accessors {
+    () => {
+        /// The token.
+        #[must_use]
+        pub const fn token(&self) -> $crate::Token {
+            self.parts.token
+        }
+
+        /// The options in ascending order of their numbers.
+        #[must_use]
+        pub const fn options(&self) -> $crate::OptionIter<'a> {
+            $crate::OptionIter::new(self.parts.options)
+        }
+
+        /// Copies the options.
+        #[must_use]
+        pub fn to_options(&self) -> $crate::Options {
+            self.parts.to_options()
+        }
+
+        /// The payload, possibly empty.
+        #[must_use]
+        pub const fn payload(&self) -> &'a [u8] {
+            self.parts.payload
+        }
+
+        pub(crate) const fn parts(&self) -> &Parts<'a> {
+            &self.parts
+        }
+    };
+}
+
+pub(super) use accessors;
+
 /// A format error: RFC 7252 section 3.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]

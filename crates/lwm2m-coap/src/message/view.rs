@@ -1,7 +1,7 @@
 //! Reading a datagram without copying: RFC 7252 section 3.
 
-use super::parts::{Fault, Parts};
-use super::{Code, MessageType, OptionIter, Options, Token};
+use super::parts::{Fault, Parts, accessors};
+use super::{Code, MessageType};
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16};
 
@@ -76,33 +76,7 @@ impl<'a> MessageView<'a> {
         self.message_id
     }
 
-    /// The token.
-    #[must_use]
-    pub const fn token(&self) -> Token {
-        self.parts.token
-    }
-
-    /// The options in ascending order of their numbers.
-    #[must_use]
-    pub const fn options(&self) -> OptionIter<'a> {
-        OptionIter::new(self.parts.options)
-    }
-
-    /// Copies the options.
-    #[must_use]
-    pub fn to_options(&self) -> Options {
-        self.parts.to_options()
-    }
-
-    /// The payload, possibly empty.
-    #[must_use]
-    pub const fn payload(&self) -> &'a [u8] {
-        self.parts.payload
-    }
-
-    pub(crate) const fn parts(&self) -> &Parts<'a> {
-        &self.parts
-    }
+    accessors!();
 }
 
 type Parsed<'a, T> = nom::IResult<&'a [u8], T, ()>;

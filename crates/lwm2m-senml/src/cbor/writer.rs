@@ -55,23 +55,37 @@ impl Writer {
     /// [`Error::NotFinite`] for a number that is not finite. The pack is then incomplete.
     #[inline]
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Error> {
-        self.counted = self.counted.map(|count| count + 1);
         match (rare(record), &record.base_name, &record.name, &record.value) {
-            (0, None, Some(name), Some(Value::Integer(value))) => {
-                self.encoder.map_with_text(2, name);
-                self.encoder.labelled_integer(2, *value);
-                Ok(())
-            }
-            (0, None, Some(name), Some(value)) => {
-                self.encoder.map_with_text(2, name);
-                self.value(value)
-            }
+            (0, None, Some(name), Some(value)) => self.named(name, value),
             (rare, base, name, value) => {
+                self.count();
                 let usual = [base.is_some(), name.is_some(), value.is_some()].map(usize::from);
                 self.encoder.map(rare + usual.iter().sum::<usize>());
                 self.all_fields(record)
             }
         }
+    }
+
+    /// Writes a record that has a name and a value only, which most records do. Faster than
+    /// [`record`](Self::record).
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    #[inline]
+    pub fn named(&mut self, name: &str, value: &Value<'_>) -> Result<(), Error> {
+        self.count();
+        self.encoder.map_with_text(2, name);
+        match value {
+            Value::Integer(value) => {
+                self.encoder.labelled_integer(2, *value);
+                Ok(())
+            }
+            value => self.value(value),
+        }
+    }
+
+    fn count(&mut self) {
+        self.counted = self.counted.map(|count| count + 1);
     }
 
     fn all_fields(&mut self, record: &Record<'_>) -> Result<(), Error> {

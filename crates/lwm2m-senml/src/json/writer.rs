@@ -35,6 +35,21 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes a record that has a name and a value only, which most records do. Faster than
+    /// [`record`](Self::record).
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    #[inline]
+    pub fn named(&mut self, name: &str, value: &Value<'_>) -> Result<(), Error> {
+        self.output.push_str("{\"n\":\"");
+        escaped(name, &mut self.output);
+        self.output.push_str("\",");
+        Fields(&mut self.output).value(value)?;
+        close(&mut self.output, "},");
+        Ok(())
+    }
+
     /// Returns the pack.
     #[must_use]
     pub fn finish(mut self) -> String {
