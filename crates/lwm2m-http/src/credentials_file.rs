@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct CredentialsFile(PathBuf);
 
 impl CredentialsFile {
-    /// Loads a file into a store. One that is missing is made, so that it is known early whether
-    /// that can be done.
+    /// Loads a file into a store. Creates a file that is missing, so that a folder that cannot be
+    /// written to shows at once.
     ///
     /// # Errors
     /// See [`CredentialsFileError`].
@@ -61,7 +61,7 @@ impl CredentialsFile {
         let clients: Vec<_> =
             clients.into_iter().map(|(endpoint, it)| write_client(endpoint, it)).collect();
         let new = self.0.with_added_extension("new");
-        // One that a power cut has left has nothing to tell.
+        // Discards a temporary file left by a crash.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

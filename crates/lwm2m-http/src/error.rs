@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When to come back to a device that is busy, in seconds: message IDs and places for requests
+/// When to come back to a device that is busy, in seconds: message IDs and slots for requests
 /// become free one after the other.
 const BUSY_FOR: HeaderValue = HeaderValue::from_static("10");
 
@@ -268,7 +268,7 @@ impl IntoResponse for ApiError {
 
 /// Writes the problem JSON of responses that carry an [`ApiError`].
 pub(crate) async fn render(request: Request, next: Next) -> Response {
-    let instance = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         let (status, name, title) = error.kind().parts();
@@ -277,7 +277,7 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
             "title": title,
             "status": status.as_u16(),
             "detail": error.to_string(),
-            "instance": instance,
+            "instance": uri.path(),
         });
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, json);

@@ -22,15 +22,21 @@
 //! multiple-instance resource; a single value is always replaced). Composite operations have
 //! `pathformat` and `nodeformat` in place of `format`.
 //!
-//! Whatever a device answered is status 200 with its answer as JSON; see [`json::response`]. All
-//! else is problem JSON (RFC 9457): 400 for what cannot be sent, 403 for pages of other origins,
-//! 404 for an unknown device or address, 405, 408 for a body that does not arrive, 409 for credentials
-//! that contradict others, 413, 500 for an answer that makes no sense, 503 while the server stops, 504 for no answer in time. Differences
-//! to Leshan: an unknown device is 404 and not 400, error bodies are JSON and not text, `type` may
-//! be left out of values, an `id` that contradicts the address is refused here and not by the
-//! device, and without `format` the server asks for the best one that the device announced.
+//! Any answer of a device has status 200, with the answer as JSON; see [`json::response`]. Errors
+//! are problem JSON (RFC 9457): 400 if the operation cannot be sent, 403 for pages of other origins,
+//! 404 for an unknown device or address, 405, 408 if the body does not arrive, 409 for credentials
+//! that contradict others, 413, 500 if the answer cannot be understood, 503 while the server is busy
+//! or stops, 504 if the device does not answer in time.
 //!
-//! # Who may use it
+//! Differences to Leshan: an unknown device is 404 and not 400, error bodies are JSON and not text,
+//! `type` may be left out of values, the server itself refuses an `id` that contradicts the address,
+//! and without `format` the server asks for the best one that the device announced.
+//!
+//! Devices do not wait for users of the API. Registrations are read from
+//! [`lwm2m_net::Directory`], beside the engine; the list of all devices is sent in pages, one of
+//! which is written at a time in the whole server; an event is written once for all streams.
+//!
+//! # Access
 //! The API has no users or passwords: bind it to the loopback interface, or put a proxy that
 //! authenticates in front. Browsers are kept from being misused for requests that other web pages
 //! start: CORS is closed, and requests whose `Sec-Fetch-Site` or `Origin` names another origin get

@@ -1,4 +1,4 @@
-//! Who may use the API from inside a browser: pages of this server alone.
+//! The origin guard: inside a browser, only pages of this server may use the API.
 //!
 //! The API has no credentials of its own, so any page that an operator has open could drive it
 //! through the operator's browser. CORS, which is closed here, keeps such a page from reading
@@ -28,7 +28,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Turns away requests of foreign pages.
+/// Refuses requests of foreign pages.
 pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     match check(request.headers(), &state.config().hosts) {
         Ok(()) => next.run(request).await,

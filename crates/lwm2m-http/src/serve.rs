@@ -57,6 +57,9 @@ async fn serve_at_most(
         // The semaphore is never closed.
         while let Ok(permit) = Arc::clone(&seats).acquire_owned().await {
             let (stream, _) = Listener::accept(&mut listener).await;
+            // Answers are written whole; Nagle's algorithm would only delay them. It is harmless
+            // where it cannot be switched off.
+            let _ = stream.set_nodelay(true);
             let connection = http.serve_connection(TokioIo::new(stream), service.clone());
             let connection = graceful.watch(connection);
             tokio::spawn(async move {

@@ -28,7 +28,7 @@ pub struct ApiConfig {
     /// the memory of events that they wait for. Default: 16,384.
     pub max_unread_events: usize,
     /// The host names, without ports, that the server answers to besides IP addresses and
-    /// `localhost`. Others get 403, because anybody can make a name resolve to this server.
+    /// `localhost`. Others get 403, because anyone can make a name resolve to this server.
     /// Default: none.
     pub hosts: Vec<String>,
     /// Where credentials that come by the API are kept; without it, a restart loses them.

@@ -45,7 +45,7 @@ type WithSink = crate::with_sink::WithSink<Server, ServerSink>;
 
 /// What the events of a server go to.
 struct ServerSink {
-    /// Where the answers of operations go that somebody waits for.
+    /// The callers of [`ServerHandle::request`] that wait for an answer.
     operations: HashMap<OperationId, oneshot::Sender<Outcome>>,
     directory: Arc<Directory>,
     events: broadcast::Sender<Arc<Event>>,

@@ -350,7 +350,7 @@ mod tests {
 
     impl Drop for Folder {
         fn drop(&mut self) {
-            // What stays in the folder for temporary files hurts nobody.
+            // A leftover in the folder for temporary files does no harm.
             let _ = fs::remove_dir_all(&self.0);
         }
     }

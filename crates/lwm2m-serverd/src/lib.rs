@@ -71,7 +71,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
 fn engine(settings: &Settings) -> Config {
     let max_registrations = settings.max_registrations.unwrap_or(MAX_REGISTRATIONS);
     let mut config = Config { max_registrations, ..Config::default() };
-    // A registered device is a peer, and strangers need places too.
+    // A registered device is a peer, and so is a device that is about to register.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));
     config
 }

@@ -27,12 +27,12 @@ pub struct Settings {
     pub coaps_tcp: Option<SocketAddr>,
     /// Address for the HTTP API and the dashboard [default: 127.0.0.1:8080]
     ///
-    /// The API has no access control of its own: whoever reaches it controls the devices.
+    /// The API has no access control of its own: everyone who reaches it controls the devices.
     #[arg(long, env = "LWM2M_HTTP", value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
     /// Host name that the HTTP API answers to besides IP addresses and localhost; repeatable
     ///
-    /// Without the port. Requests for other names get 403: anybody can make a name resolve to this
+    /// Without the port. Requests for other names get 403: anyone can make a name resolve to this
     /// server and so turn a foreign web page into one of its own. Commas separate names in the
     /// environment variable.
     #[arg(long, env = "LWM2M_HTTP_HOST", value_name = "NAME", value_delimiter = ',')]
@@ -59,7 +59,7 @@ pub struct Settings {
     /// What endpoints without credentials may do [default: no-sec]
     #[arg(long, env = "LWM2M_UNLISTED", value_name = "WHAT")]
     pub unlisted: Option<UnlistedMode>,
-    /// Who speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
+    /// What speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
     #[arg(long, env = "LWM2M_ENGINE", value_name = "NAME")]
     #[serde(default, deserialize_with = "lwm2m_app::dtls::backend")]
     pub backend: Option<Backend>,

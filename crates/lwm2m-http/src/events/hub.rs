@@ -161,7 +161,7 @@ impl Task {
         self.deliver();
     }
 
-    /// Writes an event for those who want it.
+    /// Writes an event, if some stream wants it.
     fn write(&mut self, event: &Event) {
         let Some(endpoint) = frame::endpoint(event) else { return };
         let clock = self.clock;

@@ -4,13 +4,15 @@ use lwm2m_codec::link::Link;
 use lwm2m_core::BindingMode;
 use lwm2m_link::Identity;
 use lwm2m_net::Clock;
-use lwm2m_server::{ObjectInfo, Registration, Update};
+use lwm2m_server::{ObjectInfo, ObjectList, Registration, Update};
 use lwm2m_time::Instant;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 /// A registration.
@@ -29,12 +31,12 @@ pub struct RegistrationJson<'a> {
     #[serde(serialize_with = "text")]
     binding_mode: BindingMode,
     root_path: &'a str,
-    object_links: LinksJson<'a>,
+    object_links: Part<'a, LinksJson<'a>>,
     secure: bool,
     additional_registration_attributes: &'a BTreeMap<String, String>,
     #[serde(rename = "queuemode")]
     queue_mode: bool,
-    available_instances: Instances<'a>,
+    available_instances: Part<'a, Instances<'a>>,
 }
 
 impl<'a> RegistrationJson<'a> {
@@ -52,12 +54,56 @@ impl<'a> RegistrationJson<'a> {
             lifetime: registration.lifetime.as_secs(),
             binding_mode: registration.binding,
             root_path: &registration.list.root_path,
-            object_links: LinksJson(&registration.list.links),
+            object_links: Part::Tree(LinksJson(&registration.list.links)),
             secure: secure(registration),
             additional_registration_attributes: &registration.additional,
             queue_mode: registration.queue_mode,
-            available_instances: Instances(&registration.list.objects),
+            available_instances: Part::Tree(Instances(&registration.list.objects)),
         }
+    }
+}
+
+impl<'a> RegistrationJson<'a> {
+    /// The same JSON, with the parts that have been written for the object list of the
+    /// registration.
+    pub(crate) fn sharing(self, list: &'a ObjectListJson) -> Self {
+        Self {
+            object_links: Part::Written(&list.links),
+            available_instances: Part::Written(&list.instances),
+            ..self
+        }
+    }
+}
+
+/// A part of a registration that its object list determines.
+#[derive(Serialize, Debug)]
+#[serde(untagged)]
+enum Part<'a, T> {
+    Tree(T),
+    Written(&'a RawValue),
+}
+
+/// What an object list determines in the JSON of a registration, written once for all devices that
+/// share the list, as devices of one kind do.
+#[derive(Debug)]
+pub(crate) struct ObjectListJson {
+    list: Arc<ObjectList>,
+    links: Box<RawValue>,
+    instances: Box<RawValue>,
+}
+
+impl ObjectListJson {
+    /// Writes what `list` determines. JSON of our own types cannot fail, so it is always there.
+    pub(crate) fn new(list: &Arc<ObjectList>) -> Option<Self> {
+        Some(Self {
+            list: Arc::clone(list),
+            links: to_raw_value(&LinksJson(&list.links)).ok()?,
+            instances: to_raw_value(&Instances(&list.objects)).ok()?,
+        })
+    }
+
+    pub(crate) fn is_of(&self, registration: &Registration) -> bool {
+        Arc::ptr_eq(&self.list, &registration.list)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A client is `{"endpoint": …, "tls": {"mode": "psk", "details": {"identity": …, "key": hex}}}`,
 //! with the mode `rpk` `{"details": {"key": hex of the SubjectPublicKeyInfo}}`, and with `x509` no
-//! details. An identity that is no UTF-8 stands as hex in `identityHex`, which the dialect lacks.
+//! details. An identity that is not UTF-8 is hex in `identityHex`, which the dialect lacks.
 
 use super::value::{hex, unhex};
 use base64::Engine;
@@ -13,7 +13,7 @@ use lwm2m_dtls::crypto::Point;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
-/// Why JSON is no credential of a client.
+/// Why JSON is not the credential of a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecurityJsonError {
@@ -25,7 +25,7 @@ pub enum SecurityJsonError {
         /// What it has to be.
         expected: &'static str,
     },
-    /// OSCORE is not there.
+    /// OSCORE is not supported.
     #[error("credentials of OSCORE are not supported; give `tls`")]
     Oscore,
     /// The values cannot be used.

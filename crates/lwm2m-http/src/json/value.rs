@@ -189,7 +189,7 @@ fn float(json: &Json) -> Option<f64> {
         Some("Infinity") => Some(f64::INFINITY),
         Some("-Infinity") => Some(f64::NEG_INFINITY),
         Some("NaN") => Some(f64::NAN),
-        // Text that is too large for a float reads as infinity; nobody meant that.
+        // Text too large for a float would read as infinity, which its writer did not mean.
         Some(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
         None => json.as_f64(),
     }

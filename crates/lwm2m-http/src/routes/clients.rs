@@ -3,7 +3,7 @@
 use super::answer::{self, json};
 use super::target::Endpoint;
 use crate::error::ApiError;
-use crate::json::registration::RegistrationJson;
+use crate::json::registration::{ObjectListJson, RegistrationJson};
 use crate::state::ApiState;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -23,7 +23,7 @@ const PAGE_CAPACITY: usize = MAX_PAGE * 1024;
 /// The list of 100,000 devices is 80 MB of JSON, so it is written page by page while it is sent.
 /// The whole server writes one page at a time, and other tasks have their turn between pages.
 pub(crate) async fn list(State(state): State<ApiState>) -> Response {
-    let mut list = List { state, after: After::Start };
+    let mut list = List { state, after: After::Start, objects: None };
     let first = list.next_page().await.unwrap_or_default();
     if matches!(list.after, After::End) {
         return answer::stream(Body::from(first));
@@ -37,6 +37,8 @@ pub(crate) async fn list(State(state): State<ApiState>) -> Response {
 struct List {
     state: ApiState,
     after: After,
+    /// The object list that was written last.
+    objects: Option<ObjectListJson>,
 }
 
 /// How far a list has been written.
@@ -54,25 +56,33 @@ impl List {
             After::Device(last) => Some(&*last.endpoint),
             After::End => return None,
         };
-        let permit = self.state.begin_page().await;
-        let page = self.state.server().directory().page(after);
+        let state = self.state.clone();
+        let permit = state.begin_page().await;
+        let page = state.server().directory().page(after);
         let text = self.write(&page);
-        drop(permit);
         self.after = match page.last() {
             Some(last) if page.len() == MAX_PAGE => After::Device(Arc::clone(last)),
             _ => After::End,
         };
+        drop(permit);
         tokio::task::yield_now().await;
         Some(text)
     }
 
-    fn write(&self, page: &[Arc<Registration>]) -> Bytes {
+    fn write(&mut self, page: &[Arc<Registration>]) -> Bytes {
         let mut text = Vec::with_capacity(PAGE_CAPACITY);
         let clock = self.state.server().clock();
         let mut separator = if matches!(self.after, After::Start) { b'[' } else { b',' };
         for registration in page {
             text.push(separator);
-            answer::write(&mut text, &RegistrationJson::new(registration, clock));
+            if !self.objects.as_ref().is_some_and(|written| written.is_of(registration)) {
+                self.objects = ObjectListJson::new(&registration.list);
+            }
+            let json = RegistrationJson::new(registration, clock);
+            match &self.objects {
+                Some(objects) => answer::write(&mut text, &json.sharing(objects)),
+                None => answer::write(&mut text, &json),
+            }
             separator = b',';
         }
         if separator == b'[' {
