@@ -6,10 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use lwm2m_coap::{Code, Config, Endpoint, Event, ExchangeId, Observer, PeerId, Request, RequestId};
 use lwm2m_coap::{OptionNumber, Response};
 use lwm2m_fuzz::{Input, address, play};
-use lwm2m_link::{Engine, Transmit};
+use lwm2m_link::{Engine, Output, Transmit};
 use lwm2m_time::Instant;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
 fuzz_target!(|script: &[u8]| {
     let mut subject = Subject(Endpoint::new(Config::default(), [7; 32]));
@@ -24,26 +23,26 @@ struct Subject(Endpoint);
 impl Engine for Subject {
     type Event = Event;
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.0.handle_datagram(now, PeerId(from.port().into()), datagram);
+    fn handle(&mut self, now: Instant, input: lwm2m_link::Input<'_>) {
+        match input {
+            lwm2m_link::Input::Datagram { from, bytes, .. } => {
+                self.0.handle_datagram(now, PeerId(from.port().into()), bytes);
+            }
+            lwm2m_link::Input::Timeout => self.0.handle_timeout(now),
+            _ => {}
+        }
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
-        self.0.handle_timeout(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        let transmit = self.0.poll_transmit()?;
-        let peer = u8::from(transmit.peer == peer(1));
-        Some(Transmit { to: address(peer), payload: transmit.payload, secured: false })
+    fn poll(&mut self) -> Option<Output<Event>> {
+        let Some(transmit) = self.0.poll_transmit() else {
+            return self.0.poll_event().map(Output::Event);
+        };
+        let to = address(u8::from(transmit.peer == peer(1)));
+        Some(Output::Transmit(Transmit { to, payload: transmit.payload, secured: false }))
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.0.poll_timeout()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        self.0.poll_event()
     }
 }
 

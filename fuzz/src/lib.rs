@@ -17,7 +17,7 @@ pub mod payload;
 pub mod tls;
 
 use lwm2m_coap::{MessageType, MessageView};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Output, Transmit};
 use lwm2m_time::Instant;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -27,7 +27,7 @@ const MOST_OUTPUT: usize = 10_000;
 /// The largest datagram: 1,024 bytes of payload and 128 of header and options.
 const MOST_BYTES: usize = 1152;
 
-/// What the application of the engine is told.
+/// What the application of the engine gets.
 #[derive(Debug)]
 pub enum Input<'a, E> {
     /// The engine's event.
@@ -74,7 +74,7 @@ struct Player<'e, E, A> {
 impl<E: Engine, A: FnMut(&mut E, Instant, Input<'_, E::Event>)> Player<'_, E, A> {
     fn step(&mut self, operation: u8, bytes: &[u8]) {
         match operation {
-            0 | 1 => self.engine.handle_datagram(self.now, address(operation), bytes),
+            0 | 1 => self.datagram(address(operation), bytes),
             2 => self.reply(MessageType::Acknowledgement, bytes),
             3 => self.reply(MessageType::Confirmable, bytes),
             4 => self.pass(bytes),
@@ -92,7 +92,11 @@ impl<E: Engine, A: FnMut(&mut E, Instant, Input<'_, E::Event>)> Player<'_, E, A>
         let id = message.message_id().to_be_bytes();
         let head = [first, code, id[0], id[1]];
         let datagram = [&head, token.as_bytes(), rest].concat();
-        self.engine.handle_datagram(self.now, from, &datagram);
+        self.datagram(from, &datagram);
+    }
+
+    fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.engine.handle(self.now, lwm2m_link::Input::datagram(from, bytes));
     }
 
     fn pass(&mut self, bytes: &[u8]) {
@@ -118,7 +122,7 @@ impl<E: Engine, A: FnMut(&mut E, Instant, Input<'_, E::Event>)> Player<'_, E, A>
     fn timeout(&mut self, due: Instant) {
         self.now = self.now.max(due);
         for _ in 0..MOST_OUTPUT {
-            self.engine.handle_timeout(self.now);
+            self.engine.handle(self.now, lwm2m_link::Input::Timeout);
             self.drain();
             if self.engine.poll_timeout().is_none_or(|next| next > self.now) {
                 return;
@@ -129,17 +133,22 @@ impl<E: Engine, A: FnMut(&mut E, Instant, Input<'_, E::Event>)> Player<'_, E, A>
 
     fn drain(&mut self) {
         for _ in 0..MOST_OUTPUT {
-            if let Some(transmit) = self.engine.poll_transmit() {
-                let well_formed = MessageView::parse(&transmit.payload);
-                assert!(well_formed.is_ok(), "{well_formed:?}: {:02x?}", &transmit.payload[..]);
-                assert!(transmit.payload.len() <= MOST_BYTES);
-                self.latest = Some((transmit.to, transmit.payload.to_vec()));
-            } else if let Some(event) = self.engine.poll_event() {
-                (self.application)(self.engine, self.now, Input::Event(event));
-            } else {
-                return;
+            match self.engine.poll() {
+                None => return,
+                Some(Output::Transmit(transmit)) => self.check(&transmit),
+                Some(Output::Stream(_)) => {}
+                Some(Output::Event(event)) => {
+                    (self.application)(self.engine, self.now, Input::Event(event));
+                }
             }
         }
         panic!("the engine has output without end");
+    }
+
+    fn check(&mut self, transmit: &Transmit) {
+        let well_formed = MessageView::parse(&transmit.payload);
+        assert!(well_formed.is_ok(), "{well_formed:?}: {:02x?}", &transmit.payload[..]);
+        assert!(transmit.payload.len() <= MOST_BYTES);
+        self.latest = Some((transmit.to, transmit.payload.to_vec()));
     }
 }

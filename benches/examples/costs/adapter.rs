@@ -7,7 +7,7 @@ use lwm2m_dtls::crypto::AwsLc;
 use lwm2m_dtls::{
     CidRoute, ClientProfile, ClientSecurity, Endpoint, Event, RoutingCids, SessionId,
 };
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Output};
 use lwm2m_server::{Config, Operation};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
@@ -48,15 +48,12 @@ impl Server {
     /// Handles a datagram, and timers that are due as a driver does.
     pub(crate) fn datagram(&mut self, now: Instant, from: SocketAddr, secured: bool, bytes: &[u8]) {
         self.pass_time(now);
-        match secured {
-            true => self.0.handle_secured_datagram(now, from, bytes),
-            false => self.0.handle_datagram(now, from, bytes),
-        }
+        self.0.handle(now, Input::Datagram { from, secured, bytes });
     }
 
     pub(crate) fn pass_time(&mut self, now: Instant) {
         if self.0.poll_timeout().is_some_and(|due| due <= now) {
-            self.0.handle_timeout(now);
+            self.0.handle(now, Input::Timeout);
         }
     }
 
@@ -66,10 +63,11 @@ impl Server {
 
     /// Passes on what is to be sent, and drops the events.
     pub(crate) fn poll(&mut self, mut send: impl FnMut(SocketAddr, Bytes)) {
-        while let Some(transmit) = self.0.poll_transmit() {
-            send(transmit.to, transmit.payload);
+        while let Some(output) = self.0.poll() {
+            if let Output::Transmit(transmit) = output {
+                send(transmit.to, transmit.payload);
+            }
         }
-        while self.0.poll_event().is_some() {}
     }
 
     pub(crate) fn read(&mut self, now: Instant, endpoint: &str, path: Path) {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use lwm2m_core::{Node, Path};
 use lwm2m_credentials::SecurityStore;
+use lwm2m_link::ConnectionConfig;
 use lwm2m_objects::Registry;
 use std::fmt;
 use std::sync::Arc;
@@ -12,22 +13,23 @@ use std::sync::Arc;
 pub struct Config {
     /// The parameters of CoAP.
     pub coap: lwm2m_coap::Config,
-    /// Who may speak for which endpoint. The default knows no credentials, so that all endpoints
-    /// may use plain CoAP.
+    /// The deadlines of connections (coap+tcp and coaps+tcp), and their number.
+    pub connections: ConnectionConfig,
+    /// The credentials of the endpoints. Default: none, so that all endpoints may use plain CoAP.
     pub security: Arc<SecurityStore>,
-    /// The settings of DTLS; with none, plain CoAP only. Its credentials are those of
-    /// [`Config::security`], whatever stands here.
+    /// The settings of DTLS and TLS. The credentials in it are replaced by those of
+    /// [`Config::security`]. Default: `None`, plain CoAP only.
     pub dtls: Option<lwm2m_dtls::Config>,
-    /// How many sessions an identity may have at a time; 4. The oldest ends when it begins one more:
-    /// a client that restarts does not end its old ones.
+    /// The most sessions of an identity at a time. The oldest ends when a new one begins, because a
+    /// client that restarts does not end its old sessions. Default: 4.
     pub max_sessions_per_identity: usize,
     /// The object definitions by which answers to Bootstrap-Read are decoded.
     pub registry: Arc<Registry>,
-    /// What Bootstrap-Pack-Request is answered.
+    /// The answer to Bootstrap-Pack-Request. Default: [`Packs::Offered`].
     pub packs: Packs,
-    /// Who issues certificates to devices that ask for one (EST over CoAP, RFC 9148); nobody.
+    /// The authority that issues certificates to devices (EST over CoAP, RFC 9148). Default: none.
     pub authority: Option<Arc<dyn Authority>>,
-    /// The number of devices that are bootstrapped at a time; 10,000. Others are answered 5.03.
+    /// The most devices that are bootstrapped at a time; others get 5.03. Default: 10,000.
     pub max_sessions: usize,
 }
 
@@ -58,6 +60,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             coap: lwm2m_coap::Config::default(),
+            connections: ConnectionConfig::default(),
             security: Arc::default(),
             dtls: None,
             max_sessions_per_identity: 4,

@@ -1,7 +1,7 @@
 //! A LwM2M bootstrap server without sockets and clocks: it tells devices which servers to use.
 //!
-//! [`BootstrapServer`] is an [`Engine`](lwm2m_link::Engine): datagrams and the time are passed in,
-//! datagrams and events are polled out. The application gives each endpoint a list of
+//! [`BootstrapServer`] is an [`Engine`](lwm2m_link::Engine): a driver passes inputs and the time in
+//! and polls outputs, on UDP and TCP, with and without security. The application gives each endpoint a list of
 //! [`Command`]s; when the device asks, they are sent one after another, with Bootstrap-Finish at
 //! the end, and an [`Event`] tells the outcome.
 //!
@@ -35,6 +35,8 @@ mod session;
 
 /// Credentials of clients and of the server itself; see [`Config::security`].
 pub use lwm2m_credentials as security;
+
+pub use lwm2m_link::ConnectionConfig;
 
 pub use config::{Authority, Command, Config, Packs};
 pub use event::{Content, Event, SessionError};

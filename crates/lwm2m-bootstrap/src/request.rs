@@ -2,13 +2,13 @@
 //! certificates (RFC 9148).
 
 use bytes::Bytes;
-use lwm2m_coap::{Code, Request, Response};
+use lwm2m_coap::{self as coap, Code, Response};
 use lwm2m_core::ContentFormat;
 use lwm2m_credentials::Mismatch;
 
-/// A request, understood.
+/// A request of a device.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum Request {
     /// POST /bs: commands, written in this format.
     Commands { endpoint: Option<String>, format: ContentFormat },
     /// GET /bspack: a pack in this format, or in one that no pack can have.
@@ -85,7 +85,7 @@ impl Refusal {
 }
 
 /// Reads a request of a device. Parameters that are not known are ignored.
-pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
+pub(crate) fn parse(request: &coap::Request) -> Result<Request, Refusal> {
     let path: Vec<_> = request.options.uri_path().take(4).collect();
     if let [b".well-known", b"est", name] = path[..] {
         return est(name, request);
@@ -97,12 +97,12 @@ pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
                 Some(format) => format.and_then(written).ok_or(Refusal::Format)?,
                 None => ContentFormat::TLV,
             };
-            Ok(Asked::Commands { endpoint: endpoint(request)?, format })
+            Ok(Request::Commands { endpoint: endpoint(request)?, format })
         }
         (Some(b"bspack"), None, Code::GET) => {
             let format = request.options.accept().map(ContentFormat);
             let format = format.unwrap_or(ContentFormat::SENML_CBOR);
-            Ok(Asked::Pack { endpoint: endpoint(request)?, format })
+            Ok(Request::Pack { endpoint: endpoint(request)?, format })
         }
         (Some(b"bs" | b"bspack"), None, _) => Err(Refusal::Method),
         _ => Err(Refusal::NotFound),
@@ -110,14 +110,14 @@ pub(crate) fn parse(request: &Request) -> Result<Asked, Refusal> {
 }
 
 /// Enrolment over CoAP, as far as devices need it.
-fn est(name: &[u8], request: &Request) -> Result<Asked, Refusal> {
+fn est(name: &[u8], request: &coap::Request) -> Result<Request, Refusal> {
     let asked = match (name, request.code) {
-        (b"crts", Code::GET) => Asked::Authority,
+        (b"crts", Code::GET) => Request::Authority,
         (b"sen" | b"sren", Code::POST) => {
             if request.options.content_format() != Some(PKCS10) {
                 return Err(Refusal::CertificateRequest);
             }
-            Asked::Certificate(request.payload.clone())
+            Request::Certificate(request.payload.clone())
         }
         (b"crts" | b"sen" | b"sren", _) => return Err(Refusal::Method),
         _ => return Err(Refusal::NotFound),
@@ -129,13 +129,13 @@ fn est(name: &[u8], request: &Request) -> Result<Asked, Refusal> {
 }
 
 /// A parameter, if it is given: its text, unless that is not UTF-8.
-fn parameter<'r>(request: &'r Request, name: &[u8]) -> Option<Option<&'r str>> {
+fn parameter<'r>(request: &'r coap::Request, name: &[u8]) -> Option<Option<&'r str>> {
     let value = request.options.uri_query().find_map(|part| part.strip_prefix(name))?;
     Some(core::str::from_utf8(value).ok())
 }
 
 /// The name that the device claims, if it claims one.
-fn endpoint(request: &Request) -> Result<Option<String>, Refusal> {
+fn endpoint(request: &coap::Request) -> Result<Option<String>, Refusal> {
     let Some(name) = parameter(request, b"ep=") else { return Ok(None) };
     let name = name.filter(|name| !name.is_empty()).ok_or(Refusal::BadEndpoint)?;
     Ok(Some(name.to_owned()))

@@ -2,22 +2,21 @@
 
 use crate::config::{Command, Config, Packs};
 use crate::event::{Content, Event, SessionError};
-use crate::request::{self, Asked, Refusal};
+use crate::request::{self, Refusal, Request};
 use crate::session::{self, Session};
-use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
+use lwm2m_coap::{self as coap, Code, FailReason, PeerId, RequestId, Response};
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_credentials::{Credential, Mismatch, RefusedName, SecurityStore, StoreError};
-use lwm2m_link::{Engine, Identity, Link, SecurityEvent, Transmit};
+use lwm2m_link::{Engine, Identity, Input, Link, LinkEvent, Output, Outputs, SecurityEvent};
 use lwm2m_time::Instant;
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A LwM2M bootstrap server without sockets and clocks.
 ///
-/// It is an [`Engine`]: a driver passes datagrams and the time in, and polls datagrams, the next
-/// deadline and events out. By plain CoAP anyone can ask in the name of any device that has no
-/// credentials: give such devices no secrets.
+/// It is an [`Engine`]: a driver passes inputs and the time in, and polls outputs and the next
+/// deadline. It serves devices on UDP and TCP, with and without security. By plain CoAP anyone can
+/// ask in the name of any device that has no credentials: give such devices no secrets.
 #[derive(Debug)]
 pub struct BootstrapServer {
     config: Config,
@@ -26,7 +25,7 @@ pub struct BootstrapServer {
     sessions: HashMap<String, Session>,
     /// The device that each request under way is for.
     requests: HashMap<RequestId, String>,
-    events: VecDeque<Event>,
+    outputs: Outputs<Event>,
 }
 
 impl BootstrapServer {
@@ -34,6 +33,7 @@ impl BootstrapServer {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut link = Link::new(config.coap, seed);
+        link.set_connection_config(config.connections);
         if let Some(dtls) = &config.dtls {
             link.set_security(config.security.secure(dtls));
             link.limit_sessions(config.max_sessions_per_identity);
@@ -44,7 +44,7 @@ impl BootstrapServer {
             configurations: HashMap::new(),
             sessions: HashMap::new(),
             requests: HashMap::new(),
-            events: VecDeque::new(),
+            outputs: Outputs::default(),
         }
     }
 
@@ -105,54 +105,57 @@ impl BootstrapServer {
         self.handle_link_events(now);
     }
 
-    /// The number of remote addresses about which state is held: devices that are bootstrapped,
-    /// and others for as long as CoAP remembers their messages.
+    /// The number of peers about which state is held: devices that are being bootstrapped, and
+    /// peers whose messages CoAP still remembers.
     #[must_use]
     pub fn peer_count(&self) -> usize {
         self.link.peer_count()
     }
 
-    /// Takes what the layers below have for the engine.
+    /// Handles what the link has to tell, and passes on what it has to send.
     fn handle_link_events(&mut self, now: Instant) {
-        while let Some(event) = self.link.poll_security_event() {
-            // Sessions that begin or end are known by their peers.
-            if let SecurityEvent::Failed(failure) = event {
-                self.events.push_back(Event::HandshakeFailed(failure));
+        while let Some(event) = self.outputs.take_from(&mut self.link) {
+            match event {
+                LinkEvent::Coap(event) => self.handle_coap_event(now, event),
+                LinkEvent::Security(SecurityEvent::Failed(failure)) => {
+                    self.outputs.push_back(Event::HandshakeFailed(failure));
+                }
+                // Sessions that begin or end are known by their peers.
+                LinkEvent::Security(_) => {}
             }
         }
-        while let Some(event) = self.link.poll_event() {
-            match event {
-                lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
-                    let (response, session) = match self.handle_request(peer, &request) {
-                        Ok(done) => done,
-                        Err(refusal) => (refusal.response(), None),
-                    };
-                    // The device may have asked again meanwhile; then nobody waits for this.
-                    let _ = self.link.coap().respond(now, exchange, response);
-                    if let Some(session) = session {
-                        self.start(now, session);
-                    }
+    }
+
+    fn handle_coap_event(&mut self, now: Instant, event: coap::Event) {
+        match event {
+            coap::Event::Request { exchange, peer, request, .. } => {
+                let (response, session) = match self.handle_request(peer, &request) {
+                    Ok(done) => done,
+                    Err(refusal) => (refusal.response(), None),
+                };
+                // The device may have asked again meanwhile; then nobody waits for this.
+                let _ = self.link.coap().respond(now, exchange, response);
+                if let Some(session) = session {
+                    self.start(now, session);
                 }
-                lwm2m_coap::Event::Response { id, response, .. } => {
-                    self.handle_answer(now, id, Ok(response));
-                }
-                lwm2m_coap::Event::Failed { id, reason, .. } => {
-                    self.handle_answer(now, id, Err(reason));
-                }
-                // Nobody observes this server.
-                _ => {}
             }
+            coap::Event::Response { id, response, .. } => {
+                self.handle_answer(now, id, Ok(response));
+            }
+            coap::Event::Failed { id, reason, .. } => self.handle_answer(now, id, Err(reason)),
+            // Nobody observes this server.
+            _ => {}
         }
     }
 
     fn handle_request(
         &mut self,
         peer: PeerId,
-        request: &Request,
+        request: &coap::Request,
     ) -> Result<(Response, Option<Session>), Refusal> {
         match request::parse(request)? {
-            Asked::Commands { endpoint, format } => {
-                let endpoint = self.believe(peer, endpoint)?;
+            Request::Commands { endpoint, format } => {
+                let endpoint = self.endpoint_name(peer, endpoint)?;
                 let commands =
                     self.configurations.get(&endpoint).ok_or(Refusal::UnknownEndpoint)?;
                 let known = self.sessions.contains_key(&endpoint);
@@ -163,16 +166,16 @@ impl BootstrapServer {
                 let session = Session { endpoint, peer, format, commands, current: None };
                 Ok((Response::new(Code::CHANGED), Some(session)))
             }
-            Asked::Pack { endpoint, format } => {
-                let endpoint = self.believe(peer, endpoint)?;
+            Request::Pack { endpoint, format } => {
+                let endpoint = self.endpoint_name(peer, endpoint)?;
                 Ok((self.pack(endpoint, format)?, None))
             }
-            Asked::Authority => {
+            Request::Authority => {
                 let authority = self.config.authority.clone().ok_or(Refusal::NotFound)?;
-                self.believe(peer, None)?;
+                self.endpoint_name(peer, None)?;
                 Ok((request::certificate(Code::CONTENT, authority.certificate()), None))
             }
-            Asked::Certificate(request) => Ok((self.certify(peer, &request)?, None)),
+            Request::Certificate(request) => Ok((self.certify(peer, &request)?, None)),
         }
     }
 
@@ -182,20 +185,20 @@ impl BootstrapServer {
         if self.link.identity(peer) == Some(&Identity::NoSec) {
             return Err(Mismatch::CredentialsNeeded.into());
         }
-        let endpoint = self.believe(peer, None)?;
+        let endpoint = self.endpoint_name(peer, None)?;
         let certificate = authority.issue(&endpoint, request).ok_or(Refusal::CertificateRequest)?;
-        self.events.push_back(Event::Certified { endpoint });
+        self.outputs.push_back(Event::Certified { endpoint });
         Ok(request::certificate(Code::CHANGED, certificate))
     }
 
     /// The endpoint name that a peer may use.
-    fn believe(&mut self, peer: PeerId, claimed: Option<String>) -> Result<String, Refusal> {
+    fn endpoint_name(&mut self, peer: PeerId, claimed: Option<String>) -> Result<String, Refusal> {
         let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
-        let identity = self.link.identity(peer).ok_or(Refusal::Full)?;
+        let identity = self.link.identity(peer).ok_or(Refusal::Full)?.secured();
         let claimed = claimed.as_deref();
         let believed = self.config.security.resolve(identity, claimed).inspect_err(|&reason| {
             let refused = RefusedName::new(address, identity, claimed, reason);
-            self.events.extend(refused.map(Event::NameRefused));
+            self.outputs.extend(refused.map(Event::NameRefused));
         });
         Ok(believed?)
     }
@@ -213,19 +216,20 @@ impl BootstrapServer {
         let tree = session::pack(commands).ok_or(Refusal::Configuration)?;
         let payload = lwm2m_codec::encode(format, &Path::ROOT, &tree);
         let payload = payload.map_err(|_| Refusal::Configuration)?;
-        self.events.push_back(Event::Packed { endpoint });
+        self.outputs.push_back(Event::Packed { endpoint });
         Ok(Response::new(Code::CONTENT).content_format(format.0).payload(payload))
     }
 
     /// Begins a bootstrap, in place of one of the same device.
     fn start(&mut self, now: Instant, session: Session) {
         let Some(address) = self.link.peer_address(session.peer) else { return };
+        // Held before the old bootstrap releases it: it may be the same peer.
+        self.link.hold(session.peer);
         if let Some(old) = self.sessions.remove(&session.endpoint) {
             self.end(old, Err(SessionError::Cancelled));
         }
-        self.link.hold(session.peer);
         let endpoint = session.endpoint.clone();
-        self.events.push_back(Event::Started { endpoint, address });
+        self.outputs.push_back(Event::Started { endpoint, address });
         self.proceed(now, session);
     }
 
@@ -272,7 +276,7 @@ impl BootstrapServer {
 
     fn tell(&mut self, endpoint: String, path: Path, content: Option<Content>) {
         if let Some(content) = content {
-            self.events.push_back(Event::Answered { endpoint, path, content });
+            self.outputs.push_back(Event::Answered { endpoint, path, content });
         }
     }
 
@@ -283,7 +287,7 @@ impl BootstrapServer {
             self.link.coap().cancel(id);
         }
         self.link.release(peer);
-        self.events.push_back(match outcome {
+        self.outputs.push_back(match outcome {
             Ok(()) => Event::Finished { endpoint },
             Err(reason) => Event::Failed { endpoint, reason },
         });
@@ -293,30 +297,16 @@ impl BootstrapServer {
 impl Engine for BootstrapServer {
     type Event = Event;
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.link.handle_datagram(now, from, datagram);
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.link.handle(now, input);
         self.handle_link_events(now);
     }
 
-    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.link.handle_secured_datagram(now, from, datagram);
-        self.handle_link_events(now);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.link.handle_timeout(now);
-        self.handle_link_events(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.link.poll_transmit()
+    fn poll(&mut self) -> Option<Output<Event>> {
+        self.outputs.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.link.poll_timeout()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
     }
 }

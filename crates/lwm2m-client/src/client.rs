@@ -12,15 +12,15 @@ use crate::reporting::Observation;
 use crate::security::{KeyPair, Security, SecurityMode, Trust};
 use crate::transport::Transport;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
-use lwm2m_coap::{self as coap, MessageView, Observer, PeerId, RequestId};
+use lwm2m_coap::{self as coap, Admit, Observer, PeerId, RequestId};
 use lwm2m_core::{ContentFormat, Path, Version};
-use lwm2m_link::{Engine, Link, StreamAction, Transmit};
+use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Outputs, StreamAction};
 use lwm2m_objects::Registry;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::ChaCha20Rng;
@@ -59,7 +59,7 @@ pub struct Client {
     pub(crate) version: Version,
     pub(crate) declined_formats: Vec<ContentFormat>,
     pub(crate) timers: TimerTable<Timer>,
-    pub(crate) events: VecDeque<Event>,
+    pub(crate) events: Outputs<Event>,
     /// The Sends that are under way, with the server.
     pub(crate) sends: BTreeMap<RequestId, u16>,
     pub(crate) stopping: bool,
@@ -151,7 +151,7 @@ impl Client {
             attributes: AttributeTable::default(),
             observations: BTreeMap::new(),
             timers: TimerTable::new(),
-            events: VecDeque::new(),
+            events: Outputs::default(),
             sends: BTreeMap::new(),
             stopping: false,
             leaving: Vec::new(),
@@ -302,25 +302,29 @@ impl Client {
         self.accounts.iter().position(is)
     }
 
-    /// Works off what CoAP has to tell.
+    /// Handles what the link has to tell, and passes on what it has to send.
     pub(crate) fn drain(&mut self, now: Instant) {
-        self.handle_security_events(now);
-        while let Some(event) = self.link.poll_event() {
+        while let Some(event) = self.events.take_from(&mut self.link) {
             match event {
-                coap::Event::Request { exchange, peer, request, token } => {
-                    let observer = Observer { peer, token };
-                    self.handle_request(now, exchange, observer, &request);
-                }
-                coap::Event::Response { id, response, .. } => {
-                    self.handle_answer(now, id, Ok(response));
-                }
-                coap::Event::Failed { id, reason, .. } => {
-                    self.handle_answer(now, id, Err(reason));
-                }
-                coap::Event::ObserverGone { observer, .. } => self.end_observation(observer),
-                coap::Event::Closed { peer, .. } => self.connection_ended(now, peer),
-                _ => {}
+                LinkEvent::Security(event) => self.handle_security_event(now, event),
+                LinkEvent::Coap(event) => self.handle_coap_event(now, event),
             }
+        }
+    }
+
+    fn handle_coap_event(&mut self, now: Instant, event: coap::Event) {
+        match event {
+            coap::Event::Request { exchange, peer, request, token } => {
+                let observer = Observer { peer, token };
+                self.handle_request(now, exchange, observer, &request);
+            }
+            coap::Event::Response { id, response, .. } => {
+                self.handle_answer(now, id, Ok(response));
+            }
+            coap::Event::Failed { id, reason, .. } => self.handle_answer(now, id, Err(reason)),
+            coap::Event::ObserverGone { observer, .. } => self.end_observation(observer),
+            coap::Event::Closed { peer, .. } => self.connection_ended(now, peer),
+            _ => {}
         }
     }
 
@@ -340,62 +344,23 @@ impl Client {
         Settings::of(&self.store, instance)
     }
 
-    /// Whether a datagram may pass: answers always, requests from servers that are registered with,
-    /// and nothing new from a server that is left: what it repeats is answered as before.
-    fn admits(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let Some(account) = self.accounts.iter().find(|it| !it.has_session() && it.is_at(from))
-        else {
-            let is = |state: &&Bootstrap| !state.has_session() && same(state.account.address, from);
-            let state = self.bootstrap.as_ref().filter(is);
-            let known = state.map(|state| (state.is_open(self.version), state.peer));
-            return known.is_some_and(|(open, peer)| {
-                open || self.admits_unasked(now, peer, datagram, false)
+    /// What a server without security may send from an address; `None` for other senders, whose
+    /// datagrams are dropped. Only a server that the client is registered with may send requests,
+    /// and a server that has disabled itself nothing but repetitions of them.
+    fn admission(&self, from: SocketAddr) -> Option<Admit> {
+        if let Some(account) = self.accounts.iter().find(|it| !it.has_session() && it.is_at(from)) {
+            return Some(match account.state {
+                State::Registered(_) => Admit::All,
+                State::Disabled => Admit::Repetitions,
+                _ => Admit::NoRequests,
             });
-        };
-        let (registered, disabled, peer) = match account.state {
-            State::Registered(_) => (true, false, account.peer),
-            State::Disabled => (false, true, account.peer),
-            _ => (false, false, account.peer),
-        };
-        registered || self.admits_unasked(now, peer, datagram, disabled)
-    }
-
-    /// Whether a datagram may pass from a server that must not ask now.
-    fn admits_unasked(
-        &mut self,
-        now: Instant,
-        peer: Option<PeerId>,
-        datagram: &[u8],
-        disabled: bool,
-    ) -> bool {
-        match MessageView::parse(datagram) {
-            Ok(message) if message.code().is_request() => peer.is_some_and(|peer| {
-                self.link.coap().is_repetition(now, peer, message.message_id())
-            }),
-            _ => !disabled,
         }
-    }
-}
-
-impl Engine for Client {
-    type Event = Event;
-
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        if self.admits(now, from, datagram) {
-            self.link.handle_datagram(now, from, datagram);
-            self.drain(now);
-        }
+        let is = |state: &&Bootstrap| !state.has_session() && same(state.account.address, from);
+        let state = self.bootstrap.as_ref().filter(is)?;
+        Some(if state.is_open(self.version) { Admit::All } else { Admit::NoRequests })
     }
 
-    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        // A session is with a server that we have chosen.
-        self.link.handle_secured_datagram(now, from, datagram);
-        self.drain(now);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.link.handle_timeout(now);
-        self.drain(now);
+    fn handle_timers(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
                 Timer::Account(account) => self.handle_account_timer(now, account),
@@ -405,34 +370,37 @@ impl Engine for Client {
                 Timer::Pmax(observer) => self.notify_regularly(now, observer),
             }
         }
+    }
+}
+
+impl Engine for Client {
+    type Event = Event;
+
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        let admit = match input {
+            Input::Datagram { from, secured: false, .. } => self.admission(from),
+            // A client opens connections and accepts none.
+            Input::Connected { connection, .. } => {
+                return self.events.stream(StreamAction::Close { connection });
+            }
+            // The client has chosen the server of a session or a connection.
+            _ => Some(Admit::All),
+        };
+        let Some(admit) = admit else { return };
+        self.link.handle_admitted(now, input, admit);
         self.drain(now);
+        if matches!(input, Input::Timeout) {
+            self.handle_timers(now);
+            self.drain(now);
+        }
     }
 
-    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
-        // A connection is one that we have opened.
-        self.link.handle_stream(now, peer, bytes);
-        self.drain(now);
-    }
-
-    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
-        self.link.handle_disconnected(now, peer);
-        self.drain(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.link.poll_transmit()
-    }
-
-    fn poll_stream(&mut self) -> Option<StreamAction> {
-        self.link.poll_stream()
+    fn poll(&mut self) -> Option<Output<Event>> {
+        self.events.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         [self.link.poll_timeout(), self.timers.next()].into_iter().flatten().min()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
     }
 }
 

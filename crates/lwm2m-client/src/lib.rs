@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use lwm2m_client::{Client, Config, Event, MemoryObject, ServerAccount};
-//! use lwm2m_link::Engine;
+//! use lwm2m_link::{Engine, Output};
 //! use lwm2m_time::Instant;
 //!
 //! let device = MemoryObject::new(3)
@@ -33,9 +33,9 @@
 //!
 //! let mut now = Instant::ZERO; // from the clock of the device
 //! client.start(now);
-//! let register = client.poll_transmit().expect("a datagram to send");
+//! let Some(Output::Transmit(register)) = client.poll() else { panic!("nothing to send") };
 //! assert_eq!(register.to.port(), 5683);
-//! // Datagrams that arrive go into client.handle_datagram(), and so on. A new value:
+//! // Datagrams that arrive go into client.handle(), and so on. A new value:
 //! client.update::<MemoryObject>(now, 3303, |thermometer| thermometer.set(0, 5700, 21.9))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -49,6 +49,7 @@ impl Client {
         let request = Request::post().path(["dp"]).content_format(format.0).payload(payload);
         let id = self.request(now, account, request).ok_or(SendError::NotSent)?;
         self.sends.insert(id, short_server_id);
+        self.drain(now);
         Ok(SendId(id))
     }
 

@@ -104,17 +104,15 @@ impl Client {
         self.stop_if_done();
     }
 
-    /// Works off what has become of sessions.
-    pub(crate) fn handle_security_events(&mut self, now: Instant) {
-        while let Some(event) = self.link.poll_security_event() {
-            match event {
-                SecurityEvent::Established { peer, resumed } => self.session_begun(peer, resumed),
-                SecurityEvent::Failed(HandshakeFailure { peer: Some(peer), reason, .. }) => {
-                    self.handshake_failed(now, peer, reason);
-                }
-                SecurityEvent::Ended { peer, cause } => self.session_ended(now, peer, cause),
-                _ => {}
+    /// Handles what has become of a session.
+    pub(crate) fn handle_security_event(&mut self, now: Instant, event: SecurityEvent) {
+        match event {
+            SecurityEvent::Established { peer, resumed } => self.session_begun(peer, resumed),
+            SecurityEvent::Failed(HandshakeFailure { peer: Some(peer), reason, .. }) => {
+                self.handshake_failed(now, peer, reason);
             }
+            SecurityEvent::Ended { peer, cause } => self.session_ended(now, peer, cause),
+            _ => {}
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `transport`, `protection` | messaging or connections, by peer; the seam for OSCORE | RFC 8613 |
 //! | `exchange` | tokens, requests and responses, Observe, block-wise transfer, Echo | RFC 7252 section 5, 7641, 7959, 8974, 9175 |
 //! | `endpoint` | the layers combined | |
+//! | `admit` | which messages of a peer are taken | |
 //! | [`uri`] | `coap` and `coaps` URIs | RFC 7252 section 6 |
 //!
 //! ```
@@ -42,6 +43,7 @@
 
 extern crate alloc;
 
+mod admit;
 mod config;
 mod connections;
 mod delivery;
@@ -59,6 +61,7 @@ mod statistics;
 mod transport;
 pub mod uri;
 
+pub use admit::Admit;
 pub use bytes::Bytes;
 pub use config::{Config, PeerParameters, TransmissionParameters};
 pub use endpoint::Endpoint;

@@ -10,18 +10,15 @@
 //! | `refused` | what is told of a client that was not believed its name |
 //!
 //! ```
-//! use lwm2m_link::Identity;
+//! use lwm2m_dtls::Identity;
 //! use lwm2m_credentials::{Credential, Mismatch, SecurityStore};
 //!
 //! let store = SecurityStore::default();
 //! store.put("urn:dev:1", Credential::psk(b"identity", b"a shared secret.")?)?;
-//! let proven = Identity::Secured(lwm2m_dtls::Identity::Psk("identity".into()));
-//! assert_eq!(store.resolve(&proven, None).as_deref(), Ok("urn:dev:1"));
-//! assert_eq!(store.resolve(&proven, Some("urn:dev:2")), Err(Mismatch::OtherEndpoint));
-//! assert_eq!(
-//!     store.resolve(&Identity::NoSec, Some("urn:dev:1")),
-//!     Err(Mismatch::CredentialsNeeded)
-//! );
+//! let proven = Identity::Psk("identity".into());
+//! assert_eq!(store.resolve(Some(&proven), None).as_deref(), Ok("urn:dev:1"));
+//! assert_eq!(store.resolve(Some(&proven), Some("urn:dev:2")), Err(Mismatch::OtherEndpoint));
+//! assert_eq!(store.resolve(None, Some("urn:dev:1")), Err(Mismatch::CredentialsNeeded));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

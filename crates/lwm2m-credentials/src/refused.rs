@@ -1,17 +1,18 @@
-//! A client that asked in a name that is not its own: who it was, and what to do about it.
+//! Clients that asked in the name of another endpoint, and what the operator can do about it.
 
 use crate::rules::Mismatch;
-use lwm2m_link::Identity;
+use lwm2m_dtls::Identity;
 use std::fmt;
 use std::net::SocketAddr;
 
-/// A client that was not believed its endpoint name; its text is one line for a log.
+/// A request that was refused because the client may not speak for the endpoint. Its `Display` is one
+/// line for a log.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RefusedName {
-    /// Where the request came from.
+    /// The address that the request came from.
     pub address: SocketAddr,
-    /// What is proven about the client.
-    pub identity: Identity,
+    /// The identity that the handshake has shown; `None` by plain CoAP.
+    pub identity: Option<Identity>,
     /// The endpoint name that it claimed.
     pub claimed: Option<String>,
     /// Why it was refused.
@@ -19,15 +20,15 @@ pub struct RefusedName {
 }
 
 impl RefusedName {
-    /// What there is to tell of a refusal: nothing of a client that claimed and proved no name.
+    /// A refusal to tell the operator. `None` for a client that neither claimed nor proved a name.
     #[must_use]
     pub fn new(
         address: SocketAddr,
-        identity: &Identity,
+        identity: Option<&Identity>,
         claimed: Option<&str>,
         reason: Mismatch,
     ) -> Option<Self> {
-        let (identity, claimed) = (identity.clone(), claimed.map(str::to_owned));
+        let (identity, claimed) = (identity.cloned(), claimed.map(str::to_owned));
         (reason != Mismatch::NoName).then_some(Self { address, identity, claimed, reason })
     }
 }
@@ -37,13 +38,11 @@ impl fmt::Display for RefusedName {
         let Self { address, identity, claimed, reason } = self;
         write!(f, "the client {address} (")?;
         match identity {
-            Identity::Secured(lwm2m_dtls::Identity::Psk(identity)) => {
+            Some(Identity::Psk(identity)) => {
                 write!(f, "pre-shared key of \"{}\"", identity.escape_ascii())?;
             }
-            Identity::Secured(lwm2m_dtls::Identity::RawPublicKey(_)) => {
-                f.write_str("raw public key")?;
-            }
-            Identity::Secured(lwm2m_dtls::Identity::Certificate(certificate)) => {
+            Some(Identity::RawPublicKey(_)) => f.write_str("raw public key")?,
+            Some(Identity::Certificate(certificate)) => {
                 let name = certificate.common_name.as_deref().unwrap_or_default();
                 write!(f, "certificate of {name:?}")?;
             }
@@ -58,7 +57,7 @@ impl fmt::Display for RefusedName {
 }
 
 impl Mismatch {
-    /// What whoever runs the server can do.
+    /// What the operator can do.
     const fn remedy(self) -> &'static str {
         match self {
             Self::NoName => "give the device an endpoint name",
@@ -82,7 +81,7 @@ mod tests {
     fn one_line_says_who_and_why_and_what_to_do() {
         let refused = RefusedName {
             address: "192.0.2.1:5".parse().expect("an address"),
-            identity: Identity::Secured(lwm2m_dtls::Identity::Psk("a\n".into())),
+            identity: Some(Identity::Psk("a\n".into())),
             claimed: Some("b\n".to_owned()),
             reason: Mismatch::OtherEndpoint,
         };

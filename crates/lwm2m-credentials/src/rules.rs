@@ -2,16 +2,20 @@
 
 use crate::own::Unlisted;
 use crate::store::SecurityStore;
-use lwm2m_link::Identity;
+use lwm2m_dtls::Identity;
 use std::sync::Arc;
 
 impl SecurityStore {
-    /// The endpoint name to believe: the claimed one if `identity` may speak for it; without a
-    /// claim, the one of the identity.
+    /// The endpoint name of a client: the claimed name if `identity` may speak for it; without a
+    /// claim, the name that the identity proves. `identity` is `None` by plain CoAP.
     ///
     /// # Errors
     /// See [`Mismatch`].
-    pub fn resolve(&self, identity: &Identity, claimed: Option<&str>) -> Result<String, Mismatch> {
+    pub fn resolve(
+        &self,
+        identity: Option<&Identity>,
+        claimed: Option<&str>,
+    ) -> Result<String, Mismatch> {
         match (self.own_name(identity)?, claimed) {
             (Some(own), Some(claimed)) if *own != *claimed => Err(Mismatch::OtherEndpoint),
             (Some(own), _) => Ok(own.to_string()),
@@ -23,19 +27,16 @@ impl SecurityStore {
 
     /// Whether `identity` may speak for an endpoint.
     #[must_use]
-    pub fn speaks_for(&self, identity: &Identity, endpoint: &str) -> bool {
+    pub fn speaks_for(&self, identity: Option<&Identity>, endpoint: &str) -> bool {
         self.resolve(identity, Some(endpoint)).is_ok()
     }
 
-    /// The name of an identity that is secured; of others none.
-    fn own_name(&self, identity: &Identity) -> Result<Option<Arc<str>>, Mismatch> {
+    /// The name that an identity proves; `None` by plain CoAP.
+    fn own_name(&self, identity: Option<&Identity>) -> Result<Option<Arc<str>>, Mismatch> {
         match identity {
-            Identity::NoSec if self.own().unlisted == Unlisted::NoSec => Ok(None),
-            Identity::NoSec => Err(Mismatch::CredentialsNeeded),
-            Identity::Secured(proven) => {
-                self.endpoint_of(proven).map(Some).ok_or(Mismatch::UnknownIdentity)
-            }
-            _ => Err(Mismatch::UnknownIdentity),
+            None if self.own().unlisted == Unlisted::NoSec => Ok(None),
+            None => Err(Mismatch::CredentialsNeeded),
+            Some(proven) => self.endpoint_of(proven).map(Some).ok_or(Mismatch::UnknownIdentity),
         }
     }
 }
@@ -69,11 +70,11 @@ mod tests {
     }
 
     fn certified(name: Option<&str>) -> Identity {
-        Identity::Secured(lwm2m_dtls::Identity::Certificate(Arc::new(CertificateIdentity {
+        Identity::Certificate(Arc::new(CertificateIdentity {
             common_name: name.map(str::to_owned),
             dns_names: Vec::new(),
             sha256: [0; 32],
-        })))
+        }))
     }
 
     #[test]
@@ -82,7 +83,7 @@ mod tests {
             let store = store(unlisted);
             store.put("listed", Credential::X509).unwrap();
             store.put("keyed", Credential::psk(b"i", b"k").unwrap()).unwrap();
-            let name = |name| store.resolve(&certified(name), None);
+            let name = |name| store.resolve(Some(&certified(name)), None);
             assert_eq!(name(Some("listed")).as_deref(), Ok("listed"));
             assert_eq!(name(Some("other")).is_ok(), unlisted == Unlisted::Certified);
             assert_eq!(name(Some("keyed")), Err(Mismatch::UnknownIdentity));
@@ -95,9 +96,9 @@ mod tests {
         for unlisted in [Unlisted::NoSec, Unlisted::Certified, Unlisted::Refused] {
             let store = store(unlisted);
             let allowed = unlisted == Unlisted::NoSec;
-            assert_eq!(store.speaks_for(&Identity::NoSec, "a"), allowed);
+            assert_eq!(store.speaks_for(None, "a"), allowed);
             let nameless = if allowed { Mismatch::NoName } else { Mismatch::CredentialsNeeded };
-            assert_eq!(store.resolve(&Identity::NoSec, None), Err(nameless));
+            assert_eq!(store.resolve(None, None), Err(nameless));
         }
     }
 }

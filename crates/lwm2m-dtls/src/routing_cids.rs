@@ -35,7 +35,7 @@ impl RoutingCids {
     /// all IDs of the server. Nothing is authenticated: it says whom to hand the datagram to, and
     /// only that endpoint knows whether it is genuine.
     #[must_use]
-    pub fn place_of(datagram: &[u8], length: u8) -> Option<CidRoute> {
+    pub fn cid_route(datagram: &[u8], length: u8) -> Option<CidRoute> {
         let (record, _) = header::parse(datagram, length.into())?;
         match record.header.cid {
             [node, shard, ..] if length >= Self::MIN_LENGTH => {

@@ -1,30 +1,30 @@
-//! Peers on a connection: when one is given up, and what is to be done with its stream.
+//! Connections: which peer each carries, and when a connection is given up.
 //!
-//! CoAP over a connection (RFC 8323) is the endpoint's; here are the deadlines that the RFC leaves
-//! to the implementation, so that nobody keeps a connection without using it.
+//! CoAP over a connection (RFC 8323) is the endpoint's. This module adds the deadlines that the RFC
+//! leaves to the implementation, so that nobody keeps a connection without using it.
 
-use crate::engine::StreamAction;
-use alloc::collections::VecDeque;
+use crate::engine::ConnectionId;
 use alloc::collections::btree_map::{BTreeMap, Entry};
 use alloc::vec::Vec;
-use bytes::Bytes;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use lwm2m_coap::{Endpoint, PeerId};
+use lwm2m_dtls::SessionId;
 use lwm2m_time::{Instant, TimerTable};
 
 /// The deadlines of connections and their number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConnectionConfig {
-    /// How many connections there may be at a time, accepted and opened; 10,000. A host whose
-    /// connections have not got as far as their CSM has no more of them than there is room left.
+    /// The most connections at a time, accepted and opened. A host may hold at most as many
+    /// half-open connections, on which its CSM has not arrived, as there are free slots.
+    /// Default: 10,000.
     pub max_connections: usize,
-    /// How long the first message of a peer, its CSM, may take; 10 s.
+    /// How long the first message of a peer, its CSM, may take. Default: 10 s.
     pub greeting: Duration,
-    /// How long a peer may stay silent until it is pinged, and then until the connection is given
-    /// up; no limit by default, as a device may sleep for days.
+    /// How long a peer may stay silent before it is pinged, and then again before the connection
+    /// is given up. Default: no limit, as a device may sleep for days.
     pub keep_alive: Option<Duration>,
-    /// How long a connection may live on after [`Link::release_connection`]; 30 s.
+    /// How long a connection may live on after [`Link::release_connection`]. Default: 30 s.
     ///
     /// [`Link::release_connection`]: crate::Link::release_connection
     pub release: Duration,
@@ -69,8 +69,9 @@ impl Direction {
         }
     }
 
-    /// The host that it is accepted from; with IPv6 the network, all of which one host may have.
-    fn stranger(self) -> Option<IpAddr> {
+    /// The host that it is accepted from; with IPv6 the /64 network, all of which one host may
+    /// have.
+    fn host(self) -> Option<IpAddr> {
         match self {
             Self::From(SocketAddr::V4(address)) => Some((*address.ip()).into()),
             Self::From(SocketAddr::V6(address)) => {
@@ -82,79 +83,103 @@ impl Direction {
     }
 }
 
+/// The peer that a connection carries, and its session of TLS if it has one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Carried {
+    pub(crate) peer: PeerId,
+    pub(crate) session: Option<SessionId>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Connection {
+    carried: Carried,
     heard: Instant,
     pinged: bool,
-    /// Where it was opened to, if this side opened it.
+    /// The address that this side opened it to.
     to: Option<SocketAddr>,
-    /// The host that it was accepted from, until its CSM has come.
-    stranger: Option<IpAddr>,
+    /// The host that it was accepted from, until the CSM of the peer arrives.
+    half_open: Option<IpAddr>,
 }
 
 /// All connections of a link.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     pub(crate) config: ConnectionConfig,
-    open: BTreeMap<PeerId, Connection>,
-    by_target: BTreeMap<SocketAddr, PeerId>,
-    /// How many connections without a CSM a host has.
-    strangers: BTreeMap<IpAddr, usize>,
-    timers: TimerTable<(PeerId, Timer)>,
-    actions: VecDeque<StreamAction>,
-    /// Over, but not all of their last bytes may have been polled.
-    ended: Vec<PeerId>,
+    open: BTreeMap<ConnectionId, Connection>,
+    by_target: BTreeMap<SocketAddr, ConnectionId>,
+    /// The number of half-open connections of each host.
+    half_open: BTreeMap<IpAddr, usize>,
+    timers: TimerTable<(ConnectionId, Timer)>,
+    /// Ended connections that are still to be closed.
+    ended: Vec<(ConnectionId, Carried)>,
+    /// The number of the next connection that this side opens.
+    next_opened: u64,
 }
 
 impl Connections {
-    /// Whether there is room for one more, from a host or opened by this side. Who cannot or will
-    /// not say hello cannot take all places: another host finds as many as the last one has taken.
-    pub(crate) fn has_room(&self, way: Direction) -> bool {
+    /// Whether there is room for one more. A host that never sends its CSM cannot take all slots:
+    /// the next host finds as many free as the first one has taken.
+    pub(crate) fn has_room(&self, direction: Direction) -> bool {
         let room = self.config.max_connections.saturating_sub(self.open.len());
-        let strangers = way.stranger().and_then(|host| self.strangers.get(&host));
-        strangers.copied().unwrap_or_default() < room
+        let half_open = direction.host().and_then(|host| self.half_open.get(&host));
+        half_open.copied().unwrap_or_default() < room
     }
 
-    pub(crate) fn has(&self, peer: PeerId) -> bool {
-        self.open.contains_key(&peer)
+    pub(crate) fn has(&self, connection: ConnectionId) -> bool {
+        self.open.contains_key(&connection)
     }
 
-    /// The connection that this side has opened to an address.
+    /// What an open connection carries.
+    pub(crate) fn carried(&self, connection: ConnectionId) -> Option<Carried> {
+        self.open.get(&connection).map(|it| it.carried)
+    }
+
+    /// The peer at the other end of the connection that this side has opened to an address.
     pub(crate) fn opened_to(&self, address: SocketAddr) -> Option<PeerId> {
-        self.by_target.get(&address).copied()
+        let connection = self.by_target.get(&address)?;
+        self.carried(*connection).map(|it| it.peer)
+    }
+
+    /// A name for a connection that this side opens.
+    pub(crate) const fn next_opened(&mut self) -> ConnectionId {
+        self.next_opened += 1;
+        ConnectionId::Opened(self.next_opened)
     }
 
     /// A connection begins.
-    pub(crate) fn begin(&mut self, now: Instant, peer: PeerId, way: Direction) {
-        let (stranger, to) = (way.stranger(), way.target());
-        stranger.into_iter().for_each(|host| *self.strangers.entry(host).or_default() += 1);
-        self.open.insert(peer, Connection { heard: now, pinged: false, to, stranger });
-        self.timers.set((peer, Timer::Greeting), now + self.config.greeting);
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        carried: Carried,
+        direction: Direction,
+    ) {
+        let (half_open, to) = (direction.host(), direction.target());
+        half_open.into_iter().for_each(|host| *self.half_open.entry(host).or_default() += 1);
+        let state = Connection { carried, heard: now, pinged: false, to, half_open };
+        self.open.insert(connection, state);
+        self.timers.set((connection, Timer::Greeting), now + self.config.greeting);
         if let Some(patience) = self.config.keep_alive {
-            self.timers.set((peer, Timer::KeepAlive), now + patience);
+            self.timers.set((connection, Timer::KeepAlive), now + patience);
         }
-        if let Some(to) = to {
-            self.by_target.insert(to, peer);
-            self.actions.push_back(StreamAction::Open { peer, to });
-        }
+        to.into_iter().for_each(|to| _ = self.by_target.insert(to, connection));
     }
 
     /// Bytes have come from a peer, whose CSM may have been among them.
-    pub(crate) fn heard(&mut self, now: Instant, peer: PeerId, has_greeted: bool) {
-        let Some(connection) = self.open.get_mut(&peer) else { return };
-        connection.heard = now;
-        connection.pinged = false;
+    pub(crate) fn heard(&mut self, now: Instant, connection: ConnectionId, has_greeted: bool) {
+        let Some(state) = self.open.get_mut(&connection) else { return };
+        state.heard = now;
+        state.pinged = false;
         if has_greeted {
-            self.timers.cancel((peer, Timer::Greeting));
-            let stranger = connection.stranger.take();
-            self.forget(stranger);
+            self.timers.cancel((connection, Timer::Greeting));
+            let host = state.half_open.take();
+            self.count_out(host);
         }
     }
 
-    /// A host has one connection without a CSM less.
-    fn forget(&mut self, stranger: Option<IpAddr>) {
-        let Some(Entry::Occupied(mut number)) = stranger.map(|host| self.strangers.entry(host))
-        else {
+    /// A host has one half-open connection less.
+    fn count_out(&mut self, host: Option<IpAddr>) {
+        let Some(Entry::Occupied(mut number)) = host.map(|host| self.half_open.entry(host)) else {
             return;
         };
         *number.get_mut() -= 1;
@@ -163,76 +188,62 @@ impl Connections {
         }
     }
 
-    pub(crate) fn released(&mut self, now: Instant, peer: PeerId) {
-        let Some(connection) = self.open.get_mut(&peer) else { return };
-        // Whoever wants to talk to that address again gets a new connection.
-        if let Some(to) = connection.to.take() {
+    pub(crate) fn released(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(state) = self.open.get_mut(&connection) else { return };
+        // The next request to that address opens a new connection.
+        if let Some(to) = state.to.take() {
             self.by_target.remove(&to);
         }
-        self.timers.set((peer, Timer::Release), now + self.config.release);
-    }
-
-    pub(crate) fn write(&mut self, peer: PeerId, payload: Bytes) {
-        self.actions.push_back(StreamAction::Write { peer, payload });
+        self.timers.set((connection, Timer::Release), now + self.config.release);
     }
 
     /// A connection is over; its last bytes may still come.
-    pub(crate) fn end(&mut self, peer: PeerId) {
-        let Some(connection) = self.open.remove(&peer) else { return };
+    pub(crate) fn end(&mut self, connection: ConnectionId) {
+        let Some(state) = self.open.remove(&connection) else { return };
         for timer in [Timer::Greeting, Timer::KeepAlive, Timer::Release] {
-            self.timers.cancel((peer, timer));
+            self.timers.cancel((connection, timer));
         }
-        if let Some(to) = connection.to {
+        if let Some(to) = state.to {
             self.by_target.remove(&to);
         }
-        self.forget(connection.stranger);
-        self.ended.push(peer);
+        self.count_out(state.half_open);
+        self.ended.push((connection, state.carried));
     }
 
-    /// The connections that are over but not told to close yet.
-    pub(crate) fn ending(&self) -> Vec<PeerId> {
-        self.ended.clone()
-    }
-
-    /// The connections whose last bytes have been polled.
-    pub(crate) fn take_ended(&mut self) -> Vec<PeerId> {
-        let ended = core::mem::take(&mut self.ended);
-        self.actions.extend(ended.iter().map(|&peer| StreamAction::Close { peer }));
-        ended
-    }
-
-    pub(crate) fn poll_action(&mut self) -> Option<StreamAction> {
-        self.actions.pop_front()
+    /// The ended connections that are not closed yet.
+    pub(crate) fn take_ended(&mut self) -> Vec<(ConnectionId, Carried)> {
+        core::mem::take(&mut self.ended)
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
     }
 
-    /// Pings who is silent and gives up who stays so.
+    /// Pings silent peers and gives up those that stay silent.
     pub(crate) fn handle_timeout(&mut self, now: Instant, coap: &mut Endpoint) {
-        while let Some((peer, timer)) = self.timers.pop_expired(now) {
+        while let Some((connection, timer)) = self.timers.pop_expired(now) {
+            let Some(Carried { peer, .. }) = self.carried(connection) else { continue };
             match timer {
                 Timer::Greeting => coap.abort_silent(now, peer),
-                Timer::KeepAlive if !self.is_dead(now, peer, coap) => {}
+                Timer::KeepAlive if !self.is_dead(now, connection, coap) => {}
                 Timer::KeepAlive | Timer::Release => coap.disconnected(now, peer),
             }
         }
     }
 
     /// Whether a peer has not even answered a ping; else its timer is set again.
-    fn is_dead(&mut self, now: Instant, peer: PeerId, coap: &mut Endpoint) -> bool {
+    fn is_dead(&mut self, now: Instant, connection: ConnectionId, coap: &mut Endpoint) -> bool {
         let Some(patience) = self.config.keep_alive else { return false };
-        let Some(connection) = self.open.get_mut(&peer) else { return false };
-        let due = connection.heard + patience;
+        let Some(state) = self.open.get_mut(&connection) else { return false };
+        let due = state.heard + patience;
         if due > now {
-            self.timers.set((peer, Timer::KeepAlive), due);
+            self.timers.set((connection, Timer::KeepAlive), due);
             return false;
         }
-        if !connection.pinged {
-            connection.pinged = true;
-            coap.ping(peer);
-            self.timers.set((peer, Timer::KeepAlive), now + patience);
+        if !state.pinged {
+            state.pinged = true;
+            coap.ping(state.carried.peer);
+            self.timers.set((connection, Timer::KeepAlive), now + patience);
             return false;
         }
         true
@@ -242,7 +253,7 @@ impl Connections {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, Link};
+    use crate::{Engine, Input, Link, LinkEvent, Outbox, StreamAction};
     use lwm2m_coap::{Config, Event, Request};
 
     const FROM: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 9);
@@ -256,32 +267,50 @@ mod tests {
         link
     }
 
+    fn accepted(number: u64) -> ConnectionId {
+        ConnectionId::Accepted(number)
+    }
+
+    /// Connects to the link; `false` if it refuses the connection.
+    fn connect(link: &mut Link, number: u64, from: SocketAddr) -> bool {
+        let connection = accepted(number);
+        link.handle(Instant::ZERO, Input::Connected { connection, from, secured: false });
+        let mut out = Outbox::default();
+        out.collect(link);
+        !out.actions.contains(&StreamAction::Close { connection })
+    }
+
+    fn hear(link: &mut Link, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        link.handle(now, Input::Stream { connection, bytes });
+    }
+
     /// What is to be done with streams; writes by the code of their message.
     fn actions(link: &mut Link) -> Vec<(&'static str, u8)> {
-        assert_eq!(link.poll_transmit(), None);
-        while link.poll_event().is_some() {}
-        assert_eq!(link.poll_transmit(), None);
-        core::iter::from_fn(|| link.poll_stream())
-            .map(|action| match action {
-                StreamAction::Open { .. } => ("open", 0),
-                StreamAction::Write { payload, .. } => {
-                    // A text makes the length longer.
-                    let longer = usize::from(payload[0] >> 4 == 13);
-                    ("write", payload[1 + longer])
-                }
-                StreamAction::Close { .. } => ("close", 0),
-            })
-            .collect()
+        let mut out = Outbox::default();
+        out.collect(link);
+        assert!(out.transmits.is_empty());
+        let action = |action| match action {
+            StreamAction::Open { .. } => ("open", 0),
+            StreamAction::Write { payload, .. } => {
+                // A text makes the length longer.
+                let longer = usize::from(payload[0] >> 4 == 13);
+                ("write", payload[1 + longer])
+            }
+            StreamAction::Close { .. } => ("close", 0),
+        };
+        out.actions.into_iter().map(action).collect()
     }
 
     #[test]
-    fn silent_stranger_is_given_up() {
+    fn half_open_connection_is_given_up() {
         let mut link = link();
-        let peer = link.handle_connected(Instant::ZERO, FROM, false).unwrap();
-        link.handle_stream(Instant::ZERO, peer, &CSM[..1]);
+        let connection = accepted(1);
+        let now = Instant::ZERO;
+        link.handle(now, Input::Connected { connection, from: FROM, secured: false });
+        hear(&mut link, now, connection, &CSM[..1]);
         assert_eq!(actions(&mut link), [("write", 0xE1)]);
-        assert_eq!(link.poll_timeout(), Some(Instant::ZERO + Duration::from_secs(10)));
-        link.handle_timeout(Instant::from_millis(10_000));
+        assert_eq!(link.poll_timeout(), Some(now + Duration::from_secs(10)));
+        link.handle(Instant::from_millis(10_000), Input::Timeout);
         assert_eq!(actions(&mut link), [("write", 0xE5), ("close", 0)], "it is told by Abort");
         assert_eq!((link.peer_count(), link.poll_timeout()), (0, None));
     }
@@ -289,20 +318,20 @@ mod tests {
     #[test]
     fn silent_peer_is_pinged_before_it_is_given_up() {
         let mut link = link();
-        let peer = link.handle_connected(Instant::ZERO, FROM, false).unwrap();
-        link.handle_stream(Instant::ZERO, peer, &CSM);
+        assert!(connect(&mut link, 1, FROM));
+        hear(&mut link, Instant::ZERO, accepted(1), &CSM);
         actions(&mut link);
         for answered in [true, false] {
             let mut now = Instant::ZERO;
             while actions(&mut link) != [("write", 0xE2)] {
                 now = link.poll_timeout().unwrap();
-                link.handle_timeout(now);
+                link.handle(now, Input::Timeout);
             }
             if answered {
-                link.handle_stream(now, peer, &[0x00, 0xE3]);
+                hear(&mut link, now, accepted(1), &[0x00, 0xE3]);
             }
         }
-        link.handle_timeout(link.poll_timeout().unwrap());
+        link.handle(link.poll_timeout().unwrap(), Input::Timeout);
         assert_eq!(actions(&mut link), [("close", 0)]);
     }
 
@@ -311,11 +340,11 @@ mod tests {
         let mut link = link();
         let peer = link.open_connection(Instant::ZERO, FROM).unwrap();
         assert_eq!(link.open_connection(Instant::ZERO, FROM), Some(peer), "one is enough");
-        link.handle_stream(Instant::ZERO, peer, &CSM);
+        hear(&mut link, Instant::ZERO, ConnectionId::Opened(1), &CSM);
         assert_eq!(actions(&mut link), [("open", 0), ("write", 0xE1)]);
         link.release_connection(Instant::ZERO, peer);
         assert_eq!(actions(&mut link), [("write", 0xE4)]);
-        link.handle_timeout(Instant::from_millis(30_000));
+        link.handle(Instant::from_millis(30_000), Input::Timeout);
         assert_eq!(actions(&mut link), [("close", 0)]);
         assert_ne!(link.open_connection(Instant::from_millis(30_000), FROM), Some(peer));
     }
@@ -325,50 +354,57 @@ mod tests {
         let mut link = link();
         let peer = link.open_connection(Instant::ZERO, FROM).unwrap();
         let asked = link.coap().request(Instant::ZERO, peer, Request::get()).unwrap();
-        link.handle_disconnected(Instant::ZERO, peer);
-        assert!(matches!(link.poll_event(), Some(Event::Failed { id, .. }) if id == asked));
-        assert!(matches!(link.poll_event(), Some(Event::Closed { .. })));
+        let connection = ConnectionId::Opened(1);
+        link.handle(Instant::ZERO, Input::Disconnected { connection });
+        let mut out = Outbox::default();
+        out.collect(&mut link);
+        let [LinkEvent::Coap(Event::Failed { id, .. }), LinkEvent::Coap(Event::Closed { .. })] =
+            out.events.make_contiguous()
+        else {
+            panic!("{out:?}")
+        };
+        assert_eq!(*id, asked);
     }
 
     #[test]
-    fn strangers_of_one_host_leave_room_for_others() {
+    fn half_open_connections_of_one_host_leave_room_for_others() {
         let at = |host: &str, port: u16| SocketAddr::new(host.parse().unwrap(), port);
         for (own, other) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8:0:1::1")] {
             let mut link = link();
             let max_connections = 8;
             link.set_connection_config(ConnectionConfig { max_connections, ..Default::default() });
-            let from = |link: &mut Link, host, port| {
-                link.handle_connected(Instant::ZERO, at(host, port), false)
-            };
-            let strangers: Vec<_> = (0..8).map_while(|port| from(&mut link, own, port)).collect();
-            assert_eq!(strangers.len(), 4);
+            let taken = (0..8).take_while(|it| connect(&mut link, (*it).into(), at(own, *it)));
+            assert_eq!(taken.count(), 4);
             let neighbour = own.replace("::1", "::2");
-            assert_eq!(from(&mut link, &neighbour, 9), None, "the same network");
-            // Who has said hello is none of them any more, nor who is gone.
-            link.handle_stream(Instant::ZERO, strangers[0], &CSM);
-            link.handle_disconnected(Instant::ZERO, strangers[1]);
-            actions(&mut link);
-            assert!(from(&mut link, own, 9).is_some());
-            assert!(from(&mut link, other, 1).is_some());
+            assert!(!connect(&mut link, 9, at(&neighbour, 9)), "the same network");
+            // A connection is no longer half open when the CSM has come, or it has ended.
+            hear(&mut link, Instant::ZERO, accepted(0), &CSM);
+            link.handle(Instant::ZERO, Input::Disconnected { connection: accepted(1) });
+            assert!(connect(&mut link, 10, at(own, 9)));
+            assert!(connect(&mut link, 11, at(other, 1)));
             assert!(link.open_connection(Instant::ZERO, at(own, 10)).is_some());
         }
     }
 
     #[test]
-    fn connections_are_no_more_than_allowed_and_none_is_a_peer_of_datagrams() {
+    fn number_of_connections_is_bounded_and_peers_of_datagrams_are_others() {
         let mut link = link();
         link.set_connection_config(ConnectionConfig { max_connections: 2, ..Default::default() });
-        let (first, second) = (
-            link.handle_connected(Instant::ZERO, FROM, false),
-            link.open_connection(Instant::ZERO, FROM),
-        );
-        assert!(first.is_some() && second.is_some() && first != second);
-        assert_eq!(link.handle_connected(Instant::ZERO, FROM, false), None);
+        assert!(connect(&mut link, 1, FROM));
+        let opened = link.open_connection(Instant::ZERO, FROM);
+        assert!(opened.is_some() && link.peer_count() == 2);
+        assert!(!connect(&mut link, 2, FROM));
         let datagrams = link.connect(FROM);
-        assert!(datagrams.is_some() && datagrams != first && datagrams != second);
-        link.handle_disconnected(Instant::ZERO, first.unwrap());
-        actions(&mut link);
-        assert!(link.handle_connected(Instant::ZERO, FROM, false).is_some());
+        assert!(datagrams != opened && link.peer_count() == 3);
+        link.handle(Instant::ZERO, Input::Disconnected { connection: accepted(1) });
+        assert!(connect(&mut link, 3, FROM));
         assert_eq!(link.connect(FROM), datagrams);
+    }
+
+    #[test]
+    fn name_that_is_used_twice_changes_nothing() {
+        let mut link = link();
+        assert!(connect(&mut link, 1, FROM) && connect(&mut link, 1, FROM));
+        assert_eq!(link.peer_count(), 1);
     }
 }

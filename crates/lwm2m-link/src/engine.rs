@@ -1,11 +1,87 @@
-//! The contract between a sans-IO engine and whatever drives it: a socket loop or a simulator.
+//! The contract between a sans-IO engine and its driver: a socket loop or a simulator.
 
+use alloc::collections::VecDeque;
 use bytes::Bytes;
 use core::net::SocketAddr;
-use lwm2m_coap::PeerId;
 use lwm2m_time::Instant;
 
-/// A datagram that an engine wants sent.
+/// The name of a connection, chosen by the side that begins it.
+///
+/// The driver numbers the connections that it accepts, the engine those that it opens. The two
+/// kinds never clash, so neither side has to wait for the other to learn a name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ConnectionId {
+    /// Accepted by the driver, which never uses a number twice.
+    Accepted(u64),
+    /// Opened by the engine, which never uses a number twice.
+    Opened(u64),
+}
+
+/// Something that happened outside of the engine.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A datagram arrived.
+    Datagram {
+        /// The sender.
+        from: SocketAddr,
+        /// Whether it arrived at the port for coaps, which speaks DTLS only, instead of the port
+        /// for coap.
+        secured: bool,
+        /// The bytes of the datagram.
+        bytes: &'a [u8],
+    },
+    /// The driver accepted a connection. An engine refuses it by [`StreamAction::Close`].
+    Connected {
+        /// The name of the connection: [`ConnectionId::Accepted`].
+        connection: ConnectionId,
+        /// The remote address.
+        from: SocketAddr,
+        /// Whether it was accepted at the port for coaps+tcp, which speaks TLS only.
+        secured: bool,
+    },
+    /// The next bytes of a connection arrived, cut anywhere.
+    Stream {
+        /// The connection.
+        connection: ConnectionId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// A connection ended, or could not be opened. After [`StreamAction::Close`] the engine
+    /// ignores this.
+    Disconnected {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// The time that [`Engine::poll_timeout`] named has come. Coming early does nothing.
+    Timeout,
+}
+
+impl<'a> Input<'a> {
+    /// A datagram at the port for coap.
+    #[must_use]
+    pub const fn datagram(from: SocketAddr, bytes: &'a [u8]) -> Self {
+        Self::Datagram { from, secured: false, bytes }
+    }
+
+    /// A datagram at the port for coaps.
+    #[must_use]
+    pub const fn secured_datagram(from: SocketAddr, bytes: &'a [u8]) -> Self {
+        Self::Datagram { from, secured: true, bytes }
+    }
+}
+
+/// Something that the engine wants done, or tells its application.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output<E> {
+    /// Send a datagram.
+    Transmit(Transmit),
+    /// Do something with a connection.
+    Stream(StreamAction),
+    /// Tell the application.
+    Event(E),
+}
+
+/// A datagram to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transmit {
     /// The address to send it to.
@@ -16,83 +92,159 @@ pub struct Transmit {
     pub secured: bool,
 }
 
-/// What an engine wants done with connections: TCP, whether TLS is spoken on it or not. A connection goes by the name of the
-/// peer at its other end, which no other connection ever has.
+/// What to do with a connection: TCP, with or without TLS on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StreamAction {
-    /// Connect to an address. If that fails, the answer is [`Engine::handle_disconnected`].
+    /// Connect to an address. If that fails, the answer is [`Input::Disconnected`].
     Open {
-        /// The name of the connection.
-        peer: PeerId,
-        /// Where to.
+        /// The name of the connection: [`ConnectionId::Opened`].
+        connection: ConnectionId,
+        /// The address to connect to.
         to: SocketAddr,
     },
     /// Send the next bytes. They wait if the connection is not established yet.
     Write {
         /// The connection.
-        peer: PeerId,
+        connection: ConnectionId,
         /// The bytes.
         payload: Bytes,
     },
-    /// Send what is still to be sent, then close. The name means nothing any more.
+    /// Send what is still to be sent, then close. The name means nothing from then on.
     Close {
         /// The connection.
-        peer: PeerId,
+        connection: ConnectionId,
     },
+}
+
+impl StreamAction {
+    /// The connection that this is about.
+    #[must_use]
+    pub const fn connection(&self) -> ConnectionId {
+        match self {
+            Self::Open { connection, .. }
+            | Self::Write { connection, .. }
+            | Self::Close { connection } => *connection,
+        }
+    }
 }
 
 /// A sans-IO engine: it has no socket and no clock, so a daemon and a test run the same code.
 ///
-/// A driver loops: one input ([`handle_datagram`](Engine::handle_datagram),
-/// [`handle_timeout`](Engine::handle_timeout), or a mutator of the engine), then
-/// [`poll_transmit`](Engine::poll_transmit), [`poll_stream`](Engine::poll_stream) and
-/// [`poll_event`](Engine::poll_event) until none has anything left, then wait for the next input until [`poll_timeout`](Engine::poll_timeout).
+/// A driver loops: it passes one input to [`handle`](Engine::handle) or calls a mutator of the
+/// engine, takes outputs from [`poll`](Engine::poll) until there are none, and waits for the next
+/// input, at most until [`poll_timeout`](Engine::poll_timeout).
+///
+/// Every method is required: an engine that wraps another one cannot forget a kind of input.
 pub trait Engine {
     /// What the engine tells its application.
     type Event;
 
-    /// A datagram arrived. Whatever its bytes are, this neither fails nor panics.
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]);
+    /// Takes an input. Whatever its bytes are, this neither fails nor panics.
+    fn handle(&mut self, now: Instant, input: Input<'_>);
 
-    /// A datagram arrived at the port for coaps, which speaks DTLS and nothing else. Engines without
-    /// security ignore it.
-    fn handle_secured_datagram(&mut self, _now: Instant, _from: SocketAddr, _datagram: &[u8]) {}
+    /// The next output, in the order in which the engine produced them. Polling changes nothing
+    /// but the queue.
+    fn poll(&mut self) -> Option<Output<Self::Event>>;
 
-    /// The time that [`Engine::poll_timeout`] named has come; calling it earlier does nothing.
-    fn handle_timeout(&mut self, now: Instant);
-
-    /// The next datagram to send.
-    fn poll_transmit(&mut self) -> Option<Transmit>;
-
-    /// When [`Engine::handle_timeout`] wants to be called, if nothing else happens before.
+    /// When the engine wants [`Input::Timeout`], if nothing else happens before.
     fn poll_timeout(&self) -> Option<Instant>;
+}
 
-    /// The next event for the application.
-    fn poll_event(&mut self) -> Option<Self::Event>;
+/// The queue of outputs of an engine.
+#[derive(Clone, Debug)]
+pub struct Outputs<E>(VecDeque<Output<E>>);
 
-    /// Somebody connected from an address, to the port for coaps+tcp if `secured`; the name of the
-    /// connection, or `None` to refuse it. Engines that know datagrams only keep this and the
-    /// following methods as they are.
-    fn handle_connected(
-        &mut self,
-        _now: Instant,
-        _from: SocketAddr,
-        _secured: bool,
-    ) -> Option<PeerId> {
-        None
+impl<E> Default for Outputs<E> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<E> Outputs<E> {
+    /// Appends an event.
+    pub fn push_back(&mut self, event: E) {
+        self.0.push_back(Output::Event(event));
     }
 
-    /// The next bytes of a connection arrived, cut anywhere. Whatever they are, this neither fails
-    /// nor panics.
-    fn handle_stream(&mut self, _now: Instant, _peer: PeerId, _bytes: &[u8]) {}
+    /// Appends a datagram.
+    pub fn transmit(&mut self, transmit: Transmit) {
+        self.0.push_back(Output::Transmit(transmit));
+    }
 
-    /// A connection has ended or could not be established; after [`StreamAction::Close`] this says
-    /// nothing new.
-    fn handle_disconnected(&mut self, _now: Instant, _peer: PeerId) {}
+    /// Appends an action.
+    pub fn stream(&mut self, action: StreamAction) {
+        self.0.push_back(Output::Stream(action));
+    }
 
-    /// The next thing to do with a connection. Comes after [`Engine::poll_transmit`], which sorts
-    /// what is to be sent.
-    fn poll_stream(&mut self) -> Option<StreamAction> {
-        None
+    /// Moves the outputs of the engine below to this queue, up to its next event, which is
+    /// returned: the engine above handles it before it calls this again.
+    pub fn take_from<B: Engine>(&mut self, below: &mut B) -> Option<B::Event> {
+        loop {
+            match below.poll()? {
+                Output::Transmit(transmit) => self.transmit(transmit),
+                Output::Stream(action) => self.stream(action),
+                Output::Event(event) => return Some(event),
+            }
+        }
+    }
+
+    /// The next output: what [`Engine::poll`] returns.
+    pub fn poll(&mut self) -> Option<Output<E>> {
+        self.0.pop_front()
+    }
+}
+
+impl<E> Extend<E> for Outputs<E> {
+    fn extend<I: IntoIterator<Item = E>>(&mut self, events: I) {
+        self.0.extend(events.into_iter().map(Output::Event));
+    }
+}
+
+/// The outputs of an engine sorted by kind, for drivers that move datagrams, streams and events at
+/// different times, as tests and simulations do.
+#[derive(Clone, Debug)]
+pub struct Outbox<E> {
+    /// Datagrams to send.
+    pub transmits: VecDeque<Transmit>,
+    /// Actions on connections.
+    pub actions: VecDeque<StreamAction>,
+    /// Events for the application.
+    pub events: VecDeque<E>,
+}
+
+impl<E> Default for Outbox<E> {
+    fn default() -> Self {
+        Self { transmits: VecDeque::new(), actions: VecDeque::new(), events: VecDeque::new() }
+    }
+}
+
+impl<E> Outbox<E> {
+    /// Takes all outputs that the engine has.
+    pub fn collect(&mut self, engine: &mut (impl Engine<Event = E> + ?Sized)) {
+        while let Some(output) = engine.poll() {
+            match output {
+                Output::Transmit(transmit) => self.transmits.push_back(transmit),
+                Output::Stream(action) => self.actions.push_back(action),
+                Output::Event(event) => self.events.push_back(event),
+            }
+        }
+    }
+
+    /// The next datagram of the engine.
+    pub fn transmit(&mut self, engine: &mut impl Engine<Event = E>) -> Option<Transmit> {
+        self.collect(engine);
+        self.transmits.pop_front()
+    }
+
+    /// The next action of the engine on a connection.
+    pub fn action(&mut self, engine: &mut impl Engine<Event = E>) -> Option<StreamAction> {
+        self.collect(engine);
+        self.actions.pop_front()
+    }
+
+    /// The next event of the engine.
+    pub fn event(&mut self, engine: &mut impl Engine<Event = E>) -> Option<E> {
+        self.collect(engine);
+        self.events.pop_front()
     }
 }

@@ -11,9 +11,9 @@
 //! |---|---|
 //! | [`engine`] | the contract by which one driver loop serves every engine |
 //! | [`link`] | addresses, peers, identities |
-//! | [`sessions`] | peers whose datagrams or streams are secured: what became of their sessions |
+//! | [`sessions`] | peers whose datagrams or streams are secured, and what became of their sessions |
 //! | `by_identity` | how many sessions a client has |
-//! | [`connections`] | peers on a connection: deadlines, what is to be done with their streams |
+//! | [`connections`] | the peers of connections, and their deadlines |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
 
@@ -26,7 +26,7 @@ pub mod link;
 pub mod sessions;
 
 pub use connections::ConnectionConfig;
-pub use engine::{Engine, StreamAction, Transmit};
-pub use link::{Identity, Link};
-pub use lwm2m_coap::PeerId;
+pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAction, Transmit};
+pub use link::{Coap, Identity, Link, LinkEvent};
+pub use lwm2m_coap::{Admit, PeerId};
 pub use sessions::{HandshakeFailure, SecurityEvent};

@@ -5,7 +5,7 @@
 //! counts in the session of its request only (RFC 7252 section 9.1), and an identity never changes.
 
 use crate::by_identity::ByIdentity;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -89,7 +89,6 @@ pub(crate) struct Sessions {
     /// What is to be sent on streams whose handshakes are under way.
     waiting: BTreeMap<SessionId, Vec<Bytes>>,
     resumptions: BTreeMap<SocketAddr, (Arc<ClientProfile>, Arc<Resumption>)>,
-    pub(crate) events: VecDeque<SecurityEvent>,
     pub(crate) by_identity: ByIdentity,
 }
 
@@ -114,7 +113,6 @@ impl Sessions {
             begun: BTreeMap::new(),
             waiting: BTreeMap::new(),
             resumptions: BTreeMap::new(),
-            events: VecDeque::new(),
             by_identity: ByIdentity::default(),
         }
     }

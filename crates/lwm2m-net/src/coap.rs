@@ -6,7 +6,7 @@ use crate::with_sink::Sink;
 use lwm2m_coap::uri::Scheme;
 use lwm2m_coap::{Code, Config, Error, Event, FailReason, Request, RequestId, Response};
 use lwm2m_dtls::ClientProfile;
-use lwm2m_link::{HandshakeFailure, Link, PeerId, SecurityEvent};
+use lwm2m_link::{HandshakeFailure, Link, LinkEvent, PeerId, SecurityEvent};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
@@ -63,7 +63,6 @@ struct Readers {
 impl Readers {
     /// The peer at a server, by a session that is there or a new one.
     fn peer(&mut self, link: &mut Link, now: Instant, server: Remote) -> Result<PeerId, CoapError> {
-        self.hear_of_sessions(link);
         let Remote { scheme, address } = server;
         let profile = || self.profile.clone().ok_or(CoapError::NoKeys);
         let peer = match scheme {
@@ -85,14 +84,6 @@ impl Readers {
         peer.ok_or(CoapError::NoPeer)
     }
 
-    fn hear_of_sessions(&mut self, link: &mut Link) {
-        while let Some(event) = link.poll_security_event() {
-            if let SecurityEvent::Failed(failure) = event {
-                self.failure = Some(failure);
-            }
-        }
-    }
-
     fn pass(&mut self, link: &mut Link, id: RequestId, answer: Answer) {
         let last = match &answer {
             Answer::Response(response) | Answer::Notification(response) => {
@@ -110,14 +101,21 @@ impl Readers {
 }
 
 impl Sink<Link> for Readers {
-    fn take(&mut self, now: Instant, link: &mut Link, event: Event) {
+    fn take(&mut self, now: Instant, link: &mut Link, event: LinkEvent) {
+        let event = match event {
+            LinkEvent::Coap(event) => event,
+            LinkEvent::Security(SecurityEvent::Failed(failure)) => {
+                self.failure = Some(failure);
+                return;
+            }
+            LinkEvent::Security(_) => return,
+        };
         match event {
             Event::Response { id, response, .. } => self.pass(link, id, Answer::Response(response)),
             Event::Notification { id, response, .. } => {
                 self.pass(link, id, Answer::Notification(response));
             }
             Event::Failed { id, peer, reason } => {
-                self.hear_of_sessions(link);
                 let failure = self.failure.as_ref().filter(|it| it.peer == Some(peer));
                 let answer = match failure {
                     Some(failure) => Answer::NoSession(failure.to_string()),

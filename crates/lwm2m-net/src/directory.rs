@@ -99,7 +99,7 @@ impl FromIterator<Arc<Registration>> for Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lwm2m_link::{Engine as _, Transmit};
+    use lwm2m_link::{Engine as _, Input, Outbox};
     use lwm2m_server::{Config, Server};
     use lwm2m_time::Instant;
     use std::net::{Ipv4Addr, SocketAddr};
@@ -114,8 +114,8 @@ mod tests {
             register.push(u8::try_from(name.len() + 3).unwrap());
             register.extend(b"ep=".iter().chain(name.as_bytes()));
             register.extend(b"\xff</3/0>");
-            server.handle_datagram(Instant::ZERO, from, &register);
-            let Some(Transmit { payload, .. }) = server.poll_transmit() else { panic!("mute") };
+            server.handle(Instant::ZERO, Input::datagram(from, &register));
+            let payload = Outbox::default().transmit(&mut server).unwrap().payload;
             assert_eq!(payload[1], 0x41, "not 2.01: {}", payload.escape_ascii());
         }
         let mut all: Vec<_> = server.registrations().cloned().collect();

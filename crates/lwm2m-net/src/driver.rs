@@ -6,7 +6,7 @@
 
 use crate::clock::Clock;
 use crate::tcp::{Connections, Incoming};
-use lwm2m_link::{Engine, StreamAction, Transmit};
+use lwm2m_link::{Engine, Input, Output, StreamAction, Transmit};
 use lwm2m_time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::pending;
@@ -39,7 +39,8 @@ pub struct Handle<E> {
     clock: Clock,
 }
 
-/// Access to an engine that another one has; it keeps the task from ending no longer than its handles.
+/// Access of one engine to another that shares its ports. Unlike a [`Handle`] it does not keep the
+/// engine running.
 #[derive(Debug)]
 pub(crate) struct ShardHandle<E>(mpsc::WeakSender<Command<E>>);
 
@@ -170,8 +171,8 @@ impl<E: Engine + Send + 'static> Handle<E> {
         self.clock
     }
 
-    /// Access for another engine.
-    pub(crate) fn neighbour(&self) -> ShardHandle<E> {
+    /// Access for an engine that shares the ports.
+    pub(crate) fn shard(&self) -> ShardHandle<E> {
         ShardHandle(self.commands.downgrade())
     }
 
@@ -286,7 +287,7 @@ struct Driver<E: Engine> {
     queue: mpsc::Receiver<Command<E>>,
 }
 
-enum Input<E> {
+enum Wake<E> {
     Datagrams,
     SecuredDatagrams,
     Connection(Incoming),
@@ -300,32 +301,32 @@ impl<E: Engine> Driver<E> {
         loop {
             self.flush().await;
             match self.next_input().await {
-                Input::Datagrams => {
+                Wake::Datagrams => {
                     let Self { plain, engine, clock, .. } = &mut self;
                     plain.receive(&mut buffer, |from, datagram| {
-                        engine.handle_datagram(clock.now(), from, datagram);
+                        engine.handle(clock.now(), Input::datagram(from, datagram));
                     });
                 }
-                Input::SecuredDatagrams => {
+                Wake::SecuredDatagrams => {
                     let Self { secured, engine, clock, .. } = &mut self;
                     secured.iter().for_each(|port| {
                         port.receive(&mut buffer, |from, datagram| {
-                            engine.handle_secured_datagram(clock.now(), from, datagram);
+                            engine.handle(clock.now(), Input::secured_datagram(from, datagram));
                         })
                     });
                 }
-                Input::Connection(it) => {
+                Wake::Connection(it) => {
                     self.connections.deliver(it, self.clock.now(), &mut self.engine);
                 }
-                Input::Timeout => self.engine.handle_timeout(self.clock.now()),
-                Input::Command(Some(command)) => command(&mut self.engine, self.clock.now()),
-                Input::Command(None) => break,
+                Wake::Timeout => self.engine.handle(self.clock.now(), Input::Timeout),
+                Wake::Command(Some(command)) => command(&mut self.engine, self.clock.now()),
+                Wake::Command(None) => break,
             }
         }
         self.flush().await;
     }
 
-    async fn next_input(&mut self) -> Input<E> {
+    async fn next_input(&mut self) -> Wake<E> {
         let timeout = self.engine.poll_timeout().map(|at| self.clock.to_tokio(at));
         let sleep = async {
             match timeout {
@@ -340,39 +341,38 @@ impl<E: Engine> Driver<E> {
             }
         };
         tokio::select! {
-            () = self.plain.readable() => Input::Datagrams,
-            () = secured_readable => Input::SecuredDatagrams,
-            Some(incoming) = self.connections.next() => Input::Connection(incoming),
-            () = sleep => Input::Timeout,
-            command = self.queue.recv() => Input::Command(command),
+            () = self.plain.readable() => Wake::Datagrams,
+            () = secured_readable => Wake::SecuredDatagrams,
+            Some(incoming) = self.connections.next() => Wake::Connection(incoming),
+            () = sleep => Wake::Timeout,
+            command = self.queue.recv() => Wake::Command(command),
         }
     }
 
     async fn flush(&mut self) {
         loop {
-            while let Some(transmit) = self.engine.poll_transmit() {
-                let Transmit { to, payload, secured } = transmit;
-                let port = if secured { self.secured.as_ref() } else { Some(&self.plain) };
-                if let Some(port) = port {
-                    port.send(to, &payload).await;
+            let transmit = match self.engine.poll() {
+                None => return,
+                Some(Output::Transmit(transmit)) => transmit,
+                Some(Output::Stream(action)) => {
+                    self.act(action);
+                    continue;
                 }
-            }
-            while let Some(action) = self.engine.poll_stream() {
-                self.act(action);
-            }
-            // The engines that are driven here pass their events on themselves.
-            if self.engine.poll_event().is_none() {
-                break;
+                // The engines that are driven here pass their events on themselves.
+                Some(Output::Event(_)) => continue,
+            };
+            let Transmit { to, payload, secured } = transmit;
+            let port = if secured { self.secured.as_ref() } else { Some(&self.plain) };
+            if let Some(port) = port {
+                port.send(to, &payload).await;
             }
         }
     }
 
     fn act(&mut self, action: StreamAction) {
-        let (StreamAction::Open { peer, .. }
-        | StreamAction::Write { peer, .. }
-        | StreamAction::Close { peer }) = action;
+        let connection = action.connection();
         if !self.connections.act(action) {
-            self.engine.handle_disconnected(self.clock.now(), peer);
+            self.engine.handle(self.clock.now(), Input::Disconnected { connection });
         }
     }
 }

@@ -294,7 +294,7 @@ impl ServerHandle {
 mod tests {
     use super::*;
     use lwm2m_core::Path;
-    use lwm2m_link::Engine as _;
+    use lwm2m_link::{Engine as _, Input, Output};
     use lwm2m_server::Config;
     use std::net::Ipv4Addr;
     use tokio::net::UdpSocket;
@@ -320,9 +320,14 @@ mod tests {
         let sink = ServerSink::new(&server);
         let directory = Arc::clone(&sink.directory);
         let mut engine = WithSink::new(server, sink);
-        engine.handle_datagram(Instant::ZERO, LOOPBACK, REGISTER);
+        engine.handle(Instant::ZERO, Input::datagram(LOOPBACK, REGISTER));
         assert!(directory.get("a").is_none(), "nothing has been polled");
-        assert_eq!(engine.poll_transmit().unwrap().payload[1], 0x41);
+        let outputs = core::iter::from_fn(|| engine.poll());
+        let mut answers = outputs.filter_map(|output| match output {
+            Output::Transmit(answer) => Some(answer),
+            _ => None,
+        });
+        assert_eq!(answers.next().unwrap().payload[1], 0x41);
         assert!(directory.get("a").is_some());
     }
 

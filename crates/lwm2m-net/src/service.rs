@@ -4,7 +4,9 @@
 use crate::driver::{Closed, Handle, ShardHandle, Sockets};
 use lwm2m_coap::{Config, Endpoint, Event};
 use lwm2m_dtls::RoutingCids;
-use lwm2m_link::{ConnectionConfig, Engine, Link, PeerId, SecurityEvent, StreamAction, Transmit};
+use lwm2m_link::{
+    ConnectionConfig, Engine, Input, Link, LinkEvent, Output, Outputs, SecurityEvent,
+};
 use lwm2m_time::Instant;
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +26,7 @@ pub trait Service: Send + 'static {
 struct CoapService<S> {
     link: Link,
     service: S,
-    now: Instant,
+    outputs: Outputs<()>,
     /// The length of the Connection IDs of this server.
     cid_length: u8,
     shards: Shards<S>,
@@ -40,79 +42,53 @@ impl<S> CoapService<S> {
     /// The shard that a datagram of DTLS is for, if it is another one: the kernel has chosen by the
     /// address, but the session stays where it was made when its device gets a new one.
     fn other_shard(&self, datagram: &[u8]) -> Option<&ShardHandle<Self>> {
-        let place = RoutingCids::place_of(datagram, self.cid_length)?;
-        let shard = usize::from(place.shard);
+        let route = RoutingCids::cid_route(datagram, self.cid_length)?;
+        let shard = usize::from(route.shard);
         self.shards.all.get(shard).filter(|_| shard != self.shards.own)
+    }
+}
+
+impl<S: Service> CoapService<S> {
+    fn handle_here(&mut self, now: Instant, input: Input<'_>) {
+        self.link.handle(now, input);
+        if matches!(input, Input::Timeout) {
+            self.service.handle_timeout(now, &mut self.link.coap());
+        }
+        while let Some(event) = self.outputs.take_from(&mut self.link) {
+            match event {
+                LinkEvent::Coap(event) => {
+                    self.service.handle_event(now, &mut self.link.coap(), event);
+                }
+                LinkEvent::Security(SecurityEvent::Failed(failure)) => {
+                    tracing::warn!("{failure}");
+                }
+                LinkEvent::Security(_) => {}
+            }
+        }
     }
 }
 
 impl<S: Service> Engine for CoapService<S> {
     type Event = ();
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.now = now;
-        self.link.handle_datagram(now, from, datagram);
-    }
-
-    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        if let Some(shard) = self.other_shard(datagram) {
-            let datagram = datagram.to_vec();
-            return shard.try_post(move |serving, now| {
-                serving.now = now;
-                serving.link.handle_secured_datagram(now, from, &datagram);
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if let Input::Datagram { from, secured: true, bytes } = input
+            && let Some(shard) = self.other_shard(bytes)
+        {
+            let bytes = bytes.to_vec();
+            return shard.try_post(move |service, now| {
+                service.handle_here(now, Input::secured_datagram(from, &bytes));
             });
         }
-        self.now = now;
-        self.link.handle_secured_datagram(now, from, datagram);
+        self.handle_here(now, input);
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
-        self.now = now;
-        self.link.handle_timeout(now);
-        self.service.handle_timeout(now, self.link.coap());
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.link.poll_transmit()
+    fn poll(&mut self) -> Option<Output<()>> {
+        self.outputs.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.link.poll_timeout().into_iter().chain(self.service.poll_timeout()).min()
-    }
-
-    fn poll_event(&mut self) -> Option<()> {
-        while let Some(event) = self.link.poll_security_event() {
-            if let SecurityEvent::Failed(failure) = event {
-                tracing::warn!("{failure}");
-            }
-        }
-        let event = self.link.poll_event()?;
-        self.service.handle_event(self.now, self.link.coap(), event);
-        Some(())
-    }
-
-    fn handle_connected(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        secured: bool,
-    ) -> Option<PeerId> {
-        self.now = now;
-        self.link.handle_connected(now, from, secured)
-    }
-
-    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
-        self.now = now;
-        self.link.handle_stream(now, peer, bytes);
-    }
-
-    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
-        self.now = now;
-        self.link.handle_disconnected(now, peer);
-    }
-
-    fn poll_stream(&mut self) -> Option<StreamAction> {
-        self.link.poll_stream()
     }
 }
 
@@ -159,7 +135,8 @@ impl<S: Service> CoapServer<S> {
         let cid_length = ids.and_then(|ids| u8::try_from(ids.length()).ok()).unwrap_or_default();
         config.security.into_iter().for_each(|security| link.set_security(security));
         let shards = Shards { own: 0, all: Vec::new() };
-        let serving = CoapService { link, service, now: Instant::ZERO, cid_length, shards };
+        let serving =
+            CoapService { link, service, outputs: Outputs::default(), cid_length, shards };
         Handle::bind(sockets, serving).await.map(Self)
     }
 
@@ -171,7 +148,7 @@ impl<S: Service> CoapServer<S> {
     /// [`Closed`] if a server has ended.
     pub async fn share(servers: &[Self]) -> Result<(), Closed> {
         for (own, server) in servers.iter().enumerate() {
-            let all = servers.iter().map(|server| server.0.neighbour()).collect();
+            let all = servers.iter().map(|server| server.0.shard()).collect();
             server.0.with(move |serving, _| serving.shards = Shards { own, all }).await?;
         }
         Ok(())

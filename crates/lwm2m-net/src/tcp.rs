@@ -4,7 +4,7 @@
 //! read is not read from either, and when even so too much is to be sent to it, it is cut off.
 
 use bytes::Bytes;
-use lwm2m_link::{Engine, PeerId, StreamAction};
+use lwm2m_link::{ConnectionId, Engine, Input, StreamAction};
 use lwm2m_time::Instant;
 use socket2::SockRef;
 use std::collections::HashMap;
@@ -43,8 +43,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) enum Incoming {
     /// A connection from an address, and whether to the port for coaps+tcp.
     Accepted(TcpStream, SocketAddr, bool),
-    Bytes(PeerId, Vec<u8>),
-    Ended(PeerId),
+    Bytes(ConnectionId, Vec<u8>),
+    Ended(ConnectionId),
 }
 
 /// The driver's side of all connections.
@@ -52,7 +52,9 @@ pub(crate) enum Incoming {
 pub(crate) struct Connections {
     sender: mpsc::Sender<Incoming>,
     receiver: mpsc::Receiver<Incoming>,
-    open: HashMap<PeerId, Outgoing>,
+    open: HashMap<ConnectionId, Outgoing>,
+    /// The number of connections that were accepted so far, which names the next one.
+    accepted: u64,
     /// A place for each that is closing.
     closing: Arc<Semaphore>,
 }
@@ -63,6 +65,8 @@ struct Outgoing {
     messages: mpsc::UnboundedSender<Bytes>,
     queue: Arc<Queue>,
     task: tokio::task::AbortHandle,
+    /// Whether the engine has written anything.
+    written: bool,
 }
 
 /// How much waits to be sent.
@@ -78,7 +82,7 @@ impl Connections {
     pub(crate) fn new() -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let closing = Arc::new(Semaphore::new(MAX_CLOSING));
-        Self { sender, receiver, open: HashMap::new(), closing }
+        Self { sender, receiver, open: HashMap::new(), accepted: 0, closing }
     }
 
     /// Accepts connections, for coaps+tcp if `secured`, until the driver ends. Returns the address
@@ -102,14 +106,18 @@ impl Connections {
     pub(crate) fn deliver<E: Engine>(&mut self, incoming: Incoming, now: Instant, engine: &mut E) {
         match incoming {
             Incoming::Accepted(stream, from, secured) => {
-                // A connection that is refused is closed by being dropped.
-                if let Some(peer) = engine.handle_connected(now, from, secured) {
-                    tracing::debug!(%from, "connected");
-                    self.spawn(peer, async { Ok(stream) });
-                }
+                let connection = ConnectionId::Accepted(self.accepted);
+                self.accepted += 1;
+                tracing::debug!(%from, ?connection, "connected");
+                self.spawn(connection, async { Ok(stream) });
+                engine.handle(now, Input::Connected { connection, from, secured });
             }
-            Incoming::Bytes(peer, bytes) => engine.handle_stream(now, peer, &bytes),
-            Incoming::Ended(peer) => engine.handle_disconnected(now, peer),
+            Incoming::Bytes(connection, bytes) => {
+                engine.handle(now, Input::Stream { connection, bytes: &bytes });
+            }
+            Incoming::Ended(connection) => {
+                engine.handle(now, Input::Disconnected { connection });
+            }
         }
     }
 
@@ -117,16 +125,23 @@ impl Connections {
     #[must_use]
     pub(crate) fn act(&mut self, action: StreamAction) -> bool {
         match action {
-            StreamAction::Open { peer, to } => self.spawn(peer, TcpStream::connect(to)),
-            StreamAction::Close { peer } => self.close(peer),
-            StreamAction::Write { peer, payload } => return self.write(peer, payload),
+            StreamAction::Open { connection, to } => {
+                self.spawn(connection, TcpStream::connect(to));
+            }
+            StreamAction::Close { connection } => self.close(connection),
+            StreamAction::Write { connection, payload } => return self.write(connection, payload),
         }
         true
     }
 
     /// Lets the task send what is left, when it sees that no more will come.
-    fn close(&mut self, peer: PeerId) {
-        let Some(Outgoing { queue, task, .. }) = self.open.remove(&peer) else { return };
+    /// Without a written byte, as when the engine refuses it, the connection is cut at once.
+    fn close(&mut self, connection: ConnectionId) {
+        let Some(outgoing) = self.open.remove(&connection) else { return };
+        let Outgoing { queue, task, written, .. } = outgoing;
+        if !written {
+            return task.abort();
+        }
         match Arc::clone(&self.closing).try_acquire_owned() {
             // There is no other: a connection is closed once.
             Ok(place) => _ = queue.closing.set(place),
@@ -134,13 +149,14 @@ impl Connections {
         }
     }
 
-    fn write(&mut self, peer: PeerId, payload: Bytes) -> bool {
-        let Some(outgoing) = self.open.get(&peer) else { return true };
+    fn write(&mut self, connection: ConnectionId, payload: Bytes) -> bool {
+        let Some(outgoing) = self.open.get_mut(&connection) else { return true };
+        outgoing.written = true;
         let length = PLACE + payload.len();
         if outgoing.queue.bytes.fetch_add(length, Ordering::Relaxed) + length > MAX_QUEUED {
-            tracing::debug!(?peer, "reads too little and is cut off");
+            tracing::debug!(?connection, "reads too little and is cut off");
             outgoing.task.abort();
-            self.open.remove(&peer);
+            self.open.remove(&connection);
             return false;
         }
         // A task that has ended has said so.
@@ -150,14 +166,14 @@ impl Connections {
 
     fn spawn(
         &mut self,
-        peer: PeerId,
+        connection: ConnectionId,
         stream: impl Future<Output = io::Result<TcpStream>> + Send + 'static,
     ) {
         let (messages, receiver) = mpsc::unbounded_channel();
         let queue = Arc::new(Queue::default());
-        let task = Task { peer, queue: Arc::clone(&queue), incoming: self.sender.clone() };
+        let task = Task { connection, queue: Arc::clone(&queue), incoming: self.sender.clone() };
         let task = tokio::spawn(task.run(stream, receiver)).abort_handle();
-        self.open.insert(peer, Outgoing { messages, queue, task });
+        self.open.insert(connection, Outgoing { messages, queue, task, written: false });
     }
 }
 
@@ -190,7 +206,7 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// One connection.
 struct Task {
-    peer: PeerId,
+    connection: ConnectionId,
     queue: Arc<Queue>,
     incoming: mpsc::Sender<Incoming>,
 }
@@ -208,11 +224,13 @@ impl Task {
                 }
                 self.carry(stream, messages).await;
             }
-            Ok(Err(error)) => tracing::debug!(peer = ?self.peer, %error, "connecting failed"),
-            Err(_) => tracing::debug!(peer = ?self.peer, "connecting takes too long"),
+            Ok(Err(error)) => {
+                tracing::debug!(connection = ?self.connection, %error, "connecting failed")
+            }
+            Err(_) => tracing::debug!(connection = ?self.connection, "connecting takes too long"),
         }
         // The driver may have ended.
-        let _ = self.incoming.send(Incoming::Ended(self.peer)).await;
+        let _ = self.incoming.send(Incoming::Ended(self.connection)).await;
     }
 
     async fn carry(&self, stream: TcpStream, messages: mpsc::UnboundedReceiver<Bytes>) {
@@ -237,10 +255,10 @@ impl Task {
             let mut buffer = Vec::with_capacity(READ);
             let read = ready.and_then(|()| reader.try_read_buf(&mut buffer));
             let incoming = match read {
-                Ok(1..) => Incoming::Bytes(self.peer, buffer),
+                Ok(1..) => Incoming::Bytes(self.connection, buffer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Ok(0) | Err(_) => {
-                    let _ = self.incoming.send(Incoming::Ended(self.peer)).await;
+                    let _ = self.incoming.send(Incoming::Ended(self.connection)).await;
                     std::future::pending().await
                 }
             };
@@ -292,18 +310,19 @@ mod tests {
         for number in 0..3 {
             peers.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
             let (stream, _) = listener.accept().await.unwrap();
-            connections.spawn(PeerId(number), async { Ok(stream) });
+            connections.spawn(ConnectionId::Accepted(number), async { Ok(stream) });
         }
-        for peer in (0..3).map(PeerId) {
-            assert!(connections.act(StreamAction::Write { peer, payload: "last".into() }));
+        for connection in (0..3).map(ConnectionId::Accepted) {
+            assert!(connections.act(StreamAction::Write { connection, payload: "last".into() }));
         }
         for peer in &mut peers {
             let mut last = [0; 4];
             peer.read_exact(&mut last).await.unwrap();
             assert_eq!(&last, b"last");
         }
-        (0..3)
-            .for_each(|peer| assert!(connections.act(StreamAction::Close { peer: PeerId(peer) })));
+        for connection in (0..3).map(ConnectionId::Accepted) {
+            assert!(connections.act(StreamAction::Close { connection }));
+        }
         assert_eq!(connections.closing.available_permits(), 0);
         // The third is cut off: what is written to it is refused.
         while peers[2].write_all(&[0; 1_024]).await.is_ok() {}
@@ -318,9 +337,10 @@ mod tests {
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let mut connections = Connections::new();
-        connections.spawn(PeerId(1), async { Ok(stream) });
+        let connection = ConnectionId::Accepted(1);
+        connections.spawn(connection, async { Ok(stream) });
         // The task does not run before this one waits.
-        let pong = || StreamAction::Write { peer: PeerId(1), payload: "ab".into() };
+        let pong = || StreamAction::Write { connection, payload: "ab".into() };
         let taken = (0..MAX_QUEUED).take_while(|_| connections.act(pong())).count();
         assert_eq!(taken, MAX_QUEUED / (PLACE + 2));
     }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use lwm2m_coap::{Config, Request};
     use lwm2m_dtls::{ClientProfile, ClientSecurity};
-    use lwm2m_link::{Engine, Link};
+    use lwm2m_link::{Engine, Link, Output};
     use lwm2m_time::Instant;
     use std::sync::Arc;
     use zeroize::Zeroizing;
@@ -85,7 +85,7 @@ mod tests {
             false => link.connect(address).unwrap(),
         };
         link.coap().request(Instant::ZERO, peer, Request::get()).unwrap();
-        let sent = link.poll_transmit().unwrap();
+        let Some(Output::Transmit(sent)) = link.poll() else { panic!("nothing to send") };
         Ok((sent.to.port(), sent.secured))
     }
 

@@ -26,7 +26,7 @@
 //! let mut server = Server::new(Config::default(), [7; 32]);
 //! let read = Operation::Read { path: "/3/0/0".parse()?, format: None };
 //! assert_eq!(server.submit(Instant::ZERO, "urn:dev:1", read), Err(SubmitError::UnknownEndpoint));
-//! assert!(server.poll_transmit().is_none());
+//! assert!(server.poll().is_none());
 //! # Ok::<(), lwm2m_core::path::PathError>(())
 //! ```
 #![warn(clippy::indexing_slicing)]

@@ -2,7 +2,7 @@
 //! seed, so that every bad day can be repeated.
 
 use bytes::Bytes;
-use lwm2m_link::{Engine, Transmit};
+use lwm2m_link::{Engine, Input, Transmit};
 use lwm2m_time::Instant;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -40,9 +40,9 @@ impl Conditions {
 /// A datagram on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InFlight {
-    /// Who sent it.
+    /// The address of the sender.
     pub from: SocketAddr,
-    /// Who will get it.
+    /// The address of the receiver.
     pub to: SocketAddr,
     /// Its bytes.
     pub payload: Bytes,
@@ -60,10 +60,8 @@ impl InFlight {
 
     /// Hands it to the engine that has its address.
     pub fn deliver<E: Engine>(&self, now: Instant, engine: &mut E) {
-        match self.secured {
-            true => engine.handle_secured_datagram(now, self.from, &self.payload),
-            false => engine.handle_datagram(now, self.from, &self.payload),
-        }
+        let (from, secured, bytes) = (self.from, self.secured, &self.payload);
+        engine.handle(now, Input::Datagram { from, secured, bytes });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::network::{Conditions, InFlight, Network};
 use crate::streams::{Side, Streams};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Output};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -110,10 +110,10 @@ impl<L: Engine, R: Engine> Pair<L, R> {
         self.streams.deliver(self.now, &mut self.left, &mut self.right);
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
         if due(self.left.poll_timeout()) {
-            self.left.handle_timeout(self.now);
+            self.left.handle(self.now, Input::Timeout);
         }
         if due(self.right.poll_timeout()) {
-            self.right.handle_timeout(self.now);
+            self.right.handle(self.now, Input::Timeout);
         }
     }
 }
@@ -136,16 +136,13 @@ impl Wires<'_> {
             Side::Left => LEFT,
             Side::Right => RIGHT,
         };
-        loop {
-            while let Some(transmit) = engine.poll_transmit() {
-                self.network.send(self.now, InFlight::new(from, transmit));
-            }
-            while let Some(action) = engine.poll_stream() {
-                self.streams.act(self.now, side, from, action);
-            }
-            match engine.poll_event() {
-                Some(event) => events.push((self.now, event)),
-                None => break,
+        while let Some(output) = engine.poll() {
+            match output {
+                Output::Transmit(transmit) => {
+                    self.network.send(self.now, InFlight::new(from, transmit));
+                }
+                Output::Stream(action) => self.streams.act(self.now, side, from, action),
+                Output::Event(event) => events.push((self.now, event)),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The connections between two engines: bytes arrive in order, cut anywhere, from one seed.
 
 use bytes::Bytes;
-use lwm2m_link::{Engine, PeerId, StreamAction};
+use lwm2m_link::{ConnectionId, Engine, Input, StreamAction};
 use lwm2m_time::Instant;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -32,14 +32,14 @@ impl Side {
     }
 }
 
-/// What happens to whoever connects, and to what is sent.
+/// What happens to connections and to what is sent on them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
     /// Connections come about, and bytes arrive.
     Good,
-    /// Nobody listens: a connection fails at once.
+    /// There is no listener: a connection fails at once.
     Refused,
-    /// Nothing arrives any more, and nobody is told.
+    /// Nothing arrives any more, and neither side is told.
     Silent,
 }
 
@@ -61,8 +61,8 @@ pub struct Streams {
 /// The names of a connection at its sides, while it has one there.
 #[derive(Clone, Copy, Default, Debug)]
 struct Ends {
-    left: Option<PeerId>,
-    right: Option<PeerId>,
+    left: Option<ConnectionId>,
+    right: Option<ConnectionId>,
 }
 
 #[derive(Debug)]
@@ -80,7 +80,7 @@ enum Item {
 }
 
 impl Ends {
-    const fn at(&mut self, side: Side) -> &mut Option<PeerId> {
+    const fn at(&mut self, side: Side) -> &mut Option<ConnectionId> {
         match side {
             Side::Left => &mut self.left,
             Side::Right => &mut self.right,
@@ -108,9 +108,9 @@ impl Streams {
     /// Takes what the engine of a side wants done.
     pub(crate) fn act(&mut self, now: Instant, side: Side, from: SocketAddr, action: StreamAction) {
         match action {
-            StreamAction::Open { peer, to } => {
+            StreamAction::Open { connection: id, to } => {
                 let mut ends = Ends::default();
-                *ends.at(side) = Some(peer);
+                *ends.at(side) = Some(id);
                 self.connections.push(ends);
                 let secured = to.port() == SECURED_PORT;
                 self.send(
@@ -120,8 +120,8 @@ impl Streams {
                     Item::Connect { from, secured },
                 );
             }
-            StreamAction::Write { peer, mut payload } => {
-                let Some(connection) = self.find(side, peer) else { return };
+            StreamAction::Write { connection: id, mut payload } => {
+                let Some(connection) = self.find(side, id) else { return };
                 if std::mem::take(&mut self.damage) {
                     let mut damaged = payload.to_vec();
                     damaged.last_mut().into_iter().for_each(|byte| *byte ^= 1);
@@ -134,16 +134,16 @@ impl Streams {
                     self.send(now, connection, side.other(), Item::Bytes(piece));
                 }
             }
-            StreamAction::Close { peer } => {
-                let Some(connection) = self.find(side, peer) else { return };
+            StreamAction::Close { connection: id } => {
+                let Some(connection) = self.find(side, id) else { return };
                 *self.connections[connection].at(side) = None;
                 self.send(now, connection, side.other(), Item::End);
             }
         }
     }
 
-    fn find(&mut self, side: Side, peer: PeerId) -> Option<usize> {
-        self.connections.iter_mut().position(|ends| *ends.at(side) == Some(peer))
+    fn find(&mut self, side: Side, id: ConnectionId) -> Option<usize> {
+        self.connections.iter_mut().position(|ends| *ends.at(side) == Some(id))
     }
 
     fn send(&mut self, now: Instant, connection: usize, to: Side, item: Item) {
@@ -174,19 +174,21 @@ impl Streams {
         let Parcel { connection, to, item } = parcel;
         let known = *self.connections[connection].at(to);
         match (item, known) {
-            (Item::Connect { from, secured }, _) => {
-                let accepts = self.fate == Fate::Good;
-                let peer = accepts.then(|| engine.handle_connected(now, from, secured)).flatten();
-                *self.connections[connection].at(to) = peer;
-                match peer {
-                    Some(_) => self.accepted += 1,
-                    None => self.send(now, connection, to.other(), Item::End),
-                }
+            (Item::Connect { .. }, _) if self.fate != Fate::Good => {
+                self.send(now, connection, to.other(), Item::End);
             }
-            (Item::Bytes(bytes), Some(peer)) => engine.handle_stream(now, peer, &bytes),
-            (Item::End, Some(peer)) => {
+            (Item::Connect { from, secured }, _) => {
+                self.accepted += 1;
+                let id = ConnectionId::Accepted(self.accepted as u64);
+                *self.connections[connection].at(to) = Some(id);
+                engine.handle(now, Input::Connected { connection: id, from, secured });
+            }
+            (Item::Bytes(bytes), Some(connection)) => {
+                engine.handle(now, Input::Stream { connection, bytes: &bytes });
+            }
+            (Item::End, Some(id)) => {
                 *self.connections[connection].at(to) = None;
-                engine.handle_disconnected(now, peer);
+                engine.handle(now, Input::Disconnected { connection: id });
             }
             (Item::Bytes(_) | Item::End, None) => {}
         }
@@ -196,17 +198,23 @@ impl Streams {
     pub(crate) fn cut<L: Engine, R: Engine>(&mut self, now: Instant, left: &mut L, right: &mut R) {
         self.in_flight.clear();
         for ends in &mut self.connections {
-            ends.left.take().into_iter().for_each(|peer| left.handle_disconnected(now, peer));
-            ends.right.take().into_iter().for_each(|peer| right.handle_disconnected(now, peer));
+            disconnect(now, left, ends.left.take());
+            disconnect(now, right, ends.right.take());
         }
     }
 
-    /// The right engine is another one: it knows of no connection, and says so to whoever is left.
+    /// The right engine is a new one, which knows of no connection: the left one is told so.
     pub(crate) fn forget_right<L: Engine>(&mut self, now: Instant, left: &mut L) {
         self.in_flight.clear();
         for ends in &mut self.connections {
             ends.right = None;
-            ends.left.take().into_iter().for_each(|peer| left.handle_disconnected(now, peer));
+            disconnect(now, left, ends.left.take());
         }
+    }
+}
+
+fn disconnect<E: Engine>(now: Instant, engine: &mut E, connection: Option<ConnectionId>) {
+    if let Some(connection) = connection {
+        engine.handle(now, Input::Disconnected { connection });
     }
 }

@@ -124,12 +124,7 @@ const CRATES: &[Crate] = &[
         no_std: true,
         may_use: &["lwm2m-coap", "lwm2m-dtls"],
     },
-    Crate {
-        name: "lwm2m-credentials",
-        sans_io: true,
-        no_std: false,
-        may_use: &["lwm2m-dtls", "lwm2m-link"],
-    },
+    Crate { name: "lwm2m-credentials", sans_io: true, no_std: false, may_use: &["lwm2m-dtls"] },
     Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: ENGINE },
     Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: SERVER },
     Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: SERVER },

@@ -3,7 +3,7 @@
 use lwm2m_bootstrap::{BootstrapServer, Command, Config, Event};
 use lwm2m_coap::{self as coap, Code, Endpoint, PeerId, Request, RequestId, Response};
 use lwm2m_core::{Node, ObjectInstance, Path, Resource, Value};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Outbox};
 use lwm2m_time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -24,6 +24,7 @@ pub(crate) enum Seen {
 
 pub(crate) struct Harness {
     pub(crate) server: BootstrapServer,
+    out: Outbox<Event>,
     pub(crate) device: Endpoint,
     pub(crate) now: Instant,
     pub(crate) events: Vec<Event>,
@@ -41,6 +42,7 @@ impl Harness {
         server.configure("a", commands());
         Self {
             server,
+            out: Outbox::default(),
             device: Endpoint::new(coap::Config::default(), [9; 32]),
             now: Instant::ZERO,
             events: Vec::new(),
@@ -56,9 +58,9 @@ impl Harness {
             let mut moved = false;
             while let Some(transmit) = self.device.poll_transmit() {
                 moved = true;
-                self.server.handle_datagram(self.now, DEVICE, &transmit.payload);
+                self.server.handle(self.now, Input::datagram(DEVICE, &transmit.payload));
             }
-            while let Some(transmit) = self.server.poll_transmit() {
+            while let Some(transmit) = self.out.transmit(&mut self.server) {
                 moved = true;
                 self.device.handle_datagram(self.now, SERVER, &transmit.payload);
             }
@@ -67,7 +69,7 @@ impl Harness {
                 break;
             }
         }
-        self.events.extend(core::iter::from_fn(|| self.server.poll_event()));
+        self.events.extend(self.out.events.drain(..));
     }
 
     fn serve(&mut self) {
@@ -100,7 +102,7 @@ impl Harness {
             let next = self.server.poll_timeout().into_iter().chain(self.device.poll_timeout());
             let Some(next) = next.min().filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
-            self.server.handle_timeout(self.now);
+            self.server.handle(self.now, Input::Timeout);
             self.device.handle_timeout(self.now);
             self.settle();
         }

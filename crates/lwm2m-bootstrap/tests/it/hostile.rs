@@ -3,7 +3,7 @@
 use crate::harness::commands;
 use lwm2m_bootstrap::{BootstrapServer, Config};
 use lwm2m_coap::{MessageBuilder, MessageType, OptionNumber, Options, Token};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input};
 use lwm2m_time::Instant;
 use proptest::prelude::*;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,14 +25,14 @@ fn survives(datagrams: &[(u16, Vec<u8>)]) {
     let mut server = server();
     let mut now = Instant::ZERO;
     for (port, datagram) in datagrams {
-        server.handle_datagram(now, stranger(*port), datagram);
-        while server.poll_transmit().is_some() {}
+        server.handle(now, Input::datagram(stranger(*port), datagram));
+        while server.poll().is_some() {}
     }
     let end = now + Duration::from_secs(1_000);
     while let Some(next) = server.poll_timeout().filter(|next| *next <= end) {
         now = now.max(next);
-        server.handle_timeout(now);
-        while server.poll_transmit().is_some() {}
+        server.handle(now, Input::Timeout);
+        while server.poll().is_some() {}
     }
     assert_eq!(server.peer_count(), 0);
 }

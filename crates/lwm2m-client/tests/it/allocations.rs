@@ -4,7 +4,7 @@ use crate::harness::{Harness, address, config, device, get};
 use allocation_counter::measure;
 use lwm2m_client::{MemoryObject, Object};
 use lwm2m_core::{DataType, ObjectInstance, ObjectVersion, Operations};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Output};
 use lwm2m_objects::{ObjectDefinition, ResourceDefinition};
 
 const OBJECT: u16 = 33_000;
@@ -41,8 +41,8 @@ fn a_read_of_a_large_object_allocates_little_more_than_its_payload() {
         let id = server.request(now, lwm2m_coap::PeerId(0), get(path).accept(format)).unwrap();
         let datagram = server.poll_transmit().unwrap().payload;
         let allocations = measure(|| {
-            client.handle_datagram(now, address(0), &datagram);
-            assert!(client.poll_transmit().is_some());
+            client.handle(now, Input::datagram(address(0), &datagram));
+            assert!(matches!(client.poll(), Some(Output::Transmit(_))));
         });
         server.cancel(id);
         assert!(allocations.count_total <= bound, "{path} {format}: {allocations:?}");

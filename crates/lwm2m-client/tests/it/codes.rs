@@ -6,7 +6,6 @@ use crate::harness::{
 use lwm2m_client::{MemoryObject, Object, Refusal};
 use lwm2m_coap::{MessageType, MessageView, Request};
 use lwm2m_core::{Arguments, ObjectInstance, Resource, Version};
-use lwm2m_link::Engine;
 use std::borrow::Cow;
 
 /// An object whose every handler fails.
@@ -139,7 +138,7 @@ fn every_refusal_has_a_code_of_its_operation() {
 
 /// The types of the requests that the client sends.
 fn sent(harness: &mut Harness) -> Vec<MessageType> {
-    let datagrams = core::iter::from_fn(|| harness.client.poll_transmit());
+    let datagrams = core::iter::from_fn(|| harness.out.transmit(&mut harness.client));
     let datagrams: Vec<_> = datagrams.map(|transmit| transmit.payload).collect();
     let views = datagrams.iter().map(|datagram| MessageView::parse(datagram).unwrap());
     views.filter(|view| view.code().is_request()).map(|view| view.kind()).collect()

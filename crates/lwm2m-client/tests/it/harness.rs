@@ -4,7 +4,7 @@ use core::time::Duration;
 use lwm2m_client::{Client, Config, Event, MemoryObject, Object, ServerAccount};
 use lwm2m_coap::{self as coap, Code, Endpoint, PeerId, Request, RequestId, Response};
 use lwm2m_core::{ContentFormat, ObjectInstance, Path, Value};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Outbox};
 use lwm2m_time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -31,6 +31,7 @@ pub(crate) struct Server {
 
 pub(crate) struct Harness {
     pub(crate) client: Client,
+    pub(crate) out: Outbox<Event>,
     pub(crate) servers: Vec<Server>,
     pub(crate) now: Instant,
     pub(crate) events: Vec<Event>,
@@ -94,7 +95,7 @@ impl Harness {
         // A bootstrap server may name further ones.
         let servers = (0..config.servers.len().max(3)).map(server).collect();
         let client = Client::new(config, objects, [9; 32]).unwrap();
-        Self { client, servers, now: Instant::ZERO, events: Vec::new() }
+        Self { client, out: Outbox::default(), servers, now: Instant::ZERO, events: Vec::new() }
     }
 
     /// A client with the usual objects that is registered with its servers.
@@ -123,7 +124,7 @@ impl Harness {
     pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = false;
-            while let Some(transmit) = self.client.poll_transmit() {
+            while let Some(transmit) = self.out.transmit(&mut self.client) {
                 moved = true;
                 let place = (0..self.servers.len()).find(|place| address(*place) == transmit.to);
                 let server = &mut self.servers[place.expect("a server")];
@@ -138,7 +139,7 @@ impl Harness {
                 break;
             }
         }
-        self.events.extend(core::iter::from_fn(|| self.client.poll_event()));
+        self.events.extend(self.out.events.drain(..));
     }
 
     fn serve(&mut self, place: usize) -> bool {
@@ -166,7 +167,7 @@ impl Harness {
         while let Some(transmit) = server.coap.poll_transmit() {
             moved = true;
             if server.reachable {
-                self.client.handle_datagram(now, address(place), &transmit.payload);
+                self.client.handle(now, Input::datagram(address(place), &transmit.payload));
             }
         }
         moved
@@ -181,7 +182,7 @@ impl Harness {
             let next = timeouts.chain(self.client.poll_timeout()).min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
-            self.client.handle_timeout(self.now);
+            self.client.handle(self.now, Input::Timeout);
             for server in &mut self.servers {
                 server.coap.handle_timeout(self.now);
             }
@@ -202,8 +203,8 @@ impl Harness {
         let server = &mut self.servers[0];
         let id = server.coap.request(self.now, CLIENT, request).unwrap();
         let datagram = server.coap.poll_transmit().unwrap().payload;
-        self.client.handle_datagram(self.now, address(0), &datagram);
-        let answer = self.client.poll_transmit().unwrap();
+        self.client.handle(self.now, Input::datagram(address(0), &datagram));
+        let answer = self.out.transmit(&mut self.client).unwrap();
         assert_eq!(
             answer.payload.first().map(|byte| byte >> 4),
             Some(0b0110),

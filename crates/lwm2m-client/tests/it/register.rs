@@ -7,7 +7,6 @@ use lwm2m_client::{
 };
 use lwm2m_coap::{Code, FailReason, PeerId, Response};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Version};
-use lwm2m_link::Engine;
 
 const LIST: &str = "</1/0>,</3/0>,</6>,</16/0>,</16/1>,</3302/0>,</3303/0>,</3442/0>";
 
@@ -263,7 +262,7 @@ fn an_overloaded_server_neither_makes_the_client_spin_nor_silences_it() {
 fn requests_before_the_registration_are_ignored() {
     let mut harness = Harness::new(config(), objects());
     harness.client.start(harness.now);
-    let register = harness.client.poll_transmit().unwrap();
+    let register = harness.out.transmit(&mut harness.client).unwrap();
     let early = harness.send(0, get("3/0/0"));
     assert_eq!(harness.answer(0, early), None);
     harness.servers[0].coap.handle_datagram(harness.now, PeerId(0), &register.payload);

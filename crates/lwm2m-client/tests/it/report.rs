@@ -4,7 +4,6 @@ use crate::harness::{Harness, JSON, TEXT, address, attributes, config, device, g
 use lwm2m_client::{Config, Event, MemoryObject, Object, Refusal, ServerAccount};
 use lwm2m_coap::{Code, MessageType, MessageView};
 use lwm2m_core::{Resource, Value, Version};
-use lwm2m_link::Engine;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -199,7 +198,7 @@ fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
         harness.ask(get(observed).observe(0));
         let hotter = |it: &mut MemoryObject| it.set(0, 5700, 30.0);
         harness.client.update(harness.now, 3303, hotter).unwrap();
-        let datagram = harness.client.poll_transmit().unwrap().payload;
+        let datagram = harness.out.transmit(&mut harness.client).unwrap().payload;
         let message = MessageView::parse(&datagram).unwrap();
         let is = message.kind() == MessageType::Confirmable;
         assert_eq!(is, expected, "{observed} {attribute:?} {default}");

@@ -244,13 +244,6 @@ impl Endpoint {
         !self.transport.knows(peer) && !self.exchanges.knows(peer)
     }
 
-    /// Whether a message with this id would be taken for a repetition of an earlier one of the
-    /// peer (RFC 7252 section 4.5): it is answered as that was, and the application hears nothing.
-    #[must_use]
-    pub fn is_repetition(&self, now: Instant, peer: PeerId, message_id: u16) -> bool {
-        self.transport.messaging.remembers(now, peer, message_id)
-    }
-
     /// The counters.
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {

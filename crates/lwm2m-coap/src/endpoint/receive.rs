@@ -1,6 +1,7 @@
 //! Receiving datagrams: RFC 7252 section 4.
 
 use super::Endpoint;
+use crate::admit::Admit;
 use crate::delivery::{Content, DeliveryOf, Source};
 use crate::event::{FailReason, GoneReason};
 use crate::ids::PeerId;
@@ -11,19 +12,35 @@ impl Endpoint {
     /// Handles a datagram. Any input is accepted: invalid datagrams are answered, reset or dropped,
     /// and counted in the [`Statistics`](crate::Statistics).
     pub fn handle_datagram(&mut self, now: Instant, peer: PeerId, datagram: &[u8]) {
+        self.handle_admitted(now, peer, datagram, Admit::All);
+    }
+
+    /// Takes a datagram in if the rule admits it; see [`handle_datagram`](Self::handle_datagram).
+    pub fn handle_admitted(&mut self, now: Instant, peer: PeerId, datagram: &[u8], admit: Admit) {
         self.now = self.now.max(now);
         self.transport.messaging.statistics.received += 1;
         match MessageView::parse(datagram) {
+            Ok(view) if !admit.takes(view.code()) => self.answer_repetition(peer, &view),
             Ok(view) if view.token().len() > self.transport.max_token_length => {
                 let (kind, message_id) = (view.kind(), view.message_id());
                 let fault = Fault::Token;
                 self.handle_malformed(peer, ParseError::Malformed { kind, message_id, fault });
             }
             Ok(view) => self.handle_message(peer, &view),
+            Err(_) if admit == Admit::Repetitions => {}
             Err(error) => self.handle_malformed(peer, error),
         }
         self.settle(peer);
         self.settle_touched();
+    }
+
+    /// Answers a message that is not admitted, if it is a repeated request.
+    fn answer_repetition(&mut self, peer: PeerId, view: &MessageView<'_>) {
+        let confirmable = view.kind() == MessageType::Confirmable;
+        if view.code().is_request() && (confirmable || view.kind() == MessageType::NonConfirmable) {
+            let source = Source { peer, message_id: view.message_id(), confirmable };
+            self.transport.messaging.is_duplicate(self.now, source);
+        }
     }
 
     fn handle_malformed(&mut self, peer: PeerId, error: ParseError) {

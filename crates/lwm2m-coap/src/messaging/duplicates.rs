@@ -59,13 +59,8 @@ impl Duplicates {
         self.ids.iter().rposition(|id| *id == message_id)
     }
 
-    /// The reply to a message that is remembered and has not expired.
-    pub(super) fn find(&self, now: Instant, message_id: u16) -> Option<&Reply> {
-        let entry = self.entries.get(self.position(message_id)?)?;
-        (entry.expires > now).then_some(&entry.reply)
-    }
-
-    /// As [`find`](Self::find), but forgets the message if it has expired.
+    /// The reply to a message that came before and is still remembered. Forgets the message if it
+    /// has expired.
     ///
     /// # Errors
     /// The message is not remembered. Returns the number of messages and bytes that were forgotten.

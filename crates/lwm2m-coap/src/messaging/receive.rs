@@ -11,11 +11,6 @@ use bytes::Bytes;
 use lwm2m_time::Instant;
 
 impl Messaging {
-    /// Whether a message with this ID was received and is still remembered.
-    pub(crate) fn remembers(&self, now: Instant, peer: PeerId, message_id: u16) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.duplicates.find(now, message_id).is_some())
-    }
-
     /// Whether the message is a duplicate. If so, repeats its reply.
     pub(crate) fn is_duplicate(&mut self, now: Instant, source: Source) -> bool {
         let Some(peer) = self.peers.get_mut(&source.peer) else { return false };

@@ -31,7 +31,7 @@ fn ids_say_where_their_session_lives() {
         pair.client.send(pair.now, to_server, b"up").expect("established");
         let mut places = Vec::new();
         pair.exchange(&mut |up, datagram| {
-            places.push(RoutingCids::place_of(datagram, length));
+            places.push(RoutingCids::cid_route(datagram, length));
             deliver(up, datagram)
         });
         let has_room = length >= RoutingCids::MIN_LENGTH;
@@ -40,7 +40,7 @@ fn ids_say_where_their_session_lives() {
     }
     // Nor does what has no ID, or is cut off, say anything.
     for bytes in [&b"\x17\xfe\xfd\0\x01\0\0\0\0\0\x01\0\x01a"[..], b"\x19\xfe\xfd", b""] {
-        assert_eq!(RoutingCids::place_of(bytes, 6), None);
+        assert_eq!(RoutingCids::cid_route(bytes, 6), None);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A device that does what a test tells it, and remembers what it was asked.
 
 use lwm2m_coap::{Event, Observer, OptionNumber, Request, Response};
-use lwm2m_link::{Engine, Link, Transmit};
+use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Outputs};
 use lwm2m_time::Instant;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ pub(crate) const LINKS: &str =
 
 pub(crate) struct Device {
     link: Link,
+    outputs: Outputs<()>,
     server: SocketAddr,
     script: Script,
     location: Vec<String>,
@@ -31,6 +32,7 @@ impl Device {
         let link = Link::new(lwm2m_coap::Config::default(), [7; 32]);
         Self {
             link,
+            outputs: Outputs::default(),
             server,
             script,
             location: Vec::new(),
@@ -82,7 +84,15 @@ impl Device {
         self.link.coap().request(now, peer, request).expect("a request is sent");
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle_link_events(&mut self) {
+        while let Some(event) = self.outputs.take_from(&mut self.link) {
+            if let LinkEvent::Coap(event) = event {
+                self.handle_event(event);
+            }
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
         match event {
             Event::Request { exchange, peer, request, token } => {
                 self.asked.push(line(&request));
@@ -140,27 +150,18 @@ fn line(request: &Request) -> String {
 impl Engine for Device {
     type Event = ();
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.now = now;
-        self.link.handle_datagram(now, from, datagram);
+        self.link.handle(now, input);
+        self.handle_link_events();
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
-        self.now = now;
-        self.link.handle_timeout(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.link.poll_transmit()
+    fn poll(&mut self) -> Option<Output<()>> {
+        self.handle_link_events();
+        self.outputs.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.link.poll_timeout()
-    }
-
-    fn poll_event(&mut self) -> Option<()> {
-        let event = self.link.poll_event()?;
-        self.handle(event);
-        Some(())
     }
 }

@@ -1,68 +1,22 @@
 //! How a link is driven.
 
-use super::{Carrier, Link, Secured, canonical};
+use super::{Link, LinkEvent, Secured, canonical};
 use crate::connections::Direction;
-use crate::engine::{Engine, StreamAction, Transmit};
+use crate::engine::{ConnectionId, Engine, Input, Output, StreamAction};
 use core::net::SocketAddr;
-use lwm2m_coap::{Event, PeerId};
+use lwm2m_coap::Admit;
 use lwm2m_time::Instant;
 
 /// A datagram from an unknown address is dropped while the table of peers is full.
 impl Engine for Link {
-    type Event = Event;
+    type Event = LinkEvent;
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.now = self.now.max(now);
-        match self.peer_at(from) {
-            Some(peer) => self.coap.handle_datagram(now, peer, datagram),
-            None => self.refused += 1,
-        }
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.handle_admitted(now, input, Admit::All);
     }
 
-    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.now = self.now.max(now);
-        if let Some(sessions) = &mut self.sessions {
-            sessions.endpoint.handle_datagram(now, canonical(from), datagram);
-            self.settle_sessions();
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-        if let Some(sessions) = &mut self.sessions {
-            sessions.endpoint.handle_timeout(now);
-            self.settle_sessions();
-        }
-        self.coap.handle_timeout(now);
-        self.connections.handle_timeout(now, &mut self.coap);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        while let Some(lwm2m_coap::Transmit { peer, payload }) = self.coap.poll_transmit() {
-            // A peer that was forgotten meanwhile has nowhere to send to.
-            let Some(state) = self.peers.get(&peer) else { continue };
-            match (state.carrier, &mut self.sessions) {
-                (Carrier::Connection, _) => self.connections.write(peer, payload),
-                (Carrier::Datagrams, _) => {
-                    return Some(Transmit { to: state.address, payload, secured: false });
-                }
-                (Carrier::Session(session), Some(sessions)) => {
-                    sessions.send(self.now, session, payload, false);
-                }
-                (Carrier::SecuredConnection(session), Some(sessions)) => {
-                    sessions.send(self.now, session, payload, true);
-                }
-                _ => {}
-            }
-        }
-        self.write_streams();
-        self.close_ended();
-        self.unused.extend(self.connections.take_ended());
-        while let Some(peer) = self.unused.pop_first() {
-            self.forget_if_unused(peer);
-        }
-        let sent = self.sessions.as_mut()?.endpoint.poll_transmit()?;
-        Some(Transmit { to: sent.peer, payload: sent.payload, secured: true })
+    fn poll(&mut self) -> Option<Output<LinkEvent>> {
+        self.outputs.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -70,56 +24,81 @@ impl Engine for Link {
         let below = self.connections.poll_timeout().into_iter().chain(sessions);
         self.coap.poll_timeout().into_iter().chain(below).min()
     }
+}
 
-    fn poll_event(&mut self) -> Option<Event> {
-        loop {
-            match self.coap.poll_event()? {
-                Event::PeerIdle { peer } => {
-                    // A Reset may still have to go to it.
-                    self.unused.insert(peer);
+impl Link {
+    /// Takes an input as [`Engine::handle`] does, with a rule for datagrams at the port for coap:
+    /// anyone can send them in the name of any address. The rule does not concern what arrives in a
+    /// session or on a connection.
+    pub fn handle_admitted(&mut self, now: Instant, input: Input<'_>, admit: Admit) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Datagram { from, secured: false, bytes } => match self.peer_at(from) {
+                Some(peer) => self.coap.handle_admitted(now, peer, bytes, admit),
+                None => self.refused += 1,
+            },
+            Input::Datagram { from, secured: true, bytes } => {
+                if let Some(sessions) = &mut self.sessions {
+                    sessions.endpoint.handle_datagram(now, canonical(from), bytes);
                 }
-                Event::Closed { peer, reason } => {
-                    self.connections.end(peer);
-                    return Some(Event::Closed { peer, reason });
-                }
-                event => return Some(event),
             }
+            Input::Connected { connection, from, secured } => {
+                self.handle_connected(now, connection, from, secured);
+            }
+            Input::Stream { connection, bytes } => self.handle_stream(now, connection, bytes),
+            Input::Disconnected { connection } => self.handle_disconnected(now, connection),
+            Input::Timeout => self.handle_timeout(now),
         }
+        self.settle();
     }
 
     fn handle_connected(
         &mut self,
         now: Instant,
+        connection: ConnectionId,
         from: SocketAddr,
         secured: bool,
-    ) -> Option<PeerId> {
+    ) {
+        // A driver that uses a name twice must not take over the connection of another peer.
+        if self.connections.has(connection) {
+            return;
+        }
         let secured = if secured { Secured::AsServer } else { Secured::No };
-        self.begin_connection(now, Direction::From(canonical(from)), secured)
+        let direction = Direction::From(canonical(from));
+        if self.begin_connection(now, connection, direction, secured).is_none() {
+            self.settle_sessions();
+            self.outputs.stream(StreamAction::Close { connection });
+        }
     }
 
-    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
-        self.now = self.now.max(now);
-        match (self.peers.get(&peer).map(|it| it.carrier), &mut self.sessions) {
-            (Some(Carrier::SecuredConnection(session)), Some(sessions)) => {
+    fn handle_stream(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        let Some(carried) = self.connections.carried(connection) else { return };
+        match (carried.session, &mut self.sessions) {
+            (Some(session), Some(sessions)) => {
                 sessions.endpoint.handle_stream(now, session, bytes);
                 self.settle_sessions();
             }
-            _ => self.coap.handle_stream(now, peer, bytes),
+            _ => self.coap.handle_stream(now, carried.peer, bytes),
         }
-        self.connections.heard(now, peer, self.coap.has_greeted(peer));
+        self.connections.heard(now, connection, self.coap.has_greeted(carried.peer));
     }
 
-    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
-        self.now = self.now.max(now);
-        let session = self.peers.get(&peer).and_then(|it| it.carrier.session());
-        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
+    fn handle_disconnected(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(carried) = self.connections.carried(connection) else { return };
+        if let (Some(session), Some(sessions)) = (carried.session, &mut self.sessions) {
             sessions.endpoint.handle_stream_end(now, session);
             self.settle_sessions();
         }
-        self.end_connection(peer);
+        self.end_connection(connection, carried.peer);
     }
 
-    fn poll_stream(&mut self) -> Option<StreamAction> {
-        self.connections.poll_action()
+    fn handle_timeout(&mut self, now: Instant) {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.endpoint.handle_timeout(now);
+            self.settle_sessions();
+        }
+        self.coap.handle_timeout(now);
+        self.settle_coap();
+        self.connections.handle_timeout(now, &mut self.coap);
     }
 }

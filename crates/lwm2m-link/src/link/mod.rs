@@ -3,16 +3,18 @@
 mod driven;
 mod secured;
 
-use crate::connections::{ConnectionConfig, Connections, Direction};
-use crate::sessions::Sessions;
+use crate::connections::{Carried, ConnectionConfig, Connections, Direction};
+use crate::engine::{ConnectionId, Outputs, StreamAction, Transmit};
+use crate::sessions::{SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::fmt;
 use core::hash::BuildHasher;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use core::ops::{Deref, DerefMut};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
-use lwm2m_coap::{Config, Endpoint, PeerId, PeerParameters};
+use lwm2m_coap::{Config, Endpoint, Event, PeerId, PeerParameters, Statistics};
 use lwm2m_dtls::{ClientProfile, SessionId};
 use lwm2m_time::Instant;
 
@@ -26,6 +28,26 @@ pub enum Identity {
     Secured(lwm2m_dtls::Identity),
 }
 
+impl Identity {
+    /// What the handshake has shown; `None` without security.
+    #[must_use]
+    pub const fn secured(&self) -> Option<&lwm2m_dtls::Identity> {
+        match self {
+            Self::NoSec => None,
+            Self::Secured(proven) => Some(proven),
+        }
+    }
+}
+
+/// What a link tells the engine above, in the order in which it happened.
+#[derive(Clone, Debug)]
+pub enum LinkEvent {
+    /// An event of CoAP. [`Event::PeerIdle`] never comes: the link handles it.
+    Coap(Event),
+    /// What became of a session. It comes before the failures of the requests that it explains.
+    Security(SecurityEvent),
+}
+
 /// What carries the messages of a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Carrier {
@@ -33,50 +55,61 @@ enum Carrier {
     Datagrams,
     /// A session on the datagrams of the port for coaps.
     Session(SessionId),
-    /// A connection.
-    Connection,
-    /// A session on a connection.
-    SecuredConnection(SessionId),
-}
-
-impl Carrier {
-    const fn is_connection(self) -> bool {
-        matches!(self, Self::Connection | Self::SecuredConnection(_))
-    }
-
-    const fn session(self) -> Option<SessionId> {
-        match self {
-            Self::Session(session) | Self::SecuredConnection(session) => Some(session),
-            Self::Datagrams | Self::Connection => None,
-        }
-    }
+    /// A connection, with or without a session of TLS.
+    Connection(ConnectionId),
 }
 
 /// Everything below an LwM2M engine: it maps remote addresses to peers and runs CoAP with them.
 ///
-/// A peer that nobody [holds](Link::hold) is forgotten when its last CoAP state has expired, and
-/// the number of peers is bounded by [`Config::max_peers`], so that datagrams from forged
+/// The link forgets a peer that is not [held](Link::hold) when the last CoAP state about it has
+/// expired, and bounds the number of peers by [`Config::max_peers`], so that datagrams from forged
 /// addresses cannot fill the memory.
 #[derive(Debug)]
 pub struct Link {
     coap: Endpoint,
     connections: Connections,
     sessions: Option<Box<Sessions>>,
-    /// What the randomness of sessions will stem from.
+    /// The seed of the sessions' randomness, until there are sessions.
     seed: Option<Seed>,
     peers: HashMap<PeerId, Peer>,
     /// The peers that datagrams carry, by the hash of their addresses, which stand in `peers`.
     by_address: HashTable<PeerId>,
     hasher: DefaultHashBuilder,
-    /// Peers to forget once what is to be sent to them has been polled.
+    /// Peers to forget, unless they are held or CoAP still knows them.
     unused: BTreeSet<PeerId>,
+    outputs: Outputs<LinkEvent>,
     next_id: u64,
     max_peers: usize,
-    /// Those of all peers but the ones whose records are short.
+    /// Default CoAP parameters; peers with small DTLS records have their own.
     parameters: PeerParameters,
     refused: u64,
     /// The latest time that was passed in.
     now: Instant,
+}
+
+/// The CoAP endpoint of a [`Link`]. When it is dropped, the link takes what the endpoint has to
+/// send and to tell.
+#[derive(Debug)]
+pub struct Coap<'a>(&'a mut Link);
+
+impl Deref for Coap<'_> {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.0.coap
+    }
+}
+
+impl DerefMut for Coap<'_> {
+    fn deref_mut(&mut self) -> &mut Endpoint {
+        &mut self.0.coap
+    }
+}
+
+impl Drop for Coap<'_> {
+    fn drop(&mut self) {
+        self.0.settle();
+    }
 }
 
 /// A seed that is not shown.
@@ -120,6 +153,7 @@ impl Link {
             by_address: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             unused: BTreeSet::new(),
+            outputs: Outputs::default(),
             next_id: 0,
             refused: 0,
             now: Instant::ZERO,
@@ -131,28 +165,28 @@ impl Link {
         self.connections.config = config;
     }
 
-    /// The peer at the other end of a connection to an address, which is opened unless it is known.
-    /// Requests may follow at once; should the connection not come about, they fail. `None` while
-    /// there are too many peers or connections.
+    /// The peer at the other end of a connection to an address, which is opened unless there is
+    /// one. Requests may follow at once; if the connection cannot be opened, they fail. `None`
+    /// while there are too many peers or connections.
     #[must_use]
     pub fn open_connection(&mut self, now: Instant, address: SocketAddr) -> Option<PeerId> {
-        match self.connections.opened_to(address) {
-            Some(peer) => Some(peer),
-            None => self.begin_connection(now, Direction::To(address), Secured::No),
-        }
+        self.open(now, address, Secured::No)
     }
 
     /// Asks the peer to close the connection when nothing is pending on it any more; after
     /// [`ConnectionConfig::release`] it is closed in any case.
     pub fn release_connection(&mut self, now: Instant, peer: PeerId) {
         self.coap.release(peer);
-        self.connections.released(now, peer);
+        if let Some(connection) = self.connection_of(peer) {
+            self.connections.released(now, connection);
+        }
+        self.settle();
     }
 
     /// Whether the peer is on a connection.
     #[must_use]
     pub fn is_connected(&self, peer: PeerId) -> bool {
-        self.connections.has(peer)
+        self.connection_of(peer).is_some_and(|connection| self.connections.has(connection))
     }
 
     /// Whether something can be sent to the peer: not if its connection or session is over.
@@ -160,8 +194,8 @@ impl Link {
     pub fn is_reachable(&self, peer: PeerId) -> bool {
         self.peers.get(&peer).is_some_and(|it| match it.carrier {
             Carrier::Datagrams => true,
-            Carrier::Connection => self.connections.has(peer),
-            Carrier::Session(session) | Carrier::SecuredConnection(session) => {
+            Carrier::Connection(connection) => self.connections.has(connection),
+            Carrier::Session(session) => {
                 self.sessions.as_ref().is_some_and(|sessions| sessions.is_named(session))
             }
         })
@@ -185,6 +219,7 @@ impl Link {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.holds = state.holds.saturating_sub(1);
             self.unused.insert(peer);
+            self.settle();
         }
     }
 
@@ -202,8 +237,20 @@ impl Link {
     }
 
     /// The CoAP endpoint, for requests, responses and notifications.
-    pub const fn coap(&mut self) -> &mut Endpoint {
-        &mut self.coap
+    pub const fn coap(&mut self) -> Coap<'_> {
+        Coap(self)
+    }
+
+    /// The counters of CoAP.
+    #[must_use]
+    pub const fn statistics(&self) -> &Statistics {
+        self.coap.statistics()
+    }
+
+    /// The latest time that was passed in.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
     }
 
     /// How many peers are known.
@@ -246,60 +293,163 @@ impl Link {
         peer
     }
 
+    fn connection_of(&self, peer: PeerId) -> Option<ConnectionId> {
+        match self.peers.get(&peer)?.carrier {
+            Carrier::Connection(connection) => Some(connection),
+            Carrier::Datagrams | Carrier::Session(_) => None,
+        }
+    }
+
+    /// Opens a connection unless there is one to that address.
+    fn open(&mut self, now: Instant, to: SocketAddr, secured: Secured) -> Option<PeerId> {
+        if let Some(peer) = self.connections.opened_to(to) {
+            return Some(peer);
+        }
+        let connection = self.connections.next_opened();
+        let peer = self.begin_connection(now, connection, Direction::To(to), secured);
+        self.settle();
+        peer
+    }
+
     fn begin_connection(
         &mut self,
         now: Instant,
-        way: Direction,
+        connection: ConnectionId,
+        direction: Direction,
         secured: Secured,
     ) -> Option<PeerId> {
         self.now = self.now.max(now);
-        if self.peers.len() >= self.max_peers || !self.connections.has_room(way) {
+        if self.peers.len() >= self.max_peers || !self.connections.has_room(direction) {
             return None;
         }
-        let address = canonical(way.address());
+        let address = canonical(direction.address());
         let session = match (secured, &mut self.sessions) {
             (Secured::No, _) => None,
             (_, None) => return None,
             (Secured::AsServer, Some(sessions)) => {
-                let accepted = sessions.endpoint.accept_stream(now, address);
-                if accepted.is_err() {
-                    // Which is told.
-                    self.settle_sessions();
-                }
-                Some(accepted.ok()?)
+                Some(sessions.endpoint.accept_stream(now, address).ok()?)
             }
             (Secured::AsClient(profile), Some(sessions)) => {
                 Some(sessions.begin(now, address, profile, true).ok()?)
             }
         };
-        let carrier = session.map_or(Carrier::Connection, Carrier::SecuredConnection);
-        let peer = self.new_peer(address, carrier);
+        let peer = self.new_peer(address, Carrier::Connection(connection));
         if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
             sessions.name(session, peer);
         }
         if self.coap.connected(now, peer).is_err() {
-            self.end_session(peer);
-            self.peers.remove(&peer);
+            self.abandon(peer, session);
             return None;
         }
-        self.connections.begin(now, peer, way);
+        self.connections.begin(now, connection, Carried { peer, session }, direction);
+        if let Direction::To(to) = direction {
+            self.outputs.stream(StreamAction::Open { connection, to });
+        }
         Some(peer)
+    }
+
+    /// Forgets a peer that CoAP has no room for.
+    fn abandon(&mut self, peer: PeerId, session: Option<SessionId>) {
+        self.peers.remove(&peer);
+        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
+            sessions.forget(session);
+            // It has just begun, so it is there.
+            let _ = sessions.endpoint.close(session);
+        }
     }
 
     /// The session of a peer is over.
     fn lose(&mut self, peer: PeerId) {
-        match self.peers.get(&peer).map(|it| it.carrier.is_connection()) {
-            Some(true) => self.end_connection(peer),
-            Some(false) => self.coap.lose(self.now, peer),
+        match self.peers.get(&peer).map(|it| it.carrier) {
+            Some(Carrier::Connection(connection)) => self.end_connection(connection, peer),
+            Some(_) => self.coap.lose(self.now, peer),
             None => {}
         }
         self.unused.insert(peer);
     }
 
     /// A connection is over. From now on another one to the same address may be opened.
-    fn end_connection(&mut self, peer: PeerId) {
+    fn end_connection(&mut self, connection: ConnectionId, peer: PeerId) {
         self.coap.disconnected(self.now, peer);
-        self.connections.end(peer);
+        self.settle_coap();
+        self.connections.end(connection);
+    }
+
+    /// Takes what the layers below have to send and to tell, and does what follows from it.
+    fn settle(&mut self) {
+        loop {
+            self.settle_coap();
+            self.settle_sessions();
+            let ended = self.connections.take_ended();
+            if ended.is_empty() && self.unused.is_empty() {
+                return;
+            }
+            for (connection, carried) in ended {
+                self.close(connection, carried);
+            }
+            while let Some(peer) = self.unused.pop_first() {
+                self.forget_if_unused(peer);
+            }
+        }
+    }
+
+    /// Closes a connection that has ended, with the close_notify of its session.
+    fn close(&mut self, connection: ConnectionId, carried: Carried) {
+        if let (Some(session), Some(sessions)) = (carried.session, &mut self.sessions) {
+            // The session may have ended first.
+            let _ = sessions.endpoint.close(session);
+            self.settle_sessions();
+        }
+        self.outputs.stream(StreamAction::Close { connection });
+        self.unused.insert(carried.peer);
+    }
+
+    /// Takes what CoAP has to send and to tell.
+    fn settle_coap(&mut self) {
+        loop {
+            while let Some(transmit) = self.coap.poll_transmit() {
+                self.send(transmit);
+            }
+            match self.coap.poll_event() {
+                None => return,
+                Some(Event::PeerIdle { peer }) => _ = self.unused.insert(peer),
+                Some(event) => {
+                    if let Event::Closed { peer, .. } = &event
+                        && let Some(connection) = self.connection_of(*peer)
+                    {
+                        self.connections.end(connection);
+                    }
+                    self.outputs.push_back(LinkEvent::Coap(event));
+                }
+            }
+        }
+    }
+
+    /// Sends a message of CoAP by what carries its peer.
+    fn send(&mut self, transmit: lwm2m_coap::Transmit) {
+        let lwm2m_coap::Transmit { peer, payload } = transmit;
+        let Some(state) = self.peers.get(&peer) else { return };
+        match (state.carrier, &mut self.sessions) {
+            (Carrier::Datagrams, _) => {
+                self.outputs.transmit(Transmit { to: state.address, payload, secured: false });
+            }
+            (Carrier::Session(session), Some(sessions)) => {
+                sessions.send(self.now, session, payload, false);
+            }
+            (Carrier::Connection(connection), sessions) => {
+                let session = self.connections.carried(connection).map(|it| it.session);
+                match (session, sessions) {
+                    (Some(Some(session)), Some(sessions)) => {
+                        sessions.send(self.now, session, payload, true);
+                    }
+                    (Some(None), _) => {
+                        self.outputs.stream(StreamAction::Write { connection, payload });
+                    }
+                    _ => {}
+                }
+            }
+            (Carrier::Session(_), None) => {}
+        }
     }
 
     fn forget_if_unused(&mut self, peer: PeerId) {
@@ -324,13 +474,12 @@ impl Link {
             }
             (Carrier::Session(session), Some(sessions)) => {
                 // A client may come back in its session, under another name; a server need not
-                // keep one that we do not use.
+                // keep a session that this side began and does not use.
                 let ours = sessions.is_ours(session);
                 sessions.forget(session);
                 if ours {
                     // It may have ended before.
                     let _ = sessions.endpoint.close(session);
-                    self.settle_sessions();
                 }
             }
             _ => {}
@@ -352,17 +501,23 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Engine;
+    use crate::{Engine, Input, Output};
+
+    fn transmit(link: &mut Link) -> Option<Transmit> {
+        match link.poll()? {
+            Output::Transmit(transmit) => Some(transmit),
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn stranger_is_answered_and_then_forgotten() {
         let mut link = Link::new(Config::default(), [0; 32]);
         let stranger = SocketAddr::from(([192, 0, 2, 7], 5683));
-        link.handle_datagram(Instant::ZERO, stranger, &[0x40, 0, 0x12, 0x34]);
-        assert_eq!(link.poll_event(), None);
-        let reset = link.poll_transmit().unwrap();
+        link.handle(Instant::ZERO, Input::datagram(stranger, &[0x40, 0, 0x12, 0x34]));
+        let reset = transmit(&mut link).unwrap();
         assert_eq!((reset.to, &reset.payload[..]), (stranger, &[0x70, 0, 0x12, 0x34][..]));
-        assert_eq!(link.poll_transmit(), None);
+        assert!(link.poll().is_none());
         assert_eq!(link.peer_count(), 0);
     }
 
@@ -372,10 +527,11 @@ mod tests {
         let [on_two, on_three] =
             [2, 3].map(|scope| SocketAddrV6::new("fe80::1".parse().unwrap(), 5683, 9, scope));
         for stranger in [on_two, on_three] {
-            link.handle_datagram(Instant::ZERO, stranger.into(), &[0x40, 0, 0x12, 0x34]);
+            let ping = [0x40, 0, 0x12, 0x34];
+            link.handle(Instant::ZERO, Input::datagram(stranger.into(), &ping));
         }
         for stranger in [on_two, on_three] {
-            let SocketAddr::V6(to) = link.poll_transmit().unwrap().to else { panic!() };
+            let SocketAddr::V6(to) = transmit(&mut link).unwrap().to else { panic!() };
             assert_eq!((to.ip(), to.scope_id()), (stranger.ip(), stranger.scope_id()));
         }
     }
@@ -385,10 +541,10 @@ mod tests {
         let mut link = Link::new(Config::default(), [0; 32]);
         let peer = link.connect(SocketAddr::from(([192, 0, 2, 7], 5683))).unwrap();
         link.hold(peer);
-        assert_eq!(link.poll_transmit(), None);
+        assert!(link.poll().is_none());
         assert_eq!(link.peer_count(), 1);
         link.release(peer);
-        assert_eq!(link.poll_transmit(), None);
+        assert!(link.poll().is_none());
         assert_eq!(link.peer_count(), 0);
     }
 }

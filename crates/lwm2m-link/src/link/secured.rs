@@ -1,7 +1,7 @@
 //! The sessions of a link: what secures peers on datagrams and connections.
 
-use super::{Carrier, Identity, Link, Secured, Seed, canonical};
-use crate::connections::Direction;
+use super::{Carrier, Identity, Link, LinkEvent, Secured, Seed, canonical};
+use crate::engine::{StreamAction, Transmit};
 use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -38,10 +38,7 @@ impl Link {
         address: SocketAddr,
         profile: Arc<ClientProfile>,
     ) -> Option<PeerId> {
-        match self.connections.opened_to(address) {
-            Some(peer) => Some(peer),
-            None => self.begin_connection(now, Direction::To(address), Secured::AsClient(profile)),
-        }
+        self.open(now, address, Secured::AsClient(profile))
     }
 
     /// A new session with the server at an address, in which an earlier one is resumed if there
@@ -69,42 +66,65 @@ impl Link {
             self.limit_blocks(peer, limit);
         }
         self.sessions.as_mut()?.name(session, peer);
-        self.settle_sessions();
+        self.settle();
         Some(peer)
     }
 
     /// Ends the session of a peer, and with it all that is pending.
     pub fn end_session(&mut self, peer: PeerId) {
-        let session = self.peers.get(&peer).and_then(|it| it.carrier.session());
+        let session = self.session_of(peer);
         if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
             // It may have ended meanwhile.
             let _ = sessions.endpoint.close(session);
-            self.settle_sessions();
+            self.settle();
         }
     }
 
-    /// Ends all sessions with peers of which this holds, for example because their credentials
-    /// are withdrawn.
+    /// Ends all sessions whose identities `is_meant` selects, for example because their
+    /// credentials are withdrawn.
     pub fn end_sessions_of(&mut self, is_meant: impl Fn(&lwm2m_dtls::Identity) -> bool) {
         let Some(sessions) = &mut self.sessions else { return };
         sessions.endpoint.close_where(is_meant);
-        self.settle_sessions();
+        self.settle();
     }
 
-    /// What has become of sessions. An engine looks here before it polls the events of CoAP, so
-    /// that it knows why requests have failed.
-    pub fn poll_security_event(&mut self) -> Option<SecurityEvent> {
-        self.sessions.as_mut()?.events.pop_front()
+    fn session_of(&self, peer: PeerId) -> Option<SessionId> {
+        match self.peers.get(&peer)?.carrier {
+            Carrier::Datagrams => None,
+            Carrier::Session(session) => Some(session),
+            Carrier::Connection(connection) => self.connections.carried(connection)?.session,
+        }
     }
 
-    /// Passes on what sessions have led to; their bytes first, as their names may end.
+    /// Takes what sessions have to send and to tell; the bytes of a session first, as the event of
+    /// its end takes its name away.
     pub(super) fn settle_sessions(&mut self) {
         loop {
-            self.write_streams();
+            self.send_records();
             let event = self.sessions.as_mut().and_then(|it| it.endpoint.poll_event());
             let Some(event) = event else { return };
             self.on_session_event(event);
+            self.settle_coap();
         }
+    }
+
+    /// Sends the records of sessions.
+    fn send_records(&mut self) {
+        let Some(sessions) = &mut self.sessions else { return };
+        while let Some((session, payload)) = sessions.endpoint.poll_stream() {
+            let peer = sessions.peer(session).and_then(|peer| self.peers.get(&peer));
+            if let Some(Carrier::Connection(connection)) = peer.map(|it| it.carrier) {
+                self.outputs.stream(StreamAction::Write { connection, payload });
+            }
+        }
+        while let Some(sent) = sessions.endpoint.poll_transmit() {
+            let payload = sent.payload;
+            self.outputs.transmit(Transmit { to: sent.peer, payload, secured: true });
+        }
+    }
+
+    fn tell(&mut self, event: SecurityEvent) {
+        self.outputs.push_back(LinkEvent::Security(event));
     }
 
     fn on_session_event(&mut self, event: lwm2m_dtls::Event) {
@@ -121,7 +141,7 @@ impl Link {
                 }
                 let Some(peer) = sessions.peer(session) else { return };
                 if role == Role::Client {
-                    sessions.events.push_back(SecurityEvent::Established { peer, resumed });
+                    self.tell(SecurityEvent::Established { peer, resumed });
                 }
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.identity = Some(Box::new(Identity::Secured(identity)));
@@ -140,12 +160,12 @@ impl Link {
                     peer.and_then(|it| Some((it, self.peers.get_mut(&it)?)))
                 {
                     state.address = address;
-                    sessions.events.push_back(SecurityEvent::Moved { peer });
+                    self.tell(SecurityEvent::Moved { peer });
                 }
             }
             lwm2m_dtls::Event::Closed { session, cause, .. } => {
                 if let Some(peer) = sessions.forget(session) {
-                    sessions.events.push_back(SecurityEvent::Ended { peer, cause });
+                    self.tell(SecurityEvent::Ended { peer, cause });
                     self.lose(peer);
                 }
             }
@@ -154,7 +174,7 @@ impl Link {
                 let peer = session.and_then(|session| sessions.forget(session));
                 let asked = peer.filter(|_| role == Role::Client);
                 let failure = HandshakeFailure { peer: asked, address, mode, role, reason };
-                sessions.events.push_back(SecurityEvent::Failed(failure));
+                self.tell(SecurityEvent::Failed(failure));
                 peer.into_iter().for_each(|peer| self.lose(peer));
             }
             _ => {}
@@ -165,7 +185,8 @@ impl Link {
     fn peer_in(&mut self, session: SessionId) -> Option<(PeerId, bool)> {
         let sessions = self.sessions.as_mut()?;
         if let Some(peer) = sessions.peer(session) {
-            return Some((peer, self.peers.get(&peer)?.carrier.is_connection()));
+            let carrier = self.peers.get(&peer)?.carrier;
+            return Some((peer, matches!(carrier, Carrier::Connection(_))));
         }
         if self.peers.len() >= self.max_peers {
             return None;
@@ -197,23 +218,6 @@ impl Link {
             let own = self.parameters.preferred_block_size(size);
             // Without room for it long messages are lost, and short ones arrive.
             let _ = self.coap.set_parameters(peer, Arc::new(own));
-        }
-    }
-
-    /// Says close_notify where CoAP has ended the connection.
-    pub(super) fn close_ended(&mut self) {
-        for peer in self.connections.ending() {
-            self.end_session(peer);
-        }
-    }
-
-    /// Hands what sessions want written to their connections.
-    pub(super) fn write_streams(&mut self) {
-        let Some(sessions) = &mut self.sessions else { return };
-        while let Some((session, bytes)) = sessions.endpoint.poll_stream() {
-            if let Some(peer) = sessions.peer(session) {
-                self.connections.write(peer, bytes);
-            }
         }
     }
 }

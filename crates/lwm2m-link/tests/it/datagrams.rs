@@ -3,7 +3,7 @@
 use crate::harness::{Harness, KEY, address};
 use lwm2m_coap::{Event, FailReason};
 use lwm2m_dtls::Reason;
-use lwm2m_link::{Engine, Identity, SecurityEvent};
+use lwm2m_link::{Engine, Identity, Input, SecurityEvent};
 
 fn device() -> Identity {
     Identity::Secured(lwm2m_dtls::Identity::Psk("device".into()))
@@ -21,7 +21,7 @@ fn request_waits_for_the_handshake_and_the_server_knows_who_asks() {
         harness.told
     );
     assert_eq!(harness.asked.iter().map(|it| &it.1).collect::<Vec<_>>(), [&device()]);
-    assert_eq!(harness.device.coap().statistics().retransmitted, 0);
+    assert_eq!(harness.device.statistics().retransmitted, 0);
     assert!(matches!(harness.security[..], [SecurityEvent::Established { resumed: false, .. }]));
 }
 
@@ -36,7 +36,7 @@ fn time_of_a_request_does_not_run_during_the_handshake() {
     }
     harness.settle();
     assert!(matches!(harness.told[..], [Event::Response { .. }]), "{:?}", harness.told);
-    assert_eq!(harness.device.coap().statistics().retransmitted, 0);
+    assert_eq!(harness.device.statistics().retransmitted, 0);
 }
 
 #[test]
@@ -64,17 +64,19 @@ fn failed_handshake_fails_the_request_and_is_explained() {
 fn port_for_dtls_never_falls_back_and_strangers_leave_no_peer() {
     let mut harness = Harness::new();
     let (now, from) = (harness.now, harness.device_address);
-    harness.server.handle_secured_datagram(now, from, &[0x40, 1, 0x12, 0x34]);
-    assert_eq!((harness.server.poll_transmit(), harness.server.peer_count()), (None, 0));
+    let get = [0x40, 1, 0x12, 0x34];
+    harness.server.handle(now, Input::secured_datagram(from, &get));
+    assert!(harness.server.poll().is_none() && harness.server.peer_count() == 0);
     harness.connect(KEY);
-    let hello = harness.device.poll_transmit().expect("a hello");
-    harness.server.handle_secured_datagram(now, address("198.51.100.1:9"), &hello.payload);
-    let answer = harness.server.poll_transmit().expect("a HelloVerifyRequest");
+    let hello = harness.from_device.transmit(&mut harness.device).expect("a hello");
+    let other = address("198.51.100.1:9");
+    harness.server.handle(now, Input::secured_datagram(other, &hello.payload));
+    let answer = harness.from_server.transmit(&mut harness.server).expect("a HelloVerifyRequest");
     assert!(answer.payload.len() <= hello.payload.len() && answer.secured);
     assert_eq!((harness.server.peer_count(), harness.server.poll_timeout()), (0, None));
     // Nor does the port for coap speak DTLS.
-    harness.server.handle_datagram(now, from, &hello.payload);
-    assert_eq!(harness.server.poll_transmit(), None);
+    harness.server.handle(now, Input::datagram(from, &hello.payload));
+    assert!(harness.server.poll().is_none());
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use lwm2m_coap::{Code, Config, Event, Request, RequestId, Response};
 use lwm2m_dtls::{ClientProfile, ClientSecurity, ConnectionIds, Credentials};
-use lwm2m_link::{Engine, Identity, Link, PeerId, SecurityEvent, StreamAction};
+use lwm2m_link::{
+    ConnectionId, Engine, Identity, Input, Link, LinkEvent, Outbox, PeerId, SecurityEvent,
+    StreamAction,
+};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -48,15 +51,17 @@ pub(crate) struct Harness {
     pub(crate) now: Instant,
     pub(crate) device: Link,
     pub(crate) server: Link,
+    pub(crate) from_device: Outbox<LinkEvent>,
+    pub(crate) from_server: Outbox<LinkEvent>,
     pub(crate) device_address: SocketAddr,
     pub(crate) server_address: SocketAddr,
     /// What the device was told.
     pub(crate) told: Vec<Event>,
     pub(crate) security: Vec<SecurityEvent>,
-    /// Who asked the server, and as whom.
+    /// The peers that asked the server, with their identities.
     pub(crate) asked: Vec<(PeerId, Identity)>,
     /// The names of a connection at the device and at the server.
-    streams: HashMap<PeerId, PeerId>,
+    streams: HashMap<ConnectionId, ConnectionId>,
 }
 
 impl Harness {
@@ -72,6 +77,8 @@ impl Harness {
             now: Instant::from_millis(1),
             device,
             server,
+            from_device: Outbox::default(),
+            from_server: Outbox::default(),
             device_address: address("192.0.2.1:1000"),
             server_address: address("192.0.2.2:5684"),
             told: Vec::new(),
@@ -100,48 +107,64 @@ impl Harness {
 
     /// Carries what is under way; to the server, or else it is lost.
     pub(crate) fn step(&mut self, to_server: bool) -> bool {
-        let up: Vec<_> = std::iter::from_fn(|| self.device.poll_transmit()).collect();
+        self.collect();
+        let up = core::mem::take(&mut self.from_device.transmits);
         for sent in up.iter().filter(|_| to_server) {
             assert!(sent.secured, "in the clear");
             let from = self.device_address;
-            self.server.handle_secured_datagram(self.now, from, &sent.payload);
+            self.server.handle(self.now, Input::secured_datagram(from, &sent.payload));
         }
-        let down: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
+        self.collect();
+        let down = core::mem::take(&mut self.from_server.transmits);
         for sent in down.iter().filter(|sent| sent.to == self.device_address) {
-            self.device.handle_secured_datagram(self.now, self.server_address, &sent.payload);
+            let input = Input::secured_datagram(self.server_address, &sent.payload);
+            self.device.handle(self.now, input);
         }
         let streams = self.carry_streams();
         let told = self.tell();
         !up.is_empty() || !down.is_empty() || streams || told
     }
 
+    fn collect(&mut self) {
+        self.from_device.collect(&mut self.device);
+        self.from_server.collect(&mut self.server);
+    }
+
     fn carry_streams(&mut self) -> bool {
-        let mut any = false;
-        while let Some(action) = self.device.poll_stream() {
-            any = true;
+        self.collect();
+        let up = core::mem::take(&mut self.from_device.actions);
+        let down = core::mem::take(&mut self.from_server.actions);
+        let any = !up.is_empty() || !down.is_empty();
+        for action in up {
+            let there = self.streams.get(&action.connection()).copied();
             match action {
-                StreamAction::Open { peer, .. } => {
-                    let there = self.server.handle_connected(self.now, self.device_address, true);
-                    self.streams.insert(peer, there.expect("room"));
+                StreamAction::Open { connection, .. } => {
+                    let there = ConnectionId::Accepted(self.streams.len() as u64);
+                    self.streams.insert(connection, there);
+                    let (from, secured) = (self.device_address, true);
+                    let input = Input::Connected { connection: there, from, secured };
+                    self.server.handle(self.now, input);
                 }
-                StreamAction::Write { peer, payload } => {
-                    self.server.handle_stream(self.now, self.streams[&peer], &payload);
+                StreamAction::Write { payload, .. } => {
+                    let connection = there.expect("open");
+                    self.server.handle(self.now, Input::Stream { connection, bytes: &payload });
                 }
-                StreamAction::Close { peer } => {
-                    self.server.handle_disconnected(self.now, self.streams[&peer]);
+                StreamAction::Close { .. } => {
+                    let connection = there.expect("open");
+                    self.server.handle(self.now, Input::Disconnected { connection });
                 }
             }
         }
-        while let Some(action) = self.server.poll_stream() {
-            any = true;
-            let here = |there| *self.streams.iter().find(|(_, it)| **it == there).expect("one").0;
+        for action in down {
+            let here = |(_, there): &(_, &ConnectionId)| **there == action.connection();
+            let connection = *self.streams.iter().find(here).expect("open").0;
             match action {
                 StreamAction::Open { .. } => panic!("a server connects"),
-                StreamAction::Write { peer, payload } => {
-                    self.device.handle_stream(self.now, here(peer), &payload);
+                StreamAction::Write { payload, .. } => {
+                    self.device.handle(self.now, Input::Stream { connection, bytes: &payload });
                 }
-                StreamAction::Close { peer } => {
-                    self.device.handle_disconnected(self.now, here(peer));
+                StreamAction::Close { .. } => {
+                    self.device.handle(self.now, Input::Disconnected { connection });
                 }
             }
         }
@@ -149,16 +172,20 @@ impl Harness {
     }
 
     fn tell(&mut self) -> bool {
+        self.collect();
         let mut any = false;
-        self.security.extend(std::iter::from_fn(|| self.device.poll_security_event()));
-        while let Some(event) = self.device.poll_event() {
-            self.told.push(event);
-            any = true;
+        for event in core::mem::take(&mut self.from_device.events) {
+            match event {
+                LinkEvent::Coap(event) => {
+                    self.told.push(event);
+                    any = true;
+                }
+                LinkEvent::Security(event) => self.security.push(event),
+            }
         }
-        while self.server.poll_security_event().is_some() {}
-        while let Some(event) = self.server.poll_event() {
-            any = true;
-            if let Event::Request { exchange, peer, .. } = event {
+        for event in core::mem::take(&mut self.from_server.events) {
+            if let LinkEvent::Coap(Event::Request { exchange, peer, .. }) = event {
+                any = true;
                 let identity = self.server.identity(peer).expect("a peer").clone();
                 self.asked.push((peer, identity));
                 let response = Response::new(Code::CONTENT);
@@ -173,8 +200,8 @@ impl Harness {
         let due = [self.device.poll_timeout(), self.server.poll_timeout()];
         let Some(due) = due.into_iter().flatten().min() else { return false };
         self.now = due;
-        self.device.handle_timeout(due);
-        self.server.handle_timeout(due);
+        self.device.handle(due, Input::Timeout);
+        self.server.handle(due, Input::Timeout);
         true
     }
 }

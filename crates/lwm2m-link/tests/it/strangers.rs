@@ -4,7 +4,7 @@ use crate::harness::{Harness, address, profile};
 use bytes::Bytes;
 use lwm2m_coap::{Code, Event, Observer, Request, RequestId, Response};
 use lwm2m_dtls::{Config, Endpoint, SessionId};
-use lwm2m_link::{Engine, Link, PeerId};
+use lwm2m_link::{Engine, Input, Link, LinkEvent, Outbox, PeerId};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
 
@@ -35,6 +35,7 @@ impl Device {
 /// A server with two devices.
 struct Attackers {
     server: Link,
+    out: Outbox<LinkEvent>,
     devices: [Device; 2],
     now: Instant,
     told: Vec<Event>,
@@ -44,8 +45,13 @@ impl Attackers {
     /// Both devices have a session and observe the server.
     fn new() -> (Self, [PeerId; 2]) {
         let devices = [Device::new(1), Device::new(2)];
-        let mut harness =
-            Self { server: Harness::new().server, devices, now: Instant::ZERO, told: Vec::new() };
+        let mut harness = Self {
+            server: Harness::new().server,
+            out: Outbox::default(),
+            devices,
+            now: Instant::ZERO,
+            told: Vec::new(),
+        };
         harness.carry();
         let peers = [0, 1].map(|device| {
             harness.say(device, &OBSERVE);
@@ -77,7 +83,8 @@ impl Attackers {
                 while let Some(sent) = device.endpoint.poll_transmit() {
                     any = true;
                     let from = device.address;
-                    self.server.handle_secured_datagram(self.now, from, &sent.payload);
+                    let input = Input::secured_datagram(from, &sent.payload);
+                    self.server.handle(self.now, input);
                 }
                 while let Some(event) = device.endpoint.poll_event() {
                     if let lwm2m_dtls::Event::Data { data, .. } = event {
@@ -85,13 +92,16 @@ impl Attackers {
                     }
                 }
             }
-            while let Some(sent) = self.server.poll_transmit() {
+            while let Some(sent) = self.out.transmit(&mut self.server) {
                 any = true;
                 let to = self.devices.iter_mut().find(|it| it.address == sent.to).expect("one");
                 let server = address("192.0.2.2:5684");
                 to.endpoint.handle_datagram(self.now, server, &sent.payload);
             }
-            self.told.extend(std::iter::from_fn(|| self.server.poll_event()));
+            self.told.extend(self.out.events.drain(..).filter_map(|event| match event {
+                LinkEvent::Coap(event) => Some(event),
+                LinkEvent::Security(_) => None,
+            }));
             if !any {
                 return;
             }
@@ -101,7 +111,7 @@ impl Attackers {
     /// Lets time pass until something is due at the server.
     fn wait(&mut self) {
         self.now = self.server.poll_timeout().expect("a timer");
-        self.server.handle_timeout(self.now);
+        self.server.handle(self.now, Input::Timeout);
         self.carry();
     }
 

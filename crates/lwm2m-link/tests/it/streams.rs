@@ -3,7 +3,9 @@
 use crate::harness::{Harness, KEY, address, profile};
 use lwm2m_coap::{CloseReason, Event, FailReason};
 use lwm2m_dtls::{Cause, Config, Reason};
-use lwm2m_link::{Engine, Identity, Link, SecurityEvent};
+use lwm2m_link::{
+    ConnectionId, Engine, Identity, Input, Link, LinkEvent, Output, SecurityEvent, StreamAction,
+};
 use lwm2m_time::Instant;
 
 #[test]
@@ -61,32 +63,37 @@ fn released_connection_ends_with_close_notify_on_both_sides() {
 }
 
 #[test]
-fn silent_stranger_is_given_up() {
+fn silent_peer_is_given_up() {
     let mut harness = Harness::new();
     let (now, from) = (harness.now, harness.device_address);
-    let peer = harness.server.handle_connected(now, from, true).expect("room");
-    harness.server.handle_stream(now, peer, b"\x16\x03\x01\x02\x00");
+    let connection = ConnectionId::Accepted(1);
+    harness.server.handle(now, Input::Connected { connection, from, secured: true });
+    let bytes = b"\x16\x03\x01\x02\x00";
+    harness.server.handle(now, Input::Stream { connection, bytes });
     while harness.server.peer_count() > 0 {
         let due = harness.server.poll_timeout().expect("a deadline");
-        harness.server.handle_timeout(due);
-        while harness.server.poll_transmit().is_some() || harness.server.poll_event().is_some() {}
-        while harness.server.poll_stream().is_some() {}
-        assert_eq!(harness.server.poll_transmit(), None);
+        harness.server.handle(due, Input::Timeout);
     }
     assert_eq!(harness.server.poll_timeout(), None);
 }
 
 #[test]
-fn who_finds_no_room_is_told_of() {
+fn connection_without_room_for_its_handshake_is_refused_and_explained() {
     let mut config = Config::default();
     config.max_handshakes_per_host = 1;
     let mut link = Link::new(lwm2m_coap::Config::default(), [0; 32]);
     link.set_security(config);
-    let connect =
-        |link: &mut Link| link.handle_connected(Instant::ZERO, address("192.0.2.1:1"), true);
-    assert!(connect(&mut link).is_some() && connect(&mut link).is_none());
-    match link.poll_security_event() {
-        Some(SecurityEvent::Failed(failure)) => assert_eq!(failure.reason, Reason::NoRoom),
+    let from = address("192.0.2.1:1");
+    for number in 1..=2 {
+        let connection = ConnectionId::Accepted(number);
+        link.handle(Instant::ZERO, Input::Connected { connection, from, secured: true });
+    }
+    match [link.poll(), link.poll(), link.poll()] {
+        [
+            Some(Output::Event(LinkEvent::Security(SecurityEvent::Failed(failure)))),
+            Some(Output::Stream(StreamAction::Close { connection: ConnectionId::Accepted(2) })),
+            None,
+        ] => assert_eq!(failure.reason, Reason::NoRoom),
         other => panic!("{other:?}"),
     }
 }

@@ -6,6 +6,7 @@ use crate::error::{AdoptError, OperationError};
 use crate::event::Event;
 use crate::observation::Relation;
 use lwm2m_coap::PeerId;
+use lwm2m_link::Identity;
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,7 +83,9 @@ impl Server {
         peer: Option<PeerId>,
     ) -> Result<(), fn(Box<Device>) -> AdoptError> {
         let registration = &device.registration;
-        let speaks = |identity| self.config.security.speaks_for(identity, &registration.endpoint);
+        let speaks = |identity: &Identity| {
+            self.config.security.speaks_for(identity.secured(), &registration.endpoint)
+        };
         let known = self.devices.key_of(&registration.endpoint).is_some()
             || self.devices.key_of_id(&registration.id).is_some();
         if known {

@@ -12,18 +12,15 @@ use crate::config::Config;
 use crate::devices::Devices;
 use crate::event::Event;
 use crate::registration::{Registration, RegistrationId};
-use lwm2m_coap::PeerId;
-use lwm2m_link::{Engine, Link, SecurityEvent, StreamAction, Transmit};
+use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Outputs, SecurityEvent};
 use lwm2m_objects::Registry;
 use lwm2m_time::Instant;
-use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A LwM2M server without sockets and clocks.
 ///
-/// It is an [`Engine`]: a driver passes datagrams and the time in, and polls datagrams, the next
-/// deadline and events out.
+/// It is an [`Engine`]: a driver passes inputs and the time in, and polls outputs and the next
+/// deadline.
 /// - getters: [`registrations`](Self::registrations), [`registration`](Self::registration),
 ///   [`registration_by_id`](Self::registration_by_id), [`observations`](Self::observations)
 /// - mutators: [`submit`](Self::submit), [`cancel`](Self::cancel),
@@ -37,7 +34,7 @@ pub struct Server {
     devices: Devices,
     /// The number of operations that were submitted.
     operations: u64,
-    events: VecDeque<Event>,
+    events: Outputs<Event>,
 }
 
 impl Server {
@@ -53,7 +50,13 @@ impl Server {
             link.set_security(config.security.secure(dtls));
             link.limit_sessions(config.max_sessions_per_identity);
         }
-        Self { link, config, devices: Devices::new(seed), operations: 0, events: VecDeque::new() }
+        Self {
+            link,
+            config,
+            devices: Devices::new(seed),
+            operations: 0,
+            events: Outputs::default(),
+        }
     }
 
     /// All registrations, in no particular order.
@@ -90,40 +93,48 @@ impl Server {
 
     /// The counters of CoAP.
     #[must_use]
-    pub fn statistics(&mut self) -> &lwm2m_coap::Statistics {
-        self.link.coap().statistics()
+    pub const fn statistics(&self) -> &lwm2m_coap::Statistics {
+        self.link.statistics()
     }
 
-    /// Handles the events of the layers below.
+    /// Handles what the link has to tell, and passes on what it has to send.
     fn handle_link_events(&mut self, now: Instant) {
-        while let Some(event) = self.link.poll_security_event() {
+        while let Some(event) = self.events.take_from(&mut self.link) {
             match event {
-                SecurityEvent::Failed(failure) => {
-                    self.events.push_back(Event::HandshakeFailed(failure));
-                }
-                SecurityEvent::Moved { peer } => self.follow(peer),
-                // CoAP tells what the end of a session means for requests and observations.
-                _ => {}
+                LinkEvent::Security(event) => self.handle_security_event(event),
+                LinkEvent::Coap(event) => self.handle_coap_event(now, event),
             }
         }
-        while let Some(event) = self.link.poll_event() {
-            match event {
-                lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
-                    let response = self.handle_request(now, peer, &request);
-                    // The exchange may be over: the device has asked again meanwhile.
-                    let _ = self.link.coap().respond(now, exchange, response);
-                    self.resume_observations_at(now, peer);
-                }
-                lwm2m_coap::Event::Response { id, response, .. } => {
-                    self.handle_response(now, id, &response);
-                }
-                lwm2m_coap::Event::Notification { id, response, .. } => {
-                    self.handle_notification(id, &response);
-                }
-                lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(id, reason),
-                // This server has no resources to observe.
-                _ => {}
+    }
+
+    fn handle_security_event(&mut self, event: SecurityEvent) {
+        match event {
+            SecurityEvent::Failed(failure) => {
+                self.events.push_back(Event::HandshakeFailed(failure));
             }
+            SecurityEvent::Moved { peer } => self.follow(peer),
+            // CoAP tells what the end of a session means for requests and observations.
+            _ => {}
+        }
+    }
+
+    fn handle_coap_event(&mut self, now: Instant, event: lwm2m_coap::Event) {
+        match event {
+            lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
+                let response = self.handle_request(now, peer, &request);
+                // The exchange may be over: the device has asked again meanwhile.
+                let _ = self.link.coap().respond(now, exchange, response);
+                self.resume_observations_at(now, peer);
+            }
+            lwm2m_coap::Event::Response { id, response, .. } => {
+                self.handle_response(now, id, &response);
+            }
+            lwm2m_coap::Event::Notification { id, response, .. } => {
+                self.handle_notification(id, &response);
+            }
+            lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(id, reason),
+            // This server has no resources to observe.
+            _ => {}
         }
     }
 }
@@ -131,60 +142,18 @@ impl Server {
 impl Engine for Server {
     type Event = Event;
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
         // A registration that is over must not be found, even if the driver is late.
         self.expire(now);
-        self.link.handle_datagram(now, from, datagram);
+        self.link.handle(now, input);
         self.handle_link_events(now);
     }
 
-    fn handle_secured_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.expire(now);
-        self.link.handle_secured_datagram(now, from, datagram);
-        self.handle_link_events(now);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.expire(now);
-        self.link.handle_timeout(now);
-        self.handle_link_events(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.link.poll_transmit()
+    fn poll(&mut self) -> Option<Output<Event>> {
+        self.events.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.link.poll_timeout().into_iter().chain(self.devices.next_timeout()).min()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    fn handle_connected(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        secured: bool,
-    ) -> Option<PeerId> {
-        let peer = self.link.handle_connected(now, from, secured);
-        self.handle_link_events(now);
-        peer
-    }
-
-    fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
-        self.expire(now);
-        self.link.handle_stream(now, peer, bytes);
-        self.handle_link_events(now);
-    }
-
-    fn handle_disconnected(&mut self, now: Instant, peer: PeerId) {
-        self.link.handle_disconnected(now, peer);
-        self.handle_link_events(now);
-    }
-
-    fn poll_stream(&mut self) -> Option<StreamAction> {
-        self.link.poll_stream()
     }
 }

@@ -39,10 +39,11 @@ impl Server {
         let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
         let identity = self.link.identity(peer).cloned().ok_or(Refusal::Full)?;
         let claimed = register.endpoint.as_deref();
-        let endpoint = self.config.security.resolve(&identity, claimed).inspect_err(|&reason| {
-            let refused = RefusedName::new(address, &identity, claimed, reason);
-            self.events.extend(refused.map(Event::NameRefused));
-        })?;
+        let endpoint =
+            self.config.security.resolve(identity.secured(), claimed).inspect_err(|&reason| {
+                let refused = RefusedName::new(address, identity.secured(), claimed, reason);
+                self.events.extend(refused.map(Event::NameRefused));
+            })?;
         let endpoint = parse::legal_endpoint(endpoint, &self.config)?;
         let replaced = self.devices.key_of(&endpoint);
         if replaced.is_none() && self.devices.len() >= self.config.max_registrations {
@@ -147,16 +148,17 @@ impl Server {
     /// it out.
     fn move_to(&mut self, now: Instant, key: DeviceKey, peer: PeerId) {
         let old_peer = self.devices.get(key).and_then(|device| device.peer);
+        self.link.hold(peer);
         if let Some(old_peer) = old_peer {
             self.fail_all(key, &OperationError::Moved);
             self.end_observations(key, ObservationEnd::Moved);
             self.devices.move_to(key, peer);
-            self.link.release(old_peer);
+            // First the session, then the peer: a forgotten peer has no session to end.
             self.leave(now, old_peer, peer);
+            self.link.release(old_peer);
         } else {
             self.devices.move_to(key, peer);
         }
-        self.link.hold(peer);
     }
 
     /// Ends the session or connection by which a device was reached before, unless another device
@@ -183,7 +185,8 @@ impl Server {
         let key = self.devices.key_of_id(&id).ok_or(Refusal::NotFound)?;
         let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
         let identity = self.link.identity(peer).ok_or(Refusal::NotFound)?;
-        let speaks = self.config.security.speaks_for(identity, &device.registration.endpoint);
+        let speaks =
+            self.config.security.speaks_for(identity.secured(), &device.registration.endpoint);
         speaks.then_some(key).ok_or(Refusal::NotFound)
     }
 

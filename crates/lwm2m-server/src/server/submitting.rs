@@ -50,6 +50,7 @@ impl Server {
     pub fn cancel(&mut self, id: OperationId) {
         if let Some(operation) = self.devices.finish(id) {
             self.link.coap().cancel(operation.state.request());
+            self.handle_link_events(self.link.now());
         }
     }
 

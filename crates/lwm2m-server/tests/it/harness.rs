@@ -3,7 +3,7 @@
 use lwm2m_coap::{
     Code, MessageBuilder, MessageType, MessageView, Options, Request, Response, Token,
 };
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Output};
 use lwm2m_server::{Config, Content, Event, Operation, OperationError, OperationId, Server};
 use lwm2m_time::Instant;
 use std::collections::VecDeque;
@@ -91,7 +91,15 @@ impl Harness {
     }
 
     pub(crate) fn drain(&mut self) {
-        while let Some(transmit) = self.server.poll_transmit() {
+        while let Some(output) = self.server.poll() {
+            let transmit = match output {
+                Output::Transmit(transmit) => transmit,
+                Output::Event(event) => {
+                    self.events.push_back(event);
+                    continue;
+                }
+                Output::Stream(action) => panic!("{action:?}"),
+            };
             let view = MessageView::parse(&transmit.payload).unwrap();
             self.sent.push_back(Message {
                 to: transmit.to,
@@ -103,13 +111,10 @@ impl Harness {
                 payload: view.payload().to_vec(),
             });
         }
-        while let Some(event) = self.server.poll_event() {
-            self.events.push_back(event);
-        }
     }
 
     pub(crate) fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
-        self.server.handle_datagram(self.now, from, datagram);
+        self.server.handle(self.now, Input::datagram(from, datagram));
         self.drain();
     }
 
@@ -209,7 +214,7 @@ impl Harness {
         let end = self.now + time;
         while let Some(next) = self.server.poll_timeout().filter(|next| *next <= end) {
             self.now = self.now.max(next);
-            self.server.handle_timeout(self.now);
+            self.server.handle(self.now, Input::Timeout);
             self.drain();
         }
         self.now = end;

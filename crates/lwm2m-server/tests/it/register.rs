@@ -3,7 +3,7 @@
 use crate::harness::{Harness, LIST, at, device, register, update};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, OptionNumber, Options, Request, Token};
 use lwm2m_core::{ObjectVersion, Path, Version};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input};
 use lwm2m_server::{Config, DeregistrationReason, Event, Operation, OperationError};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -253,7 +253,7 @@ fn what_is_ordered_at_the_register_follows_its_answer() {
     MessageBuilder::new(&mut datagram, MessageType::Confirmable, Code::POST, 1, token)
         .options(&request.options)
         .payload(&request.payload);
-    harness.server.handle_datagram(harness.now, device(0), &datagram);
+    harness.server.handle(harness.now, Input::datagram(device(0), &datagram));
     // Nothing has left the server yet.
     let read = Operation::Read { path: Path::object(3), format: None };
     harness.server.submit(harness.now, "a", read).unwrap();

@@ -6,7 +6,7 @@ use lwm2m_bootstrap::{BootstrapServer, Command, Content, Event, Packs, SessionEr
 use lwm2m_client::{BootstrapAccount, Client, Config, Event as ClientEvent, MemoryObject};
 use lwm2m_coap::{self as coap, Code, MessageBuilder, MessageType, MessageView, Token};
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
-use lwm2m_link::{Engine, Link};
+use lwm2m_link::{Engine, Input, Link, LinkEvent};
 use lwm2m_server::{Content as Got, Event as ServerEvent, Operation, SubmitError, WriteMode};
 use lwm2m_testkit::pair::RIGHT;
 use lwm2m_testkit::{Conditions, Pair};
@@ -133,8 +133,8 @@ fn fetch(trio: &mut Trio<Client>, format: u16, payload: &[u8]) -> Code {
     MessageBuilder::new(&mut datagram, kind, request.code, 0x7777, token)
         .options(&request.options)
         .payload(&request.payload);
-    trio.device.handle_datagram(trio.now, SERVER, &datagram);
-    let answer = trio.device.poll_transmit().unwrap();
+    trio.device.handle(trio.now, Input::datagram(SERVER, &datagram));
+    let answer = trio.from_device.transmit(&mut trio.device).unwrap();
     MessageView::parse(&answer.payload).unwrap().code()
 }
 
@@ -238,7 +238,7 @@ fn answer_all(trio: &mut Trio<Link>) {
             break;
         }
         for event in events {
-            if let coap::Event::Request { exchange, request, .. } = event {
+            if let LinkEvent::Coap(coap::Event::Request { exchange, request, .. }) = event {
                 let code = match request.code {
                     Code::DELETE => Code::DELETED,
                     Code::GET => Code::NOT_FOUND,

@@ -6,7 +6,7 @@ use crate::lossy::{
 };
 use lwm2m_coap::{Code, MessageBuilder, MessageType, MessageView, OptionNumber, Options, Token};
 use lwm2m_core::{Attribute, ContentFormat, Path};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input};
 use lwm2m_server::{Event, Operation};
 use lwm2m_testkit::Conditions;
 use lwm2m_testkit::pair::{LEFT, RIGHT};
@@ -68,8 +68,8 @@ fn every_request_of_a_session_is_confirmable_and_others_are_carried_out_once() {
     let values = br#"[{"n":"/3303/0/5700","v":1.5}]"#;
     let send = datagram(MessageType::NonConfirmable, Code::POST, 0x7002, &["dp"], values);
     for _ in 0..2 {
-        world.left.handle_datagram(world.now, RIGHT, &execute);
-        world.right.handle_datagram(world.now, LEFT, &send);
+        world.left.handle(world.now, Input::datagram(RIGHT, &execute));
+        world.right.handle(world.now, Input::datagram(LEFT, &send));
     }
     world.run_for(Duration::from_secs(5));
     let wire = sent(&mut world);
@@ -113,7 +113,7 @@ fn methods_are_those_of_the_registry_and_others_are_refused() {
     for (id, code) in [(0x7001, 0x06), (0x7002, 0x1f)] {
         let unknown = Code::from_byte(code);
         let request = datagram(MessageType::Confirmable, unknown, id, &["3", "0", "0"], b"");
-        world.left.handle_datagram(world.now, RIGHT, &request);
+        world.left.handle(world.now, Input::datagram(RIGHT, &request));
         world.run_for(Duration::from_secs(1));
         assert_eq!(sent(&mut world), [(LEFT, MessageType::Acknowledgement, 0x85)], "{code:#x}");
     }

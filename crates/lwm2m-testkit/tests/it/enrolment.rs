@@ -11,7 +11,7 @@ use lwm2m_client::{BootstrapAccount, BootstrapError, Client, Config, ErrorRespon
 use lwm2m_coap::Code;
 use lwm2m_core::ObjectInstance;
 use lwm2m_dtls::Mode;
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Output};
 use lwm2m_server::{Operation, Server};
 use lwm2m_time::Instant;
 use rcgen::{
@@ -94,7 +94,8 @@ fn a_device_registers_with_the_certificate_that_it_was_issued() {
         world.run();
         assert!(world.server.registration(ENDPOINT).is_some(), "{:?}", world.events);
         let certified = Event::Certified { endpoint: ENDPOINT.into() };
-        let events: Vec<_> = core::iter::from_fn(|| world.bootstrap.poll_event()).collect();
+        let events: Vec<_> =
+            core::iter::from_fn(|| world.from_bootstrap.event(&mut world.bootstrap)).collect();
         assert_eq!(events.first(), Some(&certified), "{events:?}");
         let asked = ca.asked.lock().unwrap().clone();
         let [key] = &asked[..] else { panic!("asked {} times", asked.len()) };
@@ -176,8 +177,12 @@ fn certificates_are_for_who_proves_a_name_only() {
         request.extend(name.as_bytes());
         // Content-Format 286, Accept 287.
         request.extend([0x12, 0x01, 0x1E, 0x52, 0x01, 0x1F]);
-        bootstrap.handle_datagram(Instant::ZERO, crate::trio::DEVICE, &request);
-        let answer = bootstrap.poll_transmit().unwrap();
+        bootstrap.handle(Instant::ZERO, Input::datagram(crate::trio::DEVICE, &request));
+        let answer = core::iter::from_fn(|| bootstrap.poll()).find_map(|output| match output {
+            Output::Transmit(answer) => Some(answer),
+            _ => None,
+        });
+        let answer = answer.unwrap();
         let code = answer.payload.get(1).map(|code| code >> 5);
         assert_eq!(code, Some(4), "{name}: {answer:?}");
     }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use lwm2m_coap::{Code, Config, Event, PeerId, Request, Response};
-use lwm2m_link::Link;
+use lwm2m_link::{Link, LinkEvent};
 use lwm2m_testkit::pair::RIGHT;
 use lwm2m_testkit::{Conditions, Pair};
 use std::fmt::Write;
@@ -52,18 +52,18 @@ fn ask(pair: &mut Pair<Link, Link>, peer: PeerId, request: Request, body: &Bytes
         };
         assert!(pair.run_until(PATIENCE, told), "a request never ended");
         for (_, event) in pair.right_events.drain(..) {
-            if let Event::Request { exchange, .. } = event {
+            if let LinkEvent::Coap(Event::Request { exchange, .. }) = event {
                 let response = Response::new(Code::CONTENT).payload(body.clone());
                 pair.right.coap().respond(pair.now, exchange, response).unwrap();
             }
         }
         for (_, event) in pair.left_events.drain(..) {
             match event {
-                Event::Response { response, .. } => {
+                LinkEvent::Coap(Event::Response { response, .. }) => {
                     let answered = response.code == Code::CONTENT;
                     return answered.then_some((sent + response.payload.len()) as u64);
                 }
-                Event::Failed { .. } => return None,
+                LinkEvent::Coap(Event::Failed { .. }) => return None,
                 _ => {}
             }
         }

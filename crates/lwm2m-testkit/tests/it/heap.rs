@@ -7,7 +7,7 @@ use lwm2m_coap::{
     Response, Token,
 };
 use lwm2m_dtls::{ClientProfile, ClientSecurity, Credentials};
-use lwm2m_link::{Engine, Link};
+use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Transmit};
 use lwm2m_time::Instant;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -32,15 +32,33 @@ fn get(message_id: u16) -> Vec<u8> {
     datagram
 }
 
+/// The next event of CoAP; drops what is to be sent before it.
+fn event(link: &mut Link) -> Option<Event> {
+    loop {
+        if let Output::Event(LinkEvent::Coap(event)) = link.poll()? {
+            return Some(event);
+        }
+    }
+}
+
+/// The next datagram to send; drops events before it.
+fn transmit(link: &mut Link) -> Option<Transmit> {
+    loop {
+        if let Output::Transmit(transmit) = link.poll()? {
+            return Some(transmit);
+        }
+    }
+}
+
 /// Takes a request in and answers it.
 fn serve(link: &mut Link, now: Instant, from: SocketAddr, datagram: &[u8]) -> Bytes {
-    link.handle_datagram(now, from, datagram);
-    let Some(Event::Request { exchange, .. }) = link.poll_event() else { panic!("no request") };
+    link.handle(now, Input::datagram(from, datagram));
+    let Some(Event::Request { exchange, .. }) = event(link) else { panic!("no request") };
     let response =
         Response::new(Code::CONTENT).content_format(0).payload(Bytes::from_static(b"87"));
     link.coap().respond(now, exchange, response).unwrap();
-    let answer = link.poll_transmit().expect("an answer").payload;
-    assert!(link.poll_transmit().is_none());
+    let answer = transmit(link).expect("an answer").payload;
+    assert!(link.poll().is_none());
     answer
 }
 
@@ -49,8 +67,8 @@ fn pass(link: &mut Link, now: &mut Instant, time: Duration) {
     let end = *now + time;
     while let Some(next) = link.poll_timeout().filter(|next| *next <= end) {
         *now = (*now).max(next);
-        link.handle_timeout(*now);
-        while link.poll_transmit().is_some() || link.poll_event().is_some() {}
+        link.handle(*now, Input::Timeout);
+        while link.poll().is_some() {}
     }
     *now = end;
 }
@@ -73,7 +91,7 @@ fn request_that_is_answered_takes_two_allocations_at_most() {
     let (warm, measured) = datagrams.split_at(usize::from(REQUESTS));
     let mut ask = |datagram: &Vec<u8>| {
         now = now + Duration::from_millis(500);
-        link.handle_timeout(now);
+        link.handle(now, Input::Timeout);
         serve(&mut link, now, address(1), datagram);
     };
     warm.iter().for_each(&mut ask);
@@ -94,15 +112,15 @@ fn request_that_is_sent_takes_two_allocations_at_most() {
         now = now + Duration::from_millis(500);
         let mut sent = None;
         let sending = measure(|| {
-            client.handle_timeout(now);
+            client.handle(now, Input::Timeout);
             let request = Request::get().path(["3", "0", "9"]);
             client.coap().request(now, peer, request).unwrap();
-            sent = client.poll_transmit();
+            sent = transmit(&mut client);
         });
         let answer = serve(&mut server, now, address(1), &sent.unwrap().payload);
         let hearing = measure(|| {
-            client.handle_datagram(now, address(2), &answer);
-            let event = client.poll_event();
+            client.handle(now, Input::datagram(address(2), &answer));
+            let event = event(&mut client);
             assert!(matches!(event, Some(Event::Response { .. })), "{event:?}");
         });
         if number >= REQUESTS {
@@ -156,16 +174,19 @@ fn visit(link: &mut Link, now: Instant, number: u32, profile: &Arc<ClientProfile
     let mut asked = false;
     loop {
         while let Some(sent) = device.poll_transmit() {
-            link.handle_secured_datagram(now, from, &sent.payload);
+            link.handle(now, Input::secured_datagram(from, &sent.payload));
         }
-        if let Some(Event::Request { exchange, peer, .. }) = link.poll_event() {
-            link.coap().respond(now, exchange, Response::new(Code::CONTENT)).unwrap();
-            link.hold(peer);
-            while link.poll_transmit().is_some() {}
-            return;
-        }
-        while let Some(sent) = link.poll_transmit() {
-            device.handle_datagram(now, server, &sent.payload);
+        while let Some(output) = link.poll() {
+            match output {
+                Output::Transmit(sent) => device.handle_datagram(now, server, &sent.payload),
+                Output::Event(LinkEvent::Coap(Event::Request { exchange, peer, .. })) => {
+                    link.coap().respond(now, exchange, Response::new(Code::CONTENT)).unwrap();
+                    link.hold(peer);
+                    while link.poll().is_some() {}
+                    return;
+                }
+                _ => {}
+            }
         }
         if !asked && device.send(now, session, &get(1)).is_ok() {
             asked = true;
@@ -211,14 +232,14 @@ fn attack(link: &mut Link, now: Instant, from: SocketAddr, body: &[u8]) {
         MessageBuilder::new(&mut datagram, MessageType::Confirmable, code, id, Token::EMPTY)
             .option(option, value)
             .payload(payload);
-        link.handle_datagram(now, from, &datagram);
-        while let Some(event) = link.poll_event() {
+        link.handle(now, Input::datagram(from, &datagram));
+        while let Some(event) = event(link) {
             if let (Event::Request { exchange, .. }, Code::GET) = (event, code) {
                 let content = Response::new(Code::CONTENT).payload(body.to_vec()).observe();
                 link.coap().respond(now, exchange, content).unwrap();
             }
         }
-        while link.poll_transmit().is_some() {}
+        while link.poll().is_some() {}
     }
 }
 
@@ -255,7 +276,7 @@ fn attack_of_many_peers_takes_the_memory_that_is_allowed() {
         link.coap().remove_peer(peer);
     });
     pass(&mut link, &mut now, Duration::from_secs(600));
-    while link.poll_event().is_some() || link.poll_transmit().is_some() {}
+    while link.poll().is_some() {}
     assert_eq!((link.peer_count(), link.poll_timeout()), (0, None));
 }
 
@@ -270,14 +291,14 @@ fn observe_at_length(link: &mut Link, now: Instant, number: u16) {
             .option(OptionNumber::URI_QUERY, &number.to_be_bytes().map(|byte| byte % 64 + b'0'))
             .option(OptionNumber::BLOCK1, &((block << 4) | more | 6).to_be_bytes())
             .payload(&[1; 1_024]);
-        link.handle_datagram(now, address(1), &datagram);
+        link.handle(now, Input::datagram(address(1), &datagram));
     }
-    while let Some(event) = link.poll_event() {
+    while let Some(event) = event(link) {
         if let Event::Request { exchange, .. } = event {
             link.coap().respond(now, exchange, Response::new(Code::CONTENT).observe()).unwrap();
         }
     }
-    while link.poll_transmit().is_some() {}
+    while link.poll().is_some() {}
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod aiocoap;
 mod bootstrap;
+mod bootstrap_streams;
 mod capture;
 mod coap;
 mod codec;

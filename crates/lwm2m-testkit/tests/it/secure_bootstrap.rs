@@ -9,7 +9,7 @@ use lwm2m_client::{BootstrapAccount, BootstrapError, Client, Config, Event, Secu
 use lwm2m_core::{Node, Object, ObjectInstance, Path};
 use lwm2m_credentials::{Credential, SecurityStore};
 use lwm2m_dtls::Mode;
-use lwm2m_link::{Engine, Transmit};
+use lwm2m_link::{Engine, Input, Outbox, Transmit};
 use lwm2m_server::Server;
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
@@ -61,6 +61,9 @@ pub(crate) struct World {
     pub(crate) server: Server,
     now: Instant,
     pub(crate) events: Vec<Event>,
+    from_device: Outbox<Event>,
+    pub(crate) from_bootstrap: Outbox<lwm2m_bootstrap::Event>,
+    from_server: Outbox<lwm2m_server::Event>,
 }
 
 impl World {
@@ -82,7 +85,16 @@ impl World {
     }
 
     pub(crate) fn of(device: Client, bootstrap: BootstrapServer, server: Server) -> Self {
-        Self { device, bootstrap, server, now: Instant::ZERO, events: Vec::new() }
+        Self {
+            device,
+            bootstrap,
+            server,
+            now: Instant::ZERO,
+            events: Vec::new(),
+            from_device: Outbox::default(),
+            from_bootstrap: Outbox::default(),
+            from_server: Outbox::default(),
+        }
     }
 
     /// Begins, and moves datagrams until none is left.
@@ -94,27 +106,28 @@ impl World {
     /// Moves datagrams until none is left.
     pub(crate) fn settle(&mut self) {
         loop {
-            let mut moving: Vec<(SocketAddr, Transmit)> = Vec::new();
-            moving
-                .extend(core::iter::from_fn(|| self.device.poll_transmit()).map(|it| (DEVICE, it)));
-            let sent = core::iter::from_fn(|| self.bootstrap.poll_transmit());
-            moving.extend(sent.map(|it| (BOOTSTRAP, it)));
-            moving
-                .extend(core::iter::from_fn(|| self.server.poll_transmit()).map(|it| (SERVER, it)));
+            self.from_device.collect(&mut self.device);
+            self.from_bootstrap.collect(&mut self.bootstrap);
+            self.from_server.collect(&mut self.server);
+            let device = self.from_device.transmits.drain(..).map(|it| (DEVICE, it));
+            let bootstrap = self.from_bootstrap.transmits.drain(..).map(|it| (BOOTSTRAP, it));
+            let server = self.from_server.transmits.drain(..).map(|it| (SERVER, it));
+            let moving: Vec<(SocketAddr, Transmit)> =
+                device.chain(bootstrap).chain(server).collect();
             if moving.is_empty() {
                 break;
             }
             for (from, transmit) in moving {
                 assert!(transmit.secured, "something in clear text");
-                let (now, payload) = (self.now, &transmit.payload);
+                let (now, input) = (self.now, Input::secured_datagram(from, &transmit.payload));
                 match transmit.to {
-                    DEVICE => self.device.handle_secured_datagram(now, from, payload),
-                    BOOTSTRAP => self.bootstrap.handle_secured_datagram(now, from, payload),
-                    _ => self.server.handle_secured_datagram(now, from, payload),
+                    DEVICE => self.device.handle(now, input),
+                    BOOTSTRAP => self.bootstrap.handle(now, input),
+                    _ => self.server.handle(now, input),
                 }
             }
         }
-        self.events.extend(core::iter::from_fn(|| self.device.poll_event()));
+        self.events.extend(self.from_device.events.drain(..));
     }
 }
 

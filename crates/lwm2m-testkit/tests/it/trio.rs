@@ -4,7 +4,7 @@
 use lwm2m_bootstrap::BootstrapServer;
 use lwm2m_client::{Client, MemoryObject, Object};
 use lwm2m_coap::{Code, MessageView, Options};
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input, Outbox};
 use lwm2m_server::{Operation, OperationError, Response, Server};
 use lwm2m_time::Instant;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -43,6 +43,9 @@ pub(crate) struct Trio<D: Engine> {
     pub(crate) bootstrap_events: Vec<lwm2m_bootstrap::Event>,
     pub(crate) server_events: Vec<lwm2m_server::Event>,
     pub(crate) wire: Vec<Sent>,
+    pub(crate) from_device: Outbox<D::Event>,
+    from_bootstrap: Outbox<lwm2m_bootstrap::Event>,
+    from_server: Outbox<lwm2m_server::Event>,
 }
 
 impl<D: Engine> Trio<D> {
@@ -56,19 +59,22 @@ impl<D: Engine> Trio<D> {
             bootstrap_events: Vec::new(),
             server_events: Vec::new(),
             wire: Vec::new(),
+            from_device: Outbox::default(),
+            from_bootstrap: Outbox::default(),
+            from_server: Outbox::default(),
         }
     }
 
     /// Moves all datagrams until none is left.
     pub(crate) fn settle(&mut self) {
         loop {
-            let device = core::iter::from_fn(|| self.device.poll_transmit()).map(|it| (DEVICE, it));
-            let mut moving: Vec<_> = device.collect();
-            moving.extend(
-                core::iter::from_fn(|| self.bootstrap.poll_transmit()).map(|it| (BOOTSTRAP, it)),
-            );
-            moving
-                .extend(core::iter::from_fn(|| self.server.poll_transmit()).map(|it| (SERVER, it)));
+            self.from_device.collect(&mut self.device);
+            self.from_bootstrap.collect(&mut self.bootstrap);
+            self.from_server.collect(&mut self.server);
+            let device = self.from_device.transmits.drain(..).map(|it| (DEVICE, it));
+            let bootstrap = self.from_bootstrap.transmits.drain(..).map(|it| (BOOTSTRAP, it));
+            let server = self.from_server.transmits.drain(..).map(|it| (SERVER, it));
+            let moving: Vec<_> = device.chain(bootstrap).chain(server).collect();
             if moving.is_empty() {
                 break;
             }
@@ -76,18 +82,18 @@ impl<D: Engine> Trio<D> {
                 self.deliver(from, transmit.to, &transmit.payload);
             }
         }
-        self.device_events.extend(core::iter::from_fn(|| self.device.poll_event()));
-        self.bootstrap_events.extend(core::iter::from_fn(|| self.bootstrap.poll_event()));
-        self.server_events.extend(core::iter::from_fn(|| self.server.poll_event()));
+        self.device_events.extend(self.from_device.events.drain(..));
+        self.bootstrap_events.extend(self.from_bootstrap.events.drain(..));
+        self.server_events.extend(self.from_server.events.drain(..));
     }
 
     fn deliver(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
         let view = MessageView::parse(datagram).unwrap();
         self.wire.push(Sent { from, to, code: view.code(), options: view.to_options() });
         match to {
-            DEVICE => self.device.handle_datagram(self.now, from, datagram),
-            BOOTSTRAP => self.bootstrap.handle_datagram(self.now, from, datagram),
-            SERVER => self.server.handle_datagram(self.now, from, datagram),
+            DEVICE => self.device.handle(self.now, Input::datagram(from, datagram)),
+            BOOTSTRAP => self.bootstrap.handle(self.now, Input::datagram(from, datagram)),
+            SERVER => self.server.handle(self.now, Input::datagram(from, datagram)),
             other => panic!("nobody is at {other}"),
         }
     }

@@ -9,7 +9,7 @@ use lwm2m_coap::{self as coap, Code, PeerId, Request, Response};
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::SigningKey;
 use lwm2m_dtls::{self as dtls, CertifiedKey, Credentials, TicketKey};
-use lwm2m_link::{Engine, Identity, Link, Transmit};
+use lwm2m_link::{Engine, Identity, Input, Link, LinkEvent, Outbox, Transmit};
 use lwm2m_time::Instant;
 use rustls_pki_types::CertificateDer;
 use std::net::SocketAddr;
@@ -116,7 +116,9 @@ fn at_a_good_time() -> dtls::Config {
 
 pub(super) struct Harness {
     pub(super) client: Client,
+    out: Outbox<Event>,
     pub(super) server: Link,
+    from_server: Outbox<LinkEvent>,
     /// Whether datagrams reach the server.
     pub(super) reachable: bool,
     pub(super) now: Instant,
@@ -137,7 +139,9 @@ impl Harness {
         let known = Arc::new(known);
         Self {
             client: Client::new(config, objects(), [9; 32]).unwrap(),
+            out: Outbox::default(),
             server: server(&known, 1),
+            from_server: Outbox::default(),
             reachable: true,
             now: Instant::ZERO,
             events: Vec::new(),
@@ -196,42 +200,43 @@ impl Harness {
 
     /// Hands a datagram to the client as if it came from the server.
     pub(super) fn inject(&mut self, datagram: &[u8]) {
-        self.client.handle_secured_datagram(self.now, server_address(), datagram);
+        self.client.handle(self.now, Input::secured_datagram(server_address(), datagram));
     }
 
     /// What the client sends next; the server does not get it.
     pub(super) fn take(&mut self) -> Option<Transmit> {
-        self.client.poll_transmit()
+        self.out.transmit(&mut self.client)
     }
 
     pub(super) fn settle(&mut self) {
         loop {
             let mut moved = false;
-            while let Some(transmit) = self.client.poll_transmit() {
+            while let Some(transmit) = self.out.transmit(&mut self.client) {
                 moved = true;
                 assert!(transmit.secured, "something in clear text");
                 if self.reachable {
                     let (from, datagram) = (client_address(), &transmit.payload);
-                    self.server.handle_secured_datagram(self.now, from, datagram);
+                    self.server.handle(self.now, Input::secured_datagram(from, datagram));
                 }
             }
             self.serve();
-            while let Some(transmit) = self.server.poll_transmit() {
+            while let Some(transmit) = self.from_server.transmit(&mut self.server) {
                 moved = true;
                 if self.reachable {
                     let (from, datagram) = (server_address(), &transmit.payload);
-                    self.client.handle_secured_datagram(self.now, from, datagram);
+                    self.client.handle(self.now, Input::secured_datagram(from, datagram));
                 }
             }
             if !moved {
                 break;
             }
         }
-        self.events.extend(core::iter::from_fn(|| self.client.poll_event()));
+        self.events.extend(self.out.events.drain(..));
     }
 
     fn serve(&mut self) {
-        while let Some(event) = self.server.poll_event() {
+        while let Some(event) = self.from_server.event(&mut self.server) {
+            let LinkEvent::Coap(event) = event else { continue };
             match event {
                 coap::Event::Request { exchange, peer, request, .. } => {
                     self.server.coap().respond(self.now, exchange, answer(&request)).unwrap();
@@ -244,7 +249,6 @@ impl Harness {
                 _ => {}
             }
         }
-        while self.server.poll_security_event().is_some() {}
     }
 
     /// Lets virtual time pass.
@@ -256,8 +260,8 @@ impl Harness {
             let next = timeouts.into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
-            self.client.handle_timeout(self.now);
-            self.server.handle_timeout(self.now);
+            self.client.handle(self.now, Input::Timeout);
+            self.server.handle(self.now, Input::Timeout);
             self.settle();
         }
         self.now = end;

@@ -4,7 +4,7 @@ use super::harness::{Harness, certificate, data, psk, raw, server_address};
 use crate::harness::{TEXT, get, post};
 use lwm2m_client::Event;
 use lwm2m_coap::Code;
-use lwm2m_link::Engine;
+use lwm2m_link::{Engine, Input};
 
 fn begun(harness: &Harness) -> Vec<bool> {
     let resumed = |event: &Event| match event {
@@ -99,7 +99,7 @@ fn clear_text_from_the_address_of_a_secured_server_is_ignored() {
     // Read /3/0/0, confirmable; then a ping.
     let read = [0x40, 1, 0x12, 0x34, 0xb1, b'3', 0x01, b'0', 0x01, b'0'];
     for datagram in [&read[..], &[0x40, 0, 0x12, 0x35]] {
-        harness.client.handle_datagram(harness.now, server_address(), datagram);
+        harness.client.handle(harness.now, Input::datagram(server_address(), datagram));
         assert!(harness.take().is_none());
     }
 }

@@ -13,7 +13,7 @@ use lwm2m_dtls::certificate::{
 };
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity};
-use lwm2m_link::{Engine, Link, SecurityEvent};
+use lwm2m_link::{Engine, Input, Link, LinkEvent, Outbox, SecurityEvent};
 use lwm2m_server::security::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_time::Instant;
 use rcgen::{
@@ -37,6 +37,7 @@ fn dtls() -> lwm2m_dtls::Config {
 /// A device: CoAP on DTLS, or on nothing.
 struct Device {
     link: Link,
+    out: Outbox<LinkEvent>,
     address: SocketAddr,
     /// Its server.
     peer: PeerId,
@@ -59,13 +60,20 @@ impl Device {
         let peer = peer.expect("room for a peer");
         link.hold(peer);
         let (answers, requests, events) = (Vec::new(), Vec::new(), Vec::new());
-        Self { link, address, peer, answers, requests, events, silent: false }
+        let out = Outbox::default();
+        Self { link, out, address, peer, answers, requests, events, silent: false }
     }
 
     /// Takes what came. Requests of the server are answered with the text 5, and observations begin.
     fn serve(&mut self, now: Instant) {
-        self.events.extend(core::iter::from_fn(|| self.link.poll_security_event()));
-        while let Some(event) = self.link.poll_event() {
+        while let Some(event) = self.out.event(&mut self.link) {
+            let event = match event {
+                LinkEvent::Coap(event) => event,
+                LinkEvent::Security(event) => {
+                    self.events.push(event);
+                    continue;
+                }
+            };
             match event {
                 Event::Request { exchange, request, .. } => {
                     let response = Response::new(lwm2m_coap::Code::CONTENT);
@@ -90,6 +98,7 @@ impl Device {
 /// A server and its devices, which go by their place.
 struct Bed<E: Engine> {
     server: E,
+    from_server: Outbox<E::Event>,
     devices: Vec<Device>,
     events: Vec<E::Event>,
     now: Instant,
@@ -97,7 +106,8 @@ struct Bed<E: Engine> {
 
 impl<E: Engine> Bed<E> {
     fn new(server: E) -> Self {
-        Self { server, devices: Vec::new(), events: Vec::new(), now: Instant::ZERO }
+        let (devices, events) = (Vec::new(), Vec::new());
+        Self { server, from_server: Outbox::default(), devices, events, now: Instant::ZERO }
     }
 
     /// Adds a device that begins its handshake, or one without security.
@@ -119,26 +129,21 @@ impl<E: Engine> Bed<E> {
         loop {
             let mut moved = false;
             for device in &mut self.devices {
-                while let Some(sent) = device.link.poll_transmit() {
+                while let Some(sent) = device.out.transmit(&mut device.link) {
                     moved = true;
-                    let (from, payload) = (device.address, &sent.payload);
-                    match sent.secured {
-                        true => self.server.handle_secured_datagram(self.now, from, payload),
-                        false => self.server.handle_datagram(self.now, from, payload),
-                    }
+                    let (from, secured, bytes) = (device.address, sent.secured, &sent.payload);
+                    self.server.handle(self.now, Input::Datagram { from, secured, bytes });
                 }
             }
-            while let Some(sent) = self.server.poll_transmit() {
+            while let Some(sent) = self.from_server.transmit(&mut self.server) {
                 moved = true;
                 let at = |device: &&mut Device| device.address == sent.to;
                 let Some(device) = self.devices.iter_mut().find(at) else { continue };
-                match sent.secured {
-                    true => device.link.handle_secured_datagram(self.now, SERVER, &sent.payload),
-                    false => device.link.handle_datagram(self.now, SERVER, &sent.payload),
-                }
+                let (from, secured, bytes) = (SERVER, sent.secured, &sent.payload);
+                device.link.handle(self.now, Input::Datagram { from, secured, bytes });
             }
             self.devices.iter_mut().for_each(|device| device.serve(self.now));
-            self.events.extend(core::iter::from_fn(|| self.server.poll_event()));
+            self.events.extend(self.from_server.events.drain(..));
             if !moved {
                 break;
             }
@@ -153,8 +158,8 @@ impl<E: Engine> Bed<E> {
             let next = devices.chain(self.server.poll_timeout()).min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
-            self.server.handle_timeout(self.now);
-            self.devices.iter_mut().for_each(|device| device.link.handle_timeout(self.now));
+            self.server.handle(self.now, Input::Timeout);
+            self.devices.iter_mut().for_each(|it| it.link.handle(self.now, Input::Timeout));
         }
         self.now = end;
     }

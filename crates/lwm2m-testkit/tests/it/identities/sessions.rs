@@ -4,7 +4,7 @@ use super::register::{at, code, register, registered, server};
 use super::{Device, SERVER, dtls, psk, psk_credential, psk_store};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::Path;
-use lwm2m_link::{Engine, SecurityEvent};
+use lwm2m_link::{Engine, Input, SecurityEvent};
 use lwm2m_server::{
     Content, DeregistrationReason, Event, ObservationEnd, Operation, OperationError, SubmitError,
 };
@@ -54,10 +54,10 @@ fn a_server_begins_no_handshake() {
     bed.settle();
     assert_eq!(bed.server.submit(bed.now, "a", read()), Err(SubmitError::NotConnected));
     for _ in 0..100 {
-        assert_eq!(bed.server.poll_transmit(), None);
+        assert!(bed.from_server.transmit(&mut bed.server).is_none());
         let Some(due) = bed.server.poll_timeout() else { break };
         bed.now = bed.now.max(due);
-        bed.server.handle_timeout(bed.now);
+        bed.server.handle(bed.now, Input::Timeout);
     }
 }
 
@@ -198,9 +198,9 @@ fn a_handshake_that_the_old_key_began_does_not_outlive_it() {
             // The flight that ends with Finished is held up before that.
             last = records.split_off(records.len().min(2));
             for record in records {
-                bed.server.handle_secured_datagram(bed.now, from, &record);
+                bed.server.handle(bed.now, Input::secured_datagram(from, &record));
             }
-            while let Some(sent) = bed.server.poll_transmit() {
+            while let Some(sent) = bed.from_server.transmit(&mut bed.server) {
                 client.handle_datagram(bed.now, SERVER, &sent.payload);
             }
         }
@@ -208,8 +208,8 @@ fn a_handshake_that_the_old_key_began_does_not_outlive_it() {
             bed.server.put_credential(bed.now, "a", psk_credential(b"id-a", b"new key")).unwrap();
         }
         assert_eq!(last.len(), 1, "Finished");
-        bed.server.handle_secured_datagram(bed.now, from, &last[0]);
-        while let Some(sent) = bed.server.poll_transmit() {
+        bed.server.handle(bed.now, Input::secured_datagram(from, &last[0]));
+        while let Some(sent) = bed.from_server.transmit(&mut bed.server) {
             client.handle_datagram(bed.now, SERVER, &sent.payload);
         }
         assert_eq!(client.session_count(), usize::from(!changed));
