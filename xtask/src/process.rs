@@ -1,6 +1,7 @@
 //! Runs other programs and says what failed.
 
 use crate::Outcome;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -17,6 +18,17 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     println!("$ {shown}");
     let status = command.status().map_err(|error| format!("cannot start `{shown}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed: {status}").into()) }
+}
+
+/// Runs to the end with the output in a file; the error of a failure names the file.
+pub(crate) fn run_logged(command: &mut Command, log: &Path) -> Outcome {
+    let (shown, output) = (show(command), File::create(log)?);
+    let status = command.stdout(output.try_clone()?).stderr(output).status();
+    let status = status.map_err(|error| format!("cannot start `{shown}`: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("`{shown}` failed: {status}; see {}", log.display()).into())
 }
 
 /// Runs to the end and returns what it wrote to its standard output.

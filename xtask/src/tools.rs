@@ -12,6 +12,8 @@ pub(crate) enum Tool {
     CargoCommand(&'static str, &'static str),
     /// The standard library of a target.
     Target(&'static str, &'static str),
+    /// The nightly compiler, installed by rustup.
+    Nightly,
     /// The library by which bindgen reads the headers of C.
     LibClang,
 }
@@ -22,6 +24,7 @@ impl Tool {
             Self::Program(name, _) => name.to_owned(),
             Self::CargoCommand(name, _) => format!("cargo-{name}"),
             Self::Target(name, _) => format!("the target {name}"),
+            Self::Nightly => "the nightly compiler".to_owned(),
             Self::LibClang => "libclang".to_owned(),
         }
     }
@@ -30,6 +33,7 @@ impl Tool {
     pub(crate) fn get(self) -> &'static str {
         match self {
             Self::Program(_, get) | Self::CargoCommand(_, get) | Self::Target(_, get) => get,
+            Self::Nightly => "rustup toolchain install nightly",
             Self::LibClang => "apt-get install libclang-dev",
         }
     }
@@ -42,6 +46,7 @@ impl Tool {
             }
             Self::Target(name, _) => sysroot(root)
                 .is_some_and(|sysroot| sysroot.join("lib/rustlib").join(name).join("lib").is_dir()),
+            Self::Nightly => succeeds(&mut command(root, "rustc", &["+nightly", "--version"])),
             Self::LibClang => {
                 std::env::var_os("LIBCLANG_PATH").is_some() || libclang_folders().next().is_some()
             }

@@ -1,4 +1,4 @@
-//! The settings of DTLS: the backend, Connection IDs, the key log, the clock of certificates.
+//! Settings of DTLS and TLS: the backend, Connection IDs, the key log, the time for certificates.
 
 use crate::exit::Failure;
 use lwm2m_dtls::crypto::Provider;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The key log, a line a secret.
+/// Appends a line for each secret (the format of NSS).
 struct KeyLogFile(Mutex<File>);
 
 impl KeyLog for KeyLogFile {
@@ -28,19 +28,19 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The backend in a file of settings.
+/// Reads the name of a backend in a settings file.
 ///
 /// # Errors
-/// There is none of that name in this program.
+/// This program has no backend of that name.
 pub fn backend<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Backend>, D::Error> {
     let name = String::deserialize(deserializer)?;
     name.parse().map(Some).map_err(D::Error::custom)
 }
 
-/// The settings of DTLS; `ids` of no length hand out no Connection IDs.
+/// Builds the settings of DTLS. Connection IDs of length 0 turn Connection IDs off.
 ///
 /// # Errors
-/// The key log cannot be written, or the backend lacks something.
+/// The key log cannot be written, or the backend lacks a feature that the settings ask for.
 pub fn config(
     backend: Backend,
     provider: Arc<dyn Provider>,
@@ -61,7 +61,10 @@ pub fn config(
         let file = open_key_log(path).map_err(|error| {
             Failure::usage(format!("cannot write the key log {}: {error}", path.display()))
         })?;
-        tracing::warn!("{} lets whoever reads it decrypt all sessions", path.display());
+        tracing::warn!(
+            "the key log {} holds the secrets of all sessions; its readers can decrypt them",
+            path.display()
+        );
         config.key_log = Some(Arc::new(KeyLogFile(Mutex::new(file))));
     }
     config.check().map_err(Failure::usage)?;

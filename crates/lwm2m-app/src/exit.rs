@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use std::fmt;
 use std::process::ExitCode;
 
-/// Why a program ends, in one line, and with which status.
+/// The error that ends a program: its status and one line for standard error.
 #[derive(Debug)]
 pub enum Failure {
     /// A flag, a file or an address cannot be used: status 2.
@@ -15,17 +15,17 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A failure to start as asked.
+    /// A flag, a file or an address cannot be used: status 2.
     pub fn usage(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Usage(error.into())
     }
 
-    /// A failure while running.
+    /// The program failed while running: status 1.
     pub fn running(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Running(error.into())
     }
 
-    /// A failure to listen on an address, for example because another program has it.
+    /// The program cannot listen on an address, for example because another program does.
     #[must_use]
     pub fn listen(what: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Self {
         Self::usage(format!("cannot listen for {what} on {address}: {error}"))
@@ -40,7 +40,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Ends a program: prints the failure, if there is one, and gives the status.
+/// Prints the failure, if there is one, and returns the exit status.
 #[must_use]
 pub fn status(program: &str, outcome: Result<(), Failure>) -> ExitCode {
     let Err(failure) = outcome else {
@@ -53,11 +53,11 @@ pub fn status(program: &str, outcome: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// The arguments of the program. `--help` and `--version` end it with status 0, what cannot be
-/// understood with status 2 and one line.
+/// Parses the arguments of the program. `--help` and `--version` end it with status 0, a mistake with
+/// status 2 and one line.
 ///
 /// # Errors
-/// The status to end with.
+/// The exit status.
 pub fn arguments<A: Parser>(program: &str) -> Result<A, ExitCode> {
     A::try_parse().map_err(|error| {
         if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -65,7 +65,7 @@ pub fn arguments<A: Parser>(program: &str) -> Result<A, ExitCode> {
             return ExitCode::from(2);
         }
         if !error.use_stderr() {
-            // Help that nobody reads any more is no failure.
+            // A closed standard output is not an error.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
@@ -73,7 +73,7 @@ pub fn arguments<A: Parser>(program: &str) -> Result<A, ExitCode> {
     })
 }
 
-/// What is wrong, without the usage and the hints that follow it.
+/// The first paragraph of clap's message, in one line: its usage and hints are left out.
 fn one_line(message: &str) -> String {
     let head = message.split("\n\n").next().unwrap_or(message);
     let words: Vec<&str> = head.trim_start_matches("error: ").split_whitespace().collect();

@@ -10,27 +10,29 @@ use std::sync::Arc;
 use webpki::{EndEntityCert, anchor_from_trusted_cert};
 use zeroize::Zeroizing;
 
-/// Why a file cannot be used.
+/// The reason why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {0}: {1}")]
     Read(PathBuf, #[source] io::Error),
-    /// No private key.
-    #[error("{0} holds no private key for P-256 in PEM; `lwm2m keys rpk` makes one")]
+    /// The file has no private key.
+    #[error("{0} has no private key of curve P-256 in PEM; `lwm2m keys rpk` makes one")]
     PrivateKey(PathBuf),
-    /// No public key.
-    #[error("{0} holds no public key, in PEM or DER; `lwm2m keys rpk` makes one as .pub")]
+    /// The file has no public key.
+    #[error("{0} has no public key in PEM or DER; `lwm2m keys rpk` makes one (.pub)")]
     PublicKey(PathBuf),
-    /// No pre-shared key.
-    #[error("{0} holds no line of identity:key, the key in hex; `lwm2m keys psk` makes one")]
+    /// The file has no pre-shared key.
+    #[error("{0} has no line identity:key with the key in hex; `lwm2m keys psk` makes one")]
     PreSharedKey(PathBuf),
-    /// No certificate.
-    #[error("{0} holds no legible certificate in PEM; `lwm2m keys ca` and `keys cert` make some")]
+    /// The file has no certificate, or one that cannot be parsed.
+    #[error("{0} has no valid PEM certificate; `lwm2m keys ca` and `lwm2m keys cert` make them")]
     Certificate(PathBuf),
-    /// The certificate has another key.
-    #[error("the certificate in {0} is not for the private key; take the two files of one name")]
+    /// The certificate belongs to another private key.
+    #[error(
+        "the certificate in {0} belongs to another private key; use the .crt and .key of one name"
+    )]
     OtherKey(PathBuf),
 }
 
@@ -39,10 +41,10 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     Ok(Zeroizing::new(bytes))
 }
 
-/// A pre-shared key and its identity: a line of `identity:key`, the key 1 to 64 bytes in hex.
+/// Reads a pre-shared key and its identity: a line `identity:key`, the key 1 to 64 bytes in hex.
 ///
 /// # Errors
-/// The file cannot be read or holds something else.
+/// The file cannot be read or has other content.
 pub fn pre_shared_key(path: &Path) -> Result<(String, Zeroizing<Vec<u8>>), KeyFileError> {
     warn_if_shared(path);
     let bytes = read(path)?;
@@ -61,7 +63,7 @@ pub(crate) fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 #[must_use]
 pub fn secret_from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    // All at once: what a vector outgrows is not wiped.
+    // Allocates once: growing a vector leaves copies that are not wiped.
     let mut secret = Zeroizing::new(Vec::with_capacity(text.len() / 2));
     for pair in text.as_bytes().chunks(2) {
         let [high, low] = pair else { return None };
@@ -70,10 +72,10 @@ pub fn secret_from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     Some(secret)
 }
 
-/// A private key in PEM, as DER.
+/// Reads a private key in PEM and returns its DER.
 ///
 /// # Errors
-/// The file cannot be read or holds none.
+/// The file cannot be read or has none.
 pub fn private_key_der(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     warn_if_shared(path);
     let key = PrivateKeyDer::from_pem_slice(&read(path)?);
@@ -81,10 +83,10 @@ pub fn private_key_der(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> 
     Ok(Zeroizing::new(key.secret_der().to_vec()))
 }
 
-/// A private key in PEM.
+/// Reads a private key in PEM.
 ///
 /// # Errors
-/// The file cannot be read or holds no private key for P-256.
+/// The file cannot be read or has no private key of curve P-256.
 pub fn private_key(
     path: &Path,
     provider: &dyn Provider,
@@ -93,7 +95,7 @@ pub fn private_key(
     provider.signing_key(&der).map_err(|_| KeyFileError::PrivateKey(path.to_owned()))
 }
 
-/// A SubjectPublicKeyInfo in PEM or DER, as DER.
+/// Reads a SubjectPublicKeyInfo in PEM or DER and returns its DER.
 ///
 /// # Errors
 /// The file cannot be read, or is PEM without a public key.
@@ -107,23 +109,23 @@ pub fn public_key(path: &Path) -> Result<Vec<u8>, KeyFileError> {
     Ok(key.to_vec())
 }
 
-/// All certificates of a PEM file, in its order.
+/// Reads all certificates of a PEM file, in their order.
 ///
 /// # Errors
-/// The file cannot be read or holds none.
+/// The file cannot be read or has none.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, KeyFileError> {
     let wrong = || KeyFileError::Certificate(path.to_owned());
     let bytes = read(path)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    // One that cannot be read would trust nobody, and nobody would know why.
+    // An authority that cannot be parsed would match no peer, without an error.
     let is_legible = |der: &CertificateDer<'_>| anchor_from_trusted_cert(der).is_ok();
     all.ok().filter(|all| !all.is_empty() && all.iter().all(is_legible)).ok_or_else(wrong)
 }
 
-/// A chain whose leaf belongs to `key`.
+/// Reads a certificate chain, leaf first, whose leaf belongs to `key`.
 ///
 /// # Errors
-/// The file cannot be read, holds no certificate, or one for another key.
+/// The file cannot be read, has no certificate, or the leaf has another key.
 pub fn chain(
     path: &Path,
     key: &dyn SigningKey,
@@ -137,14 +139,16 @@ pub fn chain(
     Ok(chain)
 }
 
-/// Says so in the log if others than the owner may read a file of secrets.
+/// Logs a warning if others than the owner may read or write a file of secrets.
 pub fn warn_if_shared(path: &Path) {
     #[cfg(unix)]
     if let Ok(metadata) = path.metadata() {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
         if mode & 0o077 != 0 {
             let path = path.display();
-            tracing::warn!("others may read or write the secrets in {path}; `chmod 600 {path}`");
+            tracing::warn!(
+                "other users can read or write the secrets in {path}; run `chmod 600 {path}`"
+            );
         }
     }
     #[cfg(not(unix))]
@@ -162,7 +166,7 @@ mod tests {
         let pem = "-----BEGIN CERTIFICATE-----\nAAECAwQF\n-----END CERTIFICATE-----\n";
         std::fs::write(&path, pem).unwrap();
         let read = certificates(&path);
-        // What stays in the folder for temporary files hurts nobody.
+        // The file may stay if it cannot be removed.
         let _ = std::fs::remove_file(&path);
         assert!(matches!(read, Err(KeyFileError::Certificate(_))), "{read:?}");
     }

@@ -1,8 +1,8 @@
-//! What the daemons share: settings files, the log, signals, exit status.
+//! What the programs share: settings files, key files, the log, signals, exit status.
 //!
-//! Every setting can come from a flag, an environment variable or a TOML file, and the first of
-//! these that has it wins. A mistake in any of them ends the daemon with status 2 and one line on
-//! standard error; a failure while running ends it with status 1.
+//! A setting can come from a flag, an environment variable or a TOML file; the first of these that
+//! has it wins. A mistake in a setting ends the program with status 2 and one line on standard
+//! error; a failure while running ends it with status 1.
 
 pub mod dtls;
 pub mod exit;

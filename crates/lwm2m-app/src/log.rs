@@ -4,17 +4,17 @@ use serde::Deserialize;
 use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 
-/// How much is logged.
+/// The log level.
 #[derive(clap::ValueEnum, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Nothing.
     Off,
-    /// What needs somebody's attention.
+    /// Failures that need the operator.
     Error,
-    /// What may need it.
+    /// What the operator may want to look at.
     Warn,
-    /// Devices that come and go.
+    /// Registrations and de-registrations.
     #[default]
     Info,
     /// Each operation.

@@ -1,4 +1,4 @@
-//! The flags of a secured session, for tools that speak with any peer.
+//! Flags and settings for the keys of a DTLS or TLS session.
 
 use crate::exit::Failure;
 use crate::{dtls, keys};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// How a session of DTLS or TLS is secured: by a pre-shared key, raw public keys or certificates.
+/// The keys of a DTLS or TLS session: a pre-shared key, raw public keys or certificates.
 #[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Security (for coaps and coaps+tcp)")]
@@ -42,25 +42,25 @@ pub struct Secured {
     /// Private key of the certificate in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
-    /// Certificate in PEM of the authority that has issued the peer's
+    /// Certificate in PEM of the authority that issued the peer's certificate
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub trust: Option<PathBuf>,
-    /// Bytes of the Connection IDs that the peer is to use, 0 to use none oneself
+    /// Length in bytes of the Connection IDs that the peer puts into its records; 0: none
     #[arg(long, value_name = "LENGTH")]
     pub cid: Option<u8>,
-    /// As a client on coaps+tcp, speak TLS 1.3 and nothing older, with --rpk or --cert
+    /// Client on coaps+tcp: use TLS 1.3 alone, with --rpk or --cert
     #[arg(long)]
     pub tls13: bool,
-    /// File to append the secrets of sessions to, to decrypt captures
+    /// File to which the secrets of sessions are appended, to decrypt captures
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
-    /// Who speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
+    /// Implementation of DTLS and TLS: native, or mbedtls if it is built in [default: native]
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "dtls::backend")]
     pub backend: Option<Backend>,
 }
 
-/// A key in hex, as it was given; wiped when it is dropped, and not shown by `Debug`.
+/// A key in hex. Dropping wipes it; `Debug` does not show it.
 #[derive(Deserialize, Clone, PartialEq, Eq)]
 #[serde(from = "String")]
 pub struct HexKey(Zeroizing<String>);
@@ -79,10 +79,10 @@ impl fmt::Debug for HexKey {
 
 /// An identity and its key.
 type Psk = (String, Zeroizing<Vec<u8>>);
-/// The own chain and key, and the authorities of the other side.
+/// Our chain and key, and the authorities of the peer.
 type Certified = (Arc<CertifiedKey>, Vec<CertificateDer<'static>>);
 
-/// The keys of a client, of one mode; keys and certificates are DER.
+/// The keys of a client in one mode; keys and certificates are DER.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum ClientKeys {
@@ -95,23 +95,23 @@ pub enum ClientKeys {
     },
     /// Raw public keys.
     RawPublicKey {
-        /// The own private key.
+        /// Our private key.
         key: Zeroizing<Vec<u8>>,
         /// The server's SubjectPublicKeyInfo.
         server: Vec<u8>,
     },
     /// Certificates.
     Certificate {
-        /// The own certificate and intermediate ones.
+        /// Our certificate, followed by intermediate ones.
         chain: Vec<CertificateDer<'static>>,
-        /// The own private key.
+        /// Our private key.
         key: Zeroizing<Vec<u8>>,
         /// The authority of the server.
         authority: CertificateDer<'static>,
     },
 }
 
-/// What a server of one or all modes knows.
+/// The credentials of a server in one or more modes.
 #[derive(Default)]
 struct Known {
     psk: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
@@ -195,8 +195,8 @@ impl Secured {
         .map_err(Failure::usage)
     }
 
-    /// These settings, completed by others where they are silent: the keys are all from one side,
-    /// lest two modes come together.
+    /// These settings, with entries of `others` where they have none. All keys come from one of the
+    /// two, so that modes do not mix.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         let cid = self.cid.or(others.cid);
@@ -217,34 +217,36 @@ impl Secured {
             || [psk_file, rpk, cert, key].iter().any(|it| it.is_some())
     }
 
-    /// Refuses keys for a server that is reached in the clear, lest somebody think otherwise.
+    /// Refuses keys for a server that is reached in the clear: its user expects encryption.
     ///
     /// # Errors
-    /// There are keys.
+    /// There are keys of some mode.
     pub fn check_unused(&self) -> Result<(), Failure> {
         match self.has_keys() {
-            true => Err(Failure::usage("keys are for a server at coaps:// or coaps+tcp://")),
+            true => Err(Failure::usage(
+                "keys need a server at coaps:// or coaps+tcp://; change the scheme or drop the keys",
+            )),
             false => Ok(()),
         }
     }
 
-    /// The settings of sessions: Connection IDs, the key log, the clock.
+    /// Builds the settings of sessions: Connection IDs, the key log, the time.
     ///
     /// # Errors
-    /// The key log cannot be written, or the backend lacks something.
+    /// The key log cannot be written, or the backend lacks a feature that is asked for.
     pub fn config(&self) -> Result<Config, Failure> {
         let ids = RoutingCids::new(CidRoute::default(), self.cid.unwrap_or(0));
         let backend = self.backend.unwrap_or_default();
         dtls::config(backend, Arc::new(AwsLc), ids, self.keylog.as_deref())
     }
 
-    /// The settings of a server's sessions, in every mode that there are keys for.
+    /// Builds the settings of a server's sessions, in every mode that has keys.
     ///
     /// # Errors
-    /// No mode, a file or key that cannot be used, or the backend lacks something.
+    /// There are no keys, a file or key cannot be used, or the backend lacks the mode.
     pub fn server(&self) -> Result<Config, Failure> {
         if self.tls13 {
-            return Err(Failure::usage("--tls13 is a client's: a server speaks 1.2 and 1.3"));
+            return Err(Failure::usage("--tls13 is for clients; a server speaks 1.2 and 1.3"));
         }
         let mut known = Known::default();
         if let Some((identity, key)) = self.psk()? {
@@ -300,12 +302,14 @@ impl Secured {
         one([psk, raw, certified])
     }
 
-    /// The files of a client with raw public keys.
+    /// The key files of a client with raw public keys.
     fn raw_files(&self) -> Result<Option<(&Path, &Path)>, Failure> {
         match (&self.rpk, self.peer_rpk.as_slice()) {
             (None, _) => Ok(None),
             (Some(key), [server]) => Ok(Some((key, server))),
-            _ => Err(Failure::usage("a server has one raw public key: one --peer-rpk")),
+            _ => Err(Failure::usage(
+                "a client needs exactly one --peer-rpk, the public key of its server",
+            )),
         }
     }
 
@@ -315,7 +319,9 @@ impl Secured {
                 return keys::pre_shared_key(file).map(Some).map_err(Failure::usage);
             }
             (_, _, Some(_)) => {
-                return Err(Failure::usage("--psk-file has identity and key; name them once"));
+                return Err(Failure::usage(
+                    "--psk-file already has identity and key; drop --psk-identity and --psk-key",
+                ));
             }
             (Some(identity), Some(key), None) => (identity, key),
             _ => return Ok(None),
@@ -342,11 +348,11 @@ fn one<T>(modes: [Option<T>; 3]) -> Result<T, Failure> {
     match (modes.next(), modes.next()) {
         (Some(mode), None) => Ok(mode),
         (None, _) => Err(no_mode()),
-        _ => Err(Failure::usage("a client has keys of one mode; leave the others out")),
+        _ => Err(Failure::usage("a client uses keys of one mode; drop the keys of the others")),
     }
 }
 
-/// The one authority of a server, as /0/x/4 holds it.
+/// The authority of a server, of which /0/x/4 can hold one.
 fn authority(trust: Vec<CertificateDer<'static>>) -> Result<CertificateDer<'static>, Failure> {
     let [authority] = <[_; 1]>::try_from(trust).map_err(|all| {
         let count = all.len();

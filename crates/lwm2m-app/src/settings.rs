@@ -3,22 +3,22 @@
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
-/// Why a settings file cannot be used.
+/// The reason why a settings file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The file cannot be read.
     #[error("cannot read the settings file {0}: {1}")]
     Read(PathBuf, #[source] std::io::Error),
-    /// The file is no TOML, or has unknown or wrong entries.
-    #[error("the settings file {0} is wrong in line {1}: {2}")]
+    /// The file is not TOML, or has unknown or wrong entries.
+    #[error("the settings file {0} has a mistake in line {1}: {2}")]
     Parse(PathBuf, usize, String),
 }
 
-/// Reads the settings from a file, or the default ones if there is none.
+/// Reads a settings file. Returns the default settings without a file.
 ///
 /// # Errors
-/// The file cannot be read or understood.
+/// The file cannot be read or parsed.
 pub fn read<T: DeserializeOwned + Default>(file: Option<&Path>) -> Result<T, SettingsError> {
     let Some(file) = file else {
         return Ok(T::default());
@@ -26,7 +26,7 @@ pub fn read<T: DeserializeOwned + Default>(file: Option<&Path>) -> Result<T, Set
     parse(file, &text(file)?)
 }
 
-/// The text of a settings file.
+/// Reads the text of a settings file.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -34,19 +34,19 @@ pub fn text(file: &Path) -> Result<String, SettingsError> {
     std::fs::read_to_string(file).map_err(|error| SettingsError::Read(file.to_owned(), error))
 }
 
-/// Understands the text of a settings file.
+/// Parses the text of a settings file.
 ///
 /// # Errors
-/// It is no TOML, or has unknown or wrong entries.
+/// The text is not TOML, or has unknown or wrong entries.
 pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, SettingsError> {
     toml::from_str(text).map_err(|error| {
         let line = line_at(text, error.span().map_or(0, |span| span.start));
-        // The parser's excerpt has several lines; its message has one.
+        // The error is one line: the parser's excerpt is left out.
         SettingsError::Parse(file.to_owned(), line, error.message().replace('\n', " "))
     })
 }
 
-/// The number of the line, from 1, that an offset in a text is in.
+/// The line, from 1, of a byte offset in a text.
 #[must_use]
 pub fn line_at(text: &str, offset: usize) -> usize {
     text.get(..offset).unwrap_or_default().matches('\n').count() + 1

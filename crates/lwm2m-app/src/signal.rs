@@ -1,8 +1,8 @@
-//! The wish of the user or the system that a program ends.
+//! The signals that end a program.
 
 use std::io;
 
-/// Ctrl-C, or on Unix also SIGTERM, as service managers send it.
+/// Ctrl-C and, on Unix, SIGTERM, which service managers send.
 #[derive(Debug)]
 pub struct End {
     #[cfg(unix)]
@@ -12,8 +12,8 @@ pub struct End {
 }
 
 impl End {
-    /// Begins to listen. Do this before the program says that it runs, or a signal that comes at
-    /// once ends it unasked.
+    /// Begins to listen. Call it before the program announces that it runs: an earlier signal kills
+    /// the program without cleaning up.
     ///
     /// # Errors
     /// The signals cannot be listened to.

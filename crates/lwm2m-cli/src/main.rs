@@ -1,4 +1,4 @@
-//! `lwm2m`: a demonstration of the stack, and its codecs on the command line.
+//! `lwm2m`: a demonstration of the stack, and tools for CoAP, keys and payloads.
 
 mod coap;
 mod convert;
@@ -23,15 +23,15 @@ struct Arguments {
 enum Command {
     /// Runs a server and five simulated devices in this process
     Demo(demo::Arguments),
-    /// Asks any CoAP server, or is one
+    /// Sends a request to any CoAP server, or runs one
     Coap(Box<coap::Arguments>),
-    /// Sends many requests to a CoAP server over UDP or DTLS and tells how fast it is
+    /// Measures a CoAP server over UDP or DTLS
     Load(load::Arguments),
-    /// Makes the keys and certificates of the security modes
+    /// Makes keys and certificates for the security modes
     Keys(keys::Arguments),
     /// Decodes a payload or a CoAP message to JSON
     Decode(convert::Arguments),
-    /// Encodes JSON, as `decode` prints it, to a payload or a CoAP message
+    /// Encodes the JSON that `decode` prints to a payload or a CoAP message
     Encode(convert::Arguments),
 }
 

@@ -1,17 +1,17 @@
-//! The object Device with a clock that goes (/3/0/13).
+//! The object Device with a running clock (/3/0/13).
 
 use crate::objects::{CURRENT_TIME, DEVICE};
 use lwm2m_client::{MemoryObject, Object, ObjectDefinition, Refusal, ValueError};
 use lwm2m_core::{Arguments, ObjectInstance, Resource, Value};
 use std::borrow::Cow;
 
-/// Device, whose Current Time is read from a clock. What a server writes there sets the clock of
-/// the device, not that of the machine.
+/// Device (3), whose Current Time comes from a clock. A server that writes it sets the clock of the
+/// device, not that of the machine.
 pub(crate) struct Clocked<C> {
     values: MemoryObject,
     /// Seconds since 1970-01-01T00:00:00Z.
     clock: C,
-    /// How many seconds the device is ahead of that.
+    /// Seconds by which the device is ahead of `clock`.
     ahead: i64,
 }
 

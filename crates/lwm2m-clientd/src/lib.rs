@@ -1,6 +1,6 @@
 //! A simulated LwM2M device as a daemon.
 //!
-//! The binary is flags and this library; the demo starts the same device in its own process.
+//! The binary adds flags to this library; `lwm2m demo` starts the same device in its own process.
 
 mod clock;
 pub mod objects;
@@ -22,13 +22,13 @@ use tokio::task::JoinHandle;
 
 pub use settings::Settings;
 
-/// How long a device waits for the answers to its De-registers before it goes anyway.
+/// How long a device that stops waits for the answers to its De-registers.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The largest firmware image that servers may write, in bytes.
 const MAX_IMAGE: usize = 2 << 20;
 const SHORT_SERVER_ID: u16 = 1;
-/// Five attempts that take a quarter of an hour, then a pause as long, and so on for ever: there is
-/// no bootstrap server to ask after a failed sequence.
+/// Five attempts in a quarter of an hour, then a pause of the same length, without end: there is no
+/// bootstrap server to ask after a failed sequence.
 const RETRY: Retry = Retry { count: 5, timer: 60, sequence_delay: 900, sequence_count: u32::MAX };
 
 /// A running device.
@@ -43,7 +43,8 @@ pub struct Device {
 /// Starts a device, which registers at once.
 ///
 /// # Errors
-/// The server has no address, the settings fit no device, or the local address cannot be bound.
+/// The server's address cannot be found, the settings contradict each other, or the local address
+/// cannot be bound.
 pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
     let Remote { scheme, address } = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
@@ -188,16 +189,16 @@ impl Life {
             Event::RegistrationFailed { reason, retry_at, .. } => {
                 self.registered.send_replace(false);
                 let Some(at) = *retry_at else {
-                    tracing::error!(%reason, "not registered, given up");
+                    tracing::error!(%reason, "the registration failed for good; check server and keys, then restart the device");
                     return Ok(());
                 };
                 let wait = self.client.with(move |_, now| at.saturating_since(now)).await?;
                 let seconds = wait.as_secs_f32().ceil();
-                tracing::warn!(%reason, "not registered, will try again in {seconds} s");
+                tracing::warn!(%reason, "the registration failed; trying again in {seconds} s");
             }
             Event::AddressWanted { server, uri } => return self.look_up(*server, uri).await,
             Event::SessionEnded { .. } => {
-                tracing::warn!("the connection or session ended, will register again");
+                tracing::warn!("the connection or session ended; registering again");
                 self.registered.send_replace(false);
             }
             Event::SessionBegun { resumed, .. } => tracing::info!(resumed, "session established"),
@@ -221,13 +222,13 @@ impl Life {
         let address = match lwm2m_net::uri::resolve(uri).await {
             Ok(remote) => remote.address,
             Err(error) => {
-                tracing::warn!(%error, "no new address of the server");
+                tracing::warn!(%error, "cannot find the address of the server");
                 return Ok(());
             }
         };
         let set = move |client: &mut Client, now| client.set_address(now, server, address);
         if let Err(error) = self.client.with(set).await? {
-            tracing::warn!(%error, "no new address of the server");
+            tracing::warn!(%error, "cannot find the address of the server");
         }
         Ok(())
     }

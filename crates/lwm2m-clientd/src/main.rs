@@ -6,9 +6,9 @@ use lwm2m_clientd::Settings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A simulated LwM2M device: it registers with a server and lets itself be managed.
+/// A simulated LwM2M device, which registers with a server.
 ///
-/// Flags win over environment variables, these over the settings file.
+/// Flags win over environment variables, and these over the settings file.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Arguments {

@@ -1,11 +1,11 @@
-//! From the files of keys to the security of the device's account.
+//! The security settings of the server account, from key files.
 
 use lwm2m_app::Failure;
 use lwm2m_app::secured::{ClientKeys, Secured};
 use lwm2m_client::Security;
 use lwm2m_client::security::CertificateUsage;
 
-/// Mode and keys for a server at a URI of this scheme.
+/// Mode and keys for a server at a URI whose scheme is secured or not.
 pub(crate) fn security(secured: &Secured, is_secured: bool) -> Result<Security, Failure> {
     if !is_secured {
         secured.check_unused()?;
@@ -19,7 +19,7 @@ pub(crate) fn security(secured: &Secured, is_secured: bool) -> Result<Security, 
             let usage = CertificateUsage::TrustAnchorAssertion;
             Security::certificate(chain, &key, authority.to_vec()).usage(usage)
         }
-        _ => return Err(Failure::usage("this device has no such mode of security")),
+        _ => return Err(Failure::usage("the simulated device does not have this security mode")),
     };
     Ok(security.connection_ids(secured.cid != Some(0)).tls13(secured.tls13))
 }

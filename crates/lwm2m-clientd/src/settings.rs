@@ -1,4 +1,4 @@
-//! The settings of the client: flag over environment over file over default.
+//! The settings of the device: flags, environment, file, defaults, in this order.
 
 use clap::Args;
 use lwm2m_app::LogLevel;
@@ -7,8 +7,7 @@ use lwm2m_core::Version;
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;
 
-/// Who the device is and which server it registers with. All may stand in the TOML file under the
-/// name of the flag, with `_` for `-`.
+/// The device and its server. An entry of the TOML file has the name of the flag, with `_` for `-`.
 #[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -24,15 +23,15 @@ pub struct Settings {
     /// Local address for datagrams [default: any address, any port]
     #[arg(long, env = "LWM2M_BIND", value_name = "ADDRESS:PORT")]
     pub bind: Option<SocketAddr>,
-    /// Seconds of silence after which the server is pinged on a connection, and after as many more
-    /// the connection given up; 0 is never [default: 600]
+    /// Seconds of silence on a TCP connection before the device pings the server, and as many more
+    /// before it closes the connection; 0: never [default: 600]
     #[arg(long, env = "LWM2M_KEEP_ALIVE", value_name = "SECONDS")]
     pub keep_alive: Option<u32>,
     /// Version of LwM2M to speak: 1.0, 1.1 or 1.2 [default: 1.1]
     #[arg(long, env = "LWM2M_VERSION", value_name = "VERSION")]
     #[serde(default, deserialize_with = "version")]
     pub lwm2m: Option<Version>,
-    /// Seconds between two moves of the simulated values; 0 keeps them still [default: 5]
+    /// Seconds between changes of the simulated values; 0: no changes [default: 5]
     #[arg(long, env = "LWM2M_PERIOD", value_name = "SECONDS")]
     pub period: Option<u32>,
     /// What to log [default: info]
@@ -50,7 +49,7 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Version>
 }
 
 impl Settings {
-    /// These settings, completed by others where they are silent.
+    /// These settings, with those of `others` where they have none.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         Self {
@@ -90,7 +89,7 @@ mod tests {
         };
         assert_eq!(flags.clone().or(file.clone()).security, flags.security);
         assert_eq!(Settings::default().or(file.clone()).security, file.security);
-        // What is no key may come from either.
+        // Entries that are not keys may come from either.
         let more = "[security]\ncid = 0\ntls13 = true\nkeylog = 'log'\nbackend = 'native'";
         let more: Settings = toml::from_str(more).unwrap();
         let Secured { psk_identity, psk_key, .. } = file.security.clone();

@@ -1,4 +1,4 @@
-//! What proves that a client is an endpoint.
+//! What proves the endpoint name of a client.
 
 use bytes::Bytes;
 use lwm2m_dtls::certificate::subject_public_key_info;
@@ -12,7 +12,7 @@ const MAX_IDENTITY: usize = 128;
 /// The longest pre-shared key in bytes (RFC 4279 section 5.3).
 const MAX_KEY: usize = 64;
 
-/// What a client has to prove to be an endpoint. `Debug` tells no secrets.
+/// What a client has to prove to register as an endpoint. `Debug` shows no secrets.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credential {
@@ -33,7 +33,7 @@ impl Credential {
     /// A pre-shared key and its identity.
     ///
     /// # Errors
-    /// One of them is empty or too long.
+    /// The identity or the key is empty or too long.
     pub fn psk(identity: &[u8], key: &[u8]) -> Result<Self, CredentialError> {
         if !(1..=MAX_IDENTITY).contains(&identity.len()) {
             return Err(CredentialError::Identity(identity.len()));
@@ -48,14 +48,14 @@ impl Credential {
     /// A raw public key: a SubjectPublicKeyInfo, DER.
     ///
     /// # Errors
-    /// It is not one of an uncompressed point of P-256.
+    /// [`CredentialError::PublicKey`]: not an uncompressed point of P-256.
     pub fn raw_public_key(spki: &[u8]) -> Result<Self, CredentialError> {
         let point: Option<&Point> = spki.last_chunk();
         let whole = point.map(subject_public_key_info).filter(|whole| whole == spki);
         whole.map(|spki| Self::RawPublicKey(spki.into())).ok_or(CredentialError::PublicKey)
     }
 
-    /// The mode of security.
+    /// The security mode (/0/x/2).
     #[must_use]
     pub const fn mode(&self) -> Mode {
         match self {
@@ -65,10 +65,10 @@ impl Credential {
         }
     }
 
-    /// Whether a DTLS backend can ask a client for this.
+    /// Checks that a DTLS backend has the mode of this credential.
     ///
     /// # Errors
-    /// What the backend lacks.
+    /// The backend lacks the mode, or does not take a key of this length.
     pub fn check(&self, backend: Backend) -> Result<(), Unsupported> {
         match self {
             Self::Psk { key, .. } => backend.check_psk(key),
@@ -77,7 +77,7 @@ impl Credential {
         }
     }
 
-    /// Whether an identity is what this credential of `endpoint` proves.
+    /// Whether `identity`, which a handshake has authenticated, matches this credential of `endpoint`.
     #[must_use]
     pub fn is_proven_by(&self, identity: &Identity, endpoint: &str) -> bool {
         match (self, identity) {
@@ -101,7 +101,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Why something is no credential.
+/// The input is not a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
@@ -111,41 +111,10 @@ pub enum CredentialError {
     /// The key is empty or too long.
     #[error("a pre-shared key has 1 to 64 bytes, not {0}; 16 random ones are usual")]
     Key(usize),
-    /// Not a public key that can be used.
+    /// Not the public key of an uncompressed point of P-256.
     #[error(
         "the public key must be a SubjectPublicKeyInfo (DER, 91 bytes) of an uncompressed point \
          of P-256; `lwm2m keys rpk` makes one"
     )]
     PublicKey,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identities_and_keys_have_bounds() {
-        assert!(Credential::psk(&[0xff; 128], &[0; 64]).is_ok());
-        assert_eq!(Credential::psk(&[1; 129], &[1]), Err(CredentialError::Identity(129)));
-        assert_eq!(Credential::psk(b"", &[1]), Err(CredentialError::Identity(0)));
-        assert_eq!(Credential::psk(b"a", &[1; 65]), Err(CredentialError::Key(65)));
-        assert_eq!(Credential::psk(b"a", b""), Err(CredentialError::Key(0)));
-    }
-
-    #[test]
-    fn a_public_key_is_one_of_p256() {
-        let spki = subject_public_key_info(&[4; 65]);
-        assert!(Credential::raw_public_key(&spki).is_ok());
-        for length in 0..spki.len() {
-            assert!(Credential::raw_public_key(&spki[..length]).is_err());
-        }
-        let longer = [&spki[..], &[0]].concat();
-        assert_eq!(Credential::raw_public_key(&longer), Err(CredentialError::PublicKey));
-    }
-
-    #[test]
-    fn debug_tells_no_key() {
-        let text = format!("{:?}", Credential::psk(b"name", &[77; 16]));
-        assert!(text.contains("name") && !text.contains("77") && !text.contains('M'), "{text}");
-    }
 }

@@ -1,13 +1,13 @@
-//! Who may speak for which endpoint: the credentials that a server or bootstrap server knows, and
-//! the rules by which it believes an endpoint name (OMA LwM2M Transport 5.2).
+//! Credentials of the clients of a server or bootstrap server, and the rules by which it believes an
+//! endpoint name (OMA LwM2M Transport 5.2).
 //!
 //! | module | what |
 //! |---|---|
-//! | `credential` | what proves that a client is an endpoint: a key, a public key, a certificate |
+//! | `credential` | what proves an endpoint name: a pre-shared key, a public key, a certificate |
 //! | `own` | the server's own key, certificates and trusted authorities |
-//! | `store` | all of them, shared by the engines and the DTLS endpoint |
+//! | `store` | all credentials, shared by the engines and the DTLS endpoint |
 //! | `rules` | endpoint names against authenticated identities |
-//! | `refused` | what is told of a client that was not believed its name |
+//! | `refused` | the line of log about a client whose name was not believed |
 //!
 //! ```
 //! use lwm2m_dtls::Identity;

@@ -41,64 +41,20 @@ impl SecurityStore {
     }
 }
 
-/// Why an endpoint name is not believed.
+/// The reason why an endpoint name is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// Nobody says who the client is.
-    #[error("the endpoint name is missing, and nothing proves one")]
+    /// The request names no endpoint, and no session proves one.
+    #[error("the request has no endpoint name, and no session proves one")]
     NoName,
     /// The identity belongs to another endpoint.
-    #[error("the endpoint name is not the one of the authenticated identity")]
+    #[error("the authenticated identity belongs to another endpoint name")]
     OtherEndpoint,
-    /// The identity belongs to no endpoint, or not any more.
+    /// The store has no endpoint for the identity, or no longer.
     #[error("the authenticated identity belongs to no endpoint")]
     UnknownIdentity,
-    /// The endpoint has to prove who it is.
-    #[error("this endpoint has to connect by coaps with its credentials")]
+    /// The endpoint has credentials and must use them.
+    #[error("this endpoint must connect by coaps with its credentials")]
     CredentialsNeeded,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Credential, OwnCredentials};
-    use lwm2m_dtls::CertificateIdentity;
-
-    fn store(unlisted: Unlisted) -> SecurityStore {
-        SecurityStore::new(OwnCredentials { unlisted, ..OwnCredentials::default() })
-    }
-
-    fn certified(name: Option<&str>) -> Identity {
-        Identity::Certificate(Arc::new(CertificateIdentity {
-            common_name: name.map(str::to_owned),
-            dns_names: Vec::new(),
-            sha256: [0; 32],
-        }))
-    }
-
-    #[test]
-    fn a_certificate_is_for_its_common_name_if_the_store_says_so() {
-        for unlisted in [Unlisted::NoSec, Unlisted::Certified] {
-            let store = store(unlisted);
-            store.put("listed", Credential::X509).unwrap();
-            store.put("keyed", Credential::psk(b"i", b"k").unwrap()).unwrap();
-            let name = |name| store.resolve(Some(&certified(name)), None);
-            assert_eq!(name(Some("listed")).as_deref(), Ok("listed"));
-            assert_eq!(name(Some("other")).is_ok(), unlisted == Unlisted::Certified);
-            assert_eq!(name(Some("keyed")), Err(Mismatch::UnknownIdentity));
-            assert_eq!(name(None), Err(Mismatch::UnknownIdentity));
-        }
-    }
-
-    #[test]
-    fn plain_coap_can_be_turned_off() {
-        for unlisted in [Unlisted::NoSec, Unlisted::Certified, Unlisted::Refused] {
-            let store = store(unlisted);
-            let allowed = unlisted == Unlisted::NoSec;
-            assert_eq!(store.speaks_for(None, "a"), allowed);
-            let nameless = if allowed { Mismatch::NoName } else { Mismatch::CredentialsNeeded };
-            assert_eq!(store.resolve(None, None), Err(nameless));
-        }
-    }
 }

@@ -45,19 +45,19 @@ impl fmt::Debug for SecurityStore {
 }
 
 impl SecurityStore {
-    /// A store without clients, for up to a million of them.
+    /// A store without clients. Limit: 1,000,000 clients.
     #[must_use]
     pub fn new(own: OwnCredentials) -> Self {
         Self { own, clients: RwLock::default(), max_clients: 1_000_000 }
     }
 
-    /// The same store with another bound on the number of clients.
+    /// Sets the largest number of clients. Default: 1,000,000.
     #[must_use]
     pub fn with_max_clients(self, max_clients: usize) -> Self {
         Self { max_clients, ..self }
     }
 
-    /// Settings of DTLS with the credentials of this store.
+    /// Returns DTLS settings that use the credentials of this store.
     #[must_use]
     pub fn secure(self: &Arc<Self>, settings: &lwm2m_dtls::Config) -> lwm2m_dtls::Config {
         let mut settings = settings.clone();
@@ -65,16 +65,16 @@ impl SecurityStore {
         settings
     }
 
-    /// What the server is itself.
+    /// The server's own credentials.
     #[must_use]
     pub const fn own(&self) -> &OwnCredentials {
         &self.own
     }
 
-    /// Sets the credential of an endpoint and returns the one before.
+    /// Sets the credential of an endpoint and returns the previous one.
     ///
     /// # Errors
-    /// See [`StoreError`]; then nothing has changed.
+    /// See [`StoreError`]; the store is then unchanged.
     pub fn put(
         &self,
         endpoint: &str,
@@ -105,14 +105,14 @@ impl SecurityStore {
         self.read().by_endpoint.get(endpoint).cloned()
     }
 
-    /// All endpoints in the order of their names, with their credentials.
+    /// All endpoints with their credentials, ordered by name.
     #[must_use]
     pub fn list(&self) -> Vec<(Arc<str>, Credential)> {
         let clients = self.read();
         clients.by_endpoint.iter().map(|(name, it)| (Arc::clone(name), it.clone())).collect()
     }
 
-    /// How many endpoints have credentials.
+    /// Number of endpoints with credentials.
     #[must_use]
     pub fn len(&self) -> usize {
         self.read().by_endpoint.len()
@@ -130,7 +130,7 @@ impl SecurityStore {
         self.read().by_endpoint.contains_key(endpoint)
     }
 
-    /// The endpoint that an authenticated identity belongs to.
+    /// The endpoint of an authenticated identity.
     #[must_use]
     pub fn endpoint_of(&self, identity: &Identity) -> Option<Arc<str>> {
         let clients = self.read();
@@ -155,7 +155,7 @@ impl SecurityStore {
 }
 
 impl Clients {
-    /// Refuses what another endpoint is known by.
+    /// Refuses an identity or public key of another endpoint.
     fn check_unique(&self, endpoint: &str, credential: &Credential) -> Result<(), StoreError> {
         let holder = match credential {
             Credential::Psk { identity, .. } => self.by_identity.get(identity),
@@ -192,7 +192,7 @@ impl Clients {
     }
 }
 
-/// What the DTLS endpoint asks during handshakes.
+/// Answers the DTLS endpoint during handshakes.
 impl Credentials for SecurityStore {
     fn psk(&self, identity: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let clients = self.read();
@@ -203,7 +203,7 @@ impl Credentials for SecurityStore {
         }
     }
 
-    /// Always: a client may get its key any time.
+    /// Always true: a client may get a key while the server runs.
     fn uses_psk(&self) -> bool {
         true
     }
@@ -230,68 +230,20 @@ impl Credentials for SecurityStore {
     }
 }
 
-/// Why a credential was not stored.
+/// The reason why a credential was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Not a name for an endpoint.
+    /// Not a valid endpoint name.
     #[error("an endpoint name has 1 to 252 bytes and no control characters")]
     Endpoint,
     /// Another endpoint has this identity or public key.
     #[error("the endpoint `{0}` has this identity or public key; each needs one of its own")]
     Taken(Arc<str>),
-    /// There are too many clients.
+    /// The store is full.
     #[error("the store holds {0} clients, its limit; remove some first")]
     Full(usize),
-    /// The server's DTLS backend cannot ask for it.
+    /// The server's DTLS backend lacks the mode.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use lwm2m_dtls::certificate::subject_public_key_info;
-
-    fn psk(identity: &[u8]) -> Credential {
-        Credential::psk(identity, b"key").unwrap()
-    }
-
-    #[test]
-    fn identities_and_keys_are_unique() {
-        let store = SecurityStore::default();
-        store.put("a", psk(b"one")).unwrap();
-        assert_eq!(store.put("b", psk(b"one")), Err(StoreError::Taken("a".into())));
-        assert_eq!(store.put("a", psk(b"one")), Ok(Some(psk(b"one"))));
-        let spki = Credential::raw_public_key(&subject_public_key_info(&[4; 65])).unwrap();
-        store.put("b", spki.clone()).unwrap();
-        assert_eq!(store.put("a", spki.clone()), Err(StoreError::Taken("b".into())));
-        assert!(Credentials::psk(&store, b"one").is_some(), "nothing has changed");
-        assert_eq!(store.remove("b"), Some(spki.clone()));
-        store.put("a", spki).unwrap();
-        assert_eq!((store.len(), Credentials::psk(&store, b"one")), (1, None));
-        store.put("b", psk(b"one")).unwrap();
-    }
-
-    #[test]
-    fn identities_are_compared_byte_by_byte() {
-        let store = SecurityStore::default();
-        let odd = [0x00, 0xff].repeat(64);
-        store.put("a", psk(&odd)).unwrap();
-        store.put("b", psk(b"Name")).unwrap();
-        assert_eq!(store.endpoint_of(&Identity::Psk(odd.into())).as_deref(), Some("a"));
-        assert_eq!(store.endpoint_of(&Identity::Psk("name".into())), None);
-        assert!(Credentials::psk(&store, b"name").is_none());
-    }
-
-    #[test]
-    fn the_number_of_clients_is_bounded() {
-        let store = SecurityStore::default().with_max_clients(1);
-        store.put("a", psk(b"1")).unwrap();
-        assert_eq!(store.put("b", psk(b"2")), Err(StoreError::Full(1)));
-        assert!(store.put("a", psk(b"2")).is_ok());
-        assert_eq!(store.put("", Credential::X509), Err(StoreError::Endpoint));
-        assert_eq!(store.put("a\n", Credential::X509), Err(StoreError::Endpoint));
-        assert_eq!(store.put(&"a".repeat(253), Credential::X509), Err(StoreError::Endpoint));
-    }
 }

@@ -1,4 +1,4 @@
-//! The credentials file: the server's own keys, and the clients that it knows from the start.
+//! The credentials file: the server's own keys, and the credentials of its clients.
 //!
 //! ```toml
 //! [server]
@@ -44,39 +44,39 @@ use std::sync::Arc;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
-/// Why the credentials cannot be used.
+/// The reason why the credentials cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
-    /// The file cannot be read or is no TOML as expected.
+    /// The file cannot be read or parsed.
     #[error(transparent)]
     File(#[from] SettingsError),
-    /// One of its clients cannot be used.
+    /// An entry of a client cannot be used.
     #[error("{0}, line {1}: the client `{2}`: {3}")]
     Client(PathBuf, usize, String, #[source] ClientError),
-    /// One of the files that it names cannot be used.
+    /// A key file cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFileError),
-    /// There is a certificate or an authority, but not the rest.
+    /// The X.509 mode lacks a part.
     #[error("the X.509 mode needs a key, a certificate and trust; {0} is missing")]
     Incomplete(&'static str),
 }
 
-/// What is wrong with one client.
+/// The reason why the entry of a client cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// An entry is missing.
     #[error("its mode needs the entry `{0}`")]
     Missing(&'static str),
-    /// An entry that the mode has no use for.
-    #[error("its mode has no entry `{0}`; remove it or change the mode")]
+    /// The mode does not use this entry.
+    #[error("its mode does not use the entry `{0}`; remove it or change the mode")]
     Unused(&'static str),
-    /// The key is no hex.
+    /// The key is not hex.
     #[error("`key` must be pairs of hexadecimal digits")]
     Hex,
-    /// The endpoint stands there before.
-    #[error("it stands there twice; remove one")]
+    /// The file has the endpoint twice.
+    #[error("the file has this endpoint twice; remove one")]
     Twice,
     /// A file cannot be used.
     #[error(transparent)]
@@ -89,7 +89,7 @@ pub enum ClientError {
     Store(#[from] StoreError),
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Content {
@@ -97,7 +97,7 @@ struct Content {
     client: Vec<Spanned<ClientEntry>>,
 }
 
-/// The server's own files; of the credentials file or of flags.
+/// The server's own key files, from the credentials file or from flags.
 #[derive(Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServerEntry {
@@ -108,7 +108,7 @@ pub(crate) struct ServerEntry {
     pub(crate) host: Vec<HostEntry>,
 }
 
-/// The files of one more host that the server is.
+/// The key files of a further host name of the server.
 #[derive(Deserialize, Debug, Clone)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HostEntry {
@@ -120,11 +120,11 @@ pub(crate) struct HostEntry {
 #[derive(clap::ValueEnum, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnlistedMode {
-    /// Use plain CoAP.
+    /// They may use plain CoAP.
     NoSec,
-    /// Show a certificate of a trusted authority that names the endpoint.
+    /// They need a certificate of a trusted authority with the endpoint name as common name.
     Certified,
-    /// Nothing.
+    /// They may not register.
     Refused,
 }
 
@@ -157,7 +157,7 @@ enum ClientMode {
     X509,
 }
 
-/// A store with all that the file and the flags say, and the endpoints of the file.
+/// Builds the store from the file and the flags, and returns it with the endpoints of the file.
 ///
 /// # Errors
 /// See [`CredentialsError`].
@@ -222,7 +222,7 @@ impl ClientEntry {
         }
     }
 
-    /// The names of the entries, of those that belong to a mode, that are there.
+    /// The names of the entries for keys that are present.
     fn entries(&self) -> impl Iterator<Item = &'static str> {
         let Self { identity, key, psk_file, public_key, .. } = self;
         let entries = [
@@ -248,7 +248,7 @@ impl ClientEntry {
 }
 
 impl ServerEntry {
-    /// These entries, completed by others where they are silent.
+    /// These entries, with those of `others` where they have none.
     fn or(self, others: Self) -> Self {
         Self {
             key: self.key.or(others.key),
@@ -259,7 +259,7 @@ impl ServerEntry {
         }
     }
 
-    /// These entries with paths that start in `folder`.
+    /// These entries with paths relative to `folder`.
     fn below(self, folder: &Path) -> Self {
         Self {
             key: self.key.map(|path| folder.join(path)),
@@ -305,7 +305,9 @@ fn own(entry: ServerEntry, provider: &dyn Provider) -> Result<OwnCredentials, Cr
     }
     let unlisted = entry.unlisted.map_or_else(Unlisted::default, Unlisted::from);
     let hosts = entry.host.iter().map(|host| host.certified(provider)).collect::<Result<_, _>>()?;
-    Ok(OwnCredentials { raw_key: key, certificate, hosts, authorities, unlisted })
+    let mut own = OwnCredentials::default().authorities(authorities).unlisted(unlisted);
+    (own.raw_key, own.certificate, own.hosts) = (key, certificate, hosts);
+    Ok(own)
 }
 
 #[cfg(test)]
@@ -419,10 +421,18 @@ mod tests {
             (client("mode = 'psk'\n"), "line 3", "needs the entry `key`"),
             (client("mode = 'psk'\nkey = '0'\n"), "line 3", "hexadecimal"),
             (client("mode = 'psk'\nkey = ''\n"), "line 3", "1 to 64 bytes"),
-            (client("mode = 'x509'\nkey = '00'\n"), "line 3", "no entry `key`"),
-            (client("mode = 'psk'\npsk_file = 'x'\nkey = '00'\n"), "line 3", "no entry `key`"),
+            (client("mode = 'x509'\nkey = '00'\n"), "line 3", "does not use the entry `key`"),
+            (
+                client("mode = 'psk'\npsk_file = 'x'\nkey = '00'\n"),
+                "line 3",
+                "does not use the entry `key`",
+            ),
             (client("mode = 'psk'\npsk_file = 'a.pub'\n"), "line 3", "identity:key"),
-            (client("mode = 'rpk'\npsk_file = 'x'\n"), "line 3", "no entry `psk_file`"),
+            (
+                client("mode = 'rpk'\npsk_file = 'x'\n"),
+                "line 3",
+                "does not use the entry `psk_file`",
+            ),
             (client("mode = 'rpk'\npublic_key = 'none'\n"), "line 3", "cannot read"),
             (client("mode = 'rpk'\npublic_key = 'a.key'\n"), "line 3", "no public key"),
             (client("mode = 'psk'\ncolour = 'red'\n"), "line 6", "unknown field"),
@@ -437,7 +447,7 @@ mod tests {
             (
                 "[server]\nkey = 'a.key'\ncertificate = 'b.crt'\ntrust = ['a.crt']\n".into(),
                 "b.crt",
-                "not for the private key",
+                "belongs to another private key",
             ),
         ];
         for (text, place, remedy) in table {

@@ -1,6 +1,6 @@
 //! The LwM2M server as a daemon: the engine on its sockets, and the HTTP API.
 //!
-//! The binary is flags and this library; the demo starts the same server in its own process.
+//! The binary adds flags to this library; `lwm2m demo` starts the same server in its own process.
 
 pub mod credentials;
 mod log;
@@ -46,7 +46,7 @@ pub struct Running {
 pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let coap = settings.coap.unwrap_or(COAP);
     let http = settings.http.unwrap_or(HTTP);
-    // HTTP first: where that fails, no device has been answered yet.
+    // Binds HTTP first: if that fails, no device has been answered yet.
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
@@ -83,7 +83,7 @@ fn cannot_listen(sockets: &Sockets, error: &std::io::Error) -> Failure {
     Failure::usage(format!("cannot listen for CoAP on {}: {error}", all.join(" and ")))
 }
 
-/// The address for coaps, if DTLS is to be spoken.
+/// The address for coaps; `None` without DTLS.
 fn coaps(settings: &Settings) -> Option<SocketAddr> {
     let Settings { credentials, security_store, key, .. } = settings;
     let has_credentials = [credentials, security_store, key].iter().any(|file| file.is_some());
@@ -144,12 +144,12 @@ fn api(settings: &Settings) -> ApiConfig {
 }
 
 impl Running {
-    /// Stops listening. Registrations are lost: they live in memory.
+    /// Stops listening. Registrations are lost: they are kept in memory only.
     ///
     /// # Errors
     /// The HTTP server had failed.
     pub async fn stop(self) -> Result<(), Failure> {
-        // The API may have ended already, by a failure that the next line tells.
+        // If the API has ended already, the next line returns its error.
         let _ = self.stop.send(());
         self.api.await.map_err(Failure::running)?.map_err(Failure::running)
     }

@@ -1,4 +1,4 @@
-//! What the log says of events.
+//! Log lines of the server's events.
 
 use lwm2m_server::Event;
 use std::sync::Arc;
@@ -21,7 +21,9 @@ pub(crate) async fn events(mut events: Receiver<Arc<Event>>) {
     loop {
         match events.recv().await {
             Ok(event) => log(&event, &mut failures),
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events to log"),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "the log is behind; events were skipped")
+            }
             Err(RecvError::Closed) => break,
         }
         if events.is_empty() {
@@ -44,7 +46,7 @@ impl Failures {
     fn log(&mut self, now: Instant, line: impl FnOnce()) {
         if now.duration_since(self.since) >= WINDOW {
             if let Some(unsaid) = self.count.checked_sub(MAX_FAILURES).filter(|count| *count > 0) {
-                tracing::warn!("{unsaid} more failed handshakes and refusals before");
+                tracing::warn!("{unsaid} more failed handshakes and refusals were not logged");
             }
             *self = Self::new(now);
         }
@@ -80,7 +82,7 @@ fn log(event: &Event, failures: &mut Failures) {
             tracing::debug!(endpoint = %it.endpoint, %target, "notification");
         }
         Event::Notification { registration: it, target, result: Err(error), .. } => {
-            tracing::warn!(endpoint = %it.endpoint, %target, %error, "notification not understood");
+            tracing::warn!(endpoint = %it.endpoint, %target, %error, "the notification cannot be decoded");
         }
         _ => {}
     }

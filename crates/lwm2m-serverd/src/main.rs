@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// An LwM2M server: devices register by CoAP, you manage them by HTTP.
 ///
-/// Flags win over environment variables, these over the settings file.
+/// Flags win over environment variables, and these over the settings file.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Arguments {

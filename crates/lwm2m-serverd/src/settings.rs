@@ -1,4 +1,4 @@
-//! The settings of the server: flag over environment over file over default.
+//! The settings of the server: flags, environment, file, defaults, in this order.
 
 use crate::credentials::UnlistedMode;
 use clap::Args;
@@ -8,42 +8,42 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where the server listens and how much it takes on. All may stand in the TOML file under the
-/// name of the flag, with `_` for `-`.
+/// Addresses, keys and limits of the server. An entry of the TOML file has the name of the flag,
+/// with `_` for `-`.
 #[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Address for CoAP over UDP [default: 0.0.0.0:5683]
     #[arg(long, env = "LWM2M_COAP", value_name = "ADDRESS:PORT")]
     pub coap: Option<SocketAddr>,
-    /// Address for CoAP over DTLS [default: 0.0.0.0:5684 if there are credentials, else none]
+    /// Address for CoAP over DTLS [default: 0.0.0.0:5684 with credentials, else off]
     #[arg(long, env = "LWM2M_COAPS", value_name = "ADDRESS:PORT")]
     pub coaps: Option<SocketAddr>,
-    /// Address for CoAP over TCP; none by default
+    /// Address for CoAP over TCP [default: off]
     #[arg(long, env = "LWM2M_COAP_TCP", value_name = "ADDRESS:PORT")]
     pub coap_tcp: Option<SocketAddr>,
-    /// Address for CoAP over TLS; none by default
+    /// Address for CoAP over TLS [default: off]
     #[arg(long, env = "LWM2M_COAPS_TCP", value_name = "ADDRESS:PORT")]
     pub coaps_tcp: Option<SocketAddr>,
     /// Address for the HTTP API and the dashboard [default: 127.0.0.1:8080]
     ///
-    /// The API has no access control of its own: everyone who reaches it controls the devices.
+    /// The API has no access control: every program that reaches it controls the devices.
     #[arg(long, env = "LWM2M_HTTP", value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
     /// Host name that the HTTP API answers to besides IP addresses and localhost; repeatable
     ///
-    /// Without the port. Requests for other names get 403: anyone can make a name resolve to this
-    /// server and so turn a foreign web page into one of its own. Commas separate names in the
+    /// Without the port. Requests for other names get 403. Otherwise a foreign web page could reach
+    /// the API by a name that resolves to this server (DNS rebinding). Commas separate names in the
     /// environment variable.
     #[arg(long, env = "LWM2M_HTTP_HOST", value_name = "NAME", value_delimiter = ',')]
     #[serde(default)]
     pub http_host: Vec<String>,
-    /// TOML file with the credentials of clients and of the server; see the README
+    /// TOML file with the credentials of clients and of the server; see docs/operators.md
     #[arg(long, env = "LWM2M_CREDENTIALS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
     /// File that keeps the credentials set by the HTTP API; without it a restart loses them
     ///
-    /// It is made if it is missing, belongs to the server, and can be read by its owner alone.
+    /// The server creates it if it is missing, and replaces it as a whole; only its owner can read it.
     #[arg(long, env = "LWM2M_SECURITY_STORE", value_name = "FILE")]
     pub security_store: Option<PathBuf>,
     /// The server's private key in PEM: for raw public keys, and of its certificate
@@ -59,20 +59,20 @@ pub struct Settings {
     /// What endpoints without credentials may do [default: no-sec]
     #[arg(long, env = "LWM2M_UNLISTED", value_name = "WHAT")]
     pub unlisted: Option<UnlistedMode>,
-    /// What speaks DTLS and TLS: native, or mbedtls if it is built in [default: native]
-    #[arg(long, env = "LWM2M_ENGINE", value_name = "NAME")]
+    /// Implementation of DTLS and TLS: native, or mbedtls if it is built in [default: native]
+    #[arg(long, env = "LWM2M_BACKEND", value_name = "NAME")]
     #[serde(default, deserialize_with = "lwm2m_app::dtls::backend")]
     pub backend: Option<Backend>,
-    /// Bytes of the DTLS Connection IDs that devices get, 0 for none [default: 6, none by mbedtls]
+    /// Length in bytes of the DTLS Connection IDs that devices get; 0: none [default: 6; 0 with mbedtls]
     #[arg(long, env = "LWM2M_CID", value_name = "LENGTH")]
     pub cid: Option<u8>,
-    /// Number of this server among those behind one address: the first byte of Connection IDs [default: 0]
+    /// Number of this server behind a load balancer: the first byte of its Connection IDs [default: 0]
     #[arg(long, env = "LWM2M_NODE", value_name = "NUMBER")]
     pub node: Option<u8>,
-    /// File to append the secrets of all DTLS sessions to, to decrypt captures; for tests only
+    /// File to which the secrets of all sessions are appended, to decrypt captures; for tests only
     #[arg(long, env = "LWM2M_KEYLOG", value_name = "FILE")]
     pub keylog: Option<PathBuf>,
-    /// Most devices that may be registered at a time [default: 100000]
+    /// Largest number of registered devices [default: 100000]
     #[arg(long, env = "LWM2M_MAX_REGISTRATIONS", value_name = "NUMBER")]
     pub max_registrations: Option<usize>,
     /// What to log [default: info]
@@ -81,7 +81,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// These settings, completed by others where they are silent.
+    /// These settings, with those of `others` where they have none.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         Self {

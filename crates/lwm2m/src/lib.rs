@@ -1,12 +1,15 @@
-//! LwM2M for applications: client and server under one roof.
+//! LwM2M for applications: client, server and bootstrap server, each behind a feature.
 //!
-//! | feature | what it brings |
+//! | feature | adds |
 //! |---|---|
 //! | `client` (default) | [`client`], the engine of a device, and its driver in [`net`] |
 //! | `server` (default) | [`server`], the engine of a server, its driver in [`net`], and [`http`] |
+//! | `bootstrap` | `bootstrap`, the engine of a bootstrap server |
 //!
-//! The crates behind the modules can also be used one by one; this one only gathers them.
+//! Each module is a crate of its own, which can be used alone; this crate only re-exports them.
 
+#[cfg(feature = "bootstrap")]
+pub use lwm2m_bootstrap as bootstrap;
 #[cfg(feature = "client")]
 pub use lwm2m_client as client;
 pub use lwm2m_codec as codec;
@@ -21,7 +24,13 @@ pub use lwm2m_server as server;
 
 pub use lwm2m_core::{ContentFormat, Path, Value};
 
-/// The examples of the README are tests of this crate.
+/// The examples of the README and of the guides are tests of this crate.
 #[cfg(all(doctest, feature = "client", feature = "server"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod guides {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/devices.md")]
+    struct Devices;
+    #[doc = include_str!("../../../docs/servers.md")]
+    struct Servers;
+}

@@ -12,8 +12,8 @@ struct Crate {
     sans_io: bool,
     /// Builds with `--no-default-features`.
     no_std: bool,
-    /// The workspace crates it may use, besides those in [`FOR_ALL`].
-    may_use: &'static [&'static str],
+    /// Groups of the workspace crates that it may use, besides those in [`FOR_ALL`].
+    may_use: &'static [&'static [&'static str]],
 }
 
 /// Every crate may use these.
@@ -22,85 +22,28 @@ const FOR_ALL: &[&str] = &["lwm2m-time"];
 /// Crates for sockets and async runtimes: not below `lwm2m-net`.
 const IO_CRATES: &[&str] = &["tokio", "mio", "socket2", "async-std", "smol"];
 
-const ENGINE: &[&str] =
-    &["lwm2m-codec", "lwm2m-coap", "lwm2m-core", "lwm2m-dtls", "lwm2m-link", "lwm2m-objects"];
-/// The engines that clients talk to.
-const SERVER: &[&str] = &[
-    "lwm2m-codec",
-    "lwm2m-coap",
-    "lwm2m-core",
-    "lwm2m-dtls",
-    "lwm2m-link",
-    "lwm2m-objects",
-    "lwm2m-credentials",
-];
-const NET: &[&str] = &[
-    "lwm2m-client",
-    "lwm2m-codec",
-    "lwm2m-coap",
-    "lwm2m-core",
-    "lwm2m-dtls",
-    "lwm2m-link",
-    "lwm2m-objects",
-    "lwm2m-server",
-];
-const HTTP: &[&str] = &[
-    "lwm2m-codec",
-    "lwm2m-coap",
-    "lwm2m-core",
-    "lwm2m-dtls",
-    "lwm2m-link",
-    "lwm2m-net",
-    "lwm2m-objects",
-    "lwm2m-credentials",
-    "lwm2m-server",
-];
-const FACADE: &[&str] = &[
-    "lwm2m-client",
-    "lwm2m-codec",
-    "lwm2m-coap",
-    "lwm2m-core",
-    "lwm2m-dtls",
-    "lwm2m-http",
-    "lwm2m-link",
-    "lwm2m-net",
-    "lwm2m-objects",
-    "lwm2m-senml",
-    "lwm2m-server",
-    "lwm2m-tlv",
-];
-const BINARY: &[&str] = &[
-    "lwm2m",
-    "lwm2m-bootstrap",
-    "lwm2m-client",
-    "lwm2m-codec",
-    "lwm2m-coap",
-    "lwm2m-core",
-    "lwm2m-app",
-    "lwm2m-dtls",
-    "lwm2m-http",
-    "lwm2m-link",
-    "lwm2m-net",
-    "lwm2m-objects",
-    "lwm2m-credentials",
-    "lwm2m-senml",
-    "lwm2m-server",
-    "lwm2m-tlv",
-];
-// The command runs both daemons in its own process.
-const COMMAND: &[&str] = &[
-    "lwm2m-client",
-    "lwm2m-clientd",
-    "lwm2m-coap",
-    "lwm2m-codec",
-    "lwm2m-core",
-    "lwm2m-app",
-    "lwm2m-dtls",
-    "lwm2m-http",
-    "lwm2m-net",
-    "lwm2m-objects",
-    "lwm2m-server",
-    "lwm2m-serverd",
+// Groups of crates, for the rows.
+const DATA: &[&str] = &["lwm2m-codec", "lwm2m-core", "lwm2m-objects"];
+const SINGLE_CODECS: &[&str] = &["lwm2m-senml", "lwm2m-tlv"];
+const PER_PEER: &[&str] = &["lwm2m-coap", "lwm2m-dtls", "lwm2m-link"];
+const CREDENTIALS: &[&str] = &["lwm2m-credentials"];
+const ENGINES: &[&str] = &["lwm2m-client", "lwm2m-server"];
+const BOOTSTRAP: &[&str] = &["lwm2m-bootstrap"];
+const NET: &[&str] = &["lwm2m-net"];
+const SERVICE: &[&str] = &["lwm2m-http", "lwm2m-net"];
+const PROGRAMS: &[&str] = &["lwm2m", "lwm2m-app"];
+
+const CLIENT_ENGINE: &[&[&str]] = &[DATA, PER_PEER];
+const SERVER_ENGINE: &[&[&str]] = &[DATA, PER_PEER, CREDENTIALS];
+const FACADE: &[&[&str]] = &[DATA, SINGLE_CODECS, PER_PEER, ENGINES, BOOTSTRAP, SERVICE];
+const BINARY: &[&[&str]] =
+    &[DATA, SINGLE_CODECS, PER_PEER, CREDENTIALS, ENGINES, BOOTSTRAP, SERVICE, PROGRAMS];
+/// The command runs both daemons in its own process.
+const COMMAND: &[&[&str]] = &[
+    DATA,
+    ENGINES,
+    SERVICE,
+    &["lwm2m-app", "lwm2m-clientd", "lwm2m-coap", "lwm2m-dtls", "lwm2m-serverd"],
 ];
 
 const CRATES: &[Crate] = &[
@@ -108,30 +51,35 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-core", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-tlv", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-senml", sans_io: true, no_std: true, may_use: &[] },
-    Crate { name: "lwm2m-objects", sans_io: true, no_std: true, may_use: &["lwm2m-core"] },
+    Crate { name: "lwm2m-objects", sans_io: true, no_std: true, may_use: &[&["lwm2m-core"]] },
     Crate {
         name: "lwm2m-codec",
         sans_io: true,
         no_std: true,
-        may_use: &["lwm2m-core", "lwm2m-objects", "lwm2m-senml", "lwm2m-tlv"],
+        may_use: &[&["lwm2m-core", "lwm2m-objects", "lwm2m-senml", "lwm2m-tlv"]],
     },
     Crate { name: "lwm2m-coap", sans_io: true, no_std: true, may_use: &[] },
     Crate { name: "lwm2m-mbedtls", sans_io: true, no_std: false, may_use: &[] },
-    Crate { name: "lwm2m-dtls", sans_io: true, no_std: true, may_use: &["lwm2m-mbedtls"] },
+    Crate { name: "lwm2m-dtls", sans_io: true, no_std: true, may_use: &[&["lwm2m-mbedtls"]] },
     Crate {
         name: "lwm2m-link",
         sans_io: true,
         no_std: true,
-        may_use: &["lwm2m-coap", "lwm2m-dtls"],
+        may_use: &[&["lwm2m-coap", "lwm2m-dtls"]],
     },
-    Crate { name: "lwm2m-credentials", sans_io: true, no_std: false, may_use: &["lwm2m-dtls"] },
-    Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: ENGINE },
-    Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: SERVER },
-    Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: SERVER },
-    Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: NET },
-    Crate { name: "lwm2m-http", sans_io: false, no_std: false, may_use: HTTP },
+    Crate { name: "lwm2m-credentials", sans_io: true, no_std: false, may_use: &[&["lwm2m-dtls"]] },
+    Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: CLIENT_ENGINE },
+    Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: SERVER_ENGINE },
+    Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: SERVER_ENGINE },
+    Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: &[DATA, PER_PEER, ENGINES] },
+    Crate {
+        name: "lwm2m-http",
+        sans_io: false,
+        no_std: false,
+        may_use: &[DATA, PER_PEER, CREDENTIALS, NET, &["lwm2m-server"]],
+    },
     Crate { name: "lwm2m", sans_io: false, no_std: false, may_use: FACADE },
-    Crate { name: "lwm2m-app", sans_io: false, no_std: false, may_use: &["lwm2m-dtls"] },
+    Crate { name: "lwm2m-app", sans_io: false, no_std: false, may_use: &[&["lwm2m-dtls"]] },
     Crate { name: "lwm2m-testkit", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-serverd", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-clientd", sans_io: false, no_std: false, may_use: BINARY },
@@ -169,7 +117,7 @@ pub(super) fn check(packages: &[Package]) -> Vec<Violation> {
 
 fn forbidden(row: &Crate, used: &str, packages: &[Package]) -> Option<String> {
     let ours = packages.iter().any(|package| package.name == used);
-    if ours && !row.may_use.contains(&used) && !FOR_ALL.contains(&used) {
+    if ours && !row.may_use.iter().any(|group| group.contains(&used)) && !FOR_ALL.contains(&used) {
         return Some(format!("may not use {used}: the crate graph has no such edge"));
     }
     (row.sans_io && IO_CRATES.contains(&used))

@@ -1,4 +1,4 @@
-//! `lwm2m coap`: ask any CoAP server, as curl asks web servers; or be one.
+//! `lwm2m coap`: sends a request to any CoAP server, as curl does to web servers, or runs one.
 
 mod print;
 
@@ -37,20 +37,20 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct Question {
-    /// What to do with the resource
+    /// The method
     #[arg(value_enum)]
     method: Method,
     /// The resource, for example coap://127.0.0.1/.well-known/core
     uri: String,
     /// The payload; `-` reads standard input
     payload: Option<String>,
-    /// How the payload is written
+    /// Notation of the payload
     #[arg(long, value_enum, default_value_t = input::InputKind::Binary)]
     input: input::InputKind,
     /// Format of the payload: a name such as senml-cbor, or a number
     #[arg(long, short, value_name = "FORMAT", value_parser = format)]
     content_format: Option<ContentFormat>,
-    /// Format wanted for the answer: a name such as senml-cbor, or a number
+    /// Format of the answer (Accept): a name such as senml-cbor, or a number
     #[arg(long, short, value_name = "FORMAT", value_parser = format)]
     accept: Option<ContentFormat>,
     /// Send a non-confirmable message
@@ -62,11 +62,11 @@ struct Question {
     /// Log every datagram in hex
     #[arg(long, short)]
     verbose: bool,
-    /// With observe: notifications to wait for before it ends
+    /// With observe: number of notifications after which it ends
     #[arg(long, value_name = "NUMBER")]
     count: Option<usize>,
-    /// Seconds to wait for the answer, and with observe for each notification [default: 95, and no
-    /// end for notifications]
+    /// Seconds to wait for the answer, and with observe for each notification [default: 95 for the
+    /// answer, no limit for notifications]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u32>,
 }
@@ -84,7 +84,9 @@ enum Method {
 }
 
 fn format(text: &str) -> Result<ContentFormat, String> {
-    ContentFormat::from_name(text).ok_or_else(|| "no format is named so".to_owned())
+    ContentFormat::from_name(text).ok_or_else(|| {
+        "there is no format of that name; use a name such as senml-cbor, or a number".to_owned()
+    })
 }
 
 impl Method {
@@ -105,7 +107,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match (&arguments.command, &arguments.question) {
         (Some(Command::Serve(arguments)), _) => serve::run(arguments),
         (None, Some(question)) => run_question(question, &arguments.secured),
-        (None, None) => Err(Failure::usage("say what to do with which resource")),
+        (None, None) => {
+            Err(Failure::usage("name a method and a URI, for example `get coap://127.0.0.1/test`"))
+        }
     }
 }
 
@@ -124,7 +128,7 @@ async fn ask(arguments: &Question, secured: &Secured) -> Result<(), Failure> {
     let mut first = true;
     while let Some(answer) = next(arguments, &mut answers, first).await? {
         let (Answer::Response(response) | Answer::Notification(response)) = answer else {
-            return Err(Failure::running("the server gave no answer"));
+            return Err(Failure::running("the server did not answer"));
         };
         print::answer(&response, arguments.json)?;
         if !response.code.is_success() {
@@ -151,11 +155,11 @@ async fn client(uri: &str, server: Remote, secured: &Secured) -> Result<CoapClie
     client.map_err(Failure::running)
 }
 
-/// The keys for the server that a URI names; none if nothing secures its scheme.
+/// The keys for the server of a URI; `None` for coap and coap+tcp.
 pub(crate) fn security(uri: &str, secured: &Secured) -> Result<Option<Security>, Failure> {
     let uri = Uri::parse(uri).map_err(Failure::usage)?;
     if secured.tls13 && uri.scheme != Scheme::CoapsTcp {
-        return Err(Failure::usage("--tls13 is for coaps+tcp://; nothing else has TLS 1.3 here"));
+        return Err(Failure::usage("--tls13 needs a coaps+tcp:// URI"));
     }
     if !uri.scheme.is_secured() {
         secured.check_unused()?;
@@ -165,7 +169,7 @@ pub(crate) fn security(uri: &str, secured: &Secured) -> Result<Option<Security>,
     Ok(Some(Security { config, profile: Arc::new(profile) }))
 }
 
-/// The next answer; none after the last.
+/// The next answer; `None` after the last.
 async fn next(
     arguments: &Question,
     answers: &mut Receiver<Answer>,

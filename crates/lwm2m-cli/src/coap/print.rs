@@ -6,7 +6,7 @@ use lwm2m_coap::Response;
 use serde_json::json;
 use std::io::Write;
 
-/// Prints an answer: its payload as it is if it is text, else in hex; or all of it as JSON.
+/// Prints an answer: a text payload as it is, other payloads in hex; or the whole answer as JSON.
 pub(super) fn answer(response: &Response, as_json: bool) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let text = std::str::from_utf8(&response.payload).ok().filter(|text| readable(text));
@@ -27,7 +27,7 @@ pub(super) fn answer(response: &Response, as_json: bool) -> Result<(), Failure> 
     Ok(())
 }
 
-/// What does no harm to a terminal.
+/// Whether a text contains no control characters for the terminal.
 fn readable(text: &str) -> bool {
     text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
 }

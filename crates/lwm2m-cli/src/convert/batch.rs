@@ -1,4 +1,4 @@
-//! JSON lines in, JSON lines out: test vectors in one process.
+//! JSON lines in, JSON lines out: many conversions in one process.
 
 use super::{ConvertError, Direction, Format, decode, encode, input};
 use lwm2m_codec::Reading;
@@ -21,10 +21,10 @@ struct Line {
     json: Option<Json>,
 }
 
-/// Converts line by line until the input ends; a bad line is answered and does no harm.
+/// Converts line by line until the input ends. A bad line gets an error as its answer.
 pub(super) fn run(direction: Direction) -> Result<(), ConvertError> {
     let mut out = std::io::stdout().lock();
-    // Lines are bytes: what is not UTF-8 is a bad line like any other.
+    // Lines are bytes: a line that is not UTF-8 is a bad line.
     for line in std::io::stdin().lock().split(b'\n') {
         let line = line?;
         if line.trim_ascii().is_empty() {
@@ -35,7 +35,7 @@ pub(super) fn run(direction: Direction) -> Result<(), ConvertError> {
             Err(error) => json!({ "error": error.to_string() }),
         };
         writeln!(out, "{answer}")?;
-        // Who sends a line and waits for its answer must not wait for the next one.
+        // The sender may wait for this answer before it sends the next line.
         out.flush()?;
     }
     Ok(())

@@ -32,7 +32,7 @@ enum Type {
     Reset,
 }
 
-/// An option: its number and value count; name and text are for the reader.
+/// An option. Number and hex count; name and value are for people and ignored when encoding.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {

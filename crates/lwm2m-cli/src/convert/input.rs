@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use std::io::Read;
 
-/// The most that is read: no message or payload is larger.
+/// Largest input in bytes.
 const LIMIT: u64 = 64 << 20;
 
 /// How bytes are written in the input.
@@ -18,7 +18,7 @@ pub(crate) enum InputKind {
     Binary,
 }
 
-/// A text that is not hex.
+/// The text is not hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HexError {
     #[error("there is no hex digit at byte {0}")]

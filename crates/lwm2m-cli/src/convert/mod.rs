@@ -1,6 +1,6 @@
 //! `lwm2m decode` and `lwm2m encode`: payloads and messages to JSON and back.
 //!
-//! Values have the JSON of the HTTP API, so what one prints the other takes.
+//! Values have the JSON of the HTTP API, so each takes what the other prints.
 
 mod batch;
 pub(crate) mod coap;
@@ -23,13 +23,13 @@ pub(crate) struct Arguments {
     /// text, opaque, cbor, link, coap, or a number of CoAP
     #[arg(long, short, value_name = "FORMAT", required_unless_present = "batch")]
     format: Option<Format>,
-    /// Path that the payload is for, such as /3/0
+    /// Path of the payload, such as /3/0
     #[arg(long, short, value_name = "PATH", default_value = "/")]
     path: Path,
     /// How the input is written, for decode
     #[arg(long, value_enum, default_value_t)]
     input: InputKind,
-    /// Refuse what is known of devices but not standard, instead of noting it, for decode
+    /// Refuse known deviations of devices from the standard instead of noting them, for decode
     #[arg(long)]
     strict: bool,
     /// Write the bytes themselves instead of hex, for encode
@@ -73,7 +73,7 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// Why something could not be converted.
+/// The reason why the input cannot be converted.
 #[derive(Debug, thiserror::Error)]
 enum ConvertError {
     #[error(transparent)]
@@ -92,7 +92,7 @@ enum ConvertError {
     Hex(#[from] input::HexError),
     #[error("{0}")]
     Shape(&'static str),
-    #[error("in this format the payload does not tell what it is; say --path, such as /3/0")]
+    #[error("payloads of this format do not contain their path; add --path, such as /3/0")]
     Path,
     #[error("{0}")]
     Format(String),
@@ -160,7 +160,7 @@ fn encode(format: Format, path: &Path, json: &Json) -> Result<Vec<u8>, ConvertEr
     }
 }
 
-/// Whether a payload in this format has to be told its path, and was not.
+/// Whether a payload of this format needs a path, and has none.
 fn needs_path(format: ContentFormat, path: &Path) -> bool {
     path.depth() == 0
         && !lwm2m_codec::supports(format, path)

@@ -46,8 +46,8 @@ const fn is_etch(format: ContentFormat) -> bool {
     matches!(format, ContentFormat::SENML_ETCH_JSON | ContentFormat::SENML_ETCH_CBOR)
 }
 
-/// A Fetch Pack is written `["/3/0/9"]`, a Patch Pack `{"/3/0/9": node}` as in composite
-/// notifications, with null for what it removes.
+/// A Fetch Pack is `["/3/0/9"]`, a Patch Pack `{"/3/0/9": node}` as in composite notifications, with
+/// null for what it removes.
 fn decode_etch(
     format: ContentFormat,
     bytes: &[u8],

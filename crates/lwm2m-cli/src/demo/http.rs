@@ -1,4 +1,4 @@
-//! Just enough of an HTTP client to talk to the server of the demo as its users do.
+//! A minimal HTTP client for the API of the demo.
 
 use serde_json::Value;
 use std::io;
@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Sends a request with a JSON body, or none, and returns the JSON of the answer.
+/// Sends a request with an optional JSON body and returns the JSON of the answer.
 ///
 /// # Errors
-/// No connection, another status than 200, or no JSON.
+/// The connection fails, the status is not 200, or the body is not JSON.
 pub(super) async fn call(
     server: SocketAddr,
     method: &str,

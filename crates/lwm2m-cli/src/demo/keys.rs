@@ -1,4 +1,4 @@
-//! The keys of the demo, made anew for each run, and who has which.
+//! The keys of the demo, made anew for each run.
 
 use crate::keys::make_quietly;
 use lwm2m_app::Failure;
@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How a device proves who it is.
+/// The security mode of a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Mode {
     NoSec,
@@ -28,7 +28,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A folder with the keys of the server and its devices; it goes when this is dropped.
+/// A folder with the keys of the server and its devices. Dropping removes it.
 #[derive(Debug)]
 pub(super) struct Keys {
     folder: PathBuf,
@@ -56,8 +56,8 @@ impl Keys {
         self.file(name).to_string_lossy().into_owned()
     }
 
-    /// Makes the keys of a device: the flags that it is started with, and what its server has to
-    /// know, in the JSON of the HTTP API.
+    /// Makes the keys of a device: its flags, and the credentials for its server as JSON of the HTTP
+    /// API.
     pub(super) fn device(
         &self,
         endpoint: &str,
@@ -97,7 +97,7 @@ impl Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        // What cannot be removed stays in the folder for temporary files.
+        // The folder may stay if it cannot be removed.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,5 +1,5 @@
-//! `lwm2m demo`: a server and simulated devices in one process, one in each mode of security and
-//! one that comes by TLS.
+//! `lwm2m demo`: a server and simulated devices in one process, one in each security mode and one
+//! over TLS.
 
 mod http;
 mod keys;
@@ -14,7 +14,7 @@ use lwm2m_coap::uri::Scheme;
 use lwm2m_serverd::Running;
 use std::net::SocketAddr;
 
-/// The devices: endpoint name, mode of security, and where they register.
+/// The devices: endpoint name, security mode and scheme.
 const DEVICES: [(&str, Mode, Scheme); 5] = [
     ("thermostat-1", Mode::NoSec, Scheme::Coap),
     ("thermostat-2", Mode::Psk, Scheme::Coaps),
@@ -77,14 +77,14 @@ async fn demo(arguments: &Arguments) -> Result<(), Failure> {
     outcome
 }
 
-/// The server, and the keys of all.
+/// The server, and the keys of server and devices.
 struct Scene {
     running: Running,
     keys: Keys,
 }
 
 impl Scene {
-    /// Starts a device of which the server has been told by the HTTP API.
+    /// Stores the credentials of a device by the HTTP API, and starts the device.
     async fn device(
         &self,
         (endpoint, mode, scheme): (&str, Mode, Scheme),
@@ -118,7 +118,7 @@ impl Scene {
         lwm2m_clientd::start(&settings).await
     }
 
-    /// Where devices register.
+    /// The URI at which devices register.
     fn uri(&self, scheme: Scheme) -> String {
         let server = &self.running.server;
         let address = match scheme {
@@ -167,7 +167,7 @@ fn print_hints(scene: &Scene) {
     });
     let devices = devices.join(", ");
     lwm2m_app::print_line(format_args!(
-        "An LwM2M server and five devices are running, one in each mode of security and one by TLS.
+        "An LwM2M server and five devices are running, one in each security mode and one over TLS.
 
   CoAP       {coap}
   DTLS       {coaps}
@@ -186,16 +186,16 @@ Try, in another terminal:
   curl -X POST http://{http}/api/clients/{first}/3303/0/5700/observe
   curl -N http://{http}/api/event
 
-or add a device of your own: cargo run --release --bin lwm2m-clientd -- --endpoint mine
-and one with a key, which the server has to know first:
+or add a device of your own: cargo run --bin lwm2m-clientd -- --endpoint mine
+and one with a key, which you give to the server first:
 
   curl -X PUT -H 'Content-Type: application/json' \\
        -d '{{\"endpoint\":\"mine\",\"tls\":{{\"mode\":\"psk\",\"details\":{{\"identity\":\"mine\",\"key\":\"00112233\"}}}}}}' \\
        http://{http}/api/security/clients
-  cargo run --release --bin lwm2m-clientd -- --server {coaps} --endpoint mine \\
+  cargo run --bin lwm2m-clientd -- --server {coaps} --endpoint mine \\
        --psk-identity mine --psk-key 00112233
 
-(or by TLS: --server {coaps_tcp})
+(or over TLS: --server {coaps_tcp})
 
 Ctrl-C stops everything."
     ));

@@ -1,4 +1,4 @@
-//! `lwm2m demo --once`: every operation once, over real sockets, with its round trip.
+//! `lwm2m demo --once`: every operation once, over real sockets, with its round-trip time.
 
 use super::keys::Mode;
 use super::{DEVICES, Scene};
@@ -43,7 +43,7 @@ struct Tour {
 }
 
 impl Tour {
-    /// All steps in order; the name of the first one that failed.
+    /// Runs all steps in order; the error is the name of the first that failed.
     async fn steps(&mut self, scene: &Scene) -> Result<(), &'static str> {
         for device in DEVICES {
             let (_, mode, scheme) = device;
@@ -62,7 +62,7 @@ impl Tour {
         self.end().await
     }
 
-    /// A device registers by its mode; what the server knows of it then.
+    /// A device registers in its mode; describes what the server then knows.
     async fn registration(
         &mut self,
         scene: &Scene,
@@ -95,9 +95,9 @@ impl Tour {
         Ok(format!("2.01{binding}, stored: {known}, secure: {secure}, /3/0/0 {maker}"))
     }
 
-    /// A device whose key the server does not know is refused, and why.
+    /// A device with an unknown key is refused; describes the reason.
     async fn refusal(&mut self, scene: &Scene) -> Outcome {
-        // The server is not told of these credentials.
+        // The server does not get these credentials.
         let keys = scene.keys.device("stranger", Mode::RawPublicKey);
         let (keys, _) = keys.map_err(|error| error.to_string())?;
         let stranger = scene.start("stranger", Scheme::Coaps, keys, 0).await;

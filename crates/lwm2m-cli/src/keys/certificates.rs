@@ -61,9 +61,13 @@ pub(super) fn authority(arguments: &Authority) -> Result<Files<'_>, Failure> {
     let key = key_pair()?;
     let certificate = params.self_signed(&key).map_err(Failure::running)?;
     let mut files = Files::new(&arguments.output.prefix, arguments.output.force);
-    let usage = "secret: signs certificates by `lwm2m keys cert --ca`";
+    let usage = "secret: signs certificates with `lwm2m keys cert --ca`";
     files.secret("key", key.serialize_pem().as_bytes(), usage);
-    files.public("crt", certificate.pem().as_bytes(), "what the other side trusts");
+    files.public(
+        "crt",
+        certificate.pem().as_bytes(),
+        "the certificate of the authority, for the peer to trust",
+    );
     Ok(files)
 }
 
@@ -87,19 +91,23 @@ pub(super) fn end_entity(arguments: &EndEntity) -> Result<Files<'_>, Failure> {
     let certificate = params.signed_by(&key, &issuer).map_err(Failure::running)?;
     let mut files = Files::new(&arguments.output.prefix, arguments.output.force);
     files.secret("key", key.serialize_pem().as_bytes(), "secret: the private key of its owner");
-    files.public("crt", certificate.pem().as_bytes(), "the certificate its owner shows");
+    files.public("crt", certificate.pem().as_bytes(), "the certificate of its owner");
     raw_public_key(&mut files, &key);
     Ok(files)
 }
 
-/// The authority of the files `PREFIX.crt` and `PREFIX.key`.
+/// Reads an authority from `PREFIX.crt` and `PREFIX.key`.
 fn issuer(prefix: &str) -> Result<Issuer<'static, KeyPair>, Failure> {
     let read = |extension: &str| {
         let path = format!("{prefix}.{extension}");
         fs::read_to_string(&path)
             .map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))
     };
-    let unusable = |error| Failure::usage(format!("{prefix}: no authority's files: {error}"));
+    let unusable = |error| {
+        Failure::usage(format!(
+            "{prefix}.key and {prefix}.crt are not the files of an authority: {error}"
+        ))
+    };
     let key = KeyPair::from_pem(&read("key")?).map_err(unusable)?;
     let issuer = Issuer::from_ca_cert_pem(&read("crt")?, key).map_err(unusable)?;
     let usages = issuer.key_usages();

@@ -1,4 +1,4 @@
-//! Files of keys: none is overwritten unasked, secrets are readable by their owner only.
+//! Key files: never overwritten without --force; only the owner can read secrets.
 
 use lwm2m_app::Failure;
 use std::fs::{self, OpenOptions};
@@ -20,7 +20,7 @@ struct File {
 }
 
 impl<'a> Files<'a> {
-    /// No files yet; all of their names begin with `prefix`.
+    /// An empty list; the names of its files will begin with `prefix`.
     pub(super) fn new(prefix: &'a str, force: bool) -> Self {
         Self { prefix, force, files: Vec::new() }
     }
@@ -48,7 +48,7 @@ impl<'a> Files<'a> {
         if !self.force
             && let Some(file) = self.files.iter().find(|file| file.path.exists())
         {
-            return Err(failure(&file.path, "it exists already, --force replaces it"));
+            return Err(failure(&file.path, "the file exists; --force replaces it"));
         }
         for file in &self.files {
             file.write(self.force).map_err(|error| failure(&file.path, &error.to_string()))?;
@@ -65,7 +65,7 @@ impl<'a> Files<'a> {
 }
 
 impl File {
-    /// With force the old file goes first: a new one has the right mode from its first byte on.
+    /// With force, removes the old file first, so that the new one has the right mode from the start.
     fn write(&self, force: bool) -> io::Result<()> {
         if force && self.path.exists() {
             fs::remove_file(&self.path)?;

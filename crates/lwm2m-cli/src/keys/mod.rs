@@ -22,14 +22,14 @@ enum Command {
     Psk(Psk),
     /// Makes a P-256 key pair for raw public keys: PREFIX.key, PREFIX.pub, PREFIX.spki
     Rpk(Output),
-    /// Makes an authority, a key and its own certificate: PREFIX.key, PREFIX.crt
+    /// Makes an authority, which is a key and its certificate: PREFIX.key, PREFIX.crt
     Ca(certificates::Authority),
-    /// Makes a key and a certificate that an authority signs: PREFIX.key, PREFIX.crt; PREFIX.pub and
-    /// PREFIX.spki, too, so that a server has one key for certificates and raw public keys
+    /// Makes a key and a certificate that an authority signs: PREFIX.key, PREFIX.crt, and the public
+    /// key as PREFIX.pub and PREFIX.spki
     Cert(certificates::EndEntity),
 }
 
-/// Where the files go.
+/// The output files.
 #[derive(Args, Debug)]
 struct Output {
     /// Path that the names of the files begin with, for example keys/device-1
@@ -43,15 +43,15 @@ struct Output {
 struct Psk {
     #[command(flatten)]
     output: Output,
-    /// The identity, at most 128 bytes: by LwM2M the endpoint name is common
+    /// The identity, at most 128 bytes; usually the endpoint name
     #[arg(long)]
     identity: String,
 }
 
-/// Makes what was asked for.
+/// Makes the files and prints their names.
 ///
 /// # Errors
-/// What cannot be used as asked, or written.
+/// An argument cannot be used, or a file cannot be written.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let files = make(&arguments.command)?;
     files.write()?;
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes what the command would make of these words, and says nothing.
+/// Makes the files for the given arguments, without output.
 ///
 /// # Errors
 /// As [`run`].
@@ -80,7 +80,7 @@ fn make(command: &Command) -> Result<Files<'_>, Failure> {
 
 fn psk(Psk { output, identity }: &Psk) -> Result<Files<'_>, Failure> {
     if !(1..=128).contains(&identity.len()) || identity.chars().any(char::is_control) {
-        let error = "an identity has 1 to 128 bytes and no control characters: change --identity";
+        let error = "an identity has 1 to 128 bytes and no control characters; change --identity";
         return Err(Failure::usage(error));
     }
     let mut key = [0; 16];
@@ -104,14 +104,14 @@ fn rpk(output: &Output) -> Result<Files<'_>, Failure> {
     Ok(files)
 }
 
-/// Adds the public key alone, for peers that know it as a raw public key.
+/// Adds the public key alone, for peers that use it as a raw public key.
 fn raw_public_key(files: &mut Files<'_>, key: &KeyPair) {
-    files.public("pub", key.public_key_pem().as_bytes(), "the public key, for the other side");
-    let usage = "the same in DER, as the resources /0/x/3 and /0/x/4 hold it";
+    files.public("pub", key.public_key_pem().as_bytes(), "the public key, for the peer");
+    let usage = "the public key in DER, for the resources /0/x/3 and /0/x/4";
     files.public("spki", &key.subject_public_key_info(), usage);
 }
 
-/// A fresh P-256 key, what all security modes with public keys use (RFC 7925 4.3, 4.4).
+/// A fresh P-256 key, the curve of all security modes with public keys (RFC 7925 4.3, 4.4).
 fn key_pair() -> Result<KeyPair, Failure> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Failure::running)
 }

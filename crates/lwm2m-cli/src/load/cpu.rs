@@ -1,4 +1,4 @@
-//! The CPU time of processes, where `/proc` tells it.
+//! The CPU time of processes, on systems with `/proc`.
 
 use std::time::Duration;
 

@@ -17,11 +17,11 @@ use lwm2m_coap::uri::Uri;
 use serde_json::json;
 use std::time::Duration;
 
-/// Sockets unless more are needed: enough that the server sees many peers.
+/// Default number of sockets: enough that the server sees many peers.
 const SOCKETS: u64 = 16;
-/// Sockets at most: each is an open file.
+/// Largest number of sockets: each is an open file.
 const MAX_SOCKETS: u64 = 8_192;
-/// Requests at most: their latencies are kept in memory.
+/// Largest number of requests: their latencies are kept in memory.
 const MAX_REQUESTS: u64 = MAX_SOCKETS * MAX_PER_SOCKET as u64;
 
 /// What `load` takes.
@@ -45,10 +45,10 @@ pub(crate) struct Arguments {
     /// Send a PUT with this payload in place of a GET
     #[arg(long, value_name = "PAYLOAD")]
     put: Option<String>,
-    /// Seconds after which it ends in any case
+    /// Seconds after which the load ends, finished or not
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     at_most: u32,
-    /// Process of the server, to tell its CPU time a request
+    /// Process id of the server, to print its CPU time per request
     #[arg(long, value_name = "ID")]
     pid: Option<u32>,
     /// Print a line of JSON
@@ -78,7 +78,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         table(&report, own, server)
     });
     if report.failed + report.unfinished > 0 {
-        return Err(Failure::running("not all requests were answered"));
+        return Err(Failure::running(
+            "some requests were not answered; the report has the numbers",
+        ));
     }
     Ok(())
 }
@@ -95,7 +97,7 @@ async fn load(arguments: &Arguments) -> Result<Load, Failure> {
     let uri = Uri::parse(&arguments.uri).map_err(Failure::usage)?;
     let server = lwm2m_net::uri::resolve(&arguments.uri).await.map_err(Failure::usage)?;
     if server.scheme.is_connection() {
-        return Err(Failure::usage("load is for coap:// and coaps://, servers over UDP"));
+        return Err(Failure::usage("load works over UDP: use a coap:// or coaps:// URI"));
     }
     let security = security(&arguments.uri, &arguments.secured)?;
     let mut request = match &arguments.put {

@@ -1,8 +1,8 @@
-//! What is there, in CoRE Link Format (RFC 6690), filtered as section 4.1 says.
+//! `/.well-known/core`: the resources in CoRE Link Format (RFC 6690), filtered (section 4.1).
 
 use super::resources::Entry;
 
-/// The links to those of `entries` that fit all filters of a query.
+/// The links to the `entries` that match all filters of a query.
 pub(super) fn list<'a>(
     entries: impl Iterator<Item = (&'a str, &'a Entry)>,
     query: impl Iterator<Item = &'a [u8]>,
@@ -39,7 +39,7 @@ fn link(path: &str, entry: &Entry) -> String {
     link
 }
 
-/// Whether an attribute has a value, or one that begins with what stands before a star.
+/// Whether an attribute has the value, or begins with the text before a final star.
 fn fits(path: &str, entry: &Entry, name: &str, pattern: &str) -> bool {
     let matches = |value: &str| match pattern.strip_suffix('*') {
         Some(prefix) => value.starts_with(prefix),

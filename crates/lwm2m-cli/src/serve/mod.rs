@@ -21,22 +21,22 @@ use std::time::Duration;
 
 /// The largest body that a resource takes, in bytes.
 const MAX_BODY: usize = 256 << 10;
-/// How long a connection may be silent before it is pinged.
+/// Silence on a connection before the server pings it.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
 /// What `coap serve` takes.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Where datagrams are taken
+    /// Address for CoAP over UDP
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5683")]
     coap: SocketAddr,
-    /// Where TCP connections are taken
+    /// Address for CoAP over TCP
     #[arg(long, value_name = "ADDRESS")]
     coap_tcp: Option<SocketAddr>,
-    /// Where datagrams of DTLS are taken
+    /// Address for CoAP over DTLS
     #[arg(long, value_name = "ADDRESS")]
     coaps: Option<SocketAddr>,
-    /// Where TCP connections with TLS are taken
+    /// Address for CoAP over TLS
     #[arg(long, value_name = "ADDRESS")]
     coaps_tcp: Option<SocketAddr>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     verbose: bool,
 }
 
-/// Runs `lwm2m coap serve` until it is told to end.
+/// Runs `lwm2m coap serve` until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log::start(if arguments.verbose { LogLevel::Trace } else { LogLevel::Warn });
     let runtime = runtime()?;
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The settings of sessions whose Connection IDs tell the shard.
+/// Session settings whose Connection IDs contain the number of the shard.
 fn in_shard(mut config: lwm2m_dtls::Config, shard: u8) -> lwm2m_dtls::Config {
     let length = config.connection_ids.and_then(|ids| u8::try_from(ids.length()).ok());
     let ids = length.map(|length| RoutingCids::new(CidRoute { node: 0, shard }, length));
@@ -104,7 +104,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)
 }
 
-/// Serves with other shards, until the process ends.
+/// Runs a shard until the process ends.
 async fn serve_forever(server: CoapServer<Plugtest>) {
     std::future::pending::<()>().await;
     drop(server);

@@ -5,7 +5,7 @@ use super::store::{Stored, create};
 use lwm2m_coap::{Code, OptionNumber, Request, Response};
 use std::collections::BTreeMap;
 
-/// Resources that clients may have created at a time.
+/// Largest number of created resources.
 const MAX_CREATED: usize = 256;
 /// Format of links: RFC 6690.
 const LINK_FORMAT: u16 = 40;
@@ -25,13 +25,13 @@ enum Kind {
     Echo,
     /// Each POST creates one below it.
     Factory,
-    /// Tells what was asked for.
+    /// Answers with the query.
     Query,
-    /// Tells a location by queries.
+    /// Answers a POST with Location-Query options.
     LocationQuery,
-    /// As text or XML, whatever is accepted.
+    /// As text or XML, by the option Accept.
     MultiFormat,
-    /// What the clock says; answered late where it says so.
+    /// The steps of the clock; some answer late.
     Clock { late: bool },
 }
 
@@ -51,11 +51,11 @@ impl Entry {
     }
 }
 
-/// What to do with a request.
+/// The answer to a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     Now(Response),
-    /// Later than an acknowledgement can wait.
+    /// A separate response: later than an acknowledgement can wait.
     Late(Response),
 }
 
@@ -117,7 +117,7 @@ fn table() -> Vec<(&'static str, Entry)> {
     ]
 }
 
-/// So many bytes of text.
+/// A text of a given length in bytes.
 fn lines(length: usize) -> String {
     (0..)
         .flat_map(|n| format!("This is line {n:04} of a text\n").into_bytes())

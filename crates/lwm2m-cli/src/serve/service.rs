@@ -12,7 +12,7 @@ const LATE: Duration = Duration::from_millis(1_500);
 /// How often the clock steps.
 const STEP: Duration = Duration::from_secs(5);
 
-/// An observer with what it asked for.
+/// The request of an observer.
 #[derive(Debug)]
 struct Observation {
     path: String,
@@ -116,7 +116,7 @@ impl Plugtest {
             };
             let confirmable = self.resources.observable(path).unwrap_or(true);
             if let Answer::Now(response) = self.resources.handle(path, request) {
-                // One that has gone says so by an event.
+                // If the observer is gone, an event follows.
                 let _ = coap.notify(now, *observer, response, confirmable);
             }
         }

@@ -21,7 +21,7 @@ impl Stored {
         self.version.to_be_bytes()
     }
 
-    /// GET: 2.03 if the client names the entity-tag of what it has and that is still so.
+    /// GET: 2.03 Valid if the client names the current entity-tag.
     pub(super) fn get(&self, request: &Request) -> Response {
         let known = request.options.get_all(OptionNumber::ETAG).any(|tag| tag == self.etag());
         let mut response = if known {
@@ -33,7 +33,7 @@ impl Stored {
         response
     }
 
-    /// PUT of what is there already: 4.12 if the client names entity-tags and none is this one.
+    /// PUT of an existing state: 4.12 if the client names entity-tags but not the current one.
     pub(super) fn put(&mut self, request: &Request) -> Code {
         let mut wanted = request.options.get_all(OptionNumber::IF_MATCH).peekable();
         let any = wanted.peek().is_none();
@@ -49,7 +49,7 @@ impl Stored {
     }
 }
 
-/// PUT of what is not there yet: 4.12 if the client wants to change what is.
+/// PUT of a new state: 4.12 if the client demands an existing one (If-Match).
 pub(super) fn create(request: &Request) -> Result<Stored, Code> {
     if request.options.get(OptionNumber::IF_MATCH).is_some() {
         return Err(Code::PRECONDITION_FAILED);

@@ -55,6 +55,6 @@ fn keys_are_not_ignored_in_the_clear() {
     let psk = ["--psk-identity", "a", "--psk-key", "00"];
     for command in [&["coap", "get", "coap://127.0.0.1/"][..], &["load", "coap://127.0.0.1/"]] {
         let refused = failure(&[command, &psk].concat(), 2);
-        assert!(refused.contains("keys are for a server at coaps://"), "{command:?}: {refused}");
+        assert!(refused.contains("keys need a server at coaps://"), "{command:?}: {refused}");
     }
 }

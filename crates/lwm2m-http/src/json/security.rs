@@ -174,11 +174,9 @@ mod tests {
     fn the_server_shows_its_public_parts() {
         let key: Arc<dyn SigningKey> = Arc::new(Mute);
         let chain = vec![CertificateDer::from(vec![0xff; 3])];
-        let own = OwnCredentials {
-            certificate: Some(Arc::new(CertifiedKey { chain, key: Arc::clone(&key) })),
-            raw_key: Some(key),
-            ..OwnCredentials::default()
-        };
+        let own = OwnCredentials::default()
+            .certificate(Arc::new(CertifiedKey { chain, key: Arc::clone(&key) }))
+            .raw_key(key);
         let json = write_own(&own);
         let spki = BASE64_STANDARD.encode(subject_public_key_info(&Mute.public_key()));
         let public = json!({

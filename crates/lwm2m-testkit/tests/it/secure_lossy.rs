@@ -88,12 +88,10 @@ impl Keys {
     ) -> lwm2m_server::Config {
         let key = RustCrypto.signing_key(self.server.serialized_der()).unwrap();
         let chain = vec![self.server_certificate.clone()];
-        let own = OwnCredentials {
-            raw_key: Some(Arc::clone(&key)),
-            certificate: Some(Arc::new(CertifiedKey { chain, key })),
-            authorities,
-            ..OwnCredentials::default()
-        };
+        let own = OwnCredentials::default()
+            .raw_key(Arc::clone(&key))
+            .certificate(Arc::new(CertifiedKey { chain, key }))
+            .authorities(authorities);
         let store = SecurityStore::new(own);
         store.put(endpoint, credential).unwrap();
         let (security, dtls) = (Arc::new(store), Some(at_a_good_time()));
@@ -199,7 +197,7 @@ fn an_endpoint_does_not_register_by_the_credentials_of_another() {
         let why = match mode {
             // Its certificate is nobody's credential.
             Mode::Certificate => "the authenticated identity belongs to no endpoint",
-            _ => "the endpoint name is not the one of the authenticated identity",
+            _ => "the authenticated identity belongs to another endpoint name",
         };
         assert_eq!(reason.to_string(), format!("the server refused with 4.00: {why}; see its log"));
         let told = told.unwrap();

@@ -59,31 +59,27 @@ pub(crate) fn psk_server() -> Config {
 
 /// A server with a raw public key that knows one device by its own.
 pub(crate) fn rpk_server() -> Config {
-    let own = OwnCredentials { raw_key: Some(key("server")), ..OwnCredentials::default() };
+    let own = OwnCredentials::default().raw_key(key("server"));
     server(own, Some(Credential::raw_public_key(&spki("client")).unwrap()))
 }
 
 /// A server with a certificate of an intermediate authority that trusts the clients of the root.
 pub(crate) fn x509_server() -> Config {
-    let own = OwnCredentials {
-        certificate: Some(certified(&["server", "intermediate"])),
-        authorities: vec![certificate("root")],
-        unlisted: Unlisted::Certified,
-        ..OwnCredentials::default()
-    };
+    let own = OwnCredentials::default()
+        .certificate(certified(&["server", "intermediate"]))
+        .authorities(vec![certificate("root")])
+        .unlisted(Unlisted::Certified);
     server(own, None)
 }
 
 /// A server with both, a raw public key and a certificate, that knows one device by its raw key and
 /// others by certificates of the root.
 pub(crate) fn rpk_and_x509_server() -> Config {
-    let own = OwnCredentials {
-        raw_key: Some(key("server")),
-        certificate: Some(certified(&["server", "intermediate"])),
-        authorities: vec![certificate("root")],
-        unlisted: Unlisted::Certified,
-        ..OwnCredentials::default()
-    };
+    let own = OwnCredentials::default()
+        .raw_key(key("server"))
+        .certificate(certified(&["server", "intermediate"]))
+        .authorities(vec![certificate("root")])
+        .unlisted(Unlisted::Certified);
     server(own, Some(Credential::raw_public_key(&spki("client")).unwrap()))
 }
 

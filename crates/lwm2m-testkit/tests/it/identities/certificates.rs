@@ -30,7 +30,7 @@ fn the_common_name_is_the_endpoint_name() {
 #[test]
 fn any_certificate_of_the_authority_is_enough_if_the_server_says_so() {
     let authority = Authority::new();
-    let own = OwnCredentials { unlisted: Unlisted::Certified, ..own(&authority) };
+    let own = own(&authority).unlisted(Unlisted::Certified);
     let mut bed = server(Arc::new(SecurityStore::new(own.clone())));
     let a = bed.device(certified(authority.certify("a"), &own));
     assert_eq!(code(&mut bed, a, register(Some("b"))), Code::BAD_REQUEST);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A server whose endpoint `a` has the key `client`.
 fn bed(own: &Pair, client: &Pair) -> Bed<Server> {
-    let own = OwnCredentials { raw_key: Some(Arc::clone(&own.key)), ..OwnCredentials::default() };
+    let own = OwnCredentials::default().raw_key(Arc::clone(&own.key));
     let store = SecurityStore::new(own);
     store.put("a", Credential::raw_public_key(&client.spki).unwrap()).unwrap();
     server(Arc::new(store))

@@ -245,11 +245,9 @@ impl Authority {
 
 /// What a server is that believes an authority, with a certificate of it.
 fn own(authority: &Authority) -> OwnCredentials {
-    OwnCredentials {
-        certificate: Some(authority.certify("server.example")),
-        authorities: vec![authority.certificate.clone()],
-        ..OwnCredentials::default()
-    }
+    OwnCredentials::default()
+        .certificate(authority.certify("server.example"))
+        .authorities(vec![authority.certificate.clone()])
 }
 
 /// A profile that shows a certificate and expects that of the server.

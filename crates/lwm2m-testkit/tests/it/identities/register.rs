@@ -76,7 +76,7 @@ fn an_endpoint_with_credentials_cannot_do_without() {
     assert_eq!(bed.server.registrations().count(), 0);
     registered(&mut bed, plain, "c");
     for unlisted in [Unlisted::Certified, Unlisted::Refused] {
-        let own = OwnCredentials { unlisted, ..OwnCredentials::default() };
+        let own = OwnCredentials::default().unlisted(unlisted);
         let mut bed = server(Arc::new(SecurityStore::new(own)));
         let plain = bed.device(None);
         assert_eq!(code(&mut bed, plain, register(Some("c"))), Code::FORBIDDEN);
