@@ -62,9 +62,12 @@ impl Tables {
         })
     }
 
-    fn write(&self) -> String {
-        let mut out = format!("static POOL: &str = {:?};\n", self.pool);
-        out.push_str("pub(crate) static RESOURCES: &[ResourceDefinition] = &[\n");
+    fn pool(&self) -> String {
+        format!("static POOL: &str = {:?};\n", self.pool)
+    }
+
+    fn tables(&self) -> String {
+        let mut out = String::from("pub(crate) static RESOURCES: &[ResourceDefinition] = &[\n");
         self.resources.iter().for_each(|row| writeln!(out, "resource({row}),").expect("memory"));
         out.push_str("];\n");
         writeln!(out, "pub(crate) static LISTS: &[u16] = &{:?};", self.lists).expect("memory");
@@ -99,5 +102,7 @@ fn main() {
     let mut tables = Tables::default();
     text.lines().for_each(|line| tables.line(line));
     let folder = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    fs::write(Path::new(&folder).join("tables.rs"), tables.write()).expect("OUT_DIR is writable");
+    let write = |name, text| fs::write(Path::new(&folder).join(name), text);
+    write("pool.rs", tables.pool()).expect("OUT_DIR is writable");
+    write("tables.rs", tables.tables()).expect("OUT_DIR is writable");
 }

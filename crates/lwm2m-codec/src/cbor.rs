@@ -1,7 +1,10 @@
 //! CBOR (60): one value, with tagged times. OMA LwM2M Core 1.2, section 7.4.3.
 
+use crate::error::{DecodeCause, DecodeError};
+use crate::quirk::Quirk;
+use crate::reading::Reading;
+use crate::rfc3339;
 use crate::typed::{scalar, typed, without_nul};
-use crate::{DecodeCause, DecodeError, Quirk, Reading, rfc3339};
 use bytes::Bytes;
 use lwm2m_core::{DataType, Path, Value};
 use lwm2m_senml::Value as Scalar;

@@ -6,10 +6,12 @@
 //! root, as [`crate::encode`] writes it; [`decode_changes`] reads it, too. Responses are trees at the
 //! root: decode them with [`crate::decode`] and [`Path::ROOT`].
 
-use crate::senml::each_resolved;
+use crate::error::{DecodeCause, DecodeError, EncodeError};
+use crate::reading::Reading;
+use crate::senml::{self, each_resolved};
 use crate::tree::Target;
-use crate::typed::typed;
-use crate::{DecodeCause, DecodeError, EncodeError, Reading, Writing};
+use crate::typed::{scalar, typed};
+use crate::writing::Writing;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -68,6 +70,55 @@ pub fn decode_changes(
     model: &dyn Model,
 ) -> Result<Vec<Change>, DecodeError> {
     Reading::lenient(model).decode_changes(format, payload)
+}
+
+impl Writing<'_> {
+    /// As [`encode_paths`].
+    ///
+    /// # Errors
+    /// As [`encode_paths`].
+    pub fn encode_paths(
+        &self,
+        format: ContentFormat,
+        paths: &[Path],
+    ) -> Result<Bytes, EncodeError> {
+        if !supports_paths(format) {
+            return Err(EncodeError::UnsupportedFormat(format));
+        }
+        let records = paths.iter().map(|path| (*path, None));
+        senml::write_absolute(self.root, format, records)
+            .map_err(|_| EncodeError::UnsupportedFormat(format))
+    }
+
+    /// As [`encode_changes`].
+    ///
+    /// # Errors
+    /// As [`encode_changes`].
+    pub fn encode_changes(
+        &self,
+        format: ContentFormat,
+        changes: &[Change],
+    ) -> Result<Bytes, EncodeError> {
+        if !supports_paths(format) {
+            return Err(EncodeError::UnsupportedFormat(format));
+        }
+        for (path, value) in changes {
+            match value {
+                Some(Value::Float(v)) if !v.is_finite() => {
+                    return Err(EncodeError::NotFinite { format, path: *path });
+                }
+                None if !is_etch(format) => {
+                    return Err(EncodeError::UnsuitableFormat { format, path: *path });
+                }
+                _ => {}
+            }
+        }
+        let records = changes
+            .iter()
+            .map(|(path, value)| (*path, Some(value.as_ref().map_or(Scalar::Null, scalar))));
+        senml::write_absolute(self.root, format, records)
+            .map_err(|_| EncodeError::UnsupportedFormat(format))
+    }
 }
 
 impl Reading<'_> {

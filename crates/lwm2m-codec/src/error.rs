@@ -1,6 +1,6 @@
 //! Errors of decoding and encoding, and the LwM2M responses to them.
 
-use crate::Quirk;
+use crate::quirk::Quirk;
 use core::fmt;
 use lwm2m_core::{ContentFormat, DataType, Path};
 

@@ -1,6 +1,6 @@
 //! IDs in payloads: like a path, but possibly relative or with 65535 in Create.
 
-use crate::DecodeCause;
+use crate::error::DecodeCause;
 use lwm2m_core::Path;
 use lwm2m_core::path::MAX_ID;
 

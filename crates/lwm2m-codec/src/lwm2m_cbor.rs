@@ -3,10 +3,11 @@
 //! Keys begin with the object ID, regardless of the path of the request. Maps are never empty, so a
 //! node without values cannot be encoded, and instances without resources are omitted.
 
+use crate::cbor;
+use crate::error::{DecodeCause, DecodeError, EncodeError};
 use crate::ids::{ANY_INSTANCE, Chosen, Ids};
 use crate::tree::{Sink, Target};
 use crate::typed::scalar;
-use crate::{DecodeCause, DecodeError, EncodeError, cbor};
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource};
 use lwm2m_senml::cbor::{Decoder, Encoder};

@@ -1,6 +1,6 @@
 //! SenML written value by value, without a node: OMA LwM2M Core 1.2, sections 7.4.6 and 7.4.7.
 
-use crate::EncodeError;
+use crate::error::EncodeError;
 use crate::senml::{Writer, base_name, push_ids};
 use crate::typed::scalar;
 use alloc::string::String;

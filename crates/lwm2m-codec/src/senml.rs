@@ -4,11 +4,13 @@
 //! Also the JSON of LwM2M 1.0 (11543), which has equivalent records, and the records of SenML-ETCH
 //! (320, 322) for [`crate::composite`].
 
+use crate::error::{DecodeCause, DecodeError, EncodeError};
 use crate::ids::{ANY_INSTANCE, Chosen, Ids, NameIds};
+use crate::quirk::Quirk;
+use crate::reading::Reading;
 use crate::text::decode_text;
 use crate::tree::{Sink, Target};
 use crate::typed::{scalar, typed};
-use crate::{DecodeCause, DecodeError, EncodeError, Quirk, Reading};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use bytes::Bytes;

@@ -1,7 +1,9 @@
 //! Formats of one value: text/plain (OMA LwM2M Core 1.2, section 7.4.1) and opaque (section 7.4.2).
 
+use crate::error::{DecodeCause, EncodeError};
+use crate::quirk::Quirk;
+use crate::reading::Reading;
 use crate::typed::{object_link, utf8};
-use crate::{DecodeCause, EncodeError, Quirk, Reading};
 use alloc::string::{String, ToString};
 use base64::Engine as _;
 use base64::alphabet;

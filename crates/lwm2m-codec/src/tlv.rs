@@ -1,8 +1,9 @@
 //! TLV (11542): trees below one object. OMA LwM2M Core 1.2, section 7.4.5.
 
+use crate::error::{DecodeCause, DecodeError, EncodeError};
+use crate::quirk::Quirk;
 use crate::tree::{Sink, Target};
 use crate::typed::utf8;
-use crate::{DecodeCause, DecodeError, EncodeError, Quirk};
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use lwm2m_core::{

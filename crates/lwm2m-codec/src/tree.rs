@@ -1,11 +1,33 @@
 //! Collects decoded values: into a tree, or into a list with their times.
 
-use crate::{DecodeCause, Quirk, Reading, Timed};
+use crate::error::DecodeCause;
+use crate::quirk::Quirk;
+use crate::reading::Reading;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use lwm2m_core::{DataType, Node, Object, ObjectInstance, Path, Resource, Value};
+
+/// A value with its path and its time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Timed {
+    /// The time in seconds. Values of 2^28 and more are relative to 1970-01-01T00:00:00Z, smaller ones
+    /// to now (RFC 8428 section 4.5.3). `None` means now.
+    pub time: Option<f64>,
+    /// The path of the resource or resource instance.
+    pub path: Path,
+    /// The value.
+    pub value: Value,
+}
+
+impl Timed {
+    /// Whether this value is older than `other`.
+    #[must_use]
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        age(self.time) < age(other.time)
+    }
+}
 
 /// Receives the values of a decoder.
 pub(crate) trait Sink {

@@ -1,6 +1,8 @@
 //! Converts scalars of formats to typed values and back: OMA LwM2M Core, Appendix C.
 
-use crate::{DecodeCause, Quirk, Reading};
+use crate::error::DecodeCause;
+use crate::quirk::Quirk;
+use crate::reading::Reading;
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::{String, ToString};
 use bytes::Bytes;

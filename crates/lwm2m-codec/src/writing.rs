@@ -1,11 +1,35 @@
 //! Encoding, with an optional alternate path in names.
 
-use crate::composite::{Change, is_etch, supports_paths};
-use crate::typed::scalar;
-use crate::{EncodeError, cbor, is_known, is_senml, lwm2m_cbor, senml, supports, text, tlv};
+use crate::error::EncodeError;
+use crate::formats::{is_known, is_senml, supports};
+use crate::{cbor, lwm2m_cbor, senml, text, tlv};
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path, Resource, Value};
-use lwm2m_senml::Value as Scalar;
+
+/// Encodes `node` at `path`. Paths in the payload are absolute.
+///
+/// # Errors
+/// The format cannot carry the node, or the node is of another kind than the path.
+pub fn encode(format: ContentFormat, path: &Path, node: &Node) -> Result<Bytes, EncodeError> {
+    Writing::default().encode(format, path, node)
+}
+
+/// Encodes the payload of Create on `/object` (OMA LwM2M Core 1.2, section 6.3.4). Without `instance`
+/// the client chooses the ID.
+///
+/// Without `instance`, TLV has no Object Instance TLV. SenML has 65535 as instance ID in the names,
+/// which OMA defines for LwM2M CBOR only: prefer TLV then.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_create(
+    format: ContentFormat,
+    object: u16,
+    instance: Option<u16>,
+    values: &ObjectInstance,
+) -> Result<Bytes, EncodeError> {
+    Writing::default().encode_create(format, object, instance, values)
+}
 
 /// Encodes payloads with the alternate path of a device.
 ///
@@ -24,7 +48,7 @@ use lwm2m_senml::Value as Scalar;
 /// ```
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Writing<'r> {
-    root: &'r str,
+    pub(crate) root: &'r str,
 }
 
 impl<'r> Writing<'r> {
@@ -82,53 +106,6 @@ impl<'r> Writing<'r> {
             _ if is_known(format) => Err(EncodeError::UnsuitableFormat { format, path }),
             _ => Err(EncodeError::UnsupportedFormat(format)),
         }
-    }
-
-    /// As [`composite::encode_paths`](crate::composite::encode_paths).
-    ///
-    /// # Errors
-    /// As [`composite::encode_paths`](crate::composite::encode_paths).
-    pub fn encode_paths(
-        &self,
-        format: ContentFormat,
-        paths: &[Path],
-    ) -> Result<Bytes, EncodeError> {
-        if !supports_paths(format) {
-            return Err(EncodeError::UnsupportedFormat(format));
-        }
-        let records = paths.iter().map(|path| (*path, None));
-        senml::write_absolute(self.root, format, records)
-            .map_err(|_| EncodeError::UnsupportedFormat(format))
-    }
-
-    /// As [`composite::encode_changes`](crate::composite::encode_changes).
-    ///
-    /// # Errors
-    /// As [`composite::encode_changes`](crate::composite::encode_changes).
-    pub fn encode_changes(
-        &self,
-        format: ContentFormat,
-        changes: &[Change],
-    ) -> Result<Bytes, EncodeError> {
-        if !supports_paths(format) {
-            return Err(EncodeError::UnsupportedFormat(format));
-        }
-        for (path, value) in changes {
-            match value {
-                Some(Value::Float(v)) if !v.is_finite() => {
-                    return Err(EncodeError::NotFinite { format, path: *path });
-                }
-                None if !is_etch(format) => {
-                    return Err(EncodeError::UnsuitableFormat { format, path: *path });
-                }
-                _ => {}
-            }
-        }
-        let records = changes
-            .iter()
-            .map(|(path, value)| (*path, Some(value.as_ref().map_or(Scalar::Null, scalar))));
-        senml::write_absolute(self.root, format, records)
-            .map_err(|_| EncodeError::UnsupportedFormat(format))
     }
 }
 

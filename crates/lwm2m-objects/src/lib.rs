@@ -38,6 +38,7 @@ pub mod definition;
 pub mod model;
 pub mod range;
 pub mod registry;
+mod resources;
 mod tables;
 mod text;
 

@@ -16,7 +16,7 @@ pub struct DeviceModel<'r> {
 }
 
 impl<'r> DeviceModel<'r> {
-    pub(crate) fn new(registry: &'r Registry, versions: &[(u16, ObjectVersion)]) -> Self {
+    fn new(registry: &'r Registry, versions: &[(u16, ObjectVersion)]) -> Self {
         let find = |(id, version): &(u16, _)| (*id, registry.object(*id, Some(*version)));
         Self { registry, listed: versions.iter().map(find).collect() }
     }
@@ -28,6 +28,14 @@ impl<'r> DeviceModel<'r> {
             Some(definition) => *definition,
             None => self.registry.object(id, None),
         }
+    }
+}
+
+impl Registry {
+    /// The definitions of a device with these object versions, see [`DeviceModel`].
+    #[must_use]
+    pub fn model(&self, versions: &[(u16, ObjectVersion)]) -> DeviceModel<'_> {
+        DeviceModel::new(self, versions)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The registry: built-in definitions, overridden by those of the application.
 
 use crate::definition::ObjectDefinition;
-use crate::model::DeviceModel;
 use crate::tables;
 use alloc::vec::Vec;
 use lwm2m_core::ObjectVersion;
@@ -63,12 +62,6 @@ impl Registry {
     /// version.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectDefinition> {
         self.layered(tables::OBJECTS, &self.own)
-    }
-
-    /// The definitions of a device with these object versions, see [`DeviceModel`].
-    #[must_use]
-    pub fn model(&self, versions: &[(u16, ObjectVersion)]) -> DeviceModel<'_> {
-        DeviceModel::new(self, versions)
     }
 
     fn candidates(&self, id: u16) -> impl Iterator<Item = &ObjectDefinition> {

@@ -6,12 +6,6 @@ use lwm2m_core::{DataType, ObjectVersion, Operations, Version};
 
 include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 
-/// The text of `len` bytes at `start` in the pool, or an empty text outside of it.
-pub(crate) fn pooled(start: u32, len: u8) -> &'static str {
-    let start = usize::try_from(start).unwrap_or(usize::MAX);
-    POOL.get(start..start.saturating_add(usize::from(len))).unwrap_or("")
-}
-
 const fn text((start, len): (u32, u8)) -> Text {
     Text::pooled(start, len)
 }

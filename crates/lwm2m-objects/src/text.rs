@@ -1,8 +1,9 @@
 //! The text of a definition: an offset into the built-in pool, or owned.
 
-use crate::tables;
 use alloc::boxed::Box;
 use core::fmt;
+
+include!(concat!(env!("OUT_DIR"), "/pool.rs"));
 
 /// A built-in text is an offset instead of a pointer, so that the tables need no relocation.
 #[derive(Clone)]
@@ -25,10 +26,16 @@ impl Text {
 
     pub(crate) fn as_str(&self) -> &str {
         match &self.0 {
-            Repr::Pooled { start, len } => tables::pooled(*start, *len),
+            Repr::Pooled { start, len } => pooled(*start, *len),
             Repr::Owned(text) => text,
         }
     }
+}
+
+/// The text of `len` bytes at `start` in the pool, or an empty text outside of it.
+fn pooled(start: u32, len: u8) -> &'static str {
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    POOL.get(start..start.saturating_add(usize::from(len))).unwrap_or("")
 }
 
 impl From<&str> for Text {

@@ -44,7 +44,7 @@ pub enum Error {
     #[error("SenML version {0} is not supported; the highest is 10")]
     Version(u64),
     /// A resolved name is longer than [`crate::MAX_NAME`] bytes.
-    #[error("the name of a record is longer than {} bytes", crate::MAX_NAME)]
+    #[error("the name of a record is longer than 1,024 bytes")]
     NameTooLong,
     /// A number is not finite, which SenML cannot express.
     #[error("a number is not finite, which SenML cannot express")]

@@ -44,7 +44,4 @@ mod resolve;
 
 pub use error::Error;
 pub use record::{Number, Record, Value};
-pub use resolve::{Name, Resolved, Resolver, resolve};
-
-/// The longest resolved name, in bytes.
-pub const MAX_NAME: usize = 1024;
+pub use resolve::{MAX_NAME, Name, Resolved, Resolver, resolve};

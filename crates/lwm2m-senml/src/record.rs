@@ -1,6 +1,6 @@
 //! Records of a pack, before base fields are applied: RFC 8428 section 4.
 
-use crate::Error;
+use crate::error::Error;
 use alloc::borrow::Cow;
 
 /// A number. Integers of 64 bits are exact.
@@ -74,6 +74,18 @@ impl Number {
             Self::Unsigned(v) => v as f64,
             Self::Float(v) => v,
         }
+    }
+
+    /// Seconds as an integer if they are whole and below 2^53.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "used only if exact"
+    )]
+    pub(crate) fn from_seconds(seconds: f64) -> Self {
+        let integer = seconds as i64;
+        let exact = integer as f64 == seconds && integer.unsigned_abs() < 1 << 53;
+        if exact { Self::Integer(integer) } else { Self::Float(seconds) }
     }
 
     pub(crate) fn is_finite(self) -> bool {

@@ -1,8 +1,12 @@
 //! Resolved records, with base fields applied: RFC 8428 section 4.6.
 
-use crate::{Error, MAX_NAME, Number, Record, Value};
+use crate::error::Error;
+use crate::record::{Number, Record, Value};
 use alloc::borrow::Cow;
 use core::fmt;
+
+/// The longest resolved name, in bytes.
+pub const MAX_NAME: usize = 1_024;
 
 /// The highest supported version of SenML.
 const VERSION: u64 = 10;

@@ -1,6 +1,6 @@
 //! A table of named timers.
 
-use crate::Instant;
+use crate::instant::Instant;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 /// The timers of an engine: at most one deadline per key.

@@ -1,6 +1,6 @@
 //! Errors of reading and writing TLV.
 
-use crate::Kind;
+use crate::kind::Kind;
 
 /// Why bytes are not valid TLV, or why values cannot be written as TLV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,8 @@
 //! Reads entries without copying: OMA LwM2M Core 1.2, section 7.4.5.
 
-use crate::{Error, Kind, value};
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::value;
 use nom::bytes::streaming::take;
 use nom::number::streaming::{be_u8, be_u16, be_u24};
 use nom::{IResult, Needed, Parser};

@@ -1,6 +1,6 @@
 //! Decodes values by data type: OMA LwM2M Core, Appendix C. Numbers are big-endian.
 
-use crate::Error;
+use crate::error::Error;
 
 fn fixed<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     value.try_into().ok()

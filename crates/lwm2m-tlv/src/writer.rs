@@ -1,6 +1,7 @@
 //! Writes entries in their shortest form: OMA LwM2M Core 1.2, section 7.4.5.
 
-use crate::{Error, Kind};
+use crate::error::Error;
+use crate::kind::Kind;
 use alloc::vec::Vec;
 
 /// The longest value, in bytes: the limit of a length field of three bytes.

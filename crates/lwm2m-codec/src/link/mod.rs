@@ -21,7 +21,8 @@ pub mod registration;
 pub use parse::parse;
 pub use registration::{RegistrationLinks, parse_registration};
 
-use crate::{Quirk, Reading};
+use crate::quirk::Quirk;
+use crate::reading::Reading;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};

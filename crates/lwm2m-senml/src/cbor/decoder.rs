@@ -2,7 +2,8 @@
 //! bits, floats of any width, decimal fractions, true, false, null, and the heads of arrays, maps and
 //! tags.
 
-use crate::{Error, Number, Value};
+use crate::error::Error;
+use crate::record::{Number, Value};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;

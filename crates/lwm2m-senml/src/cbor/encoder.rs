@@ -1,6 +1,6 @@
 //! Writes items of CBOR in their shortest form: RFC 8949 section 4.2.1.
 
-use crate::Value;
+use crate::record::Value;
 use alloc::vec::Vec;
 
 /// Writes items in sequence.

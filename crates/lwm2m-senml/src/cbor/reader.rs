@@ -1,8 +1,8 @@
 //! Reads records from CBOR: RFC 8428 section 6.
 
-use super::Decoder;
-use crate::record::{Draft, Field, Source};
-use crate::{Error, Number, Record, Value};
+use super::decoder::Decoder;
+use crate::error::Error;
+use crate::record::{Draft, Field, Number, Record, Source, Value};
 use alloc::borrow::Cow;
 
 /// Iterates over the records of a pack in CBOR. Borrows strings of definite length from the input. The

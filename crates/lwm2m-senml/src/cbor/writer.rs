@@ -1,8 +1,7 @@
 //! Writes records as CBOR: RFC 8428 section 6.
 
-use super::Encoder;
-use crate::Error;
-use crate::json::whole;
+use super::encoder::Encoder;
+use crate::error::Error;
 use crate::record::{Field, Number, Record, Value};
 use alloc::vec::Vec;
 
@@ -91,7 +90,7 @@ impl Writer {
     fn all_fields(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.number(Field::BaseVersion, record.base_version.map(Number::Unsigned))?;
         self.text(Field::BaseName, record.base_name.as_deref());
-        self.number(Field::BaseTime, record.base_time.map(whole))?;
+        self.number(Field::BaseTime, record.base_time.map(Number::from_seconds))?;
         self.text(Field::BaseUnit, record.base_unit.as_deref());
         self.number(Field::BaseValue, record.base_value)?;
         self.number(Field::BaseSum, record.base_sum)?;
@@ -101,8 +100,8 @@ impl Writer {
             self.value(value)?;
         }
         self.number(Field::Sum, record.sum)?;
-        self.number(Field::Time, record.time.map(whole))?;
-        self.number(Field::UpdateTime, record.update_time.map(whole))
+        self.number(Field::Time, record.time.map(Number::from_seconds))?;
+        self.number(Field::UpdateTime, record.update_time.map(Number::from_seconds))
     }
 
     #[inline]

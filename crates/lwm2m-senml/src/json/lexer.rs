@@ -1,6 +1,6 @@
 //! Tokens of JSON (RFC 8259) in valid UTF-8.
 
-use crate::Number;
+use crate::record::Number;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use nom::bytes::complete::take_while;

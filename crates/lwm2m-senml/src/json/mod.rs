@@ -11,5 +11,4 @@ mod writer;
 pub use reader::Reader;
 #[cfg(test)]
 pub(crate) use reader::read;
-pub(crate) use writer::whole;
 pub use writer::{Writer, write};

@@ -6,9 +6,10 @@
 
 use super::lexer::{Fault, blanks, number, peek, string, symbol};
 use super::reader::Reader;
-use super::writer::{decimal_text, quoted, whole};
+use super::writer::{decimal_text, quoted};
+use crate::base64;
+use crate::error::Error;
 use crate::record::{Field, Number, Record, Value};
-use crate::{Error, base64};
 use alloc::borrow::Cow;
 use alloc::string::String;
 
@@ -162,7 +163,7 @@ fn write_base(record: &Record<'_>, output: &mut String) -> Result<(), Error> {
     }
     if let Some(time) = record.base_time {
         output.push_str("\"bt\":");
-        decimal_text(whole(time), output)?;
+        decimal_text(Number::from_seconds(time), output)?;
         output.push(',');
     }
     Ok(())
@@ -179,7 +180,7 @@ fn write_entry(record: &Record<'_>, output: &mut String) -> Result<(), Error> {
     }
     if let Some(time) = record.time {
         output.push_str(",\"t\":");
-        decimal_text(whole(time), output)?;
+        decimal_text(Number::from_seconds(time), output)?;
     }
     Ok(())
 }

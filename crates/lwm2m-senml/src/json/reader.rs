@@ -1,8 +1,9 @@
 //! Reads records from JSON: RFC 8428 section 5.
 
 use super::lexer::{Fault, Parsed, blanks, number, peek, string, symbol, word};
-use crate::record::{Draft, Field, Source};
-use crate::{Error, Number, Record, base64};
+use crate::base64;
+use crate::error::Error;
+use crate::record::{Draft, Field, Number, Record, Source};
 use alloc::borrow::Cow;
 
 /// The deepest nesting of arrays and objects in an unknown field.

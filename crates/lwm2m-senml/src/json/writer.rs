@@ -1,7 +1,8 @@
 //! Writes records as JSON: RFC 8428 section 5.
 
+use crate::base64;
+use crate::error::Error;
 use crate::record::{Number, Record, Value};
-use crate::{Error, base64};
 use alloc::string::String;
 use core::fmt::Write;
 
@@ -113,7 +114,7 @@ impl Fields<'_> {
 
     #[inline]
     fn seconds(&mut self, key: &'static str, seconds: Option<f64>) -> Result<(), Error> {
-        self.maybe_number(key, seconds.map(whole))
+        self.maybe_number(key, seconds.map(Number::from_seconds))
     }
 
     #[inline]
@@ -148,18 +149,6 @@ impl Fields<'_> {
         }
         Ok(())
     }
-}
-
-/// Seconds as an integer if they are whole and below 2^53.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "used only if exact"
-)]
-pub(crate) fn whole(seconds: f64) -> Number {
-    let integer = seconds as i64;
-    let exact = integer as f64 == seconds && integer.unsigned_abs() < 1 << 53;
-    if exact { Number::Integer(integer) } else { Number::Float(seconds) }
 }
 
 /// Appends a number. A float keeps its decimal point or exponent.
