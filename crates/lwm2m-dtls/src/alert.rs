@@ -1,8 +1,8 @@
-//! Alerts: RFC 5246 section 7.2 and the registry of IANA.
+//! Alerts: RFC 5246 section 7.2.
 
 use core::fmt;
 
-/// What an alert says: the number of RFC 5246 section 7.2. Unknown numbers are kept.
+/// The description of an alert, by its number in the IANA registry. Unknown numbers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Alert(pub u8);
 
@@ -11,7 +11,7 @@ macro_rules! alerts {
         impl Alert {
             $(#[doc = concat!("`", $text, "`")] pub const $name: Self = Self($number);)*
 
-            /// The name of the registry, if the number has one.
+            /// The registered name, if the number is known.
             pub const fn name(self) -> Option<&'static str> {
                 match self { $(Self::$name => Some($text),)* _ => None }
             }
@@ -56,26 +56,31 @@ impl fmt::Display for Alert {
     }
 }
 
-/// The level byte of an alert that ends the session.
+/// The levels of RFC 5246 section 7.2.
+const WARNING: u8 = 1;
 const FATAL: u8 = 2;
 
 impl Alert {
-    /// The body of the record: `close_notify` and `no_renegotiation` are warnings.
-    pub(crate) fn encode(self) -> [u8; 2] {
-        let warning = matches!(self, Self::CLOSE_NOTIFY | Self::NO_RENEGOTIATION);
-        [if warning { 1 } else { FATAL }, self.0]
+    /// Whether we send it as fatal: all but `close_notify` and `no_renegotiation`.
+    pub(crate) const fn is_fatal(self) -> bool {
+        !matches!(self, Self::CLOSE_NOTIFY | Self::NO_RENEGOTIATION)
     }
 
-    /// Whether no server sends it: three of older versions, and `unsupported_extension`. OMA LwM2M
-    /// Transport 5.2.9 wants clients to ignore them.
+    /// The body of the record.
+    pub(crate) const fn encode(self) -> [u8; 2] {
+        [if self.is_fatal() { FATAL } else { WARNING }, self.0]
+    }
+
+    /// Whether clients ignore it because no server has a reason to send it: three alerts of older
+    /// versions, and `unsupported_extension` (OMA LwM2M Transport section 5.2.9).
     pub(crate) fn is_not_for_clients(self) -> bool {
         matches!(self.0, 30 | 41 | 60 | 110)
     }
 
-    /// The alert of a record's body, and whether it is fatal.
+    /// Decodes the body of a record as an alert, and whether it is fatal.
     pub(crate) fn decode(body: &[u8]) -> Option<(Self, bool)> {
         match body {
-            [level @ (1 | 2), description] => Some((Self(*description), *level == FATAL)),
+            [level @ (WARNING | FATAL), description] => Some((Self(*description), *level == FATAL)),
             _ => None,
         }
     }

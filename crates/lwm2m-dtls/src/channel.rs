@@ -1,18 +1,21 @@
-//! The protected records of a session, both ways. There is one epoch: nothing is renegotiated.
+//! The protected records of a session in both directions. There is one epoch, because renegotiation
+//! is refused.
 
-use crate::Rng;
 use crate::error::Error;
-use crate::handshake::Keys;
-use crate::record::{
-    ContentType, Header, MAX_PLAINTEXT, MAX_SEQUENCE, Protection, Record, ReplayWindow, VERSION,
+use crate::handshake::keys::Keys;
+use crate::record::header::{
+    ContentType, HEADER_LENGTH, Header, MAX_PLAINTEXT, MAX_SEQUENCE, Record, VERSION,
 };
+use crate::record::keys::Protection;
+use crate::record::window::ReplayWindow;
+use crate::rng::Rng;
 use crate::suite::{Cipher, CipherSuite};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use rand_chacha::rand_core::RngCore;
 use sha2::{Digest, Sha256};
 
-/// The epoch after the one and only ChangeCipherSpec.
+/// The epoch after the only ChangeCipherSpec.
 pub(crate) const EPOCH: u16 = 1;
 
 /// Keys, Connection IDs and counters of a session.
@@ -21,7 +24,7 @@ pub(crate) struct Channel {
     pub(crate) read: Protection,
     pub(crate) write: Protection,
     pub(crate) window: ReplayWindow,
-    /// The number of our next record.
+    /// The sequence number of our next record.
     pub(crate) sequence: u64,
     pub(crate) read_cid: Box<[u8]>,
     pub(crate) write_cid: Box<[u8]>,
@@ -29,11 +32,11 @@ pub(crate) struct Channel {
     pub(crate) max_plaintext: u16,
 }
 
-/// An authentic record.
+/// An opened record.
 pub(crate) struct Opened {
     pub(crate) content: ContentType,
     pub(crate) plaintext: Vec<u8>,
-    /// Its number is greater than all before.
+    /// Its sequence number is greater than all before.
     pub(crate) newest: bool,
 }
 
@@ -52,12 +55,15 @@ impl Channel {
         }
     }
 
-    /// The bytes of a record around its plaintext, at most.
+    /// The most bytes that a record adds to its plaintext.
     pub(crate) fn overhead(&self) -> usize {
-        crate::record::HEADER_LENGTH + self.write_cid.len() + 1 + self.write.overhead()
+        HEADER_LENGTH + self.write_cid.len() + 1 + self.write.overhead()
     }
 
-    /// Appends a record.
+    /// Appends a sealed record.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::SequenceExhausted`].
     pub(crate) fn seal(
         &mut self,
         content: ContentType,
@@ -84,7 +90,7 @@ impl Channel {
         Ok(())
     }
 
-    /// What tells the session from all others and says nothing of its keys.
+    /// A digest that identifies the session without revealing its keys.
     pub(crate) fn fingerprint(&self) -> [u8; 16] {
         let mut hash = Sha256::new();
         for keys in [&self.read, &self.write] {
@@ -96,7 +102,8 @@ impl Channel {
         digest.first_chunk().copied().unwrap_or_default()
     }
 
-    /// Whether the record may be one of the session: form, epoch, Connection ID, and no repetition.
+    /// Whether the record may belong to the session: by form, epoch, Connection ID and replay
+    /// window.
     pub(crate) fn expects(&self, header: &Header<'_>) -> bool {
         let well_formed =
             header.epoch == EPOCH && header.version == VERSION && self.is_for_us(header);
@@ -104,15 +111,15 @@ impl Channel {
     }
 
     fn is_for_us(&self, header: &Header<'_>) -> bool {
-        // Nothing is not compared with nothing: with the pointers of empty slices that takes as
-        // long as decryption does on some processors.
+        // Skips the comparison without a Connection ID: comparing two empty slices takes as long as
+        // decryption on some processors.
         match self.read_cid.is_empty() {
             true => header.content != ContentType::TLS12_CID,
             false => header.content == ContentType::TLS12_CID && *header.cid == *self.read_cid,
         }
     }
 
-    /// Opens a record of our epoch; nothing if it is a repetition or not authentic.
+    /// Opens a record; `None` if it is a repetition or not authentic.
     pub(crate) fn open(&mut self, record: &Record<'_>) -> Option<Opened> {
         let header = &record.header;
         if !self.expects(header) {
@@ -152,7 +159,7 @@ mod tests {
         })
     }
 
-    /// RFC 9146 section 3: whoever was given a Connection ID has to use it.
+    /// RFC 9146 section 3: a peer must use the Connection ID that it was given.
     #[test]
     fn authentic_records_with_another_id_or_none_are_dropped() {
         for (expected, used, opens) in [

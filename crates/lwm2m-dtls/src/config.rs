@@ -1,8 +1,10 @@
-//! What an endpoint is made with: limits, credentials, and the profile of a client session.
+//! The configuration of an endpoint: limits, credentials, and the profiles of client sessions.
 
 use crate::backend::Backend;
-use crate::certificate::{self, ServerVerification};
-use crate::crypto::{Provider, RustCrypto, SigningKey};
+use crate::certificate::verify::{self, ServerVerification};
+use crate::crypto::provider::{Provider, SigningKey};
+use crate::crypto::rust_crypto::RustCrypto;
+use crate::mode::Mode;
 use crate::suite::CipherSuite;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -13,50 +15,55 @@ use core::time::Duration;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-/// The settings of an endpoint.
+/// The configuration of an endpoint.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Who speaks DTLS and TLS; see [`check`](Self::check).
+    /// The implementation of DTLS and TLS; see [`check`](Self::check). Default:
+    /// [`Backend::Native`].
     pub backend: Backend,
-    /// The library for P-256.
+    /// The library for P-256. Default: [`RustCrypto`].
     pub provider: Arc<dyn Provider>,
-    /// The keys of the server; without them no handshake is accepted.
+    /// The credentials of the server; without them the endpoint is client only. Default: none.
     pub credentials: Option<Arc<dyn Credentials>>,
-    /// The suites a server accepts, most preferred first.
+    /// The cipher suites that a server accepts, most preferred first. Default:
+    /// [`CipherSuite::SERVER_DEFAULTS`].
     pub suites: Vec<CipherSuite>,
-    /// The length of a datagram at most, in bytes of UDP payload; at least 128.
+    /// The longest datagram of a handshake, in bytes of UDP payload; at least 128. Default: 1232.
     pub mtu: usize,
-    /// When a flight is sent again for the first time; doubles up to a minute. RFC 6347 has one
-    /// second, RFC 7925 advises nine on constrained links.
+    /// The first retransmission interval; it doubles up to a minute. RFC 6347 recommends one
+    /// second, RFC 7925 nine seconds for constrained links. Default: 1 s.
     pub retransmit_after: Duration,
-    /// After this long a handshake has failed.
+    /// When an unfinished handshake fails. Default: 90 s.
     pub handshake_timeout: Duration,
-    /// Handshakes that may be under way at once on datagrams, and as many on streams. On datagrams a
-    /// server gives the oldest up for a new one, on streams it takes no more.
+    /// The most handshakes under way on datagrams, and as many on streams. When full, the oldest
+    /// server handshake on datagrams is evicted; new TLS connections are refused. Default: 10,000.
     pub max_handshakes: usize,
-    /// Handshakes that clients of one host may have under way, on datagrams and streams: of an
-    /// IPv4 address or an IPv6 network of 64 bits.
+    /// The most handshakes under way with the clients of one host, which is an IPv4 address or an
+    /// IPv6 /64. Default: 1,000.
     pub max_handshakes_per_host: usize,
-    /// Established sessions at most.
+    /// The most established sessions. Default: 10,000,000.
     pub max_sessions: usize,
-    /// Makes the Connection IDs handed out to peers; without it none is asked for (RFC 9146).
+    /// Generates the Connection IDs for the records of peers; without it we accept records without
+    /// one (RFC 9146). Default: none.
     pub connection_ids: Option<Arc<dyn ConnectionIds>>,
-    /// How many sessions a server keeps for resumption by session id.
+    /// How many sessions a server caches for resumption by session id. Default: 1,000.
     pub session_cache: usize,
-    /// Seals session tickets (RFC 5077); without it none are issued.
+    /// The key that seals session tickets; without it a server issues none (RFC 5077). Default:
+    /// none.
     pub ticket_key: Option<TicketKey>,
-    /// How long a session may be resumed.
+    /// How long a session may be resumed. Default: one day.
     pub resumption_lifetime: Duration,
-    /// Unix time at `Instant::ZERO`: the clock that certificates are held against.
+    /// The Unix time at `Instant::ZERO`. Certificates are checked against this clock. Default: 0.
     pub unix_time_of_origin: Duration,
-    /// What is spoken above TLS on streams, by its name for ALPN (RFC 7301). A peer that names
-    /// other protocols only is refused, one that names none is not. Datagrams have no such thing.
+    /// The application protocol on streams, by its ALPN name (RFC 7301). A peer that names only
+    /// other protocols is refused; a peer that names none is accepted. Ignored on datagrams.
+    /// Default: none.
     pub application_protocol: Option<Bytes>,
-    /// Whether a server on streams speaks TLS 1.3 with clients that offer it and show a certificate
-    /// or raw public key. Only with the feature `tls13`, where it is the default.
+    /// Whether a server on streams accepts TLS 1.3 from clients with a certificate or raw public
+    /// key. Needs the feature `tls13`. Default: on with that feature.
     pub tls13: bool,
-    /// Gets the secrets of every session, to decrypt captures. Leave it off.
+    /// Receives the secrets of every session, to decrypt captures. Default: none.
     pub key_log: Option<Arc<dyn KeyLog>>,
 }
 
@@ -96,7 +103,7 @@ impl fmt::Debug for Config {
 pub struct TicketKey(Zeroizing<[u8; 16]>);
 
 impl TicketKey {
-    /// The key of these bytes.
+    /// Creates a key from its bytes.
     pub fn new(key: [u8; 16]) -> Self {
         Self(Zeroizing::new(key))
     }
@@ -112,37 +119,37 @@ impl fmt::Debug for TicketKey {
     }
 }
 
-/// What a server knows of itself and its clients. Every method has a default that knows nothing.
+/// The credentials of a server and its clients. The default of each method is to have none.
 pub trait Credentials: Send + Sync {
-    /// The pre-shared key of an identity, at most 64 bytes.
+    /// The pre-shared key of a client's identity, at most 64 bytes (RFC 4279).
     fn psk(&self, identity: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let _ = identity;
         None
     }
 
-    /// Whether pre-shared keys are used at all.
+    /// Whether the server offers pre-shared keys.
     fn uses_psk(&self) -> bool {
         false
     }
 
-    /// The server's key for the mode of raw public keys.
+    /// The server's key for raw public keys (RFC 7250).
     fn raw_key(&self) -> Option<Arc<dyn SigningKey>> {
         None
     }
 
-    /// Whether a client with this SubjectPublicKeyInfo (DER) is known.
+    /// Whether a client with this SubjectPublicKeyInfo (DER) is trusted.
     fn trusts_raw_key(&self, spki: &[u8]) -> bool {
         let _ = spki;
         false
     }
 
-    /// The server's certificate; the name is the one the client asked for (SNI).
+    /// The server's certificate for the name that the client asked for (SNI, RFC 6066).
     fn certificate(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let _ = server_name;
         None
     }
 
-    /// The authorities of client certificates.
+    /// The trusted authorities of client certificates.
     fn client_authorities(&self) -> &[CertificateDer<'static>] {
         &[]
     }
@@ -151,66 +158,70 @@ pub trait Credentials: Send + Sync {
 /// A certificate chain, leaf first, and its private key.
 #[derive(Clone, Debug)]
 pub struct CertifiedKey {
-    /// The certificates, DER.
+    /// The certificates (DER).
     pub chain: Vec<CertificateDer<'static>>,
-    /// The key of the first one.
+    /// The private key of the leaf.
     pub key: Arc<dyn SigningKey>,
 }
 
 impl CertifiedKey {
-    /// Whether it is for a host: by its dNSNames or iPAddresses, else by its common name.
+    /// Whether the leaf is issued for a host: by its dNSNames or iPAddresses, or without any by its
+    /// common name (RFC 6125).
     pub fn is_for(&self, host: &str) -> bool {
-        certificate::is_for(&self.chain, host)
+        verify::is_for(&self.chain, host)
     }
 }
 
-/// Makes the Connection IDs of one endpoint.
+/// Generates the Connection IDs of one endpoint (RFC 9146).
 pub trait ConnectionIds: Send + Sync {
-    /// The length of all of them: 1 to 255 bytes.
+    /// The length of all IDs: 1 to 255 bytes.
     fn length(&self) -> usize;
 
-    /// Fills a new one; `random` is fresh. Called again if the result is in use.
+    /// Writes a new ID; `random` is fresh. Called again if the ID is in use.
     fn generate(&self, random: [u8; 8], cid: &mut [u8]);
 }
 
-/// Takes secrets in the format of NSS: a line is `LABEL random secret`, the latter two in hex.
+/// Receives secrets for a key log in NSS format, whose lines are `LABEL random secret`, the last
+/// two in hex.
 pub trait KeyLog: Send + Sync {
-    /// The client's random value and a secret of its session. The label is `CLIENT_RANDOM` for the
-    /// master secret of version 1.2; version 1.3 has several secrets.
+    /// Receives a secret of the session with this client random. The label is `CLIENT_RANDOM` for
+    /// the master secret of version 1.2; version 1.3 has several secrets.
     fn log(&self, label: &str, client_random: &[u8; 32], secret: &[u8]);
 }
 
-/// How a client connects.
+/// The profile of a client session.
 #[derive(Clone)]
 pub struct ClientProfile {
-    /// The mode and its keys.
+    /// The security mode and its keys.
     pub security: ClientSecurity,
-    /// Exactly the suites to offer; empty for the defaults of the mode.
+    /// The cipher suites to offer. Default: empty, for the defaults of the mode.
     pub suites: Vec<CipherSuite>,
-    /// The host of the server's URI: the name that its certificate must have, and the one for SNI
-    /// (RFC 6066) unless it is an IP address. Without it only a certificate is accepted that is
-    /// configured itself.
+    /// The host of the server's URI. The server's certificate must be issued for it, and unless it
+    /// is an IP address, it is sent as SNI (RFC 6066). Without a name only a pinned certificate is
+    /// accepted. Default: none.
     pub server_name: Option<String>,
-    /// Whether to offer Connection IDs: ours by the endpoint's generator, or an empty one.
+    /// Whether to offer Connection IDs: one of the endpoint's generator, or an empty one (RFC
+    /// 9146). Default: on.
     pub connection_id: bool,
-    /// Whether to offer to show, when an address has changed, that the new one is ours (RFC 9853);
-    /// only with Connection IDs.
+    /// Whether to offer return routability checks, by which we confirm a new address of ours (RFC
+    /// 9853). Needs Connection IDs. Default: on.
     pub return_routability_check: bool,
-    /// max_fragment_length to ask for: 1 to 4 for 512, 1024, 2048, 4096 bytes (RFC 6066).
+    /// The max_fragment_length to ask for: 1 to 4 for 512, 1024, 2048 or 4096 bytes (RFC 6066).
+    /// Default: none.
     pub max_fragment_length: Option<u8>,
-    /// The longest plaintext that we take in a record (RFC 8449).
+    /// The longest plaintext that we accept in a record, in bytes (RFC 8449). Default: none.
     pub record_size_limit: Option<u16>,
-    /// Whether a server without extended master secret is refused.
+    /// Whether to refuse a server without extended master secret (RFC 7627). Default: off.
     pub require_extended_master_secret: bool,
-    /// Whether to ask for a session ticket.
+    /// Whether to ask for a session ticket (RFC 5077). Default: on.
     pub tickets: bool,
-    /// Whether to speak TLS 1.3 on streams and nothing older, with a certificate or raw public key
-    /// and the feature `tls13`. Else it is 1.2, which is what every server of LwM2M has.
+    /// Whether to use TLS 1.3 on streams and no older version, which takes a certificate or raw
+    /// public key and the feature `tls13`. Default: off, because every LwM2M server supports 1.2.
     pub tls13: bool,
 }
 
 impl ClientProfile {
-    /// The defaults for a mode.
+    /// Creates a profile with the defaults of the mode.
     pub fn new(security: ClientSecurity) -> Self {
         Self {
             security,
@@ -226,7 +237,7 @@ impl ClientProfile {
         }
     }
 
-    /// The suites that are offered.
+    /// The cipher suites to offer.
     pub(crate) fn offered(&self) -> Vec<CipherSuite> {
         if !self.suites.is_empty() {
             return self.suites.clone();
@@ -238,7 +249,7 @@ impl ClientProfile {
     }
 }
 
-/// The mode of a client session and its keys.
+/// The security mode of a client session and its keys.
 #[derive(Clone)]
 pub enum ClientSecurity {
     /// A pre-shared key (RFC 4279).
@@ -252,7 +263,7 @@ pub enum ClientSecurity {
     RawPublicKey {
         /// Our key.
         key: Arc<dyn SigningKey>,
-        /// The server's SubjectPublicKeyInfo, DER: only exactly this one is accepted.
+        /// The server's SubjectPublicKeyInfo (DER). No other key is accepted.
         server: Bytes,
     },
     /// X.509 certificates.
@@ -265,7 +276,7 @@ pub enum ClientSecurity {
 }
 
 impl ClientSecurity {
-    /// Which mode it is.
+    /// The mode.
     pub fn mode(&self) -> Mode {
         match self {
             Self::Psk { .. } => Mode::Psk,
@@ -283,15 +294,4 @@ impl fmt::Debug for ClientProfile {
             .field("server_name", &self.server_name)
             .finish_non_exhaustive()
     }
-}
-
-/// A mode of security.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Pre-shared key.
-    Psk,
-    /// Raw public keys.
-    RawPublicKey,
-    /// X.509 certificates.
-    Certificate,
 }

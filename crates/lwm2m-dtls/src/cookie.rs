@@ -1,9 +1,9 @@
-//! Cookies that vouch for an address without any state: RFC 6347 section 4.2.1.
+//! Stateless cookies, by which a client proves its address: RFC 6347 section 4.2.1.
 
 use crate::handshake::fragment::Fragment;
-use crate::handshake::message::{ClientHello, CookieParts, MessageType, hello_verify_request};
-use crate::handshake::transcript::{Framing, frame};
-use crate::record::{ContentType, write_plain};
+use crate::handshake::framing::{Framing, MessageType, frame};
+use crate::handshake::message::{ClientHello, CookieParts, hello_verify_request};
+use crate::record::header::{ContentType, write_plain};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,12 +12,12 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A cookie is good for one to two of these, in microseconds.
+/// The unit of a cookie's lifetime, in microseconds; a cookie is valid for one to two of them.
 const SLOT: u64 = 60_000_000;
-/// A hello is kept while its handshake is under way, so it has a bound: extensions are short, but
-/// for a ticket with a chain of certificates in it.
+/// The longest accepted ClientHello in bytes. A handshake keeps its hello; only a ticket with a
+/// certificate chain makes it long.
 const MAX_HELLO: usize = 4096;
-/// Length of a cookie.
+/// The length of a cookie in bytes.
 const LENGTH: usize = 16;
 
 /// Makes and checks cookies.
@@ -25,49 +25,49 @@ pub(crate) struct Cookies {
     secret: Zeroizing<[u8; 32]>,
 }
 
-/// What a hello is worth.
+/// The check of a ClientHello.
 pub(crate) enum CookieCheck {
-    /// Its cookie is good.
-    Yes,
-    /// It needs a cookie: the datagram that demands one.
-    Ask(Vec<u8>),
-    /// It is none, or too long to be one.
-    Never,
+    /// Its cookie is valid.
+    Valid,
+    /// It has no valid cookie: the datagram that asks for one.
+    Missing(Vec<u8>),
+    /// It is malformed, fragmented or too long.
+    Malformed,
 }
 
 impl Cookies {
-    /// Whether a hello shows a good cookie; leaves nothing behind.
-    pub(crate) fn vouch(
+    pub(crate) fn new(secret: [u8; 32]) -> Self {
+        Self { secret: Zeroizing::new(secret) }
+    }
+
+    /// Checks the cookie of a ClientHello.
+    pub(crate) fn check(
         &self,
         now: Instant,
         from: SocketAddr,
         hello: &Fragment<'_>,
         record_sequence: u64,
     ) -> CookieCheck {
-        let is_meant = hello.is_whole() && hello.length <= MAX_HELLO;
-        let parts = ClientHello::cookie_parts(hello.body).filter(|_| is_meant);
-        let Some(parts) = parts else { return CookieCheck::Never };
+        let is_acceptable = hello.is_whole() && hello.length <= MAX_HELLO;
+        let parts = ClientHello::cookie_parts(hello.body).filter(|_| is_acceptable);
+        let Some(parts) = parts else { return CookieCheck::Malformed };
         if self.verify(now, from, &parts) {
-            return CookieCheck::Yes;
+            return CookieCheck::Valid;
         }
         let kind = MessageType::HELLO_VERIFY_REQUEST;
         let body = hello_verify_request(&self.make(now, from, &parts));
         let request = frame(Framing::Datagram, kind, hello.sequence, &body);
         let mut out = Vec::with_capacity(64);
         write_plain(&mut out, ContentType::HANDSHAKE, record_sequence, &request);
-        CookieCheck::Ask(out)
+        CookieCheck::Missing(out)
     }
 
-    pub(crate) fn new(secret: [u8; 32]) -> Self {
-        Self { secret: Zeroizing::new(secret) }
-    }
-
-    /// The cookie for a hello from the address.
+    /// Makes the cookie for a hello from the address.
     fn make(&self, now: Instant, from: SocketAddr, hello: &CookieParts<'_>) -> [u8; LENGTH] {
         self.cookie(now.as_micros() / SLOT, from, hello)
     }
 
-    /// Whether the hello has the cookie it was given a short while ago.
+    /// Whether the hello has a cookie of this or the previous time slot.
     fn verify(&self, now: Instant, from: SocketAddr, hello: &CookieParts<'_>) -> bool {
         let slot = now.as_micros() / SLOT;
         [slot, slot.wrapping_sub(1)]

@@ -1,13 +1,32 @@
-//! What a peer was authenticated with, as a digest: a session is resumed only while it is the same.
+//! Digests of credentials. A session is resumed only while its credential has the same digest.
 
-use crate::config::{ClientProfile, ClientSecurity, Credentials};
+use crate::config::{ClientProfile, ClientSecurity, Config, Credentials};
+use crate::error::Reason;
 use crate::identity::Identity;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-/// The digest of what a session rests on.
+/// The digest of the credential of a session.
 pub(crate) type CredentialDigest = [u8; 32];
 
-/// What the server has for the client; nothing if the client is not known, or known no longer.
+/// A peer that has proven its identity.
+#[derive(Clone)]
+pub(crate) struct Authenticated {
+    pub(crate) identity: Identity,
+    /// The credential that it was checked against.
+    pub(crate) credential: CredentialDigest,
+    /// When the proof expires, in Unix seconds.
+    pub(crate) expires: u64,
+}
+
+impl Authenticated {
+    /// A peer that has proven that it knows the pre-shared key.
+    pub(crate) fn by_psk(identity: Bytes, key: &[u8]) -> Self {
+        Self { identity: Identity::Psk(identity), credential: of_psk(key), expires: u64::MAX }
+    }
+}
+
+/// Digests the server's credential for a client; `None` if the client is unknown.
 pub(crate) fn of_client(
     identity: &Identity,
     credentials: &dyn Credentials,
@@ -25,12 +44,22 @@ pub(crate) fn of_client(
     }
 }
 
-/// Of a pre-shared key.
+/// Refuses a client whose credential was changed or removed during the handshake.
+pub(crate) fn check_still_known(peer: &Authenticated, config: &Config) -> Result<(), Reason> {
+    let credentials = config.credentials.as_deref().ok_or(Reason::Internal)?;
+    match of_client(&peer.identity, credentials) {
+        Some(credential) if credential == peer.credential => Ok(()),
+        _ if matches!(peer.identity, Identity::Psk(_)) => Err(Reason::WrongKey),
+        _ => Err(Reason::UnknownPeerKey),
+    }
+}
+
+/// Digests a pre-shared key.
 pub(crate) fn of_psk(key: &[u8]) -> CredentialDigest {
     digest(b"pre-shared key", [key])
 }
 
-/// What the client has for itself and for the server.
+/// Digests a client's credentials: its own and those for the server.
 pub(crate) fn of_profile(profile: &ClientProfile) -> CredentialDigest {
     match &profile.security {
         ClientSecurity::Psk { identity, key } => digest(b"identity and key", [&**identity, &**key]),

@@ -1,118 +1,177 @@
-//! What can go wrong: [`Error`] for a call, [`Reason`] for a handshake.
+//! Errors: [`Error`] of a call, [`Reason`] of a handshake.
 
 use crate::alert::Alert;
 use crate::unsupported::Unsupported;
 use bytes::Bytes;
-use core::fmt;
 
-/// Why a call was refused.
+/// The error of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The session is closed or was never there.
-    #[error("there is no such session; it may have closed: connect anew")]
+    /// The session has ended or never existed.
+    #[error("there is no such session; it may have ended: connect anew")]
     UnknownSession,
-    /// The handshake is still under way.
+    /// The handshake is not finished.
     #[error("the session is not established yet; wait for the event that it is connected")]
     NotEstablished,
-    /// More bytes than fit one record.
+    /// The data does not fit a record.
     #[error("a record of this session holds at most {limit} bytes; send less at once")]
     TooLarge {
-        /// What fits, in bytes.
+        /// The most bytes that fit.
         limit: usize,
     },
-    /// The sequence numbers of the epoch are used up: RFC 6347 section 4.1.
+    /// All sequence numbers of the epoch are used: RFC 6347 section 4.1.
     #[error("all 2^48 sequence numbers of the session are used; connect anew")]
     SequenceExhausted,
-    /// As many sessions or handshakes as the configuration allows.
-    #[error("as many sessions as configured are open; close one or raise the limit")]
+    /// The configured limit of sessions or handshakes is reached.
+    #[error(
+        "the configured limit of sessions or handshakes is reached; close one or raise the limit"
+    )]
     TooManySessions,
-    /// Exported bytes that are altered, sealed with another key or of another version.
+    /// The exported bytes are altered, sealed with another key, or of another version.
     #[error("the exported session cannot be read; check that it was sealed with this key")]
     ImportRefused,
-    /// A session with this Connection ID or peer is there already.
+    /// A session with this Connection ID or address is open, or was open lately.
     #[error("a session with the imported address or Connection ID is open already")]
     AlreadyOpen,
-    /// The profile cannot make a handshake: a key too long, no suite that fits.
-    #[error("the client profile offers nothing: check its key lengths and cipher suites")]
+    /// The profile cannot lead to a handshake: a key is too long, or no suite fits the mode.
+    #[error("the client profile cannot be used: check its key lengths and cipher suites")]
     UnusableProfile,
-    /// The backend lacks what was asked for.
+    /// The backend does not support what was asked for.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
 }
 
-/// Why a handshake failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a handshake failed. The text says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// The server has no key for the client's PSK identity.
+    #[error("no key is stored for the identity \"{}\"; add it", identity.escape_ascii())]
     UnknownIdentity {
-        /// What the client called itself.
+        /// The client's identity.
         identity: Bytes,
     },
-    /// The peer's Finished is wrong; or none came and its protected records did not
-    /// authenticate; or none came in answer to ours, made with a pre-shared key.
+    /// The peer's Finished is wrong; or none arrived, and its protected records did not
+    /// authenticate, or it answered nothing to our Finished with a pre-shared key.
+    #[error(
+        "the peer's messages do not authenticate: the pre-shared keys differ, most likely; \
+         compare the key on both sides"
+    )]
     WrongKey,
     /// Client and server share no cipher suite.
+    #[error(
+        "no common cipher suite, or no P-256 for it; enable one on both sides, or configure the \
+         credentials that the peer's suites need"
+    )]
     NoCommonSuite,
     /// Client and server share no certificate type.
+    #[error("one side uses raw public keys and the other X.509; use the same mode on both sides")]
     NoCommonCertificateType,
-    /// The peer speaks no version 1.2.
+    /// The peer does not support version 1.2.
+    #[error("the peer speaks neither DTLS 1.2 nor TLS 1.2 here; check the port, or update it")]
     UnsupportedVersion,
-    /// The client tries again with version 1.2, and both sides have 1.3: RFC 7507.
+    /// The client falls back to version 1.2 although both sides support 1.3: RFC 7507.
+    #[error(
+        "the client supports TLS 1.3 but falls back to 1.2; find out why its first attempt \
+         failed, and what alters it on the way"
+    )]
     InappropriateFallback,
     /// The peer's certificate is expired or not valid yet.
+    #[error("the peer's certificate is expired or not valid yet; check the clock, then renew it")]
     CertificateExpired,
-    /// The server's certificate is for another name.
+    /// The server's certificate is issued for another name.
+    #[error("the server's certificate is issued for another name; check the server's URI")]
     NameMismatch,
-    /// The peer's certificate leads to no trusted authority.
+    /// No path leads from the peer's certificate to a trusted authority.
+    #[error(
+        "no path leads from the peer's certificate to a trusted authority; add its authority, \
+         or send the intermediate certificates"
+    )]
     UnknownAuthority,
-    /// The peer's certificate cannot be read or may not be used for this.
+    /// The peer's certificate is malformed or not meant for this use.
+    #[error(
+        "the peer's certificate cannot be used; issue one for P-256 and for its side, as client \
+         or server"
+    )]
     BadCertificate,
     /// The peer sent no certificate.
+    #[error("the peer sent no certificate; configure one there")]
     NoCertificate,
-    /// The peer's public key or certificate is not the one configured.
+    /// The peer's public key or certificate is not the configured one.
+    #[error("the peer's public key is not the configured one; compare both sides")]
     UnknownPeerKey,
-    /// A signature of the peer is wrong.
+    /// A signature of the peer is not valid.
+    #[error("the peer's signature is wrong; its key and certificate differ")]
     BadSignature,
-    /// A message that has no place at this point of the handshake.
+    /// A message arrived out of order.
+    #[error("the peer sent a message out of order; its stack is at fault")]
     UnexpectedMessage,
-    /// A message that cannot be read.
+    /// A message is malformed.
+    #[error("the peer sent a malformed message; its stack is at fault")]
     Malformed,
-    /// A value that the standards forbid: a point off the curve, a suite that was not offered.
+    /// A message holds a forbidden value, such as a point off the curve or a suite that was not
+    /// offered.
+    #[error("the peer sent a forbidden value; its stack is at fault")]
     IllegalParameter,
-    /// The server answered an extension that was not offered.
+    /// The server answered an extension that the client did not offer.
+    #[error("the peer answered an extension that was not offered; its stack is at fault")]
     UnsupportedExtension,
-    /// A session may not be resumed like this (extended master secret).
+    /// The session was made with extended master secret and would be resumed without: RFC 7627
+    /// section 5.3.
+    #[error("the session cannot be resumed; connect without resumption")]
     ResumptionRefused,
-    /// The peer speaks none of our application protocols: RFC 7301 section 3.2.
+    /// The peer names only other application protocols: RFC 7301 section 3.2.
+    #[error("the peer offers other application protocols only; check the port")]
     NoApplicationProtocol,
-    /// A record of a stream that does not authenticate.
+    /// A record of a stream does not authenticate.
+    #[error("a record does not authenticate; compare the pre-shared keys on both sides")]
     BadRecord,
-    /// A record of a stream that is longer than any may be.
+    /// A record of a stream is longer than allowed.
+    #[error("the peer sent a record that is too long; its stack is at fault")]
     RecordOverflow,
-    /// The connection ended before the handshake did.
+    /// The connection ended before the handshake was finished.
+    #[error(
+        "the connection could not be made or has ended; check address and port, and the peer's \
+         log"
+    )]
     Disconnected,
-    /// The peer fell silent.
+    /// The peer did not answer in time.
+    #[error("no answer; check address, port and firewall, and that the peer speaks DTLS")]
     Timeout,
-    /// It gave way to newer ones: as many handshakes as configured were under way.
+    /// The handshake was evicted for a newer one at the configured limit.
+    #[error(
+        "newer handshakes have evicted it; raise the limit of handshakes, or block the hosts \
+         that start so many"
+    )]
     Evicted,
-    /// It was not begun: as many as configured were under way, in all or with the host, or as many
-    /// sessions open.
+    /// The handshake was not started: a configured limit of handshakes, of the host or in all, or
+    /// of sessions is reached.
+    #[error(
+        "too many sessions, or handshakes with this host; raise the limit, or block the hosts \
+         that start so many"
+    )]
     NoRoom,
-    /// The peer ended the handshake.
+    /// The peer ended the handshake with this alert.
+    #[error("the peer ended the handshake: {0}; see its log")]
     PeerAlert(Alert),
-    /// We ended it: the session was closed before it was established.
+    /// We ended the handshake, or another one with the same peer replaced it.
+    #[error(
+        "this side closed it before it was established: it took too long, or another handshake \
+         replaced it"
+    )]
     Cancelled,
-    /// Cryptography of our own failed.
+    /// Our own key or the provider failed.
+    #[error("the cryptographic library rejected our own key; check it")]
     Internal,
-    /// The backend lacks what it takes.
+    /// The backend does not support what the handshake needs.
+    #[error(transparent)]
     Unsupported(Unsupported),
 }
 
 impl Reason {
-    /// The alert that ended the handshake: the peer's, or the one that tells the peer. A peer
-    /// that fell silent got and sent none.
+    /// The alert that ended the handshake: the peer's or ours. `None` if no alert was sent, for
+    /// example after a timeout.
     pub fn alert(&self) -> Option<Alert> {
         Some(match self {
             Self::UnknownIdentity { .. } => Alert::UNKNOWN_PSK_IDENTITY,
@@ -141,99 +200,8 @@ impl Reason {
         })
     }
 
-    /// The alert that tells the peer, who knows its own.
+    /// The alert to send to the peer; `None` if the peer sent one.
     pub(crate) fn answer(&self) -> Option<Alert> {
         self.alert().filter(|_| !matches!(self, Self::PeerAlert(_)))
     }
-
-    fn text(&self) -> &'static str {
-        match self {
-            Self::UnknownIdentity { .. } => "no key is stored for the identity",
-            Self::WrongKey => {
-                "the peer's messages do not authenticate: the pre-shared keys differ, most \
-                 likely; compare the key on both sides"
-            }
-            Self::NoCommonSuite => {
-                "no common cipher suite, or no P-256 for it; enable one on both sides, or configure \
-                 the credentials that the peer's suites need"
-            }
-            Self::NoCommonCertificateType => {
-                "one side wants raw public keys and the other X.509; use one mode on both sides"
-            }
-            Self::UnsupportedVersion => {
-                "the peer speaks neither DTLS 1.2 nor TLS 1.2 here; check the port, or update it"
-            }
-            Self::InappropriateFallback => {
-                "the client has TLS 1.3 and came back with 1.2; see what lies between, and why its \
-                 first attempt failed"
-            }
-            Self::CertificateExpired => {
-                "the peer's certificate is expired or not valid yet; check the clock, then renew it"
-            }
-            Self::NameMismatch => {
-                "the server's certificate is for another name; check the server's URI or the SNI"
-            }
-            Self::UnknownAuthority => {
-                "the peer's certificate leads to no trusted authority; add its authority or send \
-                 the intermediate certificates"
-            }
-            Self::BadCertificate => {
-                "the peer's certificate cannot be used; issue one for P-256 and for the use of its \
-                 side, as client or server"
-            }
-            Self::NoCertificate => "the peer sent no certificate; configure one there",
-            Self::UnknownPeerKey => {
-                "the peer's public key is not the configured one; compare both sides"
-            }
-            Self::BadSignature => "the peer's signature is wrong; its key and certificate differ",
-            Self::UnexpectedMessage => "a message out of order; the peer's stack is at fault",
-            Self::Malformed => "a message that cannot be read; the peer's stack is at fault",
-            Self::IllegalParameter => "a forbidden value; the peer's stack is at fault",
-            Self::UnsupportedExtension => {
-                "an extension that was not offered; the peer's stack is at fault"
-            }
-            Self::ResumptionRefused => "the session cannot be resumed; connect without resumption",
-            Self::NoApplicationProtocol => {
-                "the peer speaks another protocol on TLS; connect to it with what it speaks"
-            }
-            Self::BadRecord => {
-                "a record does not authenticate; compare the pre-shared keys on both sides"
-            }
-            Self::RecordOverflow => "a record is too long; the peer's stack is at fault",
-            Self::Disconnected => {
-                "no connection came about, or it ended; check address and port, and the peer's log"
-            }
-            Self::Timeout => {
-                "no answer; check address, port and firewall, and that the peer speaks DTLS"
-            }
-            Self::Evicted => {
-                "it gave way to newer handshakes; raise their limit, or keep out who begins so many"
-            }
-            Self::NoRoom => {
-                "too many sessions, or handshakes with its host; raise the limit, or keep out who \
-                 begins so many"
-            }
-            Self::PeerAlert(_) => "the peer ended the handshake",
-            Self::Cancelled => {
-                "this side closed it before it was established: it took too long, or another one \
-                 took its place"
-            }
-            Self::Unsupported(lacking) => lacking.text(),
-            Self::Internal => "the cryptographic library refused our own key; check it",
-        }
-    }
 }
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownIdentity { identity } => {
-                write!(f, "{} \"{}\"; add it", self.text(), identity.escape_ascii())
-            }
-            Self::PeerAlert(alert) => write!(f, "{}: {alert}; see its log", self.text()),
-            _ => f.write_str(self.text()),
-        }
-    }
-}
-
-impl core::error::Error for Reason {}

@@ -1,30 +1,30 @@
-//! What an endpoint tells its owner.
+//! Events and datagrams of an endpoint.
 
 use crate::alert::Alert;
-use crate::config::Mode;
 use crate::error::Reason;
-use crate::handshake::Role;
+use crate::handshake::output::Completed;
 use crate::identity::Identity;
+use crate::mode::{Mode, Role};
 use crate::resumption::Resumption;
 use crate::suite::CipherSuite;
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::net::SocketAddr;
 
-/// A session of an endpoint, from the first hello on. Ids are never used again.
+/// The id of a session of an endpoint, from its first hello on. An id is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
 /// A datagram to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// Where to.
+    /// The destination.
     pub peer: SocketAddr,
-    /// Its payload.
+    /// The UDP payload.
     pub payload: Bytes,
 }
 
-/// What has happened.
+/// An event of an endpoint.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -34,27 +34,26 @@ pub enum Event {
         session: SessionId,
         /// The address of the peer.
         peer: SocketAddr,
-        /// Who the peer is; of a PSK session the client's identity on both sides.
+        /// The identity of the peer; in a PSK session the client's identity on both sides.
         identity: Identity,
-        /// Which side we are.
+        /// Our side.
         role: Role,
-        /// What was agreed on.
+        /// The agreed cipher suite.
         suite: CipherSuite,
-        /// Whether the keys stem from an earlier session.
+        /// Whether the session resumes an earlier one.
         resumed: bool,
-        /// What a client needs to resume it.
+        /// What a client needs to resume the session, if it can be resumed.
         resumption: Option<Arc<Resumption>>,
     },
     /// Application data.
     Data {
-        /// The session it came in.
+        /// The session.
         session: SessionId,
         /// The plaintext of one record.
         data: Bytes,
     },
-    /// The peer has a new address: newer authentic records with its Connection ID came from it,
-    /// and it has shown that it is there (RFC 9853), or gone on from there after it was sent
-    /// something.
+    /// The peer has a new address: authentic records with its Connection ID came from there, and it
+    /// has confirmed the address (RFC 9853) or gone on from there after we sent something.
     Moved {
         /// The session.
         session: SessionId,
@@ -67,42 +66,66 @@ pub enum Event {
         session: SessionId,
         /// The peer's last address.
         peer: SocketAddr,
-        /// Why.
+        /// The cause.
         cause: Cause,
     },
     /// A handshake has failed.
     Failed {
-        /// The session, if one was begun.
+        /// The session, if the handshake was started.
         session: Option<SessionId>,
         /// The peer's address.
         peer: SocketAddr,
-        /// The mode, as far as it was known.
+        /// The mode, if it was known.
         mode: Option<Mode>,
-        /// Which side we were.
+        /// Our side.
         role: Role,
-        /// Why; its text says what to do.
+        /// The reason; its text says what to do.
         reason: Reason,
     },
+}
+
+impl Event {
+    /// The event of a finished handshake.
+    pub(crate) fn connected(
+        session: SessionId,
+        peer: SocketAddr,
+        role: Role,
+        completed: Completed,
+    ) -> Self {
+        let Completed { identity, suite, resumed, resumption, .. } = completed;
+        let resumption = resumption.map(|resumption| Arc::new(*resumption));
+        Self::Connected { session, peer, identity, role, suite, resumed, resumption }
+    }
 }
 
 /// Why an established session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The peer said close_notify.
+    /// The peer sent close_notify.
     ByPeer,
-    /// [`close`](crate::Endpoint::close) was called.
+    /// [`close`](crate::Endpoint::close) or [`abort`](crate::Endpoint::abort) was called.
     ByUs,
     /// The peer sent a fatal alert.
     Alert(Alert),
-    /// The peer broke the protocol on a stream; it was sent this alert.
+    /// The peer violated the protocol, and we sent this alert.
     Broken(Alert),
-    /// The connection below ended without close_notify: what was sent last may be missing.
+    /// The connection below ended without close_notify; the end of the data may be missing.
     Truncated,
-    /// A new session with the same peer took its place.
+    /// A new session with the same peer replaced it.
     Replaced,
-    /// All numbers of records are used; connect anew.
+    /// All sequence numbers are used; connect anew.
     Exhausted,
-    /// It was exported.
+    /// The session was exported.
     Exported,
+}
+
+impl Cause {
+    /// The cause when a failure ends an established session.
+    pub(crate) fn of(reason: &Reason) -> Self {
+        match reason {
+            Reason::PeerAlert(alert) => Self::Alert(*alert),
+            reason => Self::Broken(reason.alert().unwrap_or(Alert::INTERNAL_ERROR)),
+        }
+    }
 }

@@ -1,35 +1,35 @@
-//! Flights: several messages that are sent, and sent again, together. RFC 6347 section 4.2.4.
+//! Flights: messages that are sent and retransmitted together. RFC 6347 section 4.2.4.
 
-use crate::Rng;
 use crate::channel::Channel;
-use crate::handshake::FlightItem;
 use crate::handshake::fragment::FRAGMENT_HEADER;
-use crate::handshake::wire::put_u24;
-use crate::record::{ContentType, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, write_plain};
+use crate::handshake::output::FlightItem;
+use crate::record::header::{ContentType, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, write_plain};
+use crate::rng::Rng;
+use crate::wire::put_u24;
 use alloc::vec::Vec;
 
-/// The last messages we sent, and the numbers of our unprotected records.
+/// Our latest flight, and the sequence numbers of our unprotected records.
 pub(crate) struct Flight {
     items: Vec<FlightItem>,
-    /// The number of our next record in epoch 0.
+    /// The sequence number of our next record in epoch 0.
     sequence: u64,
     max_plaintext: usize,
 }
 
 impl Flight {
-    /// A flight of nothing; unprotected records count from `sequence`.
+    /// Creates an empty flight; unprotected records are numbered from `sequence`.
     pub(crate) fn starting_at(sequence: u64) -> Self {
         Self { items: Vec::new(), sequence, max_plaintext: MAX_PLAINTEXT }
     }
 
-    /// From now on no message takes more than this of a record (RFC 6066 section 4), and no
-    /// datagram has more: who asks for short records may have no room for several.
+    /// Limits the message bytes in a record (RFC 6066 section 4) and in a datagram: a peer that
+    /// asks for short records may have no room for several at once.
     pub(crate) fn limit(&mut self, max_plaintext: usize) {
         self.max_plaintext = max_plaintext;
     }
 
-    /// Appends an unprotected record with the next number, unless all are used: the client has a
-    /// say in where ours begin.
+    /// Appends an unprotected record with the next number. Does nothing if all numbers are used,
+    /// because the client chooses where ours start.
     pub(crate) fn write_plain(&mut self, content: ContentType, body: &[u8], out: &mut Vec<u8>) {
         if self.sequence <= MAX_SEQUENCE {
             write_plain(out, content, self.sequence, body);
@@ -37,17 +37,17 @@ impl Flight {
         }
     }
 
-    /// Puts new messages in place of the old ones.
+    /// Replaces the messages.
     pub(crate) fn replace(&mut self, items: Vec<FlightItem>) {
         self.items = items;
     }
 
-    /// Whether it ends with a Finished: whether we have changed to the new keys.
+    /// Whether the flight ends with our Finished, which is protected by the new keys.
     pub(crate) fn has_changed_cipher(&self) -> bool {
         self.items.iter().any(|item| item.epoch > 0)
     }
 
-    /// The flight as datagrams of at most `mtu` bytes; every record has a new number.
+    /// Returns the flight as datagrams of at most `mtu` bytes, with new sequence numbers.
     pub(crate) fn datagrams(
         &mut self,
         mtu: usize,
@@ -67,7 +67,7 @@ impl Flight {
             for body in fragments(item, longest) {
                 let out = packer.room_for(overhead + body.len());
                 match &mut channel {
-                    // A record that cannot be sealed is lost like others: the timer decides.
+                    // A record that cannot be sealed counts as lost; the timer decides.
                     Some(channel) if protected => {
                         let _ = channel.seal(item.content, &body, rng, out);
                     }
@@ -91,7 +91,7 @@ impl Packer {
         self.room.saturating_sub(self.current.len())
     }
 
-    /// The datagram that a record of this length goes into.
+    /// Returns the datagram for a record of this length.
     fn room_for(&mut self, length: usize) -> &mut Vec<u8> {
         if !self.current.is_empty() && length > self.left() {
             self.done.push(core::mem::take(&mut self.current));
@@ -107,8 +107,8 @@ impl Packer {
     }
 }
 
-/// The bodies of the item's records, none longer than `longest`; but a hello is always in one piece
-/// because servers without state cannot put it together.
+/// Splits an item into the bodies of records, none longer than `longest`. A ClientHello is never
+/// split, because servers without state cannot reassemble it.
 fn fragments(item: &FlightItem, longest: usize) -> Vec<Vec<u8>> {
     const CLIENT_HELLO: u8 = 1;
     let whole = item.content != ContentType::HANDSHAKE || item.bytes.first() == Some(&CLIENT_HELLO);

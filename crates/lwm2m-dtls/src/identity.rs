@@ -1,29 +1,29 @@
-//! Who the peer is, once authenticated.
+//! The authenticated identity of a peer.
 
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-/// Who a session is with.
+/// The identity of the peer of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Identity {
-    /// The PSK identity: of the client, on both sides (RFC 4279).
+    /// The PSK identity, which on both sides is the client's (RFC 4279).
     Psk(Bytes),
-    /// The peer's SubjectPublicKeyInfo, DER (RFC 7250).
+    /// The peer's SubjectPublicKeyInfo (DER, RFC 7250).
     RawPublicKey(Bytes),
-    /// What the peer's certificate says.
+    /// The names in the peer's certificate (RFC 5280).
     Certificate(Arc<CertificateIdentity>),
 }
 
 /// The names of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertificateIdentity {
-    /// The first common name of the subject.
+    /// The common name of the subject, if there is exactly one.
     pub common_name: Option<String>,
     /// The dNSNames of the subject alternative name.
     pub dns_names: Vec<String>,
-    /// SHA-256 of the certificate's DER.
+    /// The SHA-256 of the certificate (DER).
     pub sha256: [u8; 32],
 }

@@ -1,23 +1,27 @@
-//! DTLS 1.2 and TLS 1.2 without sockets and clocks: PSK, raw public keys, X.509, Connection IDs.
+//! DTLS 1.2, TLS 1.2 and TLS 1.3 without sockets and clocks: PSK, raw public keys, X.509,
+//! Connection IDs.
 //!
 //! [`Endpoint`] holds sessions with any number of peers, as client and server at once, on datagrams
-//! and on streams. Bytes and the time are passed in; bytes and events are polled out. The protocol
-//! is written here, and the mode CCM; AES, SHA-256 and all else of cryptography is a library's, the
-//! curve behind [`crypto::Provider`].
+//! and on streams. Received bytes and the time are passed in; bytes to be sent and events are polled
+//! out. The protocol of version 1.2 and the mode CCM are implemented here; AES, SHA-256 and the
+//! curve P-256 ([`crypto::Provider`]) come from libraries.
 //!
 //! | module | what | standard |
 //! |---|---|---|
-//! | `record` | headers, protection, replay window | RFC 6347 4.1, 6655, 5288, 7366, 9146 |
+//! | `endpoint` | sessions by address and Connection ID, limits, events | RFC 9146 6, 9853 |
+//! | `handshaking`, `dtls`, `records` | handshakes and sessions on datagrams, by either backend | RFC 6347 4.2 |
+//! | `stream` | a connection on a stream, by either backend | |
+//! | `dtls12`, `flight`, `channel` | native DTLS: flights, retransmission, records | RFC 6347 4 |
+//! | `tls12` | native TLS 1.2 | RFC 5246 6 |
+//! | `tls13` | TLS 1.3, by `rustls` | RFC 8446, 7250 |
+//! | `mbedtls` | DTLS and TLS 1.2, by Mbed TLS | |
 //! | `handshake` | messages, key schedule, the two state machines | RFC 5246, 4279, 5489, 8422, 7250, 7627 |
-//! | `flight`, `connecting` | flights, fragments, retransmission | RFC 6347 4.2 |
-//! | `stream` | the same handshake on the records of a stream | RFC 5246 6 |
-//! | `tls13` | version 1.3 on streams, by `rustls` | RFC 8446, 7250 |
-//! | `cookie` | no state for spoofed addresses | RFC 6347 4.2.1 |
+//! | `record` | headers, protection, replay window | RFC 6347 4.1, 6655, 5288, 7366, 9146 |
+//! | `cookie` | stateless cookies | RFC 6347 4.2.1 |
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
-//! | `endpoint` | from addresses and Connection IDs to sessions | RFC 9146 6, 9853 |
 //! | `routing_cids` | Connection IDs that name node and shard | RFC 9146 6 |
-//! | `backend`, `mbedtls` | the endpoint of applications, over this backend or Mbed TLS | |
+//! | `backend`, `checks` | the backends and what each supports | |
 //!
 //! ```
 //! use lwm2m_dtls::{ClientProfile, ClientSecurity, Config, Credentials, Endpoint, Event};
@@ -66,43 +70,49 @@ mod alert;
 mod backend;
 pub mod certificate;
 mod channel;
+mod checks;
 mod config;
-mod connecting;
 mod cookie;
 mod credential;
 pub mod crypto;
+mod dtls;
+mod dtls12;
 mod endpoint;
 mod error;
 mod event;
 mod flight;
 mod handshake;
+mod handshaking;
 mod identity;
 #[cfg(feature = "mbedtls")]
 mod mbedtls;
+mod mode;
 mod record;
+mod records;
 mod resumption;
+mod rng;
 mod routing_cids;
 mod seal;
 mod stream;
 mod suite;
+mod tls12;
 #[cfg(feature = "tls13")]
 mod tls13;
 mod unsupported;
+mod wire;
 
 pub use alert::Alert;
-pub use backend::{Backend, Endpoint, UnknownBackend};
+pub use backend::{Backend, UnknownBackend};
 pub use config::{
-    CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, KeyLog, Mode,
+    CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, KeyLog,
     TicketKey,
 };
+pub use endpoint::Endpoint;
 pub use error::{Error, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
-pub use handshake::Role;
 pub use identity::{CertificateIdentity, Identity};
+pub use mode::{Mode, Role};
 pub use resumption::Resumption;
 pub use routing_cids::{CidRoute, RoutingCids};
 pub use suite::CipherSuite;
 pub use unsupported::Unsupported;
-
-/// The source of all randomness of an endpoint, seeded by its owner.
-type Rng = rand_chacha::ChaCha20Rng;

@@ -1,15 +1,13 @@
-//! Sessions that may be resumed: RFC 5246 section 7.3, RFC 5077.
+//! Sessions that can be resumed: RFC 5246 section 7.3, RFC 5077.
 
 use crate::config::TicketKey;
 use crate::credential::CredentialDigest;
-use crate::handshake::Master;
-use crate::handshake::transcript::Framing;
-use crate::handshake::wire::{
-    array, complete, put_u16, put_vector8, put_vector16, vector8, vector16,
-};
+use crate::handshake::framing::Framing;
+use crate::handshake::schedule::Master;
 use crate::identity::{CertificateIdentity, Identity};
 use crate::seal;
 use crate::suite::CipherSuite;
+use crate::wire::{array, complete, put_u16, put_vector8, put_vector16, vector8, vector16};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -26,23 +24,24 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 2;
 const PURPOSE: &[u8] = b"dtls session ticket";
 
-/// What a server must know to resume a session.
+/// The state that resumes a session.
 #[derive(Clone)]
 pub(crate) struct SessionState {
-    /// Sessions of DTLS are not resumed by TLS, nor the other way round.
+    /// DTLS sessions are resumed by DTLS only, TLS sessions by TLS only.
     pub(crate) framing: Framing,
     pub(crate) suite: CipherSuite,
     pub(crate) extended_master_secret: bool,
     pub(crate) master: Master,
     pub(crate) identity: Identity,
     pub(crate) server_name: Option<String>,
-    /// What the peer was authenticated with: only while it is the same, the session is good.
+    /// The digest of the credential. The session is resumed only while the credential is the same.
     pub(crate) credential: CredentialDigest,
-    /// Unix time in seconds.
+    /// When the session expires, in Unix seconds.
     pub(crate) expires: u64,
 }
 
-/// What a client must know to resume a session; the application keeps it.
+/// What a client needs to resume a session. The application keeps it, for
+/// [`Endpoint::resume`](crate::Endpoint::resume).
 #[derive(Clone)]
 pub struct Resumption {
     pub(crate) session_id: Vec<u8>,
@@ -60,7 +59,7 @@ impl SessionState {
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let name = self.server_name.as_deref().unwrap_or_default().as_bytes();
         let identity = encode_identity(&self.identity);
-        // All at once: what a vector outgrows is not wiped.
+        // Reserved at once: a vector that grows leaves copies that are not wiped.
         let length = 1 + 2 + 1 + 48 + 32 + 8 + 1 + name.len() + identity.len();
         let mut out = Zeroizing::new(Vec::with_capacity(length));
         out.push(VERSION);
@@ -97,7 +96,7 @@ fn text(bytes: &[u8]) -> Option<String> {
     core::str::from_utf8(bytes).ok().map(String::from)
 }
 
-/// An identity's bytes: its kind and the parts of it.
+/// Encodes an identity as its kind and its parts.
 pub(crate) fn encode_identity(identity: &Identity) -> Vec<u8> {
     let (kind, parts): (u8, Vec<&[u8]>) = match identity {
         Identity::Psk(identity) => (0, alloc::vec![identity]),
@@ -114,7 +113,7 @@ pub(crate) fn encode_identity(identity: &Identity) -> Vec<u8> {
     out
 }
 
-/// Reads an identity that fills the input.
+/// Decodes an identity that fills the input.
 pub(crate) fn decode_identity(input: &[u8]) -> Option<Identity> {
     let (kind, parts) = complete((be_u8, many0(vector16)), input)?;
     match (kind, parts.as_slice()) {
@@ -131,21 +130,21 @@ pub(crate) fn decode_identity(input: &[u8]) -> Option<Identity> {
     }
 }
 
-/// A session ticket with the state in it.
+/// Seals the state as a session ticket.
 pub(crate) fn seal_ticket(key: &TicketKey, nonce: [u8; 12], state: &SessionState) -> Vec<u8> {
     seal::seal(key, nonce, PURPOSE, &state.encode())
 }
 
-/// The state of a ticket of ours.
+/// Opens a ticket that we have sealed.
 pub(crate) fn open_ticket(key: &TicketKey, ticket: &[u8]) -> Option<SessionState> {
     SessionState::decode(&seal::open(key, PURPOSE, ticket)?)
 }
 
-/// The place of a session in a [`SessionCache`].
+/// The key of a [`SessionCache`] entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CacheKey(NonZeroU64);
 
-/// The sessions that a server can resume by id: the latest, up to a bound.
+/// The latest sessions that a server can resume by id.
 pub(crate) struct SessionCache {
     sessions: HashMap<[u8; 32], (CacheKey, SessionState)>,
     /// The oldest first.
@@ -160,7 +159,7 @@ impl SessionCache {
         Self { sessions: HashMap::new(), ids: BTreeMap::new(), next, capacity }
     }
 
-    /// Whether anything is kept at all.
+    /// Whether the capacity is more than 0.
     pub(crate) fn is_enabled(&self) -> bool {
         self.capacity > 0
     }
@@ -170,7 +169,8 @@ impl SessionCache {
         Some((*key, state))
     }
 
-    /// Keeps a session; its id is random, so no other has it.
+    /// Adds a session; its id is random, so that no other session has it. Evicts the oldest when
+    /// full.
     pub(crate) fn insert(&mut self, id: [u8; 32], state: SessionState) -> Option<CacheKey> {
         if !self.is_enabled() {
             return None;
@@ -187,7 +187,7 @@ impl SessionCache {
         Some(key)
     }
 
-    /// Forgets a session, which then cannot be resumed.
+    /// Deletes a session, so that it cannot be resumed.
     pub(crate) fn forget(&mut self, key: CacheKey) {
         if let Some(id) = self.ids.remove(&key) {
             self.sessions.remove(&id);

@@ -1,20 +1,20 @@
-//! Connection IDs that say where their session lives: RFC 9146 leaves their bytes to whoever hands
-//! them out, and section 6 names load balancers as the reason.
+//! Connection IDs that name the node and shard of their session, for load balancers. RFC 9146
+//! section 6 leaves the content of IDs to the endpoint that generates them.
 
 use crate::config::ConnectionIds;
 use crate::record::header;
 
-/// Where a session lives, among the processes that share an address.
+/// The node and shard of a session, among the processes that share an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CidRoute {
-    /// Which machine or process.
+    /// The machine or process.
     pub node: u8,
-    /// Which thread of it.
+    /// The thread of the node.
     pub shard: u8,
 }
 
-/// Connection IDs of one place: the node, the shard, and random bytes. IDs shorter than
-/// [`RoutingCids::MIN_LENGTH`] are random only.
+/// Generates Connection IDs of one node and shard: the two numbers, then random bytes. IDs shorter
+/// than [`RoutingCids::MIN_LENGTH`] are random only.
 #[derive(Clone, Copy, Debug)]
 pub struct RoutingCids {
     place: CidRoute,
@@ -22,18 +22,18 @@ pub struct RoutingCids {
 }
 
 impl RoutingCids {
-    /// The least length of IDs that have room for the place and for enough sessions, in bytes.
+    /// The length in bytes from which IDs hold a route.
     pub const MIN_LENGTH: u8 = 4;
 
-    /// IDs of so many bytes, 1 to 255.
+    /// Creates a generator of IDs of `length` bytes, 1 to 255.
     #[must_use]
     pub const fn new(place: CidRoute, length: u8) -> Self {
         Self { place, length }
     }
 
-    /// Where the session of a datagram lives, by the ID of its first record; `length` is that of
-    /// all IDs of the server. Nothing is authenticated: it says whom to hand the datagram to, and
-    /// only that endpoint knows whether it is genuine.
+    /// Returns the route in the Connection ID of a datagram's first record; `length` is that of all
+    /// IDs of the server. Nothing is authenticated: only the endpoint at the end of the route can
+    /// tell whether the datagram is genuine.
     #[must_use]
     pub fn cid_route(datagram: &[u8], length: u8) -> Option<CidRoute> {
         let (record, _) = header::parse(datagram, length.into())?;

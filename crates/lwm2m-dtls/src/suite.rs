@@ -1,13 +1,13 @@
-//! Cipher suites and what each is made of.
+//! Cipher suites.
 
-use crate::config::Mode;
+use crate::mode::Mode;
 use core::fmt;
 
-/// A cipher suite: its number in the registry of IANA.
+/// A cipher suite, by its number in the IANA registry. Unknown numbers are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CipherSuite(pub u16);
 
-/// How the premaster secret comes about.
+/// The key exchange of a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyExchangeKind {
     Psk,
@@ -15,7 +15,7 @@ pub(crate) enum KeyExchangeKind {
     EcdheEcdsa,
 }
 
-/// How records are protected.
+/// The record protection of a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cipher {
     Ccm8,
@@ -25,25 +25,25 @@ pub(crate) enum Cipher {
 }
 
 impl Cipher {
-    /// Length of the MAC key in the key block.
+    /// The length of the MAC key in the key block.
     pub(crate) fn mac_key_length(self) -> usize {
         if self == Self::CbcSha256 { 32 } else { 0 }
     }
 
-    /// Length of the fixed part of the nonce in the key block.
+    /// The length of the fixed part of the nonce in the key block.
     pub(crate) fn fixed_iv_length(self) -> usize {
         if self == Self::CbcSha256 { 0 } else { 4 }
     }
 }
 
-/// The suites spoken here, as one table: number, name, key exchange, cipher.
+/// The supported suites in one table: name, number, key exchange, cipher.
 macro_rules! suites {
     ($($name:ident = $number:literal, $exchange:ident, $cipher:ident;)*) => {
         impl CipherSuite {
             $(#[doc = concat!("`TLS_", stringify!($name), "`")]
               pub const $name: Self = Self($number);)*
 
-            /// The registered name, for the suites spoken here and those of TLS 1.3.
+            /// The registered name of a supported suite.
             pub const fn name(self) -> Option<&'static str> {
                 match self {
                     $(Self::$name => Some(concat!("TLS_", stringify!($name))),)*
@@ -80,12 +80,12 @@ suites! {
 }
 
 impl CipherSuite {
-    /// Renegotiation is safe: no suite, but a signal in the list of suites (RFC 5746).
+    /// Not a suite but a signal: the client supports secure renegotiation (RFC 5746).
     pub(crate) const RENEGOTIATION_SCSV: Self = Self(0x00ff);
-    /// The client has more than it offers, and tries again with less (RFC 7507): no suite either.
+    /// Not a suite but a signal: the client falls back to a lower version (RFC 7507).
     pub(crate) const FALLBACK_SCSV: Self = Self(0x5600);
 
-    /// Whether a handshake of this mode can agree on the suite; never for one not spoken here.
+    /// Whether a handshake of this mode can agree on the suite; never if it is not supported.
     pub const fn suits(self, mode: Mode) -> bool {
         match (self.parts(), mode) {
             (Some((KeyExchangeKind::Psk | KeyExchangeKind::EcdhePsk, _)), Mode::Psk) => true,
@@ -94,7 +94,7 @@ impl CipherSuite {
         }
     }
 
-    /// What a server accepts by default, in its order of preference.
+    /// The default suites of a server, most preferred first.
     pub const SERVER_DEFAULTS: [Self; 12] = [
         Self::PSK_WITH_AES_128_CCM_8,
         Self::ECDHE_ECDSA_WITH_AES_128_CCM_8,
@@ -110,14 +110,14 @@ impl CipherSuite {
         Self::ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
     ];
 
-    /// What a client with a pre-shared key offers by default.
+    /// The default suites of a client with a pre-shared key.
     pub const PSK_DEFAULTS: [Self; 3] = [
         Self::PSK_WITH_AES_128_CCM_8,
         Self::PSK_WITH_AES_128_CCM,
         Self::PSK_WITH_AES_128_GCM_SHA256,
     ];
 
-    /// What a client with a key pair offers by default.
+    /// The default suites of a client with a key pair.
     pub const ECDSA_DEFAULTS: [Self; 3] = [
         Self::ECDHE_ECDSA_WITH_AES_128_CCM_8,
         Self::ECDHE_ECDSA_WITH_AES_128_CCM,

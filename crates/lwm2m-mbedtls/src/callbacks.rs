@@ -1,4 +1,4 @@
-//! What the library asks during a handshake, and who answers.
+//! The library's callbacks during a handshake, which ask the [`Owner`].
 #![allow(unsafe_code)]
 
 use crate::failure::Unusable;
@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The longest pre-shared key that the library takes, in bytes.
+/// The longest pre-shared key that the library supports, in bytes.
 pub const MAX_PSK: usize = 32;
 
 /// certificate_expired, unknown_ca, bad_certificate: RFC 5246 section 7.2.
@@ -23,36 +23,36 @@ const CERTIFICATE_EXPIRED: u8 = 45;
 const UNKNOWN_CA: u8 = 48;
 const BAD_CERTIFICATE: u8 = 42;
 
-/// Whom a connection asks during its handshake. A panic in an answer ends the process, because it
-/// may not run through the library's own code.
+/// The credentials and the randomness of a connection. A panic in a method aborts the process,
+/// because it must not unwind through C.
 pub trait Owner: Send + Sync {
-    /// Fills with bytes that nobody can predict.
+    /// Fills `bytes` with unpredictable bytes.
     fn random(&self, bytes: &mut [u8]);
 
-    /// As a server: the key of an identity, at most [`MAX_PSK`] bytes.
+    /// The pre-shared key of a client's identity, at most [`MAX_PSK`] bytes (RFC 4279).
     fn psk(&self, identity: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
 
-    /// As a server: the certificate for the name that the client asked for.
+    /// The server's certificate for the name that the client asked for (SNI, RFC 6066).
     fn certificate(&self, server_name: &str) -> Option<Arc<OwnCertificate>>;
 
-    /// Judges the peer's chain as it came, DER, its own certificate first.
+    /// Verifies the peer's chain (DER), leaf first.
     ///
     /// # Errors
-    /// The number of the alert that says why it is not trusted.
+    /// The number of the alert to refuse it with (RFC 5246 section 7.2).
     fn verify(&self, chain: Vec<Vec<u8>>) -> Result<(), u8>;
 }
 
-/// An own chain and key, read once for any number of connections.
+/// A chain and key of ours, parsed once for any number of connections.
 pub struct OwnCertificate {
     pub(crate) chain: Arc<List<Certificate>>,
     pub(crate) key: Arc<Pk>,
 }
 
 impl OwnCertificate {
-    /// Of certificates, leaf first, and the private key of the leaf, all DER.
+    /// Parses certificates, leaf first, and the private key of the leaf, all DER.
     ///
     /// # Errors
-    /// One of them cannot be read.
+    /// The library rejects one of them.
     pub fn new(chain: &[&[u8]], key: &[u8]) -> Result<Self, Unusable> {
         let chain = list(chain)?;
         let key = Pk::from_private_key(key, None)?;
@@ -74,8 +74,8 @@ fn list(certificates: &[&[u8]]) -> Result<List<Certificate>, Unusable> {
     Ok(list)
 }
 
-/// The authorities to name to clients. The owner judges what they show, so one that the library
-/// cannot read is only left out; but it wants one at least.
+/// The authorities that a server names to clients. One that the library cannot parse is left out,
+/// because the owner verifies the chains; but the library needs at least one.
 pub(crate) fn authorities(certificates: &[&[u8]], own: &OwnCertificate) -> Arc<List<Certificate>> {
     let mut list = List::new();
     let readable = certificates.iter().filter_map(|der| Certificate::from_der(der).ok());
@@ -83,28 +83,29 @@ pub(crate) fn authorities(certificates: &[&[u8]], own: &OwnCertificate) -> Arc<L
     if list.is_empty() { Arc::clone(&own.chain) } else { Arc::new(list) }
 }
 
-/// The library's source of randomness.
+/// The random number callback.
 pub(crate) fn random(
     owner: Arc<dyn Owner>,
 ) -> impl Fn(*mut c_uchar, usize) -> c_int + Send + Sync + 'static {
     move |bytes, length| {
-        // SAFETY: the library passes a buffer of its own of that length.
+        // SAFETY: the library passes a buffer of that length.
         owner.random(unsafe { std::slice::from_raw_parts_mut(bytes, length) });
         0
     }
 }
 
-/// `ssl_conf_psk_cb`: gives the key of an identity to the handshake.
+/// The callback of `ssl_conf_psk_cb`: sets the key of an identity.
 ///
 /// # Safety
-/// `owner` points to an `Arc<dyn Owner>`; the others are the library's.
+/// `owner` points to an `Arc<dyn Owner>`; the other arguments are those of the library.
 pub(crate) unsafe extern "C" fn psk(
     owner: *mut c_void,
     ssl: *mut sys::ssl_context,
     identity: *const c_uchar,
     length: usize,
 ) -> c_int {
-    // SAFETY: the caller's; an identity has at least one byte, so its pointer is good.
+    // SAFETY: as promised by the caller. The library rejects empty identities, so the pointer is
+    // valid.
     let (owner, identity) = unsafe {
         let owner = &*owner.cast_const().cast::<Arc<dyn Owner>>();
         (owner, std::slice::from_raw_parts(identity, length))
@@ -116,7 +117,7 @@ pub(crate) unsafe extern "C" fn psk(
     }
 }
 
-/// Gives the certificate for a name to the handshake.
+/// The SNI callback: sets the certificate for a name.
 pub(crate) fn certificate(
     owner: Arc<dyn Owner>,
 ) -> impl Fn(&mut HandshakeContext, &[u8]) -> Result<(), Error> + Send + Sync + 'static {
@@ -129,8 +130,8 @@ pub(crate) fn certificate(
     }
 }
 
-/// Has the owner judge the chain; what the library makes of it does not count. It asks for each
-/// certificate of the path that it has found, for the peer's own at the end.
+/// The verify callback: the owner's verdict replaces the library's. The library calls it for each
+/// certificate of the path that it has found, and for the leaf last.
 pub(crate) fn verify(
     owner: Arc<dyn Owner>,
 ) -> impl Fn(&Certificate, i32, &mut VerifyError) -> Result<(), Error> + Send + Sync + 'static {
@@ -143,9 +144,9 @@ pub(crate) fn verify(
             *flags = match alert {
                 CERTIFICATE_EXPIRED => VerifyError::CERT_EXPIRED,
                 UNKNOWN_CA => VerifyError::CERT_NOT_TRUSTED,
-                // The flag that the library turns into bad_certificate.
+                // The library sends bad_certificate for this flag,
                 BAD_CERTIFICATE => VerifyError::CERT_CN_MISMATCH,
-                // The one that it turns into certificate_unknown.
+                // and certificate_unknown for this one.
                 _ => VerifyError::CERT_FUTURE,
             };
         }
@@ -153,17 +154,17 @@ pub(crate) fn verify(
     }
 }
 
-/// The DER of a certificate and of those that came behind it, but for those of unknown algorithms,
-/// which the library leaves out; if that is all there is, it keeps an empty place.
+/// The DER of a leaf and the certificates after it. The library leaves out certificates with
+/// unknown algorithms; if all are, it keeps an empty entry.
 fn chain(leaf: &Certificate) -> Option<Vec<Vec<u8>>> {
     let mut next: *const sys::x509_crt = leaf.into();
     let mut chain = Vec::new();
-    // SAFETY: a list of the library's that lives through the callback; its end is null.
+    // SAFETY: the library's list outlives the callback, and ends with null.
     while let Some(certificate) = unsafe { next.as_ref() } {
         if certificate.raw.p.is_null() {
             return None;
         }
-        // SAFETY: the certificate's own copy of its DER.
+        // SAFETY: points to the certificate's copy of its DER.
         let der = unsafe { std::slice::from_raw_parts(certificate.raw.p, certificate.raw.len) };
         chain.push(der.to_vec());
         next = certificate.next;
@@ -171,7 +172,7 @@ fn chain(leaf: &Certificate) -> Option<Vec<Vec<u8>>> {
     Some(chain)
 }
 
-/// Takes every cookie: the owner gives no hello to a connection that has not shown a good one.
+/// Accepts every cookie: the endpoint has checked it before.
 pub(crate) struct CheckedBefore;
 
 impl CookieCallback for CheckedBefore {

@@ -1,4 +1,4 @@
-//! The library's configuration, which every connection has for itself.
+//! The library's configuration of one connection.
 #![allow(unsafe_code)]
 
 use crate::callbacks::{self, CheckedBefore, OwnCertificate, Owner};
@@ -13,10 +13,10 @@ use mbedtls_sys::types::raw_types::{c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Signatures are made with SHA-256: RFC 7925 section 4.4.
+/// The hash of signatures, SHA-256: RFC 7925 section 4.4.
 static HASHES: [c_int; 2] = [sys::MD_SHA256 as c_int, sys::MD_NONE as c_int];
 
-/// How this side proves who it is, and by what a server knows its peers.
+/// Our credentials, and how a server authenticates its clients.
 #[derive(Default)]
 pub(crate) struct Proof<'a> {
     pub(crate) psk: Option<(&'a [u8], &'a [u8])>,
@@ -25,7 +25,7 @@ pub(crate) struct Proof<'a> {
     pub(crate) asks_for_keys: bool,
 }
 
-/// The configuration of one connection, which keeps `owner` in its box for longer.
+/// Creates the configuration. The caller must keep the box around `owner` for longer.
 pub(crate) fn configure(
     settings: &Settings,
     proof: &Proof<'_>,
@@ -64,7 +64,7 @@ pub(crate) fn configure(
 fn configure_raw(settings: &Settings, config: &mut Config) -> Result<(), Unusable> {
     let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1);
     let first = milliseconds(settings.retransmit_after);
-    // SAFETY: sets numbers; the hashes are static.
+    // SAFETY: sets numbers and a pointer to a static.
     unsafe {
         sys::ssl_conf_handshake_timeout(config.into(), first, u32::MAX);
         sys::ssl_conf_sig_hashes(config.into(), HASHES.as_ptr());
@@ -76,10 +76,10 @@ fn configure_raw(settings: &Settings, config: &mut Config) -> Result<(), Unusabl
     }
 }
 
-/// A client's credentials.
+/// Sets a client's credentials.
 fn prove(proof: &Proof<'_>, config: &mut Config) -> Result<(), Unusable> {
     if let Some((identity, key)) = proof.psk {
-        // SAFETY: the library copies both, which have as many bytes as they are said to.
+        // SAFETY: the library copies both slices; pointers and lengths match.
         let code = unsafe {
             let (name, length) = (identity.as_ptr(), identity.len());
             sys::ssl_conf_psk(config.into(), key.as_ptr(), key.len(), name, length)
@@ -88,19 +88,19 @@ fn prove(proof: &Proof<'_>, config: &mut Config) -> Result<(), Unusable> {
     }
     if let Some(own) = proof.own {
         config.push_cert(Arc::clone(&own.chain), Arc::clone(&own.key))?;
-        // It wants an authority; the owner knows better.
+        // The library requires an authority, but the owner verifies the chain.
         config.set_ca_list(Arc::clone(&own.chain), None);
     }
     config.set_authmode(AuthMode::Required);
     Ok(())
 }
 
-/// A server's credentials, and what it asks of clients.
+/// Sets a server's credentials and what it asks of clients.
 fn demand(proof: &Proof<'_>, config: &mut Config, owner: &Arc<dyn Owner>) -> Result<(), Unusable> {
     if proof.asks_for_keys {
         let owner: *const Arc<dyn Owner> = owner;
         let owner = owner.cast_mut().cast::<c_void>();
-        // SAFETY: the connection keeps the owner in a box for longer than the configuration.
+        // SAFETY: the connection keeps the box of the owner for longer than the configuration.
         unsafe { sys::ssl_conf_psk_cb(config.into(), Some(callbacks::psk), owner) };
     }
     if let Some(own) = proof.own {

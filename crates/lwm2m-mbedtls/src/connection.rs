@@ -1,4 +1,4 @@
-//! The connection and its steps.
+//! A connection and its steps.
 #![allow(unsafe_code)]
 
 use crate::callbacks::{OwnCertificate, Owner};
@@ -15,37 +15,38 @@ use mbedtls_sys::types::raw_types::c_int;
 use std::fmt;
 use std::sync::Arc;
 
-/// Whether the library has a cipher suite.
+/// Whether the library supports a cipher suite, by its number in the IANA registry.
 pub fn has_suite(suite: u16) -> bool {
     tables::make();
-    // SAFETY: looks a number up in a static table.
+    // SAFETY: looks up a number in a static table.
     let known = unsafe { sys::ssl_ciphersuite_from_id(c_int::from(suite)) };
     !known.is_null()
 }
 
-/// What the library has done with what came.
+/// The result of a step.
 #[derive(Debug, Default)]
 pub struct Step {
-    /// The handshake is over, with this suite.
+    /// The handshake is finished, with this cipher suite.
     pub connected: Option<u16>,
-    /// The plaintexts of records.
+    /// The plaintexts of received records.
     pub data: Vec<Vec<u8>>,
-    /// The connection is over.
+    /// Why the connection has ended.
     pub ended: Option<Failure>,
 }
 
-/// What a protected record is to a connection.
+/// The verdict on a protected record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the peer's.
+    /// The record is authentic.
     Authentic,
-    /// It is of other keys than those of this moment, or has been there before.
+    /// The record is of other keys than the current ones, or a repetition.
     NotNow,
-    /// It does not authenticate.
+    /// The record does not authenticate.
     Forged,
 }
 
-/// A connection from its first byte on. About 40 KB, nearly all of it the library's two buffers.
+/// A connection from its first byte on. It takes about 40 KB, nearly all of it the library's two
+/// buffers.
 ///
 /// ```
 /// use lwm2m_mbedtls::{Connection, OwnCertificate, Owner, Role, Settings, Transport};
@@ -105,7 +106,7 @@ pub struct Connection {
     pipe: Pipe,
     timer: Timer,
     is_established: bool,
-    /// What the library's configuration points to.
+    /// The library's configuration points to it.
     _owner: Box<Arc<dyn Owner>>,
 }
 
@@ -116,10 +117,10 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// The client's side by a pre-shared key: the hello is to be polled.
+    /// Starts a client with a pre-shared key. [`poll`](Self::poll) returns its hello.
     ///
     /// # Errors
-    /// The key or a setting is not to the library's liking.
+    /// The library rejects the key or a setting.
     pub fn with_psk(
         now: Instant,
         settings: &Settings,
@@ -131,10 +132,10 @@ impl Connection {
         Self::new(now, settings, &proof, owner)
     }
 
-    /// The client's side by a certificate: the hello is to be polled.
+    /// Starts a client with a certificate. [`poll`](Self::poll) returns its hello.
     ///
     /// # Errors
-    /// A setting is not to the library's liking.
+    /// The library rejects a setting.
     pub fn with_certificate(
         now: Instant,
         settings: &Settings,
@@ -144,11 +145,11 @@ impl Connection {
         Self::new(now, settings, &Proof { own: Some(own), ..Proof::default() }, owner)
     }
 
-    /// The server's side, by pre-shared keys, certificates or both. On datagrams the first thing
-    /// it is given must be a hello with a cookie that is known to be good.
+    /// Starts a server with pre-shared keys, certificates or both. On datagrams its first input
+    /// must be a hello whose cookie the caller has checked.
     ///
     /// # Errors
-    /// A setting is not to the library's liking.
+    /// The library rejects a setting.
     pub fn accept(
         now: Instant,
         settings: &Settings,
@@ -177,12 +178,12 @@ impl Connection {
         context.set_timer_callback(Box::new(timer.clone()));
         // SAFETY: sets a number.
         unsafe { sys::ssl_set_mtu((&mut context).into(), settings.mtu) };
-        // The first step of a client succeeds; that of a server waits for its peer.
+        // A client sends its hello; a server waits for input.
         let _ = context.establish(pipe.clone(), settings.server_name.as_deref());
         Ok(Self { context, pipe, timer, is_established: false, _owner: owner })
     }
 
-    /// Takes bytes in, which may be none, and does what has become due.
+    /// Handles input, which may be empty, and what is due by the timer.
     pub fn step(&mut self, now: Instant, bytes: &[u8]) -> Step {
         self.timer.set_now(now);
         if !bytes.is_empty() {
@@ -190,7 +191,7 @@ impl Connection {
         }
         let mut step = Step::default();
         if !self.is_established {
-            // SAFETY: the context is set up, and stays where it is during the call.
+            // SAFETY: the context is set up and does not move during the call.
             match unsafe { sys::ssl_handshake((&mut self.context).into()) } {
                 0 => self.on_established(&mut step),
                 code => {
@@ -205,16 +206,16 @@ impl Connection {
 
     fn on_established(&mut self, step: &mut Step) {
         self.is_established = true;
-        // The limit was for handshakes; data has its own.
+        // The limit is for handshakes; the size of data is checked by its sender.
         // SAFETY: sets a number.
         unsafe { sys::ssl_set_mtu((&mut self.context).into(), 0) };
         step.connected = self.context.ciphersuite().ok();
     }
 
-    /// Reads all records that are there.
+    /// Reads all received records.
     fn read(&mut self, step: &mut Step) {
         loop {
-            // No room at first: then the library tells how much the record needs.
+            // A read without room tells how much the record needs.
             let read = self.read_into(&mut []).and_then(|_| {
                 // SAFETY: asks for a number.
                 let length = unsafe { sys::ssl_get_bytes_avail((&self.context).into()) };
@@ -231,15 +232,15 @@ impl Connection {
         }
     }
 
-    /// Reads what of a record there is room for, or the code of the library.
+    /// Reads as much of a record as there is room for.
     fn read_into(&mut self, room: &mut [u8]) -> Result<(), c_int> {
         let ssl = (&mut self.context).into();
-        // SAFETY: the context is set up; the room has as many bytes as it is said to.
+        // SAFETY: the context is set up; pointer and length match.
         let code = unsafe { sys::ssl_read(ssl, room.as_mut_ptr(), room.len()) };
         if code < 0 { Err(code) } else { Ok(()) }
     }
 
-    /// Nothing if the library only waits for more.
+    /// The failure of a code; `None` if the library only waits for more input.
     fn failure(&self, code: c_int) -> Option<Failure> {
         match code {
             sys::ERR_SSL_WANT_READ | sys::ERR_SSL_WANT_WRITE => None,
@@ -247,38 +248,38 @@ impl Connection {
         }
     }
 
-    /// The number of the alert that the library has just read.
+    /// The number of the alert that the library has just received.
     fn alert_received(&self) -> u8 {
         let ssl: *const sys::ssl_context = (&self.context).into();
         // SAFETY: points into the library's input buffer, which holds the two bytes of the alert.
         unsafe { *(*ssl).in_msg.add(1) }
     }
 
-    /// What is to be sent: a datagram, or bytes of the stream.
+    /// The next datagram to be sent, or the next bytes of the stream.
     pub fn poll(&mut self) -> Option<Vec<u8>> {
         self.pipe.take_outgoing()
     }
 
-    /// When [`step`](Self::step) is due without bytes.
+    /// When [`step`](Self::step) is due without input.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.timer.next()
     }
 
-    /// How many bytes a record takes at most.
+    /// The longest plaintext of a record, in bytes.
     pub fn max_data(&self) -> usize {
         // SAFETY: asks for a number.
         let limit = unsafe { sys::ssl_get_max_out_record_payload((&self.context).into()) };
         usize::try_from(limit).unwrap_or(0)
     }
 
-    /// Sends data in as many records as it takes.
+    /// Sends application data in as many records as it takes.
     ///
     /// # Errors
-    /// The connection cannot send any more.
+    /// The connection can send no more.
     pub fn send(&mut self, mut data: &[u8]) -> Result<(), Failure> {
         loop {
             let ssl = (&mut self.context).into();
-            // SAFETY: the context is set up; the data has as many bytes as it is said to.
+            // SAFETY: the context is set up; pointer and length match.
             let code = unsafe { sys::ssl_write(ssl, data.as_ptr(), data.len()) };
             let sent = usize::try_from(code).map_err(|_| Failure::of(code, || 0))?;
             data = data.get(sent..).unwrap_or_default();
@@ -288,21 +289,22 @@ impl Connection {
         }
     }
 
-    /// Sends an alert: of a warning or a fatal error.
+    /// Sends an alert.
     pub fn alert(&mut self, is_fatal: bool, alert: u8) {
         let level =
             if is_fatal { sys::SSL_ALERT_LEVEL_FATAL } else { sys::SSL_ALERT_LEVEL_WARNING };
-        // What cannot be sent is not; the connection ends either way.
+        // An alert that cannot be sent is dropped; the connection ends either way.
         // SAFETY: the context is set up.
         let _ =
             unsafe { sys::ssl_send_alert_message((&mut self.context).into(), level as u8, alert) };
     }
 
-    /// What a protected record that a datagram begins with is to this connection; nothing changes.
+    /// Checks the protected record at the start of a datagram without handling it.
     pub fn judge(&self, datagram: &[u8]) -> Verdict {
         let mut copy = datagram.to_vec();
         let ssl = (&self.context).into();
-        // SAFETY: the context is set up; the copy, which is decrypted in place, is as long as said.
+        // SAFETY: the context is set up; pointer and length match, and the copy may be decrypted in
+        // place.
         match unsafe { sys::ssl_check_record(ssl, copy.as_mut_ptr(), copy.len()) } {
             0 => Verdict::Authentic,
             sys::ERR_SSL_UNEXPECTED_RECORD | sys::ERR_SSL_FEATURE_UNAVAILABLE => Verdict::NotNow,
@@ -310,7 +312,7 @@ impl Connection {
         }
     }
 
-    /// Whether a client has said all of its handshake and waits for the server's last words.
+    /// Whether a client has sent its Finished and waits for the server's.
     pub fn awaits_finished(&self) -> bool {
         let ssl: *const sys::ssl_context = (&self.context).into();
         // SAFETY: reads a number of a context that is set up.

@@ -1,23 +1,23 @@
-//! The library's error codes as an enum.
+//! The library's error codes as enums.
 
 use mbedtls_sys as sys;
 use mbedtls_sys::types::raw_types::c_int;
 
-/// Why a connection has ended, as far as the library tells.
+/// Why a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The peer said close_notify.
+    /// The peer sent close_notify.
     CloseNotify,
-    /// The peer sent a fatal alert: its number.
+    /// The peer sent the fatal alert of this number (RFC 5246 section 7.2).
     Alert(u8),
-    /// No answer to the last flight, however often it was sent.
+    /// The peer did not answer the last flight.
     Timeout,
     /// A record does not authenticate.
     BadRecord,
-    /// A record is longer or shorter than it may be, or of another version.
+    /// A record has a forbidden length or another version.
     InvalidRecord,
-    /// Client and server share no cipher suite, or none that there are credentials for.
+    /// Client and server share no cipher suite for which there are credentials.
     NoCommonSuite,
     /// There is no key for the identity.
     UnknownIdentity,
@@ -29,19 +29,19 @@ pub enum Failure {
     BadSignature,
     /// The peer's Finished is wrong.
     BadFinished,
-    /// The peer speaks no version 1.2.
+    /// The peer does not support version 1.2.
     Version,
-    /// A message out of order.
+    /// A message arrived out of order.
     UnexpectedMessage,
-    /// A message that cannot be read or holds what is forbidden.
+    /// A message is malformed or holds a forbidden value.
     Malformed,
-    /// All numbers of records are used.
+    /// All sequence numbers are used.
     Exhausted,
-    /// The library failed of itself: its code.
+    /// An internal failure of the library, with its code.
     Internal(i32),
 }
 
-/// What a connection cannot be made with.
+/// The library rejects a key, certificate or setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the library refuses a key, certificate or setting (its code is {0})")]
 pub struct Unusable(pub i32);
@@ -59,9 +59,9 @@ impl From<mbedtls::Error> for Unusable {
 }
 
 impl Failure {
-    /// Of a code below zero; the alert is what the library's input holds, if the code says so.
+    /// The failure of a negative code; `alert` reads the received alert.
     pub(crate) fn of(code: c_int, alert: impl FnOnce() -> u8) -> Self {
-        // The low bits tell which part below has failed.
+        // The low bits name the failed module below.
         match -(-code & 0xff80) {
             sys::ERR_SSL_PEER_CLOSE_NOTIFY => Self::CloseNotify,
             sys::ERR_SSL_FATAL_ALERT_MESSAGE => Self::Alert(alert()),

@@ -1,22 +1,22 @@
 //! One connection of DTLS 1.2 or TLS 1.2 by Mbed TLS 2.28, without sockets and clocks.
 //!
-//! `Connection` is driven like everything below `lwm2m-net`: bytes and the time go in, bytes and
-//! data come out. What it needs to know during a handshake it asks its `Owner`: keys, whether a
-//! chain of certificates is trusted, randomness.
+//! [`Connection`] is driven like everything below `lwm2m-net`: input and the time go in, bytes to
+//! be sent and data come out. During a handshake it asks its [`Owner`] for keys, trust and
+//! randomness.
 //!
-//! The crate `mbedtls` wraps most of the library; what it lacks is called here by its raw layer:
-//! pre-shared keys by identity, a timer on a clock of ours, the peer's chain, the alert that came.
-//! That is all the `unsafe` there is in this workspace.
+//! The crate `mbedtls` wraps most of the library. This crate calls the raw layer for the rest:
+//! pre-shared keys by identity, a timer on a passed clock, the peer's chain, and received alerts.
+//! It holds all `unsafe` of the workspace.
 //!
 //! | module | what |
 //! |---|---|
-//! | `connection` | the connection and its steps |
-//! | `settings`, `configure` | what it is made with, here and in the library |
-//! | `callbacks` | what the library asks: keys, trust, randomness |
-//! | `failure` | its error codes as an enum |
-//! | `pipe` | the bytes between the library and us |
-//! | `tables` | what it has in common for all connections |
-//! | `timer` | its timer on our clock |
+//! | `connection` | a connection and its steps |
+//! | `settings`, `configure` | its settings, here and in the library |
+//! | `callbacks` | the library's callbacks: keys, trust, randomness |
+//! | `failure` | the library's error codes as enums |
+//! | `pipe` | the bytes between the library and its caller |
+//! | `tables` | the library's global tables |
+//! | `timer` | the library's timer on a passed clock |
 #![cfg(feature = "mbedtls")]
 #![warn(clippy::indexing_slicing)]
 

@@ -1,4 +1,4 @@
-//! The bytes between the library and us: it reads what came and writes what is to go.
+//! The bytes between the library and its caller.
 
 use bytes::Bytes;
 use mbedtls::Error;
@@ -7,11 +7,11 @@ use mbedtls::ssl::io::Io;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Two queues; clones share them.
+/// A queue for each direction; clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Pipe {
     queues: Arc<Mutex<Queues>>,
-    /// What comes has no borders to keep.
+    /// Input may be read in pieces.
     is_stream: bool,
 }
 

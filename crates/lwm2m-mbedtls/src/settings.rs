@@ -1,17 +1,17 @@
-//! What a connection is made with.
+//! The settings of a connection.
 
 use std::time::Duration;
 
-/// Which side of a connection we are.
+/// A side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// We began it.
+    /// Sends the ClientHello.
     Client,
-    /// The peer began it.
+    /// Answers the ClientHello.
     Server,
 }
 
-/// What carries a connection.
+/// The transport below a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Datagrams: DTLS.
@@ -20,25 +20,27 @@ pub enum Transport {
     Stream,
 }
 
-/// What a connection is made with.
+/// The settings of a connection.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which side we are.
+    /// Our side.
     pub role: Role,
-    /// What carries it.
+    /// The transport.
     pub transport: Transport,
-    /// The suites, most preferred first, by their numbers; what the library lacks is left out.
+    /// The cipher suites, most preferred first, by their numbers in the IANA registry. The library
+    /// ignores those that it does not support.
     pub suites: Vec<u16>,
-    /// How many bytes a datagram of a handshake has at most.
+    /// The longest datagram of a handshake, in bytes.
     pub mtu: u16,
-    /// When a flight is sent again for the first time; doubles each time.
+    /// The first retransmission interval; it doubles each time.
     pub retransmit_after: Duration,
-    /// What it doubles up to. The library never gives up by itself.
+    /// The longest retransmission interval. The library never gives up by itself.
     pub retransmit_limit: Duration,
-    /// What is spoken above, by its name for ALPN (RFC 7301).
+    /// The application protocol by its ALPN name (RFC 7301).
     pub application_protocol: Option<String>,
-    /// max_fragment_length to ask for as a client: 1 to 4 (RFC 6066).
+    /// The max_fragment_length that a client asks for: 1 to 4 for 512, 1024, 2048 or 4096 bytes
+    /// (RFC 6066).
     pub max_fragment_length: Option<u8>,
-    /// The name of the server, for SNI as a client.
+    /// The name of the server, which a client sends as SNI (RFC 6066).
     pub server_name: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The library's timer on a clock that is passed in.
+//! The library's timer on a passed clock.
 
 use lwm2m_time::Instant;
 use mbedtls::ssl::context::TimerCallback;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The time, and what the library waits for; clones share them.
+/// The clock and the timer; clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Timer(Arc<Clock>);
 
-/// All in microseconds; 0 in `last` is no timer.
+/// All in microseconds. The timer is not set while `last` is 0.
 #[derive(Default)]
 struct Clock {
     /// The longest wait.
@@ -22,7 +22,7 @@ struct Clock {
 }
 
 impl Timer {
-    /// A timer that is never set for longer than the limit.
+    /// Creates a timer that waits no longer than the limit.
     pub(crate) fn new(limit: Duration) -> Self {
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         Self(Arc::new(Clock { limit, ..Clock::default() }))
@@ -32,7 +32,7 @@ impl Timer {
         self.0.now.store(now.as_micros(), Relaxed);
     }
 
-    /// When the library wants to be called.
+    /// When the timer expires.
     pub(crate) fn next(&self) -> Option<Instant> {
         let at = self.0.last.load(Relaxed);
         (at > 0).then(|| Instant::ZERO + Duration::from_micros(at))
@@ -40,7 +40,7 @@ impl Timer {
 }
 
 impl Clock {
-    /// Both are milliseconds from now on, and none of them is no timer at all.
+    /// Sets the timer to two times in milliseconds from now; 0 for the last one clears it.
     fn set(&self, first: u32, last: u32) {
         let after = |wait: u32| {
             let wait = (u64::from(wait) * 1_000).min(self.limit);
@@ -50,7 +50,7 @@ impl Clock {
         self.last.store(if last > 0 { after(last) } else { 0 }, Relaxed);
     }
 
-    /// -1 for no timer, else how many of the two times have passed.
+    /// How many of the two times have passed; -1 if the timer is not set.
     fn passed(&self) -> c_int {
         let [now, first, last] = [&self.now, &self.first, &self.last].map(|it| it.load(Relaxed));
         match () {
@@ -65,8 +65,8 @@ impl Clock {
 #[allow(unsafe_code)]
 impl TimerCallback for Timer {
     unsafe extern "C" fn set_timer(clock: *mut c_void, first: u32, last: u32) {
-        // SAFETY: the pointer is the one of `data_ptr`, to the clock that the context's timer keeps
-        // as long as the context is there; all of the clock is atomic.
+        // SAFETY: the pointer is that of `data_ptr`. It points to the clock, which the timer in the
+        // library's context keeps alive; all fields are atomic or constant.
         let clock = unsafe { &*clock.cast_const().cast::<Clock>() };
         clock.set(first, last);
     }

@@ -1,113 +1,68 @@
-//! What a certificate says and `webpki` does not tell: RFC 5280 sections 4.1.2.5 and 4.1.2.6.
+//! The parts of a certificate that `webpki` does not expose: the common name of the subject and the
+//! end of the validity (RFC 5280 sections 4.1.2.6 and 4.1.2.5).
 
+use super::name::{COMMON_NAME, NameAttribute};
 use alloc::string::String;
-use nom::Parser;
-use nom::bytes::complete::take;
-use nom::number::complete::be_u8;
+use core::time::Duration;
+use der::asn1::{AnyRef, ContextSpecific, GeneralizedTime, SetOfVec, UtcTime};
+use der::{Choice, Decode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const UTC_TIME: u8 = 0x17;
-/// The version, which is there from version 2 on.
-const VERSION: u8 = 0xa0;
-/// The attribute type 2.5.4.3.
-const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
-
-/// Tag, content and what follows of a DER element of up to 64 KiB.
-fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (rest, (tag, short)) = (be_u8::<_, ()>, be_u8).parse(input).ok()?;
-    let (rest, length) = match short {
-        0x00..=0x7f => (rest, usize::from(short)),
-        0x81 => be_u8::<_, ()>(rest).map(|(rest, n)| (rest, usize::from(n))).ok()?,
-        0x82 => nom::number::complete::be_u16::<_, ()>(rest)
-            .map(|(rest, n)| (rest, usize::from(n)))
-            .ok()?,
-        _ => return None,
-    };
-    let (rest, content) = take::<_, _, ()>(length)(rest).ok()?;
-    Some((tag, content, rest))
+/// Validity: RFC 5280 section 4.1.2.5.
+#[derive(Sequence)]
+struct Validity {
+    _not_before: Time,
+    not_after: Time,
 }
 
-/// The common name of a subject (with or without its outer SEQUENCE); nothing if there are several,
-/// because who reads another one than we do takes the peer for somebody else.
-pub(super) fn common_name(subject: &[u8]) -> Option<String> {
-    let mut names = match element(subject)? {
-        (SEQUENCE, content, _) => content,
-        _ => subject,
-    };
-    let mut found = None;
-    while let Some((SET, mut attributes, rest)) = element(names) {
-        while let Some((SEQUENCE, attribute, more)) = element(attributes) {
-            if let Some((OBJECT_IDENTIFIER, kind, value)) = element(attribute)
-                && kind == COMMON_NAME
-            {
-                let (_, text, _) = element(value)?;
-                let text = core::str::from_utf8(text).ok()?;
-                if found.replace(String::from(text)).is_some() {
-                    return None;
-                }
-            }
-            attributes = more;
+#[derive(Choice)]
+enum Time {
+    #[asn1(type = "UTCTime")]
+    Utc(UtcTime),
+    #[asn1(type = "GeneralizedTime")]
+    Generalized(GeneralizedTime),
+}
+
+impl Time {
+    fn to_unix(&self) -> Duration {
+        match self {
+            Self::Utc(time) => time.to_unix_duration(),
+            Self::Generalized(time) => time.to_unix_duration(),
         }
-        names = rest;
+    }
+}
+
+/// Returns the common name of a subject, which may lack its outer SEQUENCE. `None` if there are
+/// several: a reader that picks another one would take the peer for somebody else.
+pub(super) fn common_name(subject: &[u8]) -> Option<String> {
+    let names = AnyRef::from_der(subject).ok().filter(|name| name.tag() == Tag::Sequence);
+    let mut names = SliceReader::new(names.map_or(subject, |name| name.value())).ok()?;
+    let mut found = None;
+    while !names.is_finished() {
+        let attributes = SetOfVec::<NameAttribute>::decode(&mut names).ok()?;
+        for attribute in attributes.iter().filter(|it| it.kind == COMMON_NAME) {
+            let name = core::str::from_utf8(attribute.value.value()).ok()?;
+            if found.replace(String::from(name)).is_some() {
+                return None;
+            }
+        }
     }
     found
 }
 
-/// The last second of a certificate's validity in Unix time.
+/// Returns the last second of a certificate's validity in Unix time.
 pub(super) fn valid_until(certificate: &[u8]) -> Option<u64> {
-    let (_, certificate, _) = element(certificate)?;
-    let (_, mut rest, _) = element(certificate)?;
-    if let Some((VERSION, _, after)) = element(rest) {
-        rest = after;
+    not_after(certificate).ok().map(|time| time.to_unix().as_secs())
+}
+
+fn not_after(certificate: &[u8]) -> der::Result<Time> {
+    let certificate = AnyRef::from_der(certificate)?;
+    let to_be_signed: AnyRef<'_> = SliceReader::new(certificate.value())?.decode()?;
+    let mut fields = SliceReader::new(to_be_signed.value())?;
+    let _version = ContextSpecific::<u8>::decode_explicit(&mut fields, TagNumber(0))?;
+    for _serial_algorithm_issuer in 0..3 {
+        AnyRef::decode(&mut fields)?;
     }
-    // Serial number, algorithm and issuer.
-    for _ in 0..3 {
-        (_, _, rest) = element(rest)?;
-    }
-    let (_, validity, _) = element(rest)?;
-    let (_, _, not_after) = element(validity)?;
-    let (kind, time, _) = element(not_after)?;
-    unix_time(kind, time)
-}
-
-/// A time with seconds in UTC, which is all that RFC 5280 section 4.1.2.5 allows.
-fn unix_time(kind: u8, time: &[u8]) -> Option<u64> {
-    let (year, rest) = match kind {
-        UTC_TIME => {
-            let (year, rest) = digits::<2>(time)?;
-            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
-        }
-        _ => digits::<4>(time)?,
-    };
-    let (month, rest) = digits::<2>(rest)?;
-    let (day, rest) = digits::<2>(rest)?;
-    let (hour, rest) = digits::<2>(rest)?;
-    let (minute, rest) = digits::<2>(rest)?;
-    let (second, rest) = digits::<2>(rest)?;
-    (rest == b"Z").then_some(())?;
-    let seconds = (hour * 60 + minute) * 60 + second;
-    days_since_1970(year, month, day)?.checked_mul(86_400)?.checked_add(seconds)
-}
-
-fn digits<const N: usize>(input: &[u8]) -> Option<(u64, &[u8])> {
-    let (digits, rest) = input.split_first_chunk::<N>()?;
-    let number = digits.iter().try_fold(0, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))
-    });
-    Some((number?, rest))
-}
-
-/// Years are counted from March on, so that the day that is there or not is the last one.
-fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
-    let (year, month) = match month {
-        1..=2 => (year.checked_sub(1)?, month + 9),
-        3..=12 => (year, month - 3),
-        _ => return None,
-    };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
-    days.checked_sub(719_469)
+    Ok(Validity::decode(&mut fields)?.not_after)
 }
 
 #[cfg(test)]
@@ -129,12 +84,15 @@ mod tests {
 
     #[test]
     fn times_of_either_form() {
-        assert_eq!(unix_time(UTC_TIME, b"700101000000Z"), Some(0));
-        assert_eq!(unix_time(UTC_TIME, b"491231235959Z"), Some(2_524_607_999));
-        assert_eq!(unix_time(0x18, b"20000229120000Z"), Some(951_825_600));
-        assert_eq!(unix_time(0x18, b"21261030004255Z"), Some(4_948_994_575));
-        for wrong in [&b"700101000000"[..], b"7001010000000Z", b"701301000000Z", b"7a0101000000Z"] {
-            assert_eq!(unix_time(UTC_TIME, wrong), None);
+        let unix = |der: &[u8]| Time::from_der(der).ok().map(|time| time.to_unix().as_secs());
+        assert_eq!(unix(b"\x17\x0d700101000000Z"), Some(0));
+        assert_eq!(unix(b"\x17\x0d491231235959Z"), Some(2_524_607_999));
+        assert_eq!(unix(b"\x18\x0f20000229120000Z"), Some(951_825_600));
+        assert_eq!(unix(b"\x18\x0f21261030004255Z"), Some(4_948_994_575));
+        for wrong in
+            [&b"\x17\x0c700101000000"[..], b"\x17\x0d701301000000Z", b"\x17\x0d7a0101000000Z"]
+        {
+            assert_eq!(unix(wrong), None);
         }
     }
 

@@ -1,7 +1,8 @@
-//! Asking an authority for a certificate: RFC 2986, with a new key of our own.
+//! Certification requests for a new key: RFC 2986.
 
-use super::subject_public_key_info;
-use crate::crypto::{CryptoError, SigningKey};
+use super::name::{COMMON_NAME, NameAttribute};
+use super::spki::subject_public_key_info;
+use crate::crypto::provider::{CryptoError, SigningKey};
 use alloc::vec::Vec;
 use der::asn1::{Any, BitString, SetOfVec, Utf8StringRef};
 use der::oid::ObjectIdentifier;
@@ -9,8 +10,6 @@ use der::{Decode, Encode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
 
-/// The attribute commonName: RFC 5280 appendix A.1.
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// ecdsa-with-SHA256: RFC 5758 section 3.2.
 const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 
@@ -26,33 +25,28 @@ struct Request {
 #[derive(Sequence)]
 struct Info {
     version: u8,
-    /// Relative names, each a set of attributes.
+    /// The relative distinguished names, each a set of attributes.
     subject: Vec<SetOfVec<NameAttribute>>,
     public_key: SubjectPublicKeyInfoOwned,
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", constructed = "true")]
     attributes: SetOfVec<Any>,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Sequence, der::ValueOrd)]
-struct NameAttribute {
-    kind: ObjectIdentifier,
-    value: Any,
-}
-
-/// A private key of P-256, ECPrivateKey (DER, RFC 5915), that is made of `seed`: 32 fresh and
-/// unpredictable bytes.
+/// Makes a private key of P-256 from 32 fresh and unpredictable bytes; returns it as ECPrivateKey
+/// (DER, RFC 5915).
 ///
 /// # Errors
-/// The few seeds that are no key.
+/// About one seed in 2^32 is not a valid key.
 pub fn private_key(seed: &[u8; 32]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let key = p256::SecretKey::from_slice(seed).map_err(|_| CryptoError)?;
     key.to_sec1_der().map_err(|_| CryptoError)
 }
 
-/// A CertificationRequest (PKCS #10, DER) for the key, in the name of `common_name`.
+/// Makes a CertificationRequest (PKCS #10, DER; RFC 2986) for the key, with the subject
+/// `common_name`.
 ///
 /// # Errors
-/// The key does not sign, or the name is too long for DER.
+/// The key cannot sign, or the name is too long for DER.
 pub fn certification_request(
     key: &dyn SigningKey,
     common_name: &str,
@@ -81,7 +75,8 @@ fn info(key: &dyn SigningKey, common_name: &str) -> der::Result<Info> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{Provider, RustCrypto};
+    use crate::crypto::provider::Provider;
+    use crate::crypto::rust_crypto::RustCrypto;
     use rcgen::{CertificateSigningRequestParams, DnType, DnValue, PublicKeyData};
 
     #[test]
@@ -90,7 +85,7 @@ mod tests {
         let key = RustCrypto.signing_key(&der).unwrap();
         let name = "urn:dev:os:32473-ü, \"é\"";
         let request = certification_request(&*key, name).unwrap();
-        // The library checks the signature as well.
+        // The library checks the signature, too.
         let read = CertificateSigningRequestParams::from_der(&request.clone().into()).unwrap();
         let common = read.params.distinguished_name.get(&DnType::CommonName);
         assert_eq!(common, Some(&DnValue::Utf8String(name.into())));

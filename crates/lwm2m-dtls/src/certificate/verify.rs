@@ -1,7 +1,8 @@
-//! Whether a peer's certificate is trusted: PKIX paths and the certificate usages of RFC 6698.
+//! Verification of certificates: PKIX paths (RFC 5280) and the certificate usages of RFC 6698.
 
-use super::{der, point_of};
-use crate::crypto::{Point, Provider};
+use super::der;
+use super::spki::point_of;
+use crate::crypto::provider::{Point, Provider};
 use crate::error::Reason;
 use crate::identity::CertificateIdentity;
 use alloc::sync::Arc;
@@ -12,23 +13,20 @@ use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
-/// The extension 2.5.29.30, as an OBJECT IDENTIFIER in DER.
-const NAME_CONSTRAINTS: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x1e];
-
-/// What the configured certificate of the server means: RFC 6698 section 2.1.1, /0/x/15.
+/// The meaning of the configured certificate of the server: RFC 6698 section 2.1.1, /0/x/15.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CertificateUsage {
-    /// 0: a path to a trusted root, and the configured certificate is an authority in it.
+    /// 0: a path leads to a trusted root, and the configured certificate is an authority in it.
     CaConstraint,
-    /// 1: a path to a trusted root, and the configured certificate is the server's.
+    /// 1: a path leads to a trusted root, and the configured certificate is the server's.
     ServiceCertificateConstraint,
-    /// 2: a path to the configured certificate, whatever else is trusted.
+    /// 2: a path leads to the configured certificate; other roots do not count.
     TrustAnchorAssertion,
-    /// 3: the configured certificate is the server's; no path is needed.
+    /// 3: the configured certificate is the server's, without a path.
     DomainIssued,
 }
 
-/// How the configured value is compared: RFC 6698 section 2.1.3, /0/x/13.
+/// The comparison of the configured value: RFC 6698 section 2.1.3, /0/x/13.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Matching {
     /// 0: the whole certificate or SubjectPublicKeyInfo.
@@ -44,7 +42,7 @@ pub enum Matching {
 /// The configured certificate or key of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Association {
-    /// How `data` is compared.
+    /// The comparison of `data`.
     pub matching: Matching,
     /// A certificate or SubjectPublicKeyInfo (DER), or the hash of one.
     pub data: Vec<u8>,
@@ -68,10 +66,10 @@ impl Association {
     }
 }
 
-/// How a client checks the server's certificate.
+/// A client's rules for the server's certificate.
 #[derive(Clone, Debug)]
 pub struct ServerVerification {
-    /// What `association` means.
+    /// The meaning of `association`.
     pub usage: CertificateUsage,
     /// The configured certificate.
     pub association: Association,
@@ -79,7 +77,7 @@ pub struct ServerVerification {
     pub roots: Vec<CertificateDer<'static>>,
 }
 
-/// What an accepted chain yields.
+/// The peer of an accepted chain.
 #[derive(Debug)]
 pub(crate) struct VerifiedPeer {
     pub(crate) key: Point,
@@ -88,7 +86,7 @@ pub(crate) struct VerifiedPeer {
     pub(crate) expires: u64,
 }
 
-/// The received chain, parsed as far as it is needed.
+/// The received chain with its parsed leaf.
 struct Chain<'a> {
     leaf: &'a CertificateDer<'a>,
     end_entity: EndEntityCert<'a>,
@@ -116,7 +114,7 @@ impl<'a> Chain<'a> {
         Ok(VerifiedPeer { key, identity: Arc::new(identity), expires })
     }
 
-    /// Whether a path leads from the leaf to one of the anchors; `accepts` judges the path.
+    /// Checks that an accepted path leads from the leaf to one of the anchors.
     fn has_path(
         &self,
         anchors: &[TrustAnchor<'_>],
@@ -157,8 +155,8 @@ pub(crate) fn verify_client(
     chain.peer()
 }
 
-/// Checks a server's chain by the usage; `name` is the host that it must be issued for. Without a
-/// name only the configured certificate itself is good.
+/// Checks a server's chain. It must be issued for the host `name`; without a name only the pinned
+/// certificate is accepted.
 pub(crate) fn verify_server(
     chain: &[CertificateDer<'_>],
     verification: &ServerVerification,
@@ -203,12 +201,12 @@ pub(crate) fn verify_server(
     parsed.peer()
 }
 
-/// Whether the first certificate of a chain is for the host; whether it is trusted is not asked.
+/// Whether the leaf of a chain is issued for the host. Its trust is not checked.
 pub(crate) fn is_for(chain: &[CertificateDer<'_>], host: &str) -> bool {
     Chain::new(chain).is_ok_and(|chain| check_name(&chain, host, false).is_ok())
 }
 
-/// The anchor of usage 2: the configured certificate, or what the chain has for its hash.
+/// The anchors of usage 2: the configured certificate, or those in the chain that match its hash.
 fn asserted<'a>(
     association: &'a Association,
     chain: &'a [CertificateDer<'a>],
@@ -229,7 +227,7 @@ fn anchors<'a>(certificates: &'a [CertificateDer<'_>]) -> Vec<TrustAnchor<'a>> {
     certificates.iter().filter_map(|ca| anchor_from_trusted_cert(ca).ok()).collect()
 }
 
-/// The configured roots that are the anchor of the path.
+/// The configured roots that match the anchor of the path.
 fn roots_of<'a>(
     path: &VerifiedPath<'_>,
     roots: &'a [CertificateDer<'static>],
@@ -240,18 +238,20 @@ fn roots_of<'a>(
     })
 }
 
-/// Whether an authority of the path may certify some names only (RFC 5280 section 4.2.1.10).
+/// Whether an authority of the path is limited in the names that it may certify (RFC 5280 section
+/// 4.2.1.10).
 fn limits_names(path: &VerifiedPath<'_>) -> bool {
-    let is_limited = |certificate: &[u8]| {
-        certificate.windows(NAME_CONSTRAINTS.len()).any(|bytes| bytes == NAME_CONSTRAINTS)
+    let is_limited = |certificate: &CertificateDer<'_>| {
+        let parsed = anchor_from_trusted_cert(certificate);
+        parsed.map_or(true, |authority| authority.name_constraints.is_some())
     };
     path.anchor().name_constraints.is_some()
         || path.intermediate_certificates().any(|ca| is_limited(&ca.der()))
 }
 
-/// The name must be a dNSName, or an iPAddress if it is one; without any dNSName the common name
-/// counts (RFC 6125 section 6.4.4), unless an authority is limited in the names that it certifies,
-/// which `webpki` does not hold against common names.
+/// Checks that the leaf is issued for the name: by a dNSName, or an iPAddress for an address.
+/// Without any dNSName the common name counts (RFC 6125 section 6.4.4), unless an authority is
+/// limited in its names, because `webpki` does not apply such limits to common names.
 fn check_name(chain: &Chain<'_>, name: &str, is_limited: bool) -> Result<(), Reason> {
     let server_name = ServerName::try_from(name).map_err(|_| Reason::NameMismatch)?;
     if chain.end_entity.verify_is_valid_for_subject_name(&server_name).is_ok() {
@@ -269,7 +269,7 @@ fn reason(error: webpki::Error) -> Reason {
         webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => {
             Reason::CertificateExpired
         }
-        // The latter: an authority of the same name has another key.
+        // In the latter case an authority of the same name has another key.
         webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
             Reason::UnknownAuthority
         }

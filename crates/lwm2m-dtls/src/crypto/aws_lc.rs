@@ -1,6 +1,6 @@
-//! P-256 by aws-lc-rs: several times faster than [`super::RustCrypto`], for servers.
+//! P-256 by aws-lc-rs, for servers: several times faster than [`super::RustCrypto`].
 
-use super::{CryptoError, EcdsaP256Sha256, KeyExchange, Point, Provider, SigningKey};
+use super::provider::{CryptoError, EcdsaP256Sha256, KeyExchange, Point, Provider, SigningKey};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -28,7 +28,7 @@ impl Provider for AwsLc {
     }
 
     fn signing_key(&self, der: &[u8]) -> Result<Arc<dyn SigningKey>, CryptoError> {
-        // Read by the other library: this one refuses keys without their public half.
+        // `p256` parses the key, because aws-lc-rs rejects keys without their public half.
         let key = p256::SecretKey::from_der(der).map_err(|_| CryptoError)?;
         let secret = Zeroizing::new(key.to_bytes());
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
@@ -95,8 +95,8 @@ impl SigningKey for Key {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RustCrypto;
     use super::*;
+    use crate::crypto::rust_crypto::RustCrypto;
 
     const DER: &[u8] = include_bytes!("../../tests/data/server.key.der");
 

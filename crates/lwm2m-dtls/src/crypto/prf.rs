@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Fills `out` with `PRF(secret, label, seed)`; the seed may come in parts.
+/// Fills `out` with `PRF(secret, label, seed)`; the parts of the seed are concatenated.
 pub(crate) fn prf(secret: &[u8], label: &str, seed: &[&[u8]], out: &mut [u8]) {
     let Ok(keyed) = Hmac::<Sha256>::new_from_slice(secret) else {
         return;

@@ -1,6 +1,6 @@
 //! P-256 by RustCrypto: pure Rust, without `std`.
 
-use super::{CryptoError, EcdsaP256Sha256, KeyExchange, Point, Provider, SigningKey};
+use super::provider::{CryptoError, EcdsaP256Sha256, KeyExchange, Point, Provider, SigningKey};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,43 +1,52 @@
-//! Established sessions as sealed bytes: to outlive a restart, or to move to another node.
+//! Established sessions as sealed bytes, to survive a restart or to move to another node.
 
-use super::{Native, Session};
-use crate::alert::Alert;
+use super::Endpoint;
+use super::session::Session;
 use crate::channel::Channel;
 use crate::config::TicketKey;
 use crate::error::Error;
 use crate::event::{Cause, SessionId};
-use crate::handshake::wire::{array, put_u16, put_vector8, put_vector16, vector8, vector16};
-use crate::record::{Protection, ReplayWindow};
+use crate::record::keys::Protection;
+use crate::record::window::ReplayWindow;
+use crate::records::Records;
 use crate::resumption::{decode_identity, encode_identity};
 use crate::seal;
 use crate::suite::CipherSuite;
+use crate::wire::{array, put_u16, put_vector8, put_vector16, vector8, vector16};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16, be_u64};
-use rand_chacha::rand_core::RngCore;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const PURPOSE: &[u8] = b"dtls session";
-/// What the bytes of a session hold at most besides its Connection IDs and its identity.
+/// The most bytes of an encoded session without its Connection IDs and its identity.
 const MOST: usize = 1 + 17 + 2 + 2 + 1 + 2 * (16 + 4 + 32) + 3 * 8 + 2 + 2 + 2;
-/// So many record numbers are left out by an import: what was sent after a copy was made.
+/// The record numbers that an import skips: the session may have used them after the copy.
 const SKIPPED: u64 = 1 << 20;
 
-impl Native {
-    pub(crate) fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
+impl Endpoint {
+    /// Takes a session out, sealed with the key, to go on here or elsewhere without a handshake.
+    /// Import it once and delete it then: a session that goes on twice uses record numbers twice,
+    /// which breaks its encryption.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`], [`Error::Unsupported`].
+    pub fn export(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
         let sealed = self.seal_session(session, key, 0)?;
         self.remove(session, Cause::Exported);
         Ok(sealed)
     }
 
-    pub(crate) fn snapshot(
-        &mut self,
-        session: SessionId,
-        key: &TicketKey,
-    ) -> Result<Vec<u8>, Error> {
+    /// Returns a sealed copy of a session that goes on, for recovery from a crash: import the newest
+    /// copy only. The imported session skips 2^20 record numbers, so that none is used twice if
+    /// fewer records were sent since; it accepts no records older than the copy.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`], [`Error::Unsupported`].
+    pub fn snapshot(&mut self, session: SessionId, key: &TicketKey) -> Result<Vec<u8>, Error> {
         let sealed = self.seal_session(session, key, SKIPPED)?;
         if let Some(open) = self.sessions.get_mut(&session) {
             open.is_copied = true;
@@ -45,27 +54,36 @@ impl Native {
         Ok(sealed)
     }
 
-    pub(crate) fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
-        if self.sessions.len() >= self.config.max_sessions {
+    /// Goes on with an exported session. Refuses a copy of a session that is open, or that was
+    /// closed lately. An endpoint does not know what others have imported.
+    ///
+    /// # Errors
+    /// [`Error::TooManySessions`], [`Error::ImportRefused`], [`Error::AlreadyOpen`],
+    /// [`Error::Unsupported`].
+    pub fn import(&mut self, sealed: &[u8], key: &TicketKey) -> Result<SessionId, Error> {
+        self.config().backend.check_export()?;
+        if self.sessions.len() >= self.config().max_sessions {
             return Err(Error::TooManySessions);
         }
         let plain = seal::open(key, PURPOSE, sealed).ok_or(Error::ImportRefused)?;
         let mut session = decode(&plain).ok_or(Error::ImportRefused)?;
         session.is_copied = true;
-        let cid = &session.channel.read_cid;
-        let ids = self.config.connection_ids.as_ref();
+        let channel = session.records.channel().ok_or(Error::ImportRefused)?;
+        let cid = &channel.read_cid;
+        let ids = self.config().connection_ids.as_ref();
         if !cid.is_empty() && ids.map(|ids| ids.length()) != Some(cid.len()) {
             return Err(Error::ImportRefused);
         }
         if self.by_cid.contains_key(cid)
             || self.session_by_address.contains_key(&session.peer)
-            || self.spent.contains(&session.channel.fingerprint())
+            || self.closed.contains(&channel.fingerprint())
         {
             return Err(Error::AlreadyOpen);
         }
+        let cid = cid.clone();
         let id = self.next_id();
         if !cid.is_empty() {
-            self.by_cid.insert(cid.clone(), id);
+            self.by_cid.insert(cid, id);
         }
         self.session_by_address.insert(session.peer, id);
         self.sessions.insert(id, Box::new(session));
@@ -78,26 +96,18 @@ impl Native {
         key: &TicketKey,
         skipped: u64,
     ) -> Result<Vec<u8>, Error> {
+        self.shared.config.backend.check_export()?;
         let open = self.sessions.get(&session).ok_or(Error::UnknownSession)?;
-        let mut nonce = [0; 12];
-        self.rng.fill_bytes(&mut nonce);
-        Ok(seal::seal(key, nonce, PURPOSE, &encode(open, skipped)))
-    }
-
-    pub(crate) fn abort(&mut self, session: SessionId, alert: Alert) -> Result<(), Error> {
-        if !self.sessions.contains_key(&session) {
-            return Err(Error::UnknownSession);
-        }
-        self.send_alert(session, alert);
-        self.end_for_good(session, Cause::ByUs);
-        Ok(())
+        let channel = open.records.channel().ok_or(Error::UnknownSession)?;
+        let nonce = self.shared.random();
+        Ok(seal::seal(key, nonce, PURPOSE, &encode(open, channel, skipped)))
     }
 }
 
-fn encode(session: &Session, skipped: u64) -> Zeroizing<Vec<u8>> {
-    let Session { peer, channel, identity, .. } = session;
+fn encode(session: &Session, channel: &Channel, skipped: u64) -> Zeroizing<Vec<u8>> {
+    let Session { peer, identity, .. } = session;
     let who = encode_identity(identity);
-    // All at once: what a vector outgrows is not wiped.
+    // Reserved at once: a vector that grows leaves copies that are not wiped.
     let ids = channel.read_cid.len() + channel.write_cid.len();
     let mut out = Zeroizing::new(Vec::with_capacity(MOST + ids + who.len()));
     out.push(VERSION);
@@ -158,7 +168,7 @@ fn decode(input: &[u8]) -> Option<Session> {
         max_plaintext,
     };
     let peer = SocketAddr::new(ip_address(ip)?, port);
-    Some(Session::new(peer, channel, decode_identity(who)?, None))
+    Some(Session::of(peer, Records::Native(channel), decode_identity(who)?, None))
 }
 
 fn ip_address(octets: &[u8]) -> Option<IpAddr> {

@@ -1,12 +1,13 @@
-//! How many handshakes each host has under way: one of many ports shall not take all places.
+//! The number of handshakes under way by host, so that a host with many ports cannot take all
+//! places.
 
 use core::net::IpAddr;
 use hashbrown::HashMap;
 
-/// The part of an address that one owner has: an IPv4 address, or the upper half of an IPv6 one.
+/// What one owner of addresses has: an IPv4 address, or the upper half of an IPv6 address.
 type Host = (bool, u64);
 
-/// The hosts that have handshakes under way.
+/// The hosts with handshakes under way.
 #[derive(Default)]
 pub(crate) struct Hosts {
     counts: HashMap<Host, usize>,

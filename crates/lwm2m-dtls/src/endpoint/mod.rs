@@ -1,92 +1,108 @@
-//! The native backend: sessions by address and Connection ID; calls as of [`crate::Endpoint`].
+//! The endpoint: sessions by address and Connection ID, limits, timers and events, for any backend.
 
 mod export;
 mod handshakes;
-pub(crate) mod hosts;
+mod hosts;
+#[cfg(feature = "mbedtls")]
+mod library;
 mod receive;
 mod session;
 mod streams;
 
-use crate::Rng;
 use crate::alert::Alert;
-use crate::config::{ClientProfile, ClientSecurity, Config};
-use crate::connecting::Connecting;
+use crate::config::{ClientProfile, Config};
 use crate::cookie::Cookies;
 use crate::error::{Error, Reason};
 use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::flight::Flight;
-use crate::handshake::Context;
-use crate::handshake::transcript::Framing;
+use crate::handshake::context::Shared;
+use crate::handshaking::Handshaking;
 use crate::identity::Identity;
-use crate::record::ContentType;
-use crate::resumption::{Resumption, SessionCache};
+use crate::record::header::ContentType;
+use crate::resumption::Resumption;
+use crate::stream::Stream;
+use crate::unsupported::Unsupported;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
-use core::time::Duration;
 use hashbrown::HashMap;
 use hosts::Hosts;
 use lwm2m_time::{Instant, TimerTable};
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::RngCore;
 use session::{ClosedSessions, Session};
-use streams::Streams;
 
-/// DTLS 1.2 and TLS 1.2 with any number of peers.
-pub(crate) struct Native {
-    config: Config,
-    rng: Rng,
+/// DTLS and TLS with any number of peers, as client and server at once.
+///
+/// Calls that change it: [`connect`](Self::connect), [`send`](Self::send),
+/// [`close`](Self::close), [`handle_datagram`](Self::handle_datagram),
+/// [`handle_stream`](Self::handle_stream), [`handle_timeout`](Self::handle_timeout). After each,
+/// drain [`poll_transmit`](Self::poll_transmit), [`poll_stream`](Self::poll_stream) and
+/// [`poll_event`](Self::poll_event), then ask [`poll_timeout`](Self::poll_timeout) when to come
+/// back.
+pub struct Endpoint {
+    shared: Shared,
+    /// What is configured but not supported; then every session is refused.
+    unsupported: Option<Unsupported>,
     cookies: Cookies,
-    cache: SessionCache,
     next_id: u64,
+    /// Established sessions on datagrams.
     sessions: HashMap<SessionId, Box<Session>>,
-    /// The oldest first.
-    connecting: BTreeMap<SessionId, Box<Connecting>>,
-    /// The last flights of established sessions, kept for a peer that missed them.
+    /// Handshakes on datagrams, the oldest first.
+    handshakes: BTreeMap<SessionId, Box<Handshaking>>,
+    /// The last flights of established sessions, in case the peer has missed them.
     lingering: HashMap<SessionId, Flight>,
     session_by_address: HashMap<SocketAddr, SessionId>,
-    connecting_by_address: HashMap<SocketAddr, SessionId>,
-    /// The Connection IDs of sessions, and those kept for handshakes.
+    handshake_by_address: HashMap<SocketAddr, SessionId>,
+    /// The Connection IDs of sessions, and those reserved by handshakes.
     by_cid: HashMap<Box<[u8]>, SessionId>,
     hosts: Hosts,
-    spent: ClosedSessions,
-    streams: Streams,
-    stream_bytes: VecDeque<(SessionId, Bytes)>,
+    closed: ClosedSessions,
+    streams: HashMap<SessionId, Box<Stream>>,
+    /// How many streams are not established.
+    stream_handshakes: usize,
     timers: TimerTable<SessionId>,
     transmits: VecDeque<Transmit>,
+    stream_bytes: VecDeque<(SessionId, Bytes)>,
     events: VecDeque<Event>,
 }
 
-impl Native {
-    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
-        let mut rng = Rng::from_seed(seed);
-        let mut secret = [0; 32];
-        rng.fill_bytes(&mut secret);
+impl Endpoint {
+    /// Creates an endpoint without sessions. All its randomness comes from the seed, which must be
+    /// unpredictable and used only once.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let unsupported = config.check().err();
+        let mut shared = Shared::new(config, seed);
         Self {
-            cache: SessionCache::new(config.session_cache),
-            config,
-            rng,
-            cookies: Cookies::new(secret),
+            cookies: Cookies::new(shared.random()),
+            shared,
+            unsupported,
             next_id: 0,
             sessions: HashMap::new(),
-            connecting: BTreeMap::new(),
+            handshakes: BTreeMap::new(),
             lingering: HashMap::new(),
             session_by_address: HashMap::new(),
-            connecting_by_address: HashMap::new(),
+            handshake_by_address: HashMap::new(),
             by_cid: HashMap::new(),
             hosts: Hosts::default(),
-            spent: ClosedSessions::default(),
-            streams: Streams::default(),
-            stream_bytes: VecDeque::new(),
+            closed: ClosedSessions::default(),
+            streams: HashMap::new(),
+            stream_handshakes: 0,
             timers: TimerTable::new(),
             transmits: VecDeque::new(),
+            stream_bytes: VecDeque::new(),
             events: VecDeque::new(),
         }
     }
 
-    pub(crate) fn connect(
+    /// Starts a handshake as client; [`Event::Connected`] or [`Event::Failed`] follows. Gives up an
+    /// earlier handshake with the same address.
+    ///
+    /// # Errors
+    /// [`Error::TooManySessions`], [`Error::UnusableProfile`], [`Error::Unsupported`].
+    pub fn connect(
         &mut self,
         now: Instant,
         peer: SocketAddr,
@@ -95,7 +111,12 @@ impl Native {
         self.begin(now, peer, profile, None)
     }
 
-    pub(crate) fn resume(
+    /// Like [`connect`](Self::connect), but offers to resume an earlier session (RFC 5246 section
+    /// 7.3, RFC 5077). The server may insist on a full handshake.
+    ///
+    /// # Errors
+    /// As of [`connect`](Self::connect).
+    pub fn resume(
         &mut self,
         now: Instant,
         peer: SocketAddr,
@@ -105,99 +126,139 @@ impl Native {
         self.begin(now, peer, profile, Some(resumption))
     }
 
-    pub(crate) fn send(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        data: &[u8],
-    ) -> Result<(), Error> {
-        if let Some(sent) = self.send_on_stream(now, session, data) {
-            return sent;
-        }
+    /// Sends application data: on datagrams in one record, on a stream in as many as it takes.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`], [`Error::NotEstablished`], [`Error::TooLarge`],
+    /// [`Error::SequenceExhausted`].
+    pub fn send(&mut self, _now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
         let Some(open) = self.sessions.get_mut(&session) else {
-            return Err(match self.connecting.contains_key(&session) {
-                true => Error::NotEstablished,
-                false => Error::UnknownSession,
-            });
+            return self.send_on_stream(session, data);
         };
-        let mut out = Vec::with_capacity(open.channel.overhead() + data.len());
-        let sealed =
-            open.channel.seal(ContentType::APPLICATION_DATA, data, &mut self.rng, &mut out);
-        if let Err(error) = sealed {
-            if error == Error::SequenceExhausted {
-                self.remove(session, Cause::Exhausted);
+        match open.records.seal(ContentType::APPLICATION_DATA, data, &mut self.shared.rng) {
+            Ok(datagram) => {
+                let peer = open.downlink(datagram.len());
+                self.transmits.push_back(Transmit { peer, payload: Bytes::from(datagram) });
+                Ok(())
             }
-            return Err(error);
+            Err(error) => {
+                if error == Error::SequenceExhausted {
+                    self.remove(session, Cause::Exhausted);
+                }
+                Err(error)
+            }
         }
-        let peer = open.downlink(out.len());
-        self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
+    }
+
+    /// Closes a session with close_notify, or gives up a handshake.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`].
+    pub fn close(&mut self, session: SessionId) -> Result<(), Error> {
+        if self.sessions.contains_key(&session) {
+            self.send_alert(session, Alert::CLOSE_NOTIFY);
+            self.remove(session, Cause::ByUs);
+            return Ok(());
+        }
+        if self.handshakes.contains_key(&session) {
+            self.fail(Instant::ZERO, session, Reason::Cancelled);
+            return Ok(());
+        }
+        let is_stream = self.close_stream(session, Alert::CLOSE_NOTIFY);
+        is_stream.then_some(()).ok_or(Error::UnknownSession)
+    }
+
+    /// Ends a session with a fatal alert. A server deletes its cache entry, so that the session
+    /// cannot be resumed by id; a ticket that the client holds stays valid.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`].
+    pub fn abort(&mut self, session: SessionId, alert: Alert) -> Result<(), Error> {
+        if self.sessions.contains_key(&session) {
+            self.send_alert(session, alert);
+            self.end_for_good(session, Cause::ByUs);
+            return Ok(());
+        }
+        let stream = self.streams.get(&session).filter(|stream| stream.identity().is_some());
+        let cached = stream.ok_or(Error::UnknownSession)?.cached;
+        self.close_stream(session, alert);
+        cached.into_iter().for_each(|key| self.shared.cache.forget(key));
         Ok(())
     }
 
-    pub(crate) fn close(&mut self, session: SessionId) -> Result<(), Error> {
-        if self.close_stream(session) {
-            return Ok(());
-        }
-        if self.connecting.contains_key(&session) {
-            self.fail(session, Reason::Cancelled);
-            return Ok(());
-        }
-        if !self.sessions.contains_key(&session) {
-            return Err(Error::UnknownSession);
-        }
-        self.send_alert(session, Alert::CLOSE_NOTIFY);
-        self.remove(session, Cause::ByUs);
-        Ok(())
-    }
-
-    pub(crate) fn identity(&self, session: SessionId) -> Option<&Identity> {
+    /// The identity of the peer of an established session.
+    pub fn identity(&self, session: SessionId) -> Option<&Identity> {
         let by_datagrams = self.sessions.get(&session).map(|open| &open.identity);
-        by_datagrams.or_else(|| self.streams.get(session)?.identity())
+        by_datagrams.or_else(|| self.streams.get(&session)?.identity())
     }
 
-    pub(crate) fn peer(&self, session: SessionId) -> Option<SocketAddr> {
+    /// The address of the peer of an established session, as far as the peer has shown that it
+    /// receives there.
+    pub fn peer(&self, session: SessionId) -> Option<SocketAddr> {
         let by_datagrams = self.sessions.get(&session).map(|open| open.peer);
-        by_datagrams.or_else(|| self.streams.get(session).map(|stream| stream.peer))
+        by_datagrams.or_else(|| self.streams.get(&session).map(|stream| stream.peer))
     }
 
-    pub(crate) fn max_data(&self, session: SessionId) -> Option<usize> {
-        self.sessions.get(&session).map(|open| open.channel.max_plaintext.into())
+    /// The most bytes that [`send`](Self::send) accepts in an established session on datagrams: what
+    /// fits a record, by max_fragment_length (RFC 6066) and record_size_limit (RFC 8449).
+    pub fn max_data(&self, session: SessionId) -> Option<usize> {
+        self.sessions.get(&session).map(|open| open.records.max_data())
     }
 
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
+    /// The established sessions and the identities of their peers, in no particular order.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
         let by_datagrams = self.sessions.iter().map(|(&id, open)| (id, &open.identity));
-        by_datagrams.chain(self.streams.established())
+        let by_streams = self.streams.iter();
+        let by_streams = by_streams.filter_map(|(&id, stream)| Some((id, stream.identity()?)));
+        by_datagrams.chain(by_streams)
     }
 
-    pub(crate) fn session_count(&self) -> usize {
+    /// Closes the sessions with the peers that `is_gone` selects, because their credentials were
+    /// changed or removed. Returns the number of closed sessions.
+    pub fn close_where(&mut self, mut is_gone: impl FnMut(&Identity) -> bool) -> usize {
+        let gone = self.sessions().filter(|(_, identity)| is_gone(identity)).map(|(id, _)| id);
+        let mut gone: Vec<_> = gone.collect();
+        gone.sort_unstable();
+        gone.iter().filter(|&&session| self.close(session).is_ok()).count()
+    }
+
+    /// The number of established sessions on datagrams.
+    pub fn session_count(&self) -> usize {
         self.sessions.len()
     }
 
-    pub(crate) fn handshake_count(&self) -> usize {
-        self.connecting.len()
+    /// The number of handshakes under way on datagrams.
+    pub fn handshake_count(&self) -> usize {
+        self.handshakes.len()
     }
 
-    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+    /// The next datagram to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()
     }
 
-    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+    /// The next bytes for a connection. When its session has ended, send what was polled before,
+    /// then close the connection.
+    pub fn poll_stream(&mut self) -> Option<(SessionId, Bytes)> {
+        self.stream_bytes.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
     }
 
-    /// Certificates are held against this clock.
-    fn unix_time(&self, now: Instant) -> Duration {
-        self.config.unix_time_of_origin.saturating_add(now.saturating_since(Instant::ZERO))
+    const fn config(&self) -> &Config {
+        &self.shared.config
     }
 
-    fn context(&mut self, now: Instant, framing: Framing) -> Context<'_> {
-        let unix_time = self.unix_time(now);
-        let Self { config, rng, cache, .. } = self;
-        Context { config, rng, cache, unix_time, framing }
+    fn check_supported(&self) -> Result<(), Error> {
+        self.unsupported.map_or(Ok(()), |lacking| Err(lacking.into()))
     }
 
     fn next_id(&mut self) -> SessionId {
@@ -205,47 +266,51 @@ impl Native {
         SessionId(self.next_id)
     }
 
-    /// A Connection ID that no session has; none if the endpoint hands none out.
+    /// Generates a Connection ID that no session has; `None` without a generator.
     fn new_cid(&mut self) -> Option<Vec<u8>> {
-        let generator = self.config.connection_ids.as_ref()?;
-        // A generator that repeats itself so often is exhausted.
+        let generator = self.shared.config.connection_ids.as_ref()?;
+        // A generator that repeats itself 64 times is exhausted.
         (0..64).find_map(|_| {
             let mut cid = alloc::vec![0; generator.length()];
             let mut random = [0; 8];
-            self.rng.fill_bytes(&mut random);
+            self.shared.rng.fill_bytes(&mut random);
             generator.generate(random, &mut cid);
             (!cid.is_empty() && !self.by_cid.contains_key(cid.as_slice())).then_some(cid)
         })
     }
 
+    fn transmit(&mut self, peer: SocketAddr, datagrams: Vec<Vec<u8>>) {
+        let to_transmit = |datagram| Transmit { peer, payload: Bytes::from(datagram) };
+        self.transmits.extend(datagrams.into_iter().map(to_transmit));
+    }
+
     fn send_alert(&mut self, session: SessionId, alert: Alert) {
         let Some(open) = self.sessions.get_mut(&session) else { return };
-        let mut out = Vec::new();
-        let sealed =
-            open.channel.seal(ContentType::ALERT, &alert.encode(), &mut self.rng, &mut out);
-        if sealed.is_ok() {
-            let peer = open.downlink(out.len());
-            self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
+        let sealed = open.records.seal(ContentType::ALERT, &alert.encode(), &mut self.shared.rng);
+        if let Some(datagram) = sealed.ok().filter(|datagram| !datagram.is_empty()) {
+            let peer = open.downlink(datagram.len());
+            self.transmits.push_back(Transmit { peer, payload: Bytes::from(datagram) });
         }
     }
 
-    /// Takes an established session out after a fatal alert: it is never resumed again.
+    /// Removes an established session after a fatal alert and deletes its cache entry.
     fn end_for_good(&mut self, session: SessionId, cause: Cause) {
         if let Some(key) = self.remove(session, cause).and_then(|open| open.cached) {
-            self.cache.forget(key);
+            self.shared.cache.forget(key);
         }
     }
 
-    /// Takes an established session out.
+    /// Removes an established session.
     fn remove(&mut self, session: SessionId, cause: Cause) -> Option<Box<Session>> {
         let open = self.sessions.remove(&session)?;
         self.lingering.remove(&session);
         self.timers.cancel(session);
-        self.by_cid.remove(&open.channel.read_cid);
-        match cause {
-            Cause::Exported => {}
-            _ if open.is_copied => self.spent.insert(open.channel.fingerprint()),
-            _ => {}
+        self.by_cid.remove(open.records.read_cid());
+        if open.is_copied
+            && cause != Cause::Exported
+            && let Some(channel) = open.records.channel()
+        {
+            self.closed.insert(channel.fingerprint());
         }
         if self.session_by_address.get(&open.peer) == Some(&session) {
             self.session_by_address.remove(&open.peer);
@@ -253,17 +318,4 @@ impl Native {
         self.events.push_back(Event::Closed { session, peer: open.peer, cause });
         Some(open)
     }
-}
-
-/// Whether a profile can make a handshake at all.
-pub(crate) fn is_usable(profile: &ClientProfile) -> bool {
-    let key_fits = match &profile.security {
-        ClientSecurity::Psk { identity, key } => {
-            identity.len() <= 128 && (1..=64).contains(&key.len())
-        }
-        ClientSecurity::Certificate { certified, .. } => !certified.chain.is_empty(),
-        ClientSecurity::RawPublicKey { .. } => true,
-    };
-    let name_fits = profile.server_name.as_ref().is_none_or(|name| name.len() <= 255);
-    key_fits && name_fits && profile.offered().iter().any(|suite| suite.parts().is_some())
 }

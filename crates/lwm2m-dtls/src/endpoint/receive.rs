@@ -1,27 +1,29 @@
-//! What an endpoint makes of a datagram.
+//! From datagrams to handshakes and sessions.
 
-use super::Native;
+use super::Endpoint;
 use super::session::{Cookie, PathChange, PathMessage};
 use crate::alert::Alert;
 use crate::channel::Opened;
 use crate::cookie::CookieCheck;
 use crate::error::Reason;
 use crate::event::{Cause, Event, SessionId, Transmit};
-use crate::handshake::Role;
 use crate::handshake::fragment::{self, Fragment};
-use crate::handshake::message::MessageType;
-use crate::record::header::{self, VERSION_1_0};
-use crate::record::{ContentType, Record, VERSION};
+use crate::handshake::framing::MessageType;
+use crate::mode::Role;
+use crate::record::header::{self, ContentType, Record, VERSION, VERSION_1_0};
+#[cfg(feature = "mbedtls")]
+use crate::records::Records;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 use lwm2m_time::Instant;
-use rand_chacha::rand_core::RngCore;
 
-impl Native {
-    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let ids = self.config.connection_ids.as_ref();
+impl Endpoint {
+    /// Handles a received datagram. Records that are malformed or not authentic are dropped without
+    /// an answer: RFC 6347 section 4.1.2.7.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let ids = self.config().connection_ids.as_ref();
         let cid_length = ids.map_or(0, |ids| ids.length());
         let mut rest = datagram;
         while let Some((record, after)) = header::parse(rest, cid_length) {
@@ -34,23 +36,28 @@ impl Native {
         }
     }
 
-    /// Breaks where the rest of the datagram does not matter: whoever has to show a cookie first
-    /// gets one answer, however many hellos there are.
+    /// Handles an unprotected record. Breaks to skip the rest of the datagram: a datagram of hellos
+    /// without cookies gets one answer.
     fn on_plain(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) -> ControlFlow<()> {
         if !matches!(record.header.version, VERSION | VERSION_1_0) {
             return ControlFlow::Continue(());
         }
-        let handshake = self.connecting_by_address.get(&from).copied();
-        match record.header.content {
-            ContentType::HANDSHAKE => {
+        let handshake = self.handshake_by_address.get(&from).copied();
+        match (record.header.content, handshake) {
+            (ContentType::HANDSHAKE, _) => {
                 let mut rest = record.body;
                 while let Some((fragment, after)) = fragment::parse(rest) {
                     rest = after;
                     self.on_plain_fragment(now, from, &fragment, record.header.sequence)?;
                 }
             }
-            ContentType::ALERT => {
-                handshake.into_iter().for_each(|id| self.on_handshake_alert(id, record.body));
+            (ContentType::ALERT, Some(id)) => {
+                self.drive(now, id, |handshake, _| handshake.handle_alert(record.body));
+            }
+            (ContentType::CHANGE_CIPHER_SPEC, Some(id)) => {
+                self.drive(now, id, |handshake, context| {
+                    handshake.handle_change_cipher_spec(record.body, context)
+                });
             }
             _ => {}
         }
@@ -65,16 +72,20 @@ impl Native {
         record_sequence: u64,
     ) -> ControlFlow<()> {
         if fragment.kind == MessageType::CLIENT_HELLO {
-            if self.config.credentials.is_some() {
+            if self.config().credentials.is_some() && self.unsupported.is_none() {
                 return self.on_hello(now, from, fragment, record_sequence);
             }
-        } else if let Some(&id) = self.connecting_by_address.get(&from) {
-            self.drive(now, id, fragment, 0);
+        } else if let Some(&id) = self.handshake_by_address.get(&from) {
+            self.on_fragment(now, id, fragment);
         }
         ControlFlow::Continue(())
     }
 
-    /// A hello without a good cookie gets one and leaves nothing behind.
+    fn on_fragment(&mut self, now: Instant, id: SessionId, fragment: &Fragment<'_>) {
+        self.drive(now, id, |handshake, context| handshake.handle_fragment(fragment, 0, context));
+    }
+
+    /// Handles a ClientHello. Without a valid cookie it gets one and leaves no state.
     fn on_hello(
         &mut self,
         now: Instant,
@@ -82,48 +93,46 @@ impl Native {
         hello: &Fragment<'_>,
         record_sequence: u64,
     ) -> ControlFlow<()> {
-        match self.cookies.vouch(now, from, hello, record_sequence) {
-            CookieCheck::Never => ControlFlow::Continue(()),
-            CookieCheck::Ask(request) => {
+        match self.cookies.check(now, from, hello, record_sequence) {
+            CookieCheck::Malformed => ControlFlow::Continue(()),
+            CookieCheck::Missing(request) => {
                 let payload = Bytes::from(request);
                 self.transmits.push_back(Transmit { peer: from, payload });
                 ControlFlow::Break(())
             }
-            CookieCheck::Yes => {
-                self.on_vouched_hello(now, from, hello, record_sequence);
+            CookieCheck::Valid => {
+                self.on_verified_hello(now, from, hello, record_sequence);
                 ControlFlow::Continue(())
             }
         }
     }
 
-    /// The cookie is good: a repetition, or the first word of a handshake.
-    fn on_vouched_hello(
+    /// Handles a ClientHello with a valid cookie: a retransmission, or a new handshake.
+    fn on_verified_hello(
         &mut self,
         now: Instant,
         from: SocketAddr,
         hello: &Fragment<'_>,
         record_sequence: u64,
     ) {
-        if let Some(&id) = self.connecting_by_address.get(&from)
-            && let Some(connecting) = self.connecting.get(&id)
-        {
-            if connecting.hello == hello.body {
-                return self.drive(now, id, hello, 0);
-            }
-            // Whoever has seen two hellos can repeat them in turn, and have a flight sent for each.
-            let too_soon = connecting.is_replacement && connecting.has_just_sent(now);
-            if connecting.role() == Role::Client || too_soon {
-                return;
-            }
-            self.abandon(id, Reason::Cancelled);
-            self.accept(now, from, hello, record_sequence);
-            let replacement = self.connecting_by_address.get(&from);
-            if let Some(next) = replacement.and_then(|id| self.connecting.get_mut(id)) {
-                next.is_replacement = true;
-            }
+        let known = self.handshake_by_address.get(&from).copied();
+        let Some((id, earlier)) = known.and_then(|id| Some((id, self.handshakes.get(&id)?))) else {
+            return self.accept(now, from, hello, record_sequence);
+        };
+        if earlier.hello == hello.body {
+            return self.on_fragment(now, id, hello);
+        }
+        // An attacker that has seen two hellos could replay them in turn to trigger a flight each.
+        let is_too_soon = earlier.is_replacement && earlier.has_just_sent(now);
+        if earlier.role == Role::Client || is_too_soon {
             return;
         }
+        self.abandon(id, Reason::Cancelled);
         self.accept(now, from, hello, record_sequence);
+        let replacement = self.handshake_by_address.get(&from);
+        if let Some(next) = replacement.and_then(|id| self.handshakes.get_mut(id)) {
+            next.is_replacement = true;
+        }
     }
 
     fn on_protected(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) {
@@ -134,48 +143,22 @@ impl Native {
                 false => self.on_handshake_record(now, id, record),
             };
         }
-        // An attacker may have begun a handshake at the address of a session, so that comes first.
+        // The session comes first: an attacker may have started a handshake at its address.
         if let Some(&id) = self.session_by_address.get(&from)
             && self.on_session_record(now, from, id, record)
         {
             return;
         }
-        if let Some(&id) = self.connecting_by_address.get(&from) {
+        if let Some(&id) = self.handshake_by_address.get(&from) {
             self.on_handshake_record(now, id, record);
         }
     }
 
     fn on_handshake_record(&mut self, now: Instant, id: SessionId, record: &Record<'_>) {
-        let timing = self.timing(now);
-        let Some(connecting) = self.connecting.get_mut(&id) else { return };
-        let opened = connecting.open(record, timing);
-        self.timers.set(id, connecting.next_timeout());
-        let Some(opened) = opened else { return };
-        match opened.content {
-            ContentType::HANDSHAKE => {
-                let mut rest = opened.plaintext.as_slice();
-                while let Some((fragment, after)) = fragment::parse(rest) {
-                    rest = after;
-                    self.drive(now, id, &fragment, record.header.epoch);
-                }
-            }
-            ContentType::ALERT => self.on_handshake_alert(id, &opened.plaintext),
-            // Application data ahead of Finished is not trusted yet; it will be sent again.
-            _ => {}
-        }
+        self.drive(now, id, |handshake, context| handshake.handle_protected(record, context));
     }
 
-    /// A fatal alert ends a handshake, unless it is one that no server has a reason for.
-    fn on_handshake_alert(&mut self, id: SessionId, body: &[u8]) {
-        let role = self.connecting.get(&id).map(|connecting| connecting.role());
-        match (Alert::decode(body), role) {
-            (Some((alert, true)), Some(Role::Client)) if alert.is_not_for_clients() => {}
-            (Some((alert, true)), _) => self.fail(id, Reason::PeerAlert(alert)),
-            _ => {}
-        }
-    }
-
-    /// Whether the record was of the session.
+    /// Handles a protected record as one of the session. Returns whether it is.
     fn on_session_record(
         &mut self,
         now: Instant,
@@ -184,15 +167,26 @@ impl Native {
         record: &Record<'_>,
     ) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
-        let Some(opened) = session.channel.open(record) else { return false };
-        let followed = match (opened.content, PathMessage::decode(&opened.plaintext)) {
+        #[cfg(feature = "mbedtls")]
+        if let Records::MbedTls(library) = &session.records {
+            // A check opens the record a second time, so only if a handshake could be meant.
+            let is_ambiguous = self.handshake_by_address.contains_key(&from);
+            if is_ambiguous && library.check(record) != Some(true) {
+                return false;
+            }
+            self.advance_session(now, id, record.raw);
+            return true;
+        }
+        let opened = session.records.channel_mut().and_then(|channel| channel.open(record));
+        let Some(opened) = opened else { return false };
+        let change = match (opened.content, PathMessage::decode(&opened.plaintext)) {
             (ContentType::RETURN_ROUTABILITY_CHECK, Some(PathMessage::Response(cookie))) => {
                 session.confirm(from, cookie)
             }
-            _ if opened.newest => session.follow(now, from, record.length()),
+            _ if opened.newest => session.follow(now, from, record.raw.len()),
             _ => PathChange::Stays,
         };
-        match followed {
+        match change {
             PathChange::Stays => {}
             PathChange::MayHaveMoved => self.challenge(now, id),
             PathChange::Moved { earlier } => self.on_moved(id, earlier, from),
@@ -204,7 +198,7 @@ impl Native {
     fn on_opened(&mut self, from: SocketAddr, id: SessionId, opened: Opened) {
         match opened.content {
             ContentType::APPLICATION_DATA => {
-                // The peer has our last flight, or it would not talk.
+                // The peer has our last flight: it would not send data otherwise.
                 if self.lingering.remove(&id).is_some() {
                     self.timers.cancel(id);
                 }
@@ -230,31 +224,31 @@ impl Native {
         }
     }
 
-    /// Asks the peer whether it is where its newest record came from: RFC 9853 section 5.1.
+    /// Asks the peer to confirm the address of its newest record: RFC 9853 section 5.1.
     fn challenge(&mut self, now: Instant, id: SessionId) {
-        let mut cookie = Cookie::default();
-        self.rng.fill_bytes(&mut cookie);
+        let cookie: Cookie = self.shared.random();
         if let Some(session) = self.sessions.get_mut(&id) {
             session.challenge(now, cookie);
             self.send_path_message(id, None, &PathMessage::Challenge(cookie));
         }
     }
 
-    /// Sends to the address, or where all goes.
+    /// Sends to the address, or without one to the peer.
     fn send_path_message(&mut self, id: SessionId, to: Option<SocketAddr>, message: &PathMessage) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if !session.channel.return_routability_check {
+        if !session.records.checks_paths() {
             return;
         }
-        let mut out = Vec::new();
         let content = ContentType::RETURN_ROUTABILITY_CHECK;
-        if session.channel.seal(content, &message.encode(), &mut self.rng, &mut out).is_ok() {
-            let peer = to.unwrap_or_else(|| session.downlink(out.len()));
-            self.transmits.push_back(Transmit { peer, payload: Bytes::from(out) });
+        let sealed = session.records.seal(content, &message.encode(), &mut self.shared.rng);
+        if let Ok(datagram) = sealed {
+            let peer = to.unwrap_or_else(|| session.downlink(datagram.len()));
+            self.transmits.push_back(Transmit { peer, payload: Bytes::from(datagram) });
         }
     }
 
-    /// A repeated Finished asks for our last flight again; renegotiation is refused.
+    /// Handles a handshake message in an established session: a repeated Finished asks for our last
+    /// flight, and renegotiation is refused.
     fn on_late_handshake(&mut self, id: SessionId, body: &[u8]) {
         match fragment::parse(body).map(|(fragment, _)| fragment.kind) {
             Some(MessageType::FINISHED) => self.repeat_last_flight(id),
@@ -265,8 +259,22 @@ impl Native {
         }
     }
 
-    /// The session has a new address. Whoever has it already keeps it, so only a Connection ID
-    /// tells the records of the two apart.
+    fn repeat_last_flight(&mut self, id: SessionId) {
+        let Self { lingering, sessions, shared, transmits, .. } = self;
+        let (Some(flight), Some(open)) = (lingering.get_mut(&id), sessions.get_mut(&id)) else {
+            return;
+        };
+        let channel = open.records.channel_mut();
+        let datagrams = flight.datagrams(shared.config.mtu, channel, &mut shared.rng);
+        let to_transmit = |datagram: Vec<u8>| Transmit {
+            peer: open.downlink(datagram.len()),
+            payload: Bytes::from(datagram),
+        };
+        transmits.extend(datagrams.into_iter().map(to_transmit));
+    }
+
+    /// Moves the session to a new address. If another session owns this address, it keeps it; ours
+    /// is then found by its Connection ID only.
     fn on_moved(&mut self, id: SessionId, earlier: SocketAddr, peer: SocketAddr) {
         if self.session_by_address.get(&earlier) == Some(&id) {
             self.session_by_address.remove(&earlier);

@@ -1,7 +1,8 @@
-//! An established session, and where its peer is: RFC 9146 section 6, RFC 9853.
+//! An established session on datagrams and the address of its peer: RFC 9146 section 6, RFC 9853.
 
-use crate::channel::Channel;
+use crate::handshake::output::Completed;
 use crate::identity::Identity;
+use crate::records::Records;
 use crate::resumption::CacheKey;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -10,51 +11,56 @@ use core::time::Duration;
 use hashbrown::HashSet;
 use lwm2m_time::Instant;
 
-/// An unproved address is sent no more than so many times what came from it, and these bytes: a
-/// server that waited for its device may have a block for it at once, and to send it again.
+/// An unconfirmed address is sent at most this many times the bytes that came from it, plus
+/// `INITIAL_BUDGET`: a server that waited for its device may have a block to send at once, and to
+/// resend.
 const AMPLIFICATION: usize = 3;
-const FIRST_WORDS: usize = 4096;
-/// A check that is not answered in this time is made again with the next record: RFC 9853 section
-/// 5.5.
+const INITIAL_BUDGET: usize = 4096;
+/// An unanswered check is repeated with the next record after this time: RFC 9853 section 5.5.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-/// So many closed sessions are remembered that copies may exist of.
-const MAX_SPENT: usize = 16 * 1024;
+/// The most entries of [`ClosedSessions`].
+const MAX_CLOSED: usize = 16 * 1024;
 
 /// An established session.
 pub(super) struct Session {
     pub(super) peer: SocketAddr,
     candidate: Option<Box<Candidate>>,
-    pub(super) channel: Channel,
+    pub(super) records: Records,
     pub(super) identity: Identity,
-    /// Where it is in the cache, which must forget it after a fatal alert.
+    /// The server's cache entry for the session, which a fatal alert deletes.
     pub(super) cached: Option<CacheKey>,
-    /// Sealed copies of it exist.
+    /// Sealed copies of the session exist.
     pub(super) is_copied: bool,
 }
 
-/// Where the peer seems to be: the newest record came from there, but anybody who can see records
-/// can send them on, and a peer may lie about its address.
+/// The unconfirmed address of the newest record. Anybody who sees a record can forward it, and a
+/// peer can lie about its address.
 struct Candidate {
     address: SocketAddr,
-    /// How many bytes may be sent there.
+    /// The bytes that may still be sent there.
     budget: usize,
-    /// Something was sent there.
+    /// Whether something was sent there.
     is_probed: bool,
-    /// What was last sent there to be echoed, and when.
+    /// The cookie of the latest check, and when it was sent.
     asked: Option<(Cookie, Instant)>,
 }
 
 impl Session {
-    pub(super) fn new(
+    pub(super) fn new(peer: SocketAddr, records: Records, completed: &Completed) -> Self {
+        Self::of(peer, records, completed.identity.clone(), completed.cached)
+    }
+
+    /// Creates the session of an identity.
+    pub(super) const fn of(
         peer: SocketAddr,
-        channel: Channel,
+        records: Records,
         identity: Identity,
         cached: Option<CacheKey>,
     ) -> Self {
-        Self { peer, candidate: None, channel, identity, cached, is_copied: false }
+        Self { peer, candidate: None, records, identity, cached, is_copied: false }
     }
 
-    /// Where the next so many bytes go.
+    /// Returns the destination of the next `length` bytes.
     pub(super) fn downlink(&mut self, length: usize) -> SocketAddr {
         match &mut self.candidate {
             Some(candidate) if candidate.budget >= length => {
@@ -66,14 +72,14 @@ impl Session {
         }
     }
 
-    /// Takes note that the newest record, of so many bytes, came from the address.
+    /// Notes that the newest record, of `length` bytes, came from the address.
     pub(super) fn follow(&mut self, now: Instant, from: SocketAddr, length: usize) -> PathChange {
         if from == self.peer {
             self.candidate = None;
             return PathChange::Stays;
         }
         let credit = length.saturating_mul(AMPLIFICATION);
-        let checks = self.channel.return_routability_check;
+        let checks = self.records.checks_paths();
         match &mut self.candidate {
             Some(candidate) if candidate.address == from => {
                 if candidate.is_probed && !checks {
@@ -82,7 +88,7 @@ impl Session {
                 candidate.budget = candidate.budget.saturating_add(credit);
             }
             _ => {
-                let budget = credit.saturating_add(FIRST_WORDS);
+                let budget = credit.saturating_add(INITIAL_BUDGET);
                 let candidate = Candidate { address: from, budget, is_probed: false, asked: None };
                 self.candidate = Some(Box::new(candidate));
             }
@@ -92,14 +98,14 @@ impl Session {
         if checks && !waits { PathChange::MayHaveMoved } else { PathChange::Stays }
     }
 
-    /// Puts a cookie into the check of the new address.
+    /// Starts a check of the new address.
     pub(super) fn challenge(&mut self, now: Instant, cookie: Cookie) {
         if let Some(candidate) = &mut self.candidate {
             candidate.asked = Some((cookie, now));
         }
     }
 
-    /// Takes a cookie back that came from the address.
+    /// Handles an echoed cookie from the address.
     pub(super) fn confirm(&mut self, from: SocketAddr, cookie: Cookie) -> PathChange {
         let waits = |candidate: &Candidate| {
             candidate.address == from && candidate.asked.is_some_and(|(sent, _)| sent == cookie)
@@ -116,21 +122,21 @@ impl Session {
     }
 }
 
-/// What the newest record's address means.
+/// The consequence of a record's address.
 pub(super) enum PathChange {
-    /// Nothing new, or not enough.
+    /// The peer's address stays the same.
     Stays,
-    /// The peer is to be asked whether it is there.
+    /// The new address is to be checked.
     MayHaveMoved,
-    /// The peer is there: it echoed the cookie that was sent there; or, if it does not know of
-    /// such checks, it went on from there after it was sent something.
+    /// The peer has confirmed the new address: it echoed the cookie, or without support of RFC
+    /// 9853, it went on from there after we sent something.
     Moved { earlier: SocketAddr },
 }
 
-/// What only who is at an address can know: RFC 9853 section 4.
+/// The cookie of a path message: RFC 9853 section 4.
 pub(super) type Cookie = [u8; 8];
 
-/// A message of RFC 9853 that matters to us: the old path is not asked, so nobody drops it.
+/// A path message (RFC 9853 section 4). path_drop is left out: we do not check the old path.
 pub(super) enum PathMessage {
     Challenge(Cookie),
     Response(Cookie),
@@ -157,7 +163,7 @@ impl PathMessage {
     }
 }
 
-/// Sessions that are over although sealed copies of them exist: the latest, up to a bound.
+/// The fingerprints of the latest ended sessions of which sealed copies exist.
 #[derive(Default)]
 pub(super) struct ClosedSessions {
     known: HashSet<[u8; 16]>,
@@ -173,7 +179,7 @@ impl ClosedSessions {
         if !self.known.insert(fingerprint) {
             return;
         }
-        if self.order.len() >= MAX_SPENT
+        if self.order.len() >= MAX_CLOSED
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);

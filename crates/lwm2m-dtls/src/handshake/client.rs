@@ -1,16 +1,19 @@
 //! The client's side of the handshake: RFC 5246 section 7.3, RFC 6347 section 4.2.4.
 
+use super::agreed::{Agreed, check_finished, max_plaintext};
+use super::client_flight::{self, AwaitFinished, AwaitServerHelloDone};
+use super::context::Context;
 use super::extension::{ECDSA_SECP256R1_SHA256, Extensions, RAW_PUBLIC_KEY, SECP256R1, X509};
 use super::fragment::Message;
-use super::message::{self, ClientHello, MessageType, ServerHello};
-use super::schedule::{Master, Randoms, Role, verify_data};
-use super::transcript::{Framing, Transcript};
-use super::{
-    Agreed, Authenticated, Completed, Context, Output, check_finished, client_flight, max_plaintext,
-};
+use super::framing::{Framing, MessageType};
+use super::message::{self, ClientHello, ServerHello};
+use super::output::{Completed, Output};
+use super::schedule::{Randoms, verify_data};
+use super::transcript::Transcript;
 use crate::config::{ClientProfile, ClientSecurity};
-use crate::credential;
+use crate::credential::{self, Authenticated};
 use crate::error::Reason;
+use crate::mode::Role;
 use crate::resumption::{Resumption, SessionState};
 use crate::suite::{CipherSuite, KeyExchangeKind};
 use alloc::boxed::Box;
@@ -18,10 +21,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// So many times a client lets a server demand a cookie.
+/// The most demands for a cookie that a client follows.
 const MAX_COOKIES: u16 = 8;
 
-/// A handshake as its client sees it.
+/// The client's state machine.
 pub(crate) struct ClientHandshake {
     profile: Arc<ClientProfile>,
     transcript: Transcript,
@@ -40,27 +43,8 @@ struct AwaitServerHello {
     resumption: Option<Arc<Resumption>>,
 }
 
-/// The server's messages between its hello and the end of its flight.
-pub(super) struct AwaitServerHelloDone {
-    pub(super) agreed: Agreed,
-    pub(super) expects_ticket: bool,
-    pub(super) certificate: Option<Vec<u8>>,
-    pub(super) key_exchange: Option<Vec<u8>>,
-    pub(super) certificate_requested: bool,
-    last: MessageType,
-}
-
-pub(super) struct AwaitFinished {
-    pub(super) agreed: Agreed,
-    pub(super) master: Master,
-    pub(super) peer: Authenticated,
-    pub(super) expects_ticket: bool,
-    pub(super) ticket: Option<Vec<u8>>,
-    pub(super) resumed: bool,
-}
-
 impl ClientHandshake {
-    /// Sends the first hello. `cid` is the Connection ID that the server shall use, if any.
+    /// Starts with the first hello. `cid` is the Connection ID for the server to use, if any.
     pub(crate) fn start(
         profile: Arc<ClientProfile>,
         resumption: Option<Arc<Resumption>>,
@@ -77,7 +61,7 @@ impl ClientHandshake {
         Self { profile, transcript, state }
     }
 
-    /// Takes the next message in.
+    /// Handles the next message.
     pub(crate) fn handle(
         &mut self,
         message: &Message,
@@ -106,7 +90,7 @@ impl ClientHandshake {
             return Err(Reason::UnexpectedMessage);
         }
         match message.kind {
-            // A cookie may expire on its way, but not for ever.
+            // A cookie may expire in transit, but not again and again.
             MessageType::HELLO_VERIFY_REQUEST
                 if context.framing == Framing::Datagram && message.sequence < MAX_COOKIES =>
             {
@@ -173,7 +157,7 @@ impl ClientHandshake {
         })))
     }
 
-    /// Whether the server chose among what was offered, and what follows.
+    /// Checks that the server chose among our offers, and returns what is agreed on.
     fn agree(
         &self,
         offer: &ClientHello,
@@ -295,12 +279,12 @@ impl ClientHandshake {
     }
 }
 
-/// Whether a session was made as the profile would make it anew, and is not too old.
+/// Whether a session fits the profile and has not expired.
 fn is_good(session: &SessionState, profile: &ClientProfile, context: &Context<'_>) -> bool {
     session.framing == context.framing
         && session.credential == credential::of_profile(profile)
         && session.server_name == profile.server_name
-        && session.expires > context.unix_time.as_secs()
+        && session.expires > context.unix_time().as_secs()
 }
 
 fn client_hello(
@@ -320,7 +304,8 @@ fn client_hello(
         _ => Vec::new(),
     };
     let ticket = resumption.and_then(|resumption| resumption.ticket.clone());
-    // With a ticket the echo of any session id tells that it was taken: RFC 5077 section 3.4.
+    // With a ticket, the server accepts by echoing our session id, which may be any: RFC 5077
+    // section 3.4.
     let session_id = match resumption {
         Some(resumption) if !resumption.session_id.is_empty() => resumption.session_id.clone(),
         Some(_) if ticket.is_some() => context.random::<32>().to_vec(),

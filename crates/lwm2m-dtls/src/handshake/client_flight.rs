@@ -1,29 +1,52 @@
 //! The client's answer to the server's flight: certificate, keys, signature, Finished.
 
-use super::client::{AwaitFinished, AwaitServerHelloDone};
+use super::agreed::{Agreed, signed_parameters};
+use super::context::Context;
 use super::extension::{ECDSA_SECP256R1_SHA256, RAW_PUBLIC_KEY};
-use super::message::{self, MessageType};
-use super::schedule::{Role, psk_premaster};
+use super::framing::MessageType;
+use super::message;
+use super::output::Output;
+use super::schedule::{Master, psk_premaster};
 use super::transcript::Transcript;
-use super::wire::{put_vector8, put_vector16, vector16};
-use super::{Agreed, Authenticated, Context, Output, signed_parameters};
-use crate::certificate::{point_of, subject_public_key_info, verify_server};
-use crate::config::{ClientProfile, ClientSecurity, Mode};
-use crate::credential;
-use crate::crypto::SigningKey;
+use crate::certificate::spki::{point_of, subject_public_key_info};
+use crate::certificate::verify::verify_server;
+use crate::config::{ClientProfile, ClientSecurity};
+use crate::credential::{self, Authenticated};
+use crate::crypto::provider::SigningKey;
 use crate::error::Reason;
 use crate::identity::Identity;
+use crate::mode::{Mode, Role};
 use crate::suite::KeyExchangeKind;
+use crate::wire::{put_vector8, put_vector16, vector16};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-/// A premaster secret and the ClientKeyExchange that lets the server compute it.
+/// A premaster secret, and the ClientKeyExchange by which the server derives it.
 type Exchange = (Zeroizing<Vec<u8>>, Vec<u8>);
 
-/// Checks the server's flight and writes ours.
+/// The state between the ServerHello and the ServerHelloDone.
+pub(super) struct AwaitServerHelloDone {
+    pub(super) agreed: Agreed,
+    pub(super) expects_ticket: bool,
+    pub(super) certificate: Option<Vec<u8>>,
+    pub(super) key_exchange: Option<Vec<u8>>,
+    pub(super) certificate_requested: bool,
+    pub(super) last: MessageType,
+}
+
+pub(super) struct AwaitFinished {
+    pub(super) agreed: Agreed,
+    pub(super) master: Master,
+    pub(super) peer: Authenticated,
+    pub(super) expects_ticket: bool,
+    pub(super) ticket: Option<Vec<u8>>,
+    pub(super) resumed: bool,
+}
+
+/// Checks the server's flight and makes ours.
 pub(super) fn answer(
     profile: &ClientProfile,
     transcript: &mut Transcript,
@@ -76,7 +99,7 @@ fn by_psk(
         psk_premaster(None, key)
     } else {
         let received = flight.key_exchange.as_deref().ok_or(Reason::UnexpectedMessage)?;
-        // The hint tells us nothing: the identity is configured.
+        // The hint is ignored, because the identity is configured.
         let (parameters, _hint) = vector16(received).map_err(|_| Reason::Malformed)?;
         let (rest, parameters) =
             message::decode_ecdh_parameters(parameters).map_err(|_| Reason::Malformed)?;
@@ -113,7 +136,7 @@ fn by_signature(
     Ok(((identity, expires), (Zeroizing::new(shared.to_vec()), body)))
 }
 
-/// The shared secret with the server's point, and our point.
+/// Agrees on a shared secret with the server's point; returns it and our point.
 fn agree(
     parameters: &message::EcdhParameters<'_>,
     context: &mut Context<'_>,
@@ -127,7 +150,7 @@ fn agree(
     Ok((shared, point))
 }
 
-/// The server's key and identity, if it is trusted, and until when, in Unix seconds.
+/// Returns the key and identity of a trusted server, and when they expire in Unix seconds.
 fn server_key(
     profile: &ClientProfile,
     agreed: &Agreed,
@@ -148,7 +171,7 @@ fn server_key(
             let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
             let name = profile.server_name.as_deref();
             let peer =
-                verify_server(&chain, verification, name, context.provider(), context.unix_time)?;
+                verify_server(&chain, verification, name, context.provider(), context.unix_time())?;
             Ok((peer.key.to_vec(), Identity::Certificate(peer.identity), peer.expires))
         }
         _ => Err(Reason::NoCommonCertificateType),

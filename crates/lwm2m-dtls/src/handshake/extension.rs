@@ -1,6 +1,6 @@
 //! Extensions of the two hellos: RFC 6066, 7250, 7366, 7627, 8422, 8449, 9146, 9853, 5077, 5746.
 
-use super::wire::{
+use crate::wire::{
     Parsed, complete, numbers, put_u16, put_vector8, put_vector16, vector8, vector16,
 };
 use alloc::string::String;
@@ -30,7 +30,7 @@ const RENEGOTIATION_INFO: u16 = 0xff01;
 /// The longest host name in bytes: RFC 1035 section 2.3.4.
 const MAX_NAME: usize = 255;
 
-/// TLS 1.3 among the versions.
+/// The version number of TLS 1.3.
 #[cfg(feature = "tls13")]
 pub(crate) const TLS_1_3: u16 = 0x0304;
 /// The group secp256r1.
@@ -42,27 +42,27 @@ pub(crate) const X509: u8 = 0;
 /// The certificate type RawPublicKey.
 pub(crate) const RAW_PUBLIC_KEY: u8 = 2;
 
-/// Which hello the extensions belong to: some are lists in one and a choice in the other.
+/// The hello of the extensions. Some are a list in the client's and a choice in the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hello {
     Client,
     Server,
 }
 
-/// The extensions of a hello that are known here.
+/// The known extensions of a hello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
-    /// Of the client the name; of the server that it was used: an empty one.
+    /// The name; in a ServerHello it is empty and means that the name was used.
     pub(crate) server_name: Option<String>,
     pub(crate) max_fragment_length: Option<u8>,
     pub(crate) groups: Option<Vec<u16>>,
     pub(crate) uncompressed_points: bool,
     pub(crate) signature_algorithms: Option<Vec<u16>>,
-    /// The client's in its order, or the one of the server.
+    /// The client's protocols in its order, or the server's choice.
     pub(crate) application_protocols: Vec<Vec<u8>>,
     pub(crate) client_certificate_types: Vec<u8>,
     pub(crate) server_certificate_types: Vec<u8>,
-    /// The versions that a client offers, if it lists them: RFC 8446 section 4.2.1.
+    /// The versions that a client lists: RFC 8446 section 4.2.1.
     pub(crate) versions: Vec<u16>,
     pub(crate) encrypt_then_mac: bool,
     pub(crate) extended_master_secret: bool,
@@ -70,14 +70,14 @@ pub(crate) struct Extensions {
     pub(crate) session_ticket: Option<Vec<u8>>,
     pub(crate) connection_id: Option<Vec<u8>>,
     pub(crate) return_routability_check: bool,
-    /// Sent, and empty as it must be in a first handshake.
+    /// Present, and empty as it must be in a first handshake.
     pub(crate) renegotiation_info: bool,
-    /// There was one that is not known here.
+    /// There is an unknown extension.
     pub(crate) unknown: bool,
 }
 
 impl Extensions {
-    /// Whether a server answers only to what a client has offered: RFC 5246 section 7.4.1.4.
+    /// Whether a server's extensions answer only what the client offered: RFC 5246 section 7.4.1.4.
     pub(crate) fn within(&self, offered: &Self) -> bool {
         let absent_or = |answered: bool, offered: bool| !answered || offered;
         !self.unknown
@@ -96,7 +96,7 @@ impl Extensions {
             && self.signature_algorithms.is_none()
     }
 
-    /// Appends the block of extensions with its length; nothing if there are none.
+    /// Appends the block of extensions with its length, unless it is empty.
     pub(crate) fn encode(&self, hello: Hello, out: &mut Vec<u8>) {
         let mut block = Vec::new();
         self.encode_flags(&mut block);
@@ -151,7 +151,7 @@ impl Extensions {
         }
     }
 
-    /// Reads what follows the compression method of a hello, up to its end.
+    /// Decodes the rest of a hello after the compression method.
     pub(crate) fn decode(hello: Hello, input: &[u8]) -> Option<Self> {
         let mut extensions = Self::default();
         if input.is_empty() {
@@ -266,7 +266,7 @@ fn server_name(hello: Hello, name: &str) -> Vec<u8> {
     body
 }
 
-/// The first host name of a client's list; what is too long for one or not UTF-8 is none.
+/// Parses the first host name of a client's list; ignores a name that is too long or not UTF-8.
 fn parse_server_name(hello: Hello, body: &[u8]) -> Option<Option<String>> {
     if hello == Hello::Server {
         return empty(body).map(|_| Some(String::new()));

@@ -1,25 +1,21 @@
 //! Reassembly of messages from fragments: RFC 6347 section 4.2.3.
 
-use super::message::MessageType;
-use super::transcript::{Framing, frame};
+use super::framing::{Framing, MessageType, frame};
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u16, be_u24};
 
-/// How far ahead of the next message fragments are kept.
+/// How many messages ahead of the next one fragments are kept.
 const MAX_AHEAD: u16 = 8;
-/// How many messages may be under way, the forged ones among them.
+/// The most incomplete messages, including forged ones.
 const MAX_PARTIAL: usize = 16;
-/// In how many places parts of a message may be missing.
+/// The most ranges of an incomplete message.
 const MAX_RANGES: usize = 128;
-/// A message so far behind is none of the handshake.
-#[cfg(feature = "mbedtls")]
-const MAX_BEHIND: u16 = 16;
-/// The length of a fragment's header.
+/// The length of a fragment's header in bytes.
 pub(crate) const FRAGMENT_HEADER: usize = 12;
 
-/// A fragment as it came in.
+/// A received fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment<'a> {
     pub(crate) kind: MessageType,
@@ -30,18 +26,32 @@ pub(crate) struct Fragment<'a> {
 }
 
 impl Fragment<'_> {
-    /// Whether it is all of its message.
+    /// Whether the fragment is the whole message.
     pub(crate) fn is_whole(&self) -> bool {
         self.body.len() == self.length
     }
 
-    /// Whether it is the last part of its message.
+    /// Whether the fragment ends its message.
     pub(crate) fn is_last(&self) -> bool {
         self.offset + self.body.len() == self.length
     }
+
+    /// Encodes the fragment with its header.
+    #[cfg(feature = "mbedtls")]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        use crate::wire::put_u24;
+        let mut out = Vec::with_capacity(FRAGMENT_HEADER + self.body.len());
+        out.push(self.kind.0);
+        put_u24(&mut out, self.length);
+        out.extend_from_slice(&self.sequence.to_be_bytes());
+        put_u24(&mut out, self.offset);
+        put_u24(&mut out, self.body.len());
+        out.extend_from_slice(self.body);
+        out
+    }
 }
 
-/// Takes the next fragment off the body of a record; those that overrun their message are none.
+/// Parses the next fragment in the body of a record; rejects one that overruns its message.
 pub(crate) fn parse(input: &[u8]) -> Option<(Fragment<'_>, &[u8])> {
     let header = (be_u8::<_, ()>, be_u24, be_u16, be_u24, be_u24);
     let (rest, (kind, length, sequence, offset, part)) = { header }.parse(input).ok()?;
@@ -51,7 +61,7 @@ pub(crate) fn parse(input: &[u8]) -> Option<(Fragment<'_>, &[u8])> {
     fits.then_some((Fragment { kind: MessageType(kind), length, sequence, offset, body }, rest))
 }
 
-/// A complete message.
+/// A complete handshake message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) kind: MessageType,
@@ -63,13 +73,13 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// A message that came in one piece.
+    /// Creates a message from a whole fragment.
     pub(crate) fn whole(fragment: &Fragment<'_>, epoch: u16) -> Self {
         let Fragment { kind, sequence, body, .. } = *fragment;
         Self::framed(Framing::Datagram, kind, (sequence, epoch), body)
     }
 
-    /// A message with a header of its own.
+    /// Creates a message and its header.
     pub(crate) fn framed(
         framing: Framing,
         kind: MessageType,
@@ -80,7 +90,7 @@ impl Message {
         Self { kind, sequence, epoch, raw, header: framing.header_length() }
     }
 
-    /// The message with its header, as the transcript wants it.
+    /// The message with its header, as in the transcript.
     pub(crate) fn raw(&self) -> &[u8] {
         &self.raw
     }
@@ -90,16 +100,15 @@ impl Message {
     }
 }
 
-/// A message of which parts are there. Anybody can forge a fragment: those that do not agree on
-/// kind and length belong to different messages with the same number, and the first complete one
-/// counts.
+/// An incomplete message. Anybody can forge a fragment, so fragments that differ in type or length
+/// belong to different messages with the same number; the first complete one counts.
 struct Partial {
     message: Message,
-    /// The parts that are there: disjoint, ascending, not adjacent.
+    /// The received ranges; they neither overlap nor touch.
     ranges: Vec<(usize, usize)>,
 }
 
-/// Puts messages together, in order, within a bound.
+/// Reassembles messages in order, in bounded memory.
 pub(crate) struct Reassembly {
     next: u16,
     partial: Vec<Partial>,
@@ -107,20 +116,13 @@ pub(crate) struct Reassembly {
 }
 
 impl Reassembly {
-    /// Expects message number `next`; messages under way hold at most `max_bytes`.
+    /// Starts with message number `next`; incomplete messages hold at most `max_bytes`.
     pub(crate) fn new(next: u16, max_bytes: usize) -> Self {
         Self { next, partial: Vec::new(), max_bytes }
     }
 
-    /// Whether the message of a fragment has been there already.
-    #[cfg(feature = "mbedtls")]
-    pub(crate) fn is_past(&self, fragment: &Fragment<'_>) -> bool {
-        let behind = self.next.wrapping_sub(fragment.sequence);
-        (1..MAX_BEHIND).contains(&behind)
-    }
-
-    /// Takes a fragment in. What exceeds the bound or lies too far ahead is dropped: its sender
-    /// will say it again. Where there is no room, the message gives way of which least is there.
+    /// Adds a fragment. Drops it if it exceeds the bound or is too far ahead, because the peer will
+    /// retransmit it. When full, evicts the message with the fewest received bytes.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>, epoch: u16) {
         let ahead = fragment.sequence.wrapping_sub(self.next);
         let size = fragment.length + FRAGMENT_HEADER;
@@ -142,7 +144,7 @@ impl Reassembly {
         self.partial.push(partial);
     }
 
-    /// Drops a message of which no more is there than so many bytes.
+    /// Evicts the message with the fewest received bytes, if they are at most `bytes`.
     fn make_room(&mut self, bytes: usize) -> bool {
         let least = (0..).zip(&self.partial).min_by_key(|(_, partial)| partial.present());
         let index = least.filter(|(_, partial)| partial.present() <= bytes).map(|(index, _)| index);
@@ -153,7 +155,7 @@ impl Reassembly {
         self.partial.iter().map(|partial| partial.message.raw.len()).sum()
     }
 
-    /// The message that is due, once complete.
+    /// Returns the next message, once it is complete.
     pub(crate) fn pop(&mut self) -> Option<Message> {
         let due =
             |partial: &Partial| partial.message.sequence == self.next && partial.is_complete();
@@ -184,7 +186,7 @@ impl Partial {
     }
 
     fn insert(&mut self, fragment: &Fragment<'_>) {
-        // No fragmentation that makes sense: what comes again is put together anew.
+        // This is no sensible fragmentation: start again and wait for the retransmission.
         if self.ranges.len() >= MAX_RANGES {
             self.ranges.clear();
         }
@@ -207,7 +209,7 @@ impl Partial {
         self.ranges.push((start, end));
     }
 
-    /// How many bytes are there.
+    /// The number of received bytes.
     fn present(&self) -> usize {
         self.ranges.iter().map(|(from, to)| to - from).sum()
     }

@@ -1,43 +1,24 @@
 //! Handshake messages: RFC 5246 section 7.4, RFC 6347 section 4.2, RFC 4279, RFC 8422.
 
 use super::extension::{Extensions, Hello, SECP256R1};
-use super::transcript::Framing;
-use super::wire::{
+use super::framing::{Framing, MessageType};
+use crate::crypto::provider::Point;
+use crate::suite::CipherSuite;
+use crate::wire::{
     Parsed, array, complete, numbers, put_u16, put_vector8, put_vector16, put_vector24, vector8,
     vector16, vector24,
 };
-use crate::crypto::Point;
-use crate::suite::CipherSuite;
 use alloc::vec::Vec;
 use nom::Parser;
 use nom::combinator::cond;
 use nom::multi::many0;
 use nom::number::complete::{be_u8, be_u16, be_u24, be_u32};
 
-/// What a handshake message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MessageType(pub(crate) u8);
-
-impl MessageType {
-    pub(crate) const HELLO_REQUEST: Self = Self(0);
-    pub(crate) const CLIENT_HELLO: Self = Self(1);
-    pub(crate) const SERVER_HELLO: Self = Self(2);
-    pub(crate) const HELLO_VERIFY_REQUEST: Self = Self(3);
-    pub(crate) const NEW_SESSION_TICKET: Self = Self(4);
-    pub(crate) const CERTIFICATE: Self = Self(11);
-    pub(crate) const SERVER_KEY_EXCHANGE: Self = Self(12);
-    pub(crate) const CERTIFICATE_REQUEST: Self = Self(13);
-    pub(crate) const SERVER_HELLO_DONE: Self = Self(14);
-    pub(crate) const CERTIFICATE_VERIFY: Self = Self(15);
-    pub(crate) const CLIENT_KEY_EXCHANGE: Self = Self(16);
-    pub(crate) const FINISHED: Self = Self(20);
-}
-
-/// Kind and body of a message on a stream, and what follows it.
+/// The type and body of a message on a stream, and the rest of the input.
 type OnStream<'a> = (MessageType, &'a [u8], &'a [u8]);
 
-/// Takes the next message off the records of a stream: RFC 5246 section 7.4. Nothing if it is not
-/// all there; an error if it will hold more than `limit` bytes.
+/// Parses the next message in the records of a stream: RFC 5246 section 7.4. `None` if it is
+/// incomplete; an error if its body is longer than `limit` bytes.
 pub(crate) fn parse_on_stream(input: &[u8], limit: usize) -> Result<Option<OnStream<'_>>, ()> {
     let Ok((rest, (kind, length))) = (be_u8::<_, ()>, be_u24).parse(input) else {
         return Ok(None);
@@ -49,7 +30,7 @@ pub(crate) fn parse_on_stream(input: &[u8], limit: usize) -> Result<Option<OnStr
     Ok(rest.split_at_checked(length).map(|(body, after)| (MessageType(kind), body, after)))
 }
 
-/// The first message of a client.
+/// ClientHello: RFC 5246 section 7.4.1.2, RFC 6347 section 4.2.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClientHello {
     pub(crate) version: u16,
@@ -61,7 +42,7 @@ pub(crate) struct ClientHello {
     pub(crate) extensions: Extensions,
 }
 
-/// What a cookie vouches for: all of a hello but the cookie.
+/// The parts of a hello around its cookie, which the cookie covers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CookieParts<'a> {
     pub(crate) before: &'a [u8],
@@ -102,7 +83,7 @@ impl ClientHello {
         })
     }
 
-    /// Cuts the cookie out of a hello's bytes without making anything of the rest.
+    /// Splits a hello at its cookie without decoding the rest.
     pub(crate) fn cookie_parts(body: &[u8]) -> Option<CookieParts<'_>> {
         let head = (be_u16, array::<32>, vector8);
         let (rest, _) = { head }.parse(body).map_err(|_: nom::Err<()>| ()).ok()?;
@@ -112,21 +93,21 @@ impl ClientHello {
     }
 }
 
-/// The server's demand for a cookie.
+/// Encodes a HelloVerifyRequest.
 pub(crate) fn hello_verify_request(cookie: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    // RFC 6347 section 4.2.1: the version of DTLS 1.0, whatever is negotiated later.
+    // RFC 6347 section 4.2.1: always the version of DTLS 1.0.
     put_u16(&mut out, crate::record::header::VERSION_1_0);
     put_vector8(&mut out, cookie);
     out
 }
 
-/// The cookie of a HelloVerifyRequest.
+/// Decodes the cookie of a HelloVerifyRequest.
 pub(crate) fn decode_hello_verify_request(body: &[u8]) -> Option<Vec<u8>> {
     complete((be_u16, vector8), body).map(|(_, cookie)| cookie.to_vec())
 }
 
-/// The server's choice.
+/// ServerHello: RFC 5246 section 7.4.1.3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerHello {
     pub(crate) version: u16,
@@ -163,34 +144,34 @@ impl ServerHello {
     }
 }
 
-/// A Certificate message of X.509: the chain, leaf first.
+/// Encodes a Certificate message of X.509: the chain, leaf first.
 pub(crate) fn certificate_chain<T: AsRef<[u8]>>(chain: &[T]) -> Vec<u8> {
     let mut list = Vec::new();
     chain.iter().for_each(|certificate| put_vector24(&mut list, certificate.as_ref()));
     raw_public_key(&list)
 }
 
-/// A Certificate message of a raw public key: RFC 7250 section 3.
+/// Encodes a Certificate message of a raw public key: RFC 7250 section 3.
 pub(crate) fn raw_public_key(spki: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     put_vector24(&mut out, spki);
     out
 }
 
-/// The chain of a Certificate message of X.509.
+/// Decodes the chain of a Certificate message of X.509.
 pub(crate) fn decode_certificate_chain(body: &[u8]) -> Option<Vec<&[u8]>> {
     complete(many0(vector24), complete(vector24, body)?)
 }
 
-/// The key of a Certificate message of a raw public key.
+/// Decodes the key of a Certificate message of a raw public key.
 pub(crate) fn decode_raw_public_key(body: &[u8]) -> Option<&[u8]> {
     complete(vector24, body)
 }
 
-/// The type of the ECParameters that name a curve.
+/// The ECCurveType named_curve: RFC 8422 section 5.4.
 const NAMED_CURVE: u8 = 3;
 
-/// The parameters of ECDHE in a ServerKeyExchange: the bytes that are signed.
+/// Encodes the ECDHE parameters of a ServerKeyExchange, which are signed.
 pub(crate) fn ecdh_parameters(point: &Point) -> Vec<u8> {
     let mut out = alloc::vec![NAMED_CURVE];
     put_u16(&mut out, SECP256R1);
@@ -198,7 +179,7 @@ pub(crate) fn ecdh_parameters(point: &Point) -> Vec<u8> {
     out
 }
 
-/// The parts of a ServerKeyExchange with ECDHE.
+/// The ECDHE parameters of a ServerKeyExchange.
 pub(crate) struct EcdhParameters<'a> {
     pub(crate) curve: (u8, u16),
     pub(crate) point: &'a [u8],
@@ -210,13 +191,13 @@ impl EcdhParameters<'_> {
     }
 }
 
-/// Reads the parameters of ECDHE.
+/// Decodes ECDHE parameters.
 pub(crate) fn decode_ecdh_parameters(input: &[u8]) -> Parsed<'_, EcdhParameters<'_>> {
     let (rest, (kind, curve, point)) = (be_u8, be_u16, vector8).parse(input)?;
     Ok((rest, EcdhParameters { curve: (kind, curve), point }))
 }
 
-/// A signature with its algorithm: CertificateVerify, and the end of a ServerKeyExchange.
+/// Encodes a signature with its algorithm: a CertificateVerify, and the end of a ServerKeyExchange.
 pub(crate) fn signature(algorithm: u16, signature: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     put_u16(&mut out, algorithm);
@@ -224,15 +205,15 @@ pub(crate) fn signature(algorithm: u16, signature: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Algorithm and signature.
+/// Decodes the algorithm and the signature.
 pub(crate) fn decode_signature(input: &[u8]) -> Option<(u16, &[u8])> {
     complete((be_u16, vector16), input)
 }
 
-/// The type of client certificate ecdsa_sign.
+/// The ClientCertificateType ecdsa_sign: RFC 8422 section 5.5.
 const ECDSA_SIGN: u8 = 64;
 
-/// A CertificateRequest for ECDSA with the names of no authorities.
+/// Encodes a CertificateRequest for ECDSA that names no authorities.
 pub(crate) fn certificate_request(algorithm: u16) -> Vec<u8> {
     let mut out = alloc::vec![1, ECDSA_SIGN];
     put_vector16(&mut out, &algorithm.to_be_bytes());
@@ -240,20 +221,20 @@ pub(crate) fn certificate_request(algorithm: u16) -> Vec<u8> {
     out
 }
 
-/// Whether a CertificateRequest takes ECDSA keys and the algorithm.
+/// Whether a CertificateRequest accepts ECDSA keys and the algorithm; `None` if it is malformed.
 pub(crate) fn decode_certificate_request(body: &[u8], algorithm: u16) -> Option<bool> {
     let (types, algorithms, _authorities) = complete((vector8, vector16, vector16), body)?;
     Some(types.contains(&ECDSA_SIGN) && numbers(algorithms)?.contains(&algorithm))
 }
 
-/// A NewSessionTicket: RFC 5077 section 3.3; the lifetime in seconds.
+/// Encodes a NewSessionTicket: RFC 5077 section 3.3. The lifetime is in seconds.
 pub(crate) fn new_session_ticket(lifetime: u32, ticket: &[u8]) -> Vec<u8> {
     let mut out = lifetime.to_be_bytes().to_vec();
     put_vector16(&mut out, ticket);
     out
 }
 
-/// Lifetime in seconds and ticket.
+/// Decodes the lifetime in seconds and the ticket.
 pub(crate) fn decode_new_session_ticket(body: &[u8]) -> Option<(u32, &[u8])> {
     complete((be_u32, vector16), body)
 }

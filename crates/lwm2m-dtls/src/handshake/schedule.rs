@@ -1,7 +1,8 @@
 //! From premaster secret to keys: RFC 5246 sections 6.3 and 8.1, RFC 7627, RFC 4279 section 2.
 
 use crate::crypto::prf::prf;
-use crate::record::Protection;
+use crate::mode::Role;
+use crate::record::keys::Protection;
 use crate::suite::CipherSuite;
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
@@ -9,16 +10,7 @@ use zeroize::Zeroizing;
 /// A master secret.
 pub(crate) type Master = Zeroizing<[u8; 48]>;
 
-/// Which side of the handshake one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Sent the ClientHello.
-    Client,
-    /// Answered it.
-    Server,
-}
-
-/// The two random values.
+/// The random values of the two hellos.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Randoms {
     pub(crate) client: [u8; 32],
@@ -31,8 +23,8 @@ pub(crate) struct SessionKeys {
     pub(crate) server: Protection,
 }
 
-/// The premaster secret of a pre-shared key: `other` is the result of ECDH, or as many zeros as
-/// the key has bytes.
+/// The premaster secret with a pre-shared key. `other` is the shared secret of ECDHE; without it,
+/// as many zeros as the key has bytes take its place.
 pub(crate) fn psk_premaster(other: Option<&[u8; 32]>, key: &[u8]) -> Zeroizing<Vec<u8>> {
     let zeros;
     let other = match other {
@@ -51,7 +43,7 @@ pub(crate) fn psk_premaster(other: Option<&[u8; 32]>, key: &[u8]) -> Zeroizing<V
     secret
 }
 
-/// The master secret; with the hash of the session if it is the extended one.
+/// Derives the master secret; with the session hash the extended one (RFC 7627).
 pub(crate) fn master(
     premaster: &[u8],
     session_hash: Option<&[u8; 32]>,
@@ -68,7 +60,7 @@ pub(crate) fn master(
     master
 }
 
-/// The keys that master secret and random values yield for the suite.
+/// Derives the session keys of a suite.
 pub(crate) fn session_keys(
     master: &Master,
     suite: CipherSuite,
@@ -98,7 +90,7 @@ pub(crate) fn session_keys(
     Some(SessionKeys { client, server })
 }
 
-/// What the Finished message of a side holds.
+/// The verify_data in the Finished of a side.
 pub(crate) fn verify_data(master: &Master, sender: Role, transcript: &[u8; 32]) -> [u8; 12] {
     let label = match sender {
         Role::Client => "client finished",

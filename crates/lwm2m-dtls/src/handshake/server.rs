@@ -1,32 +1,36 @@
-//! The server's side of the handshake, from the hello with a good cookie on.
+//! The server's side of the handshake, from the hello with a valid cookie on.
 
+use super::agreed::{Agreed, check_finished, signed_parameters};
+use super::context::Context;
 use super::extension::{ECDSA_SECP256R1_SHA256, X509};
 use super::fragment::Message;
-use super::message::{self, ClientHello, MessageType, ServerHello};
-use super::schedule::{Master, Role, verify_data};
+use super::framing::MessageType;
+use super::message::{self, ClientHello, ServerHello};
+use super::output::{Completed, Output};
+use super::schedule::{Master, verify_data};
 use super::server_flight::{self, OwnKey};
-use super::server_peer::{certified_peer, check_still_known, psk_exchange, raw_peer};
+use super::server_peer::{certified_peer, psk_exchange, raw_peer};
 use super::transcript::Transcript;
-use super::wire::{complete, vector8};
-use super::{Agreed, Authenticated, Completed, Context, Output, check_finished, signed_parameters};
-use crate::certificate::subject_public_key_info;
-use crate::config::Mode;
-use crate::crypto::KeyExchange;
+use crate::certificate::spki::subject_public_key_info;
+use crate::credential::{Authenticated, check_still_known};
+use crate::crypto::provider::KeyExchange;
 use crate::error::Reason;
+use crate::mode::{Mode, Role};
 use crate::resumption::{CacheKey, SessionState, seal_ticket};
 use crate::suite::KeyExchangeKind;
+use crate::wire::{complete, vector8};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// A handshake as its server sees it.
+/// The server's state machine.
 pub(crate) struct ServerHandshake {
     transcript: Transcript,
     common: Common,
     state: State,
 }
 
-/// What all states share.
+/// The data that all states share.
 struct Common {
     agreed: Agreed,
     server_name: Option<String>,
@@ -47,7 +51,7 @@ struct AwaitCertificate {
 
 struct AwaitKeyExchange {
     ephemeral: Option<Box<dyn KeyExchange>>,
-    /// The client's key and identity, where it showed a certificate.
+    /// The client's key and identity, if it sent a certificate.
     peer: Option<(Vec<u8>, Authenticated)>,
 }
 
@@ -60,12 +64,12 @@ struct AwaitCertificateVerify {
 struct AwaitFinished {
     peer: Authenticated,
     master: Master,
-    /// In an abbreviated handshake, where the session is in the cache if it stems from there.
+    /// In an abbreviated handshake, the cache entry of the session, if it has one.
     resumed: Option<Option<CacheKey>>,
 }
 
 impl ServerHandshake {
-    /// Answers a hello. `cid` is the Connection ID for the client to use, if we have any.
+    /// Starts with the answer to a hello. `cid` is the Connection ID for the client to use, if any.
     pub(crate) fn start(
         hello_message: &Message,
         cid: Option<Vec<u8>>,
@@ -139,17 +143,17 @@ impl ServerHandshake {
         })
     }
 
-    /// The mode that was agreed on.
+    /// The agreed mode.
     pub(crate) fn mode(&self) -> Mode {
         self.common.agreed.mode(self.common.agreed.certificate_types.0)
     }
 
-    /// The longest plaintext that the client takes in a record.
+    /// The longest plaintext that the client accepts in a record.
     pub(crate) const fn max_plaintext(&self) -> usize {
         self.common.agreed.max_plaintext
     }
 
-    /// Takes the next message in.
+    /// Handles the next message.
     pub(crate) fn handle(
         &mut self,
         message: &Message,
@@ -270,7 +274,7 @@ impl ServerHandshake {
         Ok(State::Done)
     }
 
-    /// Ends a full handshake: what may be resumed is kept here, or given to the client.
+    /// Ends a full handshake: issues a ticket or adds the session to the cache.
     fn conclude(
         &mut self,
         peer: Authenticated,
@@ -311,7 +315,8 @@ fn send_hello(
     out.message(transcript, MessageType::SERVER_HELLO, &hello.encode());
 }
 
-/// Sends certificate, key exchange and the request for a certificate, as the suite wants them.
+/// Sends the certificate, the key exchange and the request for a certificate, as the suite needs
+/// them.
 fn send_key(
     transcript: &mut Transcript,
     agreed: &Agreed,
@@ -328,7 +333,7 @@ fn send_key(
     let (certificate, signing) = match key {
         OwnKey::Shared => {
             transcript.forget_messages();
-            // An empty identity hint.
+            // The identity hint is empty.
             let body = [&[0, 0][..], &parameters].concat();
             out.message(transcript, MessageType::SERVER_KEY_EXCHANGE, &body);
             let ephemeral = Some(ephemeral);

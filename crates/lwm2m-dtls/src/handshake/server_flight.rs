@@ -1,24 +1,25 @@
-//! What a server makes of a ClientHello: suite, certificate types, extensions, resumption.
+//! The server's choices from a ClientHello: suite, certificate types, extensions, resumption.
 
+use super::agreed::{Agreed, max_plaintext};
+use super::context::Context;
 #[cfg(feature = "tls13")]
 use super::extension::TLS_1_3;
 use super::extension::{ECDSA_SECP256R1_SHA256, Extensions, RAW_PUBLIC_KEY, SECP256R1, X509};
+use super::framing::Framing;
 use super::message::ClientHello;
 use super::schedule::Randoms;
-use super::transcript::Framing;
-use super::{Agreed, Context, max_plaintext};
-#[cfg(feature = "tls13")]
-use crate::config::Mode;
 use crate::config::{CertifiedKey, Credentials};
 use crate::credential;
-use crate::crypto::SigningKey;
+use crate::crypto::provider::SigningKey;
 use crate::error::Reason;
+#[cfg(feature = "tls13")]
+use crate::mode::Mode;
 use crate::resumption::{CacheKey, SessionState, open_ticket};
 use crate::suite::{Cipher, CipherSuite, KeyExchangeKind};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// What the server authenticates itself with.
+/// The key by which the server authenticates itself.
 pub(crate) enum OwnKey {
     /// The pre-shared key.
     Shared,
@@ -32,7 +33,7 @@ impl OwnKey {
     }
 }
 
-/// Agrees on all that the two hellos settle in a full handshake.
+/// Agrees on the parameters of a full handshake.
 pub(super) fn agree(
     hello: &ClientHello,
     cid: Option<Vec<u8>>,
@@ -68,7 +69,7 @@ pub(super) fn agree(
     Ok((agreed, key))
 }
 
-/// The extensions of either kind of handshake.
+/// Agrees on the extensions of a full or abbreviated handshake.
 pub(super) fn settle(
     hello: &ClientHello,
     (suite, exchange): (CipherSuite, KeyExchangeKind),
@@ -109,14 +110,14 @@ pub(super) fn settle(
     })
 }
 
-/// Whether we have TLS 1.3 for the mode. Who offered that as well is not here.
+/// Whether we support TLS 1.3 for the mode. A client that offers it directly is handed over before.
 fn has_newer(exchange: KeyExchangeKind, context: &Context<'_>) -> bool {
     let by_version = context.config.tls13 && context.framing == Framing::Stream;
     by_version && exchange == KeyExchangeKind::EcdheEcdsa
 }
 
-/// Fresh, but for the mark of a server that has TLS 1.3 for the mode: a client that offered it and
-/// gets this knows that somebody on the way took the offer out (RFC 8446 section 4.1.3).
+/// A fresh random value. With TLS 1.3 for the mode it ends with a mark that tells a client which
+/// offered 1.3 that somebody on the way removed the offer (RFC 8446 section 4.1.3).
 fn server_random(has_newer: bool, context: &mut Context<'_>) -> [u8; 32] {
     let mut random = context.random();
     if has_newer {
@@ -126,8 +127,8 @@ fn server_random(has_newer: bool, context: &mut Context<'_>) -> [u8; 32] {
     random
 }
 
-/// Our key for the exchange, and the type of certificate that the client has to show; an error
-/// if only the types stand in the way.
+/// Our key for the exchange, and the certificate type that the client must use. An error if only
+/// the certificate types do not match.
 fn own_key(
     exchange: KeyExchangeKind,
     hello: &ClientHello,
@@ -151,8 +152,8 @@ fn own_key(
     }
 }
 
-/// Our key for TLS 1.3 and the type of certificate that the client has to show, if the client
-/// offers that version and a pre-shared key does not come first.
+/// Our key for TLS 1.3 and the certificate type that the client must use, if the client offers that
+/// version and no pre-shared key is preferred.
 #[cfg(feature = "tls13")]
 pub(crate) fn own_key_for_tls13(
     hello: &ClientHello,
@@ -193,7 +194,7 @@ fn certificate_types(
     }
 }
 
-/// Without the extension of RFC 7250 certificates are X.509.
+/// Without the extension of RFC 7250, certificates are X.509.
 fn or_x509(types: &[u8]) -> &[u8] {
     if types.is_empty() { &[X509] } else { types }
 }
@@ -243,8 +244,8 @@ pub(super) fn extensions(
     }
 }
 
-/// The session that the client wants to resume, if we know it, the rules allow it, and a full
-/// handshake would let the client in with the same credentials; and where it is in the cache.
+/// The session that the client wants to resume, and its cache entry. `None` if we do not know it,
+/// the rules forbid it, or the client's credential has changed.
 pub(super) fn resumable(
     hello: &ClientHello,
     context: &Context<'_>,
@@ -263,7 +264,7 @@ pub(super) fn resumable(
     let fits = state.framing == context.framing
         && hello.suites.contains(&state.suite)
         && context.config.suites.contains(&state.suite)
-        && state.expires > context.unix_time.as_secs()
+        && state.expires > context.unix_time().as_secs()
         && credential == Some(state.credential)
         && state.server_name == hello.extensions.server_name;
     if !fits {

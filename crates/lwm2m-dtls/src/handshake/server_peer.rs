@@ -1,23 +1,25 @@
-//! Who the client is: what it shows, held against the credentials of the server.
+//! The client's identity, checked against the credentials of the server.
 
+use super::agreed::Agreed;
+use super::context::Context;
 use super::message;
 use super::schedule::psk_premaster;
-use super::wire::{complete, vector8, vector16};
-use super::{Agreed, Authenticated, Context};
-use crate::certificate::{point_of, verify_client};
-use crate::config::{Config, Credentials};
-use crate::credential;
-use crate::crypto::Provider;
+use crate::certificate::spki::point_of;
+use crate::certificate::verify::verify_client;
+use crate::config::Credentials;
+use crate::credential::{self, Authenticated};
+use crate::crypto::provider::Provider;
 use crate::error::Reason;
 use crate::identity::Identity;
 use crate::suite::KeyExchangeKind;
+use crate::wire::{complete, vector8, vector16};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-/// Identity and premaster secret of a ClientKeyExchange with a pre-shared key.
+/// The identity and premaster secret of a ClientKeyExchange with a pre-shared key.
 pub(super) fn psk_exchange(
     agreed: &Agreed,
     body: &[u8],
@@ -31,31 +33,16 @@ pub(super) fn psk_exchange(
     };
     let credentials = context.config.credentials.as_deref().ok_or(Reason::Internal)?;
     let identity = Bytes::copy_from_slice(identity);
-    // An empty key is none: everybody has it.
+    // An empty key counts as unknown: everybody has it.
     let Some(key) = credentials.psk(&identity).filter(|key| !key.is_empty()) else {
         return Err(Reason::UnknownIdentity { identity });
     };
     let shared = if with_point { Some(shared(point)?) } else { None };
-    let peer = Authenticated {
-        identity: Identity::Psk(identity),
-        credential: credential::of_psk(&key),
-        expires: u64::MAX,
-    };
+    let peer = Authenticated::by_psk(identity, &key);
     Ok((peer, psk_premaster(shared.as_deref(), &key)))
 }
 
-/// Refuses a client whose credentials have changed since it showed its own: a handshake can be
-/// drawn out.
-pub(crate) fn check_still_known(peer: &Authenticated, config: &Config) -> Result<(), Reason> {
-    let credentials = config.credentials.as_deref().ok_or(Reason::Internal)?;
-    match credential::of_client(&peer.identity, credentials) {
-        Some(credential) if credential == peer.credential => Ok(()),
-        _ if matches!(peer.identity, Identity::Psk(_)) => Err(Reason::WrongKey),
-        _ => Err(Reason::UnknownPeerKey),
-    }
-}
-
-/// The key and identity of a client that shows a raw public key.
+/// The key and identity of a client with a raw public key.
 pub(super) fn raw_peer(
     body: &[u8],
     credentials: &dyn Credentials,
@@ -64,7 +51,7 @@ pub(super) fn raw_peer(
     raw_client(spki, credentials)
 }
 
-/// The key and identity that a SubjectPublicKeyInfo stands for.
+/// The key and identity of a trusted SubjectPublicKeyInfo.
 pub(crate) fn raw_client(
     spki: &[u8],
     credentials: &dyn Credentials,
@@ -78,7 +65,7 @@ pub(crate) fn raw_client(
     Ok((key, Authenticated { identity, credential, expires: u64::MAX }))
 }
 
-/// The key and identity of a client that shows a chain of certificates.
+/// The key and identity of a client with a certificate chain.
 pub(super) fn certified_peer(
     body: &[u8],
     credentials: &dyn Credentials,
@@ -86,10 +73,10 @@ pub(super) fn certified_peer(
 ) -> Result<(Vec<u8>, Authenticated), Reason> {
     let chain = message::decode_certificate_chain(body).ok_or(Reason::Malformed)?;
     let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
-    trusted_client(&chain, credentials, context.provider(), context.unix_time)
+    trusted_client(&chain, credentials, context.provider(), context.unix_time())
 }
 
-/// The key and identity that a chain of certificates proves.
+/// The key and identity of a trusted certificate chain.
 pub(crate) fn trusted_client(
     chain: &[CertificateDer<'_>],
     credentials: &dyn Credentials,

@@ -1,379 +1,287 @@
-//! The Mbed TLS backend: pre-shared keys and certificates, on datagrams and streams.
+//! The Mbed TLS backend: one connection on datagrams or a stream, with pre-shared keys or
+//! certificates.
 //!
-//! The library does the handshakes and records of one connection each (`lwm2m_mbedtls`). Which
-//! connection a datagram is for, cookies, limits, timers, trust in certificates and events are
-//! here, and as of the native backend: the rules of the two are one.
+//! The library (`lwm2m_mbedtls`) does the handshake and the records. The endpoint decides what the
+//! library sees: whole messages in order and authentic records. The library alone would give up on
+//! the first unexpected record, follow forged fragments and sequence numbers, and answer every
+//! repetition, and anybody can send those (RFC 6347 section 4.1.2.7).
 
-mod datagrams;
-mod filter;
+pub(crate) mod library;
 mod owner;
-mod progress;
 mod reason;
-mod streams;
 
-use crate::Rng;
 use crate::alert::Alert;
-use crate::config::{ClientProfile, ClientSecurity, Config, Mode, TicketKey};
-use crate::connecting::{MAX_INTERVAL, MAX_REASSEMBLY};
-use crate::cookie::Cookies;
-use crate::endpoint::hosts::Hosts;
-use crate::endpoint::is_usable;
+use crate::config::{ClientProfile, ClientSecurity};
+use crate::credential::check_still_known;
 use crate::error::{Error, Reason};
-use crate::event::{Cause, Event, SessionId, Transmit};
-use crate::handshake::Role;
-use crate::handshake::fragment::Reassembly;
-use crate::handshake::transcript::Framing;
-use crate::identity::Identity;
+use crate::handshake::context::Context;
+use crate::handshake::framing::Framing;
+use crate::handshake::output::{Completed, Step};
+use crate::mode::{Mode, Role};
+use crate::record::header::{ContentType, Record, write_plain};
 use crate::suite::CipherSuite;
 use crate::unsupported::Unsupported;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::IpAddr;
 use core::time::Duration;
-use hashbrown::HashMap;
-use lwm2m_mbedtls::{Connection, Settings, Transport};
-use lwm2m_time::{Instant, TimerTable};
-use owner::{Certificates, Owner};
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-use std::sync::Mutex;
+use lwm2m_mbedtls::{Connection, Failure, Settings, Transport, Verdict};
+use lwm2m_time::Instant;
+use owner::Owner;
+use reason::Said;
 
-/// Sessions by Mbed TLS with any number of peers.
-pub(crate) struct MbedTls {
-    config: Config,
-    /// What is configured and the library lacks: then there are no sessions.
-    lacking: Option<Unsupported>,
-    rng: Arc<Mutex<Rng>>,
-    certificates: Arc<Certificates>,
-    cookies: Cookies,
-    next_id: u64,
-    sessions: HashMap<SessionId, Box<Session>>,
-    /// Handshakes on datagrams, the oldest first.
-    connecting: BTreeSet<SessionId>,
-    /// How many handshakes on streams there are.
-    connecting_streams: usize,
-    session_by_address: HashMap<SocketAddr, SessionId>,
-    connecting_by_address: HashMap<SocketAddr, SessionId>,
-    hosts: Hosts,
-    timers: TimerTable<SessionId>,
-    transmits: VecDeque<Transmit>,
-    stream_bytes: VecDeque<(SessionId, Bytes)>,
-    events: VecDeque<Event>,
-}
+/// The longest retransmission interval: RFC 6347 section 4.2.4.1.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A connection from its first byte on.
-struct Session {
-    peer: SocketAddr,
-    role: Role,
-    framing: Framing,
+pub(crate) struct MbedTls {
     connection: Connection,
     owner: Arc<Owner>,
-    /// Who the peer is, once established.
-    identity: Option<Identity>,
-    /// When a handshake has taken too long.
-    deadline: Instant,
-    /// The hello that a server answers: a repetition is no new handshake.
-    hello: Vec<u8>,
-    /// When we last said something.
-    answered_at: Instant,
-    /// The peer's messages that are not protected.
-    messages: Reassembly,
-    /// Another handshake with the same address gave way to it.
-    is_replacement: bool,
-    /// The number that the library is told of the next record that is not protected.
+    framing: Framing,
+    role: Role,
+    is_established: bool,
+    /// Datagrams, or pieces of the stream, that wait to be sent.
+    outgoing: Vec<Vec<u8>>,
+    /// The number of the next unprotected record for the library. Those of the peer could be
+    /// forged, and a high one would make the library ignore the records that follow.
     next_plain: u64,
-    /// A protected record of the handshake did not authenticate.
-    saw_bad_record: bool,
-}
-
-/// The first thing that is configured and that the library lacks.
-pub(crate) fn check(config: &Config) -> Result<(), Unsupported> {
-    let credentials = config.credentials.as_deref();
-    let own = credentials.and_then(|known| known.certificate(None));
-    // The key of a server may be that of its certificate as well.
-    let raw_only = own.is_none() && credentials.is_some_and(|it| it.raw_key().is_some());
-    let lacking = [
-        (config.connection_ids.is_some(), Unsupported::ConnectionIds),
-        (config.key_log.is_some(), Unsupported::KeyLog),
-        (config.ticket_key.is_some(), Unsupported::Tickets),
-        (raw_only, Unsupported::RawPublicKeys),
-        (own.is_some_and(|own| own.key.private_key().is_none()), Unsupported::HiddenKey),
-    ];
-    lacking.into_iter().find(|(lacks, _)| *lacks).map_or(Ok(()), |(_, what)| Err(what))
+    /// The library has sent the alert for its failure by itself.
+    has_told_peer: bool,
 }
 
 impl MbedTls {
-    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
-        let mut rng = Rng::from_seed(seed);
-        let mut secret = [0; 32];
-        rng.fill_bytes(&mut secret);
-        Self {
-            lacking: check(&config).err(),
-            config,
-            rng: Arc::new(Mutex::new(rng)),
-            certificates: Arc::default(),
-            cookies: Cookies::new(secret),
-            next_id: 0,
-            sessions: HashMap::new(),
-            connecting: BTreeSet::new(),
-            connecting_streams: 0,
-            session_by_address: HashMap::new(),
-            connecting_by_address: HashMap::new(),
-            hosts: Hosts::default(),
-            timers: TimerTable::new(),
-            transmits: VecDeque::new(),
-            stream_bytes: VecDeque::new(),
-            events: VecDeque::new(),
-        }
-    }
-
-    pub(crate) fn send(&mut self, _: Instant, id: SessionId, data: &[u8]) -> Result<(), Error> {
-        let session = self.sessions.get_mut(&id).ok_or(Error::UnknownSession)?;
-        if session.identity.is_none() {
-            return Err(Error::NotEstablished);
-        }
-        let limit = session.connection.max_data();
-        if session.framing == Framing::Datagram && data.len() > limit {
-            return Err(Error::TooLarge { limit });
-        }
-        let sent = session.connection.send(data);
-        self.carry(id);
-        sent.map_err(|_| {
-            // The library refuses to go on only when the numbers of its records are used.
-            self.end(id, Cause::Exhausted);
-            Error::SequenceExhausted
-        })
-    }
-
-    pub(crate) fn close(&mut self, id: SessionId) -> Result<(), Error> {
-        let session = self.sessions.get_mut(&id).ok_or(Error::UnknownSession)?;
-        if session.identity.is_none() {
-            self.fail(id, Reason::Cancelled);
-            return Ok(());
-        }
-        session.connection.alert(false, Alert::CLOSE_NOTIFY.0);
-        self.carry(id);
-        self.end(id, Cause::ByUs);
-        Ok(())
-    }
-
-    pub(crate) fn abort(&mut self, id: SessionId, alert: Alert) -> Result<(), Error> {
-        let session = self.sessions.get_mut(&id).filter(|it| it.identity.is_some());
-        let session = session.ok_or(Error::UnknownSession)?;
-        session.connection.alert(true, alert.0);
-        self.carry(id);
-        self.end(id, Cause::ByUs);
-        Ok(())
-    }
-
-    pub(crate) fn identity(&self, id: SessionId) -> Option<&Identity> {
-        self.sessions.get(&id)?.identity.as_ref()
-    }
-
-    pub(crate) fn peer(&self, id: SessionId) -> Option<SocketAddr> {
-        let session = self.sessions.get(&id)?;
-        let known = session.identity.is_some() || session.framing == Framing::Stream;
-        known.then_some(session.peer)
-    }
-
-    pub(crate) fn max_data(&self, id: SessionId) -> Option<usize> {
-        let session = self.sessions.get(&id).filter(|it| it.framing == Framing::Datagram)?;
-        session.identity.as_ref().map(|_| session.connection.max_data())
-    }
-
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = (SessionId, &Identity)> {
-        self.sessions.iter().filter_map(|(&id, it)| it.identity.as_ref().map(|who| (id, who)))
-    }
-
-    pub(crate) fn session_count(&self) -> usize {
-        self.session_by_address.len()
-    }
-
-    pub(crate) fn handshake_count(&self) -> usize {
-        self.connecting.len()
-    }
-
-    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
-    }
-
-    pub(crate) fn poll_stream(&mut self) -> Option<(SessionId, Bytes)> {
-        self.stream_bytes.pop_front()
-    }
-
-    pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
-    }
-
-    pub(crate) fn export(&mut self, _: SessionId, _: &TicketKey) -> Result<Vec<u8>, Error> {
-        Err(Unsupported::Export.into())
-    }
-
-    pub(crate) fn snapshot(&mut self, _: SessionId, _: &TicketKey) -> Result<Vec<u8>, Error> {
-        Err(Unsupported::Export.into())
-    }
-
-    pub(crate) fn import(&mut self, _: &[u8], _: &TicketKey) -> Result<SessionId, Error> {
-        Err(Unsupported::Export.into())
-    }
-
-    /// Certificates are held against this clock.
-    fn unix_time(&self, now: Instant) -> Duration {
-        self.config.unix_time_of_origin.saturating_add(now.saturating_since(Instant::ZERO))
-    }
-
-    fn settings(&self, role: Role, framing: Framing, profile: Option<&ClientProfile>) -> Settings {
-        let has_suite = |suite: &&CipherSuite| self.config.backend.has_suite(**suite);
-        let suites = profile.map_or_else(|| self.config.suites.clone(), ClientProfile::offered);
-        let spoken = self.config.application_protocol.as_deref();
-        let spoken = spoken.and_then(|name| core::str::from_utf8(name).ok());
-        let name = profile.and_then(|profile| profile.server_name.clone());
-        Settings {
-            role: match role {
-                Role::Client => lwm2m_mbedtls::Role::Client,
-                Role::Server => lwm2m_mbedtls::Role::Server,
-            },
-            transport: match framing {
-                Framing::Datagram => Transport::Datagram,
-                Framing::Stream => Transport::Stream,
-            },
-            suites: suites.iter().filter(has_suite).map(|suite| suite.0).collect(),
-            mtu: u16::try_from(self.config.mtu).unwrap_or(u16::MAX),
-            retransmit_after: self.config.retransmit_after,
-            retransmit_limit: MAX_INTERVAL.max(self.config.retransmit_after),
-            application_protocol: spoken.filter(|_| framing == Framing::Stream).map(Into::into),
-            max_fragment_length: profile.and_then(|profile| profile.max_fragment_length),
-            // RFC 6066 section 3: names of hosts, no addresses.
-            server_name: name.filter(|name| name.parse::<core::net::IpAddr>().is_err()),
-        }
-    }
-
-    /// The client's side of a connection.
-    fn client(
-        &mut self,
-        now: Instant,
-        peer: SocketAddr,
-        framing: Framing,
+    /// The client's side.
+    ///
+    /// # Errors
+    /// [`Error::UnusableProfile`], [`Error::Unsupported`].
+    pub(crate) fn client(
         profile: Arc<ClientProfile>,
-    ) -> Result<Session, Error> {
-        self.lacking.map_or(Ok(()), Err)?;
-        if !is_usable(&profile) {
-            return Err(Error::UnusableProfile);
-        }
-        self.config.check_profile(&profile)?;
-        let settings = self.settings(Role::Client, framing, Some(&profile));
+        context: &Context<'_>,
+    ) -> Result<Self, Error> {
+        let settings = settings(Role::Client, Some(&profile), context);
         if settings.suites.is_empty() {
             return Err(Error::UnusableProfile);
         }
-        let owner = Arc::new(self.owner(now, Some(Arc::clone(&profile))));
+        let owner = Arc::new(Owner::new(Some(Arc::clone(&profile)), context));
         let asked = Arc::clone(&owner) as Arc<dyn lwm2m_mbedtls::Owner>;
         let connection = match &profile.security {
             ClientSecurity::Psk { identity, key } => {
-                Connection::with_psk(now, &settings, identity, key, asked)
+                Connection::with_psk(context.now, &settings, identity, key, asked)
             }
             ClientSecurity::Certificate { certified, .. } => {
-                let own = self.certificates.get(certified)?;
-                Connection::with_certificate(now, &settings, &own, asked)
+                let own = context.library.certificates.get(certified)?;
+                Connection::with_certificate(context.now, &settings, &own, asked)
             }
             ClientSecurity::RawPublicKey { .. } => return Err(Unsupported::RawPublicKeys.into()),
         };
         let connection = connection.map_err(|_| Error::UnusableProfile)?;
-        Ok(self.session(now, peer, Role::Client, framing, connection, owner))
+        Ok(Self::new(Role::Client, connection, owner, context))
     }
 
-    /// The server's side of a connection.
-    fn server(
-        &mut self,
-        now: Instant,
-        peer: SocketAddr,
-        framing: Framing,
-    ) -> Result<Session, Error> {
-        self.lacking.map_or(Ok(()), Err)?;
-        let settings = self.settings(Role::Server, framing, None);
-        let owner = Arc::new(self.owner(now, None));
+    /// The server's side.
+    ///
+    /// # Errors
+    /// [`Error::UnusableProfile`] if the library rejects our own certificate or a setting,
+    /// [`Error::Unsupported`].
+    pub(crate) fn server(context: &Context<'_>) -> Result<Self, Error> {
+        let settings = settings(Role::Server, None, context);
+        let owner = Arc::new(Owner::new(None, context));
         let asked = Arc::clone(&owner) as Arc<dyn lwm2m_mbedtls::Owner>;
-        let credentials = self.config.credentials.as_deref();
+        let credentials = context.config.credentials.as_deref();
         let own = credentials.and_then(|known| known.certificate(None));
-        let own = own.map(|own| self.certificates.get(&own)).transpose()?;
+        let own = own.map(|own| context.library.certificates.get(&own)).transpose()?;
         let trusted = credentials.map_or(&[][..], |known| known.client_authorities());
         let trusted: Vec<&[u8]> = trusted.iter().map(AsRef::as_ref).collect();
         let by_keys = credentials.is_some_and(|known| known.uses_psk());
         let own = own.as_deref();
-        let connection = Connection::accept(now, &settings, own, &trusted, by_keys, asked)
+        let connection = Connection::accept(context.now, &settings, own, &trusted, by_keys, asked)
             .map_err(|_| Error::UnusableProfile)?;
-        Ok(self.session(now, peer, Role::Server, framing, connection, owner))
+        Ok(Self::new(Role::Server, connection, owner, context))
     }
 
-    fn owner(&self, now: Instant, profile: Option<Arc<ClientProfile>>) -> Owner {
-        let certificates = Arc::clone(&self.certificates);
-        let rng = Arc::clone(&self.rng);
-        Owner::new(self.config.clone(), profile, rng, certificates, self.unix_time(now))
-    }
-
-    fn session(
-        &self,
-        now: Instant,
-        peer: SocketAddr,
-        role: Role,
-        framing: Framing,
-        connection: Connection,
-        owner: Arc<Owner>,
-    ) -> Session {
-        Session {
-            peer,
-            role,
-            framing,
+    fn new(role: Role, connection: Connection, owner: Arc<Owner>, context: &Context<'_>) -> Self {
+        Self {
             connection,
             owner,
-            identity: None,
-            deadline: now + self.config.handshake_timeout,
-            hello: Vec::new(),
-            answered_at: now,
-            messages: Reassembly::new(0, MAX_REASSEMBLY),
-            is_replacement: false,
+            framing: context.framing,
+            role,
+            is_established: false,
+            outgoing: Vec::new(),
             next_plain: 0,
-            saw_bad_record: false,
+            has_told_peer: false,
         }
     }
 
-    fn add(&mut self, session: Session) -> SessionId {
-        self.next_id += 1;
-        let id = SessionId(self.next_id);
-        if session.role == Role::Server {
-            self.hosts.add(session.peer.ip());
+    /// Numbers our records from that of the client's hello: RFC 6347 section 4.2.1.
+    pub(crate) fn answering(self, record_sequence: u64) -> Self {
+        Self { next_plain: record_sequence, ..self }
+    }
+
+    /// The mode, if it is known yet.
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        self.owner.mode()
+    }
+
+    /// Whether a client has sent its Finished and waits for the server's.
+    pub(crate) fn awaits_finished(&self) -> bool {
+        self.connection.awaits_finished()
+    }
+
+    /// When [`step`](Self::step) is due without input.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.connection.next_timeout()
+    }
+
+    /// The longest application data that fits a record, in bytes.
+    pub(crate) fn max_data(&self) -> usize {
+        self.connection.max_data()
+    }
+
+    /// Whether a protected record is authentic; `None` for a repetition or a record of other keys.
+    pub(crate) fn check(&self, record: &Record<'_>) -> Option<bool> {
+        match self.connection.judge(record.raw) {
+            Verdict::Authentic => Some(true),
+            Verdict::Forged => Some(false),
+            Verdict::NotNow => None,
         }
-        match session.framing {
-            Framing::Datagram => {
-                self.connecting.insert(id);
-                self.connecting_by_address.insert(session.peer, id);
+    }
+
+    /// Wraps an unprotected body in a record for [`step`](Self::step).
+    pub(crate) fn plain(&mut self, content: ContentType, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_plain(&mut out, content, self.next_plain, body);
+        self.next_plain = self.next_plain.wrapping_add(1);
+        out
+    }
+
+    /// Gives input to the library, which may be empty, and lets it do what is due. The events are
+    /// appended to `steps`; after an error the connection is over.
+    pub(crate) fn step(
+        &mut self,
+        bytes: &[u8],
+        context: &Context<'_>,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Reason> {
+        self.owner.set_unix_time(context.unix_time());
+        let step = self.connection.step(context.now, bytes);
+        let said = self.collect();
+        if let Some(suite) = step.connected {
+            steps.push(Step::Connected(Box::new(self.completed(CipherSuite(suite), context)?)));
+            self.is_established = true;
+        }
+        steps.extend(step.data.into_iter().map(|data| Step::Data(Bytes::from(data))));
+        match step.ended {
+            None => Ok(()),
+            Some(Failure::CloseNotify) if self.is_established => {
+                steps.push(Step::CloseNotify);
+                Ok(())
             }
-            Framing::Stream => self.connecting_streams += 1,
+            Some(failure) => {
+                self.has_told_peer = said != Said::Nothing;
+                Err(self.reason(failure, said))
+            }
         }
-        self.sessions.insert(id, Box::new(session));
-        id
+    }
+
+    fn completed(&self, suite: CipherSuite, context: &Context<'_>) -> Result<Completed, Reason> {
+        let peer = self.owner.peer().ok_or(Reason::Internal)?;
+        if self.role == Role::Server {
+            check_still_known(&peer, context.config)?;
+        }
+        let identity = peer.identity;
+        Ok(Completed { identity, suite, resumed: false, resumption: None, cached: None })
+    }
+
+    fn reason(&self, failure: Failure, said: Said) -> Reason {
+        if self.is_established {
+            return reason::of_session(failure);
+        }
+        let refused = self.owner.refused();
+        refused.unwrap_or_else(|| reason::of_handshake(failure, self.framing, said))
+    }
+
+    /// Takes what the library wants to send.
+    fn collect(&mut self) -> Said {
+        let mut said = Said::Nothing;
+        while let Some(bytes) = self.connection.poll() {
+            said = Said::of(self.framing, &bytes);
+            self.outgoing.push(bytes);
+        }
+        said
+    }
+
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Takes the datagrams, or pieces of the stream, to be sent.
+    pub(crate) fn take_outgoing(&mut self) -> Vec<Vec<u8>> {
+        core::mem::take(&mut self.outgoing)
+    }
+
+    /// Sends an alert, unless the library has already told the peer of its failure.
+    pub(crate) fn alert(&mut self, alert: Alert) {
+        if !self.has_told_peer || !alert.is_fatal() {
+            self.connection.alert(alert.is_fatal(), alert.0);
+            self.collect();
+        }
+    }
+
+    /// Seals application data or an alert as a datagram.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::SequenceExhausted`].
+    pub(crate) fn seal(
+        &mut self,
+        content: ContentType,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        match (content, Alert::decode(plaintext)) {
+            (ContentType::ALERT, Some((alert, _))) => self.alert(alert),
+            _ => {
+                let limit = self.connection.max_data();
+                if plaintext.len() > limit {
+                    return Err(Error::TooLarge { limit });
+                }
+                self.send(plaintext).ok_or(Error::SequenceExhausted)?;
+            }
+        }
+        Ok(self.take_outgoing().concat())
+    }
+
+    /// Sends application data in as many records as it takes; `None` when all sequence numbers
+    /// are used.
+    pub(crate) fn send(&mut self, data: &[u8]) -> Option<()> {
+        let sent = self.connection.send(data);
+        self.collect();
+        sent.ok()
     }
 }
 
-impl Session {
-    /// Why a handshake has taken too long.
-    fn lateness(&self) -> Reason {
-        let awaits_proof = self.role == Role::Client
-            && self.mode() == Some(Mode::Psk)
-            && self.connection.awaits_finished();
-        match self.saw_bad_record || awaits_proof {
-            true => Reason::WrongKey,
-            false => Reason::Timeout,
-        }
-    }
-
-    /// The mode, as far as it is known.
-    fn mode(&self) -> Option<Mode> {
-        self.owner.mode()
+fn settings(role: Role, profile: Option<&ClientProfile>, context: &Context<'_>) -> Settings {
+    let config = context.config;
+    let has_suite = |suite: &&CipherSuite| config.backend.has_suite(**suite);
+    let suites = profile.map_or_else(|| config.suites.clone(), ClientProfile::offered);
+    let protocol = context.own_protocol().pop().and_then(|name| String::from_utf8(name).ok());
+    let name = profile.and_then(|profile| profile.server_name.clone());
+    Settings {
+        role: match role {
+            Role::Client => lwm2m_mbedtls::Role::Client,
+            Role::Server => lwm2m_mbedtls::Role::Server,
+        },
+        transport: match context.framing {
+            Framing::Datagram => Transport::Datagram,
+            Framing::Stream => Transport::Stream,
+        },
+        suites: suites.iter().filter(has_suite).map(|suite| suite.0).collect(),
+        mtu: u16::try_from(config.mtu).unwrap_or(u16::MAX),
+        retransmit_after: config.retransmit_after,
+        retransmit_limit: MAX_INTERVAL.max(config.retransmit_after),
+        application_protocol: protocol,
+        max_fragment_length: profile.and_then(|profile| profile.max_fragment_length),
+        // RFC 6066 section 3: names of hosts, no addresses.
+        server_name: name.filter(|name| name.parse::<IpAddr>().is_err()),
     }
 }

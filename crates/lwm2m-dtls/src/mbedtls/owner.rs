@@ -1,15 +1,16 @@
-//! What the library asks during a handshake, answered by the credentials and rules that the backend
-//! of our own has.
+//! The library's questions during a handshake, answered from the same credentials and by the same
+//! rules as in a native handshake.
 
-use crate::Rng;
-use crate::certificate::verify_server;
-use crate::config::{CertifiedKey, ClientProfile, ClientSecurity, Config, Mode};
-use crate::credential;
-use crate::error::{Error, Reason};
-use crate::handshake::Authenticated;
+use super::library::Certificates;
+use crate::certificate::verify::verify_server;
+use crate::config::{ClientProfile, ClientSecurity, Config};
+use crate::credential::{self, Authenticated};
+use crate::error::Reason;
+use crate::handshake::context::Context;
 use crate::handshake::server_peer::trusted_client;
 use crate::identity::Identity;
-use crate::unsupported::Unsupported;
+use crate::mode::Mode;
+use crate::rng::Rng;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -20,17 +21,17 @@ use rustls_pki_types::CertificateDer;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
-/// Whom one connection asks.
+/// The answers for one connection.
 pub(super) struct Owner {
     config: Config,
-    /// What a client connects with; a server has none.
+    /// The profile of a client; `None` for a server.
     profile: Option<Arc<ClientProfile>>,
     rng: Arc<Mutex<Rng>>,
     certificates: Arc<Certificates>,
     found: Mutex<Found>,
 }
 
-/// What has come out of the questions.
+/// What the answers so far amount to.
 struct Found {
     unix_time: Duration,
     mode: Option<Mode>,
@@ -39,51 +40,50 @@ struct Found {
 }
 
 impl Owner {
-    pub(super) fn new(
-        config: Config,
-        profile: Option<Arc<ClientProfile>>,
-        rng: Arc<Mutex<Rng>>,
-        certificates: Arc<Certificates>,
-        unix_time: Duration,
-    ) -> Self {
+    pub(super) fn new(profile: Option<Arc<ClientProfile>>, context: &Context<'_>) -> Self {
         let mode = profile.as_ref().map(|profile| profile.security.mode());
-        let found = Mutex::new(Found { unix_time, mode, peer: None, refused: None });
-        Self { config, profile, rng, certificates, found }
+        let unix_time = context.unix_time();
+        Self {
+            config: context.config.clone(),
+            profile,
+            rng: Arc::clone(&context.library.rng),
+            certificates: Arc::clone(&context.library.certificates),
+            found: Mutex::new(Found { unix_time, mode, peer: None, refused: None }),
+        }
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Certificates are held against this time from now on.
+    /// Sets the time that certificates are checked against.
     pub(super) fn set_unix_time(&self, unix_time: Duration) {
         self.found().unix_time = unix_time;
     }
 
+    /// The mode, if it is known yet.
     pub(super) fn mode(&self) -> Option<Mode> {
         self.found().mode
     }
 
-    /// Why an answer was a refusal.
+    /// The reason of the latest refusal.
     pub(super) fn refused(&self) -> Option<Reason> {
         self.found().refused.clone()
     }
 
-    /// Who the peer of a finished handshake is.
+    /// The peer of a finished handshake.
     pub(super) fn peer(&self) -> Option<Authenticated> {
         match self.profile.as_ref().map(|profile| &profile.security) {
-            Some(ClientSecurity::Psk { identity, key }) => Some(Authenticated {
-                identity: Identity::Psk(identity.clone()),
-                credential: credential::of_psk(key),
-                expires: u64::MAX,
-            }),
+            Some(ClientSecurity::Psk { identity, key }) => {
+                Some(Authenticated::by_psk(identity.clone(), key))
+            }
             _ => self.found().peer.clone(),
         }
     }
 
     fn key_of(&self, identity: &[u8]) -> Result<Zeroizing<Vec<u8>>, Reason> {
         let credentials = self.config.credentials.as_deref();
-        // An empty key is none: everybody has it.
+        // An empty key counts as unknown: everybody has it.
         let key = credentials.and_then(|known| known.psk(identity)).filter(|key| !key.is_empty());
         let unknown = || Reason::UnknownIdentity { identity: Bytes::copy_from_slice(identity) };
         let key = key.ok_or_else(unknown)?;
@@ -123,11 +123,8 @@ impl lwm2m_mbedtls::Owner for Owner {
         found.mode = Some(Mode::Psk);
         match answer {
             Ok(key) => {
-                found.peer = Some(Authenticated {
-                    identity: Identity::Psk(Bytes::copy_from_slice(identity)),
-                    credential: credential::of_psk(&key),
-                    expires: u64::MAX,
-                });
+                let identity = Bytes::copy_from_slice(identity);
+                found.peer = Some(Authenticated::by_psk(identity, &key));
                 Some(key)
             }
             Err(reason) => {
@@ -159,24 +156,5 @@ impl lwm2m_mbedtls::Owner for Owner {
                 Err(alert)
             }
         }
-    }
-}
-
-/// The own certificate that was used last, as the library has read it.
-#[derive(Default)]
-pub(super) struct Certificates(Mutex<Option<(Arc<CertifiedKey>, Arc<OwnCertificate>)>>);
-
-impl Certificates {
-    pub(super) fn get(&self, own: &Arc<CertifiedKey>) -> Result<Arc<OwnCertificate>, Error> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, read)) = last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, own)) {
-            return Ok(Arc::clone(read));
-        }
-        let key = own.key.private_key().ok_or(Unsupported::HiddenKey)?;
-        let chain: Vec<&[u8]> = own.chain.iter().map(AsRef::as_ref).collect();
-        let read = OwnCertificate::new(&chain, &key).map_err(|_| Error::UnusableProfile)?;
-        let read = Arc::new(read);
-        *last = Some((Arc::clone(own), Arc::clone(&read)));
-        Ok(read)
     }
 }

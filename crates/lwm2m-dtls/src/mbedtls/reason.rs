@@ -1,11 +1,33 @@
-//! What the library's failures mean.
+//! From the library's failures to reasons.
 
-use super::progress::Said;
 use crate::alert::Alert;
 use crate::error::Reason;
-use crate::event::Cause;
-use crate::handshake::transcript::Framing;
+use crate::handshake::framing::Framing;
+use crate::record::header::{ContentType, HEADER_LENGTH};
 use lwm2m_mbedtls::Failure;
+
+/// The last thing that the library has sent by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Nothing,
+    /// An unprotected alert.
+    Alert(Alert),
+    Other,
+}
+
+impl Said {
+    pub(super) fn of(framing: Framing, bytes: &[u8]) -> Self {
+        let header = match framing {
+            Framing::Datagram => HEADER_LENGTH,
+            Framing::Stream => 5,
+        };
+        let is_alert = bytes.first() == Some(&ContentType::ALERT.0);
+        match bytes.get(header..).and_then(Alert::decode) {
+            Some((alert, _)) if is_alert => Self::Alert(alert),
+            _ => Self::Other,
+        }
+    }
+}
 
 /// Why a handshake failed.
 pub(super) fn of_handshake(failure: Failure, framing: Framing, said: Said) -> Reason {
@@ -15,21 +37,21 @@ pub(super) fn of_handshake(failure: Failure, framing: Framing, said: Said) -> Re
         Failure::Timeout => Reason::Timeout,
         Failure::BadRecord if framing == Framing::Stream => Reason::BadRecord,
         Failure::BadRecord | Failure::BadFinished => Reason::WrongKey,
-        // Where the owner did not refuse it, it could not be read.
+        // The owner has not refused it, so the library could not parse it.
         Failure::Distrusted => Reason::BadCertificate,
         Failure::NoCommonSuite => Reason::NoCommonSuite,
         Failure::NoCertificate => Reason::NoCertificate,
         Failure::BadSignature => Reason::BadSignature,
         Failure::Version => Reason::UnsupportedVersion,
         Failure::UnexpectedMessage => Reason::UnexpectedMessage,
-        // The first record of a connection is judged by its header alone.
+        // The library rejects the first record of a connection by its header alone.
         Failure::InvalidRecord if framing == Framing::Stream => Reason::UnsupportedVersion,
         Failure::Exhausted | Failure::Internal(_) => Reason::Internal,
         _ => of_alert(said),
     }
 }
 
-/// What the alert tells that the library has sent, where its code does not.
+/// The reason by the alert that the library has sent, where its error code says too little.
 fn of_alert(said: Said) -> Reason {
     match said {
         Said::Alert(Alert::NO_APPLICATION_PROTOCOL) => Reason::NoApplicationProtocol,
@@ -43,15 +65,13 @@ fn of_alert(said: Said) -> Reason {
     }
 }
 
-/// Why an established session has ended.
-pub(super) fn of_session(failure: Failure) -> Cause {
+/// Why an established session ended.
+pub(super) fn of_session(failure: Failure) -> Reason {
     match failure {
-        Failure::CloseNotify => Cause::ByPeer,
-        Failure::Alert(alert) => Cause::Alert(Alert(alert)),
-        Failure::Exhausted => Cause::Exhausted,
-        Failure::BadRecord => Cause::Broken(Alert::BAD_RECORD_MAC),
-        Failure::UnexpectedMessage => Cause::Broken(Alert::UNEXPECTED_MESSAGE),
-        Failure::Internal(_) => Cause::Broken(Alert::INTERNAL_ERROR),
-        _ => Cause::Broken(Alert::DECODE_ERROR),
+        Failure::Alert(alert) => Reason::PeerAlert(Alert(alert)),
+        Failure::BadRecord => Reason::BadRecord,
+        Failure::UnexpectedMessage => Reason::UnexpectedMessage,
+        Failure::Exhausted | Failure::Internal(_) => Reason::Internal,
+        _ => Reason::Malformed,
     }
 }

@@ -1,8 +1,9 @@
 //! AES-128-CBC with HMAC-SHA256: RFC 5246 section 6.2.3.2, RFC 7366, RFC 9146 section 5.1.
 
+use super::additional_data::AdditionalData;
 use super::ct_hmac;
 use super::header::Header;
-use super::protection::{AdditionalData, Protection};
+use super::keys::Protection;
 use aes::Aes128;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
 const BLOCK: usize = 16;
 const MAC: usize = 32;
 
-/// Appends IV, ciphertext and, with encrypt-then-MAC, the MAC.
+/// Appends the IV, the ciphertext and, with encrypt-then-MAC, the MAC.
 pub(super) fn seal(
     keys: &Protection,
     header: &Header<'_>,
@@ -44,7 +45,7 @@ pub(super) fn seal(
     }
 }
 
-/// The plaintext of an authentic record.
+/// Returns the plaintext of an authentic record.
 pub(super) fn open(keys: &Protection, header: &Header<'_>, body: &[u8]) -> Option<Vec<u8>> {
     if keys.encrypt_then_mac {
         let (body, tag) = body.split_at_checked(body.len().checked_sub(MAC)?)?;
@@ -64,8 +65,9 @@ pub(super) fn open(keys: &Protection, header: &Header<'_>, body: &[u8]) -> Optio
     open_mac_then_encrypt(keys, header, body)
 }
 
-/// Padding and MAC faults look alike and cost alike: wrong padding counts as none at all, and
-/// neither the MAC's computation nor where it is looked for depends on what the padding says.
+/// Opens a record whose MAC is encrypted. Faults of padding and MAC look alike and take the same
+/// time: malformed padding counts as none, and neither the computation of the MAC nor the search
+/// for it depends on the claimed padding.
 fn open_mac_then_encrypt(keys: &Protection, header: &Header<'_>, body: &[u8]) -> Option<Vec<u8>> {
     let mut plaintext = decrypt(keys, body)?;
     let greatest = plaintext.len().checked_sub(MAC + 1)?;
@@ -82,7 +84,7 @@ fn open_mac_then_encrypt(keys: &Protection, header: &Header<'_>, body: &[u8]) ->
     Some(plaintext)
 }
 
-/// Whether the padding is well formed, and its length, which is 0 if not.
+/// Whether the padding is well-formed, and its length, or 0 if it is not.
 fn padding(plaintext: &[u8], greatest: usize) -> (Choice, usize) {
     let claimed = plaintext.last().copied().unwrap_or(0);
     let mut good = !(greatest as u64).ct_lt(&u64::from(claimed));
@@ -113,7 +115,7 @@ fn mac(keys: &Protection, header: &Header<'_>, length: usize, parts: &[&[u8]]) -
     hash.finalize().into_bytes().into()
 }
 
-/// Keys shorter than a block are filled up with zeros: RFC 2104 section 2.
+/// Pads the key to a block with zeros: RFC 2104 section 2.
 fn hmac_key(keys: &Protection) -> hmac::digest::Key<Hmac<Sha256>> {
     let mut key = [0; 64];
     if let Some(room) = key.first_chunk_mut::<32>() {
@@ -124,9 +126,8 @@ fn hmac_key(keys: &Protection) -> hmac::digest::Key<Hmac<Sha256>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ContentType;
-    use super::super::header::VERSION;
     use super::*;
+    use crate::record::header::{ContentType, VERSION};
     use crate::suite::Cipher;
 
     const CID: &[u8] = &[9, 8, 7];
@@ -136,7 +137,8 @@ mod tests {
         Header { content, version: VERSION, epoch: 1, sequence: 5, cid }
     }
 
-    /// That the work is equal, [`ct_hmac`] shows; other implementations are in `tests/it/interop.rs`.
+    /// The test of [`ct_hmac`] shows that the work is equal; `tests/it/interop.rs` tests against
+    /// other implementations.
     // proves: SEC-16
     #[test]
     fn faults_of_padding_and_mac_look_alike() {

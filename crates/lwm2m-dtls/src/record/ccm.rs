@@ -1,8 +1,8 @@
 //! AES-128-CCM with nonces of 12 bytes: RFC 3610, RFC 6655.
 //!
-//! The mode is written out here because the library's AES sets itself up for each call, which made
-//! up most of a record's time when a library's CCM called it for each block: here it is one call a
-//! record, and the two passes go over each block at once.
+//! The mode is implemented here because the AES of the library is set up for each call. A library's
+//! CCM calls it for each block, and that was most of a record's time. Here it is called once a
+//! record, and one pass both encrypts and authenticates.
 
 use aes::Aes128Enc;
 use aes::cipher::consts::U16;
@@ -11,7 +11,7 @@ use aes::cipher::{
 };
 
 const BLOCK: usize = 16;
-/// The length of the length field: what the nonce leaves of a block.
+/// The length of the length field, which is what the nonce leaves of a block.
 const LENGTH: u8 = 3;
 
 /// Encrypts the message in place. The tag is what its length says of the result.
@@ -50,13 +50,13 @@ fn run(
     tag
 }
 
-/// One record's work.
+/// The work on one record.
 struct Passes<'a> {
     tag_length: usize,
     nonce: &'a [u8; 12],
     data: &'a [u8],
     message: &'a mut [u8],
-    /// The message comes encrypted.
+    /// The message is encrypted: the work is to open it.
     is_sealed: bool,
     tag: &'a mut [u8; BLOCK],
 }
@@ -101,7 +101,7 @@ impl BlockCipherEncClosure for Passes<'_> {
     }
 }
 
-/// Goes over the additional data: its length, itself, and zeros up to a block's end.
+/// Authenticates the additional data: its length, its bytes, and zeros to the end of the block.
 #[inline(always)]
 fn authenticate<B: BlockCipherEncBackend<BlockSize = U16>>(
     aes: &B,
@@ -125,14 +125,14 @@ fn authenticate<B: BlockCipherEncBackend<BlockSize = U16>>(
     }
 }
 
-/// Flags, nonce and the message's length: RFC 3610 section 2.2.
+/// The first block of the MAC: flags, nonce and the length of the message (RFC 3610 section 2.2).
 fn first_block(tag_length: usize, nonce: &[u8; 12], data: usize, message: usize) -> [u8; BLOCK] {
     let has_data = u8::from(data > 0) << 6;
     let flags = has_data | ((tag_length as u8 - 2) / 2) << 3 | (LENGTH - 1);
     block(flags, nonce, message as u32)
 }
 
-/// What the key stream is made of: RFC 3610 section 2.3.
+/// A block of the key stream before encryption: RFC 3610 section 2.3.
 fn counter_block(nonce: &[u8; 12], counter: u32) -> [u8; BLOCK] {
     block(LENGTH - 1, nonce, counter)
 }
@@ -159,7 +159,7 @@ fn xor(one: &[u8; BLOCK], other: &[u8; BLOCK]) -> [u8; BLOCK] {
     (u128::from_ne_bytes(*one) ^ u128::from_ne_bytes(*other)).to_ne_bytes()
 }
 
-/// At most a block's bytes, and zeros.
+/// Up to 16 bytes, padded with zeros.
 #[inline(always)]
 fn padded(bytes: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
@@ -189,7 +189,7 @@ mod tests {
         (0..text.len()).step_by(2).map(digits).collect()
     }
 
-    /// NIST SP 800-38C, appendix C.3: the one example whose nonce has 12 bytes.
+    /// NIST SP 800-38C, appendix C.3: the only example with a nonce of 12 bytes.
     #[test]
     fn the_example_of_nist() {
         let key: [u8; 16] = core::array::from_fn(|index| 0x40 + index as u8);

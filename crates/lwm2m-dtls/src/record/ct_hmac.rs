@@ -1,5 +1,5 @@
-//! HMAC-SHA256 (RFC 2104, FIPS 180-4) of a secret length: with the MAC before encryption, the time
-//! that it takes to check a record must not tell how long its padding is (Lucky Thirteen).
+//! HMAC-SHA256 (RFC 2104, FIPS 180-4) over a secret length. When the MAC is encrypted, the time to
+//! check a record must not reveal the length of its padding (Lucky Thirteen).
 
 use core::array;
 use core::hint::black_box;
@@ -7,12 +7,12 @@ use sha2::block_api::compress256;
 
 const BLOCK: usize = 64;
 const MAC: usize = 32;
-/// What padding can hide at most.
+/// The longest padding.
 const MAX_PADDING: usize = 255;
 
 type State = [u32; 8];
 
-/// What SHA-256 begins with: FIPS 180-4 section 5.3.3.
+/// The initial state of SHA-256: FIPS 180-4 section 5.3.3.
 const INITIAL: State = [
     0x6a09_e667,
     0xbb67_ae85,
@@ -24,7 +24,7 @@ const INITIAL: State = [
     0x5be0_cd19,
 ];
 
-/// The MAC over `head` and the first `length` bytes of `content`. Only `length` is a secret.
+/// The MAC over `head` and the first `length` bytes of `content`. Only `length` is secret.
 pub(super) fn hmac(key: &[u8; 32], head: &[u8], content: &[u8], length: usize) -> [u8; MAC] {
     let compress = |state: &mut State, block: &[u8; BLOCK]| {
         compress256(state, core::slice::from_ref(block));
@@ -47,7 +47,7 @@ fn hmac_by(
     digest(hash(&mut compress, state, &digest(inner), &[], 0))
 }
 
-/// Goes on from the state after one block with all of `head` and part of `content`.
+/// Continues the hash after one block with `head` and the first `length` bytes of `content`.
 fn hash(
     compress: &mut impl FnMut(&mut State, &[u8; BLOCK]),
     mut state: State,
@@ -79,7 +79,7 @@ fn hash(
     result
 }
 
-/// The bytes from `start` on, which is at most 255 below `greatest`. Only `start` is a secret.
+/// The bytes from `start` on, which is at most 255 below `greatest`. Only `start` is secret.
 pub(super) fn window(bytes: &[u8], greatest: usize, start: usize) -> [u8; MAC] {
     let mut found = [0; MAC];
     let first = greatest.saturating_sub(MAX_PADDING);
@@ -105,8 +105,7 @@ fn digest(state: State) -> [u8; MAC] {
     bytes
 }
 
-/// All bits set where the first number is the smaller one, without a branch. Both are far below
-/// what the sign needs.
+/// All bits set if the first number is smaller, without a branch. Both are far below 2^63.
 fn less(one: usize, other: usize) -> u8 {
     black_box(((one as i64).wrapping_sub(other as i64) >> 63) as u8)
 }

@@ -9,14 +9,17 @@ use nom::number::complete::{be_u8, be_u16};
 pub(crate) const VERSION: u16 = 0xfefd;
 /// TLS 1.2 on the wire.
 pub(crate) const TLS_VERSION: u16 = 0x0303;
-/// DTLS 1.0: allowed in the records of hellos.
+/// DTLS 1.0 on the wire, allowed in the records of hellos.
 pub(crate) const VERSION_1_0: u16 = 0xfeff;
 /// The greatest sequence number: 48 bits.
 pub(crate) const MAX_SEQUENCE: u64 = (1 << 48) - 1;
-/// The length of a header without Connection ID.
+/// The length of a header without a Connection ID, in bytes.
 pub(crate) const HEADER_LENGTH: usize = 13;
 
-/// What a record carries.
+/// The longest plaintext of a record, in bytes: RFC 5246 section 6.2.1.
+pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
+
+/// The content type of a record. Unknown numbers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContentType(pub(crate) u8);
 
@@ -29,7 +32,7 @@ impl ContentType {
     pub(crate) const RETURN_ROUTABILITY_CHECK: Self = Self(27);
 }
 
-/// A record's header but for its length.
+/// The header of a record without its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header<'a> {
     pub(crate) content: ContentType,
@@ -39,27 +42,22 @@ pub(crate) struct Header<'a> {
     pub(crate) cid: &'a [u8],
 }
 
-/// A record as it came in.
+/// A received record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) header: Header<'a>,
     pub(crate) body: &'a [u8],
-}
-
-impl Record<'_> {
-    /// Its length on the wire.
-    pub(crate) fn length(&self) -> usize {
-        HEADER_LENGTH + self.header.cid.len() + self.body.len()
-    }
+    /// The bytes of header and body.
+    pub(crate) raw: &'a [u8],
 }
 
 impl Header<'_> {
-    /// Epoch and sequence number as the 8 bytes that they are on the wire.
+    /// Epoch and sequence number as on the wire.
     pub(crate) fn number(&self) -> [u8; 8] {
         ((u64::from(self.epoch) << 48) | self.sequence).to_be_bytes()
     }
 
-    /// Writes the header with a length to be patched by [`patch_length`].
+    /// Writes the header; its length is to be patched by [`patch_length`].
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.content.0);
         out.extend_from_slice(&self.version.to_be_bytes());
@@ -69,7 +67,7 @@ impl Header<'_> {
     }
 }
 
-/// Writes the length of what follows the two bytes that end at `body`.
+/// Writes the length of the bytes from `body` on into the two bytes before it.
 pub(crate) fn patch_length(out: &mut [u8], body: usize) {
     let length = u16::try_from(out.len().saturating_sub(body)).unwrap_or(u16::MAX);
     if let Some(field) = out.get_mut(body.wrapping_sub(2)..body) {
@@ -77,8 +75,17 @@ pub(crate) fn patch_length(out: &mut [u8], body: usize) {
     }
 }
 
-/// Takes the next record off a datagram; `cid_length` is that of the Connection IDs we hand out.
-/// Neither versions nor types are judged here.
+/// Writes an unprotected record of epoch 0.
+pub(crate) fn write_plain(out: &mut Vec<u8>, content: ContentType, sequence: u64, body: &[u8]) {
+    let header = Header { content, version: VERSION, epoch: 0, sequence, cid: &[] };
+    header.encode(out);
+    let start = out.len();
+    out.extend_from_slice(body);
+    patch_length(out.get_mut(start - HEADER_LENGTH..).unwrap_or_default(), HEADER_LENGTH);
+}
+
+/// Parses the next record of a datagram; `cid_length` is that of the Connection IDs that we hand
+/// out. Versions and types are not checked.
 pub(crate) fn parse(input: &[u8], cid_length: usize) -> Option<(Record<'_>, &[u8])> {
     let (rest, (content, version, epoch, high, low)) =
         (be_u8::<_, ()>, be_u16, be_u16, be_u16, nom::number::complete::be_u32)
@@ -89,7 +96,9 @@ pub(crate) fn parse(input: &[u8], cid_length: usize) -> Option<(Record<'_>, &[u8
     let (rest, cid) = take::<_, _, ()>(cid_length)(rest).ok()?;
     let (rest, body) = nom::multi::length_data(be_u16::<_, ()>).parse(rest).ok()?;
     let sequence = (u64::from(high) << 32) | u64::from(low);
-    Some((Record { header: Header { content, version, epoch, sequence, cid }, body }, rest))
+    let header = Header { content, version, epoch, sequence, cid };
+    let raw = input.get(..input.len() - rest.len())?;
+    Some((Record { header, body, raw }, rest))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
-//! Protection of records: AES-GCM (RFC 5288); AES-CCM is in [`super::ccm`], AES-CBC in [`super::cbc`].
+//! Protection of records by AES-GCM (RFC 5288), AES-CCM ([`super::ccm`]) or AES-CBC
+//! ([`super::cbc`]).
 
+use super::additional_data::AdditionalData;
 use super::header::{ContentType, Header, patch_length};
+use super::keys::Protection;
 use super::{cbc, ccm};
 use crate::suite::Cipher;
 use aes::Aes128Enc;
@@ -8,35 +11,15 @@ use aes::cipher::consts::U12;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use alloc::vec::Vec;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
 
-/// It only ever encrypts blocks, so the schedule for decryption is left out.
+/// GCM with an AES that only encrypts: the mode needs no key schedule for decryption.
 type Gcm = aes_gcm::AesGcm<Aes128Enc, U12>;
 
-/// The explicit part of an AEAD nonce.
+/// The length of the explicit part of an AEAD nonce.
 const EXPLICIT_NONCE: usize = 8;
 
-/// The keys of one direction. They are kept raw: schedules would cost an idle session ten times
-/// their size.
-#[derive(Clone)]
-pub(crate) struct Protection {
-    pub(crate) cipher: Cipher,
-    pub(crate) encrypt_then_mac: bool,
-    pub(crate) key: [u8; 16],
-    pub(crate) fixed_iv: [u8; 4],
-    pub(crate) mac_key: [u8; 32],
-}
-
-impl Drop for Protection {
-    fn drop(&mut self) {
-        self.key.zeroize();
-        self.fixed_iv.zeroize();
-        self.mac_key.zeroize();
-    }
-}
-
 impl Protection {
-    /// The most that protection adds to a plaintext.
+    /// The most bytes that protection adds to a plaintext.
     pub(crate) fn overhead(&self) -> usize {
         match self.cipher {
             Cipher::Ccm8 => EXPLICIT_NONCE + 8,
@@ -45,8 +28,8 @@ impl Protection {
         }
     }
 
-    /// Appends the whole record of a datagram. With a Connection ID in the header the type moves
-    /// inside. `iv` is fresh randomness, which only CBC uses.
+    /// Appends a sealed record of a datagram. With a Connection ID in the header, the content type
+    /// moves into the ciphertext. `iv` must be fresh randomness for CBC; other modes ignore it.
     pub(crate) fn seal(
         &self,
         header: &Header<'_>,
@@ -64,7 +47,7 @@ impl Protection {
         patch_length(out.get_mut(start..).unwrap_or_default(), body - start);
     }
 
-    /// Appends what follows the header of a record.
+    /// Appends the sealed body of a record.
     pub(crate) fn seal_body(
         &self,
         header: &Header<'_>,
@@ -96,7 +79,7 @@ impl Protection {
         let message = out.get_mut(start..).unwrap_or_default();
         let tag_length = self.tag_length();
         let tag = match self.cipher {
-            // Lengths are far below what the mode allows, so sealing cannot fail.
+            // Sealing cannot fail: the lengths are far below the limits of the mode.
             Cipher::Gcm => Gcm::new(&self.key.into())
                 .encrypt_inout_detached(&nonce.into(), data.as_slice(), message.into())
                 .map(Into::into)
@@ -106,7 +89,7 @@ impl Protection {
         out.extend(tag.iter().take(tag_length));
     }
 
-    /// The type and the plaintext of a protected record; nothing if it is not authentic.
+    /// Returns the content type and plaintext of a record; `None` if it is not authentic.
     pub(crate) fn open(&self, header: &Header<'_>, body: &[u8]) -> Option<(ContentType, Vec<u8>)> {
         let mut plaintext = if self.cipher == Cipher::CbcSha256 {
             cbc::open(self, header, body)?
@@ -140,7 +123,7 @@ impl Protection {
         bool::from(expected.get(..tag_length)?.ct_eq(tag)).then_some(plaintext)
     }
 
-    /// The length of an AEAD's tag.
+    /// The length of the AEAD tag.
     fn tag_length(&self) -> usize {
         self.overhead() - EXPLICIT_NONCE
     }
@@ -152,49 +135,10 @@ impl Protection {
     }
 }
 
-/// What is authenticated besides the message: 13 bytes without Connection ID (RFC 5246 section
-/// 6.2.3.3), the longer form of RFC 9146 section 5 with one.
-pub(super) struct AdditionalData {
-    bytes: [u8; 23 + 255],
-    length: usize,
-}
-
-impl AdditionalData {
-    pub(super) fn new(header: &Header<'_>, length: usize) -> Self {
-        let mut data = Self { bytes: [0; 23 + 255], length: 0 };
-        let version = header.version.to_be_bytes();
-        if header.content == ContentType::TLS12_CID {
-            let cid_length = u8::try_from(header.cid.len()).unwrap_or(u8::MAX);
-            data.push(&[0xff; 8]);
-            data.push(&[header.content.0, cid_length, header.content.0]);
-            data.push(&version);
-            data.push(&header.number());
-            data.push(header.cid);
-        } else {
-            data.push(&header.number());
-            data.push(&[header.content.0]);
-            data.push(&version);
-        }
-        data.push(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
-        data
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.bytes.get_mut(self.length..self.length + bytes.len()) {
-            room.copy_from_slice(bytes);
-            self.length += bytes.len();
-        }
-    }
-
-    pub(super) fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::header::VERSION;
     use super::*;
+    use crate::record::header::VERSION;
 
     fn protection(cipher: Cipher, encrypt_then_mac: bool) -> Protection {
         let (key, fixed_iv, mac_key) = ([1; 16], [2; 4], [3; 32]);

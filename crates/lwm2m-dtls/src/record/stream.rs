@@ -1,9 +1,9 @@
-//! Records on a stream: RFC 5246 section 6.2. Their numbers are counted, not sent.
+//! Records on a stream: RFC 5246 section 6.2. Their sequence numbers are counted, not sent.
 
-use super::header::TLS_VERSION;
-use super::{ContentType, Header, MAX_PLAINTEXT, MAX_SEQUENCE, Protection};
-use crate::Rng;
+use super::header::{ContentType, Header, MAX_PLAINTEXT, MAX_SEQUENCE, TLS_VERSION};
+use super::keys::Protection;
 use crate::error::Reason;
+use crate::rng::Rng;
 use crate::suite::Cipher;
 use alloc::vec::Vec;
 use nom::Parser;
@@ -11,31 +11,31 @@ use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u16};
 use rand_chacha::rand_core::RngCore;
 
-/// What protection may add to a plaintext: RFC 5246 section 6.2.3.
+/// The most bytes that protection may add to a plaintext: RFC 5246 section 6.2.3.
 const MAX_EXPANSION: usize = 2048;
 const HEADER_LENGTH: usize = 5;
 
-/// A record as it came in.
+/// A received record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamRecord<'a> {
     pub(crate) content: ContentType,
     pub(crate) body: &'a [u8],
 }
 
-/// Why the bytes of a stream are no records.
+/// Why the bytes of a stream are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoRecord {
-    /// The peer speaks something else.
+    /// The peer speaks another protocol.
     NotTls,
-    /// The record is longer than any may be.
+    /// The record is longer than allowed.
     TooLong,
 }
 
-/// Takes the next record off a stream; nothing if it is not all there.
+/// Parses the next record of a stream; `None` if it is incomplete.
 pub(crate) fn parse(input: &[u8]) -> Result<Option<(StreamRecord<'_>, &[u8])>, NoRecord> {
     let Ok((rest, (content, version, length))) = (be_u8::<_, ()>, be_u16, be_u16).parse(input)
     else {
-        // What is no record is told by its first byte: who sends one will wait for our answer.
+        // The first byte decides: a peer of another protocol may send less than a header and wait.
         return match input.first() {
             Some(content) if !is_known(*content) => Err(NoRecord::NotTls),
             _ => Ok(None),
@@ -57,7 +57,7 @@ const fn is_known(content: u8) -> bool {
     first <= content && content <= last
 }
 
-/// One direction of a stream; without keys until ChangeCipherSpec.
+/// One direction of a stream. It has no keys until the ChangeCipherSpec.
 #[derive(Default)]
 pub(crate) struct Direction {
     keys: Option<Protection>,
@@ -65,7 +65,7 @@ pub(crate) struct Direction {
 }
 
 impl Direction {
-    /// The direction from ChangeCipherSpec on.
+    /// Creates the direction after the ChangeCipherSpec.
     pub(crate) fn protected(keys: Protection) -> Self {
         Self { keys: Some(keys), sequence: 0 }
     }
@@ -74,7 +74,7 @@ impl Direction {
         self.keys.is_some()
     }
 
-    /// Appends a record; `None` when all numbers are used.
+    /// Appends a record; `None` when all sequence numbers are used.
     pub(crate) fn seal(
         &mut self,
         content: ContentType,
@@ -102,10 +102,10 @@ impl Direction {
         Some(())
     }
 
-    /// The plaintext of a record.
+    /// Returns the plaintext of a record.
     ///
     /// # Errors
-    /// When it is not authentic or too long, or has nothing to say though only data may be empty.
+    /// The record is not authentic or too long, or it is empty and not application data.
     pub(crate) fn open(&mut self, record: StreamRecord<'_>) -> Result<Vec<u8>, Reason> {
         let header = self.next_header(record.content).ok_or(Reason::BadRecord)?;
         let plaintext = match &self.keys {
@@ -122,7 +122,7 @@ impl Direction {
     fn next_header(&mut self, content: ContentType) -> Option<Header<'static>> {
         let sequence = self.sequence;
         self.sequence = sequence.checked_add(1).filter(|_| sequence <= MAX_SEQUENCE)?;
-        // Where datagrams have the epoch, streams have the number's highest bits: zeros.
+        // The epoch takes the place of the highest bits of the number, which are 0 here.
         Some(Header { content, version: TLS_VERSION, epoch: 0, sequence, cid: &[] })
     }
 }

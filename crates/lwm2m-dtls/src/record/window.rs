@@ -1,28 +1,28 @@
 //! The replay window: RFC 6347 section 4.1.2.6.
 
-/// Which of the last 64 sequence numbers have been seen.
+/// The received numbers among the last 64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReplayWindow {
-    /// One more than the greatest number seen: all from here on is new.
+    /// One more than the greatest received number.
     next: u64,
-    /// Bit i: the number `next - 1 - i` has been seen.
+    /// Bit i: the number `next - 1 - i` was received.
     seen: u64,
 }
 
 const WIDTH: u64 = u64::BITS as u64;
 
 impl ReplayWindow {
-    /// The window of these [`parts`](Self::parts).
+    /// Creates a window from its [`parts`](Self::parts).
     pub(crate) fn from_parts(next: u64, seen: u64) -> Self {
         Self { next, seen }
     }
 
-    /// One more than the greatest number seen, and which of the 64 before it have been seen.
+    /// One more than the greatest received number, and the received ones among the 64 before.
     pub(crate) fn parts(&self) -> (u64, u64) {
         (self.next, self.seen)
     }
 
-    /// Whether the number is neither a repetition nor too old.
+    /// Whether the number is new and not too old.
     pub(crate) fn accepts(&self, sequence: u64) -> bool {
         if sequence >= self.next {
             return true;
@@ -31,7 +31,7 @@ impl ReplayWindow {
         age < WIDTH && self.seen & (1 << age) == 0
     }
 
-    /// Takes note of an authenticated number; `true` if it is newer than all before.
+    /// Adds the number of an authentic record. Returns whether it is greater than all before.
     pub(crate) fn insert(&mut self, sequence: u64) -> bool {
         if sequence < self.next {
             let age = self.next - 1 - sequence;

@@ -1,8 +1,8 @@
-//! Our own key, as the library asks for it.
+//! Our own key in the form that `rustls` asks for.
 
-use crate::certificate::subject_public_key_info;
+use crate::certificate::spki::subject_public_key_info;
 use crate::config;
-use crate::crypto::SigningKey;
+use crate::crypto::provider::SigningKey;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use rustls::sign::{self, CertifiedKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 use rustls_pki_types::CertificateDer;
 
-/// A chain of certificates or a raw public key, and the private key.
+/// A certificate chain or raw public key, and the private key.
 #[derive(Debug)]
 pub(super) struct Own {
     key: Arc<CertifiedKey>,

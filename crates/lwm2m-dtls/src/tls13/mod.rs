@@ -1,23 +1,25 @@
-//! TLS 1.3 (RFC 8446) on streams, spoken by `rustls`: certificates and raw public keys.
+//! TLS 1.3 (RFC 8446) on streams by `rustls`, with certificates and raw public keys.
 //!
-//! The protocol and its cryptography are the library's; who is trusted is decided by the same code
-//! as in version 1.2. There is no resumption and no early data.
+//! The library does the protocol and its cryptography; trust is decided by the same code as in
+//! version 1.2. There is no resumption and no early data.
 
 mod key;
 mod reason;
 mod trust;
 
-use crate::config::{ClientProfile, ClientSecurity, KeyLog, Mode};
+use crate::config::{ClientProfile, ClientSecurity, KeyLog};
+use crate::credential::check_still_known;
 use crate::error::Reason;
+use crate::handshake::context::Context;
 use crate::handshake::fragment::Message;
+use crate::handshake::framing::Framing;
 use crate::handshake::message::ClientHello;
+use crate::handshake::output::{Completed, Step};
 use crate::handshake::server_flight::{OwnKey, own_key_for_tls13};
-use crate::handshake::server_peer::check_still_known;
-use crate::handshake::transcript::Framing;
-use crate::handshake::wire::{put_u16, put_vector16};
-use crate::handshake::{Completed, Context};
-use crate::record::{ContentType, MAX_PLAINTEXT, TLS_VERSION};
+use crate::mode::Mode;
+use crate::record::header::{ContentType, MAX_PLAINTEXT, TLS_VERSION};
 use crate::suite::CipherSuite;
+use crate::wire::{put_u16, put_vector16};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -40,16 +42,18 @@ use rustls::{ClientConfig, CommonState, Error, ServerConfig};
 use rustls_pki_types::{ServerName, UnixTime};
 use trust::{Clients, Found, Servers};
 
-/// Bytes that may wait for more: a record, and a handshake message in records before it. The library
-/// itself waits for 64 KiB of message, and for the padding of every record that brings a byte of it.
+/// The most input bytes that may wait for more: a record, and an incomplete handshake message in
+/// the records before it. The library itself would wait for 64 KiB of message, and for the padding
+/// of every record that brings a byte of it.
 const MAX_WAITING: usize = 40 * 1024;
 
 /// A connection of version 1.3.
 pub(crate) struct Tls13 {
     side: Side,
-    /// What the peer has shown, until the handshake is over.
+    mode: Mode,
+    /// The peer's key and identity, until the handshake is finished.
     found: Option<Arc<Found>>,
-    /// Bytes that the library has not used yet.
+    /// Input that the library has not consumed yet.
     input: Vec<u8>,
 }
 
@@ -58,20 +62,9 @@ enum Side {
     Server(Box<UnbufferedServerConnection>),
 }
 
-/// What the bytes of a peer have led to.
-pub(crate) enum Step {
-    Connected(Box<Completed>),
-    Data(Bytes),
-    /// The peer said close_notify; during the handshake the library does not listen to that.
-    Closed,
-}
-
 impl Tls13 {
-    /// The server's side, if the client offers this version and our keys are for it.
-    pub(crate) fn accept(
-        message: &Message,
-        context: &Context<'_>,
-    ) -> Result<Option<(Self, Mode)>, Reason> {
+    /// The server's side, if the client offers this version and we have a key for it.
+    pub(crate) fn accept(message: &Message, context: &Context<'_>) -> Result<Option<Self>, Reason> {
         let hello = ClientHello::decode(Framing::Stream, message.body());
         let hello = hello.ok_or(Reason::Malformed)?;
         let config = context.config;
@@ -90,7 +83,7 @@ impl Tls13 {
         let clients = Clients::new(client_type, credentials, context, Arc::clone(&found));
         let mode = clients.mode();
         let mut settings =
-            ServerConfig::builder_with_details(library(), Arc::new(Now(context.unix_time)))
+            ServerConfig::builder_with_details(library(), Arc::new(Now(context.unix_time())))
                 .with_protocol_versions(&[&TLS13])
                 .map_err(|_| Reason::Internal)?
                 .with_client_cert_verifier(Arc::new(clients))
@@ -103,10 +96,10 @@ impl Tls13 {
         }
         let connection = UnbufferedServerConnection::new(Arc::new(settings));
         let side = Side::Server(Box::new(connection.map_err(|_| Reason::Internal)?));
-        Ok(Some((Self { side, found: Some(found), input: records(message.raw()) }, mode)))
+        Ok(Some(Self { side, mode, found: Some(found), input: records(message.raw()) }))
     }
 
-    /// The client's side; nothing for a mode that has only version 1.2.
+    /// The client's side; `None` for pre-shared keys, which need version 1.2.
     pub(crate) fn connect(
         peer: SocketAddr,
         profile: &Arc<ClientProfile>,
@@ -120,7 +113,7 @@ impl Tls13 {
         let found = Arc::new(Found::default());
         let servers = Servers::new(Arc::clone(profile), context, Arc::clone(&found));
         let mut settings =
-            ClientConfig::builder_with_details(library(), Arc::new(Now(context.unix_time)))
+            ClientConfig::builder_with_details(library(), Arc::new(Now(context.unix_time())))
                 .with_protocol_versions(&[&TLS13])
                 .ok()?
                 .dangerous()
@@ -131,18 +124,23 @@ impl Tls13 {
         if let Some(log) = &context.config.key_log {
             settings.key_log = Arc::new(Logged(Arc::clone(log)));
         }
-        // An address is never sent as a name.
+        // The library does not send an address as SNI.
         let address = || ServerName::from(peer.ip());
         let name = profile.server_name.clone().and_then(|name| ServerName::try_from(name).ok());
         let name = name.unwrap_or_else(address);
         let connection = UnbufferedClientConnection::new(Arc::new(settings), name).ok()?;
         let side = Side::Client(Box::new(connection));
-        Some(Self { side, found: Some(found), input: Vec::new() })
+        let mode = profile.security.mode();
+        Some(Self { side, mode, found: Some(found), input: Vec::new() })
     }
 
-    /// Takes the next bytes in; what is to be sent is appended to `out`. After an error that holds
-    /// the alert for it.
-    pub(crate) fn advance(
+    /// The mode by the certificate type.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Handles the next bytes and appends bytes to be sent to `out`, after an error with its alert.
+    pub(crate) fn handle(
         &mut self,
         bytes: &[u8],
         context: &Context<'_>,
@@ -161,7 +159,7 @@ impl Tls13 {
                 Turn::Wait => return Ok(()),
                 Turn::Data(data) => steps.extend(data.into_iter().map(Step::Data)),
                 Turn::Closed => {
-                    steps.push(Step::Closed);
+                    steps.push(Step::CloseNotify);
                     return Ok(());
                 }
             }
@@ -175,7 +173,7 @@ impl Tls13 {
 
     /// Appends close_notify.
     pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
-        // What cannot be sealed is not sent; the connection ends either way.
+        // An alert that cannot be sealed is not sent; the connection ends either way.
         let _ = self.write(out, &|traffic, room| traffic.close(room));
     }
 
@@ -189,7 +187,8 @@ impl Tls13 {
         }
     }
 
-    /// The library remembers places in the input: it must always see what it has not used.
+    /// Runs the library once. It remembers positions in the input, so that it must be given all
+    /// unconsumed input each time.
     fn turn(&mut self, out: &mut Vec<u8>, seal: Option<Seal<'_>>) -> Result<Turn, Error> {
         let input = &mut self.input;
         let (used, turn) = match &mut self.side {
@@ -204,9 +203,9 @@ impl Tls13 {
         turn
     }
 
-    /// Appends the alert that the library has for its error.
+    /// Appends the library's alert for its error, and returns the reason.
     fn give_up(&mut self, error: &Error, out: &mut Vec<u8>) -> Reason {
-        // Nothing more: the library must not see the input again.
+        // Only writes: the library must not see the input again.
         while self.common().wants_write() && self.turn(out, None).is_ok() {}
         let refused = self.found.as_ref().and_then(|found| found.refusal());
         refused.unwrap_or_else(|| reason::of(error))
@@ -235,7 +234,7 @@ impl Tls13 {
     }
 }
 
-/// A handshake message in records.
+/// Wraps a handshake message in records.
 fn records(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + 16);
     for part in message.chunks(MAX_PLAINTEXT) {
@@ -246,7 +245,7 @@ fn records(message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What one turn of the library has led to.
+/// The result of one run of the library.
 enum Turn {
     Again,
     Wait,
@@ -254,7 +253,7 @@ enum Turn {
     Closed,
 }
 
-/// How application data is sealed, on either side.
+/// Sealing of application data on either side.
 trait Traffic {
     fn encrypt(&mut self, data: &[u8], room: &mut [u8]) -> Result<usize, EncryptError>;
     fn close(&mut self, room: &mut [u8]) -> Result<usize, EncryptError>;
@@ -272,7 +271,7 @@ impl<D> Traffic for WriteTraffic<'_, D> {
 
 type Seal<'a> = &'a dyn Fn(&mut dyn Traffic, &mut [u8]) -> Result<usize, EncryptError>;
 
-/// Does what the library asks for; how many bytes it has used, and what comes next.
+/// Does what the library asks for. Returns the number of consumed bytes and the result.
 fn digest<D>(
     status: UnbufferedStatus<'_, '_, D>,
     out: &mut Vec<u8>,
@@ -319,7 +318,7 @@ fn digest<D>(
     (discard, turn)
 }
 
-/// Appends what `write` writes, once it has the room that it asks for; whether it has.
+/// Appends what `write` writes, with the room that it asks for. Returns whether it succeeded.
 fn append(
     out: &mut Vec<u8>,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<InsufficientSizeError>>,
@@ -334,7 +333,7 @@ fn append(
     written.is_ok()
 }
 
-/// The cryptography: suites and groups of RFC 8446 that need no more than the curves here.
+/// The suites and groups of RFC 8446 that we offer.
 fn library() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: [
@@ -348,7 +347,7 @@ fn library() -> Arc<CryptoProvider> {
     })
 }
 
-/// The clock: it stands still during a handshake.
+/// A clock that stands still during the handshake.
 #[derive(Debug)]
 struct Now(Duration);
 
@@ -358,7 +357,7 @@ impl TimeProvider for Now {
     }
 }
 
-/// The key log, as the library asks for it.
+/// The key log in the form that the library asks for.
 struct Logged(Arc<dyn KeyLog>);
 
 impl fmt::Debug for Logged {

@@ -1,11 +1,11 @@
-//! Why a handshake has failed, from the errors of the library; and the library's errors for ours.
+//! From the library's errors to reasons, and back.
 
 use crate::alert::Alert;
 use crate::error::Reason;
 use alloc::sync::Arc;
 use rustls::{CertificateError, Error, OtherError, PeerIncompatible};
 
-/// What an error of the library means.
+/// The reason for an error of the library.
 pub(super) fn of(error: &Error) -> Reason {
     match error {
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
@@ -39,7 +39,7 @@ fn incompatible(problem: &PeerIncompatible) -> Reason {
     }
 }
 
-/// The error with which the library sends the alert of a reason.
+/// The error by which the library sends the alert of a reason.
 pub(super) fn refusal(reason: &Reason) -> Error {
     Error::InvalidCertificate(match reason {
         Reason::CertificateExpired => CertificateError::Expired,

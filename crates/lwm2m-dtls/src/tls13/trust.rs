@@ -1,15 +1,17 @@
-//! Who is trusted: the rules of version 1.2, asked by the library.
+//! The library's verifiers, by the trust rules of version 1.2.
 
 use super::reason::refusal;
-use crate::certificate::{point_of, verify_server};
-use crate::config::{ClientProfile, ClientSecurity, Credentials, Mode};
-use crate::credential;
-use crate::crypto::Provider;
+use crate::certificate::spki::point_of;
+use crate::certificate::verify::verify_server;
+use crate::config::{ClientProfile, ClientSecurity, Credentials};
+use crate::credential::{self, Authenticated};
+use crate::crypto::provider::Provider;
 use crate::error::Reason;
+use crate::handshake::context::Context;
 use crate::handshake::extension::RAW_PUBLIC_KEY;
 use crate::handshake::server_peer::{raw_client, trusted_client};
-use crate::handshake::{Authenticated, Context};
 use crate::identity::Identity;
+use crate::mode::Mode;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -21,7 +23,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, Si
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::sync::OnceLock;
 
-/// What the peer has shown: its key and who that is, or why it is refused.
+/// The verified key and identity of the peer, or the reason why they are refused.
 #[derive(Default)]
 pub(super) struct Found(OnceLock<Result<(Vec<u8>, Authenticated), Reason>>);
 
@@ -55,7 +57,7 @@ impl Found {
     }
 }
 
-/// The certificates in the order of the message.
+/// The certificates in the order of the Certificate message.
 fn chain<'a>(
     end_entity: &CertificateDer<'a>,
     intermediates: &[CertificateDer<'a>],
@@ -63,7 +65,7 @@ fn chain<'a>(
     core::iter::once(end_entity).chain(intermediates).cloned().collect()
 }
 
-/// The methods that both traits have alike.
+/// The methods that both verifier traits share.
 macro_rules! signatures {
     () => {
         fn verify_tls12_signature(
@@ -90,7 +92,7 @@ macro_rules! signatures {
     };
 }
 
-/// How a server judges its client.
+/// A server's verifier of clients.
 pub(super) struct Clients {
     is_raw: bool,
     credentials: Arc<dyn Credentials>,
@@ -108,7 +110,7 @@ impl Clients {
     ) -> Self {
         let provider = Arc::clone(&context.config.provider);
         let is_raw = certificate_type == RAW_PUBLIC_KEY;
-        Self { is_raw, credentials, provider, unix_time: context.unix_time, found }
+        Self { is_raw, credentials, provider, unix_time: context.unix_time(), found }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -149,7 +151,7 @@ impl ClientCertVerifier for Clients {
     }
 }
 
-/// How a client judges its server.
+/// A client's verifier of servers.
 pub(super) struct Servers {
     profile: Arc<ClientProfile>,
     provider: Arc<dyn Provider>,
@@ -164,7 +166,7 @@ impl Servers {
         found: Arc<Found>,
     ) -> Self {
         let provider = Arc::clone(&context.config.provider);
-        Self { profile, provider, unix_time: context.unix_time, found }
+        Self { profile, provider, unix_time: context.unix_time(), found }
     }
 
     fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(Vec<u8>, Authenticated), Reason> {

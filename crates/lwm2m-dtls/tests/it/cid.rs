@@ -12,7 +12,7 @@ fn with_ids(mut config: Config) -> Config {
     config
 }
 
-/// The type of a datagram's first record.
+/// The content type of a datagram's first record.
 fn content_type(datagram: &[u8]) -> u8 {
     datagram[0]
 }
@@ -38,7 +38,7 @@ fn ids_say_where_their_session_lives() {
         assert_eq!(places, [has_room.then_some(place)], "{length}");
         assert_eq!(received(&mut pair.server), [b"up"]);
     }
-    // Nor does what has no ID, or is cut off, say anything.
+    // A datagram without an ID or one that is cut off has no route.
     for bytes in [&b"\x17\xfe\xfd\0\x01\0\0\0\0\0\x01\0\x01a"[..], b"\x19\xfe\xfd", b""] {
         assert_eq!(RoutingCids::cid_route(bytes, 6), None);
     }
@@ -60,7 +60,7 @@ fn only_the_side_that_handed_an_id_out_gets_records_with_it() {
         if !up {
             return vec![datagram.to_vec()];
         }
-        // The same record with the id cut out is none of the session.
+        // The same record without the ID does not belong to the session.
         let mut bare = datagram.to_vec();
         bare[0] = 23;
         bare.drain(11..15);
@@ -105,7 +105,7 @@ fn a_newer_record_moves_the_session_and_nothing_else_does() {
     let mut forged = replay.clone();
     forged[10] = 200;
     pair.server.handle_datagram(pair.now, attacker, &forged);
-    // Older than the newest, yet authentic and new: it counts but moves nothing.
+    // An older record that is authentic and new is delivered, but does not move the session.
     pair.client.send(pair.now, to_server, b"late").expect("established");
     let late = pair.client.poll_transmit().expect("a record").payload;
     pair.client.send(pair.now, to_server, b"next").expect("established");
@@ -144,7 +144,7 @@ fn ids_are_agreed_on_anew_and_unknown_ones_are_dropped_in_silence() {
     }
     assert_eq!(received(&mut pair.server), [b"of the second"]);
 
-    // After a restart the server knows of nothing, and says so to nobody.
+    // After a restart the server knows no session and does not answer.
     pair.server = Endpoint::new(with_ids(psk_config()), [9; 32]);
     let lost = record(&mut pair, second, b"lost");
     pair.server.handle_datagram(pair.now, pair.client_address, &lost);

@@ -1,4 +1,4 @@
-//! The endpoint on a real socket against OpenSSL and GnuTLS, both ways.
+//! The endpoint on a real socket against OpenSSL and GnuTLS, as client and as server.
 
 use crate::support::{
     IDENTITY, KEY, at_a_good_time, backends, psk_config, psk_profile, rpk, server_config,
@@ -16,10 +16,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// The key of `support` in hex.
+/// The pre-shared key of `support` in hex.
 pub(crate) const KEY_HEX: &str = "30313233343536373839616263646566";
 
-/// A program at the other end; it ends with the test.
+/// A program as the peer. It ends with the test.
 pub(crate) struct Peer {
     child: Child,
     stdin: ChildStdin,
@@ -28,14 +28,14 @@ pub(crate) struct Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The program may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Peer {
-    /// Starts it in the directory of keys; `None` if it is not installed and need not be.
+    /// Starts the program in the directory of keys; `None` if it is not installed and optional.
     pub(crate) fn start(program: &str, arguments: &str) -> Option<Self> {
         let spawned = Command::new(program)
             .args(arguments.split_whitespace())
@@ -67,7 +67,7 @@ impl Peer {
         self.stdin.flush().expect("the peer reads its input");
     }
 
-    /// Whether it has written a line with this text by now.
+    /// Whether the program has written a line with this text.
     pub(crate) fn has_said(&self, text: &str) -> bool {
         self.lines.try_iter().any(|line| line.contains(text))
     }
@@ -95,13 +95,13 @@ impl Driver {
         Instant::ZERO + self.start.elapsed()
     }
 
-    /// Drives the endpoint until `done` finds what it waits for in an event or elsewhere.
+    /// Drives the endpoint until `done` returns a value.
     fn until<T>(&mut self, mut done: impl FnMut(Option<Event>) -> Option<T>) -> T {
         let mut buffer = [0; 2048];
         let mut log = Vec::new();
         while self.start.elapsed() < PATIENCE {
             while let Some(sent) = self.endpoint.poll_transmit() {
-                // The peer may not listen yet: the flight will be repeated.
+                // The peer may not listen yet; the flight will be retransmitted.
                 let _ = self.socket.send_to(&sent.payload, sent.peer);
             }
             let mut event = self.endpoint.poll_event();
@@ -141,14 +141,14 @@ impl Driver {
     }
 }
 
-/// An address on loopback whose port was free a moment ago, by UDP and by TCP.
+/// A loopback address whose UDP and TCP port was free a moment ago.
 ///
-/// The ports lie below those that systems give to outgoing connections: else somebody's
-/// connection may take the port before the program does, or a connection to it find itself.
+/// The ports are below the ephemeral ones. Otherwise another connection could take the port before
+/// the program does, or a connection to it could connect to itself.
 pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let free = std::iter::repeat_with(|| {
-        // Tests of other processes begin elsewhere.
+        // The tests of other processes start at other ports.
         let offset = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 2_000;
         SocketAddr::from(([127, 0, 0, 1], 30_000 + offset as u16))
     });
@@ -158,7 +158,8 @@ pub(crate) fn free_address() -> SocketAddr {
     free.next().expect("a free port")
 }
 
-/// Our client talks both ways with the server that `arguments` start; `PORT` stands for its port.
+/// Exchanges data between our client and the server that `arguments` start, where `PORT` stands for
+/// its port.
 fn against_server(program: &str, arguments: &str, profile: ClientProfile, suite: CipherSuite) {
     against_server_by(Config::default(), program, arguments, profile, suite);
 }
@@ -185,12 +186,12 @@ fn against_server_by(
         peer.say("from the server");
         driver.data("from the server");
     } else {
-        // GnuTLS's server sends back what it gets.
+        // GnuTLS's server echoes what it receives.
         driver.data("from the client");
     }
 }
 
-/// The client that `arguments` start talks both ways with our server.
+/// Exchanges data between the client that `arguments` start and our server.
 fn against_client(program: &str, arguments: &str, config: Config) {
     let mut driver = Driver::new(at_a_good_time(config));
     let port = driver.socket.local_addr().expect("an address").port().to_string();
@@ -203,7 +204,7 @@ fn against_client(program: &str, arguments: &str, config: Config) {
     driver.until(|_| peer.has_said("from the server").then_some(()));
 }
 
-/// The name of a suite in OpenSSL.
+/// OpenSSL's name of a suite.
 pub(crate) const PSK_SUITES: [(&str, CipherSuite); 5] = [
     ("PSK-AES128-CCM8", CipherSuite::PSK_WITH_AES_128_CCM_8),
     ("PSK-AES128-CCM", CipherSuite::PSK_WITH_AES_128_CCM),
@@ -283,7 +284,7 @@ pub(crate) fn certificates_with_the_client_of_openssl_and_small_datagrams() {
 // proves: SEC-04
 #[test]
 pub(crate) fn messages_in_parts_are_hashed_whole_with_openssl_in_both_roles() {
-    // 128 bytes of datagram are 103 of a message.
+    // A datagram of 128 bytes has room for 103 bytes of a message.
     let (name, suite) = ECDSA_SUITES[0];
     let arguments = format!(
         "s_server -dtls1_2 -accept 127.0.0.1:PORT -cert server.cert.pem -key server.key.pem \

@@ -1,4 +1,4 @@
-//! TLS on a real connection against OpenSSL and GnuTLS, both ways.
+//! TLS on a real connection against OpenSSL and GnuTLS, as client and as server.
 
 use crate::interop::{ECDSA_SUITES, KEY_HEX, PATIENCE, PSK_SUITES, Peer, free_address};
 use crate::support::{
@@ -39,7 +39,7 @@ impl Driver {
         Instant::ZERO + self.start.elapsed()
     }
 
-    /// Drives the endpoint until `done` finds what it waits for in an event or elsewhere.
+    /// Drives the endpoint until `done` returns a value.
     fn until<T>(&mut self, mut done: impl FnMut(Option<Event>) -> Option<T>) -> T {
         let mut buffer = [0; 2048];
         let mut log = Vec::new();
@@ -91,7 +91,8 @@ impl Driver {
     }
 }
 
-/// Our client talks both ways with the server that `arguments` start; `PORT` stands for its port.
+/// Exchanges data between our client and the server that `arguments` start, where `PORT` stands for
+/// its port.
 pub(crate) fn against_server(
     program: &str,
     arguments: &str,
@@ -124,12 +125,12 @@ pub(crate) fn against_server(
         peer.say("from the server");
         driver.data("from the server");
     } else {
-        // GnuTLS's server sends back what it gets.
+        // GnuTLS's server echoes what it receives.
         driver.data("from the client");
     }
 }
 
-/// The client that `arguments` start talks both ways with our server.
+/// Exchanges data between the client that `arguments` start and our server.
 pub(crate) fn against_client(program: &str, arguments: &str, mut config: Config) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port().to_string();
@@ -172,7 +173,7 @@ fn a_client_that_wants_to_renegotiate_gets_no_second_handshake() {
         endpoint.accept_stream(Instant::ZERO, from).expect("room")
     });
     driver.connected();
-    // Its command for that.
+    // OpenSSL's command to renegotiate.
     peer.say("R");
     driver.until(|event| match event? {
         Event::Closed { .. } => Some(()),
@@ -184,7 +185,7 @@ fn a_client_that_wants_to_renegotiate_gets_no_second_handshake() {
 pub(crate) fn psk_with_the_client_of_openssl() {
     for (name, _) in PSK_SUITES {
         let identity = std::str::from_utf8(IDENTITY).expect("text");
-        // It offers TLS 1.3 as well, and finds that we speak 1.2.
+        // The client offers TLS 1.3, too, and accepts our 1.2.
         let arguments = format!(
             "s_client -connect 127.0.0.1:PORT -psk {KEY_HEX} -psk_identity {identity} -alpn coap \
              -cipher {name}:@SECLEVEL=0 -quiet"

@@ -1,4 +1,4 @@
-//! Handshakes over bad networks: loss, repetition, reordering, altered bytes, floods.
+//! Handshakes over bad networks: loss, duplication, reordering, altered bytes, floods.
 
 use crate::support::{
     KEY, Pair, address, at_a_good_time, backends, connected, data, deliver, events, psk_config,
@@ -8,7 +8,7 @@ use lwm2m_dtls::certificate::CertificateUsage;
 use lwm2m_dtls::{Backend, ClientProfile, Config, Endpoint, Event};
 use std::time::Duration;
 
-/// Repeatable chance.
+/// A repeatable source of chance.
 struct Chance(u64);
 
 impl Chance {
@@ -20,7 +20,7 @@ impl Chance {
     }
 }
 
-/// Loses every second datagram, repeats some and holds some back until others have passed.
+/// Loses every second datagram, duplicates some and delays some until others have passed.
 struct BadNetwork {
     chance: Chance,
     held: [Vec<Vec<u8>>; 2],
@@ -46,7 +46,7 @@ impl BadNetwork {
     }
 }
 
-/// How many handshakes it took until so many sessions were established on both sides.
+/// Returns the number of handshakes until `sessions` sessions are established on both sides.
 fn attempts(
     sessions: u64,
     server: impl Fn() -> Config,
@@ -79,7 +79,7 @@ fn attempts(
     attempts
 }
 
-/// A thousand, or fewer where each is run with several backends.
+/// The number of runs: a thousand, or fewer if each runs with several backends.
 fn many() -> u64 {
     if backends() == [Backend::Native; 2] { 1000 } else { 100 }
 }
@@ -101,7 +101,7 @@ pub(crate) fn a_thousand_certificate_handshakes() {
     assert!(attempts(many(), || server_config(x509_store()), profile) < many() * 11 / 10);
 }
 
-/// The lengths of all datagrams of a handshake, in the order in which they are sent.
+/// The lengths of all datagrams of a handshake, in the order they are sent.
 fn datagram_lengths() -> Vec<usize> {
     let mut lengths = Vec::new();
     let mut pair = Pair::new(Config::default(), psk_config());
@@ -130,7 +130,7 @@ pub(crate) fn no_altered_byte_of_a_handshake_does_harm() {
                 count += 1;
                 vec![datagram]
             });
-            // Either the handshake is repaired, or both sides know that it failed.
+            // Either the handshake recovers, or both sides know that it failed.
             let ends = |event: &Event| matches!(event, Event::Connected { .. });
             let client = events(&mut pair.client);
             let server = events(&mut pair.server);
@@ -177,7 +177,7 @@ pub(crate) fn a_flood_of_hellos_leaves_nothing_behind() {
     }
     assert_eq!((pair.server.handshake_count(), pair.server.poll_timeout()), (0, None));
 
-    // A cookie is good from its address, and for a while.
+    // A cookie is valid from its address and for a limited time.
     pair.server.handle_datagram(pair.now, pair.client_address, &hello);
     let request = pair.server.poll_transmit().expect("a HelloVerifyRequest").payload;
     pair.client.handle_datagram(pair.now, address(crate::support::SERVER), &request);
@@ -211,7 +211,7 @@ pub(crate) fn handshakes_under_way_are_bounded() {
     let crowded =
         |it: &Event| matches!(it, Event::Failed { reason: lwm2m_dtls::Reason::Evicted, .. });
     assert!(given_up.len() == 7 && given_up.iter().all(crowded), "{given_up:?}");
-    // Who means it gets through, however many begin and go no further.
+    // An honest client gets through, however many handshakes others start and abandon.
     let mut pair = Pair::new(Config::default(), psk_config());
     std::mem::swap(&mut pair.server, &mut server);
     pair.connect(psk_profile(KEY));

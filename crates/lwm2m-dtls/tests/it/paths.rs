@@ -1,5 +1,4 @@
-//! Paths of certificates that are made for a test: what authorities are limited to, what
-//! certificates are for, and how long they are good.
+//! Certificate paths that are made for a test: name constraints, key usages and validity.
 
 use crate::support::{
     Pair, SERVER, Store, address, data, deliver, events, server_config, signing_key, x509_profile,
@@ -18,7 +17,7 @@ use std::time::Duration;
 
 const NAME: &str = "server.example.com";
 
-/// A root, an authority below it, and how their certificates differ from others.
+/// A root and an authority below it, with changes to their certificates.
 struct Authorities {
     root: Vec<u8>,
     middle: CertificateDer<'static>,
@@ -50,7 +49,7 @@ impl Authorities {
         Self { root: root_der, middle: middle_der, issuer: Issuer::new(middle, key) }
     }
 
-    /// What the authority below the root issues.
+    /// A certificate that the authority below the root has issued.
     fn issue(&self, params: &CertificateParams) -> Arc<CertifiedKey> {
         let key = KeyPair::generate().expect("a key");
         let leaf = params.signed_by(&key, &self.issuer).expect("a certificate").der().clone();
@@ -63,7 +62,7 @@ impl Authorities {
         x509_profile(CertificateUsage::TrustAnchorAssertion, &self.root)
     }
 
-    /// A server that shows the certificate.
+    /// A server with the certificate.
     fn server(certificate: Arc<CertifiedKey>) -> Store {
         Store { certificate: Some(certificate), ..x509_store() }
     }
@@ -73,8 +72,8 @@ type Alter<'a> = &'a dyn Fn(&mut CertificateParams);
 
 const AS_IT_IS: Alter<'_> = &|_| {};
 
-/// RFC 6125 section 6.4.4: the common name counts where there is no dNSName, and where nobody is
-/// limited in the names that it may certify.
+/// RFC 6125 section 6.4.4: the common name counts without a dNSName, unless an authority has name
+/// constraints.
 #[test]
 fn a_common_name_is_a_name_only_without_others() {
     let limit: Alter<'_> = &|params| {
@@ -95,7 +94,7 @@ fn a_common_name_is_a_name_only_without_others() {
     }
 }
 
-/// A device cannot pass for a server, nor a server for a device: RFC 5280 section 4.2.1.12.
+/// RFC 5280 section 4.2.1.12: a device cannot pass as a server, nor a server as a device.
 #[test]
 fn a_certificate_is_good_for_its_side_only() {
     use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
@@ -132,7 +131,7 @@ fn a_session_is_not_resumed_when_an_authority_has_expired() {
     let trusted = vec![authorities.root.clone().into()];
     let store = Store { authorities: trusted, ..x509_store() };
     let [client, server] = [Config::default(), server_config(store)].map(|mut config| {
-        // Two minutes before the end, and the same server afterwards.
+        // Two minutes before the end of the validity, and after it.
         config.unix_time_of_origin = Duration::from_secs(1_893_456_000 - 120);
         config.resumption_lifetime = Duration::from_secs(1_000_000);
         config

@@ -1,4 +1,4 @@
-//! Rules of RFC 6347 and its kin, one by one.
+//! Rules of RFC 6347 and related standards.
 
 use crate::support::{
     FourBytes, IDENTITY, KEY, Pair, address, connected, deliver, events, psk_config, psk_profile,
@@ -7,7 +7,7 @@ use crate::support::{
 use lwm2m_dtls::{Config, Endpoint, Event, Identity, KeyLog, SessionId};
 use std::sync::{Arc, Mutex};
 
-/// A pair with a session: it, and its ids at client and server.
+/// A pair with an established session, and its ids at client and server.
 fn established(client: Config, server: Config) -> (Pair, SessionId, SessionId) {
     let mut pair = Pair::new(client, server);
     pair.connect(psk_profile(KEY));
@@ -54,7 +54,7 @@ pub(crate) fn plaintext_after_and_data_before_the_end_of_the_handshake_change_no
     pair.settle();
     assert_eq!(received(&mut pair.server), [b"still here"]);
 
-    // The client's Finished is late: its data comes first, and does not count.
+    // The client's data arrives before its Finished and is ignored.
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     pair.exchange(&mut |up, datagram| {
@@ -68,7 +68,7 @@ pub(crate) fn plaintext_after_and_data_before_the_end_of_the_handshake_change_no
 #[test]
 pub(crate) fn a_session_stays_until_a_new_one_has_proved_itself() {
     let (mut pair, to_server, to_client) = established(Config::default(), psk_config());
-    // Somebody who receives what is sent to the address, but has no key.
+    // An attacker that receives what is sent to the address, but has no key.
     let mut impostor = Endpoint::new(Config::default(), [66; 32]);
     impostor
         .connect(pair.now, address(crate::support::SERVER), Arc::new(psk_profile(b"guessed")))
@@ -105,7 +105,7 @@ pub(crate) fn a_session_stays_until_a_new_one_has_proved_itself() {
 pub(crate) fn a_hello_behind_a_record_of_a_session_leaves_the_session_alone() {
     let mut pair = Pair::new(Config::default(), psk_config());
     let session = pair.connect(psk_profile(KEY));
-    // The last one, with a good cookie: everybody on the way has seen it.
+    // The last hello, with a valid cookie, which everybody on the path has seen.
     let mut hello = Vec::new();
     pair.exchange(&mut |up, datagram| {
         if up && datagram[13] == 1 {

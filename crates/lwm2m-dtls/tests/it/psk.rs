@@ -166,7 +166,7 @@ pub(crate) fn every_suite_works_and_the_strong_ones_are_offered() {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
     let hello = pair.client.poll_transmit().expect("a hello").payload;
-    // Behind headers, version, random value, empty session id and empty cookie.
+    // After the headers, version, random value, empty session id and empty cookie.
     let length = usize::from(hello[62]);
     let offered: Vec<_> = hello[63..63 + length].as_chunks::<2>().0.to_vec();
     assert!(offered.contains(&[0xc0, 0xa8]) && !offered.contains(&[0x00, 0xae]));

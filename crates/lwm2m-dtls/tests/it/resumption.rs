@@ -20,7 +20,7 @@ fn first(pair: &mut Pair) -> Arc<Resumption> {
     }
 }
 
-/// Whether a session was resumed; it carries data either way.
+/// Whether a session was resumed. Either way it carries data.
 fn again(pair: &mut Pair, resumption: &Arc<Resumption>) -> bool {
     let (profile, resumption) = (Arc::new(psk_profile(KEY)), Arc::clone(resumption));
     let server = address(crate::support::SERVER);
@@ -106,7 +106,7 @@ fn who_is_known_no_longer_does_not_resume() {
     assert!(matches!(events(&mut pair.server).as_slice(), [Event::Failed { .. }]));
 }
 
-/// The bound is what a million devices have to fit a machine by.
+/// The bound by which a million devices fit one machine.
 #[test]
 fn an_idle_session_takes_at_most_512_bytes() {
     const SESSIONS: u16 = 1000;

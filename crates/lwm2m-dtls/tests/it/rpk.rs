@@ -100,7 +100,7 @@ fn without_a_common_suite_there_is_no_handshake() {
     ));
 }
 
-/// The plain messages of a handshake and who sent them.
+/// The unprotected messages of a handshake and their senders.
 fn overhear(profile: ClientProfile, store: crate::support::Store) -> Vec<(bool, u8, Vec<u8>)> {
     let mut pair = Pair::new(Config::default(), server_config(store));
     pair.connect(profile);
@@ -200,8 +200,8 @@ fn only_the_stored_keys_are_accepted_and_only_who_has_them() {
     assert_eq!(*reason(&client), Reason::PeerAlert(Alert::DECRYPT_ERROR));
 }
 
-/// A handshake by ECDHE with a pre-shared key, which signs nothing, so that what is altered is
-/// looked at: why client and server fail.
+/// A handshake by ECDHE_PSK, whose messages are not signed, so that altered ones are parsed.
+/// Returns why client and server fail.
 fn altered(kind: u8, alter: &dyn Fn(&mut Vec<u8>)) -> (Option<Reason>, Option<Reason>) {
     let mut profile = psk_profile(KEY);
     profile.suites = vec![CipherSuite::ECDHE_PSK_WITH_AES_128_CCM_8_SHA256];
@@ -251,7 +251,7 @@ fn secp256r1_is_the_only_curve_and_every_suite_works() {
     let heard = overhear(profile, store);
     let hello = Hello::parse(body_of(&heard, true, CLIENT_HELLO));
     assert_eq!(hello.extension(10), Some(&[0, 2, 0, 0x17][..]));
-    // Behind the empty hint: named_curve, secp192r1.
+    // After the empty hint: named_curve, secp192r1.
     let smaller = |body: &mut Vec<u8>| body[2..5].copy_from_slice(&[3, 0, 0x13]);
     let (client, _) = altered(SERVER_KEY_EXCHANGE, &smaller);
     assert_eq!(client, Some(Reason::IllegalParameter));
@@ -281,14 +281,14 @@ fn the_exchange_is_that_of_rfc_5903_and_points_are_checked() {
 
     type Case<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
     let cases: [Case<'_>; 4] = [
-        // Off the curve, compressed, at infinity, too short.
+        // Points off the curve, compressed, at infinity and too short.
         &|point| [&point[..64], &[point[64] ^ 1]].concat(),
         &|point| [&[2 + (point[64] & 1)], &point[1..33]].concat(),
         &|_| vec![0],
         &|point| point[..64].to_vec(),
     ];
     for case in cases {
-        // Behind what comes first: hint and curve, or the identity; then the point with its length.
+        // After the hint and curve, or the identity: the point with its length.
         let at = |kind: u8| if kind == SERVER_KEY_EXCHANGE { 5 } else { 2 + IDENTITY.len() };
         for kind in [SERVER_KEY_EXCHANGE, CLIENT_KEY_EXCHANGE] {
             let (client, server) = altered(kind, &|body| {

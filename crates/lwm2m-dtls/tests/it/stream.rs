@@ -1,4 +1,4 @@
-//! TLS on streams: every mode, cut anywhere, altered anywhere.
+//! TLS on streams in every mode, cut and altered at every place.
 
 use crate::reference::{ClientScript, greet};
 use crate::support::{
@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 const NOW: Instant = Instant::ZERO;
 
-/// A client and a server with one connection between them.
+/// A client and a server with a connection between them.
 pub(crate) struct Connection {
     pub(crate) client: (Endpoint, SessionId),
     pub(crate) server: (Endpoint, SessionId),
-    /// Bytes delivered at once.
+    /// The number of bytes delivered at once.
     pub(crate) cut: usize,
 }
 
@@ -47,7 +47,7 @@ impl Connection {
         self.server.1 = self.server.0.accept_stream(NOW, address(CLIENT)).expect("room");
     }
 
-    /// Carries bytes both ways until there are none; `alter` may change them.
+    /// Delivers bytes both ways until there are none; `alter` may change them.
     pub(crate) fn carry(&mut self, mut alter: impl FnMut(bool, &mut Vec<u8>)) {
         loop {
             let up = drain(&mut self.client.0);
@@ -130,7 +130,7 @@ pub(crate) fn every_suite() {
                 _ => failures += 1,
             }
         }
-        // A suite is for pre-shared keys or for the two modes with signatures.
+        // A suite is for pre-shared keys, or for the two modes with signatures.
         assert!(failures == 1 || failures == 2, "{suite}: {failures}");
     }
 }
@@ -172,8 +172,8 @@ pub(crate) fn an_altered_byte_of_a_record_ends_the_connection_with_bad_record_ma
     }
 }
 
-/// Whether the byte is the minor version of an unprotected record, which nothing covers; Mbed TLS
-/// takes more for the major one as well.
+/// Whether the byte is the minor version of an unprotected record, which nothing protects. Mbed TLS
+/// accepts several major versions, too.
 fn is_version(mut bytes: &[u8], mut at: usize) -> bool {
     while let [_, _, _, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -187,7 +187,7 @@ fn is_version(mut bytes: &[u8], mut at: usize) -> bool {
 
 #[test]
 pub(crate) fn an_altered_byte_of_the_handshake_never_yields_a_connection() {
-    // Fewer where it is run with several backends.
+    // Fewer places if the test runs with several backends.
     let step = if backends() == [Backend::Native; 2] { 1 } else { 19 };
     for (config, profile) in modes() {
         let mut length = 0;
@@ -259,7 +259,7 @@ pub(crate) fn sessions_are_resumed_by_id_and_by_ticket() {
         connection.server.0.send(NOW, connection.server.1, b"down").expect("established");
         connection.settle();
         assert_eq!(crate::support::received(&mut connection.client.0), [b"down"]);
-        // A session of a stream is no session of datagrams.
+        // A session of a stream is not resumed on datagrams.
         let (client, profile) = (&mut connection.client.0, Arc::new(psk_profile(KEY)));
         client.resume(NOW, address(SERVER), profile, Arc::clone(resumption)).expect("a profile");
         let hello = client.poll_transmit().expect("a hello").payload;
@@ -356,7 +356,7 @@ fn psk_hello() -> Vec<u8> {
     drain(&mut client)
 }
 
-/// The alert with which a server refuses these first bytes of a client: the one of its reason.
+/// The alert by which a server refuses these first bytes, which is that of its reason.
 fn refusal_of(bytes: &[u8]) -> Alert {
     let mut server = Endpoint::new(psk_config(), [2; 32]);
     let session = server.accept_stream(NOW, address(CLIENT)).expect("room");
@@ -389,7 +389,7 @@ pub(crate) fn records_that_none_may_send_are_answered_by_the_alert_for_them() {
     {
         assert_eq!(refusal_of(record), alert);
     }
-    // A type that there is not, after the handshake.
+    // A record of an unknown type after the handshake.
     let mut connection = Connection::new(Config::default(), psk_config(), psk_profile(KEY));
     connection.settle();
     events(&mut connection.server.0);
@@ -459,7 +459,7 @@ pub(crate) fn one_host_cannot_take_all_places() {
     let said = events(&mut connection.server.0);
     assert!(matches!(said[..], [Event::Failed { reason: Reason::NoRoom, .. }]), "{said:?}");
     assert!(accept(&mut connection, "192.0.2.9:1").is_ok());
-    // Who connects makes room, and so does who goes.
+    // A finished handshake makes room, and so does a closed session.
     connection.settle();
     identity(&mut connection.client.0);
     assert!(accept(&mut connection, "192.0.2.1:4").is_ok());

@@ -1,4 +1,4 @@
-//! Credentials, and two endpoints with a network between them on a virtual clock.
+//! Credentials, and two endpoints on a virtual network and clock.
 
 use lwm2m_dtls::certificate::{
     Association, CertificateUsage, Matching, ServerVerification, subject_public_key_info,
@@ -50,7 +50,7 @@ impl Credentials for Store {
 pub(crate) const IDENTITY: &[u8] = b"urn:dev:1";
 pub(crate) const KEY: &[u8] = b"0123456789abcdef";
 
-/// A server that knows one device by PSK.
+/// The configuration of a server that knows one device by PSK.
 pub(crate) fn psk_config() -> Config {
     let psk = HashMap::from([(IDENTITY.to_vec(), KEY.to_vec())]);
     server_config(Store { psk, ..Store::default() })
@@ -81,17 +81,17 @@ impl ConnectionIds for FourBytes {
 }
 
 thread_local! {
-    /// Who speaks for client and server in the tests of this thread.
+    /// The backends of client and server in the tests of this thread.
     static BACKENDS: Cell<[Backend; 2]> = const { Cell::new([Backend::Native; 2]) };
 }
 
-/// Makes the endpoints that follow speak by other backends than that of our own.
+/// Sets the backends of the endpoints that are created next.
 #[cfg(feature = "mbedtls")]
 pub(crate) fn set_backends(client: Backend, server: Backend) {
     BACKENDS.set([client, server]);
 }
 
-/// The backend that the test is run with as a client, and as a server.
+/// The backends of client and server.
 pub(crate) fn backends() -> [Backend; 2] {
     BACKENDS.get()
 }
@@ -103,7 +103,7 @@ pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
-/// What becomes of a datagram: `(from the client?, its bytes)` to what is delivered.
+/// The fate of a datagram: from `(is from the client, bytes)` to the datagrams that are delivered.
 pub(crate) type Fate<'a> = &'a mut dyn FnMut(bool, &[u8]) -> Vec<Vec<u8>>;
 
 /// A client and a server.
@@ -129,7 +129,7 @@ impl Pair {
         self.client.connect(self.now, address(SERVER), Arc::new(profile)).expect("a good profile")
     }
 
-    /// Carries datagrams until there are none; `fate` may lose or change them.
+    /// Delivers datagrams until there are none; `fate` may lose or change them.
     pub(crate) fn exchange(&mut self, fate: Fate<'_>) {
         loop {
             let to_server = self.client.poll_transmit();
@@ -146,7 +146,7 @@ impl Pair {
         }
     }
 
-    /// Carries datagrams and lets time pass until neither side has anything to do.
+    /// Delivers datagrams and advances the clock until neither side has anything to do.
     pub(crate) fn run(&mut self, fate: Fate<'_>) {
         loop {
             self.exchange(fate);
@@ -158,7 +158,7 @@ impl Pair {
         }
     }
 
-    /// Carries every datagram.
+    /// Delivers every datagram.
     pub(crate) fn settle(&mut self) {
         self.exchange(&mut deliver);
     }
@@ -172,7 +172,7 @@ pub(crate) fn events(endpoint: &mut Endpoint) -> Vec<Event> {
     std::iter::from_fn(|| endpoint.poll_event()).collect()
 }
 
-/// The session of the one event that says that it is connected.
+/// The session of the only Connected event.
 pub(crate) fn connected(endpoint: &mut Endpoint) -> SessionId {
     match events(endpoint).as_slice() {
         [Event::Connected { session, .. }] => *session,
@@ -215,7 +215,8 @@ pub(crate) fn rpk() -> (ClientProfile, Store) {
     (ClientProfile::new(security), Store { raw_key: Some(server), trusted, ..Store::default() })
 }
 
-/// A client and a server with key pairs, by a mode that both backends have: their flights are long.
+/// A client and a server with key pairs, in a mode that both backends support. Their flights are
+/// long.
 pub(crate) fn key_pairs() -> (ClientProfile, Config) {
     let (profile, store) = match backends().iter().all(|it| it.has_raw_public_keys()) {
         true => rpk(),
@@ -242,7 +243,7 @@ pub(crate) fn x509_store() -> Store {
     }
 }
 
-/// The client whose certificate the root has issued, and how it checks the server's.
+/// The profile of the client whose certificate the root has issued.
 pub(crate) fn x509_profile(usage: CertificateUsage, data: &[u8]) -> ClientProfile {
     x509_profile_with(usage, Matching::Exact, data)
 }
@@ -264,7 +265,7 @@ pub(crate) fn x509_profile_with(
     profile
 }
 
-/// The Unix time of a run: when the certificates are good, and `short` no longer is.
+/// The Unix time of the tests: the certificates are valid, except that `short` has expired.
 pub(crate) fn at_a_good_time(mut config: Config) -> Config {
     config.unix_time_of_origin = std::time::Duration::from_secs(2_200_000_000);
     config

@@ -1,4 +1,4 @@
-//! TLS 1.3 on streams: with itself, with what it must refuse, with OpenSSL and GnuTLS.
+//! TLS 1.3 on streams: with itself, with peers that it must refuse, with OpenSSL and GnuTLS.
 
 use crate::interop_stream::{against_client, against_server};
 use crate::protocol::Log;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const NOW: Instant = Instant::ZERO;
 /// TLS_AES_128_GCM_SHA256.
 const SUITE: CipherSuite = CipherSuite(0x1301);
-/// What a server with 1.3 puts at the end of its random value where it agrees on 1.2.
+/// The end of the random value of a server that supports 1.3 and agrees on 1.2.
 const DOWNGRADE: &[u8] = b"DOWNGRD\x01";
 
 pub(crate) fn x509() -> (Config, ClientProfile) {
@@ -40,7 +40,7 @@ pub(crate) fn by_1_3(mut profile: ClientProfile) -> ClientProfile {
     profile
 }
 
-/// The reasons that server and client give.
+/// The reasons of server and client.
 pub(crate) fn reasons(server: Config, profile: ClientProfile) -> (Option<Reason>, Option<Alert>) {
     let mut connection = Connection::new(client(), server, profile);
     connection.settle();
@@ -97,7 +97,7 @@ pub(crate) fn a_client_of_1_2_gets_1_2_with_the_mark_of_a_server_that_has_more()
             let mut connection = Connection::new(client(), config, profile.clone());
             connection.carry(|to_server, bytes| {
                 if !to_server && hello.is_empty() && !bytes.is_empty() {
-                    // Behind the headers of record and message and the version.
+                    // After the headers of record and message and the version.
                     hello = bytes[11..43].to_vec();
                 }
             });
@@ -109,7 +109,7 @@ pub(crate) fn a_client_of_1_2_gets_1_2_with_the_mark_of_a_server_that_has_more()
             assert_eq!(hello.ends_with(DOWNGRADE), has_1_3);
         }
     }
-    // With a pre-shared key there is no other version to come down from.
+    // With a pre-shared key there is no higher version to fall back from.
     let mut hello = Vec::new();
     let mut connection = Connection::new(client(), psk_config(), psk_profile(KEY));
     connection.carry(|to_server, bytes| {
@@ -122,7 +122,7 @@ pub(crate) fn a_client_of_1_2_gets_1_2_with_the_mark_of_a_server_that_has_more()
 
 #[test]
 pub(crate) fn a_client_that_comes_back_with_less_is_refused_by_who_has_more() {
-    // RFC 7507: the signal among the suites of who tries again with 1.2.
+    // RFC 7507: the signal of a client that falls back to 1.2.
     let suites = vec![CipherSuite::ECDHE_ECDSA_WITH_AES_128_CCM_8, CipherSuite(0x5600)];
     for (mut config, mut profile) in modes() {
         profile.suites.clone_from(&suites);
@@ -243,7 +243,7 @@ pub(crate) fn a_byte_altered_anywhere_ends_the_connection() {
     for to_server in [true, false] {
         let (connected, length) = run(usize::MAX, to_server);
         assert!(connected);
-        // Only the version of a first record may be anything.
+        // Only the version of the first record is not checked.
         let ignored = 1..=2;
         for at in (0..length).filter(|at| !ignored.contains(at)).step_by(11) {
             assert!(!run(at, to_server).0, "{to_server} {at} of {length}");
@@ -251,7 +251,7 @@ pub(crate) fn a_byte_altered_anywhere_ends_the_connection() {
     }
 }
 
-/// A chain, after whose certificate come 60 KiB.
+/// A chain with 60 KiB after the certificate.
 fn endless(own: &CertifiedKey) -> Arc<CertifiedKey> {
     let junk = vec![0x30; 60 << 10];
     let chain = [own.chain.first().expect("one").to_vec(), junk];
@@ -313,7 +313,7 @@ pub(crate) fn certificates_with_the_server_of_openssl() {
 
 #[test]
 pub(crate) fn certificates_with_the_client_of_openssl() {
-    // The first forces the version, the second finds that it is the best that both have.
+    // The first run forces the version, the second negotiates it.
     for version in ["-tls1_3", "-alpn coap"] {
         let arguments = format!(
             "s_client {version} -connect 127.0.0.1:PORT -cert client.cert.pem \

@@ -1,4 +1,5 @@
-//! TLS 1.3: a peer is believed what it proves, as long as that holds, and is told no more than it needs.
+//! TLS 1.3: a peer is trusted for what it proves, while the proof holds, and learns no more than it
+//! needs.
 
 use crate::rpk::BadSigner;
 use crate::stream::Connection;
@@ -53,7 +54,7 @@ pub(crate) fn who_shows_a_key_has_to_have_it() {
     assert_eq!(refused_by_client(server_config(store), profile), Some(Reason::BadSignature));
 }
 
-/// A client's key that is trusted the first time it is asked for.
+/// A client key that is trusted only the first time.
 struct Once(Store, AtomicBool);
 
 impl Credentials for Once {
@@ -88,7 +89,7 @@ pub(crate) fn a_connection_that_ends_early_is_a_handshake_that_failed() {
     }
 }
 
-/// Which names a server was asked for.
+/// The names that a server was asked for.
 struct Asked(Store, Mutex<Vec<Option<String>>>);
 
 impl Credentials for Asked {

@@ -1,4 +1,4 @@
-//! Handshakes with certificates: who trusts whom.
+//! Handshakes with certificates, and which are trusted.
 
 use crate::reference::{
     CERTIFICATE, HANDSHAKE, Hello, Seen, message, messages, number, record, records, vector,
@@ -22,7 +22,7 @@ const INTERMEDIATE: &[u8] = data!("intermediate.cert");
 const ROOT: &[u8] = data!("root.cert");
 const OTHER: &[u8] = data!("other.cert");
 
-/// Why client and server fail; nothing where they connect.
+/// Why client and server fail; `None` if they connect.
 pub(crate) fn outcome(profile: ClientProfile, store: Store) -> (Option<Reason>, Option<Reason>) {
     let (client, server) = (Config::default(), server_config(store));
     let mut pair = Pair::new(at_a_good_time(client), at_a_good_time(server));
@@ -54,7 +54,7 @@ pub(crate) fn the_subject_of_the_client_is_its_identity() {
     }
 }
 
-/// A client with this chain and key: why the server refuses it, and what it tells the client.
+/// Why the server refuses a client with this chain and key, and the alert that it sends.
 fn refused(chain: &[u8], key: &[u8]) -> Option<(Reason, Alert)> {
     let mut profile = x509_profile(CertificateUsage::DomainIssued, SERVER);
     if let ClientSecurity::Certificate { certified: own, .. } = &mut profile.security {
@@ -75,7 +75,7 @@ pub(crate) fn clients_that_the_server_does_not_trust() {
     assert_eq!(expired, Some((Reason::CertificateExpired, Alert::CERTIFICATE_EXPIRED)));
     let stranger = refused(data!("stranger.cert"), data!("stranger.key"));
     assert_eq!(stranger, Some((Reason::UnknownAuthority, Alert::UNKNOWN_CA)));
-    // As if by an authority of the same name with another key.
+    // Issued by an authority of the same name with another key.
     let mut altered = data!("client.cert").to_vec();
     *altered.last_mut().expect("bytes of the signature") ^= 1;
     let altered = refused(&altered, data!("client.key"));
@@ -85,7 +85,7 @@ pub(crate) fn clients_that_the_server_does_not_trust() {
     let not_its_key = refused(data!("client.cert"), data!("stranger.key"));
     assert_eq!(not_its_key, Some((Reason::BadSignature, Alert::DECRYPT_ERROR)));
 
-    // Without any certificate: an empty list in place of it.
+    // Without any certificate: an empty list.
     let (client, server) = (Config::default(), server_config(x509_store()));
     let mut pair = Pair::new(at_a_good_time(client), at_a_good_time(server));
     pair.connect(x509_profile(CertificateUsage::DomainIssued, SERVER));
@@ -149,7 +149,7 @@ pub(crate) fn usage_3_wants_the_very_certificate() {
     }
 }
 
-/// The profile that trusts these roots for all names.
+/// A profile that trusts these roots.
 fn with_roots(usage: CertificateUsage, data: &[u8], roots: &[&'static [u8]]) -> ClientProfile {
     let mut profile = x509_profile(usage, data);
     if let ClientSecurity::Certificate { verification, .. } = &mut profile.security {
@@ -215,7 +215,7 @@ pub(crate) fn without_a_name_only_the_configured_certificate_is_taken() {
     assert_eq!(nameless(CertificateUsage::DomainIssued, SERVER), None);
 }
 
-/// An authority, and what it issues for a subject alternative name.
+/// An authority, and a certificate that it has issued for a subject alternative name.
 fn issue(name: &str) -> (Vec<u8>, Arc<CertifiedKey>) {
     let ca_key = KeyPair::generate().expect("a key");
     let mut parameters = CertificateParams::default();
@@ -333,7 +333,7 @@ pub(crate) fn hashes_stand_for_the_certificate() {
     }
 }
 
-/// RFC 6066 section 4: the length holds for the messages of the handshake too, and at once.
+/// RFC 6066 section 4: the length limits the handshake messages, too, from the first one on.
 #[test]
 pub(crate) fn handshakes_keep_to_the_fragment_length() {
     let mut profile = x509_profile(CertificateUsage::TrustAnchorAssertion, ROOT);
@@ -352,7 +352,7 @@ pub(crate) fn handshakes_keep_to_the_fragment_length() {
         deliver(true, datagram)
     });
     connected(&mut pair.client);
-    // Mbed TLS leaves room for what protection would take.
+    // Mbed TLS reserves room for the protection.
     let is_full = backends() == [Backend::Native; 2];
     assert!(longest == 512 || !is_full && longest < 512, "{longest}");
 }

@@ -1,4 +1,4 @@
-//! A session follows its peer to a new address, and nobody else: RFC 9146 section 6, RFC 9853.
+//! A session follows only its peer to a new address: RFC 9146 section 6, RFC 9853.
 
 use super::{second_client, with_ids};
 use crate::support::{
@@ -63,7 +63,7 @@ pub(crate) fn a_new_address_gets_little_until_it_has_answered() {
     };
     let record = update(&mut pair, b"an Update");
     assert!(matches!(events(&mut pair.server).as_slice(), [Event::Data { .. }]));
-    // The answer finds the client, but the address is not trusted with more than a little.
+    // The answer reaches the client, but only a little may be sent to the address.
     let first = answer(&mut pair);
     assert_eq!(first.peer, new);
     let mut spent = first.payload.len();
@@ -75,7 +75,7 @@ pub(crate) fn a_new_address_gets_little_until_it_has_answered() {
     }
     assert!((1024..=4096 + 3 * record.len()).contains(&spent), "{spent} bytes");
     assert_eq!(pair.server.peer(to_client), Some(old));
-    // Replays and forgeries from elsewhere change nothing.
+    // Replays and forgeries from other addresses change nothing.
     let attacker = address("203.0.113.66:666");
     let mut altered = record.clone();
     altered[10] = 200;
@@ -83,7 +83,7 @@ pub(crate) fn a_new_address_gets_little_until_it_has_answered() {
         pair.server.handle_datagram(pair.now, attacker, datagram);
         assert_ne!(answer(&mut pair).peer, attacker);
     }
-    // Whoever got something there and goes on from there is there.
+    // A peer that goes on from the address after we sent something there has confirmed it.
     update(&mut pair, b"another");
     match events(&mut pair.server).as_slice() {
         [Event::Moved { session, peer }, Event::Data { .. }] => {
@@ -105,7 +105,7 @@ pub(crate) fn a_new_address_is_asked_for_what_only_it_can_know() {
     let to_client = connected(&mut pair.server);
     let (old, new) = (pair.client_address, address("198.51.100.7:4000"));
 
-    // A device that lies about its address gets no answer, so it has none to give.
+    // A device that lies about its address does not receive the cookie.
     for second in 0..10 {
         pair.now = Instant::ZERO + Duration::from_secs(second);
         pair.client.send(pair.now, session, b"spoofed").expect("established");
@@ -119,7 +119,7 @@ pub(crate) fn a_new_address_is_asked_for_what_only_it_can_know() {
     assert_eq!(pair.server.peer(to_client), Some(old));
     assert_eq!(received(&mut pair.server).len(), 10);
 
-    // An answer from elsewhere, an old one and one that is none count for nothing.
+    // An answer from another address, an old one and a malformed one do not count.
     pair.now = Instant::ZERO + Duration::from_secs(20);
     pair.client.send(pair.now, session, b"here").expect("established");
     let record = pair.client.poll_transmit().expect("a record").payload;
@@ -134,7 +134,7 @@ pub(crate) fn a_new_address_is_asked_for_what_only_it_can_know() {
     let copied = server.import(&copy, &key).expect("our export");
     server.handle_datagram(pair.now, new, &answer);
     assert_eq!(server.peer(copied), Some(old), "it asked for nothing");
-    // The one that was asked for, in time or late, from where it was sent.
+    // The right answer from the right address counts, in time or late.
     pair.server.handle_datagram(pair.now, new, &answer);
     let said = events(&mut pair.server);
     let moved = |event: &Event| matches!(event, Event::Moved { peer, .. } if *peer == new);
@@ -163,7 +163,7 @@ pub(crate) fn a_client_that_goes_on_where_it_was_takes_a_stolen_downlink_back() 
     assert_eq!(pair.server.poll_transmit().expect("a record").peer, pair.client_address);
 }
 
-/// Whoever holds a record back and sends it on later gets nothing for it, with checks or without.
+/// An attacker that delays a record and forwards it later gains nothing, with checks or without.
 #[test]
 pub(crate) fn a_record_that_comes_late_draws_nothing_to_its_sender() {
     for profile in [psk_profile(KEY), without_checks()] {
@@ -189,8 +189,8 @@ pub(crate) fn a_record_that_comes_late_draws_nothing_to_its_sender() {
     }
 }
 
-/// What was asked at one address is no answer at another: whoever wants a flood for somebody else
-/// could take the cookie to where it is, and the answer to where it is not.
+/// A cookie sent to one address does not confirm another. Otherwise a peer could take the cookie to
+/// where it is, and direct a flood to where it is not.
 #[test]
 pub(crate) fn the_answer_to_an_earlier_check_is_none() {
     let mut pair = Pair::new(Config::default(), with_ids(psk_config()));

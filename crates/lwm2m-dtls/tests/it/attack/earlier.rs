@@ -1,4 +1,4 @@
-//! What an earlier session is good for: nothing, once it is barred.
+//! An earlier session of a device that was barred is worthless.
 
 use super::{second_client, with_ids};
 use crate::reference::{Hello, SERVER_HELLO, messages, record, records};
@@ -36,7 +36,7 @@ fn resumption(pair: &mut Pair) -> Arc<Resumption> {
     said.iter().find_map(of).expect("connected and resumable")
 }
 
-/// Goes on with an earlier session; whether the server did.
+/// Offers an earlier session. Returns whether the server resumed it.
 fn resumes(pair: &mut Pair, profile: ClientProfile, earlier: &Arc<Resumption>) -> Option<bool> {
     events(&mut pair.server);
     let profile = Arc::new(profile);
@@ -64,7 +64,7 @@ pub(crate) fn a_changed_key_ends_what_the_old_one_began() {
         assert_eq!(resumes(&mut pair, psk_profile(KEY), &earlier), Some(true));
         *keys.0.lock().expect("no panic") = b"another key".to_vec();
         assert_eq!(resumes(&mut pair, psk_profile(KEY), &earlier), None);
-        // With its new key the client does not even ask.
+        // With its new key the client does not offer it.
         let profile = psk_profile(b"another key");
         assert_eq!(resumes(&mut pair, profile, &earlier), Some(false));
     }
@@ -120,14 +120,14 @@ pub(crate) fn other_authorities_end_what_the_old_ones_began() {
     store.authorities = vec![data!("other.cert").into()];
     pair.server = Endpoint::new(with_tickets(store), [4; 32]);
     assert_eq!(resumes(&mut pair, profile(), &earlier), None);
-    // Whoever is still trusted has to show it.
+    // A client that is still trusted must prove it again.
     let mut store = x509_store();
     store.authorities.push(data!("other.cert").into());
     pair.server = Endpoint::new(with_tickets(store), [5; 32]);
     assert_eq!(resumes(&mut pair, profile(), &earlier), Some(false));
 }
 
-/// To offer a session tells whoever listens that it is the same client.
+/// The offer of a session reveals to eavesdroppers that the client is the same.
 #[test]
 pub(crate) fn a_client_offers_only_what_it_would_make_anew() {
     let mut pair = Pair::new(Config::default(), psk_config());
@@ -175,7 +175,7 @@ pub(crate) fn a_suite_that_one_side_has_given_up_is_not_resumed() {
     }
 }
 
-/// What a client makes of the answer to its resumption, where `part` of it becomes `other`.
+/// How a client reacts to the answer to its offer, if `part` is replaced by `other`.
 fn altered_answer(part: &[u8], other: &[u8]) -> Reason {
     let mut pair = Pair::new(Config::default(), psk_config());
     pair.connect(psk_profile(KEY));
@@ -185,7 +185,7 @@ fn altered_answer(part: &[u8], other: &[u8]) -> Reason {
     pair.exchange(&mut |up, datagram| {
         let mut datagram = datagram.to_vec();
         if !up && datagram[13] == SERVER_HELLO {
-            // Behind the headers, version, random value and session id.
+            // After the headers, version, random value and session id.
             let at = datagram[92..].windows(part.len()).position(|it| it == part).expect("it");
             datagram[92 + at..][..part.len()].copy_from_slice(other);
         }
@@ -201,7 +201,7 @@ fn altered_answer(part: &[u8], other: &[u8]) -> Reason {
 pub(crate) fn a_session_goes_on_with_what_it_was_made_with() {
     let other_suite = altered_answer(&[0xc0, 0xa8], &[0xc0, 0xa4]);
     assert_eq!(other_suite, Reason::IllegalParameter);
-    // In place of the extended master secret another extension that was offered.
+    // Another offered extension in place of extended master secret.
     let other_secret = altered_answer(&[0, 23, 0, 0], &[0, 22, 0, 0]);
     assert_eq!(other_secret, Reason::ResumptionRefused);
 }
@@ -219,7 +219,7 @@ pub(crate) fn who_is_barred_during_a_handshake_does_not_get_in() {
         if parts.last().is_none_or(|last| last.epoch == 0) {
             return deliver(up, datagram);
         }
-        // The server has the client's identity, but not its Finished.
+        // The server knows the client's identity, but has not received its Finished.
         let finished = parts.pop().expect("a record");
         held = record(finished.content, 1, finished.sequence, &finished.body);
         parts.iter().map(|it| record(it.content, 0, it.sequence, &it.body)).collect()
@@ -246,7 +246,7 @@ pub(crate) fn a_fatal_alert_ends_the_session_for_good() {
         pair.settle();
         assert_eq!(resumes(&mut pair, psk_profile(KEY), &earlier), Some(false));
     }
-    // close_notify is no error: the session may be resumed.
+    // close_notify is not an error: the session may be resumed.
     let mut pair = Pair::new(Config::default(), psk_config());
     let session = pair.connect(psk_profile(KEY));
     pair.settle();

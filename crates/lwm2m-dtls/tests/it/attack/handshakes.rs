@@ -1,4 +1,4 @@
-//! What is forged, repeated or sent in masses while handshakes are under way.
+//! Forgeries, replays and floods while handshakes are under way.
 
 use crate::reference::{ALERT, HANDSHAKE, Seen, record, records};
 use crate::support::{
@@ -10,7 +10,7 @@ use lwm2m_time::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A record of epoch 0 with part of a message, whose length is anything.
+/// A record of epoch 0 with a fragment of a message of any length.
 fn forged_fragment(kind: u8, length: u32, sequence: u16, offset: u32, body: &[u8]) -> Vec<u8> {
     let mut message = vec![kind];
     message.extend_from_slice(&length.to_be_bytes()[1..]);
@@ -21,7 +21,7 @@ fn forged_fragment(kind: u8, length: u32, sequence: u16, offset: u32, body: &[u8
     record(HANDSHAKE, 0, 77, &message)
 }
 
-/// A forged record of the epoch after the handshake.
+/// A forged record of epoch 1.
 fn forged(sequence: u64) -> Vec<u8> {
     record(HANDSHAKE, 1, sequence, &[7; 40])
 }
@@ -37,14 +37,14 @@ pub(crate) fn forged_records_do_not_end_a_handshake() {
             return deliver(up, datagram);
         }
         if up && !std::mem::replace(&mut cut, true) {
-            // The server has keys, but no Finished yet.
+            // The server has keys, but has not received the Finished.
             parts.pop();
         }
         let again = |it: &Seen| record(it.content, it.epoch, it.sequence, &it.body);
         let rest = parts.iter().map(again).collect::<Vec<_>>().concat();
-        // The message that is due, but in the clear.
+        // The message that is due, but unprotected.
         let finished = forged_fragment(20, 12, 3, 0, &[0; 12]);
-        // As little says somebody else that the peer wants to end it, or cannot help it.
+        // Forged warnings: close_notify and user_canceled.
         let warnings = [0, 90].map(|alert| record(ALERT, 0, 1 << 20, &[1, alert]));
         let forgeries: Vec<_> = (0..20).map(forged).chain([finished]).chain(warnings).collect();
         [forgeries.clone(), vec![rest.clone()], forgeries, vec![rest]].concat()
@@ -60,7 +60,7 @@ pub(crate) fn repeated_messages_do_not_have_flights_sent_without_end() {
         let mut pair = Pair::new(Config::default(), psk_config());
         pair.connect(psk_profile(KEY));
         let mut last = Vec::new();
-        // Up to the flight of the server, or to the last one of the client, which is lost.
+        // Up to the server's flight, or up to the client's last flight, which is lost.
         pair.exchange(&mut |from_client, datagram| {
             let hello = datagram[13] == if up { 1 } else { 2 };
             if from_client == up && hello {
@@ -87,7 +87,7 @@ pub(crate) fn repeated_messages_do_not_have_flights_sent_without_end() {
     }
 }
 
-/// Connection IDs of which there are but two.
+/// A generator with only two Connection IDs.
 struct OneBit;
 
 impl ConnectionIds for OneBit {
@@ -115,7 +115,7 @@ pub(crate) fn connection_ids_of_handshakes_under_way_differ() {
             let profile = Arc::new(psk_profile(KEY));
             sessions.push(client.connect(now, address(SERVER), profile).expect("a good profile"));
         }
-        // All three go on in step.
+        // All three handshakes advance together.
         for _ in 0..3 {
             for (client, index) in &mut clients {
                 while let Some(sent) = client.poll_transmit() {
@@ -240,7 +240,7 @@ pub(crate) fn one_host_cannot_take_all_places() {
     assert_eq!((turned_away.count(), said.len()), (8 + 6, 8 + 6 + 7));
 }
 
-/// A hello is kept as long as its handshake: what can be kept has a bound.
+/// A hello is kept during its handshake, so that its length is bounded.
 #[test]
 pub(crate) fn hellos_as_long_as_datagrams_are_not_heard() {
     let mut server = Endpoint::new(psk_config(), [2; 32]);

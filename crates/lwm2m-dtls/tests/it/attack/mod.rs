@@ -1,4 +1,5 @@
-//! What attackers do: forge, replay, flood, spoof addresses, and come back after they were barred.
+//! Attacks: forgeries, replays, floods, spoofed addresses, and devices that return after they were
+//! barred.
 
 pub(crate) mod addresses;
 pub(crate) mod earlier;
@@ -8,7 +9,7 @@ use crate::support::{FourBytes, KEY, Pair, address, backends, connected, psk_pro
 use lwm2m_dtls::{Config, Endpoint, SessionId};
 use std::sync::Arc;
 
-/// Connection IDs, if the backend of servers has them.
+/// Connection IDs, if the server's backend supports them.
 pub(super) fn with_ids(mut config: Config) -> Config {
     if backends()[1].has_connection_ids() {
         config.connection_ids = Some(Arc::new(FourBytes));
@@ -16,7 +17,7 @@ pub(super) fn with_ids(mut config: Config) -> Config {
     config
 }
 
-/// A client of its own at another address of the same server.
+/// Another client of the same server, with its own address.
 pub(super) fn second_client(
     pair: &mut Pair,
     from: &str,

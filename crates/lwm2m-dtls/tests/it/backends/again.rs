@@ -1,10 +1,10 @@
-//! The tests of the native backend for which the modes of the other suffice, on the other: at
-//! both ends, as server, and as client.
+//! The tests of the native backend that need no more modes than Mbed TLS has, with Mbed TLS on both
+//! sides, as server, and as client.
 
 use super::{BACKENDS, set_backends};
 use lwm2m_dtls::Backend;
 
-/// Runs tests of a module with Mbed TLS: at one end at least, or at the end that is ours.
+/// Runs tests of a module with Mbed TLS on at least one side, or on our side.
 macro_rules! again {
     ($($test:ident),* $(,)?) => { again!(at_each_end: $($test),*); };
     ($how:ident: $($test:ident),* $(,)?) => {
@@ -19,7 +19,7 @@ fn at_each_end(test: fn()) {
     for client in BACKENDS {
         for server in BACKENDS {
             if [client, server] != [Backend::Native; 2] {
-                // Shown if the test fails.
+                // Printed if the test fails.
                 println!("client {client}, server {server}");
                 set_backends(client, server);
                 test();

@@ -1,11 +1,11 @@
-//! What attackers send to Mbed TLS: bytes altered, cut, repeated and made up, at any moment.
+//! Attacks on Mbed TLS: bytes altered, cut, repeated and made up, at any time.
 
 use super::{modes, pair};
 use crate::support::{address, connected, events, received};
 use lwm2m_dtls::{Backend, SessionId};
 use std::sync::Arc;
 
-/// Repeatable chance.
+/// A repeatable source of chance.
 struct Chance(u64);
 
 impl Chance {
@@ -16,7 +16,7 @@ impl Chance {
         (self.0 % bound.max(1) as u64) as usize
     }
 
-    /// Changes bytes now and then.
+    /// Changes some of the datagrams.
     fn spoil(&mut self, bytes: &mut Vec<u8>) {
         match self.below(8) {
             0 => {
@@ -40,7 +40,7 @@ impl Chance {
     }
 }
 
-/// How many runs there are in a mode; more by `HOSTILE_RUNS`.
+/// The number of runs in each mode, by the variable `HOSTILE_RUNS`.
 fn runs() -> u64 {
     std::env::var("HOSTILE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(60)
 }
@@ -58,7 +58,7 @@ fn datagrams() {
                 let copies = [1, 1, 1, 2][chance.below(4)];
                 vec![datagram; copies]
             });
-            // Both sides are done with it, one way or the other.
+            // Both sides have finished or failed.
             assert_eq!((pair.client.handshake_count(), pair.server.handshake_count()), (0, 0));
             events(&mut pair.client);
             events(&mut pair.server);
@@ -85,7 +85,8 @@ fn datagrams_of_a_session() {
                     vec![spoilt, datagram.to_vec()]
                 });
             }
-            // What was altered neither counts nor ends anything, and what was repeated comes once.
+            // Altered records are neither delivered nor end the session, and repeated ones are
+            // delivered once.
             let all = |length| (0..20).map(|index| vec![index; length]).collect::<Vec<_>>();
             assert_eq!(received(&mut pair.server), all(40), "run {seed}");
             assert_eq!(received(&mut pair.client), all(90), "run {seed}");

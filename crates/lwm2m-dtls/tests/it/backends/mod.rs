@@ -1,4 +1,4 @@
-//! Both backends with each other: every mode that both have, on datagrams and streams.
+//! Both backends with each other in every common mode, on datagrams and streams.
 
 mod again;
 mod hostile;
@@ -16,18 +16,18 @@ use std::sync::Arc;
 
 const BACKENDS: [Backend; 2] = [Backend::Native, Backend::MbedTls];
 
-/// A client and a server of these backends.
+/// A client and a server with these backends.
 fn pair((client, server): (Backend, Backend), config: Config) -> Pair {
     set_backends(client, server);
     Pair::new(at_a_good_time(Config::default()), at_a_good_time(config))
 }
 
-/// Every pair of backends: the client's and the server's.
+/// Every pair of backends, the client's first.
 fn pairs() -> impl Iterator<Item = (Backend, Backend)> {
     BACKENDS.into_iter().flat_map(|client| BACKENDS.map(|server| (client, server)))
 }
 
-/// What a server and its client are made with, for both modes.
+/// The server configuration and client profile of both modes.
 fn modes() -> [(Config, ClientProfile); 2] {
     let by_certificate = x509_profile(CertificateUsage::TrustAnchorAssertion, data!("root.cert"));
     [(psk_config(), psk_profile(KEY)), (server_config(x509_store()), by_certificate)]
@@ -98,7 +98,7 @@ fn each_talks_with_each_on_streams() {
     }
 }
 
-/// Carries the bytes of a stream both ways, so many at once, until there are none.
+/// Delivers the bytes of a stream both ways, `cut` at once, until there are none.
 fn carry(pair: &mut Pair, (ours, theirs): (SessionId, SessionId), cut: usize) {
     loop {
         let up: Vec<u8> =

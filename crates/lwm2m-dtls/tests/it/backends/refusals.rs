@@ -1,4 +1,4 @@
-//! What Mbed TLS lacks is refused, at the start and by every call.
+//! Settings that Mbed TLS does not support are refused at the start and by every call.
 
 use super::set_backends;
 use crate::support::{
@@ -25,7 +25,7 @@ impl KeyLog for NoLog {
     fn log(&self, _: &str, _: &[u8; 32], _: &[u8]) {}
 }
 
-/// A key that signs and stays where it is.
+/// A key that signs and cannot be exported.
 #[derive(Debug)]
 struct Hidden(Arc<dyn SigningKey>);
 impl SigningKey for Hidden {
@@ -42,7 +42,7 @@ fn with_hidden_key(certified: &CertifiedKey) -> Arc<CertifiedKey> {
     Arc::new(CertifiedKey { chain: certified.chain.clone(), key })
 }
 
-/// The configuration is refused for this, and an endpoint made with it does nothing.
+/// Asserts that the configuration is refused, and that an endpoint with it refuses every session.
 fn assert_refused(change: impl FnOnce(&mut Config), expected: Unsupported) {
     let mut config = by_mbedtls(psk_config());
     assert_eq!(config.check(), Ok(()));

@@ -1,5 +1,5 @@
-//! A second implementation of DTLS 1.2 with a pre-shared key and AES_128_CCM_8, made of the RFCs
-//! alone and as small as can be. Tests write its messages one by one, so it can break any rule.
+//! A second, minimal implementation of DTLS 1.2 with a pre-shared key and AES_128_CCM_8, written
+//! from the RFCs alone. Tests write its messages one by one, so that they can break any rule.
 
 mod script;
 
@@ -28,7 +28,7 @@ pub(crate) const FINISHED: u8 = 20;
 pub(crate) const SERVER_NAME: u16 = 0;
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 
-/// A record without Connection ID.
+/// A record without a Connection ID.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) content: u8,
@@ -37,7 +37,7 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
 }
 
-/// The next so many bytes.
+/// Takes the next `length` bytes.
 pub(crate) fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, after) = rest.split_at(length);
     *rest = after;
@@ -48,7 +48,7 @@ pub(crate) fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The next vector with a length of so many bytes.
+/// Takes the next vector with a length of `width` bytes.
 pub(crate) fn vector<'a>(rest: &mut &'a [u8], width: usize) -> &'a [u8] {
     let length = number(take(rest, width)) as usize;
     take(rest, length)
@@ -66,7 +66,7 @@ pub(crate) fn records(datagram: &[u8]) -> Vec<Seen> {
     records
 }
 
-/// Kind, number and body of the plain messages of a datagram, none of which is in parts.
+/// The type, number and body of the unprotected messages of a datagram. None is fragmented.
 pub(crate) fn messages(datagram: &[u8]) -> Vec<(u8, u16, Vec<u8>)> {
     let plain = |record: &Seen| record.content == HANDSHAKE && record.epoch == 0;
     let message = |record: Seen| {
@@ -86,7 +86,7 @@ pub(crate) fn record(content: u8, epoch: u16, sequence: u64, body: &[u8]) -> Vec
     record
 }
 
-/// Part of a message, with its header.
+/// A fragment of a message with its header.
 pub(crate) fn fragment(
     kind: u8,
     sequence: u16,
@@ -106,7 +106,7 @@ pub(crate) fn message(kind: u8, sequence: u16, body: &[u8]) -> Vec<u8> {
     fragment(kind, sequence, body, 0..body.len())
 }
 
-/// RFC 5246 section 5, written once more.
+/// The PRF: RFC 5246 section 5.
 pub(crate) fn prf(secret: &[u8], label: &str, seed: &[u8], length: usize) -> Vec<u8> {
     let hmac = |parts: [&[u8]; 2]| {
         let mut hmac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
@@ -123,7 +123,7 @@ pub(crate) fn prf(secret: &[u8], label: &str, seed: &[u8], length: usize) -> Vec
     out
 }
 
-/// What a ClientHello says.
+/// A parsed ClientHello.
 #[derive(Debug)]
 pub(crate) struct Hello {
     pub(crate) random: Vec<u8>,
@@ -149,7 +149,7 @@ impl Hello {
     }
 }
 
-/// What a ServerHello says.
+/// A parsed ServerHello.
 pub(crate) struct ServerHello {
     pub(crate) random: Vec<u8>,
     pub(crate) session_id: Vec<u8>,

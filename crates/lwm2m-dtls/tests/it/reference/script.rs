@@ -14,7 +14,7 @@ use lwm2m_dtls::Endpoint;
 use lwm2m_time::Instant;
 use sha2::{Digest, Sha256};
 
-/// One side of a handshake, as far as it has come.
+/// The state of one side of a handshake.
 #[derive(Default)]
 pub(crate) struct Script {
     pub(crate) is_server: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// The record of a message of ours, which is hashed.
+    /// Makes the record of a message of ours and hashes it.
     pub(crate) fn say(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
         let message = message(kind, self.next_message, body);
         self.next_message += 1;
@@ -46,7 +46,8 @@ impl Script {
         self.transcript.extend(message(*kind, *sequence, body));
     }
 
-    /// Makes all keys of the pre-shared one; the transcript ends with the ClientKeyExchange.
+    /// Derives all keys from the pre-shared key. The transcript must end with the
+    /// ClientKeyExchange.
     pub(crate) fn derive(&mut self, extended: bool) {
         let length = (KEY.len() as u16).to_be_bytes();
         let premaster = [&length[..], &[0; 16], &length, KEY].concat();
@@ -60,7 +61,7 @@ impl Script {
         self.keys = prf(&self.master, "key expansion", &seed, 40);
     }
 
-    /// What the Finished of the side holds now.
+    /// The verify_data of a side.
     pub(crate) fn verify_data(&self, of_server: bool) -> Vec<u8> {
         let label = if of_server { "server finished" } else { "client finished" };
         prf(&self.master, label, &Sha256::digest(&self.transcript), 12)
@@ -73,7 +74,7 @@ impl Script {
         }
     }
 
-    /// The protected record of a message of ours, which is hashed.
+    /// Makes the protected record of a message of ours and hashes it.
     pub(crate) fn say_protected(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
         let message = message(kind, self.next_message, body);
         self.next_message += 1;
@@ -112,21 +113,21 @@ fn additional_data(number: [u8; 8], content: u8, length: usize) -> Vec<u8> {
     [&number[..], &[content, 0xfe, 0xfd], &(length as u16).to_be_bytes()].concat()
 }
 
-/// What a scripted server does.
+/// The deviations of a scripted server.
 #[derive(Default)]
 pub(crate) struct ServerScript {
-    /// Of its hello; that of DTLS 1.2 if it is 0.
+    /// The version in its hello; 0 for that of DTLS 1.2.
     pub(crate) version: u16,
     pub(crate) extended_master_secret: bool,
     pub(crate) extra_extension: Option<u16>,
     pub(crate) hint: Option<&'static [u8]>,
-    /// Kinds and bodies of more messages ahead of ServerHelloDone.
+    /// The types and bodies of more messages before the ServerHelloDone.
     pub(crate) more: &'static [(u8, &'static [u8])],
     pub(crate) wrong_finished: bool,
 }
 
-/// Goes through a handshake with a client that has just begun one. With the script comes the alert
-/// by which the client has ended it ahead of its Finished.
+/// Runs a handshake with a client that has just started one. Returns the script, and the alert by
+/// which the client ended the handshake before its Finished.
 pub(crate) fn serve(client: &mut Endpoint, how: &ServerScript) -> (Script, Option<Vec<u8>>) {
     let (now, from) = (Instant::ZERO, address(SERVER));
     let mut script = Script { is_server: true, ..Script::default() };
@@ -180,7 +181,7 @@ pub(crate) fn serve(client: &mut Endpoint, how: &ServerScript) -> (Script, Optio
     (script, None)
 }
 
-/// What a scripted client does.
+/// The deviations of a scripted client.
 pub(crate) struct ClientScript {
     pub(crate) version: u16,
     pub(crate) suites: &'static [u16],
@@ -235,7 +236,7 @@ impl ClientScript {
     }
 }
 
-/// Sends both hellos to a server; the script and what the server answers.
+/// Sends both hellos to a server. Returns the script and the server's answer.
 pub(crate) fn greet(server: &mut Endpoint, how: &ClientScript) -> (Script, Vec<u8>) {
     let (now, from) = (Instant::ZERO, address(CLIENT));
     let mut script = Script { client_random: vec![0xc1; 32], ..Script::default() };
@@ -253,7 +254,7 @@ pub(crate) fn greet(server: &mut Endpoint, how: &ClientScript) -> (Script, Vec<u
     (script, answer.to_vec())
 }
 
-/// Goes on after [`greet`] with a full handshake; the server's last word.
+/// Completes a full handshake after [`greet`]. Returns the server's last flight.
 pub(crate) fn go_on(
     server: &mut Endpoint,
     how: &ClientScript,

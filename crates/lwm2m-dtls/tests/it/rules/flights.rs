@@ -32,7 +32,7 @@ pub(crate) fn a_cookie_of_any_length_is_sent_back_with_the_same_hello() {
         else {
             panic!("{second:02x?}")
         };
-        // Version, random value and an empty session id; then the cookie, then all the rest.
+        // Version, random value and an empty session id; then the cookie; then the rest.
         assert_eq!(before[..35], after[..35]);
         assert_eq!((before[35], after[35]), (0, length as u8));
         assert_eq!(after[36..36 + length], cookie);
@@ -52,7 +52,7 @@ pub(crate) fn a_server_does_not_have_a_client_repeat_its_hello_for_ever() {
         let request = record(HANDSHAKE, 0, sequence.into(), &request);
         client.handle_datagram(NOW, address(SERVER), &request);
     }
-    // The last one is the alert.
+    // The last record is the alert.
     assert_eq!((hellos, client.handshake_count()), (1 + 8 + 1, 0));
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn lost_flights_are_sent_again_in_doubling_intervals() {
     assert_eq!(sent, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
 }
 
-/// Connects, with an earlier session or without, and loses the last flight so many times.
+/// Connects with or without an earlier session, and loses the last flight twice.
 fn lose_last_flight(pair: &mut Pair, earlier: Option<&Arc<Resumption>>) {
     let profile = Arc::new(psk_profile(KEY));
     match earlier {
@@ -100,7 +100,7 @@ fn lose_last_flight(pair: &mut Pair, earlier: Option<&Arc<Resumption>>) {
         None => pair.client.connect(pair.now, address(SERVER), profile),
     }
     .expect("a good profile");
-    // In an abbreviated handshake the client has the last word.
+    // In an abbreviated handshake the client sends last.
     let last_is_up = earlier.is_some();
     let mut lost = 0;
     pair.run(&mut |up, datagram| {
@@ -129,7 +129,7 @@ pub(crate) fn the_last_flight_is_repeated_when_it_was_lost_and_only_then() {
     assert!(events(&mut pair.client).iter().any(resumed));
     assert!(events(&mut pair.server).iter().any(resumed));
 
-    // For 240 s, and nobody answers the answer.
+    // For 240 s, and the answer is not answered.
     for (later, answers) in [(239, true), (241, false)] {
         let mut server = Endpoint::new(psk_config(), [2; 32]);
         let how = ClientScript::default();
@@ -169,14 +169,14 @@ pub(crate) fn a_certificate_in_shuffled_overlapping_fragments() {
         };
         cut = body.len();
         let mut starts: Vec<_> = (0..body.len()).step_by(70).collect();
-        // Any order that is none: by the last digit, then backwards.
+        // A shuffled order: by the last digit, then backwards.
         starts.sort_by_key(|start| (start / 70 % 7, usize::MAX - start));
         let mut out = Vec::new();
         for start in starts {
             let part = start..(start + 100).min(body.len());
             let mut fragment = fragment(CERTIFICATE, sequence, &body, part);
             out.push(record(HANDSHAKE, 0, 500 + start as u64, &fragment));
-            // The same with another total length is none of the message.
+            // A fragment with another total length belongs to another message.
             fragment[3] ^= 1;
             fragment[12..].fill(0xff);
             out.push(record(HANDSHAKE, 0, 5000 + start as u64, &fragment));
@@ -194,7 +194,7 @@ pub(crate) fn a_certificate_in_shuffled_overlapping_fragments() {
     connected(&mut pair.server);
 }
 
-/// The plain messages, where they are looked for.
+/// The unprotected messages.
 fn messages_if(wanted: bool, datagram: &[u8]) -> Vec<(u8, u16, Vec<u8>)> {
     let whole = records(datagram).iter().all(|it| it.epoch == 0 && it.content == HANDSHAKE);
     if wanted && whole { messages(datagram) } else { Vec::new() }
@@ -229,7 +229,7 @@ pub(crate) fn record_numbers_only_grow_and_never_run_over() {
     }
     assert_eq!(last[&true].0, 1);
 
-    // A session that has one number left: an export with that written into it.
+    // A session with one sequence number left, made by editing an export.
     let key = TicketKey::new([5; 16]);
     let sealed = pair.server.export(to_client, &key).expect("established");
     let (nonce, body) = sealed.split_at(12);
@@ -237,7 +237,7 @@ pub(crate) fn record_numbers_only_grow_and_never_run_over() {
     let gcm = aes_gcm::Aes128Gcm::new(&[5; 16].into());
     let mut plain = body.to_vec();
     gcm.decrypt_in_place(&nonce.into(), b"dtls session", &mut plain).expect("our export");
-    // Version, address, port, suite, flag, two directions, the window of 16 bytes.
+    // After version, address, port, suite, flags, two directions and a window of 16 bytes.
     let place = 1 + 5 + 2 + 2 + 1 + 2 * 52 + 16;
     assert_eq!(plain[place..place + 8], 4u64.to_be_bytes());
     plain[place..place + 8].copy_from_slice(&((1u64 << 48) - 1).to_be_bytes());

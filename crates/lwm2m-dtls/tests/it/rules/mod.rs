@@ -1,5 +1,5 @@
-//! Rules of RFC 5246, 6347, 7627 and 7925 that a well-behaved peer cannot show: against the reference,
-//! or by looking at what is sent.
+//! Rules of RFC 5246, 6347, 7627 and 7925 that a well-behaved peer cannot test: against the
+//! reference, or by looking at the sent bytes.
 
 pub(crate) mod flights;
 pub(crate) mod offers;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) const NOW: Instant = Instant::ZERO;
 pub(super) const FATAL: u8 = 2;
 
-/// A client that has begun a handshake; its hello is to be polled.
+/// A client that has started a handshake; its hello is to be polled.
 pub(super) fn client() -> Endpoint {
     let mut client = Endpoint::new(Config::default(), [1; 32]);
     client.connect(NOW, address(SERVER), Arc::new(psk_profile(KEY))).expect("a good profile");
@@ -28,7 +28,7 @@ pub(super) fn reason(endpoint: &mut Endpoint) -> Reason {
     }
 }
 
-/// The last record of a datagram, which must be a fatal alert in plain text: its number.
+/// The number of the alert in the last record of a datagram, which must be fatal and unprotected.
 pub(super) fn alert_of(datagram: &[u8]) -> u8 {
     match records(datagram).last() {
         Some(Seen { content: ALERT, body, .. }) if body[0] == FATAL => body[1],

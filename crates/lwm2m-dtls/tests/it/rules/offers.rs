@@ -50,11 +50,11 @@ pub(crate) fn there_is_no_compression_no_short_mac_and_no_second_handshake() {
     assert_eq!(received(&mut server), [b"goes on"]);
 }
 
-// Resources 18 to 24 are stored by a bootstrap: `bootstrap` of lwm2m-testkit.
+// Resources 18 to 24 are stored by a bootstrap: see `bootstrap` of lwm2m-testkit.
 // proves: TLS-04
 #[test]
 pub(crate) fn whoever_offers_a_newer_version_gets_1_2() {
-    // DTLS 1.3 and 1.2, as RFC 9147 has it.
+    // DTLS 1.3 and 1.2, as in RFC 9147.
     let how = ClientScript { versions: Some(&[4, 0xfe, 0xfc, 0xfe, 0xfd]), ..Default::default() };
     let mut server = Endpoint::new(psk_config(), [2; 32]);
     let (mut script, flight) = greet(&mut server, &how);
@@ -62,7 +62,7 @@ pub(crate) fn whoever_offers_a_newer_version_gets_1_2() {
     assert_eq!(hello[..2], [0xfe, 0xfd], "the version");
     go_on(&mut server, &how, &mut script, &flight, IDENTITY);
     connected(&mut server);
-    // Who lists no 1.2 gets none.
+    // A client that does not list 1.2 is refused.
     for versions in [&[2, 0xfe, 0xfc][..], &[2, 0xfe, 0xff]] {
         let how = ClientScript { versions: Some(versions), ..ClientScript::default() };
         let mut server = Endpoint::new(psk_config(), [2; 32]);
@@ -119,7 +119,7 @@ pub(crate) fn no_hint_is_sent_and_any_hint_is_taken() {
     }
 }
 
-/// RFC 5246 section 7.3: each message once, in its order, and none that the suite has no use for.
+/// RFC 5246 section 7.3: each message once, in order, and only those of the suite.
 #[test]
 pub(crate) fn a_server_has_its_messages_in_order() {
     const HINT: (u8, &[u8]) = (SERVER_KEY_EXCHANGE, &[0, 0]);

@@ -1,4 +1,4 @@
-//! What is made of the key, and what of an earlier session: RFC 5246, RFC 7627.
+//! Key derivation and resumption: RFC 5246, RFC 7627.
 
 use super::{FATAL, NOW, alert_of, client, reason};
 use crate::reference::{
@@ -16,7 +16,7 @@ use std::sync::Arc;
 // proves: SEC-12
 #[test]
 pub(crate) fn a_wrong_finished_is_told_and_makes_no_session() {
-    // The published vector shows that the reference's own function is the right one.
+    // The published vector validates the function of the reference.
     let secret = [
         0x9b, 0xbe, 0x43, 0x6b, 0xa9, 0x40, 0xf0, 0x17, 0xb1, 0x76, 0x52, 0x84, 0x9a, 0x71, 0xdb,
         0x35,
@@ -50,7 +50,7 @@ pub(crate) fn a_wrong_finished_is_told_and_makes_no_session() {
             assert_eq!(reason(endpoint), Reason::WrongKey);
             assert_eq!(endpoint.session_count(), 0);
         }
-        // What comes in such a session goes nowhere.
+        // Data in such a session is not delivered.
         let data = of_client.seal(APPLICATION_DATA, b"\x40\x01\x00\x00");
         server.handle_datagram(NOW, address(CLIENT), &data);
         assert!(server.poll_event().is_none() && server.poll_transmit().is_none());
@@ -80,7 +80,7 @@ pub(crate) fn the_extended_master_secret_is_what_the_reference_makes_it() {
     let hello = asking.poll_transmit().expect("a hello").payload;
     let hello = Hello::parse(&messages(&hello)[0].2);
     assert_eq!(hello.extension(EXTENDED_MASTER_SECRET), Some(&[][..]));
-    // A policy may insist.
+    // A policy may require it.
     let mut client = Endpoint::new(Config::default(), [1; 32]);
     let mut profile = psk_profile(KEY);
     profile.require_extended_master_secret = true;
@@ -158,7 +158,7 @@ pub(crate) fn a_resumed_session_is_short_and_has_new_keys_and_the_old_identity()
         }
         events(&mut pair.client);
     }
-    // The cache has a bound.
+    // The cache is bounded.
     let mut config = psk_config();
     config.session_cache = 1;
     let mut server = Endpoint::new(config, [2; 32]);
@@ -195,13 +195,13 @@ pub(crate) fn a_session_is_resumed_on_its_transport_for_its_name_alone() {
         let (_, answer) = greet(&mut server, &named(name, session_id.clone()));
         let answered = ServerHello::parse(&messages(&answer)[0].2).session_id;
         assert_eq!(answered == session_id, resumed, "{name:?}");
-        // The client gives it up.
+        // The client gives up the handshake.
         let alert = record(ALERT, 0, 9, &[FATAL, 90]);
         server.handle_datagram(NOW, address(CLIENT), &alert);
         events(&mut server);
     }
 
-    // TLS with the suite and the name, by the id of the session of DTLS.
+    // TLS with the same suite and name, by the id of a DTLS session.
     let mut body = vec![3, 3];
     body.extend_from_slice(&[7; 32]);
     body.push(32);

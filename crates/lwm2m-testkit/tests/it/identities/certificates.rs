@@ -3,7 +3,7 @@
 use super::register::{at, code, register, registered, server};
 use super::{Authority, certified, own};
 use lwm2m_coap::{Code, Request};
-use lwm2m_server::security::{Credential, OwnCredentials, SecurityStore, Unlisted};
+use lwm2m_server::security::{Credential, SecurityStore, Unlisted};
 use std::sync::Arc;
 
 // proves: X509-02

@@ -1,4 +1,4 @@
-//! How handshake messages spell vectors (RFC 5246 section 4.3), read with `nom` and written.
+//! Reading (with `nom`) and writing of vectors and numbers: RFC 5246 section 4.3.
 
 use alloc::vec::Vec;
 use nom::Parser;
@@ -7,25 +7,25 @@ use nom::combinator::all_consuming;
 use nom::multi::{length_data, many0};
 use nom::number::complete::{be_u8, be_u16, be_u24};
 
-/// What a parser yields; what is wrong with the bytes is nobody's concern.
+/// A parser result without error detail.
 pub(crate) type Parsed<'a, T> = nom::IResult<&'a [u8], T, ()>;
 
-/// A vector with a length of one byte.
+/// Reads a vector with a length of one byte.
 pub(crate) fn vector8(input: &[u8]) -> Parsed<'_, &[u8]> {
     length_data(be_u8).parse(input)
 }
 
-/// A vector with a length of two bytes.
+/// Reads a vector with a length of two bytes.
 pub(crate) fn vector16(input: &[u8]) -> Parsed<'_, &[u8]> {
     length_data(be_u16).parse(input)
 }
 
-/// A vector with a length of three bytes.
+/// Reads a vector with a length of three bytes.
 pub(crate) fn vector24(input: &[u8]) -> Parsed<'_, &[u8]> {
     length_data(be_u24).parse(input)
 }
 
-/// Exactly so many bytes.
+/// Reads `N` bytes.
 pub(crate) fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     let (rest, bytes) = take(N)(input)?;
     let mut out = [0; N];
@@ -33,12 +33,12 @@ pub(crate) fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     Ok((rest, out))
 }
 
-/// Numbers of two bytes up to the end.
+/// Reads numbers of two bytes up to the end of the input.
 pub(crate) fn numbers(input: &[u8]) -> Option<Vec<u16>> {
     complete(many0(be_u16), input)
 }
 
-/// What the parser makes of all of the input.
+/// Applies a parser to all of the input; `None` if bytes remain.
 pub(crate) fn complete<'a, T>(
     parser: impl Parser<&'a [u8], Output = T, Error = ()>,
     input: &'a [u8],
@@ -46,7 +46,7 @@ pub(crate) fn complete<'a, T>(
     all_consuming(parser).parse(input).ok().map(|(_, value)| value)
 }
 
-/// Appends a vector of at most 255 bytes; what is longer is cut by the callers' limits.
+/// Appends a vector with a length of one byte. The callers keep it within 255 bytes.
 pub(crate) fn put_vector8(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
     out.extend(bytes.iter().take(usize::from(u8::MAX)));

@@ -1,38 +1,33 @@
-//! Who speaks DTLS and TLS for an endpoint, and what each can do.
+//! The backends that implement DTLS and TLS, and what each supports.
 
-mod endpoint;
-
-pub use endpoint::Endpoint;
-
-use crate::config::{ClientProfile, ClientSecurity, Config};
 use crate::suite::CipherSuite;
 use crate::unsupported::Unsupported;
 use core::fmt;
 use core::str::FromStr;
 
-/// Who speaks DTLS and TLS.
+/// The implementation of DTLS and TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// What is written here: every mode and option.
+    /// The implementation of this crate: every mode and option.
     #[default]
     Native,
-    /// Mbed TLS 2.28, the stack of many devices: pre-shared keys and certificates.
+    /// Mbed TLS 2.28: pre-shared keys and certificates.
     #[cfg(feature = "mbedtls")]
     MbedTls,
 }
 
-/// The name of no backend that is there.
+/// A name that selects no backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnknownBackend {
-    /// It exists, but not in this program.
+    /// The backend exists, but this program is built without it.
     #[error(
         "this program is built without Mbed TLS: build it with `--features mbedtls`, which needs \
          cmake and libclang, or use the native backend"
     )]
     NotBuilt,
-    /// There is none of that name.
+    /// No backend has this name.
     #[error("there is no such backend: use native or mbedtls")]
     NoSuchName,
 }
@@ -63,25 +58,30 @@ impl fmt::Display for Backend {
 }
 
 impl Backend {
-    /// Whether it has Connection IDs (RFC 9146).
+    /// Whether it supports Connection IDs (RFC 9146).
     #[must_use]
     pub const fn has_connection_ids(self) -> bool {
         matches!(self, Self::Native)
     }
 
-    /// Whether it tells the secrets of sessions to a key log.
+    /// Whether it writes the secrets of sessions to a key log.
     #[must_use]
     pub const fn has_key_log(self) -> bool {
         matches!(self, Self::Native)
     }
 
-    /// Whether it can authenticate a peer by a raw public key.
+    /// Whether it can authenticate a peer by a raw public key (RFC 7250).
     #[must_use]
     pub const fn has_raw_public_keys(self) -> bool {
         matches!(self, Self::Native)
     }
 
-    /// Whether it has a cipher suite.
+    /// Checks that it can export and import sessions.
+    pub(crate) fn check_export(self) -> Result<(), Unsupported> {
+        matches!(self, Self::Native).then_some(()).ok_or(Unsupported::Export)
+    }
+
+    /// Whether it supports a cipher suite.
     #[must_use]
     pub fn has_suite(self, suite: CipherSuite) -> bool {
         let by_library = match self {
@@ -92,7 +92,7 @@ impl Backend {
         by_library && suite.parts().is_some()
     }
 
-    /// Whether it can do the mode of raw public keys.
+    /// Checks that it supports raw public keys.
     ///
     /// # Errors
     /// [`Unsupported::RawPublicKeys`].
@@ -100,7 +100,7 @@ impl Backend {
         self.has_raw_public_keys().then_some(()).ok_or(Unsupported::RawPublicKeys)
     }
 
-    /// Whether it takes a pre-shared key of this length.
+    /// Checks that it supports a pre-shared key of this length.
     ///
     /// # Errors
     /// [`Unsupported::LongKey`].
@@ -111,45 +111,6 @@ impl Backend {
             Self::MbedTls => lwm2m_mbedtls::MAX_PSK,
         };
         (key.len() <= longest).then_some(()).ok_or(Unsupported::LongKey)
-    }
-}
-
-impl Config {
-    /// Whether the backend can do what is configured. An endpoint made nevertheless refuses every
-    /// session for the same reason.
-    ///
-    /// # Errors
-    /// The first thing that the backend lacks.
-    pub fn check(&self) -> Result<(), Unsupported> {
-        match self.backend {
-            Backend::Native => Ok(()),
-            #[cfg(feature = "mbedtls")]
-            Backend::MbedTls => crate::mbedtls::check(self),
-        }
-    }
-
-    /// Whether the backend can do what a client's session asks for, as [`Endpoint::connect`] finds.
-    ///
-    /// # Errors
-    /// The first thing that the backend lacks.
-    pub fn check_profile(&self, profile: &ClientProfile) -> Result<(), Unsupported> {
-        let is_native = self.backend == Backend::Native;
-        let is_psk = matches!(profile.security, ClientSecurity::Psk { .. });
-        if profile.tls13 && (!cfg!(feature = "tls13") || !is_native || is_psk) {
-            return Err(Unsupported::Tls13);
-        }
-        match &profile.security {
-            // A longer key is no profile at all.
-            ClientSecurity::Psk { key, .. } if !is_native => self.backend.check_psk(key)?,
-            ClientSecurity::RawPublicKey { .. } => self.backend.check_raw_public_keys()?,
-            _ => {}
-        }
-        let strict = profile.require_extended_master_secret;
-        match is_native {
-            false if profile.record_size_limit.is_some() => Err(Unsupported::RecordSizeLimit),
-            false if strict => Err(Unsupported::RequiredExtendedMasterSecret),
-            _ => Ok(()),
-        }
     }
 }
 
