@@ -34,6 +34,8 @@ impl ByIdentity {
         }
         let list = self.sessions.entry(identity.clone()).or_default();
         list.retain(|session| is_open(*session));
+        // Nearly all identities have one session.
+        list.reserve_exact(1);
         list.push(session);
         (list.len() > max).then(|| list.remove(0))
     }

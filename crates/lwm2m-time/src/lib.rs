@@ -28,4 +28,4 @@ pub mod instant;
 pub mod timers;
 
 pub use instant::Instant;
-pub use timers::TimerTable;
+pub use timers::{TimerQueue, TimerTable};

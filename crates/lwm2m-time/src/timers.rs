@@ -3,50 +3,32 @@
 use crate::instant::Instant;
 use alloc::collections::{BTreeMap, BTreeSet};
 
-/// The timers of an engine: at most one deadline per key.
+/// Deadlines in their order, for an engine that knows the deadline of each key itself. A
+/// [`TimerTable`] serves an engine that does not.
 ///
 /// A key names what is due and is usually an enum. Every operation takes logarithmic time in the
 /// number of timers. Timers with equal deadlines expire in the order of their keys, so that runs
 /// are reproducible.
 #[derive(Clone, Debug)]
-pub struct TimerTable<K> {
-    deadlines: BTreeMap<K, Instant>,
+pub struct TimerQueue<K> {
     queue: BTreeSet<(Instant, K)>,
 }
 
-impl<K> Default for TimerTable<K> {
+impl<K> Default for TimerQueue<K> {
     fn default() -> Self {
-        Self { deadlines: BTreeMap::new(), queue: BTreeSet::new() }
+        Self { queue: BTreeSet::new() }
     }
 }
 
-impl<K: Ord + Copy> TimerTable<K> {
-    /// Creates an empty table.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the timer of `key` to expire at `at`. Replaces its earlier deadline.
-    pub fn set(&mut self, key: K, at: Instant) {
-        if let Some(before) = self.deadlines.insert(key, at) {
-            self.queue.remove(&(before, key));
-        }
+impl<K: Ord + Copy> TimerQueue<K> {
+    /// Adds a timer that expires at `at`. A key may have several.
+    pub fn insert(&mut self, at: Instant, key: K) {
         self.queue.insert((at, key));
     }
 
-    /// Cancels the timer of `key`. Returns `false` if it was not set.
-    pub fn cancel(&mut self, key: K) -> bool {
-        match self.deadlines.remove(&key) {
-            Some(at) => self.queue.remove(&(at, key)),
-            None => false,
-        }
-    }
-
-    /// The deadline of `key`, if it is set.
-    #[must_use]
-    pub fn at(&self, key: K) -> Option<Instant> {
-        self.deadlines.get(&key).copied()
+    /// Removes the timer of `key` that expires at `at`. Returns `false` if it was not set.
+    pub fn remove(&mut self, at: Instant, key: K) -> bool {
+        self.queue.remove(&(at, key))
     }
 
     /// The earliest deadline: the next time to wake the engine.
@@ -67,7 +49,68 @@ impl<K: Ord + Copy> TimerTable<K> {
         if at > now {
             return None;
         }
-        self.queue.remove(&(at, key));
+        self.queue.pop_first();
+        Some(key)
+    }
+}
+
+/// The timers of an engine: a [`TimerQueue`] with at most one deadline per key.
+#[derive(Clone, Debug)]
+pub struct TimerTable<K> {
+    deadlines: BTreeMap<K, Instant>,
+    queue: TimerQueue<K>,
+}
+
+impl<K> Default for TimerTable<K> {
+    fn default() -> Self {
+        Self { deadlines: BTreeMap::new(), queue: TimerQueue::default() }
+    }
+}
+
+impl<K: Ord + Copy> TimerTable<K> {
+    /// Creates an empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the timer of `key` to expire at `at`. Replaces its earlier deadline.
+    pub fn set(&mut self, key: K, at: Instant) {
+        if let Some(before) = self.deadlines.insert(key, at) {
+            self.queue.remove(before, key);
+        }
+        self.queue.insert(at, key);
+    }
+
+    /// Cancels the timer of `key`. Returns `false` if it was not set.
+    pub fn cancel(&mut self, key: K) -> bool {
+        match self.deadlines.remove(&key) {
+            Some(at) => self.queue.remove(at, key),
+            None => false,
+        }
+    }
+
+    /// The deadline of `key`, if it is set.
+    #[must_use]
+    pub fn at(&self, key: K) -> Option<Instant> {
+        self.deadlines.get(&key).copied()
+    }
+
+    /// The earliest deadline: the next time to wake the engine.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.queue.next()
+    }
+
+    /// The key with the earliest deadline.
+    #[must_use]
+    pub fn first(&self) -> Option<K> {
+        self.queue.first()
+    }
+
+    /// Removes the earliest timer that is due at `now`. Call it until it returns `None`.
+    pub fn pop_expired(&mut self, now: Instant) -> Option<K> {
+        let key = self.queue.pop_expired(now)?;
         self.deadlines.remove(&key);
         Some(key)
     }

@@ -16,7 +16,7 @@ use crate::operation::{OperationId, Target};
 use crate::registration::{ObjectList, Registration, RegistrationId};
 use lwm2m_coap::{PeerId, RequestId};
 use lwm2m_link::Identity;
-use lwm2m_time::{Instant, TimerTable};
+use lwm2m_time::{Instant, TimerQueue};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::HashMap;
@@ -48,7 +48,8 @@ pub(crate) struct Devices {
     /// The devices of requests that are under way or have begun an observation.
     requests: HashMap<RequestId, DeviceKey>,
     lists: ObjectLists,
-    timers: TimerTable<Timer>,
+    /// Each device knows when its timer fires.
+    timers: TimerQueue<Timer>,
     rng: ChaCha12Rng,
     /// The bytes that all devices take without their object lists, by estimate.
     memory: usize,
@@ -65,7 +66,7 @@ impl Devices {
             operations: HashMap::new(),
             requests: HashMap::new(),
             lists: ObjectLists::default(),
-            timers: TimerTable::new(),
+            timers: TimerQueue::default(),
             rng: ChaCha12Rng::from_seed(seed),
             memory: 0,
         }
@@ -129,7 +130,9 @@ impl Devices {
         device.peer.into_iter().for_each(|peer| self.leave(key, peer));
         self.lists.release(list);
         self.memory -= device.memory;
-        self.timers.cancel(Timer::Lifetime(key));
+        if let Some(fires) = device.timer {
+            self.timers.remove(fires, Timer::Lifetime(key));
+        }
         for id in device.operations.keys() {
             self.operations.remove(id);
         }
@@ -290,10 +293,13 @@ impl Devices {
     fn restart_lifetime(&mut self, key: DeviceKey) {
         let Some(device) = self.devices.get_mut(key) else { return };
         let Some(end) = device.registration.expires_at() else { return };
-        if device.timer.is_none_or(|fires| fires > end) {
-            device.timer = Some(end);
-            self.timers.set(Timer::Lifetime(key), end);
+        match device.timer {
+            Some(fires) if fires <= end => return,
+            Some(fires) => _ = self.timers.remove(fires, Timer::Lifetime(key)),
+            None => {}
         }
+        device.timer = Some(end);
+        self.timers.insert(end, Timer::Lifetime(key));
     }
 
     /// When the next timer fires.

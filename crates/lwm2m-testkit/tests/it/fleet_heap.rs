@@ -1,0 +1,111 @@
+//! What a registered device costs a server in memory, counted: no clock, no noise.
+
+use allocation_counter::measure;
+use lwm2m_coap::{Event, Request};
+use lwm2m_dtls::{ClientProfile, ClientSecurity};
+use lwm2m_link::{Engine, Link};
+use lwm2m_server::security::{Credential, SecurityStore};
+use lwm2m_server::{Config, Server};
+use lwm2m_time::Instant;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5683);
+const KEY: [u8; 16] = [7; 16];
+const LIST: &str =
+    "</1/0>,</3/0>,</4/0>,</5/0>,</6/0>,</7/0>,</3303/0>,</3303/1>,</3304/0>,</3305/0>";
+
+fn endpoint(number: u32) -> String {
+    format!("urn:dev:ops:000001-{number:08}")
+}
+
+fn register(number: u32) -> Request {
+    let endpoint = format!("ep={}", endpoint(number));
+    let request = Request::post().path(["rd"]).content_format(40);
+    request.query(&endpoint).query("lt=86400").query("lwm2m=1.1").query("b=U").payload(LIST)
+}
+
+/// Registers a device, which then goes away.
+fn visit(server: &mut Server, now: Instant, number: u32, secured: bool) {
+    let mut seed = [0; 32];
+    seed[..4].copy_from_slice(&number.to_le_bytes());
+    let mut device = Link::new(lwm2m_coap::Config::default(), seed);
+    let peer = if secured {
+        device.set_security(lwm2m_dtls::Config::default());
+        let (identity, key) = (endpoint(number).into(), Zeroizing::new(KEY.to_vec()));
+        let profile = ClientProfile::new(ClientSecurity::Psk { identity, key });
+        device.connect_secured(now, SERVER, Arc::new(profile))
+    } else {
+        device.connect(SERVER)
+    };
+    device.coap().request(now, peer.unwrap(), register(number)).unwrap();
+    let from = (Ipv4Addr::from_bits(0x0a00_0000 + number), 5683).into();
+    loop {
+        while let Some(sent) = device.poll_transmit() {
+            match secured {
+                true => server.handle_secured_datagram(now, from, &sent.payload),
+                false => server.handle_datagram(now, from, &sent.payload),
+            }
+        }
+        while let Some(sent) = server.poll_transmit() {
+            match secured {
+                true => device.handle_secured_datagram(now, SERVER, &sent.payload),
+                false => device.handle_datagram(now, SERVER, &sent.payload),
+            }
+        }
+        while server.poll_event().is_some() {}
+        if let Some(Event::Response { response, .. }) = device.poll_event() {
+            assert_eq!(response.code, lwm2m_coap::Code::CREATED);
+            return;
+        }
+    }
+}
+
+/// The bytes of a device that registered and fell silent, in a fleet of one kind.
+fn bytes_each(devices: u32, secured: bool) -> i64 {
+    let mut config = Config::default();
+    config.coap.max_peers = 1 << 20;
+    if secured {
+        let store = SecurityStore::default();
+        for number in 0..devices {
+            let credential = Credential::psk(endpoint(number).as_bytes(), &KEY).unwrap();
+            store.put(&endpoint(number), credential).unwrap();
+        }
+        config.security = Arc::new(store);
+        let mut dtls = lwm2m_dtls::Config::default();
+        dtls.session_cache = 0;
+        config.dtls = Some(dtls);
+    }
+    let mut server = Server::new(config, [1; 32]);
+    let mut now = Instant::ZERO;
+    let info = measure(|| {
+        for number in 0..devices {
+            now = now + Duration::from_millis(1);
+            visit(&mut server, now, number, secured);
+        }
+        let end = now + Duration::from_secs(600);
+        while let Some(next) = server.poll_timeout().filter(|next| *next <= end) {
+            now = now.max(next);
+            server.handle_timeout(now);
+            while server.poll_transmit().is_some() || server.poll_event().is_some() {}
+        }
+    });
+    assert_eq!(server.registrations().count(), devices as usize);
+    info.bytes_current / i64::from(devices)
+}
+
+#[test]
+fn device_of_a_fleet_takes_seven_hundred_bytes_at_most() {
+    let each = bytes_each(25_000, false);
+    println!("a registered device in the clear: {each} B");
+    assert!(each <= 700, "{each} B");
+}
+
+#[test]
+fn device_of_a_fleet_with_its_session_takes_thirteen_hundred_bytes_at_most() {
+    let each = bytes_each(3_000, true);
+    println!("a registered device with its session: {each} B");
+    assert!(each <= 1_300, "{each} B");
+}
