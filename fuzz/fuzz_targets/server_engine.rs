@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 /// With low bounds, so that they are reached.
 static CONFIG: LazyLock<Config> =
-    LazyLock::new(|| Config { max_registrations: 2, max_observations: 2, ..Config::default() });
+    LazyLock::new(|| Config::default().max_registrations(2).max_observations(2));
 
 fuzz_target!(|script: &[u8]| {
     let mut server = Server::new(CONFIG.clone(), [7; 32]);

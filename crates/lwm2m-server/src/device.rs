@@ -1,4 +1,4 @@
-//! A device as a value: all that a server keeps of it.
+//! A device as a value: everything that a server keeps of it.
 
 use crate::device_management::Expected;
 use crate::observation::{Observation, Observed};
@@ -38,7 +38,7 @@ pub(crate) struct PendingOperation {
 /// How far an operation has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OperationState {
-    /// CoAP has its request; the answer has to be understood as told.
+    /// CoAP has this request, whose answer is to be decoded as told.
     Sent(RequestId, Expected),
 }
 

@@ -70,7 +70,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
 
 fn engine(settings: &Settings) -> Config {
     let max_registrations = settings.max_registrations.unwrap_or(MAX_REGISTRATIONS);
-    let mut config = Config { max_registrations, ..Config::default() };
+    let mut config = Config::default().max_registrations(max_registrations);
     // A registered device is a peer, and so is a device that is about to register.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));
     config
@@ -128,7 +128,7 @@ fn secured(
         }
         None => None,
     };
-    Ok((Config { security: store, dtls, ..engine }, api))
+    Ok((engine.security(store).dtls(dtls), api))
 }
 
 /// Refuses to start with credentials that the DTLS backend cannot use.

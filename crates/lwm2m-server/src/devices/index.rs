@@ -1,9 +1,9 @@
-//! Slots by the hash of a key that the value in the slot has itself.
+//! An index of slots by hash.
 
 use hashbrown::HashTable;
 
-/// An index of slots. It holds no keys: whoever looks something up compares with the value in the
-/// slot, so that a name or an id is stored once. The hash is kept, so growing reads no values.
+/// Slots by the hash of a key. The key stays in the value of the slot, with which the caller
+/// compares: a name or an id is stored once. The hash is kept, so that growing reads no values.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     table: HashTable<Entry>,

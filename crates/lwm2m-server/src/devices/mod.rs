@@ -40,7 +40,7 @@ pub(crate) struct Devices {
     devices: Slab<Device>,
     by_id: Index,
     by_endpoint: Index,
-    /// The device that came last from each peer.
+    /// The latest device at each peer.
     by_peer: Index,
     hasher: RandomState,
     /// The devices of operations without an outcome.
@@ -231,7 +231,7 @@ impl Devices {
         self.enter(key, peer);
     }
 
-    /// Makes a device the one that came last from its peer.
+    /// Makes a device the latest one at its peer.
     fn enter(&mut self, key: DeviceKey, peer: PeerId) {
         if let Some(other) = self.key_at(peer) {
             self.leave(other, peer);

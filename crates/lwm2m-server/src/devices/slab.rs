@@ -1,9 +1,9 @@
-//! Values by number, in chunks: growing moves none of them.
+//! A slab: values by key, in chunks, so that growing moves none of them.
 
-/// The values of one allocation.
+/// Values per allocation.
 const CHUNK: u32 = 256;
 
-/// The place of a value in a [`Slab`]. A key is never used again for another value.
+/// Names a value of a [`Slab`]. No other value ever has the same key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct SlabKey {
     pub(super) slot: u32,

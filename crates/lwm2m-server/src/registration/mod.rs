@@ -39,8 +39,8 @@ pub struct Registration {
     pub list: Arc<ObjectList>,
     /// Parameters of the Register that LwM2M does not define; flags have an empty value.
     pub additional: BTreeMap<String, String>,
-    /// The address that requests go to: that of the latest Register or Update, or the one that
-    /// the DTLS session moved to since.
+    /// The address that requests go to: that of the latest Register or Update, or the address
+    /// that the DTLS session has moved to since.
     pub address: SocketAddr,
     /// What the security layer has proven about the client.
     pub identity: Identity,

@@ -61,7 +61,8 @@ impl Server {
         Some(observed)
     }
 
-    /// Does what follows a request of a device: it may be an adopted one that can be reached now.
+    /// Begins the observations of the device at a peer anew, if it is an adopted one that has just
+    /// been heard of. To be called after its request is answered.
     pub(super) fn resume_observations_at(&mut self, now: Instant, peer: PeerId) {
         if let Some(key) = self.devices.key_at(peer) {
             self.resume_observations(now, key);

@@ -83,9 +83,9 @@ impl Server {
     /// Handles an Update. It may come from a new address or in a new session, if that speaks for
     /// the endpoint.
     ///
-    /// For plain CoAP that is everyone who knows the id. The id cannot be guessed, and an attacker
-    /// who can read it on the way can forge addresses as well. To refuse would cut off every
-    /// device behind a NAT, which does not notice that its address changes.
+    /// For plain CoAP the id is the proof. It cannot be guessed, and an attacker that can read it
+    /// on the way can forge addresses as well. To refuse would cut off every device behind a NAT,
+    /// which does not notice that its address changes.
     fn update(
         &mut self,
         now: Instant,

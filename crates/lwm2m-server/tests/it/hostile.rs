@@ -1,4 +1,4 @@
-//! Whatever comes in, the server neither panics nor grows without a bound.
+//! Whatever the server receives, it neither panics nor grows without a bound.
 
 use crate::harness::{Harness, LIST, device, register, update};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, Token};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const ROOM: usize = 8;
 
 fn small() -> Harness {
-    Harness::with(Config { max_registrations: ROOM, ..Config::default() })
+    Harness::with(Config::default().max_registrations(ROOM))
 }
 
 fn datagram(n: u16, query: &str, list: &str) -> Vec<u8> {
@@ -67,7 +67,7 @@ fn a_truncated_register_is_never_a_registration_with_half_a_name() {
 
 #[test]
 fn a_long_object_list_is_refused() {
-    let mut harness = Harness::with(Config { max_object_list: 100, ..Config::default() });
+    let mut harness = Harness::with(Config::default().max_object_list(100));
     let list = ["</3303/0>"; 12].join(",");
     let answer = harness.ask(device(0), register("ep=a&lt=60&lwm2m=1.1", &list));
     assert_eq!(answer.code, Code::REQUEST_ENTITY_TOO_LARGE);
@@ -90,7 +90,7 @@ fn an_object_list_of_many_links_is_refused() {
 
 #[test]
 fn the_memory_of_all_registrations_is_bounded() {
-    let harness = || Harness::with(Config { max_registration_bytes: 100_000, ..Config::default() });
+    let harness = || Harness::with(Config::default().max_registration_bytes(100_000));
     for (query, list) in [
         ("", list_of(200)),
         ("", format!("</3>;x=\"{}\"", "y".repeat(700))),
@@ -111,7 +111,7 @@ fn the_memory_of_all_registrations_is_bounded() {
 
 #[test]
 fn a_full_server_goes_on_with_those_that_do_not_grow() {
-    let mut harness = Harness::with(Config { max_registration_bytes: 8_000, ..Config::default() });
+    let mut harness = Harness::with(Config::default().max_registration_bytes(8_000));
     let query = "ep=a&lt=60&lwm2m=1.1";
     let list = list_of(20);
     let location = harness.registered_as(0, query, &list);

@@ -9,7 +9,7 @@ use lwm2m_time::Instant;
 fn credentials_that_the_backend_cannot_ask_for_are_refused() {
     let mut dtls = lwm2m_dtls::Config::default();
     dtls.backend = Backend::MbedTls;
-    let mut server = Server::new(Config { dtls: Some(dtls), ..Config::default() }, [0; 32]);
+    let mut server = Server::new(Config::default().dtls(Some(dtls)), [0; 32]);
     let mut put = |credential| server.put_credential(Instant::ZERO, "device", credential);
     let spki = lwm2m_dtls::certificate::subject_public_key_info(&[4; 65]);
     for (credential, lacking) in [

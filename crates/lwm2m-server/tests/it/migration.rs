@@ -186,10 +186,10 @@ fn what_cannot_be_adopted_is_given_back() {
     old.registered(0, "a");
     let released = old.server.release(old.now, "a").unwrap();
 
-    let mut full = Harness::with(Config { max_registrations: 0, ..Config::default() });
+    let mut full = Harness::with(Config::default().max_registrations(0));
     let refused = full.server.adopt(full.now, released, None);
     let Err(AdoptError::Full(released)) = refused else { panic!("{refused:?}") };
-    let small = Config { max_registration_bytes: 100, ..Config::default() };
+    let small = Config::default().max_registration_bytes(100);
     let mut small = Harness::with(small);
     let refused = small.server.adopt(small.now, *released, None);
     let Err(AdoptError::Full(released)) = refused else { panic!("{refused:?}") };

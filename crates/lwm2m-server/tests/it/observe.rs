@@ -174,7 +174,7 @@ fn observations_end_with_the_registration_and_stay_at_an_update() {
 
 #[test]
 fn the_number_of_observations_is_bounded() {
-    let config = lwm2m_server::Config { max_observations: 1, ..Default::default() };
+    let config = lwm2m_server::Config::default().max_observations(1);
     let mut harness = Harness::with(config);
     harness.registered(0, "a");
     observed(&mut harness, "a", "/3/0/9");

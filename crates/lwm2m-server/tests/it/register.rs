@@ -75,7 +75,7 @@ fn unknown_versions_are_refused() {
     for version in ["1.0", "1.1", "1.2", "\"1.1\""] {
         Harness::new().registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), LIST);
     }
-    let config = Config { versions: vec![Version::V1_0, Version::V1_1], ..Config::default() };
+    let config = Config::default().versions(vec![Version::V1_0, Version::V1_1]);
     let answer = Harness::with(config).ask(device(0), register("ep=a&lt=60&lwm2m=1.2", LIST));
     assert_eq!(answer.code, Code::PRECONDITION_FAILED);
 }
@@ -186,10 +186,10 @@ fn an_endpoint_name_is_needed_without_security() {
     refused("ep=a%00&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     let ask =
         |config, query: &str| Harness::with(config).ask(device(0), register(query, LIST)).code;
-    let short = Config { max_endpoint_name: 3, ..Config::default() };
+    let short = Config::default().max_endpoint_name(3);
     assert_eq!(ask(short.clone(), "ep=abc&lt=60&lwm2m=1.1"), Code::CREATED);
     assert_eq!(ask(short, "ep=abcd&lt=60&lwm2m=1.1"), Code::BAD_REQUEST);
-    let narrow = Config { max_query: 22, ..Config::default() };
+    let narrow = Config::default().max_query(22);
     assert_eq!(ask(narrow.clone(), "ep=a&lt=60&lwm2m=1.1"), Code::CREATED);
     assert_eq!(ask(narrow, "ep=a&lt=60&lwm2m=1.1&xx"), Code::BAD_REQUEST);
 }
@@ -264,7 +264,7 @@ fn what_is_ordered_at_the_register_follows_its_answer() {
 
 #[test]
 fn a_full_server_takes_known_devices_alone() {
-    let config = Config { max_registrations: 2, ..Config::default() };
+    let config = Config::default().max_registrations(2);
     let mut harness = Harness::with(config);
     harness.registered(0, "a");
     let location = harness.registered(1, "b");

@@ -13,7 +13,7 @@ fn code(harness: &mut Harness, request: Request) -> Code {
     harness.ask(device(0), request).code
 }
 
-/// The values of the next event, which is none but a Send of device a.
+/// The values of the next event, which is a Send of device `a`.
 fn sent(harness: &mut Harness) -> Vec<(Path, Value)> {
     let Some(Event::ValuesReceived { registration, values }) = harness.events.pop_front() else {
         panic!("values")

@@ -95,7 +95,7 @@ impl Keys {
         let store = SecurityStore::new(own);
         store.put(endpoint, credential).unwrap();
         let (security, dtls) = (Arc::new(store), Some(at_a_good_time()));
-        lwm2m_server::Config { security, dtls, ..lwm2m_server::Config::default() }
+        lwm2m_server::Config::default().security(security).dtls(dtls)
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) const QUERY: &str = "lt=86400&lwm2m=1.1&b=U";
 
 /// A server with a store.
 pub(super) fn server(security: Arc<SecurityStore>) -> Bed<Server> {
-    let config = Config { security, dtls: Some(dtls()), ..Config::default() };
+    let config = Config::default().security(security).dtls(Some(dtls()));
     Bed::new(Server::new(config, [7; 32]))
 }
 
