@@ -7,10 +7,8 @@ use crate::json::node::NodeError;
 use crate::json::security::SecurityJsonError;
 use crate::json::value::ValueError;
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use lwm2m_coap::{Error as CoapError, FailReason};
 use lwm2m_core::attributes::AttributeError;
@@ -266,10 +264,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Writes the problem JSON of responses that carry an [`ApiError`].
-pub(crate) async fn render(request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
-    let mut response = next.run(request).await;
+/// Writes the problem JSON of a response to `uri` that carries an [`ApiError`].
+pub(crate) fn render(uri: &Uri, response: &mut Response) {
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         let (status, name, title) = error.kind().parts();
         let problem = json!({
@@ -283,7 +279,6 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
         response.headers_mut().insert(CONTENT_TYPE, json);
         *response.body_mut() = Body::from(problem.to_string());
     }
-    response
 }
 
 /// `GET /problems`: what the members `type` stand for.

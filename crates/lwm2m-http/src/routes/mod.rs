@@ -15,8 +15,9 @@ mod target;
 use crate::state::ApiState;
 use crate::{error, origin};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 use error::ApiError;
 
@@ -36,9 +37,17 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(limit)
-        .layer(from_fn(error::render))
-        .layer(from_fn(page::secure))
+        .layer(from_fn(finish))
         .with_state(state)
+}
+
+/// Does what every response needs.
+async fn finish(request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let mut response = next.run(request).await;
+    error::render(&uri, &mut response);
+    page::secure(&mut response);
+    response
 }
 
 fn api() -> Router<ApiState> {

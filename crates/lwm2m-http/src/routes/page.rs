@@ -1,12 +1,10 @@
 //! `GET /`: a page for an operator's first look, from a few files inside the binary.
 
-use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 /// Nothing but our own script, style and API; no frames, no forms, nothing inline.
@@ -34,8 +32,8 @@ fn typed(content_type: &'static str, body: &'static str) -> Response {
     ([(CONTENT_TYPE, content_type)], body).into_response()
 }
 
-/// Puts the headers on every response that keep browsers from misusing it.
-pub(crate) async fn secure(request: Request, next: Next) -> Response {
+/// Adds the headers that keep browsers from misusing a response.
+pub(crate) fn secure(response: &mut Response) {
     const HEADERS: [(HeaderName, &str); 6] = [
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -44,9 +42,7 @@ pub(crate) async fn secure(request: Request, next: Next) -> Response {
         (CACHE_CONTROL, "no-store"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    let mut response = next.run(request).await;
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    response
 }

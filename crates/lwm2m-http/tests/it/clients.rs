@@ -1,7 +1,9 @@
 //! Registrations and where the server listens.
 
-use crate::support::Bench;
-use axum::http::StatusCode;
+use crate::support::{Bench, within};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use futures_util::StreamExt;
 use serde_json::json;
 
 #[tokio::test]
@@ -57,6 +59,12 @@ async fn a_long_list_is_sent_in_pages() {
             assert_eq!(listed.collect::<Vec<_>>(), names[..=index]);
         }
     }
+    // A list that is not read to its end holds up no other.
+    let request = Request::get("/api/clients").header("host", "lwm2m.test");
+    let mut unread = bench.call_unread(request.body(Body::empty()).unwrap()).await;
+    within(unread.next()).await.unwrap().unwrap();
+    let list = bench.get("/api/clients").await.json();
+    assert_eq!(list.as_array().unwrap().len(), names.len());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::device::{Device, Script};
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use lwm2m_http::{ApiConfig, ApiState, router};
 use lwm2m_net::{Handle, ServerHandle, bind_server};
@@ -78,6 +78,13 @@ impl Bench {
 
     pub(crate) async fn json(&self, method: &str, uri: &str, body: &Json) -> Answer {
         self.send(method, uri, Some("application/json"), body.to_string()).await
+    }
+
+    /// The body of an answer, to be read piece by piece.
+    pub(crate) async fn call_unread(&self, request: Request<Body>) -> BodyDataStream {
+        let response = within(self.api.clone().oneshot(request)).await.expect("a response");
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().into_data_stream()
     }
 
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
