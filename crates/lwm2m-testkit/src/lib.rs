@@ -2,16 +2,12 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`network`] | a network that loses, delays, doubles and reorders datagrams, from a seed |
-//! | [`pair`] | two engines at its ends, on a clock that jumps from event to event |
-//! | [`streams`] | connections between them, cut anywhere |
+//! | [`sim`] | engines in virtual time, their network, and what can go wrong |
 //! | [`peer`] | other people's clients and servers, and our daemons, as child processes |
 
-pub mod network;
-pub mod pair;
 pub mod peer;
-pub mod streams;
+pub mod sim;
 
-pub use network::{Conditions, Network};
-pub use pair::Pair;
-pub use streams::{Fate, Streams};
+pub use sim::network::{Conditions, Network};
+pub use sim::streams::{Fate, Streams};
+pub use sim::{CoapPeer, Node, Sim};

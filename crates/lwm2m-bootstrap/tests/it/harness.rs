@@ -1,17 +1,19 @@
 //! A bootstrap server and a raw device.
 
 use lwm2m_bootstrap::{BootstrapServer, Command, Config, Event};
-use lwm2m_coap::{self as coap, Code, Endpoint, PeerId, Request, RequestId, Response};
+use lwm2m_coap::{self as coap, Code, PeerId, Request, RequestId, Response};
 use lwm2m_core::{Node, ObjectInstance, Path, Resource, Value};
-use lwm2m_link::{Engine, Input, Outbox};
-use lwm2m_time::Instant;
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use lwm2m_link::{Link, LinkEvent};
+use lwm2m_testkit::{CoapPeer, Conditions, Node as SimNode, Sim};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-const SERVER: PeerId = PeerId(0);
-const DEVICE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7)), 40_000);
+const SERVER: SocketAddr = address([192, 0, 2, 1], 5683);
+const DEVICE: SocketAddr = address([198, 51, 100, 7], 40_000);
+
+const fn address([a, b, c, d]: [u8; 4], port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port)
+}
 
 /// What went over the wire, seen from the device.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,98 +25,60 @@ pub(crate) enum Seen {
 }
 
 pub(crate) struct Harness {
-    pub(crate) server: BootstrapServer,
-    out: Outbox<Event>,
-    pub(crate) device: Endpoint,
-    pub(crate) now: Instant,
+    pub(crate) sim: Sim,
+    pub(crate) server: SimNode<BootstrapServer>,
+    pub(crate) device: SimNode<CoapPeer>,
     pub(crate) events: Vec<Event>,
     pub(crate) seen: Vec<Seen>,
-    /// Answers to give instead of the usual ones.
-    pub(crate) answers: VecDeque<Response>,
-    /// Whether the device answers at all.
-    pub(crate) silent: bool,
-    answered: Vec<(RequestId, Response)>,
+    /// The server, as the device calls it.
+    peer: PeerId,
 }
 
 impl Harness {
     pub(crate) fn new(config: Config) -> Self {
+        let mut sim = Sim::new(Conditions::INSTANT, 1);
         let mut server = BootstrapServer::new(config, [7; 32]);
         server.configure("a", commands());
-        Self {
-            server,
-            out: Outbox::default(),
-            device: Endpoint::new(coap::Config::default(), [9; 32]),
-            now: Instant::ZERO,
-            events: Vec::new(),
-            seen: Vec::new(),
-            answers: VecDeque::new(),
-            silent: false,
-            answered: Vec::new(),
-        }
+        let server = sim.add_engine(SERVER, server);
+        let mut link = Link::new(coap::Config::default(), [9; 32]);
+        let peer = link.connect(SERVER).unwrap();
+        link.hold(peer);
+        let device = sim.add_engine(DEVICE, CoapPeer::new(link, usual_answer));
+        Self { sim, server, device, events: Vec::new(), seen: Vec::new(), peer }
     }
 
-    fn settle(&mut self) {
-        loop {
-            let mut moved = false;
-            while let Some(transmit) = self.device.poll_transmit() {
-                moved = true;
-                self.server.handle(self.now, Input::datagram(DEVICE, &transmit.payload));
-            }
-            while let Some(transmit) = self.out.transmit(&mut self.server) {
-                moved = true;
-                self.device.handle_datagram(self.now, SERVER, &transmit.payload);
-            }
-            self.serve();
-            if !moved {
-                break;
-            }
-        }
-        self.events.extend(self.out.events.drain(..));
-    }
-
-    fn serve(&mut self) {
-        while let Some(event) = self.device.poll_event() {
+    /// Notes what was told and seen; returns the answers to requests of the device.
+    fn note(&mut self) -> Vec<(RequestId, Response)> {
+        self.events.extend(self.sim.take_events(self.server).into_iter().map(|(_, event)| event));
+        let mut answers = Vec::new();
+        for (_, event) in self.sim.take_events(self.device) {
             match event {
-                coap::Event::Request { exchange, request, .. } => {
-                    let usual = match request.code {
-                        Code::DELETE => Response::new(Code::DELETED),
-                        _ => Response::new(Code::CHANGED),
-                    };
+                LinkEvent::Coap(coap::Event::Request { request, .. }) => {
                     self.seen.push(Seen::Command(request));
-                    if !self.silent {
-                        let answer = self.answers.pop_front().unwrap_or(usual);
-                        self.device.respond(self.now, exchange, answer).unwrap();
-                    }
                 }
-                coap::Event::Response { id, response, .. } => {
+                LinkEvent::Coap(coap::Event::Response { id, response, .. }) => {
                     self.seen.push(Seen::Answer(response.code));
-                    self.answered.push((id, response));
+                    answers.push((id, response));
                 }
                 _ => {}
             }
         }
+        answers
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
-        let end = self.now + Duration::from_secs(seconds);
-        self.settle();
-        loop {
-            let next = self.server.poll_timeout().into_iter().chain(self.device.poll_timeout());
-            let Some(next) = next.min().filter(|next| *next <= end) else { break };
-            self.now = self.now.max(next);
-            self.server.handle(self.now, Input::Timeout);
-            self.device.handle_timeout(self.now);
-            self.settle();
-        }
-        self.now = end;
+        self.sim.run_for(Duration::from_secs(seconds));
+        self.note();
     }
 
     /// Sends a request of the device, with what follows from it, and returns the answer.
     pub(crate) fn ask(&mut self, request: Request) -> Response {
-        let id = self.device.request(self.now, SERVER, request).unwrap();
-        self.settle();
-        let place = self.answered.iter().position(|(known, _)| *known == id).expect("an answer");
-        self.answered.remove(place).1
+        let peer = self.peer;
+        let send = |it: &mut CoapPeer, now| it.link.coap().request(now, peer, request);
+        let wanted = self.sim.with(self.device, send).unwrap();
+        self.sim.settle();
+        let answers = self.note();
+        answers.into_iter().find(|(id, _)| *id == wanted).expect("an answer").1
     }
 
     /// The commands that came, as method and path.
@@ -124,6 +88,13 @@ impl Harness {
             Seen::Answer(_) => None,
         });
         commands.map(line).collect()
+    }
+}
+
+fn usual_answer(request: &Request) -> Response {
+    match request.code {
+        Code::DELETE => Response::new(Code::DELETED),
+        _ => Response::new(Code::CHANGED),
     }
 }
 

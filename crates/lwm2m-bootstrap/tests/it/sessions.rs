@@ -30,7 +30,7 @@ fn strangers_are_refused() {
         assert_eq!(harness.ask(bs(query)).code, Code::BAD_REQUEST, "{query}");
     }
     assert!(harness.commands().is_empty() && harness.events.is_empty());
-    assert!(harness.server.remove("a") && !harness.server.remove("a"));
+    assert!(harness.sim[harness.server].remove("a") && !harness.sim[harness.server].remove("a"));
     assert_eq!(harness.ask(bs("ep=a")).code, Code::BAD_REQUEST);
 }
 
@@ -57,7 +57,7 @@ fn writes_have_the_format_that_the_device_wants() {
 #[test]
 fn commands_come_one_at_a_time_after_the_answer_and_end_with_finish() {
     let mut harness = Harness::new(Config::default());
-    harness.silent = true;
+    harness.sim[harness.device].silent = true;
     assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
     harness.pass(30);
     assert_eq!(harness.commands(), LINES[..1], "the first is not answered");
@@ -69,19 +69,19 @@ fn commands_come_one_at_a_time_after_the_answer_and_end_with_finish() {
     let Some(Seen::Command(finish)) = harness.seen.last() else { panic!("Finish") };
     assert!(finish.payload.is_empty() && finish.options.content_format().is_none());
     assert!(matches!(harness.events[..], [Event::Started { .. }, Event::Finished { .. }]));
-    assert_eq!(harness.server.peer_count(), 1);
+    assert_eq!(harness.sim[harness.server].peer_count(), 1);
     harness.pass(300);
-    assert_eq!(harness.server.peer_count(), 0);
+    assert_eq!(harness.sim[harness.server].peer_count(), 0);
 }
 
 // proves: BOOT-27
 #[test]
 fn another_request_begins_anew_and_a_refused_end_is_a_failure() {
     let mut harness = Harness::new(Config::default());
-    harness.silent = true;
+    harness.sim[harness.device].silent = true;
     harness.ask(bs("ep=a"));
     assert_eq!(harness.commands(), LINES[..1]);
-    harness.silent = false;
+    harness.sim[harness.device].silent = false;
     harness.seen.clear();
     harness.ask(bs("ep=a"));
     assert_eq!(harness.commands(), LINES);
@@ -90,10 +90,11 @@ fn another_request_begins_anew_and_a_refused_end_is_a_failure() {
     assert_eq!(harness.events[3..], [finished("a")]);
 
     let mut harness = Harness::new(Config::default());
-    harness.answers = [Code::DELETED, Code::DELETED, Code::CHANGED, Code::CHANGED, Code::CHANGED]
-        .map(Response::new)
-        .into();
-    harness.answers.push_back(Response::new(Code::NOT_ACCEPTABLE));
+    harness.sim[harness.device].answers =
+        [Code::DELETED, Code::DELETED, Code::CHANGED, Code::CHANGED, Code::CHANGED]
+            .map(Response::new)
+            .into();
+    harness.sim[harness.device].answers.push_back(Response::new(Code::NOT_ACCEPTABLE));
     harness.ask(bs("ep=a"));
     assert_eq!(harness.events[1..], [failed(SessionError::NotFinished(Code::NOT_ACCEPTABLE))]);
 }
@@ -101,7 +102,7 @@ fn another_request_begins_anew_and_a_refused_end_is_a_failure() {
 #[test]
 fn a_refused_command_ends_the_session_without_finish() {
     let mut harness = Harness::new(Config::default());
-    harness.answers.push_back(Response::new(Code::BAD_REQUEST));
+    harness.sim[harness.device].answers.push_back(Response::new(Code::BAD_REQUEST));
     harness.ask(bs("ep=a"));
     assert_eq!(harness.commands(), LINES[..1]);
     let reason = SessionError::Refused(Path::object(0), Code::BAD_REQUEST);
@@ -111,7 +112,7 @@ fn a_refused_command_ends_the_session_without_finish() {
 #[test]
 fn a_device_that_falls_silent_is_given_up() {
     let mut harness = Harness::new(Config::default());
-    harness.silent = true;
+    harness.sim[harness.device].silent = true;
     harness.ask(bs("ep=a"));
     harness.pass(1_000);
     let reason = SessionError::NoAnswer(FailReason::Timeout);
@@ -122,11 +123,15 @@ fn a_device_that_falls_silent_is_given_up() {
 fn what_the_device_has_is_told() {
     let mut harness = Harness::new(Config::default());
     let commands = [Command::Discover(Path::ROOT), Command::Read(Path::object(1))];
-    harness.server.configure("a", commands.into());
+    harness.sim[harness.server].configure("a", commands.into());
     let links = "</>;lwm2m=1.1,</0/0>,</1/0>;ssid=1";
-    harness.answers.push_back(Response::new(Code::CONTENT).content_format(40).payload(links));
+    harness.sim[harness.device]
+        .answers
+        .push_back(Response::new(Code::CONTENT).content_format(40).payload(links));
     let servers = r#"[{"n":"/1/0/0","v":1}]"#;
-    harness.answers.push_back(Response::new(Code::CONTENT).content_format(110).payload(servers));
+    harness.sim[harness.device]
+        .answers
+        .push_back(Response::new(Code::CONTENT).content_format(110).payload(servers));
     harness.ask(bs("ep=a&pct=110"));
     assert_eq!(harness.commands(), ["GET /", "GET /1", "POST /bs"]);
     let [_, Event::Answered { content: Content::Links(links), .. }, second, _] =
@@ -143,7 +148,7 @@ fn what_the_device_has_is_told() {
 fn a_node_that_does_not_go_with_its_path_is_not_sent() {
     let mut harness = Harness::new(Config::default());
     let node = Node::ObjectInstance(lwm2m_core::ObjectInstance::default());
-    harness.server.configure("a", vec![Command::Write(Path::object(1), node)]);
+    harness.sim[harness.server].configure("a", vec![Command::Write(Path::object(1), node)]);
     harness.ask(bs("ep=a"));
     assert!(harness.commands().is_empty());
     assert_eq!(harness.events[1..], [failed(SessionError::NotSent(Path::object(1)))]);
@@ -153,8 +158,8 @@ fn a_node_that_does_not_go_with_its_path_is_not_sent() {
 #[test]
 fn sessions_are_bounded() {
     let mut harness = Harness::new(Config { max_sessions: 1, ..Config::default() });
-    harness.silent = true;
-    harness.server.configure("b", Vec::new());
+    harness.sim[harness.device].silent = true;
+    harness.sim[harness.server].configure("b", Vec::new());
     assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
     assert_eq!(harness.ask(bs("ep=b")).code, Code::SERVICE_UNAVAILABLE);
     assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);

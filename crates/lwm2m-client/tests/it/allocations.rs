@@ -36,15 +36,14 @@ fn a_read_of_a_large_object_allocates_little_more_than_its_payload() {
     let mut harness = Harness::new(config().definition(definition), objects);
     harness.start();
     for (path, format, bound) in [("33000", 112, 40), ("33000", 110, 40), ("33000/0", 112, 25)] {
-        let (client, now) = (&mut harness.client, harness.now);
-        let server = &mut harness.servers[0].coap;
-        let id = server.request(now, lwm2m_coap::PeerId(0), get(path).accept(format)).unwrap();
-        let datagram = server.poll_transmit().unwrap().payload;
+        let id = harness.begin(0, get(path).accept(format));
+        let datagram = harness.sim.network.arrive(harness.sim.now).unwrap().payload;
+        let (now, client) = (harness.sim.now, &mut harness.sim[harness.client]);
         let allocations = measure(|| {
             client.handle(now, Input::datagram(address(0), &datagram));
             assert!(matches!(client.poll(), Some(Output::Transmit(_))));
         });
-        server.cancel(id);
+        harness.coap(0).cancel(id);
         assert!(allocations.count_total <= bound, "{path} {format}: {allocations:?}");
     }
 }

@@ -138,7 +138,7 @@ fn every_refusal_has_a_code_of_its_operation() {
 
 /// The types of the requests that the client sends.
 fn sent(harness: &mut Harness) -> Vec<MessageType> {
-    let datagrams = core::iter::from_fn(|| harness.out.transmit(&mut harness.client));
+    let datagrams = core::iter::from_fn(|| harness.sim.network.arrive(harness.sim.now));
     let datagrams: Vec<_> = datagrams.map(|transmit| transmit.payload).collect();
     let views = datagrams.iter().map(|datagram| MessageView::parse(datagram).unwrap());
     views.filter(|view| view.code().is_request()).map(|view| view.kind()).collect()
@@ -148,13 +148,13 @@ fn sent(harness: &mut Harness) -> Vec<MessageType> {
 #[test]
 fn requests_of_the_client_are_confirmable() {
     let mut harness = Harness::new(config(), crate::harness::objects());
-    harness.client.start(harness.now);
+    harness.sim.with(harness.client, |it, now| it.start(now));
     assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
     let mut harness = Harness::registered(config());
-    harness.client.update_registration(harness.now, 1);
+    harness.sim.with(harness.client, |it, now| it.update_registration(now, 1));
     assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
     let mut harness = Harness::registered(config());
-    harness.client.shutdown(harness.now);
+    harness.sim.with(harness.client, |it, now| it.shutdown(now));
     assert_eq!(sent(&mut harness), [MessageType::Confirmable]);
     // A NON Execute is carried out once.
     let mut harness = Harness::registered(config());

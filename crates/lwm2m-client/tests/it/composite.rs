@@ -266,8 +266,8 @@ fn a_cancelled_composite_is_silent() {
     assert_eq!((other.code.to_string().as_str(), other.options.observe()), ("2.05", None));
     harness.set("3303/0/5700", 25.0);
     assert_eq!(harness.notified().len(), 1);
-    let now = harness.now;
-    let cancel = harness.servers[0].coap.cancel_observation(now, id).unwrap();
+    let now = harness.sim.now;
+    let cancel = harness.coap(0).cancel_observation(now, id).unwrap();
     harness.settle();
     let answer = harness.answer(0, cancel).unwrap();
     assert!(content(&answer).contains("25") && answer.options.observe().is_none());

@@ -1,15 +1,13 @@
-//! A client and raw servers, made of CoAP endpoints alone, on a virtual clock.
+//! A client and raw servers, which are CoAP alone, in virtual time.
 
 use core::time::Duration;
 use lwm2m_client::{Client, Config, Event, MemoryObject, Object, ServerAccount};
-use lwm2m_coap::{self as coap, Code, Endpoint, PeerId, Request, RequestId, Response};
+use lwm2m_coap::{self as coap, Code, PeerId, Request, RequestId, Response};
 use lwm2m_core::{ContentFormat, ObjectInstance, Path, Value};
-use lwm2m_link::{Engine, Input, Outbox};
-use lwm2m_time::Instant;
+use lwm2m_link::{Coap, Link, LinkEvent};
+use lwm2m_testkit::{CoapPeer, Conditions, Node, Sim};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-
-const CLIENT: PeerId = PeerId(0);
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub(crate) const TLV: u16 = ContentFormat::TLV.0;
 pub(crate) const TEXT: u16 = ContentFormat::TEXT.0;
@@ -18,24 +16,25 @@ pub(crate) const JSON: u16 = ContentFormat::SENML_JSON.0;
 
 /// A raw server and what it heard.
 pub(crate) struct Server {
-    pub(crate) coap: Endpoint,
-    pub(crate) reachable: bool,
+    pub(crate) node: Node<CoapPeer>,
+    /// The client, as the server calls it.
+    peer: PeerId,
     /// Requests of the client, with the second they came at.
     pub(crate) heard: Vec<(f64, Request)>,
     /// Notifications, with the second they came at.
     pub(crate) notified: Vec<(f64, Response)>,
-    /// Answers to give instead of the usual ones.
-    pub(crate) answers: VecDeque<Response>,
     answered: Vec<(RequestId, Option<Response>)>,
 }
 
 pub(crate) struct Harness {
-    pub(crate) client: Client,
-    pub(crate) out: Outbox<Event>,
+    pub(crate) sim: Sim,
+    pub(crate) client: Node<Client>,
     pub(crate) servers: Vec<Server>,
-    pub(crate) now: Instant,
     pub(crate) events: Vec<Event>,
 }
+
+pub(crate) const CLIENT: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 5683);
 
 pub(crate) fn address(server: usize) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, u8::try_from(server + 1).unwrap()], 5683))
@@ -84,18 +83,12 @@ pub(crate) fn config() -> Config {
 
 impl Harness {
     pub(crate) fn new(config: Config, objects: Vec<Box<dyn Object>>) -> Self {
-        let server = |number: usize| Server {
-            coap: Endpoint::new(coap::Config::default(), [u8::try_from(number).unwrap() + 1; 32]),
-            reachable: true,
-            heard: Vec::new(),
-            notified: Vec::new(),
-            answers: VecDeque::new(),
-            answered: Vec::new(),
-        };
+        let mut sim = Sim::new(Conditions::INSTANT, 1);
         // A bootstrap server may name further ones.
-        let servers = (0..config.servers.len().max(3)).map(server).collect();
+        let servers = (0..config.servers.len().max(3)).map(|it| server(&mut sim, it)).collect();
         let client = Client::new(config, objects, [9; 32]).unwrap();
-        Self { client, out: Outbox::default(), servers, now: Instant::ZERO, events: Vec::new() }
+        let client = sim.add_engine(CLIENT, client);
+        Self { sim, client, servers, events: Vec::new() }
     }
 
     /// A client with the usual objects that is registered with its servers.
@@ -112,99 +105,70 @@ impl Harness {
     }
 
     pub(crate) fn start(&mut self) {
-        self.client.start(self.now);
+        self.sim.with(self.client, |it, now| it.start(now));
         self.settle();
     }
 
-    pub(crate) fn seconds(&self) -> f64 {
-        Duration::from_micros(self.now.as_micros()).as_secs_f64()
+    /// Answers that a server gives instead of the usual ones.
+    pub(crate) fn answers(&mut self, server: usize) -> &mut VecDeque<Response> {
+        &mut self.sim[self.servers[server].node].answers
+    }
+
+    /// CoAP of a server.
+    pub(crate) fn coap(&mut self, server: usize) -> Coap<'_> {
+        self.sim[self.servers[server].node].link.coap()
+    }
+
+    /// Whether datagrams pass between the client and a server.
+    pub(crate) fn set_reachable(&mut self, server: usize, reachable: bool) {
+        match reachable {
+            true => self.sim.heal(),
+            false => self.sim.sever(self.client, self.servers[server].node),
+        }
     }
 
     /// Moves all datagrams until none is left.
     pub(crate) fn settle(&mut self) {
-        loop {
-            let mut moved = false;
-            while let Some(transmit) = self.out.transmit(&mut self.client) {
-                moved = true;
-                let place = (0..self.servers.len()).find(|place| address(*place) == transmit.to);
-                let server = &mut self.servers[place.expect("a server")];
-                if server.reachable {
-                    server.coap.handle_datagram(self.now, CLIENT, &transmit.payload);
-                }
-            }
-            for place in 0..self.servers.len() {
-                moved |= self.serve(place);
-            }
-            if !moved {
-                break;
-            }
-        }
-        self.events.extend(self.out.events.drain(..));
-    }
-
-    fn serve(&mut self, place: usize) -> bool {
-        let (seconds, now) = (self.seconds(), self.now);
-        let server = &mut self.servers[place];
-        while let Some(event) = server.coap.poll_event() {
-            match event {
-                coap::Event::Request { exchange, request, .. } => {
-                    let usual = usual_answer(&request);
-                    let answer = server.answers.pop_front().unwrap_or(usual);
-                    server.heard.push((seconds, request));
-                    server.coap.respond(now, exchange, answer).unwrap();
-                }
-                coap::Event::Response { id, response, .. } => {
-                    server.answered.push((id, Some(response)));
-                }
-                coap::Event::Failed { id, .. } => server.answered.push((id, None)),
-                coap::Event::Notification { response, .. } => {
-                    server.notified.push((seconds, response));
-                }
-                _ => {}
-            }
-        }
-        let mut moved = false;
-        while let Some(transmit) = server.coap.poll_transmit() {
-            moved = true;
-            if server.reachable {
-                self.client.handle(now, Input::datagram(address(place), &transmit.payload));
-            }
-        }
-        moved
+        self.sim.settle();
+        self.note();
     }
 
     /// Lets virtual time pass.
     pub(crate) fn run(&mut self, seconds: f64) {
-        let end = self.now + Duration::from_secs_f64(seconds);
-        self.settle();
-        loop {
-            let timeouts = self.servers.iter().filter_map(|server| server.coap.poll_timeout());
-            let next = timeouts.chain(self.client.poll_timeout()).min();
-            let Some(next) = next.filter(|next| *next <= end) else { break };
-            self.now = self.now.max(next);
-            self.client.handle(self.now, Input::Timeout);
-            for server in &mut self.servers {
-                server.coap.handle_timeout(self.now);
+        self.sim.run_for(Duration::from_secs_f64(seconds));
+        self.note();
+    }
+
+    fn note(&mut self) {
+        self.events.extend(self.sim.take_events(self.client).into_iter().map(|(_, event)| event));
+        for server in &mut self.servers {
+            for (at, event) in self.sim.take_events(server.node) {
+                if let LinkEvent::Coap(event) = event {
+                    server.note(Duration::from_micros(at.as_micros()).as_secs_f64(), event);
+                }
             }
-            self.settle();
         }
-        self.now = end;
+    }
+
+    /// Puts a request of a server on its way, and returns its name.
+    pub(crate) fn begin(&mut self, server: usize, request: Request) -> RequestId {
+        let Server { node, peer, .. } = self.servers[server];
+        let send = |it: &mut CoapPeer, now| it.link.coap().request(now, peer, request);
+        self.sim.with(node, send).unwrap()
     }
 
     /// Sends a request of a server and returns its name.
     pub(crate) fn send(&mut self, server: usize, request: Request) -> RequestId {
-        let id = self.servers[server].coap.request(self.now, CLIENT, request).unwrap();
+        let id = self.begin(server, request);
         self.settle();
         id
     }
 
     /// Sends a request whose first answer is lost.
     pub(crate) fn send_quietly(&mut self, request: Request) -> RequestId {
-        let server = &mut self.servers[0];
-        let id = server.coap.request(self.now, CLIENT, request).unwrap();
-        let datagram = server.coap.poll_transmit().unwrap().payload;
-        self.client.handle(self.now, Input::datagram(address(0), &datagram));
-        let answer = self.out.transmit(&mut self.client).unwrap();
+        let id = self.begin(0, request);
+        self.sim.step(self.sim.now);
+        let answer = self.sim.network.arrive(self.sim.now).unwrap();
         assert_eq!(
             answer.payload.first().map(|byte| byte >> 4),
             Some(0b0110),
@@ -258,13 +222,13 @@ impl Harness {
         let path: Path = path.parse().unwrap();
         let [object, instance, resource] = *path.ids() else { panic!("no resource") };
         let set = |target: &mut MemoryObject| target.set(instance, resource, value);
-        self.client.update(self.now, object, set).unwrap();
+        self.sim.with(self.client, |it, now| it.update(now, object, set)).unwrap();
         self.settle();
     }
 
     pub(crate) fn insert(&mut self, object: u16, instance: u16, values: ObjectInstance) {
         let insert = |target: &mut MemoryObject| target.insert(instance, values);
-        self.client.update(self.now, object, insert).unwrap();
+        self.sim.with(self.client, |it, now| it.update(now, object, insert)).unwrap();
         self.settle();
     }
 
@@ -284,6 +248,27 @@ impl Harness {
         let text = |r: &Response| String::from_utf8_lossy(&r.payload).into_owned();
         notified.iter().map(|(second, response)| (*second, text(response))).collect()
     }
+}
+
+impl Server {
+    fn note(&mut self, second: f64, event: coap::Event) {
+        match event {
+            coap::Event::Request { request, .. } => self.heard.push((second, request)),
+            coap::Event::Response { id, response, .. } => self.answered.push((id, Some(response))),
+            coap::Event::Failed { id, .. } => self.answered.push((id, None)),
+            coap::Event::Notification { response, .. } => self.notified.push((second, response)),
+            _ => {}
+        }
+    }
+}
+
+fn server(sim: &mut Sim, number: usize) -> Server {
+    let seed = u8::try_from(number).unwrap() + 1;
+    let mut link = Link::new(coap::Config::default(), [seed; 32]);
+    let peer = link.connect(CLIENT).unwrap();
+    link.hold(peer);
+    let node = sim.add_engine(address(number), CoapPeer::new(link, usual_answer));
+    Server { node, peer, heard: Vec::new(), notified: Vec::new(), answered: Vec::new() }
 }
 
 fn usual_answer(request: &Request) -> Response {

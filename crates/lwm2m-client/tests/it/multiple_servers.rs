@@ -49,8 +49,8 @@ fn observations_of_one_path_are_independent() {
     }
     harness.run(15.5);
     assert_eq!((harness.servers[0].notified.len(), harness.servers[1].notified.len()), (3, 1));
-    let now = harness.now;
-    harness.servers[0].coap.cancel_observation(now, ids[0]).unwrap();
+    let now = harness.sim.now;
+    harness.coap(0).cancel_observation(now, ids[0]).unwrap();
     harness.settle();
     harness.run(15.0);
     assert_eq!((harness.servers[0].notified.len(), harness.servers[1].notified.len()), (3, 2));

@@ -1,11 +1,13 @@
 //! Register, Update, De-register and what follows failures.
 
-use crate::harness::{Harness, TEXT, TLV, address, config, delete, get, objects, post, put};
+use crate::harness::{
+    CLIENT, Harness, TEXT, TLV, address, config, delete, get, objects, post, put,
+};
 use lwm2m_client::{
     BootstrapAccount, Client, Config, ConfigError, ErrorResponse, Event, MemoryObject,
     RegistrationError, RegistrationState, Retry, Security, SecurityError, ServerAccount,
 };
-use lwm2m_coap::{Code, FailReason, PeerId, Response};
+use lwm2m_coap::{Code, FailReason, Response};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Version};
 
 const LIST: &str = "</1/0>,</3/0>,</6>,</16/0>,</16/1>,</3302/0>,</3303/0>,</3442/0>";
@@ -15,7 +17,7 @@ fn with_lifetime(seconds: u32) -> Config {
 }
 
 fn refuse(harness: &mut Harness, code: Code, times: usize) {
-    harness.servers[0].answers.extend(vec![Response::new(code); times]);
+    harness.answers(0).extend(vec![Response::new(code); times]);
 }
 
 // proves: REG-01, REG-08
@@ -112,10 +114,10 @@ fn instances_that_come_or_go_are_told_in_a_complete_list() {
 #[test]
 fn changes_during_an_update_are_told_after_it() {
     let mut harness = Harness::registered(config());
-    harness.servers[0].reachable = false;
-    harness.client.update_registration(harness.now, 1);
+    harness.set_reachable(0, false);
+    harness.sim.with(harness.client, |it, now| it.update_registration(now, 1));
     harness.insert(16, 5, ObjectInstance::default().with_multiple(0, [(0, "x")]));
-    harness.servers[0].reachable = true;
+    harness.set_reachable(0, true);
     harness.run(5.0);
     let heard = harness.heard();
     assert_eq!(heard.len(), 2, "{heard:?}");
@@ -125,7 +127,7 @@ fn changes_during_an_update_are_told_after_it() {
 #[test]
 fn shutdown_deregisters() {
     let mut harness = Harness::registered(config());
-    harness.client.shutdown(harness.now);
+    harness.sim.with(harness.client, |it, now| it.shutdown(now));
     harness.settle();
     assert_eq!(harness.heard(), ["0 DELETE /rd/5a3f"]);
     assert_eq!(
@@ -141,7 +143,7 @@ fn shutdown_deregisters() {
 fn an_update_that_is_refused_makes_the_client_register_again() {
     let mut harness = Harness::registered(config());
     refuse(&mut harness, Code::NOT_FOUND, 1);
-    harness.client.update_registration(harness.now, 1);
+    harness.sim.with(harness.client, |it, now| it.update_registration(now, 1));
     harness.settle();
     let register = format!("0 POST /rd ep=test&lt=86400&lwm2m=1.1&b=U {LIST}");
     assert_eq!(harness.heard(), ["0 POST /rd/5a3f".to_owned(), register]);
@@ -150,9 +152,9 @@ fn an_update_that_is_refused_makes_the_client_register_again() {
 #[test]
 fn an_update_without_an_answer_makes_the_client_register_again() {
     let mut harness = Harness::registered(with_lifetime(300));
-    harness.servers[0].reachable = false;
+    harness.set_reachable(0, false);
     harness.run(320.0);
-    harness.servers[0].reachable = true;
+    harness.set_reachable(0, true);
     harness.run(60.0);
     assert!(harness.heard()[0].contains("POST /rd ep=test"));
 }
@@ -161,7 +163,7 @@ fn an_update_without_an_answer_makes_the_client_register_again() {
 #[test]
 fn a_new_address_makes_the_client_register_again() {
     let mut harness = Harness::registered(config());
-    harness.client.rebind(harness.now);
+    harness.sim.with(harness.client, |it, now| it.rebind(now));
     harness.settle();
     assert_eq!(harness.heard(), [format!("0 POST /rd ep=test&lt=86400&lwm2m=1.1&b=U {LIST}")]);
 }
@@ -225,7 +227,7 @@ fn sequences_follow_after_their_delay() {
 #[test]
 fn an_overloaded_server_is_asked_when_it_says_so() {
     let mut harness = Harness::new(config(), objects());
-    harness.servers[0].answers.push_back(Response::new(Code::SERVICE_UNAVAILABLE).max_age(30));
+    harness.answers(0).push_back(Response::new(Code::SERVICE_UNAVAILABLE).max_age(30));
     harness.start();
     harness.run(29.0);
     assert_eq!(harness.heard().len(), 1);
@@ -239,7 +241,7 @@ fn an_overloaded_server_neither_makes_the_client_spin_nor_silences_it() {
     for (max_age, expected) in [(0, 5.0), (u32::MAX, 86_400.0)] {
         let mut harness = Harness::new(config(), objects());
         let overloaded = Response::new(Code::SERVICE_UNAVAILABLE).max_age(max_age);
-        harness.servers[0].answers.extend([overloaded.clone(), Response::new(Code::CREATED)]);
+        harness.answers(0).extend([overloaded.clone(), Response::new(Code::CREATED)]);
         harness.start();
         harness.run(expected + 1.0);
         let times = |harness: &Harness| -> Vec<f64> {
@@ -248,7 +250,7 @@ fn an_overloaded_server_neither_makes_the_client_spin_nor_silences_it() {
         assert_eq!(times(&harness), [0.0, expected]);
 
         let mut harness = Harness::registered(config());
-        harness.servers[0].answers.push_back(overloaded);
+        harness.answers(0).push_back(overloaded);
         harness.insert(16, 7, ObjectInstance::default());
         // The lifetime is a day; an Update has to come within it.
         let expected = f64::min(expected, 86_400.0 - 93.0);
@@ -261,11 +263,11 @@ fn an_overloaded_server_neither_makes_the_client_spin_nor_silences_it() {
 #[test]
 fn requests_before_the_registration_are_ignored() {
     let mut harness = Harness::new(config(), objects());
-    harness.client.start(harness.now);
-    let register = harness.out.transmit(&mut harness.client).unwrap();
+    harness.sim.with(harness.client, |it, now| it.start(now));
+    let register = harness.sim.network.arrive(harness.sim.now).unwrap();
     let early = harness.send(0, get("3/0/0"));
     assert_eq!(harness.answer(0, early), None);
-    harness.servers[0].coap.handle_datagram(harness.now, PeerId(0), &register.payload);
+    harness.sim.inject(harness.servers[0].node, CLIENT, false, &register.payload);
     harness.settle();
     assert!(matches!(harness.events[..], [Event::Registered { .. }]));
     // The server sends it again.
@@ -276,7 +278,7 @@ fn requests_before_the_registration_are_ignored() {
 #[test]
 fn an_acceptance_without_a_location_is_a_failure() {
     let mut harness = Harness::new(config(), objects());
-    harness.servers[0].answers.push_back(Response::new(Code::CREATED));
+    harness.answers(0).push_back(Response::new(Code::CREATED));
     harness.start();
     let reason = RegistrationError::NoLocation;
     let failed = |event: &Event| matches!(event, Event::RegistrationFailed { reason: r, .. } if *r == reason);
@@ -286,8 +288,8 @@ fn an_acceptance_without_a_location_is_a_failure() {
 #[test]
 fn shutdown_ends_without_an_answer_too() {
     let mut harness = Harness::registered(config());
-    harness.servers[0].reachable = false;
-    harness.client.shutdown(harness.now);
+    harness.set_reachable(0, false);
+    harness.sim.with(harness.client, |it, now| it.shutdown(now));
     harness.run(100.0);
     let confirmed = Err(RegistrationError::NoAnswer(FailReason::Timeout));
     assert_eq!(harness.events, [Event::Deregistered { server: 1, confirmed }, Event::Stopped]);
@@ -296,8 +298,8 @@ fn shutdown_ends_without_an_answer_too() {
 #[test]
 fn shutdown_while_registering_waits_for_the_location() {
     let mut harness = Harness::new(config(), objects());
-    harness.client.start(harness.now);
-    harness.client.shutdown(harness.now);
+    harness.sim.with(harness.client, |it, now| it.start(now));
+    harness.sim.with(harness.client, |it, now| it.shutdown(now));
     assert!(harness.events.is_empty());
     harness.settle();
     let heard = harness.heard();
@@ -309,12 +311,12 @@ fn shutdown_while_registering_waits_for_the_location() {
 #[test]
 fn shutdown_while_registering_is_no_reason_to_try_again() {
     let mut harness = Harness::new(config(), objects());
-    harness.servers[0].reachable = false;
-    harness.client.start(harness.now);
-    harness.client.shutdown(harness.now);
+    harness.set_reachable(0, false);
+    harness.sim.with(harness.client, |it, now| it.start(now));
+    harness.sim.with(harness.client, |it, now| it.shutdown(now));
     harness.run(100.0);
     assert_eq!(harness.events.last(), Some(&Event::Stopped));
-    harness.servers[0].reachable = true;
+    harness.set_reachable(0, true);
     harness.run(100_000.0);
     assert!(harness.heard().is_empty());
 }
@@ -322,19 +324,22 @@ fn shutdown_while_registering_is_no_reason_to_try_again() {
 #[test]
 fn a_server_that_has_moved_is_registered_with_at_its_new_address() {
     let mut harness = Harness::registered(config());
-    harness.servers[0].reachable = false;
-    harness.client.update_registration(harness.now, 1);
+    harness.set_reachable(0, false);
+    harness.sim.with(harness.client, |it, now| it.update_registration(now, 1));
     harness.run(95.0);
-    harness.client.set_address(harness.now, 1, address(1)).unwrap();
+    harness.sim.with(harness.client, |it, now| it.set_address(now, 1, address(1))).unwrap();
     harness.settle();
     assert_eq!(harness.heard_by(1).len(), 1);
-    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(
+        harness.sim[harness.client].registration_state(1),
+        Some(RegistrationState::Registered)
+    );
     // Where it already is, it stays.
-    harness.client.set_address(harness.now, 1, address(1)).unwrap();
+    harness.sim.with(harness.client, |it, now| it.set_address(now, 1, address(1))).unwrap();
     harness.settle();
     assert!(harness.heard_by(1).is_empty());
     // The old address is a stranger's.
-    harness.servers[0].reachable = true;
+    harness.set_reachable(0, true);
     let read = harness.send(0, get("/3/0/0"));
     assert_eq!(harness.answer(0, read), None);
 }
@@ -350,15 +355,18 @@ fn the_address_of_a_name_is_asked_for() {
     harness.events.clear();
     harness.run(61.0);
     assert!(harness.events.contains(&wanted), "once more by the retry timer");
-    harness.servers[0].reachable = false;
-    harness.client.set_address(harness.now, 1, address(0)).unwrap();
+    harness.set_reachable(0, false);
+    harness.sim.with(harness.client, |it, now| it.set_address(now, 1, address(0))).unwrap();
     harness.events.clear();
     harness.run(95.0);
     assert!(harness.events.contains(&wanted), "it may be elsewhere now");
-    harness.client.set_address(harness.now, 1, address(1)).unwrap();
+    harness.sim.with(harness.client, |it, now| it.set_address(now, 1, address(1))).unwrap();
     harness.run(61.0);
     assert_eq!(harness.heard_by(1).len(), 1);
-    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(
+        harness.sim[harness.client].registration_state(1),
+        Some(RegistrationState::Registered)
+    );
 }
 
 #[test]
@@ -368,14 +376,17 @@ fn the_address_of_an_address_is_not_asked_for() {
     let mut harness = Harness::new(config, objects());
     harness.start();
     harness.settle();
-    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(
+        harness.sim[harness.client].registration_state(1),
+        Some(RegistrationState::Registered)
+    );
 }
 
 #[test]
 fn two_servers_do_not_share_an_address() {
     let both = config().server(ServerAccount::new(2, address(1)));
     let mut harness = Harness::registered(both);
-    let refused = harness.client.set_address(harness.now, 2, address(0));
+    let refused = harness.sim.with(harness.client, |it, now| it.set_address(now, 2, address(0)));
     assert_eq!(refused, Err(ConfigError::SameAddress(2, 1)));
 }
 
@@ -415,7 +426,7 @@ fn an_overloaded_server_is_asked_ever_more_seldom_and_that_is_no_failed_attempt(
     account.retry = Retry { count: 2, timer: 2, ..Retry::default() };
     let mut harness = Harness::new(Config::new("test").server(account), objects());
     let overloaded = Response::new(Code::SERVICE_UNAVAILABLE).max_age(8);
-    harness.servers[0].answers.extend(vec![overloaded; 16]);
+    harness.answers(0).extend(vec![overloaded; 16]);
     refuse(&mut harness, Code::FORBIDDEN, 1);
     harness.start();
     harness.run(1_000_000.0);
@@ -432,7 +443,7 @@ fn an_overloaded_server_is_asked_ever_more_seldom_and_that_is_no_failed_attempt(
 fn an_overloaded_server_gets_the_update_within_the_lifetime() {
     let mut harness = Harness::registered(with_lifetime(300));
     let overloaded = Response::new(Code::SERVICE_UNAVAILABLE).max_age(3_600);
-    harness.servers[0].answers.extend(vec![overloaded; 2]);
+    harness.answers(0).extend(vec![overloaded; 2]);
     harness.run(299.0);
     let times: Vec<f64> = harness.servers[0].heard.iter().map(|(time, _)| time.round()).collect();
     assert_eq!(times, [207.0, 254.0, 277.0]);
@@ -443,7 +454,7 @@ fn an_overloaded_server_gets_the_update_within_the_lifetime() {
 fn an_overloaded_server_that_lets_the_lifetime_end_is_registered_with_again() {
     let mut harness = Harness::registered(with_lifetime(300));
     let overloaded = Response::new(Code::SERVICE_UNAVAILABLE);
-    harness.servers[0].answers.extend(vec![overloaded; 30]);
+    harness.answers(0).extend(vec![overloaded; 30]);
     harness.run(301.0);
     let heard = harness.heard();
     assert!((3..30).contains(&heard.len()), "{heard:?}");
@@ -456,9 +467,9 @@ fn a_second_shutdown_does_not_take_the_first_one_back() {
         let mut harness = Harness::registered(config());
         match ask {
             Some(disable) => drop(harness.send_quietly(post(disable))),
-            None => harness.client.shutdown(harness.now),
+            None => harness.sim.with(harness.client, |it, now| it.shutdown(now)),
         }
-        harness.client.shutdown(harness.now);
+        harness.sim.with(harness.client, |it, now| it.shutdown(now));
         harness.settle();
         assert_eq!(harness.heard(), ["0 DELETE /rd/5a3f"], "{ask:?}");
         assert!(harness.events.contains(&Event::Deregistered { server: 1, confirmed: Ok(()) }));
@@ -472,7 +483,7 @@ fn a_second_shutdown_does_not_take_the_first_one_back() {
 fn a_refused_deregister_is_told() {
     let mut harness = Harness::registered(config());
     refuse(&mut harness, Code::NOT_FOUND, 1);
-    harness.client.shutdown(harness.now);
+    harness.sim.with(harness.client, |it, now| it.shutdown(now));
     harness.settle();
     let refusal = ErrorResponse { code: Code::NOT_FOUND, diagnostic: String::new() };
     let confirmed = Err(RegistrationError::Refused(refusal));
@@ -485,7 +496,7 @@ fn a_new_registration_begins_with_the_highest_version_again() {
     refuse(&mut harness, Code::PRECONDITION_FAILED, 1);
     harness.start();
     harness.heard();
-    harness.client.rebind(harness.now);
+    harness.sim.with(harness.client, |it, now| it.rebind(now));
     harness.settle();
     assert!(harness.heard()[0].contains("lwm2m=1.2"));
 }

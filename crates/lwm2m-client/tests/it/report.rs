@@ -139,9 +139,9 @@ fn inner_levels_win_down_to_the_defaults_of_the_server() {
     }
     harness.ask(get("3/0/7/0").observe(0));
     for (period, unset) in [(10.0, "3/0/7/0"), (20.0, "3/0/7"), (30.0, "3/0"), (40.0, "3")] {
-        let before = harness.seconds();
+        let before = harness.sim.now;
         harness.run(period + 0.5);
-        assert_eq!(times(&mut harness).len(), 1, "{period} after {before}");
+        assert_eq!(times(&mut harness).len(), 1, "{period} after {before:?}");
         harness.ask(attributes(unset, "pmax"));
         harness.ask(get("3/0/7/0").observe(0));
     }
@@ -197,8 +197,8 @@ fn con_or_the_server_object_decides_whether_notifications_are_confirmable() {
         }
         harness.ask(get(observed).observe(0));
         let hotter = |it: &mut MemoryObject| it.set(0, 5700, 30.0);
-        harness.client.update(harness.now, 3303, hotter).unwrap();
-        let datagram = harness.out.transmit(&mut harness.client).unwrap().payload;
+        harness.sim.with(harness.client, |it, now| it.update(now, 3303, hotter)).unwrap();
+        let datagram = harness.sim.network.arrive(harness.sim.now).unwrap().payload;
         let message = MessageView::parse(&datagram).unwrap();
         let is = message.kind() == MessageType::Confirmable;
         assert_eq!(is, expected, "{observed} {attribute:?} {default}");
@@ -251,7 +251,8 @@ fn a_cancelled_observation_is_silent() {
     harness.set("3303/0/5700", 21.0);
     harness.set("3303/0/5700", 22.0);
     assert_eq!(harness.notified().len(), 2);
-    let cancel = harness.servers[0].coap.cancel_observation(harness.now, observe).unwrap();
+    let now = harness.sim.now;
+    let cancel = harness.coap(0).cancel_observation(now, observe).unwrap();
     harness.settle();
     let answer = harness.answer(0, cancel).unwrap();
     assert_eq!((answer.code, answer.options.observe()), (Code::CONTENT, None));
@@ -266,7 +267,7 @@ fn a_reset_ends_that_observation_only() {
     let mut harness = Harness::registered(config());
     let forgotten = harness.send(0, get("3303/0/5700").observe(0));
     harness.ask(get("3303/0").observe(0));
-    harness.servers[0].coap.cancel(forgotten);
+    harness.coap(0).cancel(forgotten);
     harness.set("3303/0/5700", 21.0);
     harness.set("3303/0/5700", 22.0);
     assert_eq!(harness.notified().len(), 2);
@@ -293,7 +294,7 @@ fn what_vanishes_is_told_and_ends_the_observation() {
         assert!(it.remove(1));
         Ok(())
     };
-    harness.client.update(harness.now, 16, remove).unwrap();
+    harness.sim.with(harness.client, |it, now| it.update(now, 16, remove)).unwrap();
     harness.settle();
     let (_, last) = &harness.servers[0].notified[0];
     assert_eq!((last.code, last.options.observe()), (Code::NOT_FOUND, None));
@@ -302,7 +303,7 @@ fn what_vanishes_is_told_and_ends_the_observation() {
 #[test]
 fn a_new_registration_has_no_observations() {
     let mut harness = observed("");
-    harness.client.rebind(harness.now);
+    harness.sim.with(harness.client, |it, now| it.rebind(now));
     harness.settle();
     harness.set("3303/0/5700", 21.0);
     assert!(harness.notified().is_empty());

@@ -12,7 +12,8 @@ fn unmuted() -> Config {
 }
 
 fn try_send(harness: &mut Harness, path: Path) -> Result<(), SendError> {
-    let result = harness.client.send(harness.now, 1, &[path], None).map(|_| ());
+    let result =
+        harness.sim.with(harness.client, |it, now| it.send(now, 1, &[path], None)).map(|_| ());
     harness.settle();
     result
 }
@@ -47,14 +48,14 @@ fn only_what_the_server_knows_and_may_read_is_sent() {
     }
     let values = ObjectInstance::default().with_multiple(0, [(0, "d")]);
     // Of an instance that is new the server learns by the Update, which is lost at first.
-    harness.servers[0].reachable = false;
+    harness.set_reachable(0, false);
     let insert = |it: &mut MemoryObject| it.insert(2, values);
-    harness.client.update(harness.now, 16, insert).unwrap();
+    harness.sim.with(harness.client, |it, now| it.update(now, 16, insert)).unwrap();
     for path in [Path::instance(16, 2), Path::object(16)] {
         let error = SendError::Unregistered(Path::instance(16, 2));
         assert_eq!(try_send(&mut harness, path), Err(error));
     }
-    harness.servers[0].reachable = true;
+    harness.set_reachable(0, true);
     harness.run(5.0);
     assert_eq!(try_send(&mut harness, Path::instance(16, 2)), Ok(()));
 }
@@ -87,11 +88,12 @@ fn values_that_change_are_sent_if_the_account_says_so() {
 #[test]
 fn the_answer_of_the_server_is_told() {
     let mut harness = Harness::registered(unmuted());
-    harness.servers[0].answers.push_back(Response::new(Code::CHANGED));
-    let id = harness.client.send(harness.now, 1, &[MANUFACTURER], None).unwrap();
+    harness.answers(0).push_back(Response::new(Code::CHANGED));
+    let id =
+        harness.sim.with(harness.client, |it, now| it.send(now, 1, &[MANUFACTURER], None)).unwrap();
     harness.settle();
     assert!(harness.events.contains(&Event::Sent { id, server: 1, confirmed: Ok(()) }));
-    harness.servers[0].answers.push_back(Response::new(Code::NOT_FOUND));
+    harness.answers(0).push_back(Response::new(Code::NOT_FOUND));
     assert_eq!(try_send(&mut harness, MANUFACTURER), Ok(()));
     let refused = |event: &Event| matches!(event, Event::Sent { confirmed: Err(_), .. });
     assert!(harness.events.iter().any(refused));
@@ -103,11 +105,14 @@ fn nothing_is_sent_without_registration_or_in_a_strange_format() {
     assert_eq!(try_send(&mut harness, MANUFACTURER), Err(SendError::NotRegistered(1)));
     harness.start();
     for format in [ContentFormat::TLV, ContentFormat::LWM2M_CBOR, ContentFormat::TEXT] {
-        let sent = harness.client.send(harness.now, 1, &[MANUFACTURER], Some(format));
+        let sent = harness
+            .sim
+            .with(harness.client, |it, now| it.send(now, 1, &[MANUFACTURER], Some(format)));
         assert_eq!(sent, Err(SendError::Format(format)));
     }
     // A server that is asked for nothing is not registered either.
-    let unknown = harness.client.send(harness.now, 2, &[MANUFACTURER], None);
+    let unknown =
+        harness.sim.with(harness.client, |it, now| it.send(now, 2, &[MANUFACTURER], None));
     assert_eq!(unknown, Err(SendError::NotRegistered(2)));
     assert_eq!(harness.code(post("/dp")), "4.04");
 }

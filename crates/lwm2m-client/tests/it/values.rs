@@ -40,7 +40,9 @@ fn a_client_takes_no_object_with_a_value_of_another_type() {
 fn a_value_of_another_type_is_not_set_and_the_old_one_stays() {
     let mut harness = Harness::registered(config());
     let mut update = |change: &dyn Fn(&mut MemoryObject) -> Result<(), ValueError>| {
-        harness.client.update::<MemoryObject>(harness.now, 3303, |it| change(it))
+        harness
+            .sim
+            .with(harness.client, |it, now| it.update::<MemoryObject>(now, 3303, |it| change(it)))
     };
     let wrong = Err(text_for_a_float(TEMPERATURE));
     assert_eq!(update(&|it| it.set(0, 5700, "abc")), wrong);
@@ -71,7 +73,7 @@ fn the_definition_of_the_configuration_holds() {
     harness.start();
     assert_eq!(harness.text("3303/0/5700"), "warm");
     let number = |it: &mut MemoryObject| it.set(0, 5700, 21.5);
-    assert!(harness.client.update(harness.now, 3303, number).is_err());
+    assert!(harness.sim.with(harness.client, |it, now| it.update(now, 3303, number)).is_err());
 }
 
 #[test]
@@ -91,9 +93,11 @@ fn without_a_definition_the_first_value_fixes_the_type() {
 fn an_update_reports_what_changed_before_its_error() {
     let mut harness = Harness::registered(config());
     harness.ask(get("3303/0/5700").observe(0));
-    let outcome = harness.client.update::<MemoryObject>(harness.now, 3303, |it| {
-        it.set(0, 5700, 25.0)?;
-        it.set(0, 5700, "abc")
+    let outcome = harness.sim.with(harness.client, |it, now| {
+        it.update::<MemoryObject>(now, 3303, |it| {
+            it.set(0, 5700, 25.0)?;
+            it.set(0, 5700, "abc")
+        })
     });
     assert_eq!(outcome, Err(text_for_a_float(TEMPERATURE)));
     harness.settle();
@@ -110,7 +114,10 @@ fn an_update_tells_servers_of_instances() {
     assert_eq!(harness.notified().len(), 1);
     // Nothing changes: nothing is told.
     harness.set("3303/0/5700", 20.0);
-    harness.client.update::<MemoryObject>(harness.now, 16, |_| Ok(())).unwrap();
+    harness
+        .sim
+        .with(harness.client, |it, now| it.update::<MemoryObject>(now, 16, |_| Ok(())))
+        .unwrap();
     harness.settle();
     assert!(harness.heard().is_empty() && harness.notified().is_empty());
     let news = harness.events.iter().filter(|event| matches!(event, Event::Updated { .. }));

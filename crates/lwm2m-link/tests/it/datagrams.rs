@@ -3,7 +3,13 @@
 use crate::harness::{Harness, KEY, address};
 use lwm2m_coap::{Event, FailReason};
 use lwm2m_dtls::Reason;
-use lwm2m_link::{Engine, Identity, Input, SecurityEvent};
+use lwm2m_link::{Engine, Identity, Link, SecurityEvent};
+use lwm2m_testkit::sim::network::InFlight;
+
+/// What was sent since this was called last.
+fn sent(harness: &mut Harness) -> Vec<InFlight> {
+    harness.sim.network.capture.replace(Vec::new()).unwrap_or_default()
+}
 
 fn device() -> Identity {
     Identity::Secured(lwm2m_dtls::Identity::Psk("device".into()))
@@ -21,22 +27,24 @@ fn request_waits_for_the_handshake_and_the_server_knows_who_asks() {
         harness.told
     );
     assert_eq!(harness.asked.iter().map(|it| &it.1).collect::<Vec<_>>(), [&device()]);
-    assert_eq!(harness.device.statistics().retransmitted, 0);
+    assert_eq!(harness.sim[harness.device].statistics().retransmitted, 0);
     assert!(matches!(harness.security[..], [SecurityEvent::Established { resumed: false, .. }]));
 }
 
 #[test]
 fn time_of_a_request_does_not_run_during_the_handshake() {
     let mut harness = Harness::new();
+    harness.set_reachable(false);
     let peer = harness.connect(KEY);
     harness.ask(peer);
-    for _ in 0..4 {
-        harness.step(false);
+    for _ in 0..3 {
         assert!(harness.wait());
     }
+    harness.set_reachable(true);
+    assert!(harness.wait());
     harness.settle();
     assert!(matches!(harness.told[..], [Event::Response { .. }]), "{:?}", harness.told);
-    assert_eq!(harness.device.statistics().retransmitted, 0);
+    assert_eq!(harness.sim[harness.device].statistics().retransmitted, 0);
 }
 
 #[test]
@@ -56,27 +64,27 @@ fn failed_handshake_fails_the_request_and_is_explained() {
     };
     assert_eq!((failure.peer, failure.address), (Some(peer), harness.server_address));
     assert!(failure.to_string().contains("192.0.2.2:5684 (pre-shared key) failed: "), "{failure}");
-    assert!(!harness.device.is_reachable(peer));
+    assert!(!harness.sim[harness.device].is_reachable(peer));
     assert!(harness.asked.is_empty());
 }
 
 #[test]
 fn port_for_dtls_never_falls_back_and_strangers_leave_no_peer() {
     let mut harness = Harness::new();
-    let (now, from) = (harness.now, harness.device_address);
+    let (server, from) = (harness.server, harness.sim.address(harness.device));
     let get = [0x40, 1, 0x12, 0x34];
-    harness.server.handle(now, Input::secured_datagram(from, &get));
-    assert!(harness.server.poll().is_none() && harness.server.peer_count() == 0);
+    harness.sim.inject(server, from, true, &get);
+    assert!(sent(&mut harness).is_empty() && harness.server().peer_count() == 0);
+    harness.set_reachable(false);
     harness.connect(KEY);
-    let hello = harness.from_device.transmit(&mut harness.device).expect("a hello");
-    let other = address("198.51.100.1:9");
-    harness.server.handle(now, Input::secured_datagram(other, &hello.payload));
-    let answer = harness.from_server.transmit(&mut harness.server).expect("a HelloVerifyRequest");
+    let hello = sent(&mut harness).remove(0);
+    harness.sim.inject(server, address("198.51.100.1:9"), true, &hello.payload);
+    let answer = sent(&mut harness).remove(0);
     assert!(answer.payload.len() <= hello.payload.len() && answer.secured);
-    assert_eq!((harness.server.peer_count(), harness.server.poll_timeout()), (0, None));
+    assert_eq!((harness.server().peer_count(), harness.server().poll_timeout()), (0, None));
     // Nor does the port for coap speak DTLS.
-    harness.server.handle(now, Input::datagram(from, &hello.payload));
-    assert!(harness.server.poll().is_none());
+    harness.sim.inject(server, from, false, &hello.payload);
+    assert!(sent(&mut harness).is_empty());
 }
 
 #[test]
@@ -85,9 +93,10 @@ fn new_session_is_a_new_peer_and_does_not_answer_for_the_old_one() {
     let first = harness.connect(KEY);
     harness.ask(first);
     harness.settle();
-    let asked = harness.ask(first);
     // The request is lost, and the device begins anew.
-    harness.step(false);
+    harness.set_reachable(false);
+    let asked = harness.ask(first);
+    harness.set_reachable(true);
     harness.told.clear();
     let second = harness.connect(KEY);
     assert_ne!(first, second);
@@ -95,7 +104,10 @@ fn new_session_is_a_new_peer_and_does_not_answer_for_the_old_one() {
     harness.settle();
     let ours = |event: &Event| matches!(event, Event::Failed { id, reason: FailReason::Closed, .. } if *id == asked);
     assert!(harness.told.iter().any(ours), "{:?}", harness.told);
-    assert!(!harness.device.is_reachable(first) && harness.device.is_reachable(second));
+    assert!(
+        !harness.sim[harness.device].is_reachable(first)
+            && harness.sim[harness.device].is_reachable(second)
+    );
     let peers: Vec<_> = harness.asked.iter().map(|(peer, _)| *peer).collect();
     assert!(matches!(peers[..], [a, b] if a != b), "{peers:?}");
 }
@@ -105,9 +117,9 @@ fn session_is_resumed_with_the_same_profile_only() {
     let mut harness = Harness::new();
     let profile = crate::harness::profile(KEY);
     for expected in [false, true] {
-        let address = harness.server_address;
-        let peer =
-            harness.device.connect_secured(harness.now, address, profile.clone()).expect("room");
+        let (to, profile) = (harness.server_address, profile.clone());
+        let connect = |it: &mut Link, now| it.connect_secured(now, to, profile);
+        let peer = harness.sim.with(harness.device, connect).expect("room");
         harness.ask(peer);
         harness.settle();
         let last =
@@ -128,7 +140,7 @@ fn forgotten_peer_comes_back_in_its_session() {
     let peer = harness.connect(KEY);
     harness.ask(peer);
     harness.settle();
-    while harness.server.peer_count() > 0 {
+    while harness.server().peer_count() > 0 {
         assert!(harness.wait(), "it is never forgotten");
         harness.settle();
     }
@@ -146,21 +158,21 @@ fn released_session_is_closed_on_both_sides() {
     harness.ask(peer);
     harness.settle();
     let there = harness.asked[0].0;
-    harness.server.hold(there);
-    harness.device.release(peer);
-    while harness.device.peer_count() > 0 {
+    harness.server().hold(there);
+    harness.sim[harness.device].release(peer);
+    while harness.sim[harness.device].peer_count() > 0 {
         assert!(harness.wait(), "it is never forgotten");
         harness.settle();
     }
     harness.settle();
-    assert!(!harness.server.is_reachable(there));
+    assert!(!harness.server().is_reachable(there));
     let mut harness = Harness::new();
     let peer = harness.connect(KEY);
     harness.ask(peer);
     harness.settle();
-    harness.server.end_sessions_of(|identity| device() == Identity::Secured(identity.clone()));
+    harness.server().end_sessions_of(|identity| device() == Identity::Secured(identity.clone()));
     harness.settle();
-    assert!(!harness.device.is_reachable(peer));
+    assert!(!harness.sim[harness.device].is_reachable(peer));
     assert!(
         !matches!(harness.security.last(), Some(SecurityEvent::Failed(failure)) if failure.reason == Reason::Timeout)
     );
@@ -172,7 +184,8 @@ fn peer_with_a_connection_id_keeps_its_name_at_another_address() {
     let peer = harness.connect(KEY);
     harness.ask(peer);
     harness.settle();
-    harness.device_address = address("192.0.2.99:2000");
+    let moved = address("192.0.2.99:2000");
+    harness.sim.rebind(harness.device, moved);
     // The answer goes there at once; that the peer is there is sure when it speaks again.
     for answers in 2..=3 {
         harness.ask(peer);
@@ -181,5 +194,5 @@ fn peer_with_a_connection_id_keeps_its_name_at_another_address() {
     }
     let peers: Vec<_> = harness.asked.iter().map(|(peer, _)| *peer).collect();
     assert!(matches!(peers[..], [a, b, c] if a == b && b == c), "{peers:?}");
-    assert_eq!(harness.server.peer_address(peers[0]), Some(harness.device_address));
+    assert_eq!(harness.server().peer_address(peers[0]), Some(moved));
 }

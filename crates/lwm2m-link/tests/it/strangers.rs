@@ -1,6 +1,6 @@
 //! Peers that answer for others: sessions with messages that are made by hand.
 
-use crate::harness::{Harness, address, profile};
+use crate::harness::{address, profile, server};
 use bytes::Bytes;
 use lwm2m_coap::{Code, Event, Observer, Request, RequestId, Response};
 use lwm2m_dtls::{Config, Endpoint, SessionId};
@@ -24,9 +24,9 @@ struct Device {
 impl Device {
     fn new(number: u8) -> Self {
         let mut endpoint = Endpoint::new(Config::default(), [number; 32]);
-        let server = address("192.0.2.2:5684");
+        let to = address("192.0.2.2:5684");
         let key = profile(crate::harness::KEY);
-        let session = endpoint.connect(Instant::ZERO, server, key).expect("a session");
+        let session = endpoint.connect(Instant::ZERO, to, key).expect("a session");
         let address = SocketAddr::from(([192, 0, 2, 100 + number], 1_000));
         Self { address, endpoint, session, heard: Vec::new() }
     }
@@ -46,7 +46,7 @@ impl Attackers {
     fn new() -> (Self, [PeerId; 2]) {
         let devices = [Device::new(1), Device::new(2)];
         let mut harness = Self {
-            server: Harness::new().server,
+            server: server(),
             out: Outbox::default(),
             devices,
             now: Instant::ZERO,

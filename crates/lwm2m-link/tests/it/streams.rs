@@ -1,6 +1,6 @@
 //! Sessions on connections.
 
-use crate::harness::{Harness, KEY, address, profile};
+use crate::harness::{Harness, KEY, address, server};
 use lwm2m_coap::{CloseReason, Event, FailReason};
 use lwm2m_dtls::{Cause, Config, Reason};
 use lwm2m_link::{
@@ -11,9 +11,7 @@ use lwm2m_time::Instant;
 #[test]
 fn request_waits_for_the_handshake_and_the_csm_follows_it() {
     let mut harness = Harness::new();
-    let address = harness.server_address;
-    let peer =
-        harness.device.open_secured_connection(harness.now, address, profile(KEY)).expect("room");
+    let peer = harness.open_connection(KEY);
     let asked = harness.ask(peer);
     harness.settle();
     assert!(
@@ -23,16 +21,14 @@ fn request_waits_for_the_handshake_and_the_csm_follows_it() {
     );
     let device = Identity::Secured(lwm2m_dtls::Identity::Psk("device".into()));
     assert_eq!(harness.asked.iter().map(|it| &it.1).collect::<Vec<_>>(), [&device]);
-    let again = harness.device.open_secured_connection(harness.now, address, profile(KEY));
-    assert_eq!(again, Some(peer));
+    assert_eq!(harness.open_connection(KEY), peer);
 }
 
 #[test]
 fn failed_handshake_fails_the_request() {
     let mut harness = Harness::new();
-    let address = harness.server_address;
-    let peer = harness.device.open_secured_connection(harness.now, address, profile(b"another"));
-    let asked = harness.ask(peer.expect("room"));
+    let peer = harness.open_connection(b"another");
+    let asked = harness.ask(peer);
     harness.settle();
     let [Event::Failed { id, reason: FailReason::Closed, .. }, Event::Closed { reason, .. }] =
         &harness.told[..]
@@ -42,39 +38,36 @@ fn failed_handshake_fails_the_request() {
     assert_eq!((*id, *reason), (asked, CloseReason::Lost));
     assert!(matches!(harness.security[..], [SecurityEvent::Failed(_)]), "{:?}", harness.security);
     harness.settle();
-    assert_eq!((harness.device.peer_count(), harness.server.peer_count()), (0, 0));
+    assert_eq!((harness.sim[harness.device].peer_count(), harness.server().peer_count()), (0, 0));
 }
 
 #[test]
 fn released_connection_ends_with_close_notify_on_both_sides() {
     let mut harness = Harness::new();
-    let address = harness.server_address;
-    let peer =
-        harness.device.open_secured_connection(harness.now, address, profile(KEY)).expect("room");
+    let peer = harness.open_connection(KEY);
     harness.ask(peer);
     harness.settle();
-    harness.device.release_connection(harness.now, peer);
+    harness.sim.with(harness.device, |it, now| it.release_connection(now, peer));
     harness.settle();
     let [_, SecurityEvent::Ended { cause, .. }] = &harness.security[..] else {
         panic!("{:?}", harness.security)
     };
     assert!(matches!(cause, Cause::ByPeer | Cause::ByUs), "{cause:?}");
-    assert_eq!((harness.device.peer_count(), harness.server.peer_count()), (0, 0));
+    assert_eq!((harness.sim[harness.device].peer_count(), harness.server().peer_count()), (0, 0));
 }
 
 #[test]
 fn silent_peer_is_given_up() {
-    let mut harness = Harness::new();
-    let (now, from) = (harness.now, harness.device_address);
+    let mut server = server();
+    let (now, from) = (Instant::ZERO, address("192.0.2.1:1000"));
     let connection = ConnectionId::Accepted(1);
-    harness.server.handle(now, Input::Connected { connection, from, secured: true });
-    let bytes = b"\x16\x03\x01\x02\x00";
-    harness.server.handle(now, Input::Stream { connection, bytes });
-    while harness.server.peer_count() > 0 {
-        let due = harness.server.poll_timeout().expect("a deadline");
-        harness.server.handle(due, Input::Timeout);
+    server.handle(now, Input::Connected { connection, from, secured: true });
+    server.handle(now, Input::Stream { connection, bytes: b"\x16\x03\x01\x02\x00" });
+    while server.peer_count() > 0 {
+        let due = server.poll_timeout().expect("a deadline");
+        server.handle(due, Input::Timeout);
     }
-    assert_eq!(harness.server.poll_timeout(), None);
+    assert_eq!(server.poll_timeout(), None);
 }
 
 #[test]

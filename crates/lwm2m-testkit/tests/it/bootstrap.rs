@@ -4,12 +4,11 @@ use crate::trio::{self, BOOTSTRAP, DEVICE, ENDPOINT, SERVER, Trio};
 use bytes::Bytes;
 use lwm2m_bootstrap::{BootstrapServer, Command, Content, Event, Packs, SessionError};
 use lwm2m_client::{BootstrapAccount, Client, Config, Event as ClientEvent, MemoryObject};
-use lwm2m_coap::{self as coap, Code, MessageBuilder, MessageType, MessageView, Token};
+use lwm2m_coap::{self as coap, Code, MessageBuilder, MessageType, Token};
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
-use lwm2m_link::{Engine, Input, Link, LinkEvent};
+use lwm2m_link::Link;
 use lwm2m_server::{Content as Got, Event as ServerEvent, Operation, SubmitError, WriteMode};
-use lwm2m_testkit::pair::RIGHT;
-use lwm2m_testkit::{Conditions, Pair};
+use lwm2m_testkit::{CoapPeer, Conditions, Sim};
 use std::time::Duration;
 
 const LWM2M_CBOR: ContentFormat = ContentFormat::LWM2M_CBOR;
@@ -36,7 +35,7 @@ fn trio(account: BootstrapAccount, packs: Packs, commands: Vec<Command>) -> Trio
     let client = Client::new(config, trio::objects(), [1; 32]).unwrap();
     let config = lwm2m_bootstrap::Config { packs, ..lwm2m_bootstrap::Config::default() };
     let mut trio = Trio::new(client, config);
-    trio.bootstrap.configure(ENDPOINT, commands);
+    trio.sim[trio.bootstrap].configure(ENDPOINT, commands);
     trio.start();
     trio
 }
@@ -46,8 +45,8 @@ fn account(format: Option<ContentFormat>, pack: bool) -> BootstrapAccount {
 }
 
 fn is_registered(trio: &Trio<Client>) -> bool {
-    let bootstrapped = trio.device_events.contains(&ClientEvent::Bootstrapped);
-    bootstrapped && trio.server.registration(ENDPOINT).is_some()
+    let bootstrapped = trio.device_events().any(|it| *it == ClientEvent::Bootstrapped);
+    bootstrapped && trio.sim[trio.server].registration(ENDPOINT).is_some()
 }
 
 #[test]
@@ -57,10 +56,10 @@ fn a_device_gets_its_server_in_every_format() {
     for format in trees.map(Some).into_iter().chain([None]) {
         let trio = trio(account(format, false), Packs::Unsupported, commands());
         assert!(is_registered(&trio), "{format:?}");
-        assert_eq!(trio.server.registration(ENDPOINT).unwrap().lifetime.as_secs(), 300);
+        assert_eq!(trio.sim[trio.server].registration(ENDPOINT).unwrap().lifetime.as_secs(), 300);
         let finished = Event::Finished { endpoint: ENDPOINT.to_owned() };
-        assert_eq!(trio.bootstrap_events.last(), Some(&finished));
-        let links = &trio.server.registration(ENDPOINT).unwrap().list.links;
+        assert_eq!(trio.bootstrap_events().last(), Some(&finished));
+        let links = &trio.sim[trio.server].registration(ENDPOINT).unwrap().list.links;
         assert!(links.iter().all(|link| link.path().unwrap().object_id() != Some(0)));
     }
 }
@@ -80,7 +79,7 @@ fn what_is_for_tls_1_3_is_stored() {
     }
     let trio = trio(account(None, false), Packs::Unsupported, commands);
     assert!(is_registered(&trio));
-    let security = trio.device.object::<MemoryObject>(0).unwrap();
+    let security = trio.sim[trio.device].object::<MemoryObject>(0).unwrap();
     for (id, value) in stored {
         assert_eq!(security.resource(1, id), Some(&value), "/0/1/{id}");
     }
@@ -133,9 +132,10 @@ fn fetch(trio: &mut Trio<Client>, format: u16, payload: &[u8]) -> Code {
     MessageBuilder::new(&mut datagram, kind, request.code, 0x7777, token)
         .options(&request.options)
         .payload(&request.payload);
-    trio.device.handle(trio.now, Input::datagram(SERVER, &datagram));
-    let answer = trio.from_device.transmit(&mut trio.device).unwrap();
-    MessageView::parse(&answer.payload).unwrap().code()
+    trio.wire.clear();
+    trio.sim.inject(trio.device, SERVER, false, &datagram);
+    trio.settle();
+    trio.wire.first().unwrap().code
 }
 
 // proves: LCBOR-07
@@ -148,10 +148,11 @@ fn lwm2m_cbor_goes_everywhere_but_into_the_body_of_fetch() {
     let mut trio = trio(account(Some(LWM2M_CBOR), false), Packs::Refused, steps);
     let written = formats(&mut trio, BOOTSTRAP, Code::PUT);
     assert_eq!(written, [LWM2M_CBOR.0; 2]);
+    let told: Vec<_> = trio.bootstrap_events().collect();
     let [.., Event::Answered { content: Content::Node(node), .. }, Event::Finished { .. }] =
-        &trio.bootstrap_events[..]
+        told[..]
     else {
-        panic!("{:?}", trio.bootstrap_events)
+        panic!("{told:?}")
     };
     let leaves = node.leaves(&Path::object(1));
     assert!(leaves.contains(&(Path::resource(1, 0, 0), &Value::Integer(101))));
@@ -161,16 +162,18 @@ fn lwm2m_cbor_goes_everywhere_but_into_the_body_of_fetch() {
 
     // Send.
     trio.wire.clear();
-    trio.device.send(trio.now, 101, &[TEMPERATURE], Some(LWM2M_CBOR)).unwrap();
+    trio.sim
+        .with(trio.device, |it, now| it.send(now, 101, &[TEMPERATURE], Some(LWM2M_CBOR)))
+        .unwrap();
     trio.settle();
     assert_eq!(formats(&mut trio, DEVICE, Code::POST), [LWM2M_CBOR.0]);
-    assert!(matches!(trio.server_events.last(), Some(ServerEvent::ValuesReceived { .. })));
+    assert!(matches!(trio.server_events().last(), Some(ServerEvent::ValuesReceived { .. })));
 
     // FETCH: our server does not send it, and our client does not take it.
     let paths = vec![TEMPERATURE].into();
     let (path_format, format) = (Some(LWM2M_CBOR), Some(LWM2M_CBOR));
     let operation = Operation::ReadComposite { paths, path_format, format };
-    let refused = trio.server.submit(trio.now, ENDPOINT, operation);
+    let refused = trio.sim.with(trio.server, |it, now| it.submit(now, ENDPOINT, operation));
     assert!(matches!(refused, Err(SubmitError::Encode(_))), "{refused:?}");
     let body = [0xa1, 0x83, 0x03, 0x00, 0x00, 0x01];
     assert_eq!(fetch(&mut trio, LWM2M_CBOR.0, &body), Code::UNSUPPORTED_CONTENT_FORMAT);
@@ -206,12 +209,12 @@ fn manage_in_lwm2m_cbor(trio: &mut Trio<Client>) {
     complete(trio, read, from_device);
 
     let set = |sensor: &mut MemoryObject| sensor.set(0, 5700, 22.0);
-    trio.device.update(trio.now, 3303, set).unwrap();
+    trio.sim.with(trio.device, |it, now| it.update(now, 3303, set)).unwrap();
     trio.settle();
     assert_eq!(formats(trio, DEVICE, Code::CONTENT), [LWM2M_CBOR.0]);
     let node = Node::Resource(Resource::Single(Value::Float(22.0)));
     let notified = |event: &ServerEvent| matches!(event, ServerEvent::Notification { result, .. } if *result == Ok(node.clone()));
-    assert!(trio.server_events.iter().any(notified));
+    assert!(trio.server_events().any(notified));
 
     let path = Path::instance(16, 0);
     let node = Node::ObjectInstance(ObjectInstance::default().with_multiple(0, [(0, "c")]));
@@ -226,40 +229,26 @@ fn manage_in_lwm2m_cbor(trio: &mut Trio<Client>) {
     let read = Operation::Read { path: Path::resource_instance(16, 7, 0, 0), format };
     let content = trio.complete(read).unwrap().content;
     assert_eq!(content, Got::Node(Node::ResourceInstance("c".into())));
-    assert_eq!(trio.server.registration(ENDPOINT).unwrap().lifetime.as_secs(), 600);
-}
-
-/// A raw device that answers whatever it is asked.
-fn answer_all(trio: &mut Trio<Link>) {
-    loop {
-        trio.settle();
-        let events = core::mem::take(&mut trio.device_events);
-        if events.is_empty() {
-            break;
-        }
-        for event in events {
-            if let LinkEvent::Coap(coap::Event::Request { exchange, request, .. }) = event {
-                let code = match request.code {
-                    Code::DELETE => Code::DELETED,
-                    Code::GET => Code::NOT_FOUND,
-                    _ => Code::CHANGED,
-                };
-                trio.device.coap().respond(trio.now, exchange, code.into()).unwrap();
-            }
-        }
-    }
+    assert_eq!(trio.sim[trio.server].registration(ENDPOINT).unwrap().lifetime.as_secs(), 600);
 }
 
 // proves: PATH-04
 #[test]
 fn an_alternate_path_is_for_servers_and_not_for_the_bootstrap_server() {
-    let mut trio =
-        Trio::new(Link::new(coap::Config::default(), [1; 32]), lwm2m_bootstrap::Config::default());
-    trio.bootstrap.configure(ENDPOINT, commands());
-    let ask = |trio: &mut Trio<Link>, to, request| {
-        let peer = trio.device.connect(to).unwrap();
-        trio.device.coap().request(trio.now, peer, request).unwrap();
-        answer_all(trio);
+    let answer = |request: &coap::Request| match request.code {
+        Code::DELETE => Code::DELETED.into(),
+        Code::GET => Code::NOT_FOUND.into(),
+        _ => Code::CHANGED.into(),
+    };
+    let device = CoapPeer::new(Link::new(coap::Config::default(), [1; 32]), answer);
+    let mut trio = Trio::new(device, lwm2m_bootstrap::Config::default());
+    trio.sim[trio.bootstrap].configure(ENDPOINT, commands());
+    let ask = |trio: &mut Trio<CoapPeer>, to, request| {
+        trio.sim.with(trio.device, |it, now| {
+            let peer = it.link.connect(to).unwrap();
+            it.link.coap().request(now, peer, request).unwrap();
+        });
+        trio.settle();
     };
     let links = "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/1/0>,</lwm2m/3/0>";
     let register = coap::Request::post().path(["rd"]).content_format(40).payload(links);
@@ -270,8 +259,8 @@ fn an_alternate_path_is_for_servers_and_not_for_the_bootstrap_server() {
     let read = Operation::Read { path: Path::resource(3, 0, 0), format: None };
     let observe = Operation::Observe { path: Path::resource(3, 0, 9), format: None };
     for operation in [read, observe] {
-        trio.server.submit(trio.now, ENDPOINT, operation).unwrap();
-        answer_all(&mut trio);
+        trio.sim.with(trio.server, |it, now| it.submit(now, ENDPOINT, operation)).unwrap();
+        trio.settle();
     }
     let requests = |from| {
         let theirs = trio.wire.iter().filter(move |it| it.from == from && it.code.is_request());
@@ -286,23 +275,25 @@ fn an_alternate_path_is_for_servers_and_not_for_the_bootstrap_server() {
 #[test]
 fn a_bad_network_delays_a_bootstrap() {
     for seed in 0..40 {
-        let config = Config::new(ENDPOINT).bootstrap(BootstrapAccount::new(RIGHT));
+        let config = Config::new(ENDPOINT).bootstrap(BootstrapAccount::new(BOOTSTRAP));
         let client = Client::new(config, trio::objects(), [1; 32]).unwrap();
         let mut server = BootstrapServer::new(lwm2m_bootstrap::Config::default(), [2; 32]);
         server.configure(ENDPOINT, commands());
-        let mut pair = Pair::new(client, server, Conditions::BAD, seed);
-        pair.left.start(pair.now);
-        let bootstrapped = |pair: &mut Pair<Client, BootstrapServer>| {
-            pair.left_events.iter().any(|(_, event)| *event == ClientEvent::Bootstrapped)
+        let mut sim = Sim::new(Conditions::BAD, seed);
+        let device = sim.add_engine(DEVICE, client);
+        let server = sim.add_engine(BOOTSTRAP, server);
+        sim.with(device, |it, now| it.start(now));
+        let bootstrapped = |sim: &mut Sim| {
+            sim.events(device).iter().any(|(_, event)| *event == ClientEvent::Bootstrapped)
         };
-        assert!(pair.run_until(Duration::from_secs(4_000), bootstrapped), "seed {seed}");
-        pair.run_for(Duration::from_secs(300));
+        assert!(sim.run_until(Duration::from_secs(4_000), bootstrapped), "seed {seed}");
+        sim.run_for(Duration::from_secs(300));
         let finished = Event::Finished { endpoint: ENDPOINT.to_owned() };
-        let ends: Vec<_> = pair.right_events.iter().map(|(_, event)| event).collect();
+        let ends: Vec<_> = sim.events(server).iter().map(|(_, event)| event).collect();
         let no_answer = |event: &Event| {
             matches!(event, Event::Failed { reason: SessionError::NoAnswer(_), .. })
         };
         assert!(ends.last().is_some_and(|it| **it == finished || no_answer(it)), "{ends:?}");
-        assert_eq!(pair.right.peer_count(), 0, "seed {seed}");
+        assert_eq!(sim[server].peer_count(), 0, "seed {seed}");
     }
 }

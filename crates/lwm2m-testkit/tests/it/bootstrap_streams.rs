@@ -3,31 +3,30 @@
 
 use crate::lossy::ENDPOINT;
 use crate::secure_bootstrap::{account, commands};
-use crate::trio::objects;
+use crate::trio::{BOOTSTRAP, DEVICE, SERVER, objects};
 use bytes::Bytes;
 use lwm2m_bootstrap::{BootstrapServer, Event, SessionError};
 use lwm2m_client::{BootstrapAccount, Client, Config, Security};
 use lwm2m_coap::FailReason;
 use lwm2m_credentials::{Credential, SecurityStore};
-use lwm2m_testkit::pair::RIGHT;
-use lwm2m_testkit::streams::SECURED_PORT;
-use lwm2m_testkit::{Conditions, Pair};
+use lwm2m_testkit::sim::streams::SECURED_PORT;
+use lwm2m_testkit::{Conditions, Node, Sim};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 const KEY: &[u8] = b"fedcba9876543210";
 
-fn pair(secured: bool, seed: u64) -> Pair<Client, BootstrapServer> {
+fn harness(secured: bool, seed: u64) -> (Sim, Node<BootstrapServer>) {
     let store = SecurityStore::default();
     let (port, scheme, security) = match secured {
-        false => (RIGHT.port(), "coap+tcp", Security::no_sec()),
+        false => (BOOTSTRAP.port(), "coap+tcp", Security::no_sec()),
         true => {
             store.put(ENDPOINT, Credential::psk(b"bs", KEY).unwrap()).unwrap();
             (SECURED_PORT, "coaps+tcp", Security::psk("bs", KEY))
         }
     };
-    let address = SocketAddr::new(RIGHT.ip(), port);
+    let address = SocketAddr::new(BOOTSTRAP.ip(), port);
     let uri = format!("{scheme}://{address}");
     let bootstrap = BootstrapAccount { uri, ..BootstrapAccount::new(address).secured(security) };
     let config = lwm2m_bootstrap::Config {
@@ -41,27 +40,36 @@ fn pair(secured: bool, seed: u64) -> Pair<Client, BootstrapServer> {
     });
     server.configure(ENDPOINT, commands(no_keys));
     let device = Client::new(Config::new(ENDPOINT).bootstrap(bootstrap), objects(), [1; 32]);
-    let mut pair = Pair::new(device.unwrap(), server, Conditions::GOOD, seed);
-    pair.left.start(pair.now);
-    pair
+    let mut sim = Sim::new(Conditions::GOOD, seed);
+    sim.network.capture = Some(Vec::new());
+    let device = sim.add_engine(DEVICE, device.unwrap());
+    let server = sim.add_engine(BOOTSTRAP, server);
+    sim.with(device, |it, now| it.start(now));
+    (sim, server)
 }
 
-fn told(pair: &Pair<Client, BootstrapServer>) -> Vec<&Event> {
-    pair.right_events.iter().map(|(_, event)| event).collect()
+fn told(sim: &Sim, server: Node<BootstrapServer>) -> Vec<&Event> {
+    sim.events(server).iter().map(|(_, event)| event).collect()
 }
 
 #[test]
 fn a_device_is_bootstrapped_over_one_connection() {
     for secured in [false, true] {
         for seed in 0..3 {
-            let mut pair = pair(secured, seed);
+            let (mut sim, server) = harness(secured, seed);
             let finished = Event::Finished { endpoint: ENDPOINT.into() };
-            let done = pair.run_until(Duration::from_secs(10), |pair| {
-                pair.right_events.last().is_some_and(|(_, event)| *event == finished)
+            let done = sim.run_until(Duration::from_secs(10), |sim| {
+                sim.events(server).last().is_some_and(|(_, event)| *event == finished)
             });
-            assert!(done, "secured: {secured}, {:?}", told(&pair));
-            assert!(matches!(told(&pair)[..], [Event::Started { .. }, Event::Finished { .. }]));
-            assert_eq!((pair.streams.accepted, pair.network.counts().0), (1, 0));
+            assert!(done, "secured: {secured}, {:?}", told(&sim, server));
+            assert!(matches!(
+                told(&sim, server)[..],
+                [Event::Started { .. }, Event::Finished { .. }]
+            ));
+            assert_eq!(sim.streams.accepted, 1);
+            // The device goes on to its server by datagrams.
+            let datagrams = sim.network.capture.unwrap();
+            assert!(datagrams.iter().all(|it| it.to == SERVER), "{datagrams:?}");
         }
     }
 }
@@ -69,14 +77,14 @@ fn a_device_is_bootstrapped_over_one_connection() {
 #[test]
 fn a_bootstrap_ends_with_its_connection() {
     for secured in [false, true] {
-        let mut pair = pair(secured, 1);
-        let begun = |pair: &mut Pair<_, BootstrapServer>| !pair.right_events.is_empty();
-        assert!(pair.run_until(Duration::from_secs(10), begun), "secured: {secured}");
-        pair.cut_connections();
-        pair.run_for(Duration::from_millis(1));
+        let (mut sim, server) = harness(secured, 1);
+        let begun = |sim: &mut Sim| !sim.events(server).is_empty();
+        assert!(sim.run_until(Duration::from_secs(10), begun), "secured: {secured}");
+        sim.cut_connections();
+        sim.run_for(Duration::from_millis(1));
         let reason = SessionError::NoAnswer(FailReason::Closed);
         let failed = Event::Failed { endpoint: ENDPOINT.into(), reason };
-        assert_eq!(told(&pair).last(), Some(&&failed), "secured: {secured}");
-        assert_eq!(pair.right.peer_count(), 0, "secured: {secured}");
+        assert_eq!(told(&sim, server).last(), Some(&&failed), "secured: {secured}");
+        assert_eq!(sim[server].peer_count(), 0, "secured: {secured}");
     }
 }

@@ -1,22 +1,20 @@
 //! A whole session between our engines, looked at on the wire.
 
 use crate::lossy::{
-    ENDPOINT, HOUR, TEMPERATURE, World, device_management, notified, registered, set_temperature,
-    success, world,
+    DEVICE, ENDPOINT, HOUR, Harness, SERVER, TEMPERATURE, device_management, harness, notified,
+    registered, set_temperature, success,
 };
 use lwm2m_coap::{Code, MessageBuilder, MessageType, MessageView, OptionNumber, Options, Token};
 use lwm2m_core::{Attribute, ContentFormat, Path};
-use lwm2m_link::{Engine, Input};
 use lwm2m_server::{Event, Operation};
 use lwm2m_testkit::Conditions;
-use lwm2m_testkit::pair::{LEFT, RIGHT};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The types and code bytes of what was sent since the last look, and by whom.
-fn sent(world: &mut World) -> Vec<(std::net::SocketAddr, MessageType, u8)> {
-    let capture = world.network.capture.replace(Vec::new()).unwrap_or_default();
-    let look = |it: &lwm2m_testkit::network::InFlight| {
+fn sent(harness: &mut Harness) -> Vec<(std::net::SocketAddr, MessageType, u8)> {
+    let capture = harness.sim.network.capture.replace(Vec::new()).unwrap_or_default();
+    let look = |it: &lwm2m_testkit::sim::network::InFlight| {
         let view = MessageView::parse(&it.payload).unwrap();
         (it.from, view.kind(), view.code().as_byte())
     };
@@ -37,56 +35,61 @@ fn datagram(kind: MessageType, code: Code, id: u16, path: &[&str], payload: &[u8
 }
 
 /// Has the device do all that it does on its own account, and the server ask for everything.
-fn session(world: &mut World) {
-    assert!(world.run_until(HOUR, |world| registered(world)));
-    device_management(world);
+fn session(harness: &mut Harness) {
+    assert!(harness.run_until(HOUR, |harness| registered(harness)));
+    device_management(harness);
     let paths = [TEMPERATURE, Path::resource(3, 0, 0)];
     let (path_format, format) = (None, None);
-    success(world, &Operation::ReadComposite { paths: paths.into(), path_format, format });
+    success(harness, &Operation::ReadComposite { paths: paths.into(), path_format, format });
     let changes = vec![(Path::resource(3303, 0, 5750), Some("roof".into()))];
-    success(world, &Operation::WriteComposite { changes, format });
+    success(harness, &Operation::WriteComposite { changes, format });
     let attributes = vec![Attribute::parse("pmin=0").unwrap()];
-    success(world, &Operation::WriteAttributes { path: TEMPERATURE, attributes });
-    success(world, &Operation::Observe { path: TEMPERATURE, format });
-    set_temperature(world, 33.0);
-    assert!(world.run_until(HOUR, |world| notified(world, 33.0)));
-    success(world, &Operation::CancelObservation { target: TEMPERATURE.into() });
-    let now = world.now;
-    world.left.update_registration(now, 1);
-    world.run_for(Duration::from_secs(5));
+    success(harness, &Operation::WriteAttributes { path: TEMPERATURE, attributes });
+    success(harness, &Operation::Observe { path: TEMPERATURE, format });
+    set_temperature(harness, 33.0);
+    assert!(harness.run_until(HOUR, |harness| notified(harness, 33.0)));
+    success(harness, &Operation::CancelObservation { target: TEMPERATURE.into() });
+    harness.sim.with(harness.device, |it, now| it.update_registration(now, 1));
+    harness.sim.run_for(Duration::from_secs(5));
 }
 
 // proves: COAP-18
 #[test]
 fn every_request_of_a_session_is_confirmable_and_others_are_carried_out_once() {
-    let mut world = world(Conditions::GOOD, 1);
-    world.network.capture = Some(Vec::new());
-    session(&mut world);
+    let mut harness = harness(Conditions::GOOD, 1);
+    harness.sim.network.capture = Some(Vec::new());
+    session(&mut harness);
     // What may come non-confirmable comes twice: Execute and Send.
-    sent_are_confirmable(&sent(&mut world));
+    sent_are_confirmable(&sent(&mut harness));
     let execute = datagram(MessageType::NonConfirmable, Code::POST, 0x7001, &["1", "0", "8"], b"");
     let values = br#"[{"n":"/3303/0/5700","v":1.5}]"#;
     let send = datagram(MessageType::NonConfirmable, Code::POST, 0x7002, &["dp"], values);
     for _ in 0..2 {
-        world.left.handle(world.now, Input::datagram(RIGHT, &execute));
-        world.right.handle(world.now, Input::datagram(LEFT, &send));
+        harness.sim.inject(harness.device, SERVER, false, &execute);
+        harness.sim.inject(harness.server, DEVICE, false, &send);
     }
-    world.run_for(Duration::from_secs(5));
-    let wire = sent(&mut world);
+    harness.sim.run_for(Duration::from_secs(5));
+    let wire = sent(&mut harness);
     let non = |from| (from, MessageType::NonConfirmable, 0x44);
-    for from in [LEFT, RIGHT] {
+    for from in [DEVICE, SERVER] {
         assert_eq!(wire.iter().filter(|it| **it == non(from)).count(), 1, "{from}: {wire:?}");
     }
-    let updates = (LEFT, MessageType::Confirmable, 0x02);
+    let updates = (DEVICE, MessageType::Confirmable, 0x02);
     assert_eq!(wire.iter().filter(|it| **it == updates).count(), 1, "one Update: {wire:?}");
-    let received =
-        world.right_events.iter().filter(|it| matches!(it.1, Event::ValuesReceived { .. }));
+    let received = harness
+        .sim
+        .events(harness.server)
+        .iter()
+        .filter(|it| matches!(it.1, Event::ValuesReceived { .. }));
     assert_eq!(received.count(), 1);
 
-    let now = world.now;
-    world.left.shutdown(now);
-    assert!(world.run_until(HOUR, |world| world.right.registration(ENDPOINT).is_none()));
-    sent_are_confirmable(&sent(&mut world));
+    harness.sim.with(harness.device, |it, now| it.shutdown(now));
+    assert!(
+        harness.run_until(HOUR, |harness| harness.sim[harness.server]
+            .registration(ENDPOINT)
+            .is_none())
+    );
+    sent_are_confirmable(&sent(&mut harness));
 }
 
 fn sent_are_confirmable(wire: &[(std::net::SocketAddr, MessageType, u8)]) {
@@ -99,22 +102,22 @@ fn sent_are_confirmable(wire: &[(std::net::SocketAddr, MessageType, u8)]) {
 // proves: COAP-16
 #[test]
 fn methods_are_those_of_the_registry_and_others_are_refused() {
-    let mut world = world(Conditions::GOOD, 1);
-    world.network.capture = Some(Vec::new());
-    session(&mut world);
-    let wire = sent(&mut world);
+    let mut harness = harness(Conditions::GOOD, 1);
+    harness.sim.network.capture = Some(Vec::new());
+    session(&mut harness);
+    let wire = sent(&mut harness);
     let of = |end| {
         let codes = wire.iter().filter(|it| it.0 == end && (1..32).contains(&it.2));
         codes.map(|it| it.2).collect::<BTreeSet<_>>()
     };
     // GET, POST, PUT, DELETE, FETCH (Read-Composite) and iPATCH (Write-Composite).
-    assert_eq!(of(RIGHT), BTreeSet::from([1, 2, 3, 4, 5, 7]));
-    assert_eq!(of(LEFT), BTreeSet::from([2]), "Register and Update");
+    assert_eq!(of(SERVER), BTreeSet::from([1, 2, 3, 4, 5, 7]));
+    assert_eq!(of(DEVICE), BTreeSet::from([2]), "Register and Update");
     for (id, code) in [(0x7001, 0x06), (0x7002, 0x1f)] {
         let unknown = Code::from_byte(code);
         let request = datagram(MessageType::Confirmable, unknown, id, &["3", "0", "0"], b"");
-        world.left.handle(world.now, Input::datagram(RIGHT, &request));
-        world.run_for(Duration::from_secs(1));
-        assert_eq!(sent(&mut world), [(LEFT, MessageType::Acknowledgement, 0x85)], "{code:#x}");
+        harness.sim.inject(harness.device, SERVER, false, &request);
+        harness.sim.run_for(Duration::from_secs(1));
+        assert_eq!(sent(&mut harness), [(DEVICE, MessageType::Acknowledgement, 0x85)], "{code:#x}");
     }
 }

@@ -2,8 +2,9 @@
 //! CoAP, RFC 9148) and registers with the certificate, all in virtual time.
 
 use crate::lossy::ENDPOINT;
-use crate::secure_bootstrap::{World, account, commands};
+use crate::secure_bootstrap::{account, commands, run};
 use crate::secure_lossy::{Keys, at_a_good_time, spki};
+use crate::trio::Trio;
 use bytes::Bytes;
 use lwm2m_bootstrap::security::{Credential, SecurityStore};
 use lwm2m_bootstrap::{Authority, BootstrapServer, Event};
@@ -62,7 +63,7 @@ fn bare(keys: &Keys, mode: i64) -> ObjectInstance {
 }
 
 /// The device has a certificate of its maker's; the server trusts the operator's alone.
-fn world(keys: &Keys, authority: Option<Arc<dyn Authority>>, mode: i64) -> World {
+fn harness(keys: &Keys, authority: Option<Arc<dyn Authority>>, mode: i64) -> Trio<Client> {
     let Security { public_key_or_identity: own, secret_key, server_public_key, usage, .. } =
         keys.security(Mode::Certificate);
     let security = Security::enrolled(own, &secret_key, server_public_key).usage(usage);
@@ -82,7 +83,7 @@ fn world(keys: &Keys, authority: Option<Arc<dyn Authority>>, mode: i64) -> World
     let mut bootstrap = BootstrapServer::new(bootstrap, [2; 32]);
     bootstrap.configure(ENDPOINT, commands(bare(keys, mode)));
     let device = Client::new(device, crate::trio::objects(), [1; 32]).unwrap();
-    World::of(device, bootstrap, Server::new(server, [3; 32]))
+    Trio::of(device, bootstrap, Server::new(server, [3; 32]))
 }
 
 // proves: X509-09
@@ -90,13 +91,12 @@ fn world(keys: &Keys, authority: Option<Arc<dyn Authority>>, mode: i64) -> World
 fn a_device_registers_with_the_certificate_that_it_was_issued() {
     for mode in [2, 4] {
         let (keys, ca) = (Keys::new(), Arc::new(Ca::new()));
-        let mut world = world(&keys, Some(Arc::clone(&ca) as Arc<dyn Authority>), mode);
-        world.run();
-        assert!(world.server.registration(ENDPOINT).is_some(), "{:?}", world.events);
+        let mut harness = harness(&keys, Some(Arc::clone(&ca) as Arc<dyn Authority>), mode);
+        run(&mut harness);
+        assert!(harness.is_registered(ENDPOINT), "{:?}", harness.sim.events(harness.device));
         let certified = Event::Certified { endpoint: ENDPOINT.into() };
-        let events: Vec<_> =
-            core::iter::from_fn(|| world.from_bootstrap.event(&mut world.bootstrap)).collect();
-        assert_eq!(events.first(), Some(&certified), "{events:?}");
+        let events: Vec<_> = harness.bootstrap_events().collect();
+        assert_eq!(events.first(), Some(&&certified), "{events:?}");
         let asked = ca.asked.lock().unwrap().clone();
         let [key] = &asked[..] else { panic!("asked {} times", asked.len()) };
         assert!(!spki(&keys.device).ends_with(key), "the key is not a new one");
@@ -106,25 +106,30 @@ fn a_device_registers_with_the_certificate_that_it_was_issued() {
 #[test]
 fn a_certificate_is_renewed_with_the_next_bootstrap() {
     let (keys, ca) = (Keys::new(), Arc::new(Ca::new()));
-    let mut world = world(&keys, Some(Arc::clone(&ca) as Arc<dyn Authority>), 4);
-    world.run();
+    let mut harness = harness(&keys, Some(Arc::clone(&ca) as Arc<dyn Authority>), 4);
+    run(&mut harness);
     let trigger = Operation::Execute { path: "/1/0/9".parse().unwrap(), arguments: String::new() };
-    world.server.submit(Instant::ZERO, ENDPOINT, trigger).unwrap();
-    world.settle();
+    harness.sim.with(harness.server, |it, now| it.submit(now, ENDPOINT, trigger)).unwrap();
+    harness.settle();
     let asked = ca.asked.lock().unwrap().clone();
     let [first, second] = &asked[..] else { panic!("asked {} times", asked.len()) };
     assert_ne!(first, second);
     let begun = |event: &&lwm2m_client::Event| {
         matches!(event, lwm2m_client::Event::SessionBegun { server: 101, .. })
     };
-    assert_eq!(world.events.iter().filter(begun).count(), 2, "{:?}", world.events);
-    assert!(world.server.registration(ENDPOINT).is_some());
+    assert_eq!(
+        harness.device_events().filter(begun).count(),
+        2,
+        "{:?}",
+        harness.sim.events(harness.device)
+    );
+    assert!(harness.is_registered(ENDPOINT));
 }
 
 #[test]
 fn a_server_without_an_authority_issues_nothing() {
-    let mut world = world(&Keys::new(), None, 2);
-    world.run();
+    let mut harness = harness(&Keys::new(), None, 2);
+    run(&mut harness);
     let refused = |event: &lwm2m_client::Event| {
         matches!(
             event,
@@ -134,8 +139,8 @@ fn a_server_without_an_authority_issues_nothing() {
             }
         )
     };
-    assert!(world.events.iter().any(refused), "{:?}", world.events);
-    assert!(world.server.registration(ENDPOINT).is_none());
+    assert!(harness.device_events().any(refused), "{:?}", harness.sim.events(harness.device));
+    assert!(!harness.is_registered(ENDPOINT));
 }
 
 #[test]
@@ -150,13 +155,13 @@ fn a_certificate_for_another_key_is_not_taken() {
             Some(self.0.certificate())
         }
     }
-    let mut world = world(&Keys::new(), Some(Arc::new(Confused(Ca::new()))), 2);
-    world.run();
+    let mut harness = harness(&Keys::new(), Some(Arc::new(Confused(Ca::new()))), 2);
+    run(&mut harness);
     let failed = |event: &lwm2m_client::Event| match event {
         lwm2m_client::Event::BootstrapFailed { reason, .. } => Some(reason.to_string()),
         _ => None,
     };
-    let reason = world.events.iter().find_map(failed).unwrap();
+    let reason = harness.device_events().find_map(failed).unwrap();
     assert!(reason.contains("issued no usable certificate"), "{reason}");
 }
 

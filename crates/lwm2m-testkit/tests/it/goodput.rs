@@ -2,11 +2,11 @@
 //! the one beside this file. `LWM2M_SNAPSHOTS=write` in the environment writes it anew.
 
 use bytes::Bytes;
-use lwm2m_coap::{Code, Config, Event, PeerId, Request, Response};
+use lwm2m_coap::{Code, Config, Event, Request, Response};
 use lwm2m_link::{Link, LinkEvent};
-use lwm2m_testkit::pair::RIGHT;
-use lwm2m_testkit::{Conditions, Pair};
+use lwm2m_testkit::{CoapPeer, Conditions, Sim};
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,47 +27,36 @@ struct Tally {
 fn run(loss: u32, seed: u64, requests: u64, request: &Request, body: &Bytes, tally: &mut Tally) {
     let conditions = Conditions { loss, ..Conditions::GOOD };
     let link = |seed| Link::new(Config::default(), [seed; 32]);
-    let mut pair = Pair::new(link(1), link(2), conditions, seed);
-    let peer = pair.left.connect(RIGHT).unwrap();
+    let mut sim = Sim::new(conditions, seed);
+    let client = sim.add_engine(address(1), link(1));
+    let server = sim.add_engine(address(2), answering(link(2), body.clone()));
+    let peer = sim[client].connect(address(2)).unwrap();
     for _ in 0..requests {
-        let begin = pair.now;
-        let outcome = ask(&mut pair, peer, request.clone(), body);
+        let begin = sim.now;
+        sim.with(client, |it, now| it.coap().request(now, peer, request.clone())).unwrap();
+        let ended = |sim: &mut Sim| !sim.events(client).is_empty();
+        assert!(sim.run_until(PATIENCE, ended), "a request never ended");
         tally.asked += 1;
-        if let Some(bytes) = outcome {
-            tally.answered += 1;
-            tally.body_bytes += bytes;
+        for (_, event) in sim.take_events(client) {
+            if let LinkEvent::Coap(Event::Response { response, .. }) = event
+                && response.code == Code::CONTENT
+            {
+                tally.answered += 1;
+                tally.body_bytes += (request.payload.len() + response.payload.len()) as u64;
+            }
         }
-        tally.time += pair.now - begin;
+        tally.time += sim.now - begin;
+        sim.take_events(server);
     }
-    tally.datagrams += pair.network.counts().0;
+    tally.datagrams += sim.network.counts().0;
 }
 
-/// The bytes of the bodies that crossed, if the answer came.
-fn ask(pair: &mut Pair<Link, Link>, peer: PeerId, request: Request, body: &Bytes) -> Option<u64> {
-    let sent = request.payload.len();
-    pair.left.coap().request(pair.now, peer, request).unwrap();
-    loop {
-        let told = |pair: &mut Pair<Link, Link>| {
-            !pair.left_events.is_empty() || !pair.right_events.is_empty()
-        };
-        assert!(pair.run_until(PATIENCE, told), "a request never ended");
-        for (_, event) in pair.right_events.drain(..) {
-            if let LinkEvent::Coap(Event::Request { exchange, .. }) = event {
-                let response = Response::new(Code::CONTENT).payload(body.clone());
-                pair.right.coap().respond(pair.now, exchange, response).unwrap();
-            }
-        }
-        for (_, event) in pair.left_events.drain(..) {
-            match event {
-                LinkEvent::Coap(Event::Response { response, .. }) => {
-                    let answered = response.code == Code::CONTENT;
-                    return answered.then_some((sent + response.payload.len()) as u64);
-                }
-                LinkEvent::Coap(Event::Failed { .. }) => return None,
-                _ => {}
-            }
-        }
-    }
+fn answering(link: Link, body: Bytes) -> CoapPeer {
+    CoapPeer::new(link, move |_| Response::new(Code::CONTENT).payload(body.clone()))
+}
+
+fn address(host: u8) -> SocketAddr {
+    ([192, 0, 2, host], 5683).into()
 }
 
 fn line(table: &mut String, what: &str, loss: u32, tally: &Tally) {

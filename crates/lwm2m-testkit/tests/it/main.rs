@@ -12,6 +12,7 @@ mod composite;
 mod demo_server;
 mod dtls;
 mod enrolment;
+mod faults;
 mod fleet_heap;
 mod goodput;
 mod heap;

@@ -1,15 +1,15 @@
 //! Client and server engine in each mode of security, in virtual time: on a bad network, after a
 //! restart of the server, and with what they must refuse.
 
-use crate::lossy::{ENDPOINT, HOUR, World, device_management, registered, tour_of, world_of};
+use crate::lossy::{
+    ENDPOINT, HOUR, Harness, SERVER, device_management, harness_of, registered, tour_of,
+};
 use lwm2m_client::security::{CertificateUsage, Provider, RustCrypto};
 use lwm2m_client::{Event, RegistrationError, Security, ServerAccount};
 use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::{CertifiedKey, Mode, Role};
-use lwm2m_server::Server;
 use lwm2m_testkit::Conditions;
-use lwm2m_testkit::pair::RIGHT;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
@@ -111,24 +111,24 @@ pub(crate) fn at_a_good_time() -> lwm2m_dtls::Config {
 }
 
 fn device(security: Security) -> lwm2m_client::Config {
-    let mut account = ServerAccount::new(1, RIGHT).lifetime(600).secured(security);
+    let mut account = ServerAccount::new(1, SERVER).lifetime(600).secured(security);
     account.uri = "coaps://server.example.com".into();
     let mut config = lwm2m_client::Config::new(ENDPOINT).server(account);
     config.dtls = at_a_good_time();
     config
 }
 
-fn world(mode: Mode, conditions: Conditions, seed: u64) -> World {
+fn harness(mode: Mode, conditions: Conditions, seed: u64) -> Harness {
     let keys = Keys::new();
     let (device, server) = (device(keys.security(mode)), keys.server(mode, ENDPOINT));
-    world_of(device, server, conditions, seed)
+    harness_of(device, server, conditions, seed)
 }
 
 #[test]
 fn every_operation_completes_in_each_mode_on_a_bad_network() {
     for mode in MODES {
         for seed in 0..5 {
-            let (sent, lost) = tour_of(world(mode, Conditions::BAD, seed));
+            let (sent, lost) = tour_of(harness(mode, Conditions::BAD, seed));
             assert!(lost * 100 > sent * 15, "seed {seed}: {lost} of {sent} were lost");
         }
     }
@@ -137,10 +137,10 @@ fn every_operation_completes_in_each_mode_on_a_bad_network() {
 #[test]
 fn nothing_is_said_in_clear_text() {
     for mode in MODES {
-        let mut world = world(mode, Conditions::GOOD, 1);
-        world.network.capture = Some(Vec::new());
-        device_management(&mut world);
-        let capture = world.network.capture.take().unwrap();
+        let mut harness = harness(mode, Conditions::GOOD, 1);
+        harness.sim.network.capture = Some(Vec::new());
+        device_management(&mut harness);
+        let capture = harness.sim.network.capture.take().unwrap();
         assert!(!capture.is_empty() && capture.iter().all(|datagram| datagram.secured));
     }
 }
@@ -152,13 +152,13 @@ fn a_restarted_server_is_found_again_in_each_mode() {
             let keys = Keys::new();
             let server = keys.server(mode, ENDPOINT);
             let device = device(keys.security(mode));
-            let mut world = world_of(device, server.clone(), conditions, 7);
-            assert!(world.run_until(HOUR, |world| registered(world)));
-            world.run_for(Duration::from_secs(60));
-            world.right = Server::new(server, [9; 32]);
-            assert!(!registered(&world));
-            assert!(world.run_until(HOUR, |world| registered(world)), "{mode:?}");
-            device_management(&mut world);
+            let mut harness = harness_of(device, server, conditions, 7);
+            assert!(harness.run_until(HOUR, |harness| registered(harness)));
+            harness.sim.run_for(Duration::from_secs(60));
+            harness.sim.restart(harness.server);
+            assert!(!registered(&harness));
+            assert!(harness.run_until(HOUR, |harness| registered(harness)), "{mode:?}");
+            device_management(&mut harness);
         }
     }
 }
@@ -168,17 +168,19 @@ fn refusal(
     device: lwm2m_client::Config,
     server: lwm2m_server::Config,
 ) -> (RegistrationError, Option<String>) {
-    let mut world = world_of(device, server, Conditions::GOOD, 3);
+    let mut harness = harness_of(device, server, Conditions::GOOD, 3);
     let failed = |event: &Event| match event {
         Event::RegistrationFailed { reason, .. } => Some(reason.clone()),
         _ => None,
     };
-    let is_over = |world: &mut World| world.left_events.iter().any(|it| failed(&it.1).is_some());
-    assert!(world.run_until(HOUR, is_over), "a failure");
+    let is_over = |harness: &mut Harness| {
+        harness.sim.events(harness.device).iter().any(|it| failed(&it.1).is_some())
+    };
+    assert!(harness.run_until(HOUR, is_over), "a failure");
     // Who drops what it cannot decrypt gives up later.
-    world.run_for(Duration::from_secs(30));
-    assert!(!registered(&world));
-    let told = world.right_events.iter().find_map(|(_, event)| match event {
+    harness.sim.run_for(Duration::from_secs(30));
+    assert!(!registered(&harness));
+    let told = harness.sim.events(harness.server).iter().find_map(|(_, event)| match event {
         lwm2m_server::Event::HandshakeFailed(failure) => {
             assert_eq!(failure.role, Role::Server);
             Some(failure.to_string())
@@ -186,7 +188,7 @@ fn refusal(
         lwm2m_server::Event::NameRefused(refused) => Some(refused.to_string()),
         _ => None,
     });
-    (world.left_events.iter().find_map(|(_, event)| failed(event)).unwrap(), told)
+    (harness.sim.events(harness.device).iter().find_map(|(_, event)| failed(event)).unwrap(), told)
 }
 
 #[test]

@@ -16,14 +16,17 @@ fn values_arrive_with_the_name_of_the_device() {
     let paths = [Path::resource(1, 0, 1), Path::resource_instance(3, 0, 11, 0)];
     for format in [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR, ContentFormat::LWM2M_CBOR]
     {
-        let id = trio.device.send(trio.now, 1, &paths, Some(format)).unwrap();
+        let id =
+            trio.sim.with(trio.device, |it, now| it.send(now, 1, &paths, Some(format))).unwrap();
         trio.settle();
         let sent = ClientEvent::Sent { id, server: 1, confirmed: Ok(()) };
-        assert!(trio.device_events.contains(&sent), "{format}");
+        assert!(trio.device_events().any(|it| *it == sent), "{format}");
         let request = trio.wire.iter().find(|sent| sent.path() == "/dp").unwrap();
         assert_eq!(request.options.content_format(), Some(format.0));
         trio.wire.clear();
-        let Some(Event::ValuesReceived { registration, values }) = trio.server_events.pop() else {
+        let Some(Event::ValuesReceived { registration, values }) =
+            trio.server_events().last().cloned()
+        else {
             panic!("values in {format}")
         };
         assert_eq!(&*registration.endpoint, ENDPOINT);

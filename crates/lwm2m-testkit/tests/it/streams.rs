@@ -2,17 +2,16 @@
 //! bytes come cut anywhere, connections are lost, and servers start anew.
 
 use crate::lossy::{
-    ENDPOINT, HOUR, TEMPERATURE, World, device_management, notified, registered, set_temperature,
-    success, tour_of, world_of,
+    ENDPOINT, HOUR, Harness, SERVER, TEMPERATURE, device_management, harness_of, notified,
+    registered, set_temperature, success, tour_of,
 };
 use crate::secure_lossy::{Keys, MODES, at_a_good_time};
 use lwm2m_client::{Event, RegistrationError, Security, ServerAccount};
 use lwm2m_core::{BindingMode, ContentFormat, Node, Path, Resource};
 use lwm2m_dtls::{Alert, Mode};
 use lwm2m_link::Engine;
-use lwm2m_server::{Operation, Server, WriteMode};
-use lwm2m_testkit::pair::RIGHT;
-use lwm2m_testkit::streams::SECURED_PORT;
+use lwm2m_server::{Operation, WriteMode};
+use lwm2m_testkit::sim::streams::SECURED_PORT;
 use lwm2m_testkit::{Conditions, Fate};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
@@ -25,9 +24,9 @@ fn modes() -> impl Iterator<Item = Option<Mode>> {
 
 fn device(security: Option<Security>) -> lwm2m_client::Config {
     let account = match security {
-        None => ServerAccount::new(1, RIGHT),
+        None => ServerAccount::new(1, SERVER),
         Some(security) => {
-            let address = SocketAddr::new(RIGHT.ip(), SECURED_PORT);
+            let address = SocketAddr::new(SERVER.ip(), SECURED_PORT);
             let account = ServerAccount::new(1, address).secured(security);
             ServerAccount { uri: "coaps://server.example.com".into(), ..account }
         }
@@ -44,22 +43,22 @@ fn configs(mode: Option<Mode>) -> (lwm2m_client::Config, lwm2m_server::Config) {
     (device(Some(keys.security(mode))), keys.server(mode, ENDPOINT))
 }
 
-fn world(mode: Option<Mode>, seed: u64) -> World {
+fn harness(mode: Option<Mode>, seed: u64) -> Harness {
     let (device, server) = configs(mode);
-    world_of(device, server, Conditions::GOOD, seed)
+    harness_of(device, server, Conditions::GOOD, seed)
 }
 
-/// A world in which the device is registered.
-fn settled(mode: Option<Mode>, seed: u64) -> World {
-    let mut world = world(mode, seed);
-    assert!(world.run_until(HOUR, |world| registered(world)), "{mode:?}");
-    world.run_for(Duration::from_secs(1));
-    world
+/// A harness in which the device is registered.
+fn settled(mode: Option<Mode>, seed: u64) -> Harness {
+    let mut harness = harness(mode, seed);
+    assert!(harness.run_until(HOUR, |harness| registered(harness)), "{mode:?}");
+    harness.sim.run_for(Duration::from_secs(1));
+    harness
 }
 
-fn registrations(world: &World) -> usize {
+fn registrations(harness: &Harness) -> usize {
     let is = |event: &lwm2m_server::Event| matches!(event, lwm2m_server::Event::Registered(_));
-    world.right_events.iter().filter(|(_, event)| is(event)).count()
+    harness.sim.events(harness.server).iter().filter(|(_, event)| is(event)).count()
 }
 
 // proves: TLS-01
@@ -67,13 +66,17 @@ fn registrations(world: &World) -> usize {
 fn every_operation_completes_in_each_mode_over_one_connection() {
     for mode in modes() {
         for seed in 0..3 {
-            let mut world = settled(mode, seed);
-            let registration = world.right.registration(ENDPOINT).unwrap().clone();
+            let mut harness = settled(mode, seed);
+            let registration = harness.sim[harness.server].registration(ENDPOINT).unwrap().clone();
             assert_eq!(registration.binding, BindingMode::T);
-            device_management(&mut world);
-            assert_eq!((world.streams.accepted, world.right.peer_count()), (1, 1), "{mode:?}");
+            device_management(&mut harness);
+            assert_eq!(
+                (harness.sim.streams.accepted, harness.sim[harness.server].peer_count()),
+                (1, 1),
+                "{mode:?}"
+            );
             // All of it once more, and then the device goes.
-            let (datagrams, _) = tour_of(world);
+            let (datagrams, _) = tour_of(harness);
             assert_eq!(datagrams, 0, "{mode:?}");
         }
     }
@@ -82,16 +85,16 @@ fn every_operation_completes_in_each_mode_over_one_connection() {
 #[test]
 fn a_device_that_stops_leaves_nothing_behind() {
     for mode in modes() {
-        let mut world = settled(mode, 1);
-        let now = world.now;
-        world.left.shutdown(now);
-        let stopped =
-            |world: &mut World| world.left_events.iter().any(|(_, event)| *event == Event::Stopped);
-        assert!(world.run_until(Duration::from_secs(1), stopped), "{mode:?}");
-        assert!(!registered(&world));
-        world.run_for(Duration::from_secs(1));
-        assert_eq!(world.right.peer_count(), 0, "{mode:?}");
-        assert_eq!(world.left.poll_timeout(), None);
+        let mut harness = settled(mode, 1);
+        harness.sim.with(harness.device, |it, now| it.shutdown(now));
+        let stopped = |harness: &mut Harness| {
+            harness.sim.events(harness.device).iter().any(|(_, event)| *event == Event::Stopped)
+        };
+        assert!(harness.run_until(Duration::from_secs(1), stopped), "{mode:?}");
+        assert!(!registered(&harness));
+        harness.sim.run_for(Duration::from_secs(1));
+        assert_eq!(harness.sim[harness.server].peer_count(), 0, "{mode:?}");
+        assert_eq!(harness.sim[harness.device].poll_timeout(), None);
     }
 }
 
@@ -99,17 +102,17 @@ fn a_device_that_stops_leaves_nothing_behind() {
 fn a_connection_may_be_lost_at_any_moment() {
     for mode in modes() {
         for moment in 0..30 {
-            let mut world = world(mode, moment);
+            let mut harness = harness(mode, moment);
             let mut steps = 0;
-            world.run_until(Duration::from_secs(2), |_| {
+            harness.run_until(Duration::from_secs(2), |_| {
                 steps += 1;
                 steps > moment
             });
-            world.cut_connections();
-            world.run_for(Duration::from_secs(200));
-            assert!(registered(&world), "{mode:?} at {moment}");
-            device_management(&mut world);
-            assert_eq!(world.right.peer_count(), 1, "{mode:?} at {moment}");
+            harness.sim.cut_connections();
+            harness.sim.run_for(Duration::from_secs(200));
+            assert!(registered(&harness), "{mode:?} at {moment}");
+            device_management(&mut harness);
+            assert_eq!(harness.sim[harness.server].peer_count(), 1, "{mode:?} at {moment}");
         }
     }
 }
@@ -117,27 +120,37 @@ fn a_connection_may_be_lost_at_any_moment() {
 #[test]
 fn an_operation_fails_with_its_connection_and_the_next_one_succeeds() {
     for mode in modes() {
-        let mut world = settled(mode, 2);
+        let mut harness = settled(mode, 2);
         let observe = Operation::Observe { path: TEMPERATURE, format: None };
-        success(&mut world, &observe);
+        success(&mut harness, &observe);
         let read = Operation::Read { path: TEMPERATURE, format: None };
-        let id = world.right.submit(world.now, ENDPOINT, read).unwrap();
-        world.cut_connections();
-        world.run_for(Duration::from_secs(1));
+        let id =
+            harness.sim.with(harness.server, |it, now| it.submit(now, ENDPOINT, read)).unwrap();
+        harness.sim.cut_connections();
+        harness.sim.run_for(Duration::from_secs(1));
         let failed = |event: &lwm2m_server::Event| match event {
             lwm2m_server::Event::Completed { id: other, result, .. } => {
                 *other == id && result.is_err()
             }
             _ => false,
         };
-        assert!(world.right_events.iter().any(|(_, event)| failed(event)), "{mode:?}");
-        assert!(world.left_events.iter().any(|it| matches!(it.1, Event::SessionEnded { .. })));
-        world.run_for(Duration::from_secs(10));
-        assert_eq!(registrations(&world), 2, "a Register, as the server knows the connection");
-        device_management(&mut world);
-        success(&mut world, &observe);
-        set_temperature(&mut world, 40.0);
-        assert!(world.run_until(HOUR, |world| notified(world, 40.0)), "{mode:?}");
+        assert!(
+            harness.sim.events(harness.server).iter().any(|(_, event)| failed(event)),
+            "{mode:?}"
+        );
+        assert!(
+            harness
+                .sim
+                .events(harness.device)
+                .iter()
+                .any(|it| matches!(it.1, Event::SessionEnded { .. }))
+        );
+        harness.sim.run_for(Duration::from_secs(10));
+        assert_eq!(registrations(&harness), 2, "a Register, as the server knows the connection");
+        device_management(&mut harness);
+        success(&mut harness, &observe);
+        set_temperature(&mut harness, 40.0);
+        assert!(harness.run_until(HOUR, |harness| notified(harness, 40.0)), "{mode:?}");
     }
 }
 
@@ -147,17 +160,18 @@ fn an_operation_fails_with_its_connection_and_the_next_one_succeeds() {
 fn a_damaged_record_ends_the_session_and_what_waits_for_it() {
     for mode in MODES {
         for answer in [false, true] {
-            let mut world = settled(Some(mode), 5);
+            let mut harness = settled(Some(mode), 5);
             let read = Operation::Read { path: TEMPERATURE, format: None };
-            let id = world.right.submit(world.now, ENDPOINT, read).unwrap();
+            let id =
+                harness.sim.with(harness.server, |it, now| it.submit(now, ENDPOINT, read)).unwrap();
             if answer {
                 // The request is on its way.
-                world.run_for(Duration::from_millis(5));
+                harness.sim.run_for(Duration::from_millis(5));
             }
-            world.streams.damage = true;
-            world.run_for(Duration::from_millis(100));
-            assert!(!world.streams.damage);
-            let failed = world.right_events.iter().any(|(_, event)| match event {
+            harness.sim.streams.damage = true;
+            harness.sim.run_for(Duration::from_millis(100));
+            assert!(!harness.sim.streams.damage);
+            let failed = harness.sim.events(harness.server).iter().any(|(_, event)| match event {
                 lwm2m_server::Event::Completed { id: other, result, .. } => {
                     *other == id && result.is_err()
                 }
@@ -165,16 +179,20 @@ fn a_damaged_record_ends_the_session_and_what_waits_for_it() {
             });
             assert!(failed, "{mode:?}, the answer: {answer}");
             // Who told the other by an alert may come back at once; who was told waits.
-            let (_, last) = world.left_events.last().unwrap();
+            let (_, last) = harness.sim.events(harness.device).last().unwrap();
             let bad_mac = RegistrationError::Alert(Alert::BAD_RECORD_MAC);
             match last {
                 Event::SessionEnded { .. } => assert!(!answer),
                 Event::RegistrationFailed { reason, .. } => assert_eq!(*reason, bad_mac),
                 other => panic!("{other:?}"),
             }
-            world.run_for(Duration::from_secs(61));
-            device_management(&mut world);
-            assert_eq!((registrations(&world), world.right.peer_count()), (2, 1), "{mode:?}");
+            harness.sim.run_for(Duration::from_secs(61));
+            device_management(&mut harness);
+            assert_eq!(
+                (registrations(&harness), harness.sim[harness.server].peer_count()),
+                (2, 1),
+                "{mode:?}"
+            );
         }
     }
 }
@@ -183,20 +201,20 @@ fn a_damaged_record_ends_the_session_and_what_waits_for_it() {
 fn a_restarted_server_is_found_again_in_each_mode() {
     for mode in modes() {
         let (device, server) = configs(mode);
-        let mut world = world_of(device, server.clone(), Conditions::GOOD, 7);
-        assert!(world.run_until(HOUR, |world| registered(world)));
-        world.run_for(Duration::from_secs(1));
-        world.replace_right(Server::new(server, [9; 32]));
-        assert!(!registered(&world));
+        let mut harness = harness_of(device, server, Conditions::GOOD, 7);
+        assert!(harness.run_until(HOUR, |harness| registered(harness)));
+        harness.sim.run_for(Duration::from_secs(1));
+        harness.sim.restart(harness.server);
+        assert!(!registered(&harness));
         // A server that has just gone is given a moment, and then asked again at once.
-        world.run_for(Duration::from_secs(6));
-        assert!(registered(&world), "{mode:?}");
-        device_management(&mut world);
+        harness.sim.run_for(Duration::from_secs(6));
+        assert!(registered(&harness), "{mode:?}");
+        device_management(&mut harness);
     }
 }
 
 /// When attempts were made that failed, in seconds.
-fn attempts(world: &World) -> Vec<u64> {
+fn attempts(harness: &Harness) -> Vec<u64> {
     let failed = |(at, event): &(Instant, Event)| match event {
         Event::RegistrationFailed { reason, .. } => {
             let refused =
@@ -206,101 +224,111 @@ fn attempts(world: &World) -> Vec<u64> {
         }
         _ => None,
     };
-    world.left_events.iter().filter_map(failed).collect()
+    harness.sim.events(harness.device).iter().filter_map(failed).collect()
 }
 
 #[test]
 fn a_server_that_does_not_listen_is_asked_more_and_more_seldom() {
     for mode in modes() {
-        let mut world = world(mode, 1);
-        world.streams.fate = Fate::Refused;
-        world.run_for(HOUR);
-        assert_eq!(attempts(&world), [0, 60, 180, 420, 900], "{mode:?}");
-        world.streams.fate = Fate::Good;
-        world.run_for(Duration::from_secs(86_400));
-        assert!(!registered(&world), "there is but one sequence");
-        let now = world.now;
-        world.left.update_registration(now, 1);
-        world.run_for(Duration::from_secs(1));
-        assert!(registered(&world), "{mode:?}");
+        let mut harness = harness(mode, 1);
+        harness.sim.streams.fate = Fate::Refused;
+        harness.sim.run_for(HOUR);
+        assert_eq!(attempts(&harness), [0, 60, 180, 420, 900], "{mode:?}");
+        harness.sim.streams.fate = Fate::Good;
+        harness.sim.run_for(Duration::from_secs(86_400));
+        assert!(!registered(&harness), "there is but one sequence");
+        harness.sim.with(harness.device, |it, now| it.update_registration(now, 1));
+        harness.sim.run_for(Duration::from_secs(1));
+        assert!(registered(&harness), "{mode:?}");
     }
 }
 
 #[test]
 fn a_connection_that_died_in_silence_is_noticed_by_pings() {
     for mode in modes() {
-        let mut world = settled(mode, 3);
-        world.run_for(HOUR);
-        assert_eq!((world.streams.accepted, registrations(&world)), (1, 1), "pings are answered");
-        world.streams.fate = Fate::Silent;
-        let ended = |world: &mut World| {
-            world.left_events.iter().any(|it| matches!(it.1, Event::SessionEnded { .. }))
+        let mut harness = settled(mode, 3);
+        harness.sim.run_for(HOUR);
+        assert_eq!(
+            (harness.sim.streams.accepted, registrations(&harness)),
+            (1, 1),
+            "pings are answered"
+        );
+        harness.sim.streams.fate = Fate::Silent;
+        let ended = |harness: &mut Harness| {
+            harness
+                .sim
+                .events(harness.device)
+                .iter()
+                .any(|it| matches!(it.1, Event::SessionEnded { .. }))
         };
-        assert!(world.run_until(Duration::from_secs(1_201), ended), "{mode:?}");
-        world.streams.fate = Fate::Good;
-        world.run_for(Duration::from_secs(60));
-        assert_eq!(registrations(&world), 2, "{mode:?}");
-        device_management(&mut world);
-        assert_eq!(world.right.peer_count(), 1, "the new connection has replaced the old one");
+        assert!(harness.run_until(Duration::from_secs(1_201), ended), "{mode:?}");
+        harness.sim.streams.fate = Fate::Good;
+        harness.sim.run_for(Duration::from_secs(60));
+        assert_eq!(registrations(&harness), 2, "{mode:?}");
+        device_management(&mut harness);
+        assert_eq!(
+            harness.sim[harness.server].peer_count(),
+            1,
+            "the new connection has replaced the old one"
+        );
     }
 }
 
 #[test]
 fn a_device_with_a_new_address_comes_by_a_new_connection() {
     for mode in modes() {
-        let mut world = settled(mode, 4);
-        let now = world.now;
-        world.left.rebind(now);
-        world.run_for(Duration::from_secs(1));
-        assert_eq!((registrations(&world), world.streams.accepted), (2, 2), "{mode:?}");
-        device_management(&mut world);
-        assert_eq!(world.right.peer_count(), 1, "{mode:?}");
+        let mut harness = settled(mode, 4);
+        harness.sim.with(harness.device, |it, now| it.rebind(now));
+        harness.sim.run_for(Duration::from_secs(1));
+        assert_eq!((registrations(&harness), harness.sim.streams.accepted), (2, 2), "{mode:?}");
+        device_management(&mut harness);
+        assert_eq!(harness.sim[harness.server].peer_count(), 1, "{mode:?}");
     }
 }
 
-fn write_text(world: &mut World, resource: u16, text: &str) {
+fn write_text(harness: &mut Harness, resource: u16, text: &str) {
     let path = Path::resource(1, 0, resource);
     let node = Node::Resource(Resource::Single(text.into()));
     let (format, mode) = (Some(ContentFormat::TEXT), WriteMode::Replace);
-    success(world, &Operation::Write { path, node, format, mode });
-    world.run_for(Duration::from_secs(1));
+    success(harness, &Operation::Write { path, node, format, mode });
+    harness.sim.run_for(Duration::from_secs(1));
 }
 
 // proves: REG-23
 #[test]
 fn the_server_chooses_the_transport() {
-    let account = ServerAccount::new(1, RIGHT);
+    let account = ServerAccount::new(1, SERVER);
     let config = lwm2m_client::Config::new(ENDPOINT).server(account);
-    let mut world = world_of(config, lwm2m_server::Config::default(), Conditions::GOOD, 1);
-    assert!(world.run_until(HOUR, |world| registered(world)));
-    let binding = |world: &World| world.right.registration(ENDPOINT).unwrap().binding;
+    let mut harness = harness_of(config, lwm2m_server::Config::default(), Conditions::GOOD, 1);
+    assert!(harness.run_until(HOUR, |harness| registered(harness)));
+    let binding =
+        |harness: &Harness| harness.sim[harness.server].registration(ENDPOINT).unwrap().binding;
     // A transport that is not listed is none to prefer.
-    write_text(&mut world, 22, "T");
-    let rebind = |world: &mut World| {
-        let now = world.now;
-        world.left.rebind(now);
-        world.run_for(Duration::from_secs(1));
+    write_text(&mut harness, 22, "T");
+    let rebind = |harness: &mut Harness| {
+        harness.sim.with(harness.device, |it, now| it.rebind(now));
+        harness.sim.run_for(Duration::from_secs(1));
     };
-    rebind(&mut world);
-    assert_eq!((binding(&world), world.streams.accepted), (BindingMode::U, 0));
-    write_text(&mut world, 7, "UT");
-    assert_eq!((binding(&world), world.streams.accepted), (BindingMode::UT, 0), "it stays");
-    rebind(&mut world);
-    assert_eq!((registrations(&world), world.streams.accepted), (3, 1));
-    let (datagrams, _) = world.network.counts();
-    device_management(&mut world);
-    assert_eq!(world.network.counts().0, datagrams, "by the connection alone");
-    let trigger = |world: &mut World, arguments: &str| {
+    rebind(&mut harness);
+    assert_eq!((binding(&harness), harness.sim.streams.accepted), (BindingMode::U, 0));
+    write_text(&mut harness, 7, "UT");
+    assert_eq!((binding(&harness), harness.sim.streams.accepted), (BindingMode::UT, 0), "it stays");
+    rebind(&mut harness);
+    assert_eq!((registrations(&harness), harness.sim.streams.accepted), (3, 1));
+    let (datagrams, _) = harness.sim.network.counts();
+    device_management(&mut harness);
+    assert_eq!(harness.sim.network.counts().0, datagrams, "by the connection alone");
+    let trigger = |harness: &mut Harness, arguments: &str| {
         let path = Path::resource(1, 0, 8);
-        success(world, &Operation::Execute { path, arguments: arguments.into() });
-        world.run_for(Duration::from_secs(60));
+        success(harness, &Operation::Execute { path, arguments: arguments.into() });
+        harness.sim.run_for(Duration::from_secs(60));
     };
-    trigger(&mut world, "0='U'");
-    assert!(world.network.counts().0 > datagrams, "the Update came by a datagram");
-    device_management(&mut world);
-    assert_eq!((registrations(&world), world.streams.accepted), (3, 1));
-    assert_eq!(world.right.peer_count(), 1, "the connection is gone");
-    trigger(&mut world, "0='T'");
-    assert_eq!((registrations(&world), world.streams.accepted), (3, 2));
-    device_management(&mut world);
+    trigger(&mut harness, "0='U'");
+    assert!(harness.sim.network.counts().0 > datagrams, "the Update came by a datagram");
+    device_management(&mut harness);
+    assert_eq!((registrations(&harness), harness.sim.streams.accepted), (3, 1));
+    assert_eq!(harness.sim[harness.server].peer_count(), 1, "the connection is gone");
+    trigger(&mut harness, "0='T'");
+    assert_eq!((registrations(&harness), harness.sim.streams.accepted), (3, 2));
+    device_management(&mut harness);
 }

@@ -4,9 +4,9 @@
 use lwm2m_bootstrap::BootstrapServer;
 use lwm2m_client::{Client, MemoryObject, Object};
 use lwm2m_coap::{Code, MessageView, Options};
-use lwm2m_link::{Engine, Input, Outbox};
+use lwm2m_link::Engine;
 use lwm2m_server::{Operation, OperationError, Response, Server};
-use lwm2m_time::Instant;
+use lwm2m_testkit::{Conditions, Node, Sim};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub(crate) const DEVICE: SocketAddr = address(1);
@@ -34,86 +34,75 @@ impl Sent {
     }
 }
 
-pub(crate) struct Trio<D: Engine> {
-    pub(crate) device: D,
-    pub(crate) bootstrap: BootstrapServer,
-    pub(crate) server: Server,
-    pub(crate) now: Instant,
-    pub(crate) device_events: Vec<D::Event>,
-    pub(crate) bootstrap_events: Vec<lwm2m_bootstrap::Event>,
-    pub(crate) server_events: Vec<lwm2m_server::Event>,
+pub(crate) struct Trio<D> {
+    pub(crate) sim: Sim,
+    pub(crate) device: Node<D>,
+    pub(crate) bootstrap: Node<BootstrapServer>,
+    pub(crate) server: Node<Server>,
+    /// What went over the wire in the clear.
     pub(crate) wire: Vec<Sent>,
-    pub(crate) from_device: Outbox<D::Event>,
-    from_bootstrap: Outbox<lwm2m_bootstrap::Event>,
-    from_server: Outbox<lwm2m_server::Event>,
 }
 
-impl<D: Engine> Trio<D> {
+impl<D: Engine<Event: 'static> + 'static> Trio<D> {
     pub(crate) fn new(device: D, bootstrap: lwm2m_bootstrap::Config) -> Self {
-        Self {
-            device,
-            bootstrap: BootstrapServer::new(bootstrap, [2; 32]),
-            server: Server::new(lwm2m_server::Config::default(), [3; 32]),
-            now: Instant::ZERO,
-            device_events: Vec::new(),
-            bootstrap_events: Vec::new(),
-            server_events: Vec::new(),
-            wire: Vec::new(),
-            from_device: Outbox::default(),
-            from_bootstrap: Outbox::default(),
-            from_server: Outbox::default(),
-        }
+        let bootstrap = BootstrapServer::new(bootstrap, [2; 32]);
+        Self::of(device, bootstrap, Server::new(lwm2m_server::Config::default(), [3; 32]))
+    }
+
+    pub(crate) fn of(device: D, bootstrap: BootstrapServer, server: Server) -> Self {
+        let mut sim = Sim::new(Conditions::INSTANT, 1);
+        sim.network.capture = Some(Vec::new());
+        let device = sim.add_engine(DEVICE, device);
+        let bootstrap = sim.add_engine(BOOTSTRAP, bootstrap);
+        let server = sim.add_engine(SERVER, server);
+        Self { sim, device, bootstrap, server, wire: Vec::new() }
     }
 
     /// Moves all datagrams until none is left.
     pub(crate) fn settle(&mut self) {
-        loop {
-            self.from_device.collect(&mut self.device);
-            self.from_bootstrap.collect(&mut self.bootstrap);
-            self.from_server.collect(&mut self.server);
-            let device = self.from_device.transmits.drain(..).map(|it| (DEVICE, it));
-            let bootstrap = self.from_bootstrap.transmits.drain(..).map(|it| (BOOTSTRAP, it));
-            let server = self.from_server.transmits.drain(..).map(|it| (SERVER, it));
-            let moving: Vec<_> = device.chain(bootstrap).chain(server).collect();
-            if moving.is_empty() {
-                break;
-            }
-            for (from, transmit) in moving {
-                self.deliver(from, transmit.to, &transmit.payload);
-            }
-        }
-        self.device_events.extend(self.from_device.events.drain(..));
-        self.bootstrap_events.extend(self.from_bootstrap.events.drain(..));
-        self.server_events.extend(self.from_server.events.drain(..));
-    }
-
-    fn deliver(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
-        let view = MessageView::parse(datagram).unwrap();
-        self.wire.push(Sent { from, to, code: view.code(), options: view.to_options() });
-        match to {
-            DEVICE => self.device.handle(self.now, Input::datagram(from, datagram)),
-            BOOTSTRAP => self.bootstrap.handle(self.now, Input::datagram(from, datagram)),
-            SERVER => self.server.handle(self.now, Input::datagram(from, datagram)),
-            other => panic!("nobody is at {other}"),
-        }
+        self.sim.settle();
+        let sent = self.sim.network.capture.replace(Vec::new()).unwrap_or_default();
+        self.wire.extend(sent.iter().filter(|it| !it.secured).map(|it| {
+            let view = MessageView::parse(&it.payload).unwrap();
+            Sent { from: it.from, to: it.to, code: view.code(), options: view.to_options() }
+        }));
     }
 
     /// What the server hears from the device about an operation.
     pub(crate) fn complete(&mut self, operation: Operation) -> Result<Response, OperationError> {
-        let wanted = self.server.submit(self.now, ENDPOINT, operation).unwrap();
+        let submit = |it: &mut Server, now| it.submit(now, ENDPOINT, operation);
+        let wanted = self.sim.with(self.server, submit).unwrap();
         self.settle();
-        let result = self.server_events.iter().rev().find_map(|event| match event {
+        let result = self.server_events().find_map(|event| match event {
             lwm2m_server::Event::Completed { id, result, .. } if *id == wanted => Some(result),
             _ => None,
         });
         result.expect("an answer at once").clone()
     }
+
+    pub(crate) fn device_events(&self) -> impl DoubleEndedIterator<Item = &D::Event> {
+        self.sim.events(self.device).iter().map(|(_, event)| event)
+    }
+
+    pub(crate) fn bootstrap_events(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &lwm2m_bootstrap::Event> {
+        self.sim.events(self.bootstrap).iter().map(|(_, event)| event)
+    }
+
+    pub(crate) fn server_events(&self) -> impl DoubleEndedIterator<Item = &lwm2m_server::Event> {
+        self.sim.events(self.server).iter().map(|(_, event)| event)
+    }
 }
 
 impl Trio<Client> {
     pub(crate) fn start(&mut self) {
-        self.device.start(self.now);
+        self.sim.with(self.device, |it, now| it.start(now));
         self.settle();
+    }
+
+    pub(crate) fn is_registered(&self, endpoint: &str) -> bool {
+        self.sim[self.server].registration(endpoint).is_some()
     }
 }
 

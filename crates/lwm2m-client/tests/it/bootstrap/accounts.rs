@@ -14,7 +14,10 @@ fn incomplete_accounts_are_refused_and_can_be_repaired() {
     accepted(&mut harness, [write("/1/0", without_binding)]);
     assert_eq!(code(&mut harness, post("/bs")), "4.06");
     provision(&mut harness);
-    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(
+        harness.sim[harness.client].registration_state(1),
+        Some(RegistrationState::Registered)
+    );
     assert!(harness.events.contains(&Event::Bootstrapped));
     assert!(
         harness.heard_by(1)[0]
@@ -47,7 +50,7 @@ fn short_server_ids_are_checked_and_pair_accounts() {
         );
         accepted(&mut harness, [post("/bs")]);
         let server = u16::try_from(ssid).unwrap();
-        let state = harness.client.registration_state(server);
+        let state = harness.sim[harness.client].registration_state(server);
         assert_eq!(state, Some(RegistrationState::Registered));
     }
 }
@@ -70,7 +73,10 @@ fn accounts_whose_security_cannot_be_used_are_named() {
         );
         // The server may mend them.
         accepted(&mut harness, [write(&account, security_of(1, 1)), post("/bs")]);
-        assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+        assert_eq!(
+            harness.sim[harness.client].registration_state(1),
+            Some(RegistrationState::Registered)
+        );
     };
     let wrong = AccountsError::Security;
     refused(1, security("coaps://192.0.2.2", false), wrong(1, SecurityError::SecureUri));
@@ -96,9 +102,12 @@ fn servers_may_have_names_that_are_looked_up() {
     accepted(&mut harness, [server, write("/1/0", settings(1)), post("/bs")]);
     let uri = "coap://server.example.com".into();
     assert!(harness.events.contains(&Event::AddressWanted { server: 1, uri }));
-    harness.client.set_address(harness.now, 1, address(1)).unwrap();
+    harness.sim.with(harness.client, |it, now| it.set_address(now, 1, address(1))).unwrap();
     harness.settle();
-    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(
+        harness.sim[harness.client].registration_state(1),
+        Some(RegistrationState::Registered)
+    );
     // The same account once more leaves its address as it is.
     assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
     harness.events.clear();
@@ -180,7 +189,7 @@ fn a_server_whose_account_is_deleted_hears_no_more() {
     let updates = harness.heard_by(1);
     assert!(!updates.is_empty() && updates.iter().all(|line| line.contains("POST /rd/5a3f")));
     assert!(harness.servers[2].notified.is_empty() && harness.heard_by(2).is_empty());
-    assert_eq!(harness.client.registration_state(2), None);
+    assert_eq!(harness.sim[harness.client].registration_state(2), None);
 }
 
 // proves: BOOT-17
@@ -189,7 +198,7 @@ fn servers_are_tried_before_the_bootstrap_server() {
     let server = ServerAccount::new(1, address(1));
     let mut harness =
         Harness::new(Config::new("test").server(server).bootstrap(account()), objects());
-    harness.servers[1].reachable = false;
+    harness.set_reachable(1, false);
     harness.start();
     harness.run(900.0);
     assert!(harness.heard_by(BS).is_empty());
@@ -205,7 +214,10 @@ fn servers_are_tried_before_the_bootstrap_server() {
         [write("/0/1", security_of(2, 1)), write("/1/0", settings(1)), post("/bs")],
     );
     assert_eq!(harness.heard_by(2).len(), 1);
-    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(
+        harness.sim[harness.client].registration_state(1),
+        Some(RegistrationState::Registered)
+    );
 }
 
 // proves: BOOT-18

@@ -184,14 +184,17 @@ fn commands_of_others_and_at_other_times_are_refused() {
         assert_eq!(harness.answer(BS, id), None);
     }
     assert_eq!(harness.discover_as(1, "/1"), before);
-    assert_eq!(harness.client.registration_state(1), Some(RegistrationState::Registered));
+    assert_eq!(
+        harness.sim[harness.client].registration_state(1),
+        Some(RegistrationState::Registered)
+    );
     assert!(harness.heard_by(1).is_empty() && harness.heard_by(2).is_empty());
 }
 
 #[test]
 fn a_refused_request_is_made_again_later() {
     let mut harness = bare(account());
-    harness.servers[BS].answers.push_back(Response::new(Code::BAD_REQUEST));
+    harness.answers(BS).push_back(Response::new(Code::BAD_REQUEST));
     harness.start();
     assert_eq!(
         failures(&harness),
@@ -209,7 +212,7 @@ fn a_refused_request_is_made_again_later() {
 #[test]
 fn a_shutdown_ends_a_bootstrap() {
     let mut harness = open();
-    harness.client.shutdown(harness.now);
+    harness.sim.with(harness.client, |it, now| it.shutdown(now));
     harness.settle();
     assert_eq!(harness.events, [Event::Stopped]);
     let id = harness.send(BS, write("/1/0", settings(1)));
@@ -234,6 +237,6 @@ fn an_old_client_may_take_commands_that_it_did_not_ask_for() {
             assert_eq!(code, taken.then_some(Code::CHANGED));
         }
         assert!(harness.heard_by(BS).is_empty());
-        assert_eq!(harness.client.registration_state(2).is_some(), taken);
+        assert_eq!(harness.sim[harness.client].registration_state(2).is_some(), taken);
     }
 }

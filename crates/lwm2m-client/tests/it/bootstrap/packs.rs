@@ -32,7 +32,7 @@ fn a_pack_takes_the_place_of_the_objects_in_it() {
         ("/1/5", settings(1)),
         ("/16/4", ObjectInstance::default().with_multiple(0, [(0, "new")])),
     ];
-    harness.servers[BS].answers.push_back(pack(&first));
+    harness.answers(BS).push_back(pack(&first));
     harness.start();
     assert_eq!(harness.heard_by(BS), ["0 GET /bspack ep=test&acc=</0/0>"]);
     assert!(harness.events.contains(&Event::Bootstrapped));
@@ -41,14 +41,14 @@ fn a_pack_takes_the_place_of_the_objects_in_it() {
     assert!(!harness.discover_as(1, "/16").contains("</16/0>"));
 
     let second = [("/0/1", security_of(1, 1)), ("/1/0", settings(1))];
-    harness.servers[BS].answers.push_back(pack(&second));
+    harness.answers(BS).push_back(pack(&second));
     assert_eq!(harness.ask_as(1, post("/1/5/9")).code, Code::CHANGED);
     let servers = harness.discover_as(1, "/1");
     assert!(servers.contains("</1/0>") && !servers.contains("</1/5>"), "{servers}");
     assert!(harness.discover_as(1, "/16").contains("</16/4>"));
 
     harness.heard_by(BS);
-    harness.servers[BS].answers.push_back(pack(&[("/0/1", security_of(1, 1))]));
+    harness.answers(BS).push_back(pack(&[("/0/1", security_of(1, 1))]));
     assert_eq!(harness.ask_as(1, post("/1/0/9")).code, Code::CHANGED);
     assert_eq!(
         harness.heard_by(BS),
@@ -61,7 +61,7 @@ fn a_pack_takes_the_place_of_the_objects_in_it() {
 fn without_a_pack_there_is_the_other_way() {
     for code in [Code::NOT_IMPLEMENTED, Code::METHOD_NOT_ALLOWED] {
         let mut harness = packing();
-        harness.servers[BS].answers.push_back(Response::new(code));
+        harness.answers(BS).push_back(Response::new(code));
         harness.start();
         assert_eq!(
             harness.heard_by(BS),
@@ -76,7 +76,7 @@ fn a_pack_cannot_take_the_place_of_the_bootstrap_server() {
     let mut harness = packing();
     let instances = [("/0/0", security_of(1, 1)), ("/1/0", settings(1))];
     let more = [("/0/1", security_of(2, 2)), ("/1/1", settings(2))];
-    harness.servers[BS].answers.push_back(pack(&[instances, more].concat()));
+    harness.answers(BS).push_back(pack(&[instances, more].concat()));
     harness.start();
     assert_eq!(harness.heard_by(BS).last().unwrap(), "0 POST /bs ep=test&pct=11544");
     assert_eq!(discover(&mut harness, "/0"), "</>;lwm2m=1.2,</0/0>");

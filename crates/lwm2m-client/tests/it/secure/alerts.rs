@@ -18,7 +18,7 @@ fn record(alert: u8) -> [u8; 15] {
 /// A client whose handshake gets this alert.
 fn alerted(alert: u8) -> Harness {
     let mut harness = Harness::new(psk());
-    harness.reachable = false;
+    harness.set_reachable(false);
     harness.start();
     harness.inject(&record(alert));
     harness.settle();
@@ -28,9 +28,10 @@ fn alerted(alert: u8) -> Harness {
 /// The failure, and after how many seconds the next attempt follows.
 fn failure(harness: &Harness) -> Option<(RegistrationError, Option<u64>)> {
     harness.events.iter().find_map(|event| match event {
-        Event::RegistrationFailed { reason, retry_at, .. } => {
-            Some((reason.clone(), retry_at.map(|at| at.saturating_since(harness.now).as_secs())))
-        }
+        Event::RegistrationFailed { reason, retry_at, .. } => Some((
+            reason.clone(),
+            retry_at.map(|at| at.saturating_since(harness.sim.now).as_secs()),
+        )),
         _ => None,
     })
 }
@@ -43,7 +44,7 @@ fn alerts_are_final_or_ignored_or_lead_to_another_attempt() {
         let reason = RegistrationError::Handshake(Reason::PeerAlert(Alert(alert)));
         assert_eq!(failure(&harness), Some((reason, None)), "{alert}");
         assert_eq!(harness.alert_code(), Some(Value::UnsignedInteger(alert.into())));
-        harness.reachable = true;
+        harness.set_reachable(true);
         harness.run(200_000);
         assert!(harness.heard.is_empty(), "{alert}");
     }
@@ -52,7 +53,7 @@ fn alerts_are_final_or_ignored_or_lead_to_another_attempt() {
         let reason = RegistrationError::Handshake(Reason::PeerAlert(Alert(alert)));
         assert_eq!(failure(&harness), Some((reason, Some(60))), "{alert}");
         assert_eq!(harness.alert_code(), Some(Value::UnsignedInteger(alert.into())));
-        harness.reachable = true;
+        harness.set_reachable(true);
         harness.run(61);
         assert!(harness.is_registered(), "{alert}");
         let read = harness.ask(get("/1/0/11").accept(TEXT));
@@ -61,7 +62,7 @@ fn alerts_are_final_or_ignored_or_lead_to_another_attempt() {
     for alert in IGNORED {
         let mut harness = alerted(alert);
         assert_eq!((failure(&harness), harness.alert_code()), (None, None), "{alert}");
-        harness.reachable = true;
+        harness.set_reachable(true);
         harness.run(2);
         assert!(harness.is_registered(), "{alert}");
     }
@@ -72,8 +73,8 @@ fn a_final_alert_leads_to_the_bootstrap_server() {
     let mut config = config(psk());
     config.bootstrap = Some(BootstrapAccount::new(address(2)));
     let mut harness = Harness::with(config, super::harness::Known::default());
-    harness.reachable = false;
-    harness.client.start(harness.now);
+    harness.set_reachable(false);
+    harness.sim.with(harness.client, |it, now| it.start(now));
     while harness.take().is_some() {}
     harness.inject(&record(115));
     let request = harness.take().expect("a Bootstrap-Request");

@@ -9,7 +9,9 @@ use lwm2m_coap::{self as coap, Code, PeerId, Request, Response};
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::SigningKey;
 use lwm2m_dtls::{self as dtls, CertifiedKey, Credentials, TicketKey};
-use lwm2m_link::{Engine, Identity, Input, Link, LinkEvent, Outbox, Transmit};
+use lwm2m_link::{Identity, Link, LinkEvent};
+use lwm2m_testkit::sim::network::InFlight;
+use lwm2m_testkit::{CoapPeer, Conditions, Node, Sim};
 use lwm2m_time::Instant;
 use rustls_pki_types::CertificateDer;
 use std::net::SocketAddr;
@@ -115,19 +117,13 @@ fn at_a_good_time() -> dtls::Config {
 }
 
 pub(super) struct Harness {
-    pub(super) client: Client,
-    out: Outbox<Event>,
-    pub(super) server: Link,
-    from_server: Outbox<LinkEvent>,
-    /// Whether datagrams reach the server.
-    pub(super) reachable: bool,
-    pub(super) now: Instant,
+    pub(super) sim: Sim,
+    pub(super) client: Node<Client>,
+    pub(super) server: Node<CoapPeer>,
     pub(super) events: Vec<Event>,
-    /// Requests of the client: who asked, method and first segment of the path.
+    /// Requests of the client: the peer, the method and the first segment of the path.
     pub(super) heard: Vec<(PeerId, String)>,
     answers: Vec<Response>,
-    known: Arc<Known>,
-    servers: u8,
 }
 
 impl Harness {
@@ -137,22 +133,17 @@ impl Harness {
 
     pub(super) fn with(config: Config, known: Known) -> Self {
         let known = Arc::new(known);
-        Self {
-            client: Client::new(config, objects(), [9; 32]).unwrap(),
-            out: Outbox::default(),
-            server: server(&known, 1),
-            from_server: Outbox::default(),
-            reachable: true,
-            now: Instant::ZERO,
-            events: Vec::new(),
-            heard: Vec::new(),
-            answers: Vec::new(),
-            known,
-            servers: 1,
-        }
+        let mut sim = Sim::new(Conditions::INSTANT, 1);
+        sim.network.capture = Some(Vec::new());
+        let client = Client::new(config, objects(), [9; 32]).unwrap();
+        let client = sim.add_engine(client_address(), client);
+        // It keeps what is on a disk: keys of devices and of tickets.
+        let server =
+            sim.add(server_address(), move |starts| CoapPeer::new(server(&known, starts), answer));
+        Self { sim, client, server, events: Vec::new(), heard: Vec::new(), answers: Vec::new() }
     }
 
-    /// One that has registered.
+    /// A harness whose client has registered.
     pub(super) fn registered(security: Security) -> Self {
         let mut harness = Self::new(security);
         harness.start();
@@ -161,19 +152,27 @@ impl Harness {
         harness
     }
 
-    /// The server starts anew and knows only what is on its disk: keys of devices and of tickets.
-    pub(super) fn restart_server(&mut self) {
-        self.servers += 1;
-        self.server = server(&self.known, self.servers);
+    /// Whether datagrams pass between client and server.
+    pub(super) fn set_reachable(&mut self, reachable: bool) {
+        match reachable {
+            true => self.sim.heal(),
+            false => self.sim.sever(self.client, self.server),
+        }
     }
 
     pub(super) fn start(&mut self) {
-        self.client.start(self.now);
+        self.call(|client, now| client.start(now));
+    }
+
+    /// Calls the client and carries all that follows.
+    pub(super) fn call<T>(&mut self, call: impl FnOnce(&mut Client, Instant) -> T) -> T {
+        let result = self.sim.with(self.client, call);
         self.settle();
+        result
     }
 
     pub(super) fn is_registered(&self) -> bool {
-        self.client.registration_state(1) == Some(RegistrationState::Registered)
+        self.sim[self.client].registration_state(1) == Some(RegistrationState::Registered)
     }
 
     /// The peer that the client is to the server now.
@@ -182,64 +181,54 @@ impl Harness {
     }
 
     pub(super) fn identity(&self) -> Option<&Identity> {
-        self.server.identity(self.peer())
+        self.sim[self.server].link.identity(self.peer())
     }
 
     /// The value of TLS-DTLS Alert Code (/1/0/11).
-    pub(super) fn alert_code(&mut self) -> Option<lwm2m_core::Value> {
-        self.client.object::<MemoryObject>(1)?.value(0, 11).cloned()
+    pub(super) fn alert_code(&self) -> Option<lwm2m_core::Value> {
+        self.sim[self.client].object::<MemoryObject>(1)?.value(0, 11).cloned()
     }
 
     /// Asks the client and returns what it answers at once.
     pub(super) fn ask(&mut self, request: Request) -> Response {
         let peer = self.peer();
-        self.server.coap().request(self.now, peer, request).unwrap();
+        let ask = |it: &mut CoapPeer, now| it.link.coap().request(now, peer, request).unwrap();
+        self.sim.with(self.server, ask);
         self.settle();
         self.answers.pop().expect("an answer")
     }
 
     /// Hands a datagram to the client as if it came from the server.
     pub(super) fn inject(&mut self, datagram: &[u8]) {
-        self.client.handle(self.now, Input::secured_datagram(server_address(), datagram));
+        self.sim.inject(self.client, server_address(), true, datagram);
     }
 
-    /// What the client sends next; the server does not get it.
-    pub(super) fn take(&mut self) -> Option<Transmit> {
-        self.out.transmit(&mut self.client)
+    /// The next datagram that was sent since everything was carried.
+    pub(super) fn take(&mut self) -> Option<InFlight> {
+        let sent = self.sim.network.capture.as_mut()?;
+        (!sent.is_empty()).then(|| sent.remove(0))
     }
 
+    /// Carries everything that does not have to wait.
     pub(super) fn settle(&mut self) {
-        loop {
-            let mut moved = false;
-            while let Some(transmit) = self.out.transmit(&mut self.client) {
-                moved = true;
-                assert!(transmit.secured, "something in clear text");
-                if self.reachable {
-                    let (from, datagram) = (client_address(), &transmit.payload);
-                    self.server.handle(self.now, Input::secured_datagram(from, datagram));
-                }
-            }
-            self.serve();
-            while let Some(transmit) = self.from_server.transmit(&mut self.server) {
-                moved = true;
-                if self.reachable {
-                    let (from, datagram) = (server_address(), &transmit.payload);
-                    self.client.handle(self.now, Input::secured_datagram(from, datagram));
-                }
-            }
-            if !moved {
-                break;
-            }
-        }
-        self.events.extend(self.out.events.drain(..));
+        self.sim.settle();
+        self.note();
     }
 
-    fn serve(&mut self) {
-        while let Some(event) = self.from_server.event(&mut self.server) {
+    /// Lets virtual time pass.
+    pub(super) fn run(&mut self, seconds: u64) {
+        self.sim.run_for(Duration::from_secs(seconds));
+        self.note();
+    }
+
+    fn note(&mut self) {
+        let sent = self.sim.network.capture.replace(Vec::new()).unwrap_or_default();
+        assert!(sent.iter().all(|it| it.secured), "something in clear text");
+        self.events.extend(self.sim.take_events(self.client).into_iter().map(|(_, event)| event));
+        for (_, event) in self.sim.take_events(self.server) {
             let LinkEvent::Coap(event) = event else { continue };
             match event {
-                coap::Event::Request { exchange, peer, request, .. } => {
-                    self.server.coap().respond(self.now, exchange, answer(&request)).unwrap();
+                coap::Event::Request { peer, request, .. } => {
                     let first = request.options.uri_path().next().unwrap_or_default();
                     let path = String::from_utf8_lossy(first).into_owned();
                     self.heard.push((peer, format!("{} {path}", request.code)));
@@ -250,26 +239,10 @@ impl Harness {
             }
         }
     }
-
-    /// Lets virtual time pass.
-    pub(super) fn run(&mut self, seconds: u64) {
-        let end = self.now + Duration::from_secs(seconds);
-        self.settle();
-        loop {
-            let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
-            let next = timeouts.into_iter().flatten().min();
-            let Some(next) = next.filter(|next| *next <= end) else { break };
-            self.now = self.now.max(next);
-            self.client.handle(self.now, Input::Timeout);
-            self.server.handle(self.now, Input::Timeout);
-            self.settle();
-        }
-        self.now = end;
-    }
 }
 
-fn server(known: &Arc<Known>, seed: u8) -> Link {
-    let mut link = Link::new(coap::Config::default(), [seed; 32]);
+fn server(known: &Arc<Known>, starts: u8) -> Link {
+    let mut link = Link::new(coap::Config::default(), [starts + 1; 32]);
     let mut config = at_a_good_time();
     config.credentials = Some(Arc::clone(known) as Arc<dyn Credentials>);
     config.ticket_key = Some(TicketKey::new([5; 16]));

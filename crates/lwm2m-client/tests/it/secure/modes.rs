@@ -202,7 +202,7 @@ fn hello(uri: &str, security: Security) -> Vec<u8> {
     let mut account = account(security);
     account.uri = uri.into();
     let mut harness = Harness::with(Config::new("device").server(account), Known::default());
-    harness.client.start(harness.now);
+    harness.sim.with(harness.client, |it, now| it.start(now));
     harness.take().expect("a ClientHello").payload.to_vec()
 }
 

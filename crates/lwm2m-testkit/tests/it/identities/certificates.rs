@@ -13,31 +13,31 @@ fn the_common_name_is_the_endpoint_name() {
     let own = own(&authority);
     let store = Arc::new(SecurityStore::new(own.clone()));
     store.put("a", Credential::X509).unwrap();
-    let mut bed = server(store);
-    let a = bed.device(certified(authority.certify("a"), &own));
-    assert_eq!(code(&mut bed, a, register(Some("b"))), Code::BAD_REQUEST);
-    assert_eq!(bed.server.registrations().count(), 0);
-    registered(&mut bed, a, "a");
-    assert_eq!(code(&mut bed, a, register(None)), Code::CREATED);
-    assert!(bed.server.registration("a").is_some());
+    let mut harness = server(store);
+    let a = harness.device(certified(authority.certify("a"), &own));
+    assert_eq!(code(&mut harness, a, register(Some("b"))), Code::BAD_REQUEST);
+    assert_eq!(harness.sim[harness.server].registrations().count(), 0);
+    registered(&mut harness, a, "a");
+    assert_eq!(code(&mut harness, a, register(None)), Code::CREATED);
+    assert!(harness.sim[harness.server].registration("a").is_some());
     // Trusted, but not in the store.
-    let c = bed.device(certified(authority.certify("c"), &own));
-    assert_eq!(code(&mut bed, c, register(Some("c"))), Code::BAD_REQUEST);
-    let stranger = bed.device(certified(Authority::new().certify("a"), &own));
-    assert!(bed.ask_unanswered(stranger, register(Some("a"))));
+    let c = harness.device(certified(authority.certify("c"), &own));
+    assert_eq!(code(&mut harness, c, register(Some("c"))), Code::BAD_REQUEST);
+    let stranger = harness.device(certified(Authority::new().certify("a"), &own));
+    assert!(harness.ask_unanswered(stranger, register(Some("a"))));
 }
 
 #[test]
 fn any_certificate_of_the_authority_is_enough_if_the_server_says_so() {
     let authority = Authority::new();
     let own = own(&authority).unlisted(Unlisted::Certified);
-    let mut bed = server(Arc::new(SecurityStore::new(own.clone())));
-    let a = bed.device(certified(authority.certify("a"), &own));
-    assert_eq!(code(&mut bed, a, register(Some("b"))), Code::BAD_REQUEST);
-    registered(&mut bed, a, "a");
+    let mut harness = server(Arc::new(SecurityStore::new(own.clone())));
+    let a = harness.device(certified(authority.certify("a"), &own));
+    assert_eq!(code(&mut harness, a, register(Some("b"))), Code::BAD_REQUEST);
+    registered(&mut harness, a, "a");
     // A name that is none stays none.
-    let odd = bed.device(certified(authority.certify(".."), &own));
-    assert_eq!(code(&mut bed, odd, register(None)), Code::BAD_REQUEST);
+    let odd = harness.device(certified(authority.certify(".."), &own));
+    assert_eq!(code(&mut harness, odd, register(None)), Code::BAD_REQUEST);
 }
 
 #[test]
@@ -46,11 +46,11 @@ fn a_renewed_certificate_goes_on_with_the_registration() {
     let own = own(&authority);
     let store = Arc::new(SecurityStore::new(own.clone()));
     store.put("a", Credential::X509).unwrap();
-    let mut bed = server(store);
-    let a = bed.device(certified(authority.certify("a"), &own));
-    let location = registered(&mut bed, a, "a");
-    bed.reboot(a, certified(authority.certify("a"), &own));
-    assert_eq!(code(&mut bed, a, at(Request::post(), &location)), Code::CHANGED);
-    assert!(bed.server.remove_credential(bed.now, "a"));
-    assert!(bed.server.registration("a").is_none());
+    let mut harness = server(store);
+    let a = harness.device(certified(authority.certify("a"), &own));
+    let location = registered(&mut harness, a, "a");
+    harness.reboot(a, certified(authority.certify("a"), &own));
+    assert_eq!(code(&mut harness, a, at(Request::post(), &location)), Code::CHANGED);
+    assert!(harness.sim.with(harness.server, |it, now| it.remove_credential(now, "a")));
+    assert!(harness.sim[harness.server].registration("a").is_none());
 }

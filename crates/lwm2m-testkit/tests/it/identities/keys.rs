@@ -1,7 +1,7 @@
 //! Raw public keys: each side accepts only the stored key of the other.
 
 use super::register::{register, registered, server};
-use super::{Bed, Pair};
+use super::{Harness, Pair};
 use lwm2m_dtls::crypto::{CryptoError, Point, SigningKey};
 use lwm2m_dtls::{ClientProfile, ClientSecurity};
 use lwm2m_server::Server;
@@ -9,7 +9,7 @@ use lwm2m_server::security::{Credential, OwnCredentials, SecurityStore};
 use std::sync::Arc;
 
 /// A server whose endpoint `a` has the key `client`.
-fn bed(own: &Pair, client: &Pair) -> Bed<Server> {
+fn harness_with(own: &Pair, client: &Pair) -> Harness<Server> {
     let own = OwnCredentials::default().raw_key(Arc::clone(&own.key));
     let store = SecurityStore::new(own);
     store.put("a", Credential::raw_public_key(&client.spki).unwrap()).unwrap();
@@ -39,7 +39,7 @@ impl SigningKey for Careless {
 #[test]
 fn only_the_stored_keys_are_accepted() {
     let (own, client, other) = (Pair::new(), Pair::new(), Pair::new());
-    let mut bed = bed(&own, &client);
+    let mut harness = harness_with(&own, &client);
     let careless: Arc<dyn SigningKey> = Arc::new(Careless(Arc::clone(&client.key)));
     let wrong = [
         ("another client key", profile(&other.key, &own)),
@@ -47,14 +47,14 @@ fn only_the_stored_keys_are_accepted() {
         ("a signature of something else", profile(&careless, &own)),
     ];
     for (what, profile) in wrong {
-        let device = bed.device(profile);
-        assert!(bed.ask_unanswered(device, register(Some("a"))), "{what}");
+        let device = harness.device(profile);
+        assert!(harness.ask_unanswered(device, register(Some("a"))), "{what}");
     }
-    let right = bed.device(profile(&client.key, &own));
-    registered(&mut bed, right, "a");
+    let right = harness.device(profile(&client.key, &own));
+    registered(&mut harness, right, "a");
     // A server with a careless key is not believed either.
     let careless = Pair { key: Arc::new(Careless(Arc::clone(&own.key))), spki: own.spki.clone() };
-    let mut bed = self::bed(&careless, &client);
-    let device = bed.device(profile(&client.key, &own));
-    assert!(bed.ask_unanswered(device, register(Some("a"))));
+    let mut harness = harness_with(&careless, &client);
+    let device = harness.device(profile(&client.key, &own));
+    assert!(harness.ask_unanswered(device, register(Some("a"))));
 }

@@ -7,15 +7,15 @@ mod keys;
 mod register;
 mod sessions;
 
-use lwm2m_coap::{Config, Event, FailReason, PeerId, Request, RequestId, Response};
+use lwm2m_coap::{Code, Config, Event, FailReason, PeerId, Request, Response};
 use lwm2m_dtls::certificate::{
     Association, CertificateUsage, Matching, ServerVerification, subject_public_key_info,
 };
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity};
-use lwm2m_link::{Engine, Input, Link, LinkEvent, Outbox, SecurityEvent};
+use lwm2m_link::{Engine, Link, LinkEvent, SecurityEvent};
 use lwm2m_server::security::{Credential, OwnCredentials, SecurityStore};
-use lwm2m_time::Instant;
+use lwm2m_testkit::{CoapPeer, Conditions, Node, Sim};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
 };
@@ -35,148 +35,116 @@ fn dtls() -> lwm2m_dtls::Config {
 }
 
 /// A device: CoAP on DTLS, or on nothing.
+#[derive(Clone, Copy)]
 struct Device {
-    link: Link,
-    out: Outbox<LinkEvent>,
+    node: Node<CoapPeer>,
     address: SocketAddr,
-    /// Its server.
+    /// The server.
     peer: PeerId,
-    answers: Vec<(RequestId, Result<Response, FailReason>)>,
-    requests: Vec<Request>,
-    events: Vec<SecurityEvent>,
-    /// Whether it answers no requests.
-    silent: bool,
 }
 
-impl Device {
-    fn new(now: Instant, host: u8, profile: Option<ClientProfile>) -> Self {
-        let mut link = Link::new(Config::default(), [host; 32]);
-        link.set_security(dtls());
-        let peer = match profile {
-            Some(profile) => link.connect_secured(now, SERVER, Arc::new(profile)),
-            None => link.connect(SERVER),
-        };
-        let address = (Ipv4Addr::new(198, 51, 100, host), 40_000).into();
-        let peer = peer.expect("room for a peer");
-        link.hold(peer);
-        let (answers, requests, events) = (Vec::new(), Vec::new(), Vec::new());
-        let out = Outbox::default();
-        Self { link, out, address, peer, answers, requests, events, silent: false }
-    }
-
-    /// Takes what came. Requests of the server are answered with the text 5, and observations begin.
-    fn serve(&mut self, now: Instant) {
-        while let Some(event) = self.out.event(&mut self.link) {
-            let event = match event {
-                LinkEvent::Coap(event) => event,
-                LinkEvent::Security(event) => {
-                    self.events.push(event);
-                    continue;
-                }
-            };
-            match event {
-                Event::Request { exchange, request, .. } => {
-                    let response = Response::new(lwm2m_coap::Code::CONTENT);
-                    let response = response.content_format(0).payload("5");
-                    let response = match request.options.observe() {
-                        Some(0) => response.observe(),
-                        _ => response,
-                    };
-                    self.requests.push(request);
-                    if !self.silent {
-                        self.link.coap().respond(now, exchange, response).expect("an asker");
-                    }
-                }
-                Event::Response { id, response, .. } => self.answers.push((id, Ok(response))),
-                Event::Failed { id, reason, .. } => self.answers.push((id, Err(reason))),
-                _ => {}
-            }
-        }
-    }
+/// Answers requests with the text 5; observations begin.
+fn answer(request: &Request) -> Response {
+    let response = Response::new(Code::CONTENT).content_format(0).payload("5");
+    if request.options.observe() == Some(0) { response.observe() } else { response }
 }
 
-/// A server and its devices, which go by their place.
-struct Bed<E: Engine> {
-    server: E,
-    from_server: Outbox<E::Event>,
+/// A server and its devices.
+struct Harness<E> {
+    sim: Sim,
+    server: Node<E>,
     devices: Vec<Device>,
-    events: Vec<E::Event>,
-    now: Instant,
 }
 
-impl<E: Engine> Bed<E> {
+impl<E: Engine<Event: 'static> + 'static> Harness<E> {
     fn new(server: E) -> Self {
-        let (devices, events) = (Vec::new(), Vec::new());
-        Self { server, from_server: Outbox::default(), devices, events, now: Instant::ZERO }
+        let mut sim = Sim::new(Conditions::INSTANT, 1);
+        Self { server: sim.add_engine(SERVER, server), sim, devices: Vec::new() }
     }
 
-    /// Adds a device that begins its handshake, or one without security.
+    /// Adds a device that begins its handshake, or one without security; returns its index.
     fn device(&mut self, profile: Option<ClientProfile>) -> usize {
         let host = u8::try_from(self.devices.len() + 1).expect("few devices");
-        self.devices.push(Device::new(self.now, host, profile));
-        self.settle();
+        let address = (Ipv4Addr::new(198, 51, 100, host), 40_000).into();
+        let node = self.sim.add(address, move |_| {
+            let mut link = Link::new(Config::default(), [host; 32]);
+            link.set_security(dtls());
+            CoapPeer::new(link, answer)
+        });
+        let peer = self.connect(node, profile);
+        self.devices.push(Device { node, address, peer });
         self.devices.len() - 1
     }
 
-    /// Starts a device anew: it knows nothing any more, and is still at its address.
+    /// Starts a device anew: it has no memory of its session, and is still at its address.
     fn reboot(&mut self, device: usize, profile: Option<ClientProfile>) {
-        let host = u8::try_from(device + 1).expect("few devices");
-        self.devices[device] = Device::new(self.now, host, profile);
-        self.settle();
+        let node = self.devices[device].node;
+        self.sim.restart(node);
+        self.sim.take_events(node);
+        self.devices[device].peer = self.connect(node, profile);
     }
 
-    fn settle(&mut self) {
-        loop {
-            let mut moved = false;
-            for device in &mut self.devices {
-                while let Some(sent) = device.out.transmit(&mut device.link) {
-                    moved = true;
-                    let (from, secured, bytes) = (device.address, sent.secured, &sent.payload);
-                    self.server.handle(self.now, Input::Datagram { from, secured, bytes });
-                }
-            }
-            while let Some(sent) = self.from_server.transmit(&mut self.server) {
-                moved = true;
-                let at = |device: &&mut Device| device.address == sent.to;
-                let Some(device) = self.devices.iter_mut().find(at) else { continue };
-                let (from, secured, bytes) = (SERVER, sent.secured, &sent.payload);
-                device.link.handle(self.now, Input::Datagram { from, secured, bytes });
-            }
-            self.devices.iter_mut().for_each(|device| device.serve(self.now));
-            self.events.extend(self.from_server.events.drain(..));
-            if !moved {
-                break;
-            }
-        }
+    fn connect(&mut self, node: Node<CoapPeer>, profile: Option<ClientProfile>) -> PeerId {
+        let peer = self.sim.with(node, |it, now| {
+            let peer = match profile {
+                Some(profile) => it.link.connect_secured(now, SERVER, Arc::new(profile)),
+                None => it.link.connect(SERVER),
+            };
+            it.link.hold(peer.expect("room for a peer"));
+            peer.expect("room for a peer")
+        });
+        self.sim.settle();
+        peer
     }
 
-    fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        loop {
-            self.settle();
-            let devices = self.devices.iter().filter_map(|device| device.link.poll_timeout());
-            let next = devices.chain(self.server.poll_timeout()).min();
-            let Some(next) = next.filter(|next| *next <= end) else { break };
-            self.now = self.now.max(next);
-            self.server.handle(self.now, Input::Timeout);
-            self.devices.iter_mut().for_each(|it| it.link.handle(self.now, Input::Timeout));
-        }
-        self.now = end;
+    /// What the server told since this was called last.
+    fn events(&mut self) -> Vec<E::Event> {
+        self.sim.take_events(self.server).into_iter().map(|(_, event)| event).collect()
+    }
+
+    fn heard(&self, device: usize) -> impl Iterator<Item = &LinkEvent> {
+        self.sim.events(self.devices[device].node).iter().map(|(_, event)| event)
+    }
+
+    /// The number of requests that a device got.
+    fn requests(&self, device: usize) -> usize {
+        let is = |event: &&LinkEvent| matches!(event, LinkEvent::Coap(Event::Request { .. }));
+        self.heard(device).filter(is).count()
+    }
+
+    /// What became of the sessions of a device.
+    fn sessions(&self, device: usize) -> impl Iterator<Item = &SecurityEvent> {
+        self.heard(device).filter_map(|event| match event {
+            LinkEvent::Security(event) => Some(event),
+            LinkEvent::Coap(_) => None,
+        })
+    }
+
+    /// Whether the last session of a device has ended.
+    fn has_ended(&self, device: usize) -> bool {
+        matches!(self.sessions(device).last(), Some(SecurityEvent::Ended { .. }))
     }
 
     /// Sends a request of a device and waits for its answer, or for its end.
     fn ask(&mut self, device: usize, request: Request) -> Result<Response, FailReason> {
-        let it = &mut self.devices[device];
+        let Device { node, peer, .. } = self.devices[device];
+        let send = |it: &mut CoapPeer, now| it.link.coap().request(now, peer, request);
         // A peer that is gone takes no request.
-        let id = it.link.coap().request(self.now, it.peer, request).expect("a peer");
-        self.settle();
-        let answered = |bed: &Self| bed.devices[device].answers.iter().any(|(of, _)| *of == id);
-        if !answered(self) {
-            self.pass(Duration::from_secs(300));
-        }
-        let answers = &mut self.devices[device].answers;
-        let place = answers.iter().position(|(of, _)| *of == id).expect("an answer");
-        answers.remove(place).1
+        let wanted = self.sim.with(node, send).expect("a peer");
+        let outcome = |sim: &Sim| {
+            sim.events(node).iter().rev().find_map(|(_, event)| match event {
+                LinkEvent::Coap(Event::Response { id, response, .. }) if *id == wanted => {
+                    Some(Ok(response.clone()))
+                }
+                LinkEvent::Coap(Event::Failed { id, reason, .. }) if *id == wanted => {
+                    Some(Err(*reason))
+                }
+                _ => None,
+            })
+        };
+        self.sim.run_until(Duration::from_secs(300), |sim| outcome(sim).is_some());
+        self.sim.settle();
+        outcome(&self.sim).expect("an answer")
     }
 }
 

@@ -2,7 +2,7 @@
 //! seed, so that every bad day can be repeated.
 
 use bytes::Bytes;
-use lwm2m_link::{Engine, Input, Transmit};
+use lwm2m_link::Transmit;
 use lwm2m_time::Instant;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -28,6 +28,9 @@ impl Conditions {
     pub const GOOD: Self =
         Self { loss: 0, duplication: 0, delay: Duration::from_millis(10), jitter: Duration::ZERO };
 
+    /// Nothing is lost, and nothing takes time.
+    pub const INSTANT: Self = Self { delay: Duration::ZERO, ..Self::GOOD };
+
     /// A bad radio link: 30% lost, 10% doubled, 20 ms to 1.5 s on the way.
     pub const BAD: Self = Self {
         loss: 30,
@@ -40,9 +43,9 @@ impl Conditions {
 /// A datagram on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InFlight {
-    /// The address of the sender.
+    /// The sender.
     pub from: SocketAddr,
-    /// The address of the receiver.
+    /// The receiver.
     pub to: SocketAddr,
     /// Its bytes.
     pub payload: Bytes,
@@ -51,17 +54,11 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// What an engine wants sent from an address.
+    /// A datagram that an engine sends from an address.
     #[must_use]
     pub fn new(from: SocketAddr, transmit: Transmit) -> Self {
         let Transmit { to, payload, secured } = transmit;
         Self { from, to, payload, secured }
-    }
-
-    /// Hands it to the engine that has its address.
-    pub fn deliver<E: Engine>(&self, now: Instant, engine: &mut E) {
-        let (from, secured, bytes) = (self.from, self.secured, &self.payload);
-        engine.handle(now, Input::Datagram { from, secured, bytes });
     }
 }
 
@@ -93,13 +90,18 @@ impl Network {
 
     /// Puts a datagram on its way, perhaps twice, perhaps never.
     pub fn send(&mut self, now: Instant, datagram: InFlight) {
+        self.send_over(now, datagram, true);
+    }
+
+    /// As [`send`](Self::send), and never if there is no way.
+    pub(super) fn send_over(&mut self, now: Instant, datagram: InFlight, has_way: bool) {
         if let Some(capture) = &mut self.capture {
             capture.push(datagram.clone());
         }
         let copies = if self.chance(self.conditions.duplication) { 2 } else { 1 };
         for _ in 0..copies {
             self.sent += 1;
-            if self.chance(self.conditions.loss) {
+            if self.chance(self.conditions.loss) || !has_way {
                 self.lost += 1;
             } else {
                 let arrival = now + self.time_on_the_way();

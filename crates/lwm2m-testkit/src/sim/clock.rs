@@ -1,0 +1,67 @@
+//! The clock of a node against the time of the simulation.
+
+use lwm2m_time::Instant;
+use std::time::Duration;
+
+const MILLION: u64 = 1_000_000;
+
+/// A clock that ran at one speed since it was last changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// When it was last changed, by the time of the simulation and by its own.
+    since: (Instant, Instant),
+    /// Microseconds that it counts in a second.
+    rate: u32,
+}
+
+impl Clock {
+    pub(super) const fn new() -> Self {
+        Self { since: (Instant::ZERO, Instant::ZERO), rate: 1_000_000 }
+    }
+
+    pub(super) fn local(&self, global: Instant) -> Instant {
+        let (from, local) = self.since;
+        local + scale(global.saturating_since(from), self.rate.into(), MILLION)
+    }
+
+    /// When the clock shows `local`, or more.
+    pub(super) fn global(&self, local: Instant) -> Instant {
+        let (from, since) = self.since;
+        from + scale(local.saturating_since(since), MILLION, self.rate.max(1).into())
+    }
+
+    pub(super) fn set_rate(&mut self, now: Instant, rate: u32) {
+        self.since = (now, self.local(now));
+        self.rate = rate;
+    }
+
+    pub(super) fn jump(&mut self, now: Instant, by: Duration) {
+        self.since = (now, self.local(now) + by);
+    }
+}
+
+/// Rounded up, so that no timer comes early.
+fn scale(span: Duration, times: u64, over: u64) -> Duration {
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(micros.saturating_mul(times).div_ceil(over))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_of_a_clock_are_due_when_it_shows_them() {
+        let mut clock = Clock::new();
+        for (rate, jump) in [(1_000_000, 0), (1_000_100, 0), (333_333, 7), (3_000_000, 90)] {
+            let now = Instant::from_millis(12_345);
+            clock.set_rate(now, rate);
+            clock.jump(now, Duration::from_secs(jump));
+            let local = clock.local(now) + Duration::from_micros(1_234_567);
+            let due = clock.global(local);
+            assert!(clock.local(due) >= local, "{rate}");
+            let early = Instant::from_micros(due.as_micros() - 2);
+            assert!(clock.local(early) < local, "{rate}");
+        }
+    }
+}
