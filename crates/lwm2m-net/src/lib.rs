@@ -17,6 +17,8 @@
 //! | [`service`] | a CoAP server without LwM2M |
 //! | [`uri`] | server URIs to socket addresses |
 
+#[cfg(feature = "server")]
+mod cancellation;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod clock;
@@ -36,10 +38,17 @@ pub use client::{ClientHandle, bind_client};
 pub use clock::Clock;
 #[cfg(feature = "server")]
 pub use directory::Directory;
-pub use driver::{Closed, Handle, Sockets};
+pub use driver::{Closed, Commands, Driver, FullPorts, Handle, Io, Sockets, Wake};
 pub use lwm2m_link::ConnectionConfig;
 #[cfg(feature = "server")]
 pub use server::{RequestError, ServerHandle, bind_server};
+pub use with_sink::{Sink, WithSink};
+
+/// What the model checker replaces.
+#[cfg(feature = "server")]
+mod sync {
+    pub(crate) use std::sync::{Arc, Mutex};
+}
 
 /// An unpredictable seed for an engine, from the operating system.
 ///

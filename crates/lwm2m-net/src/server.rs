@@ -1,5 +1,6 @@
 //! A server on its sockets: operations as futures, events as a stream, the fleet as a directory.
 
+use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::driver::{Closed, Handle, Sockets};
@@ -14,7 +15,7 @@ use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
@@ -102,29 +103,22 @@ impl Sink<Server> for ServerSink {
 /// has come.
 struct CancelGuard<'a> {
     handle: &'a Handle<WithSink>,
-    /// Set on the engine's side, so that it is known there even if the caller goes at once.
-    id: Arc<OnceLock<OperationId>>,
+    cancellation: Cancellation<OperationId>,
 }
 
 impl CancelGuard<'_> {
     /// Notes that the answer has come, so that there is nothing to cancel.
-    fn disarm(mut self) {
-        self.id = Arc::default();
+    fn disarm(self) {
+        let _ = self.cancellation.abandon();
     }
 }
 
 impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
-        // The closure that submits the operation holds the other reference until it has run.
-        if self.id.get().is_none() && Arc::strong_count(&self.id) == 1 {
-            return;
-        }
-        let id = Arc::clone(&self.id);
+        let Some(id) = self.cancellation.abandon() else { return };
         self.handle.post(move |with_sink, _| {
-            if let Some(id) = id.get() {
-                with_sink.sink.operations.remove(id);
-                with_sink.engine.cancel(*id);
-            }
+            with_sink.sink.operations.remove(&id);
+            with_sink.engine.cancel(id);
         });
     }
 }
@@ -138,7 +132,8 @@ pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Res
     let sink = ServerSink::new(&server);
     let (directory, events) = (Arc::clone(&sink.directory), sink.events.clone());
     let (registry, security) = (Arc::clone(server.registry()), Arc::clone(server.security()));
-    let handle = Handle::bind(sockets, WithSink::new(server, sink)).await?;
+    let engine = WithSink::new(server, sink);
+    let handle = Handle::bind_on_thread("lwm2m-server", sockets, engine).await?;
     Ok(ServerHandle { handle, events, directory, registry, security })
 }
 
@@ -241,8 +236,9 @@ impl ServerHandle {
         operation: Operation,
         timeout: Duration,
     ) -> Result<Response, RequestError> {
-        let guard = CancelGuard { handle: &self.handle, id: Arc::default() };
-        let answered = self.submit(endpoint, operation, Arc::clone(&guard.id));
+        let cancellation = Cancellation::new();
+        let guard = CancelGuard { handle: &self.handle, cancellation: cancellation.clone() };
+        let answered = self.submit(endpoint, operation, cancellation);
         match tokio::time::timeout(timeout, answered).await {
             Ok(outcome) => {
                 guard.disarm();
@@ -252,21 +248,24 @@ impl ServerHandle {
         }
     }
 
-    /// Submits an operation and waits for its outcome; `id` is set as soon as it has one.
+    /// Submits an operation, unless it is given up before, and waits for its outcome.
     async fn submit(
         &self,
         endpoint: &str,
         operation: Operation,
-        id: Arc<OnceLock<OperationId>>,
+        cancellation: Cancellation<OperationId>,
     ) -> Outcome {
         let endpoint = endpoint.to_owned();
         let (reply, outcome) = oneshot::channel();
         let submit = move |with_sink: &mut WithSink, now| {
+            if cancellation.is_abandoned() {
+                return;
+            }
             match with_sink.engine.submit(now, &endpoint, operation) {
-                Ok(submitted) => {
-                    id.get_or_init(|| submitted);
-                    with_sink.sink.operations.insert(submitted, reply);
+                Ok(id) if cancellation.begin(id) => {
+                    with_sink.sink.operations.insert(id, reply);
                 }
+                Ok(id) => with_sink.engine.cancel(id),
                 // The caller may have gone.
                 Err(error) => drop(reply.send(Err(error.into()))),
             }

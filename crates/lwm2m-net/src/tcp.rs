@@ -3,9 +3,9 @@
 //! Nothing piles up: what arrives waits in one bounded queue for the engine, a peer that does not
 //! read is not read from either, and when even so too much is to be sent to it, it is cut off.
 
+use crate::driver::Wake;
 use bytes::Bytes;
-use lwm2m_link::{ConnectionId, Engine, Input, StreamAction};
-use lwm2m_time::Instant;
+use lwm2m_link::{ConnectionId, StreamAction};
 use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
@@ -98,26 +98,22 @@ impl Connections {
         Ok(local)
     }
 
-    pub(crate) async fn next(&mut self) -> Option<Incoming> {
-        self.receiver.recv().await
-    }
-
-    /// Gives what has come to the engine.
-    pub(crate) fn deliver<E: Engine>(&mut self, incoming: Incoming, now: Instant, engine: &mut E) {
+    /// Waits for the next thing that happens on a connection.
+    pub(crate) async fn next(&mut self) -> Wake {
+        // This side has a sender, too, so the queue does not end.
+        let Some(incoming) = self.receiver.recv().await else {
+            return std::future::pending().await;
+        };
         match incoming {
             Incoming::Accepted(stream, from, secured) => {
                 let connection = ConnectionId::Accepted(self.accepted);
                 self.accepted += 1;
                 tracing::debug!(%from, ?connection, "connected");
                 self.spawn(connection, async { Ok(stream) });
-                engine.handle(now, Input::Connected { connection, from, secured });
+                Wake::Connected { connection, from, secured }
             }
-            Incoming::Bytes(connection, bytes) => {
-                engine.handle(now, Input::Stream { connection, bytes: &bytes });
-            }
-            Incoming::Ended(connection) => {
-                engine.handle(now, Input::Disconnected { connection });
-            }
+            Incoming::Bytes(connection, bytes) => Wake::Stream { connection, bytes },
+            Incoming::Ended(connection) => Wake::Disconnected { connection },
         }
     }
 

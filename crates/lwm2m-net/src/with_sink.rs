@@ -6,25 +6,37 @@
 use lwm2m_link::{Engine, Input, Output};
 use lwm2m_time::Instant;
 
-/// Where the events of an engine go.
-pub(crate) trait Sink<E: Engine> {
-    /// Takes an event; it may use the engine to answer it.
+/// The place where the events of an engine go. A closure with the arguments of [`take`](Sink::take)
+/// is a sink.
+pub trait Sink<E: Engine> {
+    /// Takes an event. It may use the engine to answer it.
     fn take(&mut self, now: Instant, engine: &mut E, event: E::Event);
 }
 
+impl<E: Engine, F: FnMut(Instant, &mut E, E::Event)> Sink<E> for F {
+    fn take(&mut self, now: Instant, engine: &mut E, event: E::Event) {
+        self(now, engine, event);
+    }
+}
+
 /// An engine whose events go to a sink.
-pub(crate) struct WithSink<E, S> {
-    pub(crate) engine: E,
-    pub(crate) sink: S,
+#[derive(Debug)]
+pub struct WithSink<E, S> {
+    /// The engine.
+    pub engine: E,
+    /// The sink of its events.
+    pub sink: S,
     now: Instant,
 }
 
 impl<E, S> WithSink<E, S> {
-    pub(crate) const fn new(engine: E, sink: S) -> Self {
+    /// Puts them together.
+    pub const fn new(engine: E, sink: S) -> Self {
         Self { engine, sink, now: Instant::ZERO }
     }
 }
 
+/// The sink takes an event when the driver polls it, between the outputs before and after it.
 impl<E: Engine, S: Sink<E>> Engine for WithSink<E, S> {
     type Event = ();
 

@@ -1,0 +1,285 @@
+//! Access to an engine that is driven on sockets.
+
+use super::Driver;
+use super::sockets::{Addresses, SocketIo, Sockets};
+use crate::clock::Clock;
+use crate::with_sink::{Sink, WithSink};
+use lwm2m_link::Engine;
+use lwm2m_time::Instant;
+use std::io;
+use std::net::SocketAddr;
+use tokio::sync::{mpsc, oneshot};
+
+/// A closure for the engine.
+pub(super) type Command<E> = Box<dyn FnOnce(&mut E, Instant) + Send>;
+
+/// The engine has ended: it was shut down, or it panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the engine has been shut down")]
+pub struct Closed;
+
+/// Access to an engine that a [`Driver`] drives.
+#[derive(Debug)]
+pub struct Commands<E>(pub(super) mpsc::Sender<Command<E>>);
+
+impl<E> Clone for Commands<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E: 'static> Commands<E> {
+    /// Runs `f` on the engine, between two inputs, and returns its result.
+    ///
+    /// # Errors
+    /// [`Closed`] if the engine has ended.
+    pub async fn with<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut E, Instant) -> R + Send + 'static,
+    ) -> Result<R, Closed> {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(move |engine: &mut E, now| {
+            // The caller may have given up.
+            let _ = reply.send(f(engine, now));
+        });
+        self.0.send(command).await.map_err(|_| Closed)?;
+        answer.await.map_err(|_| Closed)
+    }
+
+    /// Runs `f` on the engine after what was sent before. Waits for room in the queue, but not for
+    /// `f`.
+    ///
+    /// # Errors
+    /// [`Closed`] if the engine has ended.
+    #[cfg(feature = "server")]
+    pub(crate) async fn run(
+        &self,
+        f: impl FnOnce(&mut E, Instant) + Send + 'static,
+    ) -> Result<(), Closed> {
+        self.0.send(Box::new(f)).await.map_err(|_| Closed)
+    }
+
+    /// Runs `f` on the engine after what was sent before, without waiting for it; not at all, if the
+    /// engine has ended. For use where nothing can wait, such as `Drop`.
+    #[cfg(feature = "server")]
+    pub(crate) fn post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
+        let Err(mpsc::error::TrySendError::Full(command)) = self.0.try_send(Box::new(f)) else {
+            return;
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let commands = self.0.clone();
+            // The engine may end before there is room.
+            runtime.spawn(async move { commands.send(command).await.ok() });
+        }
+    }
+}
+
+/// Access to an engine that is driven on sockets. The engine ends when the last clone is dropped.
+#[derive(Debug)]
+pub struct Handle<E> {
+    commands: Commands<E>,
+    local: Addresses,
+    clock: Clock,
+}
+
+impl<E> Clone for Handle<E> {
+    fn clone(&self) -> Self {
+        Self { commands: self.commands.clone(), ..*self }
+    }
+}
+
+impl<E: Engine + Send + 'static> Handle<E> {
+    /// Binds the sockets and starts a task of the current runtime that drives `engine` on them.
+    ///
+    /// Events of the engine are dropped: see [`bind_with`](Handle::bind_with).
+    ///
+    /// # Errors
+    /// A socket cannot be bound, for example because the port is in use.
+    pub async fn bind(sockets: impl Into<Sockets>, engine: E) -> io::Result<Self> {
+        let (handle, driver) = Self::prepare(sockets.into(), engine).await?;
+        tokio::spawn(driver.run());
+        Ok(handle)
+    }
+
+    /// As [`bind`](Handle::bind), but on a thread of its own, so that work of other tasks never
+    /// delays the engine. If the engine panics, each use of the handle is answered by [`Closed`].
+    ///
+    /// # Errors
+    /// A socket cannot be bound, or the thread cannot be started.
+    pub async fn bind_on_thread(
+        name: &str,
+        sockets: impl Into<Sockets>,
+        engine: E,
+    ) -> io::Result<Self> {
+        let (bound, outcome) = oneshot::channel();
+        let sockets = sockets.into();
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || drive(sockets, engine, bound))?;
+        outcome.await.map_err(|_| io::Error::other("the thread of the engine has ended"))?
+    }
+
+    async fn prepare(sockets: Sockets, engine: E) -> io::Result<(Self, Driver<E, SocketIo>)> {
+        let clock = Clock::start();
+        let (io, local) = SocketIo::bind(sockets, clock).await?;
+        let (driver, commands) = Driver::new(engine, io);
+        Ok((Self { commands, local, clock }, driver))
+    }
+
+    /// The address for datagrams of coap.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local.udp
+    }
+
+    /// The address for datagrams of coaps, if there is one.
+    #[must_use]
+    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
+        self.local.dtls
+    }
+
+    /// The address on which connections for coap+tcp are accepted, if they are.
+    #[must_use]
+    pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
+        self.local.tcp
+    }
+
+    /// The address on which connections for coaps+tcp are accepted, if they are.
+    #[must_use]
+    pub const fn local_tls_addr(&self) -> Option<SocketAddr> {
+        self.local.tls
+    }
+
+    /// The clock that the engine is driven by.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Runs `f` on the engine, between two inputs, and returns its result.
+    ///
+    /// # Errors
+    /// [`Closed`] if the engine has ended.
+    pub async fn with<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut E, Instant) -> R + Send + 'static,
+    ) -> Result<R, Closed> {
+        self.commands.with(f).await
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) async fn run(
+        &self,
+        f: impl FnOnce(&mut E, Instant) + Send + 'static,
+    ) -> Result<(), Closed> {
+        self.commands.run(f).await
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
+        self.commands.post(f);
+    }
+
+    /// Access for an engine that shares the ports.
+    pub(crate) fn shard(&self) -> ShardHandle<E> {
+        ShardHandle(self.commands.0.downgrade())
+    }
+}
+
+impl<E, S> Handle<WithSink<E, S>>
+where
+    E: Engine + Send + 'static,
+    S: Sink<E> + Send + 'static,
+{
+    /// As [`bind`](Handle::bind), with a sink that takes the events of the engine. A closure is a
+    /// sink:
+    ///
+    /// ```
+    /// use lwm2m_bootstrap::{BootstrapServer, Config, Event};
+    /// use lwm2m_net::{Handle, Sockets};
+    /// use std::net::{Ipv4Addr, SocketAddr};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); // 5683 in production
+    /// let sockets = Sockets { tcp: Some(any), ..Sockets::from(any) };
+    /// let server = BootstrapServer::new(Config::default(), lwm2m_net::seed()?);
+    /// let log = |_now, _server: &mut BootstrapServer, event: Event| println!("{event:?}");
+    /// let handle = Handle::bind_with(sockets, server, log).await?;
+    /// // Later, from any task:
+    /// handle.with(|it, _now| it.engine.configure("urn:dev:1", Vec::new())).await.unwrap();
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// A socket cannot be bound, for example because the port is in use.
+    pub async fn bind_with(sockets: impl Into<Sockets>, engine: E, sink: S) -> io::Result<Self> {
+        Self::bind(sockets, WithSink::new(engine, sink)).await
+    }
+}
+
+/// Binds the sockets and drives the engine on this thread.
+fn drive<E: Engine + Send + 'static>(
+    sockets: Sockets,
+    engine: E,
+    bound: oneshot::Sender<io::Result<Handle<E>>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        // The caller may have given up, here and below.
+        Err(error) => return drop(bound.send(Err(error))),
+    };
+    runtime.block_on(async move {
+        match Handle::prepare(sockets, engine).await {
+            Ok((handle, driver)) => {
+                // Without a caller there is no handle, and the driver ends at once.
+                let _ = bound.send(Ok(handle));
+                driver.run().await;
+            }
+            Err(error) => _ = bound.send(Err(error)),
+        }
+    });
+}
+
+/// Access of one engine to another that shares its ports. Unlike a [`Handle`] it does not keep the
+/// engine running.
+#[derive(Debug)]
+pub(crate) struct ShardHandle<E>(mpsc::WeakSender<Command<E>>);
+
+impl<E> Clone for ShardHandle<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E> ShardHandle<E> {
+    /// Runs `f` on the engine soon; not at all, if its queue is full or it has ended.
+    pub(crate) fn try_post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
+        let posted = self.0.upgrade().is_some_and(|queue| queue.try_send(Box::new(f)).is_ok());
+        if !posted {
+            tracing::debug!("another shard has no room for a datagram");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_link::Link;
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn engine_has_a_thread_of_its_own_and_its_panic_is_seen() {
+        let engine = Link::new(lwm2m_coap::Config::default(), [1; 32]);
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let handle = Handle::bind_on_thread("an engine", local, engine).await.unwrap();
+        let name = handle.with(|_, _| std::thread::current().name().map(str::to_owned)).await;
+        assert_eq!(name.unwrap().as_deref(), Some("an engine"));
+        let panicked = handle.with(|_, _| panic!("on purpose")).await;
+        assert_eq!(panicked, Err::<(), _>(Closed));
+        assert_eq!(handle.with(|_, _| ()).await, Err(Closed));
+        let taken = std::net::UdpSocket::bind(local).unwrap().local_addr();
+        let engine = Link::new(lwm2m_coap::Config::default(), [1; 32]);
+        let _taken = std::net::UdpSocket::bind(taken.unwrap()).unwrap();
+        assert!(Handle::bind_on_thread("b", _taken.local_addr().unwrap(), engine).await.is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! The I/O of a driver on the sockets of tokio.
+
+use super::io::{FullPorts, Io, Wake};
+use crate::clock::Clock;
+use crate::tcp::Connections;
+use lwm2m_link::{StreamAction, Transmit};
+use lwm2m_time::Instant;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::UdpSocket;
+
+/// Datagrams taken from the socket before the engine's output is looked at.
+const BATCH: usize = 64;
+/// The receive buffer that is asked for, in bytes.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// The largest UDP payload; longer ones do not exist.
+const DATAGRAM: usize = 65_536;
+
+/// The addresses to bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sockets {
+    /// The address for datagrams of coap; port 0 is any free one.
+    pub udp: SocketAddr,
+    /// The address for datagrams of coaps. The port speaks DTLS only.
+    pub dtls: Option<SocketAddr>,
+    /// The address to accept connections for coap+tcp on. Without one, connections are opened only.
+    pub tcp: Option<SocketAddr>,
+    /// The address to accept connections for coaps+tcp on.
+    pub tls: Option<SocketAddr>,
+    /// Whether other sockets of this user may share the UDP ports: the kernel then gives each peer
+    /// to one of them.
+    pub share_port: bool,
+}
+
+impl From<SocketAddr> for Sockets {
+    /// For datagrams, and for connections that this side opens.
+    fn from(udp: SocketAddr) -> Self {
+        Self { udp, dtls: None, tcp: None, tls: None, share_port: false }
+    }
+}
+
+impl Sockets {
+    /// For datagrams of coap and coaps to servers whose addresses are of this family, from any
+    /// ports, and for connections that this side opens.
+    #[must_use]
+    pub fn client(ipv6: bool) -> Self {
+        let any = match ipv6 {
+            false => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            true => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        Self { dtls: Some(any), ..Self::from(any) }
+    }
+}
+
+/// The addresses that were bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addresses {
+    pub(super) udp: SocketAddr,
+    pub(super) dtls: Option<SocketAddr>,
+    pub(super) tcp: Option<SocketAddr>,
+    pub(super) tls: Option<SocketAddr>,
+}
+
+/// UDP sockets, TCP connections and the clock.
+pub(super) struct SocketIo {
+    plain: UdpPort,
+    secured: Option<UdpPort>,
+    connections: Connections,
+    clock: Clock,
+    buffer: Vec<u8>,
+}
+
+impl SocketIo {
+    pub(super) async fn bind(sockets: Sockets, clock: Clock) -> io::Result<(Self, Addresses)> {
+        let plain = UdpPort::bind(sockets.udp, sockets.share_port)?;
+        let secured = sockets.dtls.map(|at| UdpPort::bind(at, sockets.share_port)).transpose()?;
+        let connections = Connections::new();
+        let dtls = secured.as_ref().map(|port| port.local);
+        let mut local = Addresses { udp: plain.local, dtls, tcp: None, tls: None };
+        if let Some(address) = sockets.tcp {
+            local.tcp = Some(connections.listen(address, false).await?);
+        }
+        if let Some(address) = sockets.tls {
+            local.tls = Some(connections.listen(address, true).await?);
+        }
+        let buffer = vec![0; DATAGRAM];
+        Ok((Self { plain, secured, connections, clock, buffer }, local))
+    }
+}
+
+impl Io for SocketIo {
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn try_send(&mut self, transmit: &Transmit) -> bool {
+        let port = if transmit.secured { self.secured.as_ref() } else { Some(&self.plain) };
+        port.is_none_or(|port| port.try_send(transmit.to, &transmit.payload))
+    }
+
+    fn receive(&mut self, secured: bool, take: &mut dyn FnMut(SocketAddr, &[u8])) {
+        let port = if secured { self.secured.as_ref() } else { Some(&self.plain) };
+        port.into_iter().for_each(|port| port.receive(&mut self.buffer, &mut *take));
+    }
+
+    fn act(&mut self, action: StreamAction) -> bool {
+        self.connections.act(action)
+    }
+
+    async fn wait(&mut self, until: Option<Instant>, full: FullPorts) -> Wake {
+        let until = until.map(|at| self.clock.to_tokio(at));
+        let sleep = async {
+            match until {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        let secured = self.secured.as_ref();
+        tokio::select! {
+            () = self.plain.readable() => Wake::Readable { secured: false },
+            () = self.plain.writable(), if full.plain => Wake::Writable { secured: false },
+            () = readable(secured) => Wake::Readable { secured: true },
+            () = writable(secured), if full.secured => Wake::Writable { secured: true },
+            wake = self.connections.next() => wake,
+            () = sleep => Wake::Timeout,
+        }
+    }
+}
+
+async fn readable(port: Option<&UdpPort>) {
+    match port {
+        Some(port) => port.readable().await,
+        None => pending().await,
+    }
+}
+
+async fn writable(port: Option<&UdpPort>) {
+    match port {
+        Some(port) => port.writable().await,
+        None => pending().await,
+    }
+}
+
+/// A UDP socket.
+struct UdpPort {
+    socket: UdpSocket,
+    local: SocketAddr,
+}
+
+impl UdpPort {
+    /// A socket with room for a burst: what does not fit is lost, and its sender waits seconds
+    /// before it sends again. The kernel gives what it allows.
+    fn bind(address: SocketAddr, share_port: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if share_port {
+            socket.set_reuse_port(true)?;
+        }
+        if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+            tracing::debug!(%error, "the receive buffer keeps its size");
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        Ok(Self { local: socket.local_addr()?, socket })
+    }
+
+    async fn readable(&self) {
+        if let Err(error) = self.socket.readable().await {
+            tracing::warn!(local = %self.local, %error, "waiting for datagrams failed");
+        }
+    }
+
+    async fn writable(&self) {
+        if let Err(error) = self.socket.writable().await {
+            tracing::warn!(local = %self.local, %error, "waiting for room for datagrams failed");
+        }
+    }
+
+    /// Gives the datagrams that wait, up to [`BATCH`], to `take`.
+    fn receive(&self, buffer: &mut [u8], take: &mut dyn FnMut(SocketAddr, &[u8])) {
+        for _ in 0..BATCH {
+            match self.socket.try_recv_from(buffer) {
+                Ok((length, from)) => {
+                    let datagram = buffer.get(..length).unwrap_or_default();
+                    tracing::trace!(%from, bytes = %Hex(datagram), "received");
+                    take(from, datagram);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // An ICMP error of an earlier datagram; its sender finds out by its own timers.
+                Err(error) => {
+                    tracing::debug!(local = %self.local, %error, "receiving failed");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Sends a datagram; `false` if the socket is full.
+    fn try_send(&self, to: SocketAddr, payload: &[u8]) -> bool {
+        let to = as_seen_from(self.local, to);
+        match self.socket.try_send_to(payload, to) {
+            Ok(_) => tracing::trace!(%to, bytes = %Hex(payload), "sent"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            // A datagram that cannot be sent is as good as lost on the way: the peer's or our own
+            // retransmission makes up for it.
+            Err(error) => {
+                tracing::debug!(%to, length = payload.len(), %error, "sending failed");
+            }
+        }
+        true
+    }
+}
+
+/// An IPv6 socket reaches IPv4 peers by their mapped addresses.
+fn as_seen_from(local: SocketAddr, to: SocketAddr) -> SocketAddr {
+    match (local, to.ip()) {
+        (SocketAddr::V6(_), IpAddr::V4(ip)) => {
+            SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), to.port())
+        }
+        _ => to,
+    }
+}
+
+/// Bytes as they stand in a log.
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
