@@ -12,6 +12,7 @@ use crate::ids::PeerId;
 use crate::message::{BlockSize, FRAME_OVERHEAD, Token};
 use crate::messaging::Messaging;
 use crate::protection::Protection;
+use alloc::vec::Vec;
 use lwm2m_time::Instant;
 
 /// The largest datagram: RFC 7252 section 4.6.
@@ -144,6 +145,14 @@ impl Transport {
         if self.messaging.is_unanswered(source) {
             self.messaging.acknowledge(source);
         }
+    }
+
+    /// Exchanges the paths of two peers, and sends what is under way to `keep` on its new one.
+    /// Returns what cannot be sent.
+    pub(crate) fn rebind(&mut self, now: Instant, keep: PeerId, from: PeerId) -> Vec<DeliveryOf> {
+        self.connections.exchange(keep, from);
+        let to_stream = self.connections.has(keep);
+        self.messaging.rebind(now, keep, from, to_stream)
     }
 
     /// Removes all state about a peer.

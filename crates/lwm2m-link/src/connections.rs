@@ -134,6 +134,13 @@ impl Connections {
         self.open.get(&connection).map(|it| it.carried)
     }
 
+    /// Lets a connection carry another peer. Returns its session of TLS.
+    pub(crate) fn carry(&mut self, connection: ConnectionId, peer: PeerId) -> Option<SessionId> {
+        let state = self.open.get_mut(&connection)?;
+        state.carried.peer = peer;
+        state.carried.session
+    }
+
     /// The peer at the other end of the connection that this side has opened to an address.
     pub(crate) fn opened_to(&self, address: SocketAddr) -> Option<PeerId> {
         let connection = self.by_target.get(&address)?;

@@ -27,6 +27,6 @@ pub mod sessions;
 
 pub use connections::ConnectionConfig;
 pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAction, Transmit};
-pub use link::{Coap, Identity, Link, LinkEvent};
+pub use link::{Coap, Identity, Link, LinkEvent, RebindError};
 pub use lwm2m_coap::{Admit, PeerId};
 pub use sessions::{HandshakeFailure, SecurityEvent};

@@ -142,6 +142,18 @@ impl Connections {
         }
     }
 
+    /// Exchanges the connections of two peers.
+    pub(crate) fn exchange(&mut self, a: PeerId, b: PeerId) {
+        let (of_a, of_b) = (self.by_peer.remove(&a), self.by_peer.remove(&b));
+        of_a.into_iter().for_each(|connection| _ = self.by_peer.insert(b, connection));
+        of_b.into_iter().for_each(|connection| _ = self.by_peer.insert(a, connection));
+        for transmit in &mut self.transmits {
+            if transmit.peer == a || transmit.peer == b {
+                transmit.peer = if transmit.peer == a { b } else { a };
+            }
+        }
+    }
+
     /// Removes a connection and its queued output.
     pub(crate) fn remove(&mut self, peer: PeerId) {
         if self.has(peer) {

@@ -236,6 +236,37 @@ impl Endpoint {
         self.settle_touched();
     }
 
+    /// Lets `keep` go on by the path of `from`, at whose end is the same peer, and gives `from` the
+    /// old path. Requests of both that wait for a response, and the requests and observations of
+    /// `keep`, are those of `keep` from now on. Requests with idempotent methods are sent again on
+    /// the new path; others wait on for their responses, which match by their tokens. Message IDs
+    /// and remembered duplicates stay with their paths.
+    ///
+    /// Returns `false`, and changes nothing, if `from` has requests or observations of its own.
+    #[must_use]
+    pub fn rebind(&mut self, now: Instant, keep: PeerId, from: PeerId) -> bool {
+        if keep == from {
+            return true;
+        }
+        if self.exchanges.is_engaged(from) {
+            return false;
+        }
+        self.now = self.now.max(now);
+        let connections = &self.transport.connections;
+        let stream = connections.has(keep) || connections.has(from);
+        let transport = &mut self.transport;
+        self.exchanges.leave_path(self.now, transport, keep, stream);
+        for undelivered in transport.rebind(self.now, keep, from) {
+            self.undelivered(undelivered, FailReason::TooManyMessages, GoneReason::Timeout);
+        }
+        self.exchanges.take_over(keep, from);
+        self.exchanges.advance(self.now, &mut self.transport, keep);
+        self.settle(keep);
+        self.settle(from);
+        self.settle_touched();
+        true
+    }
+
     // --- getters ------------------------------------------------------------------------------
 
     /// Whether there is no state about a peer.

@@ -109,7 +109,7 @@ impl Exchanges {
     }
 
     /// Sends queued requests as far as NSTART allows.
-    pub(super) fn advance(&mut self, now: Instant, transport: &mut Transport, peer: PeerId) {
+    pub(crate) fn advance(&mut self, now: Instant, transport: &mut Transport, peer: PeerId) {
         while let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.suspended) {
             let Some(id) = state.queue.first().copied() else { return };
             let confirmable =

@@ -10,6 +10,7 @@
 //! | `observe` | observations that this endpoint holds, with the state in `observation` |
 //! | `server` | requests of peers, with the state in `server_exchange`, bodies in `bodies`, and `check`, `freshness` (Echo), `key` |
 //! | `notify` | observations that peers hold, with the state in `observer` |
+//! | `rebind` | what a move to another path means for all of them |
 //! | `state` | all of this state in one value, `Exchanges` |
 
 mod bodies;
@@ -24,6 +25,7 @@ mod observation;
 mod observe;
 mod observer;
 mod peer;
+mod rebind;
 mod response;
 mod server;
 mod server_exchange;

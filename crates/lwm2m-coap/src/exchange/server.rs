@@ -6,7 +6,7 @@ use super::chunk::Chunk;
 use super::key::{RequestKey, body_options, digest};
 use super::server_exchange::ServerExchange;
 use super::state::Exchanges;
-use crate::delivery::{Content, Incoming, Source};
+use crate::delivery::{Content, DeliveryOf, Incoming, Source};
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
 use crate::ids::{ExchangeId, Observer, PeerId};
@@ -103,7 +103,7 @@ impl Exchanges {
             peer,
             expires: now + self.config.transmission.exchange_lifetime,
             token: incoming.token,
-            source,
+            source: Some(source),
             key: RequestKey::new(request.code, &request.options, &request.payload),
             options: *exchange_options,
             registers: observable && exchange_options.observe == Some(0) && from_the_start,
@@ -246,10 +246,17 @@ impl Exchanges {
             let size = exchange.options.block2.map(|block| block.size);
             self.register(now, transport, observer, exchange.key, size, sequence);
         }
-        if exchange.options.silences(answer.code) {
-            transport.expect_no_reply(exchange.source);
-        } else {
-            self::answer(now, transport, exchange.source, exchange.token, &answer);
+        match exchange.source {
+            Some(source) if exchange.options.silences(answer.code) => {
+                transport.expect_no_reply(source);
+            }
+            Some(source) => self::answer(now, transport, source, exchange.token, &answer),
+            None if exchange.options.silences(answer.code) => {}
+            None => {
+                let content = Content::new(&answer, exchange.token);
+                // Without a free message ID the response is lost, like a lost datagram.
+                let _ = transport.send(now, exchange.peer, true, content, DeliveryOf::Response);
+            }
         }
         self.with_peer(exchange.peer, |peer| peer.waiting -= 1);
         Ok(())

@@ -13,7 +13,8 @@ pub(super) struct ServerExchange {
     pub(super) peer: PeerId,
     pub(super) expires: Instant,
     pub(super) token: Token,
-    pub(super) source: Source,
+    /// The message to reply to; `None` if it came by a path that the peer has left.
+    pub(super) source: Option<Source>,
     pub(super) key: RequestKey,
     pub(super) options: ExchangeOptions,
     /// Whether the request asks for an observation.

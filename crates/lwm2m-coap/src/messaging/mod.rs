@@ -19,6 +19,7 @@ mod message_id;
 mod outgoing;
 mod parameters;
 mod peer;
+mod rebind;
 mod receive;
 mod send;
 

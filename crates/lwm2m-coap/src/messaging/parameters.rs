@@ -30,6 +30,12 @@ impl Parameters {
         fits
     }
 
+    pub(super) fn exchange(&mut self, a: PeerId, b: PeerId) {
+        let (of_a, of_b) = (self.by_peer.remove(&a), self.by_peer.remove(&b));
+        of_a.into_iter().for_each(|own| _ = self.by_peer.insert(b, own));
+        of_b.into_iter().for_each(|own| _ = self.by_peer.insert(a, own));
+    }
+
     pub(super) fn reset(&mut self, peer: PeerId) {
         self.by_peer.remove(&peer);
     }

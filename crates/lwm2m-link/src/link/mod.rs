@@ -1,7 +1,10 @@
 //! Addresses, peers and identities over one CoAP endpoint.
 
 mod driven;
+mod rebind;
 mod secured;
+
+pub use rebind::RebindError;
 
 use crate::connections::{Carried, ConnectionConfig, Connections, Direction};
 use crate::engine::{ConnectionId, Outputs, StreamAction, Transmit};
@@ -276,10 +279,14 @@ impl Link {
             return None;
         }
         let peer = self.new_peer(address, Carrier::Datagrams);
+        self.enter_address(peer, address);
+        Some(peer)
+    }
+
+    fn enter_address(&mut self, peer: PeerId, address: SocketAddr) {
         let (peers, hasher) = (&self.peers, &self.hasher);
         let hash_of = |peer: &PeerId| peers.get(peer).map_or(0, |it| hasher.hash_one(it.address));
-        self.by_address.insert_unique(hash, peer, hash_of);
-        Some(peer)
+        self.by_address.insert_unique(hasher.hash_one(address), peer, hash_of);
     }
 
     fn hash(&self, address: SocketAddr) -> u64 {

@@ -62,6 +62,8 @@ pub(crate) struct Harness {
     /// What the device was told.
     pub(crate) told: Vec<Event>,
     pub(crate) security: Vec<SecurityEvent>,
+    /// What the server was told besides requests.
+    pub(crate) heard: Vec<Event>,
     /// The peers that asked the server, with their identities.
     pub(crate) asked: Vec<(PeerId, Identity)>,
 }
@@ -77,8 +79,8 @@ impl Harness {
         let server_address = address("192.0.2.2:5684");
         let answer = |_: &Request| Response::new(Code::CONTENT);
         let server = sim.add_engine(server_address, CoapPeer::new(server(), answer));
-        let (told, security, asked) = (Vec::new(), Vec::new(), Vec::new());
-        Self { sim, device, server, server_address, told, security, asked }
+        let (told, security, heard) = (Vec::new(), Vec::new(), Vec::new());
+        Self { sim, device, server, server_address, told, security, heard, asked: Vec::new() }
     }
 
     pub(crate) fn server(&mut self) -> &mut Link {
@@ -136,9 +138,13 @@ impl Harness {
             }
         }
         for (_, event) in self.sim.take_events(self.server) {
-            if let LinkEvent::Coap(Event::Request { peer, .. }) = event {
-                let identity = self.server().identity(peer).expect("a peer").clone();
-                self.asked.push((peer, identity));
+            match event {
+                LinkEvent::Coap(Event::Request { peer, .. }) => {
+                    let identity = self.server().identity(peer).expect("a peer").clone();
+                    self.asked.push((peer, identity));
+                }
+                LinkEvent::Coap(event) => self.heard.push(event),
+                LinkEvent::Security(_) => {}
             }
         }
     }

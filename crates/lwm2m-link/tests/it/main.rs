@@ -2,5 +2,6 @@
 
 mod datagrams;
 mod harness;
+mod rebind;
 mod strangers;
 mod streams;
