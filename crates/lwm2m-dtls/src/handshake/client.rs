@@ -293,16 +293,6 @@ fn client_hello(
     cid: Option<Vec<u8>>,
     context: &mut Context<'_>,
 ) -> ClientHello {
-    let mut suites = profile.offered();
-    let ecc = suites.iter().any(|suite| {
-        matches!(suite.parts(), Some((KeyExchangeKind::EcdhePsk | KeyExchangeKind::EcdheEcdsa, _)))
-    });
-    let signed = !matches!(profile.security, ClientSecurity::Psk { .. });
-    suites.push(CipherSuite::RENEGOTIATION_SCSV);
-    let certificate_types = match profile.security {
-        ClientSecurity::RawPublicKey { .. } => alloc::vec![RAW_PUBLIC_KEY],
-        _ => Vec::new(),
-    };
     let ticket = resumption.and_then(|resumption| resumption.ticket.clone());
     // With a ticket, the server accepts by echoing our session id, which may be any: RFC 5077
     // section 3.4.
@@ -311,6 +301,9 @@ fn client_hello(
         Some(_) if ticket.is_some() => context.random::<32>().to_vec(),
         _ => Vec::new(),
     };
+    let mut suites = profile.offered();
+    let extensions = client_extensions(profile, &suites, ticket, cid, context);
+    suites.push(CipherSuite::RENEGOTIATION_SCSV);
     ClientHello {
         version: context.framing.version(),
         random: context.random(),
@@ -318,24 +311,40 @@ fn client_hello(
         cookie: Vec::new(),
         suites,
         null_compression: true,
-        extensions: Extensions {
-            server_name: profile.server_name.clone().filter(|name| name.parse::<IpAddr>().is_err()),
-            max_fragment_length: profile.max_fragment_length,
-            groups: ecc.then(|| alloc::vec![SECP256R1]),
-            uncompressed_points: ecc,
-            signature_algorithms: signed.then(|| alloc::vec![ECDSA_SECP256R1_SHA256]),
-            application_protocols: context.own_protocol(),
-            client_certificate_types: certificate_types.clone(),
-            server_certificate_types: certificate_types,
-            versions: Vec::new(),
-            encrypt_then_mac: true,
-            extended_master_secret: true,
-            record_size_limit: profile.record_size_limit,
-            session_ticket: profile.tickets.then(|| ticket.unwrap_or_default()),
-            return_routability_check: cid.is_some() && profile.return_routability_check,
-            connection_id: cid,
-            renegotiation_info: false,
-            unknown: false,
-        },
+        extensions,
+    }
+}
+
+fn client_extensions(
+    profile: &ClientProfile,
+    suites: &[CipherSuite],
+    ticket: Option<Vec<u8>>,
+    cid: Option<Vec<u8>>,
+    context: &Context<'_>,
+) -> Extensions {
+    let uses_ecc = suites.iter().any(|suite| {
+        matches!(suite.parts(), Some((KeyExchangeKind::EcdhePsk | KeyExchangeKind::EcdheEcdsa, _)))
+    });
+    let uses_signatures = !matches!(profile.security, ClientSecurity::Psk { .. });
+    let certificate_types = match profile.security {
+        ClientSecurity::RawPublicKey { .. } => alloc::vec![RAW_PUBLIC_KEY],
+        _ => Vec::new(),
+    };
+    Extensions {
+        server_name: profile.server_name.clone().filter(|name| name.parse::<IpAddr>().is_err()),
+        max_fragment_length: profile.max_fragment_length,
+        groups: uses_ecc.then(|| alloc::vec![SECP256R1]),
+        uncompressed_points: uses_ecc,
+        signature_algorithms: uses_signatures.then(|| alloc::vec![ECDSA_SECP256R1_SHA256]),
+        application_protocols: context.own_protocol(),
+        client_certificate_types: certificate_types.clone(),
+        server_certificate_types: certificate_types,
+        encrypt_then_mac: true,
+        extended_master_secret: true,
+        record_size_limit: profile.record_size_limit,
+        session_ticket: profile.tickets.then(|| ticket.unwrap_or_default()),
+        return_routability_check: cid.is_some() && profile.return_routability_check,
+        connection_id: cid,
+        ..Extensions::default()
     }
 }

@@ -14,40 +14,34 @@ const BLOCK: usize = 16;
 /// The length of the length field, which is what the nonce leaves of a block.
 const LENGTH: u8 = 3;
 
-/// Encrypts the message in place. The tag is what its length says of the result.
-pub(super) fn seal(
-    key: &[u8; 16],
-    tag_length: usize,
-    nonce: &[u8; 12],
-    data: &[u8],
-    message: &mut [u8],
-) -> [u8; BLOCK] {
-    run(key, tag_length, nonce, data, message, false)
+/// The parameters of one record.
+pub(super) struct Ccm<'a> {
+    pub(super) key: &'a [u8; 16],
+    /// The length of the tag in bytes: 8 or 16.
+    pub(super) tag_length: usize,
+    pub(super) nonce: &'a [u8; 12],
+    /// The additional data.
+    pub(super) data: &'a [u8],
 }
 
-/// Decrypts the message in place and returns the tag that it must have.
-pub(super) fn open(
-    key: &[u8; 16],
-    tag_length: usize,
-    nonce: &[u8; 12],
-    data: &[u8],
-    message: &mut [u8],
-) -> [u8; BLOCK] {
-    run(key, tag_length, nonce, data, message, true)
-}
+impl Ccm<'_> {
+    /// Encrypts the message in place. The tag is the first `tag_length` bytes of the result.
+    pub(super) fn seal(&self, message: &mut [u8]) -> [u8; BLOCK] {
+        self.run(message, false)
+    }
 
-fn run(
-    key: &[u8; 16],
-    tag_length: usize,
-    nonce: &[u8; 12],
-    data: &[u8],
-    message: &mut [u8],
-    is_sealed: bool,
-) -> [u8; BLOCK] {
-    let mut tag = [0; BLOCK];
-    let passes = Passes { tag_length, nonce, data, message, is_sealed, tag: &mut tag };
-    Aes128Enc::new(key.into()).encrypt_with_backend(passes);
-    tag
+    /// Decrypts the message in place. Returns the tag that it must have.
+    pub(super) fn open(&self, message: &mut [u8]) -> [u8; BLOCK] {
+        self.run(message, true)
+    }
+
+    fn run(&self, message: &mut [u8], is_sealed: bool) -> [u8; BLOCK] {
+        let Self { key, tag_length, nonce, data } = *self;
+        let mut tag = [0; BLOCK];
+        let passes = Passes { tag_length, nonce, data, message, is_sealed, tag: &mut tag };
+        Aes128Enc::new(key.into()).encrypt_with_backend(passes);
+        tag
+    }
 }
 
 /// The work on one record.
@@ -197,10 +191,13 @@ mod tests {
         let data: Vec<u8> = (0..20).collect();
         let plain: Vec<u8> = (0x20..0x38).collect();
         let mut message = plain.clone();
-        let tag = seal(&key, 8, &nonce, &data, &mut message);
+        let tag = Ccm { key: &key, tag_length: 8, nonce: &nonce, data: &data }.seal(&mut message);
         assert_eq!(message, hex("e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5"));
         assert_eq!(tag[..8], hex("484392fbc1b09951"));
-        assert_eq!(open(&key, 8, &nonce, &data, &mut message), tag);
+        assert_eq!(
+            Ccm { key: &key, tag_length: 8, nonce: &nonce, data: &data }.open(&mut message),
+            tag
+        );
         assert_eq!(message, plain);
     }
 
@@ -212,19 +209,24 @@ mod tests {
                 let plain: Vec<u8> = (0..length).map(|index| index as u8).collect();
                 let data = vec![7; data];
                 let (mut ours, mut theirs) = (plain.clone(), plain.clone());
-                let tag = seal(&key, 8, &nonce, &data, &mut ours);
+                let tag =
+                    Ccm { key: &key, tag_length: 8, nonce: &nonce, data: &data }.seal(&mut ours);
                 ccm::Ccm::<Aes128, U8, U12>::new(&key.into())
                     .encrypt_in_place(&nonce.into(), &data, &mut theirs)
                     .expect("short");
                 assert_eq!([&ours[..], &tag[..8]].concat(), theirs);
                 let mut theirs = plain.clone();
-                let tag = seal(&key, 16, &nonce, &data, &mut theirs);
+                let tag =
+                    Ccm { key: &key, tag_length: 16, nonce: &nonce, data: &data }.seal(&mut theirs);
                 let mut expected = plain.clone();
                 ccm::Ccm::<Aes128, U16, U12>::new(&key.into())
                     .encrypt_in_place(&nonce.into(), &data, &mut expected)
                     .expect("short");
                 assert_eq!([&theirs[..], &tag].concat(), expected);
-                assert_eq!(open(&key, 16, &nonce, &data, &mut theirs), tag);
+                assert_eq!(
+                    Ccm { key: &key, tag_length: 16, nonce: &nonce, data: &data }.open(&mut theirs),
+                    tag
+                );
                 assert_eq!(theirs, plain);
             }
         }

@@ -2,9 +2,10 @@
 //! ([`super::cbc`]).
 
 use super::additional_data::AdditionalData;
+use super::cbc;
+use super::ccm::Ccm;
 use super::header::{ContentType, Header, patch_length};
 use super::keys::Protection;
-use super::{cbc, ccm};
 use crate::suite::Cipher;
 use aes::Aes128Enc;
 use aes::cipher::consts::U12;
@@ -77,16 +78,19 @@ impl Protection {
         let data = AdditionalData::new(header, out.len() - start);
         let nonce = self.nonce(&number);
         let message = out.get_mut(start..).unwrap_or_default();
-        let tag_length = self.tag_length();
         let tag = match self.cipher {
             // Sealing cannot fail: the lengths are far below the limits of the mode.
             Cipher::Gcm => Gcm::new(&self.key.into())
                 .encrypt_inout_detached(&nonce.into(), data.as_slice(), message.into())
                 .map(Into::into)
                 .unwrap_or_default(),
-            _ => ccm::seal(&self.key, tag_length, &nonce, data.as_slice(), message),
+            _ => self.ccm(&nonce, data.as_slice()).seal(message),
         };
-        out.extend(tag.iter().take(tag_length));
+        out.extend(tag.iter().take(self.tag_length()));
+    }
+
+    fn ccm<'a>(&'a self, nonce: &'a [u8; 12], data: &'a [u8]) -> Ccm<'a> {
+        Ccm { key: &self.key, tag_length: self.tag_length(), nonce, data }
     }
 
     /// Returns the content type and plaintext of a record; `None` if it is not authentic.
@@ -119,7 +123,7 @@ impl Protection {
             let opened = gcm.decrypt_inout_detached(&nonce.into(), data.as_slice(), message, tag);
             return opened.ok().map(|()| plaintext);
         }
-        let expected = ccm::open(&self.key, tag_length, &nonce, data.as_slice(), &mut plaintext);
+        let expected = self.ccm(&nonce, data.as_slice()).open(&mut plaintext);
         bool::from(expected.get(..tag_length)?.ct_eq(tag)).then_some(plaintext)
     }
 
