@@ -1,4 +1,4 @@
-//! Who the device is, and the servers it registers with.
+//! The name of the device, and the servers that it registers with.
 
 use crate::security::Security;
 use crate::transport::Transport;
@@ -17,37 +17,43 @@ use rustls_pki_types::CertificateDer;
 
 /// The configuration of a [`Client`](crate::Client).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The endpoint name, the query parameter `ep` of Register: 1 to 252 bytes.
     pub endpoint_name: String,
-    /// The version that Register names first; 1.1. A server that refuses it with 4.12 is asked
-    /// again with the next lower one.
+    /// The version that Register names first (OMA LwM2M Core 6.2.1). If a server refuses it with
+    /// 4.12, the client tries the next lower one. Default: 1.1.
     pub version: Version,
-    /// The parameters of CoAP; bounds that suit a device.
+    /// The parameters of CoAP. Default: those of the RFCs, with bounds that suit a device that
+    /// talks to a few servers.
     pub coap: coap::Config,
-    /// The servers to register with, each with its own short server id.
+    /// The servers to register with, each with its own short server id. Default: none.
     pub servers: Vec<ServerAccount>,
-    /// The bootstrap server, which is asked for servers if there are none, or all have failed.
+    /// The bootstrap server (OMA LwM2M Core 6.1). The client asks it for servers if it has none, or
+    /// all have failed. Default: none.
     pub bootstrap: Option<BootstrapAccount>,
-    /// Content formats that this client declines, though its version knows them; none. Requests in
-    /// them are answered 4.15, and those that accept nothing else 4.06. It must not decline both
-    /// SenML-ETCH formats in LwM2M 1.2, nor TLV in 1.0.
+    /// Content formats that this client declines, though its version knows them. It answers
+    /// requests in them with 4.15, and requests that accept only them with 4.06. It must not
+    /// decline both SenML-ETCH formats in LwM2M 1.2, nor TLV in 1.0. Default: none.
     pub declined_formats: Vec<ContentFormat>,
-    /// The parameters of DTLS and TLS: the library for P-256, timers, and `unix_time_of_origin`, without
-    /// which all certificates are not valid yet.
+    /// The parameters of DTLS and TLS: the library for P-256, timers, and `unix_time_of_origin`,
+    /// without which no certificate is valid yet.
     pub dtls: dtls::Config,
-    /// The authorities that the device trusts in general, for certificate usages 0 and 1; none.
+    /// The authorities that the device trusts in general, for certificate usages 0 and 1. Default:
+    /// none.
     pub roots: Vec<CertificateDer<'static>>,
-    /// The deadlines of connections (TCP). A server that is silent for 10 minutes is pinged, and
-    /// another connection made if it stays so; one that is left has 5 s to say good-bye.
+    /// The deadlines of connections (TCP). Default: the client pings a server that is silent for 10
+    /// minutes, and makes another connection if it stays silent; a connection that ends has 5 s
+    /// for what is pending.
     pub connections: ConnectionConfig,
-    /// Definitions of objects that the OMA registry does not have.
+    /// Definitions of objects that the OMA registry does not have. Default: none.
     pub definitions: Vec<ObjectDefinition>,
 }
 
 /// A server and how to register with it: what OMA calls a Server Account, the instances of
 /// Security (0) and Server (1) that belong together.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ServerAccount {
     /// The Short Server ID, 1 to 65534 (/1/x/0).
     pub short_server_id: u16,
@@ -56,28 +62,29 @@ pub struct ServerAccount {
     pub address: Option<SocketAddr>,
     /// The LwM2M Server URI (/0/x/0), by which the address is found.
     pub uri: String,
-    /// Mode and keys (/0/x/2 to 5, 13 to 16); none.
+    /// Mode and keys (/0/x/2 to 5, 13 to 16). Default: no security.
     pub security: Security,
-    /// The lifetime of the registration in seconds (/1/x/1); 0 never ends. 86,400.
+    /// The lifetime of the registration in seconds (/1/x/1); 0 never ends. Default: 86,400.
     pub lifetime: u32,
-    /// The transports offered (/1/x/7): U, or T where the URI says TCP.
+    /// The transports that Register names (/1/x/7). Default: U, or T where the URI says TCP.
     pub binding: BindingMode,
     /// Whether Register tells the server that the client uses queue mode (the query parameter `Q`,
     /// in LwM2M 1.0 a letter of the binding; OMA LwM2M Core 6.5). Default: `false`. Nothing else
     /// follows: the client listens all the time, and does not tell the application when the device
     /// could sleep.
     pub queue_mode: bool,
-    /// The Default Minimum Period in seconds (/1/x/2), if any.
+    /// The Default Minimum Period in seconds (/1/x/2). Default: none.
     pub pmin: Option<u32>,
-    /// The Default Maximum Period in seconds (/1/x/3), if any.
+    /// The Default Maximum Period in seconds (/1/x/3). Default: none.
     pub pmax: Option<u32>,
-    /// The Disable Timeout in seconds (/1/x/5); 86,400.
+    /// The Disable Timeout in seconds (/1/x/5). Default: 86,400.
     pub disable_timeout: u32,
     /// Notification Storing When Disabled or Offline (/1/x/6), as servers read it. Default: `false`,
     /// because this client does not store notifications: what changes while a server is disabled or
     /// out of reach is not notified later. Servers may write `true`; that has no effect either.
     pub notification_storing: bool,
-    /// Whether notifications are confirmable where the attribute `con` is silent; no.
+    /// Whether notifications are confirmable where the attribute `con` is silent (/1/x/26).
+    /// Default: `false`.
     pub confirmable_notifications: bool,
     /// Mute Send (/1/x/23): whether the server forbids Send. Default: `true`.
     pub mute_send: bool,
@@ -93,25 +100,27 @@ pub struct ServerAccount {
 ///
 /// Its own address is never asked for: a bootstrap that gives it another name is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct BootstrapAccount {
     /// Where the bootstrap server listens.
     pub address: SocketAddr,
     /// Its URI (/0/x/0).
     pub uri: String,
-    /// Mode and keys (/0/x/2 to 5, 13 to 16); none.
+    /// Mode and keys (/0/x/2 to 5, 13 to 16). Default: no security.
     pub security: Security,
-    /// Client Hold Off Time (/0/x/11): seconds to wait before a request; 0.
+    /// Client Hold Off Time (/0/x/11): seconds to wait before a request. Default: 0.
     pub hold_off: u32,
     /// Bootstrap-Server Account Timeout (/0/x/12): seconds after a bootstrap until the account is
-    /// purged; 0, which is never.
+    /// purged; 0 is never. Default: 0.
     pub account_timeout: u32,
     /// The format that the server should write in (`pct`): TLV, SenML JSON, SenML CBOR, or LwM2M
-    /// CBOR. None: the server chooses.
+    /// CBOR. Default: `None`, the server chooses.
     pub format: Option<ContentFormat>,
-    /// Whether a LwM2M 1.2 client asks for a Bootstrap-Pack first, all accounts in one answer; no.
+    /// Whether a LwM2M 1.2 client asks for a Bootstrap-Pack first, all accounts in one answer (OMA
+    /// LwM2M Core 6.1.7.9). Default: `false`.
     pub pack: bool,
     /// Whether a LwM2M 1.0 client takes commands that it did not ask for (server initiated
-    /// bootstrap, which later versions do not have in this way); no.
+    /// bootstrap, which later versions do not have in this way). Default: `false`.
     pub unasked: bool,
     /// When to try again after a failed bootstrap.
     pub retry: Retry,
@@ -149,26 +158,84 @@ impl BootstrapAccount {
         self.uri = over_tcp(self.uri);
         self
     }
+
+    /// Sets the seconds to wait before a request (/0/x/11).
+    #[must_use]
+    pub const fn hold_off(mut self, seconds: u32) -> Self {
+        self.hold_off = seconds;
+        self
+    }
+
+    /// Sets the seconds after which the account is purged (/0/x/12).
+    #[must_use]
+    pub const fn account_timeout(mut self, seconds: u32) -> Self {
+        self.account_timeout = seconds;
+        self
+    }
+
+    /// Sets the format that the server should write in.
+    #[must_use]
+    pub const fn format(mut self, format: ContentFormat) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Sets whether a Bootstrap-Pack is asked for first.
+    #[must_use]
+    pub const fn pack(mut self, first: bool) -> Self {
+        self.pack = first;
+        self
+    }
+
+    /// Sets whether commands are taken that the client did not ask for.
+    #[must_use]
+    pub const fn unasked(mut self, taken: bool) -> Self {
+        self.unasked = taken;
+        self
+    }
 }
 
 /// The registration retry resources of the Server object (OMA LwM2M Core 6.2.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Retry {
-    /// Communication Retry Count (/1/x/17): attempts in a sequence; 5.
+    /// Communication Retry Count (/1/x/17): attempts in a sequence. Default: 5.
     pub count: u32,
     /// Communication Retry Timer (/1/x/18) in seconds: the wait after attempt n of a sequence is
-    /// this times 2^(n-1); 60.
+    /// this times 2^(n-1). Default: 60.
     pub timer: u32,
-    /// Communication Sequence Delay Timer (/1/x/19) in seconds between two sequences; 86,400.
-    /// [`u32::MAX`] means that no further sequence follows.
+    /// Communication Sequence Delay Timer (/1/x/19) in seconds between two sequences.
+    /// [`u32::MAX`] means that no further sequence follows. Default: 86,400.
     pub sequence_delay: u32,
-    /// Communication Sequence Retry Count (/1/x/20): sequences in all; 1.
+    /// Communication Sequence Retry Count (/1/x/20): sequences in all. Default: 1.
     pub sequence_count: u32,
 }
 
 impl Default for Retry {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Retry {
+    /// The defaults of the Server object.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { count: 5, timer: 60, sequence_delay: 86_400, sequence_count: 1 }
+    }
+
+    /// Sets the attempts in a sequence, and the wait after the first one in seconds.
+    #[must_use]
+    pub const fn attempts(mut self, count: u32, timer: u32) -> Self {
+        (self.count, self.timer) = (count, timer);
+        self
+    }
+
+    /// Sets the sequences in all, and the seconds between two of them.
+    #[must_use]
+    pub const fn sequences(mut self, count: u32, delay: u32) -> Self {
+        (self.sequence_count, self.sequence_delay) = (count, delay);
+        self
     }
 }
 

@@ -1,7 +1,6 @@
 //! What may be wrong with a configuration, and how an operation is refused.
 
 use crate::security::SecurityError;
-use crate::session::is_final;
 use alloc::string::String;
 use lwm2m_coap::{Code, FailReason, Response};
 use lwm2m_core::{ContentFormat, DataType, Path};
@@ -294,4 +293,10 @@ impl BootstrapError {
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Handshake(Reason::PeerAlert(alert)) if is_final(*alert))
     }
+}
+
+/// Whether no further attempt with the same credentials can succeed after this alert (OMA LwM2M
+/// Transport 5.2.9).
+const fn is_final(alert: Alert) -> bool {
+    matches!(alert.0, 42..=46 | 48 | 49 | 112..=115)
 }

@@ -1,7 +1,7 @@
 //! What the client tells its application.
 
 use crate::error::{AccountsError, BootstrapError, RegistrationError};
-use crate::send::SendId;
+use crate::ids::SendId;
 use alloc::string::String;
 use lwm2m_core::{Arguments, Path};
 use lwm2m_time::Instant;

@@ -4,18 +4,20 @@
 //! [`Config`], and gives both to a [`Client`]. The client registers, answers what servers ask and
 //! notifies what they observe; a driver moves its datagrams and tells it the time.
 //!
-//! | module | what | section of OMA LwM2M Core |
+//! | part | what | section of OMA LwM2M Core |
 //! |---|---|---|
-//! | [`config`] | who the device is, the servers | 6.2, E.1, E.2 |
+//! | [`config`] | the device, its servers | 6.2, E.1, E.2 |
 //! | `objects`: [`Object`], [`MemoryObject`] | the objects of the device | 7.2 |
-//! | `registration`, `account` | Register, Update, De-register, retries | 6.2 |
+//! | `account` | Register, Update, De-register, retries; sessions and transports | 6.2; Transport 5.2, 6.2 |
 //! | `bootstrap` | how a client gets its servers | 6.1 |
-//! | `dispatch`, `operations` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
-//! | `reporting`, `observation` | Observe, Notify, attributes | 6.4, 7.3 |
-//! | `send` | Send | 6.4.6 |
-//! | [`security`], `session` | modes and keys of accounts, sessions, connections | E.1; Transport 5.2 |
-//! | `transport` | UDP or TCP | E.2; Transport 6.2 |
+//! | `device_management` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
+//! | `reporting` | Observe, Notify, attributes, Send | 6.4, 7.3 |
+//! | [`security`] | modes and keys of accounts | E.1; Transport 5.2 |
 //! | [`event`], [`error`] | what the application learns | |
+//!
+//! `client` owns the parts and routes inputs to them. A part gets the `context` with each call,
+//! which holds the time, the objects and the link to the servers, and leaves behind what others
+//! have to do as an `effect`. Parts do not call each other back.
 //!
 //! ```
 //! use lwm2m_client::{Client, Config, Event, MemoryObject, ServerAccount};
@@ -48,17 +50,17 @@ mod account;
 mod bootstrap;
 mod client;
 pub mod config;
-mod dispatch;
+mod configured;
+mod context;
+mod device_management;
+mod effect;
 pub mod error;
 pub mod event;
+mod format;
+mod ids;
 mod objects;
-mod observation;
-mod operations;
-mod registration;
 mod reporting;
 pub mod security;
-mod send;
-mod session;
 mod transport;
 
 pub use account::RegistrationState;
@@ -69,7 +71,7 @@ pub use error::{
     SendError, ValueError,
 };
 pub use event::Event;
+pub use ids::SendId;
 pub use lwm2m_objects::ObjectDefinition;
 pub use objects::{MemoryObject, Object};
 pub use security::{Security, SecurityError, SecurityMode};
-pub use send::SendId;

@@ -29,7 +29,7 @@ const MAX_IMAGE: usize = 2 << 20;
 const SHORT_SERVER_ID: u16 = 1;
 /// Five attempts in a quarter of an hour, then a pause of the same length, without end: there is no
 /// bootstrap server to ask after a failed sequence.
-const RETRY: Retry = Retry { count: 5, timer: 60, sequence_delay: 900, sequence_count: u32::MAX };
+const RETRY: Retry = Retry::new().sequences(u32::MAX, 900);
 
 /// A running device.
 #[derive(Debug)]

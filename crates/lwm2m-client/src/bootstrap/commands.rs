@@ -1,103 +1,99 @@
 //! The commands of a bootstrap server (OMA LwM2M Transport 6.4.2).
 
 use super::plan::Plan;
-use super::{Open, Phase};
-use crate::client::{Client, same};
-use crate::dispatch::parse_path;
+use super::{Bootstrap, Open, Phase, await_commands, operations};
+use crate::context::Context;
+use crate::device_management::{is_finish, parse_path};
+use crate::effect::Effect;
 use crate::error::Refusal;
-use crate::objects::{security, server};
-use crate::operations::{bootstrap, format};
+use crate::format;
+use crate::objects::{security_ids as security, server};
+use crate::transport::same_address;
 use alloc::string::ToString;
 use lwm2m_coap::{Code, ExchangeId, PeerId, Request, Response};
 use lwm2m_codec::link;
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_link::Identity;
-use lwm2m_time::Instant;
 
 /// An answer, and the accounts if it ends the bootstrap.
 type Outcome = Result<(Response, Option<Plan>), Refusal>;
 
-/// Whether a request is Bootstrap-Finish, or looks like it.
-pub(crate) fn is_finish(request: &Request) -> bool {
-    request.code == Code::POST && request.options.uri_path().eq([b"bs".as_slice()])
-}
-
-impl Client {
+impl Bootstrap {
     /// Carries out a command, if it comes from the bootstrap server while it may send some;
     /// `false` if the request is none.
     pub(crate) fn handle_command(
         &mut self,
-        now: Instant,
+        cx: &mut Context,
         exchange: ExchangeId,
         peer: PeerId,
         request: &Request,
     ) -> bool {
-        let Some(state) = &self.bootstrap else { return false };
+        let Some(state) = &self.server else { return false };
         let is_it = match state.has_session() {
             true => state.peer == Some(peer),
             false => {
-                self.link.peer_address(peer).is_some_and(|it| same(it, state.account.address))
-                    && self.link.identity(peer) == Some(&Identity::NoSec)
+                let address = cx.link.peer_address(peer);
+                address.is_some_and(|it| same_address(it, state.account.address))
+                    && cx.link.identity(peer) == Some(&Identity::NoSec)
             }
         };
         if !is_it {
             return false;
         }
-        if !state.is_open(self.version) {
-            self.refuse(now, exchange, Refusal::Unauthorized);
+        if !state.is_open(cx.version) {
+            cx.refuse(exchange, Refusal::Unauthorized);
             return true;
         }
         let own = state.path();
-        self.open(peer);
-        self.await_commands(now);
-        let (response, plan) = match self.command(&own, request) {
+        self.open(cx, peer);
+        await_commands(cx);
+        let (response, plan) = match self.command(cx, &own, request) {
             Ok(done) => done,
             Err(refusal) => (Response::new(refusal.code()).payload(refusal.to_string()), None),
         };
-        // The server may have asked again meanwhile; then nobody waits for this.
-        let _ = self.link.coap().respond(now, exchange, response);
+        cx.respond(exchange, response);
         if let Some(plan) = plan {
-            self.bootstrapped(now, plan);
+            self.finished(cx, plan);
         }
         true
     }
 
     /// Notes that the server has begun. The answer to the Bootstrap-Request is late or lost then,
     /// but its meaning is clear.
-    fn open(&mut self, peer: PeerId) {
-        let Some(state) = &mut self.bootstrap else { return };
+    fn open(&mut self, cx: &mut Context, peer: PeerId) {
+        let Some(state) = &mut self.server else { return };
         if state.peer.replace(peer).is_none() {
-            self.link.hold(peer);
+            cx.link.hold(peer);
         }
         match &mut state.phase {
             Phase::Open(open) => {
-                open.request.take().into_iter().for_each(|id| self.link.coap().cancel(id));
+                open.request.take().into_iter().for_each(|id| cx.link.coap().cancel(id));
             }
             phase => {
-                let before = bootstrap::instance(&self.store, security::ID, state.instance);
+                let before = operations::instance(&cx.store, security::ID, state.instance);
                 *phase = Phase::Open(Open { request: None, before });
             }
         }
     }
 
-    fn command(&mut self, own: &Path, request: &Request) -> Outcome {
+    fn command(&self, cx: &mut Context, own: &Path, request: &Request) -> Outcome {
         if is_finish(request) {
-            return Ok(self.finish());
+            return Ok(self.finish(cx));
         }
         let path = parse_path(request)?;
         let link = Some(ContentFormat::LINK.0);
         let response = match request.code {
-            Code::GET if request.options.accept() == link => self.bootstrap_discover(&path, own)?,
-            Code::GET => self.bootstrap_read(&path, request.options.accept())?,
+            Code::GET if request.options.accept() == link => discover(cx, &path, own)?,
+            Code::GET => read(cx, &path, request.options.accept())?,
             Code::PUT => {
                 let format = request.options.content_format();
                 let payload = &request.payload;
-                bootstrap::write(&mut self.store, &path, self.version, format, payload)?;
+                operations::write(&mut cx.store, &path, cx.version, format, payload)?;
                 Response::new(Code::CHANGED)
             }
             Code::DELETE => {
-                bootstrap::delete(&mut self.store, &path, own)?;
-                self.attributes.remove_below(&path);
+                operations::delete(&mut cx.store, &path, own)?;
+                cx.effect(Effect::Deleted(path));
                 Response::new(Code::DELETED)
             }
             _ => return Err(Refusal::MethodNotAllowed),
@@ -105,26 +101,26 @@ impl Client {
         Ok((response, None))
     }
 
-    fn bootstrap_discover(&mut self, path: &Path, own: &Path) -> Result<Response, Refusal> {
-        let links = bootstrap::discover(&self.store, path, self.version, own)?;
-        let response = Response::new(Code::CONTENT).content_format(ContentFormat::LINK.0);
-        Ok(response.payload(link::write(&links)))
-    }
-
-    fn bootstrap_read(&mut self, path: &Path, accept: Option<u16>) -> Result<Response, Refusal> {
-        let node = bootstrap::read(&self.store, path, self.version)?;
-        let format = format::choose(self.version, accept, &node)?;
-        let payload = format::payload(format, path, &node)?;
-        Ok(Response::new(Code::CONTENT).content_format(format.0).payload(payload))
-    }
-
     /// Ends the bootstrap, if the accounts are consistent; the server may repair them.
-    fn finish(&mut self) -> (Response, Option<Plan>) {
-        let accounts = bootstrap::object(&self.store, security::ID);
-        let settings = bootstrap::object(&self.store, server::ID);
-        match self.plan(&accounts, &settings) {
+    fn finish(&self, cx: &mut Context) -> (Response, Option<Plan>) {
+        let accounts = operations::object(&cx.store, security::ID);
+        let settings = operations::object(&cx.store, server::ID);
+        match self.plan(cx, &accounts, &settings) {
             Ok(plan) => (Response::new(Code::CHANGED), Some(plan)),
             Err(reason) => (Response::new(Code::NOT_ACCEPTABLE).payload(reason.to_string()), None),
         }
     }
+}
+
+fn discover(cx: &Context, path: &Path, own: &Path) -> Result<Response, Refusal> {
+    let links = operations::discover(&cx.store, path, cx.version, own)?;
+    let response = Response::new(Code::CONTENT).content_format(ContentFormat::LINK.0);
+    Ok(response.payload(link::write(&links)))
+}
+
+fn read(cx: &Context, path: &Path, accept: Option<u16>) -> Result<Response, Refusal> {
+    let node = operations::read(&cx.store, path, cx.version)?;
+    let format = format::choose(cx.version, accept, &node)?;
+    let payload = format::payload(format, path, &node)?;
+    Ok(Response::new(Code::CONTENT).content_format(format.0).payload(payload))
 }

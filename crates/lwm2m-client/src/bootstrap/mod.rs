@@ -1,49 +1,58 @@
 //! Bootstrap (OMA LwM2M Core 6.1): how a client gets its servers from a bootstrap server.
 
-mod accounts;
+mod adopt;
 mod commands;
 mod enrolment;
+mod operations;
+mod pack;
 mod plan;
+mod session;
 
-pub(crate) use commands::is_finish;
-
-use crate::account::Attempts;
-use crate::client::{Client, Timer};
+use crate::account::{Attempts, Planned};
 use crate::config::BootstrapAccount;
-use crate::error::{AccountsError, BootstrapError, ErrorResponse};
+use crate::context::Context;
+use crate::error::{BootstrapError, ErrorResponse};
 use crate::event::Event;
-use crate::objects::security;
-use crate::operations::{bootstrap, format};
-use crate::security::ClientProfile;
-use crate::session::connect;
+use crate::ids::Timer;
+use crate::objects::security_ids as security;
+use crate::security::{ClientProfile, Trust};
 use crate::transport::Transport;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 use enrolment::Enrolling;
 use lwm2m_coap::{Code, FailReason, PeerId, Request, RequestId, Response};
-use lwm2m_codec::link::Link;
-use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource, Value, Version};
-use lwm2m_time::Instant;
-use plan::{Access, Plan};
+use lwm2m_core::{ObjectInstance, Path, Version};
+use rand_chacha::ChaCha20Rng;
 
-/// The bootstrap server of a client, and how far a bootstrap has come.
+/// The bootstrap of a client: its bootstrap server, if it has one, and what accounts are made with.
 pub(crate) struct Bootstrap {
+    pub(crate) server: Option<BootstrapServer>,
+    /// What makes profiles of accounts.
+    trust: Trust,
+    /// What keys are made of.
+    rng: ChaCha20Rng,
+    /// The accounts of a bootstrap that has finished, until they are taken.
+    finished: Vec<Planned>,
+}
+
+/// A bootstrap server, and how far a bootstrap has come.
+pub(crate) struct BootstrapServer {
     pub(crate) account: BootstrapAccount,
-    /// How its sessions are made; none without security.
-    pub(crate) profile: Option<Arc<ClientProfile>>,
+    /// How its sessions are made; `None` without security.
+    profile: Option<Arc<ClientProfile>>,
     /// The instance of the Security object.
-    pub(crate) instance: u16,
-    pub(crate) peer: Option<PeerId>,
-    pub(crate) attempts: Attempts,
-    pub(crate) phase: Phase,
+    instance: u16,
+    peer: Option<PeerId>,
+    attempts: Attempts,
+    phase: Phase,
     /// Whether no server has accepted the client since the last bootstrap.
-    pub(crate) fruitless: bool,
+    fruitless: bool,
 }
 
 /// What goes on with the bootstrap server.
-pub(crate) enum Phase {
+enum Phase {
     /// Nothing.
     Idle,
     /// The request waits for the timer.
@@ -57,14 +66,14 @@ pub(crate) enum Phase {
 }
 
 /// A bootstrap that the server carries out.
-pub(crate) struct Open {
+struct Open {
     /// The Bootstrap-Request, until it is answered.
     request: Option<RequestId>,
     /// The account of the bootstrap server as it was.
     before: Option<ObjectInstance>,
 }
 
-impl Bootstrap {
+impl BootstrapServer {
     pub(crate) const fn new(
         account: BootstrapAccount,
         profile: Option<Arc<ClientProfile>>,
@@ -80,7 +89,8 @@ impl Bootstrap {
         Path::instance(security::ID, self.instance)
     }
 
-    /// As that of an account.
+    /// Whether what comes from its peer can only come from this server: by keys, or because this
+    /// side has opened the connection.
     pub(crate) fn has_session(&self) -> bool {
         self.profile.is_some() || Transport::of(&self.account.uri) == Transport::Tcp
     }
@@ -96,237 +106,166 @@ impl Bootstrap {
     }
 }
 
-impl Client {
+impl Bootstrap {
+    pub(crate) const fn new(
+        server: Option<BootstrapServer>,
+        trust: Trust,
+        rng: ChaCha20Rng,
+    ) -> Self {
+        Self { server, trust, rng, finished: Vec::new() }
+    }
+
+    /// The accounts of a bootstrap that has just finished.
+    pub(crate) fn take_accounts(&mut self) -> Vec<Planned> {
+        core::mem::take(&mut self.finished)
+    }
+
     /// Begins a bootstrap, unless there is no bootstrap server or it is asked already.
-    pub(crate) fn begin_bootstrap(&mut self, now: Instant) {
-        let Some(state) = &mut self.bootstrap else { return };
-        if self.stopping || !matches!(state.phase, Phase::Idle | Phase::Waiting) {
+    pub(crate) fn begin(&mut self, cx: &mut Context) {
+        let Some(state) = &mut self.server else { return };
+        if cx.stopping || !matches!(state.phase, Phase::Idle | Phase::Waiting) {
             return;
         }
         state.attempts = Attempts::FIRST;
         state.phase = Phase::Waiting;
         let hold_off = Duration::from_secs(state.account.hold_off.into());
         match hold_off.is_zero() {
-            true => self.request_bootstrap(now),
-            false => self.timers.set(Timer::Bootstrap, now + hold_off),
+            true => self.request_bootstrap(cx),
+            false => cx.set_timer(Timer::Bootstrap, hold_off),
         }
     }
 
     /// Bootstraps because no server accepts the client. Where the last bootstrap led to that, it
     /// counts as failed: its server is asked again after a while.
-    pub(crate) fn bootstrap_for_want(&mut self, now: Instant) {
-        let Some(state) = self.bootstrap.as_ref().filter(|_| !self.stopping) else { return };
+    pub(crate) fn begin_for_want(&mut self, cx: &mut Context) {
+        let Some(state) = self.server.as_ref().filter(|_| !cx.stopping) else { return };
         match (state.fruitless, &state.phase) {
-            (true, Phase::Idle) => self.bootstrap_failed(now, BootstrapError::Fruitless),
+            (true, Phase::Idle) => self.failed(cx, BootstrapError::Fruitless),
             (true, _) => {}
-            (false, _) => self.begin_bootstrap(now),
+            (false, _) => self.begin(cx),
+        }
+    }
+
+    /// Notes that a server has accepted the client.
+    pub(crate) const fn bore_fruit(&mut self) {
+        if let Some(state) = &mut self.server {
+            state.fruitless = false;
         }
     }
 
     /// Whether the bootstrap server has been asked and has not finished.
-    pub(crate) fn is_bootstrapping(&self) -> bool {
-        let phase = self.bootstrap.as_ref().map(|state| &state.phase);
+    fn is_under_way(&self) -> bool {
+        let phase = self.server.as_ref().map(|state| &state.phase);
         matches!(phase, Some(Phase::Enrolling(_) | Phase::Packing(_) | Phase::Open(_)))
     }
 
-    /// Gives a bootstrap up without telling.
-    pub(crate) fn abandon_bootstrap(&mut self) {
-        self.timers.cancel(Timer::Bootstrap);
-        self.restore_bootstrap_account();
-    }
-
-    fn request_bootstrap(&mut self, now: Instant) {
+    fn request_bootstrap(&mut self, cx: &mut Context) {
         match self.enrols() {
-            true => self.enrol(now),
-            false => self.ask_for_accounts(now),
+            true => self.enrol(cx),
+            false => self.ask_for_accounts(cx),
         }
     }
 
-    fn ask_for_accounts(&mut self, now: Instant) {
-        let packs = self.bootstrap.as_ref().is_some_and(|state| state.account.pack);
-        if packs && self.version >= Version::V1_2 {
-            self.request_pack(now);
-        } else {
-            self.request_commands(now);
-        }
-    }
-
-    /// Bootstrap-Pack-Request: all at once, in the answer.
-    fn request_pack(&mut self, now: Instant) {
-        let Some(state) = &self.bootstrap else { return };
-        let format = state.account.format.unwrap_or(ContentFormat::SENML_CBOR);
-        let request = Request::get()
-            .path(["bspack"])
-            .query(&format!("ep={}", self.endpoint_name))
-            .query(&format!("acc={}", Link::to_path(&state.path())))
-            .accept(format.0);
-        match self.ask_bootstrap_server(now, request) {
-            Some(id) => self.set_phase(Phase::Packing(id)),
-            None => self.bootstrap_failed(now, BootstrapError::NotSent),
+    fn ask_for_accounts(&mut self, cx: &mut Context) {
+        let packs = self.server.as_ref().is_some_and(|state| state.account.pack);
+        match packs && cx.version >= Version::V1_2 {
+            true => self.request_pack(cx),
+            false => self.request_commands(cx),
         }
     }
 
     /// Bootstrap-Request: the server is to send commands.
-    fn request_commands(&mut self, now: Instant) {
-        let Some(state) = &self.bootstrap else { return };
-        let instance = state.instance;
-        let mut request = Request::post().path(["bs"]).query(&format!("ep={}", self.endpoint_name));
-        if let Some(format) = state.account.format.filter(|_| self.version >= Version::V1_1) {
+    fn request_commands(&mut self, cx: &mut Context) {
+        let Some(state) = &self.server else { return };
+        let mut request = Request::post().path(["bs"]).query(&format!("ep={}", cx.endpoint_name));
+        if let Some(format) = state.account.format.filter(|_| cx.version >= Version::V1_1) {
             request = request.query(&format!("pct={}", format.0));
         }
-        let before = bootstrap::instance(&self.store, security::ID, instance);
-        match self.ask_bootstrap_server(now, request) {
+        let before = operations::instance(&cx.store, security::ID, state.instance);
+        match self.ask(cx, request) {
             Some(id) => self.set_phase(Phase::Open(Open { request: Some(id), before })),
-            None => self.bootstrap_failed(now, BootstrapError::NotSent),
+            None => self.failed(cx, BootstrapError::NotSent),
         }
     }
 
-    fn ask_bootstrap_server(&mut self, now: Instant, request: Request) -> Option<RequestId> {
-        let state = self.bootstrap.as_mut()?;
+    /// Sends a request to the bootstrap server, by a new session if there is none.
+    fn ask(&mut self, cx: &mut Context, request: Request) -> Option<RequestId> {
+        let state = self.server.as_mut()?;
         if state.peer.is_none() {
-            let (address, profile) = (state.account.address, state.profile.as_ref());
             let transport = Transport::of(&state.account.uri);
-            state.peer = connect(&mut self.link, now, address, profile, transport);
+            state.peer = cx.connect(state.account.address, state.profile.as_ref(), transport);
         }
-        self.link.coap().request(now, state.peer?, request).ok()
+        cx.request(state.peer?, request)
     }
 
     fn set_phase(&mut self, phase: Phase) {
-        if let Some(state) = &mut self.bootstrap {
+        if let Some(state) = &mut self.server {
             state.phase = phase;
         }
     }
 
     /// Takes the answer of the bootstrap server; `false` if the request was another one.
-    pub(crate) fn bootstrap_answered(
+    pub(crate) fn answered(
         &mut self,
-        now: Instant,
+        cx: &mut Context,
         id: RequestId,
         answer: &Result<Response, FailReason>,
     ) -> bool {
-        match self.bootstrap.as_mut().map(|state| &mut state.phase) {
+        match self.server.as_mut().map(|state| &mut state.phase) {
             Some(Phase::Enrolling(enrolling)) if enrolling.request == id => {
                 let key = enrolling.take_key();
-                self.enrolment_answered(now, key, answer);
-                true
+                self.enrolment_answered(cx, key, answer);
             }
-            Some(Phase::Packing(request)) if *request == id => {
-                self.pack_answered(now, answer);
-                true
-            }
+            Some(Phase::Packing(request)) if *request == id => self.pack_answered(cx, answer),
             Some(Phase::Open(open)) if open.request == Some(id) => {
                 open.request = None;
-                match answer {
-                    Ok(response) if response.code == Code::CHANGED => self.await_commands(now),
-                    Ok(response) => {
-                        self.bootstrap_failed(
-                            now,
-                            BootstrapError::Refused(ErrorResponse::of(response)),
-                        );
-                    }
-                    Err(reason) => {
-                        self.end_bootstrap_session(now);
-                        self.bootstrap_failed(now, BootstrapError::NoAnswer(*reason));
-                    }
-                }
-                true
+                self.commands_answered(cx, answer);
             }
-            _ => false,
+            _ => return false,
+        }
+        true
+    }
+
+    fn commands_answered(&mut self, cx: &mut Context, answer: &Result<Response, FailReason>) {
+        match answer {
+            Ok(response) if response.code == Code::CHANGED => await_commands(cx),
+            Ok(response) => {
+                self.failed(cx, BootstrapError::Refused(ErrorResponse::of(response)));
+            }
+            Err(reason) => {
+                self.end_session(cx);
+                self.failed(cx, BootstrapError::NoAnswer(*reason));
+            }
         }
     }
 
-    /// Gives the server time for its next command.
-    fn await_commands(&mut self, now: Instant) {
-        self.timers.set(Timer::Bootstrap, now + self.exchange_lifetime);
-    }
-
-    /// Applies a pack; without a sound one, the server is asked for commands.
-    fn pack_answered(&mut self, now: Instant, answer: &Result<Response, FailReason>) {
-        let applied = match answer {
-            Ok(response) if response.code == Code::CONTENT => self.apply_pack(response),
-            _ => None,
-        };
-        match applied {
-            Some(plan) => self.bootstrapped(now, plan),
-            None => self.request_commands(now),
-        }
-    }
-
-    /// Puts the objects of a pack in place of those that are there, if the accounts in it are
-    /// consistent.
-    fn apply_pack(&mut self, response: &Response) -> Option<Plan> {
-        let spared = self.bootstrap.as_ref()?.path();
-        let format = format::of_payload(self.version, response.options.content_format()).ok()?;
-        let definitions = self.store.definitions();
-        let node = lwm2m_codec::decode(format, &Path::ROOT, &response.payload, &definitions);
-        let node = node.ok()?;
-        let Node::Root(objects) = &node else { return None };
-        let accounts = self.with_bootstrap_account(objects, &spared)?;
-        let settings = objects.get(&crate::objects::server::ID)?;
-        let plan = self.plan(&accounts, settings).ok()?;
-        bootstrap::replace(&mut self.store, node, &spared).ok()?;
-        Some(plan)
-    }
-
-    /// The accounts that the objects describe, if they are consistent; the event tells if not.
-    fn plan(&mut self, accounts: &Object, settings: &Object) -> Result<Plan, AccountsError> {
-        let known = self.bootstrap.as_ref().map(|state| &state.account);
-        let plan = plan::plan(accounts, settings, &self.trust).and_then(|mut plan| {
-            if let Some(Access { instance, target, .. }) = &mut plan.bootstrap
-                && target.address.is_none()
-            {
-                // A name is looked up by who knows the account from the beginning.
-                let known = known.filter(|known| known.uri == target.uri);
-                let known = known.ok_or(AccountsError::BootstrapName(*instance))?;
-                target.address = Some(known.address);
-            }
-            Ok(plan)
-        });
-        plan.inspect_err(|&reason| self.events.push_back(Event::AccountsRefused { reason }))
-    }
-
-    /// The Security object of a pack, and in it the account of the bootstrap server as it is. A
-    /// pack cannot make it the account of another server.
-    fn with_bootstrap_account(
-        &mut self,
-        objects: &BTreeMap<u16, Object>,
-        spared: &Path,
-    ) -> Option<Object> {
-        let instance = spared.instance_id()?;
-        let mut security = objects.get(&security::ID)?.clone();
-        let own = bootstrap::instance(&self.store, security::ID, instance)?;
-        let replaced = security.instances.insert(instance, own);
-        let same = |values: &ObjectInstance| {
-            let flag = values.resources.get(&security::BOOTSTRAP);
-            flag == Some(&Resource::Single(Value::Boolean(true)))
-        };
-        replaced.as_ref().is_none_or(same).then_some(security)
-    }
-
-    pub(crate) fn handle_bootstrap_timer(&mut self, now: Instant) {
-        match self.bootstrap.as_ref().map(|state| &state.phase) {
-            Some(Phase::Waiting) => self.request_bootstrap(now),
-            Some(Phase::Open(_)) => self.bootstrap_failed(now, BootstrapError::Unfinished),
+    /// The timer of the bootstrap has fired.
+    pub(crate) fn handle_timer(&mut self, cx: &mut Context) {
+        match self.server.as_ref().map(|state| &state.phase) {
+            Some(Phase::Waiting) => self.request_bootstrap(cx),
+            Some(Phase::Open(_)) => self.failed(cx, BootstrapError::Unfinished),
             _ => {}
         }
     }
 
-    pub(crate) fn bootstrap_failed(&mut self, now: Instant, reason: BootstrapError) {
-        self.abandon_bootstrap();
-        let Some(state) = &mut self.bootstrap else { return };
+    fn failed(&mut self, cx: &mut Context, reason: BootstrapError) {
+        self.abandon(cx);
+        let Some(state) = &mut self.server else { return };
         let retry = state.account.retry;
         let next = if reason.is_final() { None } else { state.attempts.failed(&retry) };
-        let retry_at = next.map(|wait| now + wait);
+        let retry_at = next.map(|wait| cx.now + wait);
         if let Some(at) = retry_at {
             state.phase = Phase::Waiting;
-            self.timers.set(Timer::Bootstrap, at);
+            cx.timers.set(Timer::Bootstrap, at);
         }
-        self.events.push_back(Event::BootstrapFailed { reason, retry_at });
+        cx.event(Event::BootstrapFailed { reason, retry_at });
     }
 
-    /// Ends the bootstrap that is under way; the account of its server is as before.
-    fn restore_bootstrap_account(&mut self) {
-        let Some(state) = &mut self.bootstrap else { return };
+    /// Gives the bootstrap that is under way up without telling; the account of its server is as
+    /// before.
+    pub(crate) fn abandon(&mut self, cx: &mut Context) {
+        cx.timers.cancel(Timer::Bootstrap);
+        let Some(state) = &mut self.server else { return };
         let own = state.instance;
         let phase = core::mem::replace(&mut state.phase, Phase::Idle);
         let pending = match &phase {
@@ -336,15 +275,20 @@ impl Client {
             Phase::Idle | Phase::Waiting => None,
         };
         if let Some(request) = pending {
-            self.link.coap().cancel(request);
+            cx.link.coap().cancel(request);
         }
         let Phase::Open(Open { before: Some(before), .. }) = phase else { return };
-        bootstrap::restore(&mut self.store, security::ID, own, Some(before));
-        let accounts = bootstrap::object(&self.store, security::ID);
+        operations::restore(&mut cx.store, security::ID, own, Some(before));
+        let accounts = operations::object(&cx.store, security::ID);
         for (id, values) in &accounts.instances {
             if *id != own && plan::boolean(values, security::BOOTSTRAP) == Some(true) {
-                bootstrap::restore(&mut self.store, security::ID, *id, None);
+                operations::restore(&mut cx.store, security::ID, *id, None);
             }
         }
     }
+}
+
+/// Gives the server time for its next command.
+fn await_commands(cx: &mut Context) {
+    cx.set_timer(Timer::Bootstrap, cx.exchange_lifetime);
 }

@@ -1,9 +1,10 @@
 //! What the objects Security (0) and Server (1) amount to: the accounts of a client, if they are
 //! consistent (OMA LwM2M Core 6.1.7 and 6.1.3).
 
+use crate::account::Planned;
 use crate::config::{ServerAccount, literal_address};
 use crate::error::AccountsError;
-use crate::objects::{security, server};
+use crate::objects::{security_ids as security, server};
 use crate::security::{ClientProfile, Security, SecurityError, Trust};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -18,15 +19,6 @@ pub(crate) struct Plan {
     pub(crate) servers: Vec<Planned>,
     /// The bootstrap server, if there is one.
     pub(crate) bootstrap: Option<Access>,
-}
-
-/// A server.
-pub(crate) struct Planned {
-    /// Its instance of the Server object.
-    pub(crate) settings: u16,
-    pub(crate) account: ServerAccount,
-    /// How its sessions are made; none without security.
-    pub(crate) profile: Option<Arc<ClientProfile>>,
 }
 
 /// A bootstrap server.

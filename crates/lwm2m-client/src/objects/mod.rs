@@ -6,7 +6,9 @@
 mod kind;
 mod memory;
 mod object;
+pub(crate) mod read;
 pub(crate) mod security;
+pub(crate) mod security_ids;
 pub(crate) mod server;
 pub(crate) mod store;
 

@@ -2,25 +2,13 @@
 //! Core, Appendix E.1). Only a client that can bootstrap has it.
 
 use super::MemoryObject;
+use super::security_ids::{
+    ACCOUNT_TIMEOUT, BOOTSTRAP, CERTIFICATE_USAGE, CIPHER_SUITES, HOLD_OFF, ID, MATCHING_TYPE,
+    OSCORE, SHORT_SERVER_ID, SNI, URI,
+};
 use crate::config::{BootstrapAccount, ServerAccount};
 use crate::security::Security;
 use lwm2m_core::ObjectInstance;
-
-pub(crate) const ID: u16 = 0;
-pub(crate) const URI: u16 = 0;
-pub(crate) const BOOTSTRAP: u16 = 1;
-pub(crate) const MODE: u16 = 2;
-pub(crate) const PUBLIC_KEY: u16 = 3;
-pub(crate) const SERVER_KEY: u16 = 4;
-pub(crate) const SECRET_KEY: u16 = 5;
-pub(crate) const SHORT_SERVER_ID: u16 = 10;
-pub(crate) const HOLD_OFF: u16 = 11;
-pub(crate) const ACCOUNT_TIMEOUT: u16 = 12;
-pub(crate) const MATCHING_TYPE: u16 = 13;
-pub(crate) const SNI: u16 = 14;
-pub(crate) const CERTIFICATE_USAGE: u16 = 15;
-pub(crate) const CIPHER_SUITES: u16 = 16;
-pub(crate) const OSCORE: u16 = 17;
 
 /// What a bootstrap server may set, besides what every instance has.
 const OPTIONAL: [u16; 8] = [

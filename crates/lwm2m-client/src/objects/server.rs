@@ -2,7 +2,8 @@
 
 use super::MemoryObject;
 use super::store::Store;
-use crate::config::ServerAccount;
+use crate::config::{Retry, ServerAccount};
+use crate::error::Refusal;
 use crate::transport::Transport;
 use alloc::string::{String, ToString};
 use core::time::Duration;
@@ -64,7 +65,7 @@ pub(crate) fn object<'a>(
         .on_execute(UPDATE_TRIGGER, |_, _| Ok(()))
         .on_write(move |_, values| match acceptable(values, version) {
             true => Ok(()),
-            false => Err(crate::Refusal::BadRequest),
+            false => Err(Refusal::BadRequest),
         });
     let object = SETTABLE.into_iter().fold(object, MemoryObject::optional);
     let object = match bootstraps {
@@ -191,9 +192,9 @@ impl<'a> Settings<'a> {
         self.value(MUTE_SEND) != Some(Value::Boolean(false))
     }
 
-    pub(crate) fn retry(&self) -> crate::Retry {
-        let default = crate::Retry::default();
-        crate::Retry {
+    pub(crate) fn retry(&self) -> Retry {
+        let default = Retry::default();
+        Retry {
             count: self.number(RETRY_COUNT).unwrap_or(default.count),
             timer: self.number(RETRY_TIMER).unwrap_or(default.timer),
             sequence_delay: self.number(SEQUENCE_DELAY).unwrap_or(default.sequence_delay),

@@ -1,7 +1,7 @@
 //! The security of an account to and from the resources of the Security object (0).
 
 use super::{CertificateUsage, CipherSuite, Matching, Security, SecurityError, SecurityMode};
-use crate::objects::security::{
+use crate::objects::security_ids::{
     CERTIFICATE_USAGE, CIPHER_SUITES, MATCHING_TYPE, MODE, OSCORE, PUBLIC_KEY, SECRET_KEY,
     SERVER_KEY, SNI,
 };

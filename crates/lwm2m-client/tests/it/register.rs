@@ -195,7 +195,7 @@ fn a_server_that_disables_itself_is_left_alone_for_a_while() {
 #[test]
 fn attempts_wait_twice_as_long_each_time() {
     let mut account = ServerAccount::new(1, address(0));
-    account.retry = Retry { count: 3, timer: 2, ..Retry::default() };
+    account.retry = Retry::new().attempts(3, 2);
     let mut harness = Harness::new(Config::new("test").server(account), objects());
     refuse(&mut harness, Code::FORBIDDEN, 9);
     harness.start();
@@ -213,7 +213,7 @@ fn sequences_follow_after_their_delay() {
         [(10, &[0.0, 60.0, 70.0, 130.0][..]), (u32::MAX, &[0.0, 60.0])]
     {
         let mut account = ServerAccount::new(1, address(0));
-        account.retry = Retry { count: 2, timer: 60, sequence_delay, sequence_count: 2 };
+        account.retry = Retry::new().attempts(2, 60).sequences(2, sequence_delay);
         let mut harness = Harness::new(Config::new("test").server(account), objects());
         refuse(&mut harness, Code::FORBIDDEN, 9);
         harness.start();
@@ -423,7 +423,7 @@ fn configurations_are_checked() {
 #[test]
 fn an_overloaded_server_is_asked_ever_more_seldom_and_that_is_no_failed_attempt() {
     let mut account = ServerAccount::new(1, address(0));
-    account.retry = Retry { count: 2, timer: 2, ..Retry::default() };
+    account.retry = Retry::new().attempts(2, 2);
     let mut harness = Harness::new(Config::new("test").server(account), objects());
     let overloaded = Response::new(Code::SERVICE_UNAVAILABLE).max_age(8);
     harness.answers(0).extend(vec![overloaded; 16]);

@@ -41,7 +41,9 @@ fn trio(account: BootstrapAccount, packs: Packs, commands: Vec<Command>) -> Trio
 }
 
 fn account(format: Option<ContentFormat>, pack: bool) -> BootstrapAccount {
-    BootstrapAccount { format, pack, ..BootstrapAccount::new(BOOTSTRAP) }
+    let mut account = BootstrapAccount::new(BOOTSTRAP).pack(pack);
+    account.format = format;
+    account
 }
 
 fn is_registered(trio: &Trio<Client>) -> bool {

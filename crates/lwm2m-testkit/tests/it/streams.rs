@@ -27,8 +27,9 @@ fn device(security: Option<Security>) -> lwm2m_client::Config {
         None => ServerAccount::new(1, SERVER),
         Some(security) => {
             let address = SocketAddr::new(SERVER.ip(), SECURED_PORT);
-            let account = ServerAccount::new(1, address).secured(security);
-            ServerAccount { uri: "coaps://server.example.com".into(), ..account }
+            let mut account = ServerAccount::new(1, address).secured(security);
+            account.uri = "coaps://server.example.com".into();
+            account
         }
     };
     let mut config =

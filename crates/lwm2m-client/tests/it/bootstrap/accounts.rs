@@ -223,7 +223,7 @@ fn servers_are_tried_before_the_bootstrap_server() {
 // proves: BOOT-18
 #[test]
 fn the_hold_off_time_delays_the_request() {
-    let mut harness = bare(BootstrapAccount { hold_off: 10, ..account() });
+    let mut harness = bare(account().hold_off(10));
     harness.start();
     harness.run(9.9);
     assert!(harness.heard_by(BS).is_empty());
@@ -235,7 +235,7 @@ fn the_hold_off_time_delays_the_request() {
 #[test]
 fn the_account_of_the_bootstrap_server_may_end() {
     for (timeout, ends) in [(60, true), (0, false)] {
-        let mut harness = bare(BootstrapAccount { account_timeout: timeout, ..account() });
+        let mut harness = bare(account().account_timeout(timeout));
         harness.start();
         provision(&mut harness);
         harness.heard_by(BS);
@@ -261,7 +261,7 @@ fn a_server_can_ask_for_a_bootstrap() {
 
 #[test]
 fn the_account_may_end_while_its_server_is_busy() {
-    let mut harness = bare(BootstrapAccount { account_timeout: 60, ..account() });
+    let mut harness = bare(account().account_timeout(60));
     harness.start();
     provision(&mut harness);
     harness.run(50.0);

@@ -10,14 +10,13 @@ fn a_client_without_servers_asks_for_commands_and_waits() {
     harness.run(100.0);
     assert!(harness.heard_by(BS).is_empty() && harness.events.is_empty());
     for format in [110, 112, 11_542, 11_544] {
-        let mut harness =
-            bare(BootstrapAccount { format: Some(ContentFormat(format)), ..account() });
+        let mut harness = bare(account().format(ContentFormat(format)));
         harness.start();
         assert!(harness.servers[BS].heard[0].1.payload.is_empty());
         assert!(harness.servers[BS].heard[0].1.confirmable);
         assert_eq!(harness.heard_by(BS), [format!("0 POST /bs ep=test&pct={format}")]);
     }
-    let old = BootstrapAccount { format: Some(ContentFormat::SENML_CBOR), ..account() };
+    let old = account().format(ContentFormat::SENML_CBOR);
     let config = Config::new("test").bootstrap(old).version(Version::V1_0);
     let mut harness = Harness::new(config, objects());
     harness.start();
@@ -226,7 +225,7 @@ fn an_old_client_may_take_commands_that_it_did_not_ask_for() {
         [(true, Version::V1_0, true), (false, Version::V1_0, false), (true, Version::V1_1, false)]
     {
         let server = ServerAccount::new(1, address(1));
-        let account = BootstrapAccount { unasked, ..account() };
+        let account = account().unasked(unasked);
         let config = Config::new("test").server(server).bootstrap(account).version(version);
         let mut harness = Harness::new(config, objects());
         harness.start();

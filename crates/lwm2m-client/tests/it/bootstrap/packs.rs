@@ -18,7 +18,8 @@ fn pack(instances: &[(&str, ObjectInstance)]) -> Response {
 
 fn packing() -> Harness {
     let format = Some(ContentFormat::LWM2M_CBOR);
-    let account = BootstrapAccount { pack: true, format, ..account() };
+    let mut account = account().pack(true);
+    account.format = format;
     let config = Config::new("test").bootstrap(account).version(Version::V1_2);
     Harness::new(config, objects())
 }

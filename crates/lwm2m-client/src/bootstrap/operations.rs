@@ -1,11 +1,11 @@
 //! Bootstrap-Write, -Delete, -Discover and -Read (OMA LwM2M Core 6.1.7): what a bootstrap server
 //! may do, which no access right limits.
 
-use super::write::{as_instance, drop_unknown};
-use super::{format, read};
+use crate::device_management::{as_instance, drop_unknown};
 use crate::error::Refusal;
+use crate::format;
 use crate::objects::store::Store;
-use crate::objects::{security, server};
+use crate::objects::{read, security_ids as security, server};
 use alloc::vec;
 use alloc::vec::Vec;
 use lwm2m_codec::decode;

@@ -1,38 +1,14 @@
-//! The state of the registration with one server.
+//! The states of the registration with one server (OMA LwM2M Core 6.2).
 
-use crate::client::same;
-use crate::config::ServerAccount;
-use crate::security::{ClientProfile, SecurityMode};
+use crate::config::Retry;
 use crate::transport::Transport;
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::time::Duration;
-use lwm2m_coap::{PeerId, Request, RequestId};
+use lwm2m_coap::{Request, RequestId};
 use lwm2m_core::{ContentFormat, Version};
 use lwm2m_time::Instant;
-
-/// A server, and how far the registration with it has come.
-pub(crate) struct Account {
-    pub(crate) config: ServerAccount,
-    /// How its sessions are made; none without security.
-    pub(crate) profile: Option<Arc<ClientProfile>>,
-    /// The instance of the Server object (1) with its settings.
-    pub(crate) instance: u16,
-    /// The version that the server accepts, as far as it is known.
-    pub(crate) version: Version,
-    /// The version to begin with.
-    highest: Version,
-    pub(crate) peer: Option<PeerId>,
-    /// What carries the messages of the peer.
-    pub(crate) transport: Transport,
-    pub(crate) attempts: Attempts,
-    /// How often in a row the server said that it is overloaded.
-    overloads: u32,
-    pub(crate) state: State,
-}
 
 /// What goes on with a server.
 pub(crate) enum State {
@@ -50,9 +26,22 @@ pub(crate) enum State {
     Disabled,
 }
 
+impl State {
+    /// The request that is under way, if any.
+    pub(super) fn pending(&self) -> Option<RequestId> {
+        match self {
+            Self::Registering(state) => Some(state.request),
+            Self::Registered(state) => state.update.as_ref().map(|(id, _)| *id),
+            Self::Deregistering(state) => Some(state.request),
+            Self::Idle | Self::Waiting | Self::Disabled => None,
+        }
+    }
+}
+
 pub(crate) struct Registering {
     pub(crate) request: RequestId,
-    pub(crate) offer: RegistrationParams,
+    /// What the request tells.
+    pub(crate) params: RegistrationParams,
 }
 
 pub(crate) struct Registered {
@@ -76,10 +65,13 @@ pub(crate) struct Deregistering {
     pub(crate) disabled: bool,
 }
 
-/// What a registration tells the server, besides names.
+/// What Register and Update tell the server, besides the endpoint name and the version (OMA LwM2M
+/// Core 6.2.1 and 6.2.2).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct RegistrationParams {
+    /// `lt`: seconds; 0 never ends.
     pub(crate) lifetime: u32,
+    /// `b`: transports, and in LwM2M 1.0 the letter Q for queue mode.
     pub(crate) binding: String,
     /// The object list in the CoRE Link Format.
     pub(crate) links: String,
@@ -96,7 +88,7 @@ impl Attempts {
     pub(crate) const FIRST: Self = Self { attempt: 1, sequence: 1 };
 
     /// Counts a failed attempt, and tells how long to wait for the next one, if there is one.
-    pub(crate) fn failed(&mut self, retry: &crate::Retry) -> Option<Duration> {
+    pub(crate) fn failed(&mut self, retry: &Retry) -> Option<Duration> {
         if self.attempt < retry.count {
             let doublings = 1_u64.checked_shl(self.attempt - 1).unwrap_or(u64::MAX);
             self.attempt += 1;
@@ -112,11 +104,11 @@ impl Attempts {
 
 /// How soon an overloaded server, or one that ended the session, is asked again at the earliest: it
 /// must not keep the client sending.
-pub(crate) const SHORTEST_RETRY: Duration = Duration::from_secs(5);
+pub(super) const SHORTEST_RETRY: Duration = Duration::from_secs(5);
 /// How late it is asked again at the latest: it must not silence the client for ever.
-const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
 /// So many doublings exceed the longest wait.
-const MAX_DOUBLINGS: u32 = 15;
+pub(super) const MAX_DOUBLINGS: u32 = 15;
 
 impl Registered {
     /// How long to wait with an Update that an overloaded server wants after `wait`, so that it
@@ -141,16 +133,16 @@ impl Registered {
     }
 
     /// The Update that tells what has changed.
-    pub(crate) fn update_request(&self, offer: &RegistrationParams) -> Request {
+    pub(crate) fn update_request(&self, params: &RegistrationParams) -> Request {
         let mut request = Request::post().path(&self.location);
-        if offer.lifetime != self.known.lifetime {
-            request = request.query(&format!("lt={}", offer.lifetime));
+        if params.lifetime != self.known.lifetime {
+            request = request.query(&format!("lt={}", params.lifetime));
         }
-        if offer.binding != self.known.binding {
-            request = request.query(&format!("b={}", offer.binding));
+        if params.binding != self.known.binding {
+            request = request.query(&format!("b={}", params.binding));
         }
-        if offer.links != self.known.links {
-            request = request.content_format(ContentFormat::LINK.0).payload(offer.links.clone());
+        if params.links != self.known.links {
+            request = request.content_format(ContentFormat::LINK.0).payload(params.links.clone());
         }
         request
     }
@@ -171,96 +163,6 @@ pub(crate) const fn lower(version: Version, transport: Transport) -> Option<Vers
         (Version::V1_2, _) => Some(Version::V1_1),
         (Version::V1_1, Transport::Udp) => Some(Version::V1_0),
         (Version::V1_1, Transport::Tcp) | (Version::V1_0, _) => None,
-    }
-}
-
-impl Account {
-    pub(crate) const fn new(
-        config: ServerAccount,
-        profile: Option<Arc<ClientProfile>>,
-        instance: u16,
-        version: Version,
-    ) -> Self {
-        Self {
-            config,
-            profile,
-            instance,
-            version,
-            highest: version,
-            peer: None,
-            transport: Transport::Udp,
-            attempts: Attempts::FIRST,
-            overloads: 0,
-            state: State::Idle,
-        }
-    }
-
-    /// Forgets what was learnt of the server: registering begins as if it were new.
-    pub(crate) const fn forget(&mut self) {
-        self.version = self.highest;
-        self.accepted();
-    }
-
-    /// Notes that the server accepted something.
-    pub(crate) const fn accepted(&mut self) {
-        self.attempts = Attempts::FIRST;
-        self.overloads = 0;
-    }
-
-    /// How long to leave an overloaded server (5.03) alone: as long as it says (60 s if it does
-    /// not), but each time twice as long as before, and from 5 s to a day in any case. It is no
-    /// failed attempt.
-    pub(crate) fn overloaded(&mut self, max_age: Option<u32>) -> Duration {
-        let doubled = SHORTEST_RETRY.saturating_mul(1_u32.checked_shl(self.overloads).unwrap_or(0));
-        self.overloads = (self.overloads + 1).min(MAX_DOUBLINGS);
-        doubled.max(Duration::from_secs(max_age.unwrap_or(60).into())).min(LONGEST_RETRY)
-    }
-
-    /// Whether `server` is this one, however its settings have changed.
-    pub(crate) fn is_same(&self, server: &ServerAccount) -> bool {
-        let own = &self.config;
-        self.server() == server.short_server_id
-            && own.security == server.security
-            && match server.address {
-                // The name of the server is part of its security.
-                Some(_) if own.security.mode != SecurityMode::NoSec => own.uri == server.uri,
-                Some(address) => own.address == Some(address),
-                None => own.uri == server.uri,
-            }
-    }
-
-    /// Makes this an account of nobody, so that those after it keep their places.
-    pub(crate) fn retire(&mut self) {
-        *self = Self::new(ServerAccount::named(0, ""), None, u16::MAX, self.highest);
-    }
-
-    /// Whether what comes from its peer can only come from the server that this side has chosen: by
-    /// keys, or because this side has opened the connection.
-    pub(crate) const fn has_session(&self) -> bool {
-        self.profile.is_some() || matches!(self.transport, Transport::Tcp)
-    }
-
-    /// Whether the server may send requests. In a session its first ones may overtake the answer to
-    /// Register; datagrams without security could be anybody's.
-    pub(crate) const fn may_ask(&self) -> bool {
-        match self.state {
-            State::Registered(_) => true,
-            State::Registering(_) => self.has_session(),
-            _ => false,
-        }
-    }
-
-    /// Whether the server listens there.
-    pub(crate) fn is_at(&self, address: SocketAddr) -> bool {
-        self.config.address.is_some_and(|own| same(own, address))
-    }
-
-    pub(crate) const fn is_retired(&self) -> bool {
-        self.server() == 0
-    }
-
-    pub(crate) const fn server(&self) -> u16 {
-        self.config.short_server_id
     }
 }
 
@@ -288,11 +190,11 @@ mod tests {
 
     #[test]
     fn waits_double_and_sequences_follow() {
-        let retry = crate::Retry { count: 3, timer: 2, sequence_delay: 10, sequence_count: 2 };
+        let retry = Retry { count: 3, timer: 2, sequence_delay: 10, sequence_count: 2 };
         let mut attempts = Attempts::FIRST;
         let waits: Vec<_> = core::iter::from_fn(|| attempts.failed(&retry)).collect();
         assert_eq!(waits, [2, 4, 10, 2, 4].map(Duration::from_secs));
-        let once = crate::Retry { count: 1, sequence_delay: u32::MAX, ..retry };
+        let once = Retry { count: 1, sequence_delay: u32::MAX, ..retry };
         let mut attempts = Attempts::FIRST;
         assert_eq!(attempts.failed(&once), None);
     }

@@ -1,15 +1,16 @@
 //! Discover (OMA LwM2M Core 6.3.2): links with attributes instead of values.
 
-use super::attributes::AttributeTable;
 use crate::error::Refusal;
+use crate::ids::AccountId;
 use crate::objects::store::Store;
+use crate::reporting::AttributeTable;
 use alloc::vec::Vec;
 use lwm2m_codec::link::Link;
 use lwm2m_core::{Attributes, Model, Path, Resource, Version};
 
 /// The server that asks, and what it may learn.
 pub(crate) struct Asking<'a> {
-    pub(crate) account: usize,
+    pub(crate) account: AccountId,
     pub(crate) version: Version,
     pub(crate) attributes: &'a AttributeTable,
 }

@@ -1,8 +1,8 @@
 //! Create (OMA LwM2M Core 6.3.6): POST on an object.
 
-use super::format;
 use super::write::{check_values, drop_unknown};
 use crate::error::Refusal;
+use crate::format;
 use crate::objects::store::Store;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;

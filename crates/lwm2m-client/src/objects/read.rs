@@ -1,9 +1,11 @@
-//! Read (OMA LwM2M Core 6.3.1): an object, an instance, a resource or a resource instance.
+//! Reading what servers may read (OMA LwM2M Core 6.3.1): trees of values, or payloads right away.
 
-use super::format;
+use super::HIDDEN;
+use super::store::Store;
 use crate::error::Refusal;
-use crate::objects::store::Store;
+use crate::format;
 use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use lwm2m_codec::PackWriter;
 use lwm2m_core::{ContentFormat, Model, Node, Object, ObjectInstance, Path, Resource};
@@ -25,6 +27,34 @@ pub(crate) fn read(store: &Store, path: &Path) -> Result<Node, Refusal> {
         }
         _ => Err(Refusal::MethodNotAllowed),
     }
+}
+
+/// What lives at one of the named paths, if it is there and may be read; the root is all objects.
+pub(crate) fn read_if_present(store: &Store, path: &Path) -> Option<Node> {
+    match path.object_id() {
+        Some(id) if HIDDEN.contains(&id) => None,
+        Some(_) => read(store, path).ok(),
+        None => {
+            let ids = store.object_ids();
+            let objects =
+                ids.into_iter().filter_map(|id| match read_if_present(store, &Path::object(id)) {
+                    Some(Node::Object(object)) => Some((id, object)),
+                    _ => None,
+                });
+            Some(Node::Root(objects.collect::<BTreeMap<u16, Object>>()))
+        }
+    }
+}
+
+/// All values of the named paths as one tree, in which each stands once.
+pub(crate) fn merged<'a>(parts: impl IntoIterator<Item = (&'a Path, &'a Node)>) -> Node {
+    let mut tree = Node::Root(BTreeMap::new());
+    for (path, node) in parts {
+        for (leaf, value) in node.leaves(path) {
+            tree.insert(&Path::ROOT, &leaf, value.clone());
+        }
+    }
+    tree
 }
 
 /// The payload of a Read, written value by value while the objects are visited. `None` if the

@@ -3,8 +3,8 @@
 
 use super::delete::check_kept;
 use super::write::{check_target, check_values, present_values};
-use super::{format, read};
 use crate::error::Refusal;
+use crate::format;
 use crate::objects::HIDDEN;
 use crate::objects::store::Store;
 use alloc::collections::BTreeMap;
@@ -12,9 +12,7 @@ use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use lwm2m_codec::DecodeCause;
 use lwm2m_codec::composite::{Change, decode_changes, decode_paths, supports_paths};
-use lwm2m_core::{
-    ContentFormat, DataType, Model, Node, Object, ObjectInstance, Path, Resource, Value, Version,
-};
+use lwm2m_core::{ContentFormat, DataType, Model, ObjectInstance, Path, Resource, Value, Version};
 
 /// The paths that one request may name: what lives at each of them is held at once.
 const MAX_PATHS: usize = 256;
@@ -65,34 +63,6 @@ fn of_payload(
         true => Ok(format),
         false => Err(Refusal::UnsupportedContentFormat),
     }
-}
-
-/// What lives at one of the named paths, if it is there and may be read; the root is all objects.
-pub(crate) fn read_one(store: &Store, path: &Path) -> Option<Node> {
-    match path.object_id() {
-        Some(id) if HIDDEN.contains(&id) => None,
-        Some(_) => read::read(store, path).ok(),
-        None => {
-            let ids = store.object_ids();
-            let objects =
-                ids.into_iter().filter_map(|id| match read_one(store, &Path::object(id)) {
-                    Some(Node::Object(object)) => Some((id, object)),
-                    _ => None,
-                });
-            Some(Node::Root(objects.collect::<BTreeMap<u16, Object>>()))
-        }
-    }
-}
-
-/// All values of the named paths as one tree, in which each stands once.
-pub(crate) fn merged<'a>(parts: impl IntoIterator<Item = (&'a Path, &'a Node)>) -> Node {
-    let mut tree = Node::Root(BTreeMap::new());
-    for (path, node) in parts {
-        for (leaf, value) in node.leaves(path) {
-            tree.insert(&Path::ROOT, &leaf, value.clone());
-        }
-    }
-    tree
 }
 
 /// What one instance is to become: values to set, and what to put back if a later one is refused.

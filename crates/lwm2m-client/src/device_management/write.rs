@@ -1,7 +1,7 @@
 //! Write (OMA LwM2M Core 6.3.3): Replace by PUT, Partial Update by POST.
 
-use super::format;
 use crate::error::Refusal;
+use crate::format;
 use crate::objects::store::{Definitions, Store};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

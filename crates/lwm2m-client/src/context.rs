@@ -1,0 +1,111 @@
+//! What the parts of a client work with: the time, the objects, the link to servers, and what leaves
+//! the part that is at work.
+
+use crate::effect::Effect;
+use crate::error::Refusal;
+use crate::event::Event;
+use crate::ids::Timer;
+use crate::objects::store::Store;
+use crate::security::ClientProfile;
+use crate::transport::Transport;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+use lwm2m_coap::{ExchangeId, PeerId, Request, RequestId, Response};
+use lwm2m_core::Version;
+use lwm2m_link::{Link, Outputs};
+use lwm2m_time::{Instant, TimerTable};
+
+/// Shared by all parts; each call of a part gets it.
+pub(crate) struct Context {
+    /// The time of the input that is being handled.
+    pub(crate) now: Instant,
+    pub(crate) endpoint_name: String,
+    /// The version of LwM2M to begin with.
+    pub(crate) version: Version,
+    /// The time that CoAP may take for one request, which an Update has to leave.
+    pub(crate) request_span: Duration,
+    /// How long a bootstrap server may be silent.
+    pub(crate) exchange_lifetime: Duration,
+    /// Whether the application has asked for a shutdown that is not complete.
+    pub(crate) stopping: bool,
+    pub(crate) link: Link,
+    pub(crate) store: Store,
+    pub(crate) timers: TimerTable<Timer>,
+    /// What the application learns, between what leaves for servers.
+    pub(crate) events: Outputs<Event>,
+    /// What other parts have to do.
+    pub(crate) effects: VecDeque<Effect>,
+    /// Connections that end when nothing is pending on them any more.
+    pub(crate) leaving: Vec<PeerId>,
+}
+
+impl Context {
+    /// Tells the application.
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Asks other parts.
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    /// Sets a timer to fire after `wait`.
+    pub(crate) fn set_timer(&mut self, timer: Timer, wait: Duration) {
+        self.timers.set(timer, self.now + wait);
+    }
+
+    /// Makes a peer by a new session or connection, or without security, and holds it.
+    pub(crate) fn connect(
+        &mut self,
+        address: SocketAddr,
+        profile: Option<&Arc<ClientProfile>>,
+        transport: Transport,
+    ) -> Option<PeerId> {
+        let (link, now) = (&mut self.link, self.now);
+        let peer = match (transport, profile.map(Arc::clone)) {
+            (Transport::Udp, Some(profile)) => link.connect_secured(now, address, profile),
+            (Transport::Udp, None) => link.connect(address),
+            (Transport::Tcp, Some(profile)) => link.open_secured_connection(now, address, profile),
+            (Transport::Tcp, None) => link.open_connection(now, address),
+        }?;
+        link.hold(peer);
+        Some(peer)
+    }
+
+    /// Sends a request.
+    pub(crate) fn request(&mut self, peer: PeerId, request: Request) -> Option<RequestId> {
+        self.link.coap().request(self.now, peer, request).ok()
+    }
+
+    /// Sends a response; `false` if the server has asked again meanwhile and expects none.
+    pub(crate) fn respond(&mut self, exchange: ExchangeId, response: Response) -> bool {
+        self.link.coap().respond(self.now, exchange, response).is_ok()
+    }
+
+    /// Refuses a request of a server that must not send one now.
+    pub(crate) fn refuse(&mut self, exchange: ExchangeId, refusal: Refusal) {
+        self.respond(exchange, Response::new(refusal.code()));
+    }
+
+    /// Ends the session of a peer at once, or its connection in an orderly way.
+    pub(crate) fn end(&mut self, peer: PeerId) {
+        if !self.link.is_connected(peer) {
+            self.link.end_session(peer);
+        }
+        self.leave(peer);
+    }
+
+    /// Releases a peer. What is to be sent to it still goes out.
+    pub(crate) fn leave(&mut self, peer: PeerId) {
+        if self.link.is_connected(peer) {
+            self.link.release_connection(self.now, peer);
+            self.leaving.push(peer);
+        }
+        self.link.release(peer);
+    }
+}
