@@ -4,6 +4,7 @@ use crate::account::{Accounts, Planned};
 use crate::bootstrap::{Bootstrap, BootstrapServer};
 use crate::config::{BootstrapAccount, Config, ServerAccount};
 use crate::context::Context;
+use crate::device_management::is_streamed;
 use crate::error::ConfigError;
 use crate::objects::store::Store;
 use crate::objects::{HIDDEN, Object, security, server};
@@ -52,6 +53,12 @@ pub(crate) fn parts(
     let bootstrap =
         config.bootstrap.map(|account| bootstrap_server(account, &trust)).transpose()?;
     let mut link = Link::new(config.coap, seed);
+    let streamed = store.streamed();
+    if !streamed.is_empty() {
+        link.coap().stream_bodies(move |code, options| {
+            is_streamed(code, options, |object, resource| streamed.contains(&(object, resource)))
+        });
+    }
     link.set_connection_config(config.connections);
     if bootstrap.is_some() || planned.iter().any(|account| account.profile.is_some()) {
         // Another seed: what one tells the network must say nothing of the other.

@@ -73,5 +73,5 @@ pub use error::{
 pub use event::Event;
 pub use ids::SendId;
 pub use lwm2m_objects::ObjectDefinition;
-pub use objects::{MemoryObject, Object};
+pub use objects::{Block, MemoryObject, Object};
 pub use security::{Security, SecurityError, SecurityMode};

@@ -2,7 +2,6 @@
 //! and an IPSO temperature sensor. Objects 0 and 1 are the engine's own.
 
 use crate::clock::Clocked;
-use bytes::Bytes;
 use lwm2m_client::{MemoryObject, Object, Refusal, ValueError};
 use lwm2m_core::{ObjectInstance, ObjectVersion, Value, Version};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -71,12 +70,13 @@ fn connectivity_monitoring() -> MemoryObject {
 
 fn firmware_update() -> MemoryObject {
     // State Idle, result Initial, push only: the values of a device without an update under way.
-    let values = |firmware: ObjectInstance| {
-        firmware.with(0, Bytes::new()).with(1, "").with(3, 0i64).with(5, 0i64).with(9, 1i64)
-    };
+    let values =
+        |firmware: ObjectInstance| firmware.with(1, "").with(3, 0i64).with(5, 0i64).with(9, 1i64);
+    // The device takes an image block by block, and has no use for it.
     MemoryObject::new(5)
         .instance(0, values)
         .fixed()
+        .on_block(0, |_, _| Ok(()))
         .on_execute(2, |_, _| Err(Refusal::MethodNotAllowed))
 }
 

@@ -1,6 +1,6 @@
 //! Requests, independent of the messages that carry them: RFC 7252 section 5.1.
 
-use crate::message::{Code, OptionNumber, Options};
+use crate::message::{BlockValue, Code, OptionNumber, Options};
 use bytes::Bytes;
 
 /// A request: method, options and complete body.
@@ -17,7 +17,7 @@ pub struct Request {
     pub code: Code,
     /// The options. The endpoint adds and removes those of block-wise transfer.
     pub options: Options,
-    /// The body.
+    /// The body, or one block of a [streamed](crate::Endpoint::stream_bodies) body.
     pub payload: Bytes,
     /// Whether the request is sent in confirmable messages. Default: `true`.
     pub confirmable: bool,
@@ -28,6 +28,13 @@ impl Request {
     #[must_use]
     pub const fn new(code: Code) -> Self {
         Self { code, options: Options::new(), payload: Bytes::new(), confirmable: true }
+    }
+
+    /// The block of a [streamed](crate::Endpoint::stream_bodies) body that this request carries;
+    /// `None` if the payload is the whole body.
+    #[must_use]
+    pub fn streamed_block(&self) -> Option<BlockValue> {
+        self.options.get(OptionNumber::BLOCK1).and_then(BlockValue::read)
     }
 
     /// Creates a GET, 0.01 (RFC 7252 section 5.8.1).

@@ -3,7 +3,7 @@
 use super::plan::Plan;
 use super::{Bootstrap, Open, Phase, await_commands, operations};
 use crate::context::Context;
-use crate::device_management::{is_finish, parse_path};
+use crate::device_management::{is_finish, parse_path, write_block};
 use crate::effect::Effect;
 use crate::error::Refusal;
 use crate::format;
@@ -85,6 +85,12 @@ impl Bootstrap {
         let response = match request.code {
             Code::GET if request.options.accept() == link => discover(cx, &path, own)?,
             Code::GET => read(cx, &path, request.options.accept())?,
+            Code::PUT if let Some(block) = request.streamed_block() => {
+                match write_block(&mut cx.store, &path, request, block)? {
+                    true => Response::new(Code::CHANGED),
+                    false => Response::new(Code::CONTINUE),
+                }
+            }
             Code::PUT => {
                 let format = request.options.content_format();
                 let payload = &request.payload;

@@ -12,9 +12,11 @@ mod execute;
 mod request;
 mod write;
 mod write_attributes;
+mod write_block;
 
 pub(crate) use request::{Request, is_finish, parse_path};
 pub(crate) use write::{as_instance, drop_unknown};
+pub(crate) use write_block::{is_streamed, write_block};
 
 use crate::context::Context;
 use crate::effect::Effect;
@@ -72,6 +74,7 @@ impl Management<'_> {
         match request.message.code {
             Code::GET if request.accept() == Some(ContentFormat::LINK) => self.discover(request),
             Code::GET => self.read(request),
+            Code::PUT if request.message.streamed_block().is_some() => self.write_block(request),
             Code::PUT if request.writes_attributes() => self.write_attributes(request),
             Code::PUT => self.write(request, Mode::Replace),
             Code::POST => self.post(request),
@@ -203,6 +206,16 @@ impl Management<'_> {
         let (store, path) = (&mut self.cx.store, request.path);
         write::write(store, &path, mode, request.version, content_format, payload)?;
         Ok(self.written(request, vec![path]))
+    }
+
+    /// One block of a Write. The application learns of the last one.
+    fn write_block(&mut self, request: &Request<'_>) -> Outcome {
+        let block = request.message.streamed_block().ok_or(Refusal::BadRequest)?;
+        let (store, path) = (&mut self.cx.store, request.path);
+        match write_block(store, &path, request.message, block)? {
+            true => Ok(self.written(request, vec![path])),
+            false => Ok(Response::new(Code::CONTINUE).into()),
+        }
     }
 
     fn written(&mut self, request: &Request<'_>, paths: Vec<Path>) -> Done {

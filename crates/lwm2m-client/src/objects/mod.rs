@@ -13,7 +13,7 @@ pub(crate) mod server;
 pub(crate) mod store;
 
 pub use memory::MemoryObject;
-pub use object::Object;
+pub use object::{Block, Object};
 
 /// Objects of which servers learn nothing: Security, OSCORE, and COSE.
 pub(crate) const HIDDEN: [u16; 3] = [0, 21, 23];

@@ -6,6 +6,21 @@ use core::any::Any;
 use lwm2m_core::{Arguments, ObjectInstance, ObjectVersion, Resource};
 use lwm2m_objects::ObjectDefinition;
 
+/// A block of a value that a server writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Block<'a> {
+    /// Where in the value the block begins, in bytes; 0 begins a value.
+    pub offset: usize,
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Whether more blocks follow.
+    pub more: bool,
+    /// The size of the whole value in bytes, if the server has announced it (Size1); nothing
+    /// guarantees it.
+    pub size: Option<u64>,
+}
+
 /// An object with all of its instances (OMA LwM2M Core 7.2).
 /// [`MemoryObject`](crate::MemoryObject) is the ready-made one.
 ///
@@ -79,6 +94,33 @@ pub trait Object: Any + Send {
         _instance: u16,
         _values: ObjectInstance,
         _removed: &[u16],
+    ) -> Result<(), Refusal> {
+        Err(Refusal::MethodNotAllowed)
+    }
+
+    /// Whether an Opaque resource takes the value of a Write block by block, so that a firmware
+    /// image, say, is never in memory as a whole. Asked once, by
+    /// [`Client::new`](crate::Client::new). Default: `false`, the client gathers values of up to
+    /// [`max_body`](lwm2m_coap::Config::max_body) bytes and calls [`write`](Object::write).
+    fn takes_blocks(&self, _resource: u16) -> bool {
+        false
+    }
+
+    /// Takes a block of the value of a resource that [takes blocks](Object::takes_blocks). It
+    /// arrives in a Write of the resource alone (`PUT /o/i/r`) in the format Opaque, split by
+    /// Block1 (RFC 7959 section 2.5); a value in one message or another format comes by
+    /// [`write`](Object::write), within its bound.
+    ///
+    /// Blocks come in order and without gaps. A block at offset 0 begins the value anew: the server
+    /// may have given the one before up without telling.
+    ///
+    /// # Errors
+    /// The response to the server, which has to begin anew then.
+    fn write_block(
+        &mut self,
+        _instance: u16,
+        _resource: u16,
+        _block: Block<'_>,
     ) -> Result<(), Refusal> {
         Err(Refusal::MethodNotAllowed)
     }

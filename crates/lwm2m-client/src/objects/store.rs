@@ -3,12 +3,12 @@
 use super::{HIDDEN, Object};
 use crate::error::{ConfigError, Refusal};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use lwm2m_codec::link::Link;
-use lwm2m_core::{Model, ObjectVersion, Path, ResourceModel, Version};
+use lwm2m_core::{DataType, Model, ObjectVersion, Path, ResourceModel, Version};
 use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition, default_version};
 
 /// Device, which every client has exactly once.
@@ -188,6 +188,20 @@ impl Store {
     pub(crate) fn has_resource(&self, object: u16, instance: u16, resource: u16) -> bool {
         self.definitions.resource_definition(object, resource).is_some()
             && self.object(object).is_some_and(|it| it.has_resource(instance, resource))
+    }
+
+    /// The resources, with their objects, that take values block by block.
+    pub(crate) fn streamed(&self) -> BTreeSet<(u16, u16)> {
+        let mut streamed = BTreeSet::new();
+        for (id, object) in &self.objects {
+            let resources = self.definitions.object(*id).into_iter().flat_map(|it| it.resources());
+            let taken = resources.filter(|resource| {
+                let opaque = resource.data_type() == DataType::Opaque && !resource.multiple();
+                opaque && resource.operations().writable() && object.takes_blocks(resource.id())
+            });
+            streamed.extend(taken.map(|resource| (*id, resource.id())));
+        }
+        streamed
     }
 
     /// The link of an object, with its version unless a client of `enabler` implies it.

@@ -31,6 +31,8 @@ pub(crate) struct Harness {
     pub(crate) client: Node<Client>,
     pub(crate) servers: Vec<Server>,
     pub(crate) events: Vec<Event>,
+    /// The last Message ID of a test that writes messages itself.
+    pub(crate) next_message_id: u16,
 }
 
 pub(crate) const CLIENT: SocketAddr =
@@ -88,7 +90,7 @@ impl Harness {
         let servers = (0..config.servers.len().max(3)).map(|it| server(&mut sim, it)).collect();
         let client = Client::new(config, objects, [9; 32]).unwrap();
         let client = sim.add_engine(CLIENT, client);
-        Self { sim, client, servers, events: Vec::new() }
+        Self { sim, client, servers, events: Vec::new(), next_message_id: 40_000 }
     }
 
     /// A client with the usual objects that is registered with its servers.

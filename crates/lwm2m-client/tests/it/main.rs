@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod allocations;
+mod blocks;
 mod bootstrap;
 mod codes;
 mod composite;

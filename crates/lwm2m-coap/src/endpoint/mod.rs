@@ -6,8 +6,9 @@ mod receive;
 use crate::config::{Config, PeerParameters};
 use crate::error::Error;
 use crate::event::{Event, FailReason, GoneReason, Transmit};
-use crate::exchange::Exchanges;
+use crate::exchange::{Exchanges, Streaming};
 use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
+use crate::message::{Code, Options};
 use crate::messaging::Expired;
 use crate::request::Request;
 use crate::response::Response;
@@ -100,6 +101,24 @@ impl Endpoint {
     }
 
     // --- mutators -----------------------------------------------------------------------------
+
+    /// Hands the bodies of requests that `choose` picks, by method and options, to the application
+    /// block by block instead of as a whole (RFC 7959 section 2.5). The bytes are not kept, and
+    /// [`Config::max_body`] does not count.
+    ///
+    /// Each block is an [`Event::Request`] of its own with the bytes of the block as its payload;
+    /// [`Request::streamed_block`] tells which block it is. The endpoint makes sure that blocks come
+    /// in order: a block that does not follow the one before gets 4.08, and block 0 begins a body
+    /// anew. To take a block and go on, the application [responds](Self::respond) 2.31 Continue; any
+    /// other response ends the body, and so does a peer that is silent for
+    /// [`Config::body_lifetime`]. A body that fits into one message has no blocks and comes as a
+    /// usual request.
+    pub fn stream_bodies(
+        &mut self,
+        choose: impl Fn(Code, &Options) -> bool + Send + Sync + 'static,
+    ) {
+        self.exchanges.streaming = Streaming::new(choose);
+    }
 
     /// Sends a request. It waits while NSTART other requests to the peer are in flight. A large body
     /// is sent in blocks. Exactly one [`Event::Response`] or [`Event::Failed`] follows, unless the

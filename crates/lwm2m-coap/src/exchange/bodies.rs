@@ -17,7 +17,32 @@ pub(super) struct Assembly {
     pub(super) code: Code,
     /// The options that all blocks of the body have in common.
     pub(super) options: Options,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Gathered,
+}
+
+/// How much of the body of a request has come.
+#[derive(Clone, Debug)]
+pub(super) enum Gathered {
+    /// Its bytes, which the application gets when it is complete.
+    Kept(Vec<u8>),
+    /// The number of bytes that the application has got already.
+    HandedOut(usize),
+}
+
+impl Gathered {
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Kept(bytes) => bytes.len(),
+            Self::HandedOut(length) => *length,
+        }
+    }
+
+    const fn kept(&self) -> usize {
+        match self {
+            Self::Kept(bytes) => bytes.len(),
+            Self::HandedOut(_) => 0,
+        }
+    }
 }
 
 /// A response that is longer than a block, kept while its blocks are fetched.
@@ -37,7 +62,7 @@ trait Body {
 
 impl Body for Assembly {
     fn bytes(&self) -> usize {
-        OVERHEAD + self.body.len() + self.options.as_encoded().len()
+        OVERHEAD + self.body.kept() + self.options.as_encoded().len()
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `rebind` | what a move to another path means for all of them |
 //! | `state` | all of this state in one value, `Exchanges` |
 
+mod assemble;
 mod bodies;
 mod check;
 mod chunk;
@@ -30,9 +31,11 @@ mod response;
 mod server;
 mod server_exchange;
 mod state;
+mod streamed;
 mod transfer;
 
 pub(crate) use state::Exchanges;
+pub(crate) use streamed::Streaming;
 
 use crate::delivery::Refused;
 use crate::event::{Event, FailReason, GoneReason};

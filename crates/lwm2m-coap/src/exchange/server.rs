@@ -1,9 +1,10 @@
 //! Requests of peers and the responses to them: RFC 7252 section 5.2.
 
-use super::bodies::{Assembly, CachedResponse};
+use super::assemble::smaller;
+use super::bodies::CachedResponse;
 use super::check::{self, ExchangeOptions};
 use super::chunk::Chunk;
-use super::key::{RequestKey, body_options, digest};
+use super::key::{RequestKey, digest};
 use super::server_exchange::ServerExchange;
 use super::state::Exchanges;
 use crate::delivery::{Content, DeliveryOf, Incoming, Source};
@@ -14,7 +15,6 @@ use crate::message::{BlockSize, BlockValue, Code, OptionNumber, Parts, Token};
 use crate::request::Request;
 use crate::response::Response;
 use crate::transport::{Capacity, Transport};
-use alloc::vec::Vec;
 use bytes::Bytes;
 use lwm2m_time::Instant;
 
@@ -87,7 +87,9 @@ impl Exchanges {
             payload: Bytes::new(),
             confirmable: source.confirmable,
         };
-        self.assemble(now, peer, capacity, &mut request, incoming.payload, exchange_options)?;
+        let payload = incoming.payload;
+        let streamed =
+            self.assemble(now, peer, capacity, &mut request, payload, exchange_options)?;
         self.check_load(transport, peer)?;
         let observable = matches!(request.code, Code::GET | Code::FETCH);
         if observable && exchange_options.observe == Some(1) {
@@ -107,6 +109,7 @@ impl Exchanges {
             key: RequestKey::new(request.code, &request.options, &request.payload),
             options: *exchange_options,
             registers: observable && exchange_options.observe == Some(0) && from_the_start,
+            streamed,
         };
         self.wait(exchange, request);
         Ok(())
@@ -115,9 +118,11 @@ impl Exchanges {
     fn wait(&mut self, exchange: ServerExchange, mut request: Request) {
         let (peer, token) = (exchange.peer, exchange.token);
         if exchange.options.block1.is_some() || exchange.options.block2.is_some() {
-            request
-                .options
-                .retain(|number| !matches!(number, OptionNumber::BLOCK1 | OptionNumber::BLOCK2));
+            let streamed = exchange.streamed.is_some();
+            request.options.retain(|number| match number {
+                OptionNumber::BLOCK1 => streamed,
+                number => number != OptionNumber::BLOCK2,
+            });
         }
         let id = self.id();
         self.waiting.insert(id, exchange);
@@ -183,46 +188,6 @@ impl Exchanges {
         }
     }
 
-    /// Assembles the body of a request. Answers all of its blocks but the last.
-    fn assemble(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        capacity: Capacity,
-        request: &mut Request,
-        payload: &[u8],
-        exchange_options: &ExchangeOptions,
-    ) -> Result<(), Response> {
-        let Some(block) = exchange_options.block1 else {
-            request.payload = Bytes::copy_from_slice(payload);
-            return Ok(());
-        };
-        let code = request.code;
-        let options = body_options(&request.options);
-        let stored = self.bodies.take_assembly(peer, code, &options);
-        let mut body = match stored {
-            _ if block.number == 0 => Vec::new(),
-            Some(assembly) if assembly.body.len() == block.offset() => assembly.body,
-            _ => return Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE)),
-        };
-        if !block.allows(payload.len()) {
-            return Err(Response::new(Code::BAD_REQUEST));
-        }
-        let announced = exchange_options.size1.unwrap_or(0);
-        let max = self.config.max_body;
-        if announced > max as u64 || body.len() + payload.len() > max {
-            return Err(too_large(max));
-        }
-        body.extend_from_slice(payload);
-        if block.more {
-            let assembly = Assembly { code, options, body };
-            self.bodies.keep_assembly(now, peer, assembly, &mut self.touched);
-            return Err(next_block(capacity, block));
-        }
-        request.payload = body.into();
-        Ok(())
-    }
-
     pub(crate) fn respond(
         &mut self,
         now: Instant,
@@ -233,7 +198,7 @@ impl Exchanges {
         if !response.code.is_response() {
             return Err(Error::Code);
         }
-        let exchange = self.waiting.remove(&id.0).ok_or(Error::UnknownExchange(id))?;
+        let mut exchange = self.waiting.remove(&id.0).ok_or(Error::UnknownExchange(id))?;
         let (answer, observes) = match self.prepare(now, transport, &exchange, response) {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -241,6 +206,10 @@ impl Exchanges {
                 return Err(error);
             }
         };
+        let next = exchange.streamed.take().and_then(|streamed| streamed.next);
+        if let Some(next) = next.filter(|_| answer.code == Code::CONTINUE) {
+            self.bodies.keep_assembly(now, exchange.peer, *next, &mut self.touched);
+        }
         if let Some(sequence) = observes {
             let observer = Observer { peer: exchange.peer, token: exchange.token };
             let size = exchange.options.block2.map(|block| block.size);
@@ -283,6 +252,10 @@ impl Exchanges {
         }
         let mut answer = self.cut(now, transport, peer, key, options.block2, response)?;
         if let Some(block) = options.block1 {
+            let block = match answer.code {
+                Code::CONTINUE => smaller(transport.capacity(peer), block),
+                _ => block,
+            };
             answer.options.set_uint(OptionNumber::BLOCK1, block.to_uint());
         }
         Ok((answer, sequence))
@@ -349,20 +322,6 @@ fn answer(
     response: &Response,
 ) {
     let _ = transport.reply(now, source, Content::new(response, token));
-}
-
-/// 2.31 Continue, proposing a smaller block size if the blocks are too large.
-fn next_block(capacity: Capacity, block: BlockValue) -> Response {
-    let size = block.size.min(capacity.largest_block());
-    let mut response = Response::new(Code::CONTINUE);
-    response.options.push_uint(OptionNumber::BLOCK1, BlockValue { size, ..block }.to_uint());
-    response
-}
-
-fn too_large(limit: usize) -> Response {
-    let mut response = Response::new(Code::REQUEST_ENTITY_TOO_LARGE);
-    response.options.push_uint(OptionNumber::SIZE1, limit as u64);
-    response
 }
 
 /// The chunk of a response that begins with the wanted block, or 4.00 if that is past the end.

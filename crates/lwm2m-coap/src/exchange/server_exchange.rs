@@ -2,6 +2,7 @@
 
 use super::check::ExchangeOptions;
 use super::key::RequestKey;
+use super::streamed::Streamed;
 use crate::delivery::Source;
 use crate::ids::PeerId;
 use crate::message::Token;
@@ -19,4 +20,6 @@ pub(super) struct ServerExchange {
     pub(super) options: ExchangeOptions,
     /// Whether the request asks for an observation.
     pub(super) registers: bool,
+    /// Whether the request is one block of a body that is handed out block by block.
+    pub(super) streamed: Option<Streamed>,
 }

@@ -7,6 +7,7 @@ use super::observation::Observation;
 use super::observer::ObserverState;
 use super::peer::Peer;
 use super::server_exchange::ServerExchange;
+use super::streamed::Streaming;
 use crate::config::Config;
 use crate::event::Event;
 use crate::ids::{Observer, PeerId, RequestId};
@@ -39,6 +40,7 @@ pub(crate) struct Exchanges {
     pub(super) waiting: BTreeMap<u64, ServerExchange>,
     pub(super) observers: HashMap<Observer, Box<ObserverState>>,
     pub(super) bodies: Bodies,
+    pub(crate) streaming: Streaming,
     pub(super) freshness: Freshness,
     pub(crate) events: VecDeque<Event>,
     /// Peers that may have lost their last state.
@@ -67,6 +69,7 @@ impl Exchanges {
             waiting: BTreeMap::new(),
             observers: HashMap::new(),
             bodies: Bodies::new(&config),
+            streaming: Streaming::default(),
             freshness: Freshness::new(config.freshness, key),
             events: VecDeque::new(),
             touched: Vec::new(),

@@ -14,5 +14,6 @@ mod parameters;
 mod random;
 mod requests;
 mod stream;
+mod streamed;
 mod streams;
 mod timers;

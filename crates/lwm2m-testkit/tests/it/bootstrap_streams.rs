@@ -28,7 +28,8 @@ fn harness(secured: bool, seed: u64) -> (Sim, Node<BootstrapServer>) {
     };
     let address = SocketAddr::new(BOOTSTRAP.ip(), port);
     let uri = format!("{scheme}://{address}");
-    let bootstrap = BootstrapAccount { uri, ..BootstrapAccount::new(address).secured(security) };
+    let mut bootstrap = BootstrapAccount::new(address).secured(security);
+    bootstrap.uri = uri;
     let config = lwm2m_bootstrap::Config {
         security: Arc::new(store),
         dtls: secured.then(lwm2m_dtls::Config::default),

@@ -1,9 +1,10 @@
 //! A ready-made object that holds its values in memory.
 
+mod serve;
+
 use super::kind::Kind;
-use super::object::Object;
+use super::object::Block;
 use crate::error::{Refusal, ValueError};
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
@@ -11,6 +12,7 @@ use lwm2m_core::{Arguments, ObjectInstance, ObjectVersion, Path, Resource, Value
 use lwm2m_objects::ObjectDefinition;
 
 type Action = Box<dyn FnMut(u16, &Arguments) -> Result<(), Refusal> + Send>;
+type Receiver = Box<dyn FnMut(u16, Block<'_>) -> Result<(), Refusal> + Send>;
 type Guard = Box<dyn FnMut(u16, &ObjectInstance) -> Result<(), Refusal> + Send>;
 
 /// An object that holds its values: the device sets them, servers write them, and actions run
@@ -44,7 +46,7 @@ pub struct MemoryObject {
     instances: BTreeMap<u16, ObjectInstance>,
     supported: BTreeSet<u16>,
     template: ObjectInstance,
-    actions: BTreeMap<u16, Action>,
+    handlers: BTreeMap<u16, Handler>,
     guard: Option<Guard>,
     fixed: bool,
     max_instances: usize,
@@ -59,6 +61,12 @@ impl fmt::Debug for MemoryObject {
     }
 }
 
+/// What happens instead of keeping a value.
+enum Handler {
+    Execute(Action),
+    Receive(Receiver),
+}
+
 /// Building an object.
 impl MemoryObject {
     /// Object `id` without instances.
@@ -71,7 +79,7 @@ impl MemoryObject {
             instances: BTreeMap::new(),
             supported: BTreeSet::new(),
             template: ObjectInstance::default(),
-            actions: BTreeMap::new(),
+            handlers: BTreeMap::new(),
             guard: None,
             fixed: false,
             max_instances: 64,
@@ -121,7 +129,32 @@ impl MemoryObject {
         resource: u16,
         action: impl FnMut(u16, &Arguments) -> Result<(), Refusal> + Send + 'static,
     ) -> Self {
-        self.actions.insert(resource, Box::new(action));
+        self.handlers.insert(resource, Handler::Execute(Box::new(action)));
+        self
+    }
+
+    /// Hands what servers write to an Opaque resource to `receiver`, block by block, instead of
+    /// keeping it: the object holds no value of it, and reads as empty. For the Package of Firmware
+    /// Update (/5/0/0), say. `receiver` gets the instance and the block; what it refuses, the
+    /// server has to begin anew. A value that arrives whole is one block.
+    ///
+    /// ```
+    /// use lwm2m_client::{MemoryObject, Refusal};
+    /// let mut flash = vec![0; 1 << 20]; // the memory for images of the device
+    /// let firmware = MemoryObject::new(5).on_block(0, move |_instance, block| {
+    ///     let end = block.offset + block.bytes.len();
+    ///     let place = flash.get_mut(block.offset..end).ok_or(Refusal::BadRequest)?;
+    ///     place.copy_from_slice(block.bytes);
+    ///     Ok(())
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_block(
+        mut self,
+        resource: u16,
+        receiver: impl FnMut(u16, Block<'_>) -> Result<(), Refusal> + Send + 'static,
+    ) -> Self {
+        self.handlers.insert(resource, Handler::Receive(Box::new(receiver)));
         self
     }
 
@@ -237,133 +270,28 @@ impl MemoryObject {
     fn apply(
         &mut self,
         instance: u16,
-        values: ObjectInstance,
+        mut values: ObjectInstance,
         removed: &[u16],
     ) -> Result<(), Refusal> {
-        if let Some(guard) = &mut self.guard {
-            guard(instance, &values)?;
-        }
+        self.admit(instance, &mut values)?;
         let stored = self.instances.entry(instance).or_default();
         stored.resources.extend(values.resources);
         stored.resources.retain(|id, _| !removed.contains(id));
         Ok(())
     }
-}
 
-impl Object for MemoryObject {
-    fn id(&self) -> u16 {
-        self.id
-    }
-
-    fn version(&self) -> Option<ObjectVersion> {
-        self.version
-    }
-
-    fn define(&mut self, definition: &ObjectDefinition) -> Result<(), ValueError> {
-        self.definition = Some(definition.clone());
-        for (instance, values) in self.instances.iter().chain([(&0, &self.template)]) {
-            let mut resources = values.resources.iter();
-            resources.try_for_each(|(id, value)| self.check(*instance, *id, value))?;
-        }
-        Ok(())
-    }
-
-    fn for_each_instance(&self, visit: &mut dyn FnMut(u16)) {
-        self.instances.keys().for_each(|id| visit(*id));
-    }
-
-    fn has_instance(&self, instance: u16) -> bool {
-        self.instances.contains_key(&instance)
-    }
-
-    fn for_each_resource(&self, instance: u16, visit: &mut dyn FnMut(u16)) {
-        let Some(values) = self.instances.get(&instance) else { return };
-        let mut actions = self.actions.keys().copied().peekable();
-        for id in values.resources.keys() {
-            while let Some(action) = actions.next_if(|action| action < id) {
-                visit(action);
-            }
-            actions.next_if_eq(id);
-            visit(*id);
-        }
-        actions.for_each(visit);
-    }
-
-    fn has_resource(&self, instance: u16, resource: u16) -> bool {
-        self.instances.get(&instance).is_some_and(|values| {
-            values.resources.contains_key(&resource) || self.actions.contains_key(&resource)
-        })
-    }
-
-    fn supports(&self, resource: u16) -> bool {
-        self.supported.contains(&resource) || self.actions.contains_key(&resource)
-    }
-
-    fn read(&self, instance: u16, resource: u16) -> Result<Cow<'_, Resource>, Refusal> {
-        self.resource(instance, resource).map(Cow::Borrowed).ok_or(Refusal::NotFound)
-    }
-
-    fn write(
-        &mut self,
-        instance: u16,
-        values: ObjectInstance,
-        removed: &[u16],
-    ) -> Result<(), Refusal> {
-        match self.has_instance(instance) {
-            true => self.apply(instance, values, removed),
-            false => Err(Refusal::NotFound),
-        }
-    }
-
-    fn bootstrap_write(
-        &mut self,
-        instance: u16,
-        values: ObjectInstance,
-        removed: &[u16],
-    ) -> Result<(), Refusal> {
-        match !self.has_instance(instance) && self.instances.len() >= self.max_instances {
-            true => Err(Refusal::BadRequest),
-            false => self.apply(instance, values, removed),
-        }
-    }
-
-    fn bootstrap_delete(&mut self, instance: u16) -> Result<(), Refusal> {
-        if self.remove(instance) { Ok(()) } else { Err(Refusal::NotFound) }
-    }
-
-    fn execute(
-        &mut self,
-        instance: u16,
-        resource: u16,
-        arguments: &Arguments,
-    ) -> Result<(), Refusal> {
-        let action = self.actions.get_mut(&resource).ok_or(Refusal::MethodNotAllowed)?;
-        action(instance, arguments)
-    }
-
-    fn template(&self) -> ObjectInstance {
-        self.template.clone()
-    }
-
-    fn create(&mut self, instance: u16, values: ObjectInstance) -> Result<(), Refusal> {
-        if self.fixed {
-            return Err(Refusal::MethodNotAllowed);
-        }
-        // None of the codes that a Create may be answered with says "full" (Core 6.3.6).
-        if self.instances.len() >= self.max_instances {
-            return Err(Refusal::BadRequest);
-        }
+    /// Asks the guard, and hands out what is not kept.
+    fn admit(&mut self, instance: u16, values: &mut ObjectInstance) -> Result<(), Refusal> {
         if let Some(guard) = &mut self.guard {
-            guard(instance, &values)?;
+            guard(instance, values)?;
         }
-        self.store(instance, values);
+        for (id, handler) in &mut self.handlers {
+            let Handler::Receive(receiver) = handler else { continue };
+            if let Some(Resource::Single(Value::Opaque(bytes))) = values.resources.remove(id) {
+                let size = Some(bytes.len() as u64);
+                receiver(instance, Block { offset: 0, bytes: &bytes, more: false, size })?;
+            }
+        }
         Ok(())
-    }
-
-    fn delete(&mut self, instance: u16) -> Result<(), Refusal> {
-        match self.fixed {
-            true => Err(Refusal::MethodNotAllowed),
-            false => self.bootstrap_delete(instance),
-        }
     }
 }
