@@ -74,5 +74,5 @@ fn quirks_are_noted_or_refused() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("forgiven: the content format"));
     let strict = failure(&[&arguments[..], &["--strict"]].concat(), 2);
-    assert!(strict.contains("strict reading refuses"), "{strict}");
+    assert!(strict.contains("strict decoding refuses"), "{strict}");
 }
