@@ -70,6 +70,31 @@ fn a_partition_longer_than_the_lifetime_ends_the_registration_and_the_device_com
     }
 }
 
+/// On a connection nothing is lost: what was written in the partition arrives after it, in order.
+#[test]
+fn a_connection_stalls_in_a_partition_and_goes_on() {
+    for seed in 0..5 {
+        let account = ServerAccount::new(1, SERVER).lifetime(86_400).over_tcp();
+        let device = lwm2m_client::Config::new(ENDPOINT).server(account);
+        let mut harness =
+            harness_of(device, lwm2m_server::Config::default(), Conditions::GOOD, seed);
+        assert!(harness.run_until(HOUR, |it| registered(it)));
+        success(&mut harness, &OBSERVE);
+        harness.sim.sever(harness.device, harness.server);
+        for celsius in [31.0, 32.0, 33.0] {
+            set_temperature(&mut harness, celsius);
+            harness.sim.run_for(Duration::from_secs(2));
+        }
+        assert!(!notified(&harness, 31.0));
+        harness.sim.heal();
+        set_temperature(&mut harness, 34.0);
+        harness.sim.run_for(Duration::from_secs(1));
+        assert!([31.0, 32.0, 33.0, 34.0].into_iter().all(|it| notified(&harness, it)), "{seed}");
+        device_management(&mut harness);
+        assert_eq!(harness.sim.streams.accepted, 1);
+    }
+}
+
 /// An address translator gives the device another address while the server observes it.
 #[test]
 fn a_device_that_moves_is_found_again_by_its_next_update() {
