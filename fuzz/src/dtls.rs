@@ -3,8 +3,8 @@
 use lwm2m_dtls::certificate::subject_public_key_info;
 use lwm2m_dtls::crypto::{Provider, RustCrypto, SigningKey};
 use lwm2m_dtls::{
-    CipherSuite, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, Endpoint,
-    Backend, Event,
+    Backend, CipherSuite, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials,
+    Endpoint, Event,
 };
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
