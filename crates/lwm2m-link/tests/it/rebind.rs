@@ -30,13 +30,13 @@ impl Plain {
 
     fn new() -> Self {
         let mut server = Link::new(Config::default(), [1; 32]);
-        let keep = server.connect(Self::old()).unwrap();
+        let keep = server.connect(Self::old()).expect("a peer");
         server.hold(keep);
         Self { server, out: Outbox::default(), keep }
     }
 
     fn request(&mut self, request: Request) -> RequestId {
-        self.server.coap().request(NOW, self.keep, request).unwrap()
+        self.server.coap().request(NOW, self.keep, request).expect("room")
     }
 
     fn sent(&mut self) -> Option<Transmit> {
@@ -59,10 +59,10 @@ impl Plain {
         self.hear(Self::new_address(), &UPDATE);
         let Some(Event::Request { exchange, peer, .. }) = self.event() else { panic!() };
         assert_ne!(peer, self.keep);
-        self.server.rebind(NOW, self.keep, peer).unwrap();
+        self.server.rebind(NOW, self.keep, peer).expect("the same identity");
         assert_eq!(self.server.peer_address(self.keep), Some(Self::new_address()));
         assert_eq!(self.server.peer_address(peer), Some(Self::old()));
-        self.server.coap().respond(NOW, exchange, Response::new(Code::CHANGED)).unwrap();
+        self.server.coap().respond(NOW, exchange, Response::new(Code::CHANGED)).expect("waiting");
     }
 }
 
@@ -71,7 +71,7 @@ const UPDATE: [u8; 6] = [0x41, 0x02, 0x77, 0x77, b'u', 0x60];
 
 /// A response to a request, in its acknowledgement or confirmable with a message ID of the device.
 fn response(request: &[u8], own_id: Option<u16>, options: &[u8]) -> Vec<u8> {
-    let view = MessageView::parse(request).unwrap();
+    let view = MessageView::parse(request).expect("a message");
     let token = view.token();
     let length = token.as_bytes().len() as u8;
     let (kind, id) = match own_id {
@@ -141,7 +141,7 @@ fn request_of_the_old_path_is_answered_on_the_new_one() {
     let acknowledgement = plain.sent().unwrap();
     assert_eq!(acknowledgement.payload[..5], [0x61, 0x44, 0x77, 0x77, b'u']);
     // The message ID is that of another request on this path: the answer is a message of its own.
-    plain.server.coap().respond(NOW, exchange, Response::new(Code::CONTENT)).unwrap();
+    plain.server.coap().respond(NOW, exchange, Response::new(Code::CONTENT)).expect("waiting");
     let answer = plain.sent().unwrap();
     assert_eq!((answer.to, &answer.payload[..2]), (Plain::new_address(), &[0x41, 0x45][..]));
     assert_eq!(answer.payload[4], b'o');
@@ -175,9 +175,9 @@ impl Paths {
                 false => it.connect_secured(now, to, profile),
                 true => it.open_secured_connection(now, to, profile),
             };
-            let peer = peer.unwrap();
+            let peer = peer.expect("a peer");
             it.hold(peer);
-            it.coap().request(now, peer, Request::get()).unwrap();
+            it.coap().request(now, peer, Request::get()).expect("room");
         };
         harness.sim.with(device, ask);
         harness.settle();
@@ -199,13 +199,13 @@ fn goes_on(stream: bool) {
     let (keep, from, device) = (paths.keep, paths.from, paths.device);
     let server = paths.harness.server;
     let ask = |it: &mut CoapPeer, now| {
-        let id = it.link.coap().request(now, keep, Request::put().payload("1")).unwrap();
+        let id = it.link.coap().request(now, keep, Request::put().payload("1")).expect("room");
         // What the old path carries is lost.
         while it.link.poll().is_some() {}
         id
     };
     let id = paths.harness.sim.with(server, ask);
-    paths.rebind(keep, from).unwrap();
+    paths.rebind(keep, from).expect("the same identity");
     paths.harness.settle();
     let events = paths.harness.sim.take_events(device);
     let asked = events.into_iter().find_map(|(_, event)| match event {
@@ -214,7 +214,7 @@ fn goes_on(stream: bool) {
     });
     let exchange = asked.expect("the request comes by the new path");
     let respond = |it: &mut Link, now| {
-        it.coap().respond(now, exchange, Response::new(Code::CHANGED)).unwrap();
+        it.coap().respond(now, exchange, Response::new(Code::CHANGED)).expect("waiting");
     };
     paths.harness.sim.with(device, respond);
     paths.harness.settle();
