@@ -18,6 +18,8 @@ pub struct Device {
     pub(crate) registration: Arc<Registration>,
     /// The peer that requests go to; `None` until an adopted device has been heard of.
     pub(crate) peer: Option<PeerId>,
+    /// Whether another device has registered from the same peer, as behind a gateway.
+    pub(crate) shares_peer: bool,
     /// The operations that have no outcome yet.
     pub(crate) operations: BTreeMap<OperationId, PendingOperation>,
     pub(crate) observed: BTreeMap<Target, Observed>,
@@ -63,6 +65,7 @@ impl Device {
             memory: registration.memory_estimate(),
             registration: Arc::new(registration),
             peer: Some(peer),
+            shares_peer: false,
             operations: BTreeMap::new(),
             observed: BTreeMap::new(),
             timer: None,

@@ -110,9 +110,11 @@ pub enum OperationError {
     /// The registration ended before the device answered.
     #[error("the device registered anew or its registration ended before it answered")]
     Deregistered,
-    /// The device moved to another address, so the answer cannot come any more. It may have
-    /// carried the operation out.
-    #[error("the device moved to another address before it answered; send the operation again")]
+    /// The device came back with another identity, or left an address that it shared with other
+    /// devices, so its answer would not be recognised. It may have carried the operation out.
+    #[error(
+        "the device changed its identity or left a shared address before it answered; send the operation again"
+    )]
     Moved,
     /// Another server takes the device over. It may have carried the operation out.
     #[error("the device was released to another server before it answered; submit it there")]

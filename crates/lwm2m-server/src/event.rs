@@ -101,7 +101,8 @@ pub enum ObservationEnd {
     Cancelled,
     /// The registration ended, or the device registered anew.
     Deregistered,
-    /// The device moved to another address, from which its notifications are not recognised.
+    /// The device came back with another identity, or left an address that it shared with other
+    /// devices, so its notifications are not recognised.
     Moved,
     /// The connection to the device is lost.
     Disconnected,

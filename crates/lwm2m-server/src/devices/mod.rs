@@ -225,16 +225,22 @@ impl Devices {
     /// Notes that a device is reached by another peer.
     pub(crate) fn move_to(&mut self, key: DeviceKey, peer: PeerId) {
         let Some(device) = self.devices.get_mut(key) else { return };
+        device.shares_peer = false;
         if let Some(old) = device.peer.replace(peer) {
             self.leave(key, old);
         }
         self.enter(key, peer);
     }
 
-    /// Makes a device the latest one at its peer.
+    /// Makes a device the latest one at its peer, and marks both if another one is there.
     fn enter(&mut self, key: DeviceKey, peer: PeerId) {
-        if let Some(other) = self.key_at(peer) {
+        if let Some(other) = self.key_at(peer).filter(|other| *other != key) {
             self.leave(other, peer);
+            for sharing in [other, key] {
+                if let Some(device) = self.devices.get_mut(sharing) {
+                    device.shares_peer = true;
+                }
+            }
         }
         self.by_peer.insert(self.hash(&peer), key.slot);
     }

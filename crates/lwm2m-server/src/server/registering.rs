@@ -143,21 +143,30 @@ impl Server {
         }
     }
 
-    /// Reaches a device by another peer. CoAP recognises answers and notifications by their peer,
-    /// so what is under way at the old one ends. It is not sent again: the device may have carried
-    /// it out.
+    /// Reaches a device by another peer.
+    ///
+    /// Where the peer has the same identity, the old one goes on over its path
+    /// ([`Link::rebind`](lwm2m_link::Link::rebind)), and operations and observations with it.
+    /// Otherwise they end: another identity inherits nothing, and a peer that several devices share
+    /// stays with the others. Operations are not sent again then, because the device may have
+    /// carried them out.
     fn move_to(&mut self, now: Instant, key: DeviceKey, peer: PeerId) {
         let old_peer = self.devices.get(key).and_then(|device| device.peer);
-        self.link.hold(peer);
         if let Some(old_peer) = old_peer {
+            let shared = self.devices.get(key).is_none_or(|device| device.shares_peer);
+            let free = !shared && self.devices.key_at(peer).is_none();
+            if free && self.link.rebind(now, old_peer, peer).is_ok() {
+                return;
+            }
             self.fail_all(key, &OperationError::Moved);
             self.end_observations(key, ObservationEnd::Moved);
-            self.devices.move_to(key, peer);
+        }
+        self.link.hold(peer);
+        self.devices.move_to(key, peer);
+        if let Some(old_peer) = old_peer {
             // First the session, then the peer: a forgotten peer has no session to end.
             self.leave(now, old_peer, peer);
             self.link.release(old_peer);
-        } else {
-            self.devices.move_to(key, peer);
         }
     }
 

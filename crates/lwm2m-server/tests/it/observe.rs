@@ -11,7 +11,7 @@ fn observe(path: &str) -> Operation {
     Operation::Observe { path: path.parse().unwrap(), format: None }
 }
 
-fn value(text: &str, sequence: u64) -> Response {
+pub(crate) fn value(text: &str, sequence: u64) -> Response {
     let mut response = Response::new(Code::CONTENT).content_format(0).payload(text.to_owned());
     response.options.set_uint(OptionNumber::OBSERVE, sequence);
     response

@@ -1,10 +1,10 @@
 //! Update and De-register.
 
 use crate::harness::{Harness, LIST, at, device, update};
-use crate::observe::observed;
+use crate::observe::{observed, value};
 use lwm2m_coap::{Code, MessageType, Request, Response};
 use lwm2m_core::Path;
-use lwm2m_server::{DeregistrationReason, Event, ObservationEnd, Operation, OperationError};
+use lwm2m_server::{Content, DeregistrationReason, Event, Operation, OperationError};
 use std::time::Duration;
 
 // proves: REG-14
@@ -83,23 +83,46 @@ fn a_device_that_leaves_is_forgotten() {
 
 // proves: REG-18
 #[test]
-fn requests_follow_the_device_to_its_new_address() {
+fn operations_and_observations_follow_the_device_to_its_new_address() {
     let mut harness = Harness::new();
     let location = harness.registered(0, "a");
-    observed(&mut harness, "a", "/3/0/9");
-    let (lost, _) = harness.order("a", Operation::Read { path: Path::object(3), format: None });
+    let mut observe = observed(&mut harness, "a", "/3/0/9");
+    let (waiting, lost) = harness.order("a", Operation::Read { path: battery(), format: None });
     assert_eq!(harness.ask(device(1), update(&location, "")).code, Code::CHANGED);
-    assert_eq!(harness.outcome(lost), Some(Err(OperationError::Moved)));
     assert_eq!(harness.server.registration("a").unwrap().address, device(1));
-    let Some(Event::Updated { update: said, .. }) = harness.events.back() else { panic!() };
+    let Some(Event::Updated { update: said, .. }) = harness.events.pop_back() else { panic!() };
     assert_eq!(said.moved_from, Some(device(0)));
-    assert!(harness.events.iter().any(|event| matches!(
-        event,
-        Event::ObservationEnded { reason: ObservationEnd::Moved, .. }
-    )));
-    let (id, read) = harness.order("a", Operation::Read { path: Path::object(3), format: None });
-    assert_eq!(read.to, device(1));
-    harness.server.cancel(id);
+    assert!(harness.events.is_empty(), "nothing ends: {:?}", harness.events);
+
+    let again = harness.request();
+    assert_eq!((again.to, again.token, again.uri()), (device(1), lost.token, lost.uri()));
+    harness.answer(&again, Response::new(Code::CONTENT).content_format(0).payload("95"));
+    assert!(matches!(harness.content(waiting), Content::Node(_)));
+    observe.to = device(1);
+    harness.notify(&observe, MessageType::Confirmable, value("5", 2));
+    assert!(matches!(harness.events.pop_back(), Some(Event::Notification { result: Ok(_), .. })));
+    assert_eq!(harness.request().kind, MessageType::Acknowledgement);
+
     harness.pass(Duration::from_secs(300));
     assert_eq!(harness.server.peer_count(), 1, "the old address is forgotten");
+}
+
+#[test]
+fn a_device_that_leaves_a_shared_address_takes_nothing_of_the_others_along() {
+    let mut harness = Harness::new();
+    let leaves = harness.registered(0, "leaves");
+    harness.registered(0, "stays");
+    let observe = observed(&mut harness, "stays", "/3/0/9");
+    let (lost, _) = harness.order("leaves", Operation::Read { path: battery(), format: None });
+    assert_eq!(harness.ask(device(1), update(&leaves, "")).code, Code::CHANGED);
+    assert_eq!(harness.outcome(lost), Some(Err(OperationError::Moved)));
+    let addresses = ["leaves", "stays"].map(|it| harness.server.registration(it).unwrap().address);
+    assert_eq!(addresses, [device(1), device(0)]);
+    harness.events.clear();
+    harness.notify(&observe, MessageType::Confirmable, value("5", 2));
+    assert!(matches!(harness.events.pop_back(), Some(Event::Notification { result: Ok(_), .. })));
+}
+
+fn battery() -> Path {
+    "/3/0/9".parse().expect("a path")
 }
