@@ -1,6 +1,7 @@
 //! SubjectPublicKeyInfo of P-256: RFC 5480.
 
 use crate::crypto::provider::Point;
+use alloc::vec::Vec;
 
 /// The SubjectPublicKeyInfo of an uncompressed P-256 point, up to the point.
 const P256_SPKI: [u8; 26] = [
