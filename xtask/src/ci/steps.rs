@@ -113,7 +113,7 @@ fn test(ci: &mut Context<'_>) -> Outcome {
         let fast = ["test", "--workspace", "--lib", "--bins", "--tests"];
         return ci.cargo(&[&fast[..], &SLOW_TESTS].concat());
     }
-    let mut words = vec!["test", "--workspace"];
+    let mut words = vec!["test", "--workspace", "--no-fail-fast"];
     words.extend(mbedtls_features(ci));
     let mut tests = command(ci.root, "cargo", &words);
     if ci.options.all {
