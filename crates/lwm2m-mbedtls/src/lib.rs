@@ -1,7 +1,7 @@
 //! One connection of DTLS 1.2 or TLS 1.2 by Mbed TLS 2.28, without sockets and clocks.
 //!
-//! [`Connection`] is driven like everything below `lwm2m-net`: input and the time go in, bytes to
-//! be sent and data come out. During a handshake it asks its [`Owner`] for keys, trust and
+//! `Connection` is driven like everything below `lwm2m-net`: input and the time go in, bytes to
+//! be sent and data come out. During a handshake it asks its `Owner` for keys, trust and
 //! randomness.
 //!
 //! The crate `mbedtls` wraps most of the library. This crate calls the raw layer for the rest:

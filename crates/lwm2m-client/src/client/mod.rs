@@ -81,7 +81,7 @@ impl Client {
         self.drain();
     }
 
-    /// De-registers from all servers (OMA LwM2M Core 6.2.3); [`Event::Stopped`] tells when that is
+    /// De-registers from all servers (OMA LwM2M Core 6.2.3); [`Event::Stopped`](crate::Event::Stopped) tells when that is
     /// done, or given up.
     pub fn shutdown(&mut self, now: Instant) {
         self.cx.now = now;
@@ -171,7 +171,7 @@ impl Client {
     }
 
     /// Sends what lives at `paths` to a server (Send, OMA LwM2M Core 6.4.6), in SenML CBOR unless
-    /// `format` says SenML JSON or (since LwM2M 1.2) LwM2M CBOR. An [`Event::Sent`] follows.
+    /// `format` says SenML JSON or (since LwM2M 1.2) LwM2M CBOR. An [`Event::Sent`](crate::Event::Sent) follows.
     ///
     /// # Errors
     /// Nothing is sent if the client is not registered with the server, if the server forbids it
@@ -191,7 +191,7 @@ impl Client {
         sent
     }
 
-    /// Tells the client where a server listens: the answer to [`Event::AddressWanted`]. If that is
+    /// Tells the client where a server listens: the answer to [`Event::AddressWanted`](crate::Event::AddressWanted). If that is
     /// another address than before, what is under way with the server begins anew.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! One task owns the engine, so engines need no locks. Other tasks reach it by closures in a bounded
 //! queue ([`Handle::with`]); when the queue is full, the sender waits.
 //!
-//! The loop never waits for a socket. Datagrams that do not fit wait in a [`Backlog`], while input,
+//! The loop never waits for a socket. Datagrams that do not fit wait in a backlog, while input,
 //! timers and connections go on. It does its I/O by the trait [`Io`]: on sockets by [`Handle::bind`],
 //! or in a simulation by another implementation.
 

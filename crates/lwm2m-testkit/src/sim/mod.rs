@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use lwm2m_coap::{Config, Event, Request};
-//! use lwm2m_link::Link;
+//! use lwm2m_link::{Link, LinkEvent};
 //! use lwm2m_testkit::{Conditions, Sim};
 //!
 //! let (left, right) = ("192.0.2.1:5683".parse()?, "192.0.2.2:5683".parse()?);
@@ -18,7 +18,7 @@
 //!     link.coap().request(now, peer, Request::get()).expect("room for a request");
 //! });
 //! sim.settle();
-//! assert!(matches!(sim.events(server), [(_, Event::Request { .. })]));
+//! assert!(matches!(sim.events(server), [(_, LinkEvent::Coap(Event::Request { .. }))]));
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
