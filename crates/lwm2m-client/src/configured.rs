@@ -74,7 +74,7 @@ pub(crate) fn parts(
         link,
         store,
         timers: TimerTable::new(),
-        events: Outputs::default(),
+        outputs: Outputs::default(),
         effects: VecDeque::new(),
         leaving: Vec::new(),
     };

@@ -36,7 +36,7 @@ pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) timers: TimerTable<Timer>,
     /// What the application learns, between what leaves for servers.
-    pub(crate) events: Outputs<Event>,
+    pub(crate) outputs: Outputs<Event>,
     /// What other parts have to do.
     pub(crate) effects: VecDeque<Effect>,
     /// Connections that end when nothing is pending on them any more.
@@ -46,7 +46,7 @@ pub(crate) struct Context {
 impl Context {
     /// Tells the application.
     pub(crate) fn event(&mut self, event: Event) {
-        self.events.push_back(event);
+        self.outputs.push_back(event);
     }
 
     /// Asks other parts.

@@ -19,7 +19,7 @@ impl Engine for Client {
             Input::Datagram { from, secured: false, .. } => self.admission(from),
             // A client opens connections and accepts none.
             Input::Connected { connection, .. } => {
-                return self.cx.events.stream(StreamAction::Close { connection });
+                return self.cx.outputs.stream(StreamAction::Close { connection });
             }
             // The client has chosen the server of a session or a connection.
             _ => Some(Admit::All),
@@ -34,7 +34,7 @@ impl Engine for Client {
     }
 
     fn poll(&mut self) -> Option<Output<Event>> {
-        self.cx.events.poll()
+        self.cx.outputs.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

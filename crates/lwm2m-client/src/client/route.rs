@@ -19,7 +19,7 @@ impl Client {
     /// of what came before.
     pub(super) fn drain(&mut self) {
         self.run_effects();
-        while let Some(event) = self.cx.events.take_from(&mut self.cx.link) {
+        while let Some(event) = self.cx.outputs.take_from(&mut self.cx.link) {
             match event {
                 LinkEvent::Security(event) => self.handle_security_event(event),
                 LinkEvent::Coap(event) => self.handle_coap_event(event),

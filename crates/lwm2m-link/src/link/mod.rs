@@ -1,13 +1,15 @@
 //! Addresses, peers and identities over one CoAP endpoint.
 
+mod carried;
 mod driven;
 mod rebind;
 mod secured;
+mod settling;
 
 pub use rebind::RebindError;
 
-use crate::connections::{Carried, ConnectionConfig, Connections, Direction};
-use crate::engine::{ConnectionId, Outputs, StreamAction, Transmit};
+use crate::connections::{ConnectionConfig, Connections};
+use crate::engine::{ConnectionId, Outputs};
 use crate::sessions::{SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -300,165 +302,6 @@ impl Link {
         peer
     }
 
-    fn connection_of(&self, peer: PeerId) -> Option<ConnectionId> {
-        match self.peers.get(&peer)?.carrier {
-            Carrier::Connection(connection) => Some(connection),
-            Carrier::Datagrams | Carrier::Session(_) => None,
-        }
-    }
-
-    /// Opens a connection unless there is one to that address.
-    fn open(&mut self, now: Instant, to: SocketAddr, secured: Secured) -> Option<PeerId> {
-        if let Some(peer) = self.connections.opened_to(to) {
-            return Some(peer);
-        }
-        let connection = self.connections.next_opened();
-        let peer = self.begin_connection(now, connection, Direction::To(to), secured);
-        self.settle();
-        peer
-    }
-
-    fn begin_connection(
-        &mut self,
-        now: Instant,
-        connection: ConnectionId,
-        direction: Direction,
-        secured: Secured,
-    ) -> Option<PeerId> {
-        self.now = self.now.max(now);
-        if self.peers.len() >= self.max_peers || !self.connections.has_room(direction) {
-            return None;
-        }
-        let address = canonical(direction.address());
-        let session = match (secured, &mut self.sessions) {
-            (Secured::No, _) => None,
-            (_, None) => return None,
-            (Secured::AsServer, Some(sessions)) => {
-                Some(sessions.endpoint.accept_stream(now, address).ok()?)
-            }
-            (Secured::AsClient(profile), Some(sessions)) => {
-                Some(sessions.begin(now, address, profile, true).ok()?)
-            }
-        };
-        let peer = self.new_peer(address, Carrier::Connection(connection));
-        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
-            sessions.name(session, peer);
-        }
-        if self.coap.connected(now, peer).is_err() {
-            self.abandon(peer, session);
-            return None;
-        }
-        self.connections.begin(now, connection, Carried { peer, session }, direction);
-        if let Direction::To(to) = direction {
-            self.outputs.stream(StreamAction::Open { connection, to });
-        }
-        Some(peer)
-    }
-
-    /// Forgets a peer that CoAP has no room for.
-    fn abandon(&mut self, peer: PeerId, session: Option<SessionId>) {
-        self.peers.remove(&peer);
-        if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
-            sessions.forget(session);
-            // It has just begun, so it is there.
-            let _ = sessions.endpoint.close(session);
-        }
-    }
-
-    /// The session of a peer is over.
-    fn lose(&mut self, peer: PeerId) {
-        match self.peers.get(&peer).map(|it| it.carrier) {
-            Some(Carrier::Connection(connection)) => self.end_connection(connection, peer),
-            Some(_) => self.coap.lose(self.now, peer),
-            None => {}
-        }
-        self.unused.insert(peer);
-    }
-
-    /// A connection is over. From now on another one to the same address may be opened.
-    fn end_connection(&mut self, connection: ConnectionId, peer: PeerId) {
-        self.coap.disconnected(self.now, peer);
-        self.settle_coap();
-        self.connections.end(connection);
-    }
-
-    /// Takes what the layers below have to send and to tell, and does what follows from it.
-    fn settle(&mut self) {
-        loop {
-            self.settle_coap();
-            self.settle_sessions();
-            let ended = self.connections.take_ended();
-            if ended.is_empty() && self.unused.is_empty() {
-                return;
-            }
-            for (connection, carried) in ended {
-                self.close(connection, carried);
-            }
-            while let Some(peer) = self.unused.pop_first() {
-                self.forget_if_unused(peer);
-            }
-        }
-    }
-
-    /// Closes a connection that has ended, with the close_notify of its session.
-    fn close(&mut self, connection: ConnectionId, carried: Carried) {
-        if let (Some(session), Some(sessions)) = (carried.session, &mut self.sessions) {
-            // The session may have ended first.
-            let _ = sessions.endpoint.close(session);
-            self.settle_sessions();
-        }
-        self.outputs.stream(StreamAction::Close { connection });
-        self.unused.insert(carried.peer);
-    }
-
-    /// Takes what CoAP has to send and to tell.
-    fn settle_coap(&mut self) {
-        loop {
-            while let Some(transmit) = self.coap.poll_transmit() {
-                self.send(transmit);
-            }
-            match self.coap.poll_event() {
-                None => return,
-                Some(Event::PeerIdle { peer }) => _ = self.unused.insert(peer),
-                Some(event) => {
-                    if let Event::Closed { peer, .. } = &event
-                        && let Some(connection) = self.connection_of(*peer)
-                    {
-                        self.connections.end(connection);
-                    }
-                    self.outputs.push_back(LinkEvent::Coap(event));
-                }
-            }
-        }
-    }
-
-    /// Sends a message of CoAP by what carries its peer.
-    fn send(&mut self, transmit: lwm2m_coap::Transmit) {
-        let lwm2m_coap::Transmit { peer, payload } = transmit;
-        let Some(state) = self.peers.get(&peer) else { return };
-        match (state.carrier, &mut self.sessions) {
-            (Carrier::Datagrams, _) => {
-                self.outputs.transmit(Transmit { to: state.address, payload, secured: false });
-            }
-            (Carrier::Session(session), Some(sessions)) => {
-                sessions.send(self.now, session, payload, false);
-            }
-            (Carrier::Connection(connection), sessions) => {
-                let session = self.connections.carried(connection).map(|it| it.session);
-                match (session, sessions) {
-                    (Some(Some(session)), Some(sessions)) => {
-                        sessions.send(self.now, session, payload, true);
-                    }
-                    (Some(None), _) => {
-                        self.outputs.stream(StreamAction::Write { connection, payload });
-                    }
-                    _ => {}
-                }
-            }
-            (Carrier::Session(_), None) => {}
-        }
-    }
-
     fn forget_if_unused(&mut self, peer: PeerId) {
         let unused = self.peers.get(&peer).is_some_and(|state| state.holds == 0);
         if unused
@@ -508,7 +351,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, Input, Output};
+    use crate::{Engine, Input, Output, Transmit};
 
     fn transmit(link: &mut Link) -> Option<Transmit> {
         match link.poll()? {

@@ -123,7 +123,7 @@ impl Server {
         let (format, registry) = (observed.format, &self.config.registry);
         let result = decode::node(format, target, &registration, registry, response);
         let target = target.clone();
-        self.events.push_back(Event::Notification { registration, target, result });
+        self.outputs.push_back(Event::Notification { registration, target, result });
     }
 
     pub(super) fn handle_failure(&mut self, request: RequestId, reason: FailReason) {

@@ -30,7 +30,7 @@ impl Server {
         }
         device.timer = None;
         device.peer.take().into_iter().for_each(|peer| self.link.release(peer));
-        self.events.push_back(Event::Released(Arc::clone(&device.registration)));
+        self.outputs.push_back(Event::Released(Arc::clone(&device.registration)));
         self.handle_link_events(now);
         Some(device)
     }
@@ -60,7 +60,7 @@ impl Server {
             self.link.hold(peer);
         }
         let key = self.devices.insert(device);
-        self.events.extend(
+        self.outputs.extend(
             self.devices.get(key).map(|device| Event::Adopted(Arc::clone(&device.registration))),
         );
         if let Some((peer, address)) = peer.and_then(|it| Some((it, self.link.peer_address(it)?))) {

@@ -34,7 +34,7 @@ pub struct Server {
     devices: Devices,
     /// The number of operations that were submitted.
     operations: u64,
-    events: Outputs<Event>,
+    outputs: Outputs<Event>,
 }
 
 impl Server {
@@ -55,7 +55,7 @@ impl Server {
             config,
             devices: Devices::new(seed),
             operations: 0,
-            events: Outputs::default(),
+            outputs: Outputs::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Server {
 
     /// Handles what the link has to tell, and passes on what it has to send.
     fn handle_link_events(&mut self, now: Instant) {
-        while let Some(event) = self.events.take_from(&mut self.link) {
+        while let Some(event) = self.outputs.take_from(&mut self.link) {
             match event {
                 LinkEvent::Security(event) => self.handle_security_event(event),
                 LinkEvent::Coap(event) => self.handle_coap_event(now, event),
@@ -110,7 +110,7 @@ impl Server {
     fn handle_security_event(&mut self, event: SecurityEvent) {
         match event {
             SecurityEvent::Failed(failure) => {
-                self.events.push_back(Event::HandshakeFailed(failure));
+                self.outputs.push_back(Event::HandshakeFailed(failure));
             }
             SecurityEvent::Moved { peer } => self.follow(peer),
             // CoAP tells what the end of a session means for requests and observations.
@@ -150,7 +150,7 @@ impl Engine for Server {
     }
 
     fn poll(&mut self) -> Option<Output<Event>> {
-        self.events.poll()
+        self.outputs.poll()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

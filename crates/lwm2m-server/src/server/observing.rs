@@ -56,7 +56,7 @@ impl Server {
         if let Some(device) = self.devices.get(key) {
             let endpoint = Arc::clone(&device.registration.endpoint);
             let target = target.clone();
-            self.events.push_back(Event::ObservationEnded { endpoint, target, reason });
+            self.outputs.push_back(Event::ObservationEnded { endpoint, target, reason });
         }
         Some(observed)
     }

@@ -42,7 +42,7 @@ impl Server {
         let endpoint =
             self.config.security.resolve(identity.secured(), claimed).inspect_err(|&reason| {
                 let refused = RefusedName::new(address, identity.secured(), claimed, reason);
-                self.events.extend(refused.map(Event::NameRefused));
+                self.outputs.extend(refused.map(Event::NameRefused));
             })?;
         let endpoint = parse::legal_endpoint(endpoint, &self.config)?;
         let replaced = self.devices.key_of(&endpoint);
@@ -60,7 +60,7 @@ impl Server {
         }
         self.link.hold(peer);
         let key = self.devices.insert(device);
-        self.events.extend(
+        self.outputs.extend(
             self.devices.get(key).map(|device| Event::Registered(Arc::clone(&device.registration))),
         );
         let response = Response::new(Code::CREATED);
@@ -107,7 +107,7 @@ impl Server {
         });
         let UpdateParameters { lifetime, binding, queue_mode, sms } = parameters;
         let update = Update { lifetime, binding, queue_mode, sms, list, moved_from };
-        self.events.extend(self.devices.get(key).map(|device| {
+        self.outputs.extend(self.devices.get(key).map(|device| {
             let registration = Arc::clone(&device.registration);
             Event::Updated { registration, update }
         }));
@@ -139,7 +139,7 @@ impl Server {
         if let Some((key, address)) = found {
             self.devices.set_source(key, address, None);
             let device = self.devices.get(key);
-            self.events.extend(device.map(|it| Event::Moved(Arc::clone(&it.registration))));
+            self.outputs.extend(device.map(|it| Event::Moved(Arc::clone(&it.registration))));
         }
     }
 
@@ -205,7 +205,7 @@ impl Server {
         self.end_observations(key, ObservationEnd::Deregistered);
         if let Some(Device { registration, peer, .. }) = self.devices.remove(key) {
             peer.into_iter().for_each(|peer| self.link.release(peer));
-            self.events.push_back(Event::Deregistered { registration, reason });
+            self.outputs.push_back(Event::Deregistered { registration, reason });
         }
     }
 

@@ -40,7 +40,7 @@ impl Server {
         if let Some(stranger) = unlisted {
             return Err(Refusal::Unregistered(stranger.path));
         }
-        self.events.push_back(Event::ValuesReceived { registration, values });
+        self.outputs.push_back(Event::ValuesReceived { registration, values });
         Ok(Response::new(Code::CHANGED))
     }
 }

@@ -110,6 +110,6 @@ impl Server {
     ) {
         let Some(device) = self.devices.get(key) else { return };
         let endpoint = Arc::clone(&device.registration.endpoint);
-        self.events.push_back(Event::Completed { id, endpoint, result });
+        self.outputs.push_back(Event::Completed { id, endpoint, result });
     }
 }
