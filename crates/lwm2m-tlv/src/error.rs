@@ -48,3 +48,38 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn errors_tell_where_and_what() {
+        let nesting = |kind| Error::Nesting { offset: 7, kind };
+        for (error, offset, text) in [
+            (
+                Error::Truncated { offset: 3, missing: 2 },
+                3,
+                "the entry at byte 3 is cut off; 2 bytes are missing",
+            ),
+            (
+                nesting(Kind::ObjectInstance),
+                7,
+                "the Object Instance at byte 7 is not allowed at this level",
+            ),
+            (
+                nesting(Kind::Resource),
+                7,
+                "the Resource with Value at byte 7 is not allowed at this level",
+            ),
+            (
+                Error::Value { expected: "Float", length: 3 },
+                0,
+                "a value of 3 bytes is not a valid Float",
+            ),
+        ] {
+            assert_eq!((error.offset(), error.to_string().as_str()), (offset, text));
+        }
+    }
+}

@@ -104,6 +104,7 @@ mod tests {
             assert_eq!(string(value).is_ok(), length == 0);
             assert!(boolean(value).is_err());
         }
+        assert_eq!((boolean(&[0]), boolean(&[1])), (Ok(false), Ok(true)));
         assert_eq!(boolean(&[2]), Err(wrong("Boolean", &[2])));
         assert_eq!(boolean(&[0, 1]), Err(wrong("Boolean", &[0, 1])));
     }

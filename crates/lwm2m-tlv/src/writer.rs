@@ -268,5 +268,10 @@ mod tests {
             w.bytes(Kind::ResourceInstance, 0, &value[..MAX_LENGTH]);
         });
         assert_eq!(writer.finish(), Err(Error::TooLong { id: 7 }));
+        let mut writer = Writer::with_capacity(MAX_LENGTH + 5);
+        let reserved = writer.output.capacity();
+        writer.nested(Kind::MultipleResource, 7, |w| w.output.extend(&value[..MAX_LENGTH]));
+        assert_eq!(writer.output.capacity(), reserved, "it did not grow");
+        assert_eq!(writer.finish().map(|bytes| bytes.len()), Ok(MAX_LENGTH + 5), "the longest");
     }
 }
