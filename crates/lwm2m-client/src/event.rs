@@ -43,7 +43,7 @@ pub enum Event {
         server: u16,
         /// Why.
         reason: RegistrationError,
-        /// When the next attempt is made; `None` if there is none.
+        /// The time of the next attempt; `None` if the client does not retry.
         retry_at: Option<Instant>,
     },
     /// The address of a server is not known, or it did not answer there, and its URI has a name:
@@ -124,7 +124,7 @@ pub enum Event {
     BootstrapFailed {
         /// Why.
         reason: BootstrapError,
-        /// When the next attempt is made; `None` if there is none.
+        /// The time of the next attempt; `None` if the client does not retry.
         retry_at: Option<Instant>,
     },
     /// A Send has ended.

@@ -187,7 +187,7 @@ impl Chosen {
         self.instance.flatten()
     }
 
-    /// The path of a value, with instance ID 0 if there is none. `None` if the IDs do not name a value
+    /// The path of a value; a missing instance ID becomes 0. `None` if the IDs do not name a value
     /// of the object.
     pub(crate) fn path(&mut self, ids: &Ids) -> Result<Option<Path>, DecodeCause> {
         let Some((instance, below)) = ids.below(&self.object) else { return Ok(None) };

@@ -43,7 +43,7 @@ impl<'m> Reading<'m> {
     }
 
     /// Sets the alternate path that names of SenML and SenML-ETCH begin with on the interfaces for
-    /// management and reporting. An empty text or `/` means there is none.
+    /// management and reporting. Empty or `/`: no alternate path.
     #[must_use]
     pub fn below(self, root: &'m str) -> Self {
         Self { root: root.trim_end_matches('/'), ..self }

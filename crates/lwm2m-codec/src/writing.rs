@@ -52,7 +52,7 @@ pub struct Writing<'r> {
 }
 
 impl<'r> Writing<'r> {
-    /// Sets the alternate path. An empty text or `/` means there is none.
+    /// Sets the alternate path. Empty or `/`: no alternate path.
     #[must_use]
     pub fn below(root: &'r str) -> Self {
         Self { root: root.trim_end_matches('/') }

@@ -15,7 +15,7 @@ pub struct OwnCredentials {
     /// The certificate of the X.509 mode; without it the mode is off.
     pub certificate: Option<Arc<CertifiedKey>>,
     /// Certificates of further host names. A client that asks for a host by SNI (RFC 6066 section 3)
-    /// gets the first certificate for that host, and `certificate` if there is none.
+    /// gets the first certificate for that host, or else `certificate`.
     pub hosts: Vec<Arc<CertifiedKey>>,
     /// The authorities whose client certificates are accepted; without any the X.509 mode is off.
     pub authorities: Vec<CertificateDer<'static>>,

@@ -24,9 +24,9 @@ pub enum Answer {
     Response(Response),
     /// A notification; one without Observe is the last.
     Notification(Response),
-    /// There is none.
+    /// The request failed.
     Failed(FailReason),
-    /// There is none, because no session came about: why, in one line.
+    /// The request failed because no session was established: the reason, in one line.
     NoSession(String),
 }
 
@@ -177,8 +177,8 @@ impl CoapClient {
         Handle::bind(sockets, WithSink::new(link, readers)).await.map(Self)
     }
 
-    /// Sends a request, over a connection that is opened if there is none yet, and gives the stream of its answers: one, or more if it observes. Dropping
-    /// the stream ends the observation.
+    /// Sends a request and returns the stream of its answers: one, or several if it observes. Opens
+    /// the connection first if necessary. Dropping the stream ends the observation.
     ///
     /// # Errors
     /// See [`CoapError`].

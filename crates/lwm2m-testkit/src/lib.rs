@@ -2,8 +2,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`sim`] | engines in virtual time, their network, and what can go wrong |
-//! | [`peer`] | other people's clients and servers, and our daemons, as child processes |
+//! | [`sim`] | engines in virtual time, their network and its faults |
+//! | [`peer`] | other implementations and our daemons, as child processes |
 
 pub mod peer;
 pub mod sim;

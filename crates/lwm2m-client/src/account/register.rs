@@ -20,7 +20,7 @@ use lwm2m_coap::{Code, FailReason, Request, Response};
 use lwm2m_codec::link;
 use lwm2m_core::{ContentFormat, Version};
 
-/// The answer to a request, or why there is none.
+/// The answer to a request, or the reason of its failure.
 pub(super) type Answer = Result<Response, FailReason>;
 
 impl Account {
@@ -124,7 +124,7 @@ impl Account {
         cx.event(Event::RegistrationFailed { server, reason, retry_at });
     }
 
-    /// Takes the next lower version; `false` if there is none.
+    /// Changes to the next lower version. Returns `false` at the lowest.
     const fn step_down(&mut self) -> bool {
         match lower(self.version, self.transport) {
             Some(version) => self.version = version,

@@ -16,7 +16,7 @@ use lwm2m_core::{Model, Path};
 use lwm2m_dtls::{Alert, Cause, Reason};
 
 impl Account {
-    /// Sends a request to the server, by a new session if there is none.
+    /// Sends a request to the server; starts a session first if necessary.
     pub(crate) fn request(&mut self, cx: &mut Context, request: Request) -> Option<RequestId> {
         if self.peer.is_none() {
             self.peer = cx.connect(self.config.address?, self.profile.as_ref(), self.transport);

@@ -19,8 +19,8 @@ use lwm2m_link::Identity;
 type Outcome = Result<(Response, Option<Plan>), Refusal>;
 
 impl Bootstrap {
-    /// Carries out a command, if it comes from the bootstrap server while it may send some;
-    /// `false` if the request is none.
+    /// Carries out a command, if it comes from the bootstrap server while it may send some. Returns
+    /// `false` if the request is not a bootstrap command.
     pub(crate) fn handle_command(
         &mut self,
         cx: &mut Context,

@@ -188,7 +188,7 @@ impl Bootstrap {
         }
     }
 
-    /// Sends a request to the bootstrap server, by a new session if there is none.
+    /// Sends a request to the bootstrap server; starts a session first if necessary.
     fn ask(&mut self, cx: &mut Context, request: Request) -> Option<RequestId> {
         let state = self.server.as_mut()?;
         if state.peer.is_none() {

@@ -155,7 +155,7 @@ pub(crate) fn object(store: &Store, id: u16) -> Object {
     Object { instances: store.instance_ids(id).into_iter().filter_map(of).collect() }
 }
 
-/// All values of an instance; nothing, if there is none.
+/// All values of an instance; empty if the instance does not exist.
 pub(crate) fn instance(store: &Store, object: u16, id: u16) -> Option<ObjectInstance> {
     let target = store.with_instance(object, id).ok()?;
     let mut values = ObjectInstance::default();

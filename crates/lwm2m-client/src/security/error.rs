@@ -6,10 +6,10 @@ use lwm2m_coap::uri::UriError;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecurityError {
-    /// The server URI (/0/x/0) is none.
+    /// The server URI (/0/x/0) is not a valid CoAP URI.
     #[error("{0}; write a URI such as coaps://host:5684 to /0/x/0")]
     Uri(#[from] UriError),
-    /// The security mode (/0/x/2) is none that this client has.
+    /// This client does not support the security mode (/0/x/2).
     #[error("security mode {0} is none of 0 (PSK), 1 (RPK), 2 (X.509), 3 (NoSec) and 4 (EST)")]
     Mode(i64),
     /// Mode 4, and the device has no certificate yet.

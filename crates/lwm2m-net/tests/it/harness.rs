@@ -22,7 +22,7 @@ pub(crate) const ABORT: u8 = 0xE5;
 pub(crate) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-/// Answers requests with their payload, or with 64 KiB if there is none.
+/// Echoes the payload of requests; answers requests without payload with 64 KiB.
 pub(crate) struct Echo;
 
 impl Service for Echo {

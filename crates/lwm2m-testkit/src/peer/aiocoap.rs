@@ -1,20 +1,20 @@
-//! `peers/aiocoap_server.py`: a minimal LwM2M server on aiocoap that obeys commands.
+//! `peers/aiocoap_server.py`: a minimal LwM2M server on aiocoap that carries out commands.
 
 use super::installed::{available, free_address, peer_folder, peer_source};
 use super::{Error, Process};
 use std::net::SocketAddr;
 use std::process::Command;
 
-/// A server on aiocoap with at most one device.
+/// A server on aiocoap for one device.
 #[derive(Debug)]
 pub struct AiocoapServer {
     process: Process,
-    /// Where the device registers.
+    /// The address for the device to register at.
     pub address: SocketAddr,
 }
 
 impl AiocoapServer {
-    /// Starts it on a free port of loopback. `None` if aiocoap is not there.
+    /// Starts it on a free port of loopback. `None` if aiocoap is not installed.
     ///
     /// # Errors
     /// It cannot be started.
@@ -35,12 +35,12 @@ impl AiocoapServer {
     /// `deregistered`, `notification`.
     ///
     /// # Errors
-    /// It does not come.
+    /// No such line comes.
     pub fn wait_for(&mut self, word: &'static str) -> Result<String, Error> {
         self.process.wait_for(word, |line| Some(line.strip_prefix(word)?.trim().to_owned()))
     }
 
-    /// Carries out a command at the device and returns `CODE CONTENT_FORMAT HEX`.
+    /// Sends a command to the device and returns `CODE CONTENT_FORMAT HEX`.
     ///
     /// # Errors
     /// No answer comes.

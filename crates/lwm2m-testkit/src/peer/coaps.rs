@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 
 /// The identity of the pre-shared key.
 const IDENTITY: &str = "urn:dev:1";
-/// The key as libcoap takes it, and as we do.
+/// The key in libcoap's notation and in ours.
 const KEY: &str = "0123456789abcdef";
 const KEY_HEX: &str = "30313233343536373839616263646566";
 
-/// Whose programs.
+/// The implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecureTool {
     /// `lwm2m coap` and `lwm2m coap serve`.
@@ -24,18 +24,18 @@ pub enum SecureTool {
     LibcoapGnutls,
 }
 
-/// What client and server know of each other. Files are those of [`Material`].
+/// The credentials of client and server. The files are those of [`Material`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecureMode {
     /// A pre-shared key.
     Psk,
-    /// Raw public keys; OpenSSL has none.
+    /// Raw public keys; not with OpenSSL.
     RawPublicKey,
     /// Certificates on both sides.
     Certificate,
 }
 
-/// A running server; datagrams and connections are taken at the same port.
+/// A running server. UDP and TCP use the same port.
 #[derive(Debug)]
 pub struct SecureSite {
     /// The process.
@@ -54,7 +54,7 @@ impl SecureSite {
         format!("{scheme}://localhost:{}/{path}", self.address(scheme).port())
     }
 
-    /// Where it listens for a scheme.
+    /// Its address for a scheme.
     #[must_use]
     pub fn address(&self, scheme: &str) -> SocketAddr {
         if scheme == "coaps" { self.coaps } else { self.tls }
@@ -62,7 +62,7 @@ impl SecureSite {
 }
 
 impl SecureTool {
-    /// Whether it is installed; says so if not (see [`available`]).
+    /// Whether it is installed; if not, prints what is skipped (see [`available`]).
     #[must_use]
     pub fn is_available(self) -> bool {
         let Some(library) = self.library() else { return true };
@@ -71,7 +71,7 @@ impl SecureTool {
         available(&format!("libcoap with {library}"), probe.status().is_ok())
     }
 
-    /// Whether it can do a mode.
+    /// Whether it supports a mode.
     #[must_use]
     pub fn knows(self, mode: SecureMode) -> bool {
         self != Self::LibcoapOpenssl || mode != SecureMode::RawPublicKey
@@ -85,7 +85,7 @@ impl SecureTool {
         }
     }
 
-    /// Starts its server on loopback, with options of its own in `more`.
+    /// Starts its server on loopback with the additional options `more`.
     ///
     /// # Errors
     /// It cannot be started.
@@ -117,10 +117,10 @@ impl SecureTool {
         Ok(SecureSite { process, tool: Self::Ours, coaps, tls })
     }
 
-    /// Reads a resource, with options of its own in `more`.
+    /// Reads a resource with the additional options `more`.
     ///
     /// # Errors
-    /// The client cannot be started or gets nothing.
+    /// The client cannot be started or gets no answer.
     pub fn get(
         self,
         mode: SecureMode,

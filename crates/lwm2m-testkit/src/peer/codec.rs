@@ -1,10 +1,10 @@
-//! `PeerCodec`: the codecs of Leshan's library, which decode what we encoded and encode it again.
+//! `PeerCodec`: the codecs of Leshan's library, which decode our payloads and encode them again.
 
 use super::installed::{available, peer_folder};
 use super::roles::leshan;
 use super::{Error, Process};
 
-/// Payloads with the numbers of their formats.
+/// Payloads with their Content-Formats.
 pub type Payloads = Vec<(u16, Vec<u8>)>;
 
 /// An independent codec in another process.
@@ -12,7 +12,7 @@ pub type Payloads = Vec<(u16, Vec<u8>)>;
 pub struct PeerCodec(Process);
 
 impl PeerCodec {
-    /// Starts it. `None` if Leshan is not there.
+    /// Starts it. `None` if Leshan is not installed.
     ///
     /// # Errors
     /// It cannot be started.
@@ -23,7 +23,7 @@ impl PeerCodec {
         Ok(Some(Self(Process::start("Leshan's codec", &mut leshan("PeerCodec"))?)))
     }
 
-    /// Tells it a definition: `object ID` or `resource ID TYPE MULTIPLE`.
+    /// Adds a definition: `object ID` or `resource ID TYPE MULTIPLE`.
     ///
     /// # Errors
     /// It has ended.

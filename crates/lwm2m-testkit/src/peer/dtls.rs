@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Wall};
 
-/// The seed of the endpoint: any will do, one makes runs alike.
+/// The fixed seed of the endpoint, so that runs repeat.
 const SEED: [u8; 32] = [7; 32];
-/// How long a datagram is waited for at once.
+/// The longest wait for one datagram.
 const POLL: Duration = Duration::from_millis(5);
 
 /// An endpoint, its socket and its clock.
@@ -22,7 +22,7 @@ pub struct DtlsEndpoint {
 }
 
 impl DtlsEndpoint {
-    /// An endpoint on a free port of loopback, whose clock begins at the time of the machine.
+    /// Binds an endpoint to a free port of loopback. Its clock starts at the machine's time.
     ///
     /// # Errors
     /// The operating system refuses the socket.
@@ -51,7 +51,7 @@ impl DtlsEndpoint {
         Instant::ZERO + self.start.elapsed()
     }
 
-    /// Goes on with another port, as behind a NAT that has forgotten us.
+    /// Continues from another port, as behind a NAT that dropped its mapping.
     ///
     /// # Errors
     /// The operating system refuses the socket.
@@ -65,7 +65,7 @@ impl DtlsEndpoint {
         self.seen = Some((real, seen));
     }
 
-    /// Begins a session as client, by a full handshake or a shorter one.
+    /// Starts a session as client, by a full handshake or by resumption.
     ///
     /// # Errors
     /// The profile cannot make a handshake.
@@ -110,15 +110,15 @@ impl DtlsEndpoint {
         Err(Error::Garbled { what: "the events of DTLS", text: format!("{log:?}") })
     }
 
-    /// Sends what there is to send and takes a datagram, if one comes soon.
+    /// Sends pending output and handles a datagram, if one arrives soon.
     pub fn turn(&mut self) {
         while let Some(sent) = self.endpoint.poll_transmit() {
             let to = self.seen.filter(|it| it.1 == sent.peer).map_or(sent.peer, |it| it.0);
-            // The peer may not listen yet: the flight will be repeated.
+            // The peer may not listen yet: the endpoint resends the flight.
             let _ = self.socket.send_to(&sent.payload, to);
         }
         let mut buffer = [0; 2048];
-        // An error is a timeout, or the news that a peer's socket is gone.
+        // An error is a timeout, or an ICMP message that the peer's socket is closed.
         if let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
             let from = self.seen.filter(|it| it.0 == from).map_or(from, |it| it.1);
             let datagram = buffer.get(..length).unwrap_or_default();

@@ -6,7 +6,7 @@ use lwm2m_time::Instant;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant as Wall};
 
-/// The seed of the endpoint: any will do, one makes runs alike.
+/// The fixed seed of the endpoint, so that runs repeat.
 const SEED: [u8; 32] = [7; 32];
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
@@ -83,7 +83,7 @@ impl UdpEndpoint {
         let wait = wake.saturating_since(self.now()).max(SHORTEST_WAIT);
         self.socket.set_read_timeout(Some(wait)).map_err(Error::io("UDP socket"))?;
         let mut buffer = [0; 2048];
-        // An error is a timeout, or the news that a peer's socket is gone.
+        // An error is a timeout, or an ICMP message that the peer's socket is closed.
         if let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
             let (peer, now) = (self.peer(from), self.now());
             self.endpoint.handle_datagram(now, peer, buffer.get(..length).unwrap_or_default());

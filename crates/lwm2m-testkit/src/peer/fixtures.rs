@@ -1,4 +1,4 @@
-//! Keys and certificates of a server and a device, as `lwm2m keys` makes them.
+//! Keys and certificates of a server and a device, made by `lwm2m keys`.
 
 use super::Error;
 use super::installed::program;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A folder with keys; it goes when this is dropped.
+/// A folder with keys. Dropping this deletes the folder.
 #[derive(Debug)]
 pub struct Material {
     folder: PathBuf,
@@ -68,7 +68,7 @@ impl Material {
 
 impl Drop for Material {
     fn drop(&mut self) {
-        // What cannot be removed stays in the folder for temporary files.
+        // A failure leaves files in the folder for temporary files.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,4 +1,4 @@
-//! The least of an HTTP client: HTTP/1.0, one request a connection, and server-sent events.
+//! A minimal HTTP client: HTTP/1.0, one request per connection, and server-sent events.
 
 use super::{Error, PATIENCE};
 use serde_json::Value;
@@ -14,7 +14,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy)]
 pub struct Http(pub SocketAddr);
 
-/// What an HTTP server answered.
+/// An HTTP response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status code.
@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON; `null` if it is none.
+    /// The body as JSON; `null` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
@@ -40,10 +40,10 @@ impl Http {
         self.exchange(&format!("{method} {target} HTTP/1.0\r\nHost: {}\r\n\r\n", self.0))
     }
 
-    /// Asks for `target` again and again until it is there.
+    /// Repeats a GET of `target` until the answer is 200.
     ///
     /// # Errors
-    /// The last answer after [`PATIENCE`] was another than 200.
+    /// The answer is still not 200 after [`PATIENCE`].
     pub fn wait_for(self, target: &str) -> Result<Answer, Error> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -142,7 +142,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Waits for the next event of a name whose data fit, and skips those before it.
+    /// Waits for the next event with a name and data that `found` accepts; skips others.
     ///
     /// # Errors
     /// [`Error::NoEvent`] after [`PATIENCE`].

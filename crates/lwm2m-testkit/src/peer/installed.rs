@@ -1,4 +1,4 @@
-//! Where programs are: our binaries below Cargo's target directory, the peers below `target/peers`.
+//! Finds programs: our binaries in Cargo's target directory, the peers in `target/peers`.
 
 use super::Error;
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Whether a peer is there. If not, this says what is skipped; with `LWM2M_PEERS=require` in the
+/// Whether a peer is installed. If not, prints what is skipped; with `LWM2M_PEERS=require` in the
 /// environment it panics instead.
 ///
 /// # Panics
-/// The peer is required and not there.
+/// The peer is required and not installed.
 #[must_use]
 pub fn available(peer: &str, there: bool) -> bool {
     if !there {
@@ -38,12 +38,12 @@ pub(crate) fn peer_source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
 }
 
-/// One of our daemons, brought up to date once for each test run.
+/// One of our daemons, built once per test run.
 pub(crate) fn daemon(name: &'static str) -> Result<PathBuf, Error> {
     program(name, name)
 }
 
-/// The program `name` of one of our packages, brought up to date once for each test run.
+/// The program `name` of one of our packages, built once per test run.
 pub(crate) fn program(package: &'static str, name: &'static str) -> Result<PathBuf, Error> {
     static BUILT: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -22,14 +22,14 @@ pub struct Reply {
 }
 
 impl CoapClient {
-    /// For requests to `to`. `None` if libcoap is not there.
+    /// A client of the server at `to`. `None` if libcoap is not installed.
     #[must_use]
     pub fn new(to: SocketAddr) -> Option<Self> {
         available("libcoap", is_installed(PROGRAM)).then_some(Self(to))
     }
 
-    /// Sends a request: `method` in lower case, `target` as path and query, options of the
-    /// program in `more`.
+    /// Sends a request: `method` in lower case, `target` as path and query, `more` options of the
+    /// program.
     ///
     /// # Errors
     /// No answer came within 5 seconds.
@@ -65,7 +65,7 @@ impl CoapClient {
 
 fn is_installed(program: &str) -> bool {
     let mut probe = Command::new(program);
-    // Without an argument that it knows it says how to use it and ends.
+    // With an unknown argument it prints its usage and exits.
     probe.arg("-?").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
@@ -73,13 +73,13 @@ fn is_installed(program: &str) -> bool {
 /// `/example_data` can be written.
 #[derive(Debug)]
 pub struct LibcoapServer {
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
     _process: Process,
 }
 
 impl LibcoapServer {
-    /// Starts it on a free port of loopback. `None` if libcoap is not there.
+    /// Starts it on a free port of loopback. `None` if libcoap is not installed.
     ///
     /// # Errors
     /// It cannot be started.

@@ -1,4 +1,4 @@
-//! A UDP proxy on loopback that loses datagrams, for real peers that have clocks of their own.
+//! A UDP proxy on loopback that loses datagrams, for real peers, which use real time.
 
 use super::Error;
 use rand_chacha::ChaCha8Rng;
@@ -8,21 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// The proxy; it works as long as the process lives.
+/// The proxy. It runs until the process ends.
 #[derive(Debug)]
 pub struct LossyProxy {
-    /// Where clients send to.
+    /// The address for clients.
     pub address: SocketAddr,
     lost: Arc<AtomicU64>,
 }
 
-/// Which datagrams are lost.
+/// Decides which datagrams are lost.
 #[derive(Debug)]
 struct Loss {
     random: ChaCha8Rng,
     percent: u32,
     in_a_row: u32,
-    /// How many are let through after two were lost in a row: a message and its answer.
+    /// After two losses in a row, this many datagrams pass: a message and its answer.
     spared: u32,
 }
 
@@ -67,7 +67,7 @@ impl LossyProxy {
         Ok(Self { address, lost })
     }
 
-    /// How many datagrams were lost.
+    /// The number of datagrams lost so far.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
@@ -84,7 +84,7 @@ fn forward(
     thread::spawn(move || {
         let mut buffer = [0; 2_048];
         loop {
-            // An error is the news that a peer's socket is gone.
+            // An error is an ICMP message that the peer's socket is closed.
             let Ok((length, sender)) = from.recv_from(&mut buffer) else { continue };
             let Some(to) = to(sender) else { continue };
             if loss.lock().unwrap_or_else(PoisonError::into_inner).loses() {

@@ -42,40 +42,40 @@ pub use wire::{HandDevice, HandServer};
 
 use std::time::Duration;
 
-/// How long anything may take that a test waits for.
+/// The longest time that a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A peer could not be started or did not do what was waited for.
+/// A peer could not be started or did not do what the test waits for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a process, a socket or a file.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// Why it failed.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A process ended or kept silent while a line of its output was waited for.
+    /// A process ended, or did not print the line that the test waits for.
     #[error("{name} did not say {wanted} in time; it said:\n{said}")]
     Silent {
         /// The process.
         name: &'static str,
-        /// What was waited for.
+        /// The line or event that the test waited for.
         wanted: &'static str,
-        /// All that it said so far.
+        /// Its output so far.
         said: String,
     },
     /// An event did not come.
     #[error("no {0} event in time")]
     NoEvent(&'static str),
-    /// A peer's answer cannot be understood.
+    /// A peer's answer cannot be parsed.
     #[error("cannot understand {what}: {text}")]
     Garbled {
-        /// What was read.
+        /// What was parsed.
         what: &'static str,
-        /// As it came.
+        /// The received text.
         text: String,
     },
     /// Cargo could not build one of our programs.
@@ -84,7 +84,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: an operating system's error with what was tried.
+    /// For `map_err`: adds the operation to an error of the operating system.
     pub(crate) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { what, source }
     }

@@ -1,14 +1,14 @@
-//! An address translator on loopback that can forget its mapping, as real ones do with idle devices.
+//! An address translator on loopback that can drop its mapping, as real ones do with idle devices.
 
 use super::Error;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// The translator of one client; it works as long as the process lives.
+/// The translator of one client. It runs until the process ends.
 #[derive(Debug)]
 pub struct Nat {
-    /// Where the client sends to.
+    /// The address for the client.
     pub address: SocketAddr,
     server: SocketAddr,
     front: Arc<UdpSocket>,
@@ -33,7 +33,7 @@ impl Nat {
         Ok(nat)
     }
 
-    /// From now on the client comes from another port, and what is sent to the old one is lost.
+    /// From now on the server sees the client at another port; datagrams to the old one are lost.
     ///
     /// # Errors
     /// The operating system refuses a socket.
@@ -49,7 +49,7 @@ impl Nat {
         thread::spawn(move || {
             let mut buffer = [0; 2_048];
             loop {
-                // An error is the news that a peer's socket is gone.
+                // An error is an ICMP message that the peer's socket is closed.
                 let Ok((length, from)) = front.recv_from(&mut buffer) else { continue };
                 *client.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
                 let back = Arc::clone(&back.lock().unwrap_or_else(PoisonError::into_inner));

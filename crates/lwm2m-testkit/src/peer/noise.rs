@@ -1,4 +1,4 @@
-//! Datagrams that nobody should send, the same ones in each run of a seed.
+//! Malformed datagrams, the same in each run of a seed.
 
 use super::Error;
 use rand_chacha::ChaCha8Rng;
@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 
 const LARGEST: u32 = 1_200;
 
-/// An endless row of datagrams: a third is pure chance, the others are well-formed requests with
+/// An endless sequence of datagrams: a third are random, the others are well-formed requests with
 /// bits flipped or the end cut off.
 #[derive(Debug)]
 pub struct Noise {
@@ -16,7 +16,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Datagrams of a seed, made from some that are good.
+    /// Creates the sequence of a seed from well-formed datagrams.
     #[must_use]
     pub fn new(seed: u64, templates: &'static [&'static [u8]]) -> Self {
         Self { random: ChaCha8Rng::seed_from_u64(seed), templates }
@@ -58,7 +58,7 @@ impl Iterator for Noise {
     }
 }
 
-/// Sends a CoAP ping with a message id and reads until its Reset comes: whatever was sent before
+/// Sends a CoAP ping with a message id and reads until its Reset comes: everything sent before
 /// has then been handled.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// A running child process.
 ///
-/// Both of its output streams are collected; [`Process::wait_for`] takes lines out of them. Dropping
+/// Collects both output streams; [`Process::wait_for`] takes lines from them. Dropping
 /// it kills the child.
 #[derive(Debug)]
 pub struct Process {
@@ -48,7 +48,8 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits for a line for which `found` has a value, and takes it; others stay for later calls.
+    /// Waits for a line for which `found` returns a value and takes it; other lines stay for later
+    /// calls.
     ///
     /// # Errors
     /// [`Error::Silent`] when the process ends or [`PATIENCE`] is over before.
@@ -106,10 +107,10 @@ impl Process {
         self.wait_for_end()
     }
 
-    /// The memory that the process holds, in KiB (`VmRSS` of `/proc`).
+    /// The resident memory of the process, in KiB (`VmRSS` of `/proc`).
     ///
     /// # Errors
-    /// The process has ended, or this is no Linux.
+    /// The process has ended, or the system is not Linux.
     pub fn resident_kib(&self) -> Result<u64, Error> {
         let path = format!("/proc/{}/status", self.id());
         let text = std::fs::read_to_string(path).map_err(Error::io("/proc"))?;
@@ -118,7 +119,7 @@ impl Process {
         number.ok_or(Error::Garbled { what: "/proc", text })
     }
 
-    /// Whether the process has not ended.
+    /// Whether the process still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

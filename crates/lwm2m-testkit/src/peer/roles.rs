@@ -1,4 +1,4 @@
-//! LwM2M servers and devices, ours or Leshan's, behind one face.
+//! LwM2M servers and devices, ours or Leshan's, behind one interface.
 
 use super::installed::{available, daemon, peer_folder};
 use super::{Error, Http, Process};
@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Whose implementation plays a role.
+/// The implementation of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The daemons of this workspace.
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it can be started; says so if not (see [`available`]).
+    /// Whether it can be started; if not, prints what is skipped (see [`available`]).
     #[must_use]
     pub fn is_available(self) -> bool {
         self == Self::Ours || available("Leshan", peer_folder("leshan/stamp").exists())
@@ -28,9 +28,9 @@ impl Kind {
 pub struct Server {
     /// The process.
     pub process: Process,
-    /// Where devices register.
+    /// The address for devices to register at.
     pub coap: SocketAddr,
-    /// Where they register by DTLS, if it listens for that.
+    /// The address for devices with DTLS, if it has one.
     pub coaps: Option<SocketAddr>,
     /// Its HTTP API.
     pub http: Http,
@@ -48,7 +48,7 @@ impl Server {
         }
     }
 
-    /// Kills our server and starts one that knows nothing at the same address.
+    /// Kills our server and starts a new one without state at the same address.
     ///
     /// # Errors
     /// It cannot be started.
@@ -79,10 +79,10 @@ impl Server {
         Ok(Self { process, coap, coaps, http: Http(http) })
     }
 
-    /// Where our server listens for `scheme`, which one of its flags asks for.
+    /// The address of our server for `scheme`, which its flags enable.
     ///
     /// # Errors
-    /// It doesn't.
+    /// It does not listen for the scheme.
     pub fn listens_for(&mut self, scheme: &str) -> Result<SocketAddr, Error> {
         let after = format!("listening for {scheme} on ");
         self.process.wait_for("an address of the scheme", |line| address(line, &after))
@@ -219,7 +219,7 @@ impl Device {
         Self::start_secured(&format!("coap://{server}"), endpoint, lifetime, flags)
     }
 
-    /// Starts our device with a server at a URI, and flags that say by which keys.
+    /// Starts our device with the URI of its server and the flags of its credentials.
     ///
     /// # Errors
     /// It cannot be started.
@@ -240,7 +240,7 @@ impl Device {
         Ok(Self { kind: Kind::Ours, registered: false, process, endpoint })
     }
 
-    /// Waits until the device itself knows that it is registered; its server knows earlier.
+    /// Waits until the device has got the answer to its Register; the server reports it earlier.
     ///
     /// # Errors
     /// It does not register.
@@ -258,10 +258,10 @@ impl Device {
         Ok(())
     }
 
-    /// Lets the device deregister and end.
+    /// Makes the device deregister and exit.
     ///
     /// # Errors
-    /// It does not end.
+    /// It does not exit.
     pub fn stop(&mut self) -> Result<(), Error> {
         self.wait_until_registered()?;
         match self.kind {

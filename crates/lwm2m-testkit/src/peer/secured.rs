@@ -1,4 +1,4 @@
-//! DTLS programs of others that take the same command line: a role, a port, keys, and options.
+//! Other DTLS stacks, by programs with the same command line: a role, a port, keys and options.
 
 use super::installed::{available, free_address, peer_folder, peer_source};
 use super::roles::leshan;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-/// Whose program.
+/// The implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stack {
     /// Californium's Scandium: `PeerDtls`.
@@ -17,7 +17,7 @@ pub enum Stack {
 }
 
 impl Stack {
-    /// Whether it is installed; says so if not (see [`available`]).
+    /// Whether it is installed; if not, prints what is skipped (see [`available`]).
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -48,8 +48,8 @@ impl Stack {
     }
 }
 
-/// A DTLS endpoint of another stack. A server sends back what it gets; a client sends the lines
-/// that it is told.
+/// A DTLS endpoint of another stack. A server echoes its input; a client sends the lines
+/// that the test gives it.
 #[derive(Debug)]
 pub struct SecuredPeer {
     /// The process.
@@ -70,7 +70,7 @@ impl SecuredPeer {
         Ok(peer)
     }
 
-    /// Starts a client of the server at `to`; it connects when it is first told what to send.
+    /// Starts a client of the server at `to`; it connects with the first line to send.
     ///
     /// # Errors
     /// It cannot be started.
@@ -125,7 +125,7 @@ impl SecuredPeer {
     /// Waits for the rest of the next line that begins with `word`.
     ///
     /// # Errors
-    /// It does not come.
+    /// No such line comes.
     pub fn wait_for(&mut self, word: &'static str) -> Result<String, Error> {
         self.process.wait_for(word, |line| Some(line.strip_prefix(word)?.trim().to_owned()))
     }

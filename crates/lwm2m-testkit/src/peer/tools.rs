@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Whose programs.
+/// The implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     /// `lwm2m coap` and `lwm2m coap serve`.
@@ -29,13 +29,13 @@ pub struct Site {
 }
 
 impl Site {
-    /// Where datagrams are taken.
+    /// The address for datagrams.
     #[must_use]
     pub const fn udp(&self) -> SocketAddr {
         self.udp
     }
 
-    /// The URI of the resource over UDP, at another address than the server's if it is behind one.
+    /// The URI of the resource over UDP; behind a proxy or translator, at its address.
     #[must_use]
     pub fn udp_uri(&self, at: Option<SocketAddr>) -> String {
         format!("coap://{}{}", at.unwrap_or(self.udp), self.path())
@@ -57,7 +57,7 @@ impl Site {
 }
 
 impl Tool {
-    /// Whether it is installed; says so if not (see [`available`]).
+    /// Whether it is installed; if not, prints what is skipped (see [`available`]).
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -116,7 +116,7 @@ impl Tool {
                 command
             }
             (Self::Libcoap, _) => {
-                // Without this what it prints would come out at its end.
+                // Otherwise Python buffers the output until it ends.
                 let mut command = Command::new("stdbuf");
                 command.args(["-o0", "coap-client-notls"]).args(match verb {
                     "get" => ["-m", "get"],
@@ -129,7 +129,7 @@ impl Tool {
                 command
             }
             (Self::Aiocoap, "observe") => {
-                // aiocoap-client ends an observation as soon as it has begun.
+                // aiocoap-client would end the observation at once.
                 let mut command = Command::new(peer_folder("venv/bin/python"));
                 command.arg(peer_source("aiocoap_observe.py")).arg(uri);
                 command
@@ -181,7 +181,7 @@ impl Tool {
     }
 }
 
-/// What a program writes to its standard output.
+/// The standard output of a program.
 pub(crate) fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>, Error> {
     let failed = Error::io("a CoAP client");
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

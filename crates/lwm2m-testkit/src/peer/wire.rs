@@ -1,5 +1,5 @@
-//! A server and a device made by hand, datagram by datagram: they register, and then a test sends
-//! and answers whatever it likes from the socket that the other side knows.
+//! A server and a device as bare sockets: they register, and then a test sends
+//! and answers datagrams of its own from the address that the other side knows.
 
 use super::{Error, PATIENCE};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -28,7 +28,7 @@ impl HandServer {
     /// Answers the first datagram, a Register, with 2.01 and Location-Path `rd/7`.
     ///
     /// # Errors
-    /// None comes.
+    /// No datagram comes.
     pub fn accept(&self) -> Result<(), Error> {
         let mut buffer = [0; 2048];
         let (length, from) = self.socket.recv_from(&mut buffer).map_err(Error::io("Register"))?;
@@ -39,7 +39,7 @@ impl HandServer {
     }
 }
 
-/// A device that registers and then does nothing on its own.
+/// A device that registers and then only does what a test tells it.
 #[derive(Debug)]
 pub struct HandDevice(UdpSocket);
 
@@ -68,18 +68,17 @@ impl HandDevice {
     /// The next datagram from the server.
     ///
     /// # Errors
-    /// None comes.
+    /// No datagram comes.
     pub fn receive(&self) -> Result<Vec<u8>, Error> {
         let mut buffer = [0; 2048];
         let length = self.0.recv(&mut buffer).map_err(Error::io("a datagram from the server"))?;
         Ok(buffer.get(..length).unwrap_or_default().to_vec())
     }
 
-    /// Answers a request on its acknowledgement with a code and, as they are on the wire, options
-    /// and payload.
+    /// Answers a request in its acknowledgement with a code and the encoded options and payload.
     ///
     /// # Errors
-    /// The request is none, or the socket fails.
+    /// The datagram is not a request, or the socket fails.
     pub fn answer(&self, request: &[u8], code: u8, rest: &[u8]) -> Result<(), Error> {
         self.send(&piggybacked(request, code, rest)?)
     }
@@ -87,7 +86,7 @@ impl HandDevice {
     /// Resets a request.
     ///
     /// # Errors
-    /// The request is none, or the socket fails.
+    /// The datagram is not a request, or the socket fails.
     pub fn reset(&self, request: &[u8]) -> Result<(), Error> {
         match request {
             [_, _, high, low, ..] => self.send(&[0x70, 0, *high, *low]),

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 const MILLION: u64 = 1_000_000;
 
-/// A clock that ran at one speed since it was last changed.
+/// A clock with a constant speed since its last change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
-    /// When it was last changed, by the time of the simulation and by its own.
+    /// The time of the last change, in simulation time and in its own.
     since: (Instant, Instant),
-    /// Microseconds that it counts in a second.
+    /// The microseconds that it counts per second of the simulation.
     rate: u32,
 }
 
@@ -24,7 +24,7 @@ impl Clock {
         local + scale(global.saturating_since(from), self.rate.into(), MILLION)
     }
 
-    /// When the clock shows `local`, or more.
+    /// The first simulation time at which the clock shows at least `local`.
     pub(super) fn global(&self, local: Instant) -> Instant {
         let (from, since) = self.since;
         from + scale(local.saturating_since(since), MILLION, self.rate.max(1).into())

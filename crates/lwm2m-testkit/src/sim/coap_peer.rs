@@ -1,4 +1,4 @@
-//! A raw peer: CoAP and DTLS without LwM2M above them, answering by a rule.
+//! A peer with CoAP and DTLS but without LwM2M, which answers by a rule.
 
 use lwm2m_coap::{Event, Request, Response};
 use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Outputs};
@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 /// A [`Link`] that answers requests by itself. All events of the link are events of the peer, so
 /// [`Sim::events`](super::Sim::events) tells what it heard, when, and in which order.
 pub struct CoapPeer {
-    /// CoAP and its sessions.
+    /// The CoAP endpoint with its sessions.
     pub link: Link,
-    /// Answers to give before those of the rule.
+    /// Answers that are used first; the rule is asked when they are used up.
     pub answers: VecDeque<Response>,
-    /// Whether requests stay without an answer. Default: `false`.
+    /// Whether to leave requests unanswered. Default: off.
     pub silent: bool,
     rule: Box<dyn FnMut(&Request) -> Response>,
     outputs: Outputs<LinkEvent>,
@@ -39,7 +39,7 @@ impl CoapPeer {
                 && !self.silent
             {
                 let answer = self.answers.pop_front().unwrap_or_else(|| (self.rule)(request));
-                // A peer that is gone takes no answer.
+                // Fails if the peer is gone.
                 let _ = self.link.coap().respond(self.now, *exchange, answer);
             }
             self.outputs.push_back(event);
@@ -57,7 +57,7 @@ impl Engine for CoapPeer {
     }
 
     fn poll(&mut self) -> Option<Output<LinkEvent>> {
-        // A test may have used the link.
+        // A test may have changed the link directly.
         self.handle_events();
         self.outputs.poll()
     }

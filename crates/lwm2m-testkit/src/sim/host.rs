@@ -1,11 +1,11 @@
-//! An engine of any kind, and the events that it told.
+//! An engine of any kind, and its events so far.
 
 use lwm2m_link::{Engine, Input, Output};
 use lwm2m_time::Instant;
 use std::any::Any;
 use std::convert::Infallible;
 
-/// What the simulation needs of an engine.
+/// The methods of an engine that the simulation calls.
 pub(super) trait Host: Any {
     fn handle(&mut self, now: Instant, input: Input<'_>);
     /// The next output; events are kept with the time `now`.
@@ -16,7 +16,7 @@ pub(super) trait Host: Any {
     fn start(&mut self);
 }
 
-/// An engine, unless it has crashed, and what makes it.
+/// An engine, unless it has crashed, and the function that makes it.
 pub(super) struct Hosted<E: Engine> {
     pub(super) engine: Option<E>,
     pub(super) events: Vec<(Instant, E::Event)>,

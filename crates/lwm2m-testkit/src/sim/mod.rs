@@ -82,9 +82,9 @@ pub struct Sim {
     /// The connections between the engines.
     pub streams: Streams,
     places: Vec<Place>,
-    /// Pairs that do not reach each other, the smaller place first.
+    /// Pairs of partitioned nodes, the smaller index first.
     severed: BTreeSet<(usize, usize)>,
-    /// Engines that may have outputs.
+    /// The engines that may have output.
     touched: BTreeSet<usize>,
 }
 
@@ -128,7 +128,7 @@ impl Sim {
         Node { place, engine: PhantomData }
     }
 
-    /// Adds an engine that will not be started anew.
+    /// Adds an engine that cannot be restarted.
     pub fn add_engine<E>(&mut self, address: SocketAddr, engine: E) -> Node<E>
     where
         E: Engine<Event: 'static> + 'static,
@@ -137,7 +137,7 @@ impl Sim {
         self.add(address, move |_| engine.take().expect("the engine is not started anew"))
     }
 
-    /// Calls an engine with the time of its clock, and puts what it sends on its way.
+    /// Calls an engine with the time of its clock, and sends its output.
     pub fn with<E: Engine<Event: 'static> + 'static, T>(
         &mut self,
         node: Node<E>,
@@ -155,7 +155,7 @@ impl Sim {
         self.places[node.place].address
     }
 
-    /// What an engine told its application so far, with the time; a crash does not end the list.
+    /// All events of an engine so far, with their times. The list survives crashes.
     #[must_use]
     pub fn events<E: Engine<Event: 'static> + 'static>(
         &self,
@@ -164,7 +164,7 @@ impl Sim {
         &self.hosted(node).events
     }
 
-    /// Takes what an engine told its application since the last call.
+    /// Takes the events of an engine since the last call.
     pub fn take_events<E: Engine<Event: 'static> + 'static>(
         &mut self,
         node: Node<E>,
@@ -173,7 +173,8 @@ impl Sim {
         std::mem::take(&mut self.hosted_mut(node).events)
     }
 
-    /// Runs until `done` holds, for `patience` of virtual time at most. Returns whether it holds.
+    /// Runs until `done` returns `true`, for at most `patience` of virtual time. Returns whether it
+    /// did.
     pub fn run_until(
         &mut self,
         patience: Duration,
@@ -196,7 +197,7 @@ impl Sim {
         self.run_until(span, |_| false);
     }
 
-    /// Runs until nothing is on its way; of timers only those that are due until then.
+    /// Runs until nothing is in flight. Timers that are due by then fire.
     pub fn settle(&mut self) {
         loop {
             self.drain();
@@ -240,13 +241,13 @@ impl Sim {
         self.streams.silence(node.place);
     }
 
-    /// Drops an engine with all that it knows and has not sent. Its connections end.
+    /// Drops an engine with its state and unsent output. Its connections end.
     pub fn crash<E>(&mut self, node: Node<E>) {
         self.places[node.place].host.stop();
         self.streams.end_at(self.now, node.place);
     }
 
-    /// Starts an engine anew, after a crash that may be only now.
+    /// Restarts an engine; crashes it first if it runs.
     pub fn restart<E>(&mut self, node: Node<E>) {
         self.crash(node);
         self.places[node.place].host.start();
@@ -259,12 +260,12 @@ impl Sim {
         self.places[node.place].clock.set_rate(self.now, parts_per_million);
     }
 
-    /// Lets the clock of a node jump ahead, as after a sleep of its machine.
+    /// Makes the clock of a node jump ahead, as after its machine has slept.
     pub fn jump_clock<E>(&mut self, node: Node<E>, by: Duration) {
         self.places[node.place].clock.jump(self.now, by);
     }
 
-    /// Ends all connections. Both sides are told at once; what was on its way is lost.
+    /// Ends all connections. Both sides learn it at once; bytes in flight are lost.
     pub fn cut_connections(&mut self) {
         for (place, connection) in self.streams.cut() {
             self.handle(place, Input::Disconnected { connection });
@@ -336,7 +337,7 @@ impl Sim {
         self.touched.insert(place);
     }
 
-    /// Puts what the engines want sent on its way.
+    /// Sends the output of the engines.
     fn drain(&mut self) {
         while let Some(place) = self.touched.pop_first() {
             while let Some(output) = self.places[place].host.poll(self.now) {

@@ -10,16 +10,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How bad the network is.
+/// The faults of the network.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
     /// Percentage of datagrams that are lost.
     pub loss: u32,
     /// Percentage of datagrams that arrive twice.
     pub duplication: u32,
-    /// The shortest time on the way.
+    /// The shortest delay.
     pub delay: Duration,
-    /// What is added to it at random; more of it than the gap between two datagrams reorders them.
+    /// The most that is added to the delay at random. If it exceeds the gap between two datagrams,
+    /// they may be reordered.
     pub jitter: Duration,
 }
 
@@ -28,10 +29,10 @@ impl Conditions {
     pub const GOOD: Self =
         Self { loss: 0, duplication: 0, delay: Duration::from_millis(10), jitter: Duration::ZERO };
 
-    /// Nothing is lost, and nothing takes time.
+    /// Nothing is lost, and there is no delay.
     pub const INSTANT: Self = Self { delay: Duration::ZERO, ..Self::GOOD };
 
-    /// A bad radio link: 30% lost, 10% doubled, 20 ms to 1.5 s on the way.
+    /// A bad radio link: 30% lost, 10% duplicated, 20 ms to 1.5 s delay.
     pub const BAD: Self = Self {
         loss: 30,
         duplication: 10,
@@ -49,7 +50,7 @@ pub struct InFlight {
     pub to: SocketAddr,
     /// Its bytes.
     pub payload: Bytes,
-    /// Whether it goes between the ports for coaps, or between those for coap.
+    /// Whether it goes between the ports for coaps; otherwise between those for coap.
     pub secured: bool,
 }
 
@@ -62,16 +63,16 @@ impl InFlight {
     }
 }
 
-/// The datagrams on their way, in the order of their arrival.
+/// The datagrams in flight, in the order of arrival.
 #[derive(Debug)]
 pub struct Network {
     conditions: Conditions,
     rng: ChaCha8Rng,
-    // The counter keeps datagrams apart that arrive at the same time.
+    // The counter tells datagrams with the same arrival time apart.
     in_flight: BTreeMap<(Instant, u64), InFlight>,
     sent: u64,
     lost: u64,
-    /// All that was given to the network, from when this was set to an empty list.
+    /// Set to an empty list to record every datagram sent from then on. Default: off.
     pub capture: Option<Vec<InFlight>>,
 }
 
@@ -83,17 +84,17 @@ impl Network {
         Self { conditions, rng, in_flight: BTreeMap::new(), sent: 0, lost: 0, capture: None }
     }
 
-    /// Changes how bad the network is from now on.
+    /// Changes the faults from now on.
     pub const fn set_conditions(&mut self, conditions: Conditions) {
         self.conditions = conditions;
     }
 
-    /// Puts a datagram on its way, perhaps twice, perhaps never.
+    /// Sends a datagram, which may be lost or duplicated.
     pub fn send(&mut self, now: Instant, datagram: InFlight) {
         self.send_over(now, datagram, true);
     }
 
-    /// As [`send`](Self::send), and never if there is no way.
+    /// Like [`send`](Self::send), but drops the datagram if the nodes are partitioned.
     pub(super) fn send_over(&mut self, now: Instant, datagram: InFlight, has_way: bool) {
         if let Some(capture) = &mut self.capture {
             capture.push(datagram.clone());
@@ -116,13 +117,13 @@ impl Network {
         self.in_flight.keys().next().map(|(arrival, _)| *arrival)
     }
 
-    /// Takes out a datagram that has arrived by `now`.
+    /// Takes the next datagram that is due by `now`.
     pub fn arrive(&mut self, now: Instant) -> Option<InFlight> {
         let entry = self.in_flight.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
-    /// How many datagrams were sent (copies count), and how many of them were lost.
+    /// The number of datagrams sent, including duplicates, and how many of them were lost.
     #[must_use]
     pub const fn counts(&self) -> (u64, u64) {
         (self.sent, self.lost)

@@ -1,4 +1,4 @@
-//! The connections between engines: bytes arrive in order, cut anywhere, from one seed.
+//! The connections between engines: bytes arrive in order, split at random places, from one seed.
 
 use bytes::Bytes;
 use lwm2m_link::{ConnectionId, StreamAction};
@@ -17,7 +17,7 @@ const PIECE: usize = 200;
 /// What happens to connections and to what is sent on them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
-    /// Connections come about, and bytes arrive.
+    /// Connections are established, and bytes arrive.
     Good,
     /// There is no listener: a connection fails at once.
     Refused,
@@ -25,21 +25,21 @@ pub enum Fate {
     Silent,
 }
 
-/// The connections, and what is on its way in them.
+/// The connections and the bytes in flight.
 #[derive(Debug)]
 pub struct Streams {
-    /// What happens from now on. Default: [`Fate::Good`].
+    /// The fate of connections from now on. Default: [`Fate::Good`].
     pub fate: Fate,
-    /// How many connections have come about.
+    /// The number of connections established so far.
     pub accepted: u64,
-    /// Whether a bit of what is sent next is turned over.
+    /// Whether to flip a bit of the next bytes sent.
     pub damage: bool,
-    /// The time on the way. Default: 10 ms.
+    /// The delay. Default: 10 ms.
     pub delay: Duration,
     rng: ChaCha8Rng,
     connections: Vec<Connection>,
     in_flight: BTreeMap<(Instant, u64), Arrival>,
-    /// What waits for the end of a partition.
+    /// Arrivals held back until the partition ends.
     stalled: Vec<(u64, Arrival)>,
     sent: u64,
     latest: u64,
@@ -55,7 +55,7 @@ struct Connection {
 #[derive(Debug)]
 struct Side {
     place: usize,
-    /// What the engine calls the connection, while there is one.
+    /// The engine's id of the connection while it is open.
     name: Option<ConnectionId>,
 }
 
@@ -94,7 +94,7 @@ impl Streams {
         self.in_flight.keys().next().map(|(arrival, _)| *arrival)
     }
 
-    /// Does what an engine wants done; `to` is the node that it connects to, if there is one.
+    /// Carries out an engine's action; `to` is the node that it connects to, if any.
     pub(super) fn act(
         &mut self,
         now: Instant,
@@ -168,25 +168,25 @@ impl Streams {
         }
     }
 
-    /// Takes out what has arrived by `now`.
+    /// Takes the next arrival that is due by `now`.
     pub(super) fn arrive(&mut self, now: Instant) -> Option<Arrival> {
         let entry = self.in_flight.first_entry().filter(|it| it.key().0 <= now)?;
         self.latest = entry.key().1;
         Some(entry.remove())
     }
 
-    /// The nodes that an arrival comes from and goes to.
+    /// The sender and the receiver of an arrival.
     pub(super) fn ends(&self, arrival: &Arrival) -> [usize; 2] {
         let sides = &self.connections[arrival.connection].sides;
         [sides[1 - arrival.side].place, sides[arrival.side].place]
     }
 
-    /// Keeps what has just arrived until [`resume`](Self::resume).
+    /// Holds an arrival back until [`resume`](Self::resume).
     pub(super) fn stall(&mut self, arrival: Arrival) {
         self.stalled.push((self.latest, arrival));
     }
 
-    /// Lets what was kept arrive, before all that was sent later.
+    /// Releases the arrivals held back, before any that were sent later.
     pub(super) fn resume(&mut self, now: Instant) {
         let stalled = std::mem::take(&mut self.stalled).into_iter();
         self.in_flight.extend(stalled.map(|(number, arrival)| ((now, number), arrival)));
@@ -228,7 +228,7 @@ impl Streams {
         &mut self.connections[arrival.connection].sides[arrival.side]
     }
 
-    /// Lets the connections of a node fall silent.
+    /// Drops all further bytes of the node's connections without telling either side.
     pub(super) fn silence(&mut self, place: usize) {
         for connection in &mut self.connections {
             connection.silent |= connection.sides.iter().any(|side| side.place == place);
@@ -237,7 +237,7 @@ impl Streams {
         self.in_flight.retain(|_, arrival| !connections[arrival.connection].silent);
     }
 
-    /// Ends the connections of a node, which is gone; the nodes at their other sides are told.
+    /// Ends the connections of a crashed node; the other sides learn it.
     pub(super) fn end_at(&mut self, now: Instant, place: usize) {
         for number in 0..self.connections.len() {
             for side in 0..2 {

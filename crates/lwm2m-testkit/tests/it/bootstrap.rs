@@ -272,7 +272,7 @@ fn an_alternate_path_is_for_servers_and_not_for_the_bootstrap_server() {
     assert_eq!(requests(BOOTSTRAP), ["/0", "/1", "/0", "/1/0", "/bs"]);
 }
 
-/// 30% of the datagrams are lost, doubled, late: both sides come to the same end nevertheless, or
+/// 30% of the datagrams are lost, others duplicated or late: both sides agree in the end, or
 /// try again.
 #[test]
 fn a_bad_network_delays_a_bootstrap() {

@@ -1,4 +1,4 @@
-//! A whole session between our engines, looked at on the wire.
+//! A whole session between our engines, as seen on the wire.
 
 use crate::lossy::{
     DEVICE, ENDPOINT, HOUR, Harness, SERVER, TEMPERATURE, device_management, harness, notified,
@@ -21,7 +21,7 @@ fn sent(harness: &mut Harness) -> Vec<(std::net::SocketAddr, MessageType, u8)> {
     capture.iter().map(look).collect()
 }
 
-/// A datagram that neither engine would send.
+/// A datagram that no engine sends.
 fn datagram(kind: MessageType, code: Code, id: u16, path: &[&str], payload: &[u8]) -> Vec<u8> {
     let mut options = Options::new();
     path.iter().for_each(|it| options.push(OptionNumber::URI_PATH, it.as_bytes()));
@@ -34,7 +34,7 @@ fn datagram(kind: MessageType, code: Code, id: u16, path: &[&str], payload: &[u8
     datagram
 }
 
-/// Has the device do all that it does on its own account, and the server ask for everything.
+/// Runs every operation that the device or the server can start.
 fn session(harness: &mut Harness) {
     assert!(harness.run_until(HOUR, |harness| registered(harness)));
     device_management(harness);
@@ -59,7 +59,7 @@ fn every_request_of_a_session_is_confirmable_and_others_are_carried_out_once() {
     let mut harness = harness(Conditions::GOOD, 1);
     harness.sim.network.capture = Some(Vec::new());
     session(&mut harness);
-    // What may come non-confirmable comes twice: Execute and Send.
+    // Execute and Send may be non-confirmable, so they come in both forms.
     sent_are_confirmable(&sent(&mut harness));
     let execute = datagram(MessageType::NonConfirmable, Code::POST, 0x7001, &["1", "0", "8"], b"");
     let values = br#"[{"n":"/3303/0/5700","v":1.5}]"#;

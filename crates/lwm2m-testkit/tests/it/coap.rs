@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than the endpoint waits before it acknowledges a request without its answer.
+/// Longer than the endpoint waits before it sends an empty acknowledgement.
 const LATE: Duration = Duration::from_millis(700);
 
 /// A server with a value at `/value` that can be read, written and observed; `/late` answers late.
@@ -18,7 +18,7 @@ struct Application {
 }
 
 impl Application {
-    /// Serves until the returned sender is dropped; `None` if libcoap is not there.
+    /// Serves until the returned sender is dropped; `None` if libcoap is not installed.
     fn start() -> Option<(CoapClient, Sender<()>)> {
         let udp = UdpEndpoint::open().unwrap();
         let client = CoapClient::new(udp.address().unwrap())?;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The LwM2M v1.1 Test Object: a resource of every type, single and multiple.
 const EVERY_TYPE: u16 = 3442;
-/// The formats of trees that Leshan has.
+/// The tree formats that Leshan supports.
 const TREES: [ContentFormat; 4] =
     [ContentFormat::TLV, ContentFormat::JSON, ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR];
 const SINGLE: [ContentFormat; 3] =
@@ -75,7 +75,7 @@ fn instance(object: &ObjectDefinition, number: usize) -> ObjectInstance {
 struct Cross<'r> {
     peer: PeerCodec,
     reading: Reading<'r>,
-    /// What was read in which format.
+    /// The decoded nodes by format.
     crossed: BTreeMap<u16, usize>,
 }
 
@@ -88,7 +88,7 @@ impl Cross<'_> {
         }
     }
 
-    /// Sends a node across in every format that holds it, and reads what comes back.
+    /// Passes a node through Leshan in every format that can represent it.
     fn cross(&mut self, path: &Path, node: &Node) {
         for format in TREES.into_iter().chain(SINGLE).filter(|format| supports(*format, path)) {
             let Ok(payload) = encode(format, path, node) else { continue };

@@ -21,12 +21,12 @@ use rcgen::{
 };
 use std::sync::{Arc, Mutex};
 
-/// An authority that is not the one of the certificates that devices are made with.
+/// An authority other than the one that issued the devices' built-in certificates.
 #[derive(Debug)]
 struct Ca {
     issuer: Issuer<'static, KeyPair>,
     certificate: Bytes,
-    /// The public keys that it was asked to certify.
+    /// The public keys of the requests.
     asked: Mutex<Vec<Vec<u8>>>,
 }
 

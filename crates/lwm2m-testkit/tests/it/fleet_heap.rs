@@ -1,4 +1,4 @@
-//! What a registered device costs a server in memory, counted: no clock, no noise.
+//! Memory of a registered device in a server, counted, so that results repeat exactly.
 
 use allocation_counter::measure;
 use lwm2m_coap::{Event, Request};
@@ -27,7 +27,7 @@ fn register(number: u32) -> Request {
     request.query(&endpoint).query("lt=86400").query("lwm2m=1.1").query("b=U").payload(LIST)
 }
 
-/// Registers a device, which then goes away.
+/// Registers a device and drops its client.
 fn visit(server: &mut Server, now: Instant, number: u32, secured: bool) {
     let mut seed = [0; 32];
     seed[..4].copy_from_slice(&number.to_le_bytes());
@@ -63,7 +63,7 @@ fn visit(server: &mut Server, now: Instant, number: u32, secured: bool) {
     }
 }
 
-/// The bytes of a device that registered and fell silent, in a fleet of one kind.
+/// The bytes per registered, silent device in a fleet of one kind.
 fn bytes_each(devices: u32, secured: bool) -> i64 {
     let mut config = Config::default();
     config.coap.max_peers = 1 << 20;

@@ -1,5 +1,5 @@
-//! What arrives over a network that loses datagrams, in virtual time: a table that is compared with
-//! the one beside this file. `LWM2M_SNAPSHOTS=write` in the environment writes it anew.
+//! Goodput over a network that loses datagrams, in virtual time: a table that is compared with
+//! `goodput.txt`. `LWM2M_SNAPSHOTS=write` in the environment updates it.
 
 use bytes::Bytes;
 use lwm2m_coap::{Code, Config, Event, Request, Response};
@@ -13,7 +13,7 @@ use std::time::Duration;
 const BODY: usize = 100 << 10;
 const PATIENCE: Duration = Duration::from_secs(100_000);
 
-/// What became of one kind of exchange.
+/// The outcomes of one kind of exchange.
 #[derive(Default)]
 struct Tally {
     asked: u64,

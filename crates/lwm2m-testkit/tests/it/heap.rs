@@ -1,4 +1,4 @@
-//! What CoAP costs in memory and allocations, counted: no clock, no noise.
+//! Memory and allocations of CoAP, counted, so that results repeat exactly.
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
@@ -62,7 +62,7 @@ fn serve(link: &mut Link, now: Instant, from: SocketAddr, datagram: &[u8]) -> By
     answer
 }
 
-/// Lets all that is remembered expire.
+/// Advances the time until all state has expired.
 fn pass(link: &mut Link, now: &mut Instant, time: Duration) {
     let end = *now + time;
     while let Some(next) = link.poll_timeout().filter(|next| *next <= end) {
@@ -164,7 +164,7 @@ impl Credentials for OneKey {
     }
 }
 
-/// A device has a session, asks once and falls silent; its peer is held.
+/// A device opens a session, sends one request and goes silent; its peer is kept.
 fn visit(link: &mut Link, now: Instant, number: u32, profile: &Arc<ClientProfile>) {
     let mut seed = [0; 32];
     seed[..4].copy_from_slice(&number.to_le_bytes());
@@ -268,7 +268,7 @@ fn attack_of_many_peers_takes_the_memory_that_is_allowed() {
     let each = info.bytes_max.saturating_sub(bodies as u64) / u64::from(PEERS);
     println!("{} MiB at most: 16 MiB of bodies, and {each} B a peer", info.bytes_max >> 20);
     assert!(each <= 400, "{each} B");
-    // When it is over, all of it is free.
+    // Everything is freed at the end.
     let mut link = link.unwrap();
     let mut now = Instant::from_millis(2_000_000);
     (0..PEERS).for_each(|number| {

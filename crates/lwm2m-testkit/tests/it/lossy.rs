@@ -1,5 +1,5 @@
 //! Client and server engine across a bad network in virtual time: 30% of the datagrams are lost,
-//! some come twice, and they overtake each other.
+//! some are duplicated, and they are reordered.
 
 use lwm2m_client::{Client, MemoryObject, Object, ServerAccount};
 use lwm2m_core::{
@@ -110,7 +110,7 @@ pub(crate) fn complete(harness: &mut Harness, operation: &Operation) -> Response
             .with(harness.server, |it, now| it.submit(now, ENDPOINT, operation.clone()))
         {
             Ok(id) => id,
-            // A cancellation whose answer was lost has forgotten the observation all the same.
+            // If the answer to a cancellation was lost, the observation is gone all the same.
             Err(SubmitError::Invalid(Invalid::NotObserved(target))) => {
                 let format = None;
                 let path = target.path();
@@ -204,7 +204,7 @@ fn reporting(harness: &mut Harness) {
         success(harness, &observe);
         last = 30.0 + f64::from(round);
         set_temperature(harness, last);
-        // A lost notification is made up for by the next one, at pmax at the latest.
+        // The next notification, after pmax at the latest, replaces a lost one.
         if !harness.run_until(HOUR, |harness| notified(harness, last)) {
             continue;
         }
@@ -220,7 +220,7 @@ fn tour(conditions: Conditions, seed: u64) -> (u64, u64) {
     tour_of(harness(conditions, seed))
 }
 
-/// Every operation until the client has gone; how many datagrams were sent and lost.
+/// Runs every operation until the client deregisters. Returns the datagrams sent and lost.
 pub(crate) fn tour_of(mut harness: Harness) -> (u64, u64) {
     device_management(&mut harness);
     reporting(&mut harness);

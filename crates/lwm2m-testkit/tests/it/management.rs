@@ -76,7 +76,7 @@ impl Managed {
         device_answer(answer.unwrap())
     }
 
-    /// What is at a path, in a canonical order.
+    /// The value of a path in a canonical order.
     fn content(&self, rest: &str) -> Value {
         let answer = self.send("GET", rest);
         assert_eq!(answer["status"], "CONTENT(205)", "GET {rest}: {answer}");
@@ -96,7 +96,7 @@ impl Managed {
     }
 }
 
-/// The device answered: HTTP says 200 whatever the device said.
+/// The device answered: HTTP returns 200 whatever the device's code is.
 fn device_answer(answer: Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()
@@ -114,7 +114,7 @@ fn sorted(mut node: Value) -> Value {
     node
 }
 
-/// The clock moves between two reads.
+/// Removes the current time, which changes between two reads.
 fn without_current_time(mut instance: Value) -> Value {
     if let Some(resources) = instance.get_mut("resources").and_then(Value::as_array_mut) {
         resources.retain(|it| it["id"] != 13);
@@ -231,7 +231,7 @@ fn refuses_what_is_not_allowed(managed: &mut Managed) {
     let delete = managed.http().send("DELETE", &managed.target("/3/0"));
     for answer in [write, execute, read, delete] {
         let answer = answer.unwrap();
-        // A server may know better and not even ask the device.
+        // A server may refuse without asking the device.
         let refused = answer.json()["status"] == "METHOD_NOT_ALLOWED(405)" || answer.status == 400;
         assert!(refused, "{answer:?}");
     }

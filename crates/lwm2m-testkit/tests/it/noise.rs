@@ -1,4 +1,4 @@
-//! Ten thousand datagrams that nobody should send: the daemons serve on, and do not grow.
+//! Ten thousand malformed datagrams: the daemons keep serving and do not grow.
 
 use lwm2m_testkit::peer::{Device, HandDevice, HandServer, Kind, Noise, Process, Server, barrier};
 use std::net::UdpSocket;
@@ -7,7 +7,7 @@ use std::time::Duration;
 const SEED: u64 = 20_261_122;
 const WARM_UP: usize = 2_000;
 const DATAGRAMS: usize = 10_000;
-/// Sent without waiting; a socket's buffer holds them.
+/// Sent in one burst, which fits a socket's buffer.
 const BURST: usize = 50;
 const GROWTH_KIB: u64 = 8 * 1_024;
 

@@ -1,11 +1,11 @@
-//! A device that does not answer as it should, seen from our HTTP API.
+//! A device with faulty answers, as our HTTP API reports it.
 
 use lwm2m_testkit::peer::{Answer, HandDevice, Kind, Server};
 use std::thread;
 
 const READ: &str = "/api/clients/by-hand/3/0/0";
 
-/// Reads /3/0/0 while the device does what `odd` says with the request.
+/// Reads /3/0/0 while the device handles the request by `odd`.
 fn read(query: &str, odd: impl FnOnce(&HandDevice, &[u8])) -> Answer {
     let server = Server::start(Kind::Ours).unwrap();
     let device = HandDevice::register(server.coap).unwrap();

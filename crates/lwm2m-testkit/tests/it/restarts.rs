@@ -1,4 +1,4 @@
-//! Power cuts: one side starts anew and knows nothing of the other.
+//! Power cuts: one side restarts without state.
 
 use lwm2m_testkit::peer::{Device, Kind, Server};
 

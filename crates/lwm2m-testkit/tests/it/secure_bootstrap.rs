@@ -69,7 +69,7 @@ fn harness(keys: &Keys, mode: Mode, identity: &str) -> Trio<Client> {
     Trio::of(device, bootstrap, Server::new(keys.server(mode, ENDPOINT), [3; 32]))
 }
 
-/// Begins, and moves datagrams until none is left.
+/// Starts, and delivers datagrams until none is in flight.
 pub(crate) fn run(trio: &mut Trio<Client>) {
     trio.start();
     assert!(trio.wire.is_empty(), "something in clear text");
@@ -110,7 +110,7 @@ fn keys_of_a_bootstrap_that_the_server_does_not_know_are_refused() {
     let (server, reason, retry_at) = harness.device_events().find_map(failed).unwrap();
     assert_eq!((server, retry_at), (101, None));
     assert!(reason.contains("unknown_psk_identity"), "{reason}");
-    // The bootstrap server is asked for better ones, but not at once.
+    // The device asks the bootstrap server for new ones, but not at once.
     let begun = |event: &&Event| matches!(event, Event::SessionBegun { .. });
     assert_eq!(
         harness.device_events().filter(begun).count(),

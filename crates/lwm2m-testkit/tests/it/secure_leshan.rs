@@ -8,7 +8,7 @@ const IDENTITY: &str = "leshan's identity";
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 const REGISTRATION: &str = "/api/clients/secure-leshan";
 
-/// Our server with a device in one mode; none if Leshan is not there.
+/// Our server with a device in one mode; `None` if Leshan is not installed.
 fn server(mode: &str, flags: &[&str]) -> Option<(Server, Material)> {
     if !Kind::Leshan.is_available() {
         return None;
@@ -84,7 +84,7 @@ fn with_certificates() {
     registers_and_is_managed("x509");
 }
 
-/// Its TLS is that of Java, which knows certificates alone.
+/// Leshan uses Java's TLS, which supports certificates only.
 #[test]
 fn with_certificates_over_tls() {
     let Some((mut server, fixtures)) = server("x509", &["--coaps-tcp", "127.0.0.1:0"]) else {
@@ -114,7 +114,7 @@ fn a_certificate_of_another_authority_is_refused_over_tls() {
     failure(&mut device);
 }
 
-/// What Leshan's client says when it cannot register.
+/// The reason that Leshan's client prints when it cannot register.
 fn failure(device: &mut Device) -> String {
     device
         .process

@@ -59,7 +59,7 @@ fn device(server: &Server, mode: &Mode) -> Device {
     Device::start_secured(&uri, ENDPOINT, 300, &flags).unwrap()
 }
 
-/// Registers, is read and observed, and takes its leave.
+/// Registers, is read and observed, and deregisters.
 fn device_is_managed(mode: &Mode, connection_id: u8) {
     let server = server(mode, connection_id, ENDPOINT);
     let mut events = server.http.events().unwrap();
@@ -108,7 +108,7 @@ fn our_device_registers_by_certificates() {
     }
 }
 
-/// The server knows the keys, but of another device.
+/// The server knows the keys as those of another device.
 #[test]
 fn an_endpoint_name_that_goes_with_other_keys_is_refused() {
     if !Kind::Leshan.is_available() {

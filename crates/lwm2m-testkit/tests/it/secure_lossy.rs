@@ -1,5 +1,5 @@
 //! Client and server engine in each mode of security, in virtual time: on a bad network, after a
-//! restart of the server, and with what they must refuse.
+//! restart of the server, and with credentials that must be refused.
 
 use crate::lossy::{
     ENDPOINT, HOUR, Harness, SERVER, device_management, harness_of, registered, tour_of,
@@ -44,7 +44,7 @@ impl Keys {
         Self { server, device, authority, server_certificate, device_certificate }
     }
 
-    /// What the device's account has.
+    /// The security of the device's account.
     pub(crate) fn security(&self, mode: Mode) -> Security {
         let key = self.device.serialized_der();
         match mode {
@@ -163,7 +163,7 @@ fn a_restarted_server_is_found_again_in_each_mode() {
     }
 }
 
-/// Why the device does not register, and what the server says to that.
+/// The failures of the handshake at the device and at the server.
 fn refusal(
     device: lwm2m_client::Config,
     server: lwm2m_server::Config,
@@ -177,7 +177,7 @@ fn refusal(
         harness.sim.events(harness.device).iter().any(|it| failed(&it.1).is_some())
     };
     assert!(harness.run_until(HOUR, is_over), "a failure");
-    // Who drops what it cannot decrypt gives up later.
+    // A side that drops records which it cannot decrypt fails by timeout.
     harness.sim.run_for(Duration::from_secs(30));
     assert!(!registered(&harness));
     let told = harness.sim.events(harness.server).iter().find_map(|(_, event)| match event {
@@ -197,7 +197,7 @@ fn an_endpoint_does_not_register_by_the_credentials_of_another() {
     for mode in MODES {
         let (reason, told) = refusal(device(keys.security(mode)), keys.server(mode, "other"));
         let why = match mode {
-            // Its certificate is nobody's credential.
+            // Its certificate is not in the server's store.
             Mode::Certificate => "the authenticated identity belongs to no endpoint",
             _ => "the authenticated identity belongs to another endpoint name",
         };

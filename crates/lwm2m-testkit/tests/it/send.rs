@@ -1,4 +1,4 @@
-//! A device reports values on its own account: our client and our server in virtual time.
+//! A device sends values by Send: our client and our server in virtual time.
 
 use crate::trio::{self, ENDPOINT, SERVER, Trio};
 use lwm2m_client::{Client, Config, Event as ClientEvent, ServerAccount};

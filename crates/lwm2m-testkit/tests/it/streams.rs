@@ -1,5 +1,5 @@
 //! Client and server engine over connections, plain and in each mode of security, in virtual time:
-//! bytes come cut anywhere, connections are lost, and servers start anew.
+//! bytes are split at random places, connections are lost, and servers restart.
 
 use crate::lossy::{
     ENDPOINT, HOUR, Harness, SERVER, TEMPERATURE, device_management, harness_of, notified,
@@ -17,7 +17,7 @@ use lwm2m_time::Instant;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Nothing, and each mode.
+/// Without security, and each mode.
 fn modes() -> impl Iterator<Item = Option<Mode>> {
     [None].into_iter().chain(MODES.map(Some))
 }
@@ -76,7 +76,7 @@ fn every_operation_completes_in_each_mode_over_one_connection() {
                 (1, 1),
                 "{mode:?}"
             );
-            // All of it once more, and then the device goes.
+            // Everything once more, then the device deregisters.
             let (datagrams, _) = tour_of(harness);
             assert_eq!(datagrams, 0, "{mode:?}");
         }
@@ -166,7 +166,7 @@ fn a_damaged_record_ends_the_session_and_what_waits_for_it() {
             let id =
                 harness.sim.with(harness.server, |it, now| it.submit(now, ENDPOINT, read)).unwrap();
             if answer {
-                // The request is on its way.
+                // The request is in flight.
                 harness.sim.run_for(Duration::from_millis(5));
             }
             harness.sim.streams.damage = true;
@@ -179,7 +179,7 @@ fn a_damaged_record_ends_the_session_and_what_waits_for_it() {
                 _ => false,
             });
             assert!(failed, "{mode:?}, the answer: {answer}");
-            // Who told the other by an alert may come back at once; who was told waits.
+            // The side that sent the alert may retry at once; the side that received it waits.
             let (_, last) = harness.sim.events(harness.device).last().unwrap();
             let bad_mac = RegistrationError::Alert(Alert::BAD_RECORD_MAC);
             match last {
@@ -207,14 +207,14 @@ fn a_restarted_server_is_found_again_in_each_mode() {
         harness.sim.run_for(Duration::from_secs(1));
         harness.sim.restart(harness.server);
         assert!(!registered(&harness));
-        // A server that has just gone is given a moment, and then asked again at once.
+        // If the server was just lost, the client waits a moment, then retries at once.
         harness.sim.run_for(Duration::from_secs(6));
         assert!(registered(&harness), "{mode:?}");
         device_management(&mut harness);
     }
 }
 
-/// When attempts were made that failed, in seconds.
+/// The times of the failed attempts, in seconds.
 fn attempts(harness: &Harness) -> Vec<u64> {
     let failed = |(at, event): &(Instant, Event)| match event {
         Event::RegistrationFailed { reason, .. } => {
@@ -304,7 +304,7 @@ fn the_server_chooses_the_transport() {
     assert!(harness.run_until(HOUR, |harness| registered(harness)));
     let binding =
         |harness: &Harness| harness.sim[harness.server].registration(ENDPOINT).unwrap().binding;
-    // A transport that is not listed is none to prefer.
+    // Ignores a preferred transport that is not among the listed ones.
     write_text(&mut harness, 22, "T");
     let rebind = |harness: &mut Harness| {
         harness.sim.with(harness.device, |it, now| it.rebind(now));

@@ -5,7 +5,7 @@ use lwm2m_testkit::peer::{LossyProxy, Site, Tool};
 
 const OTHERS: [Tool; 2] = [Tool::Libcoap, Tool::Aiocoap];
 
-/// 100 KiB of lines, none like another.
+/// 100 KiB of distinct lines.
 fn large() -> Vec<u8> {
     (0..6_400).flat_map(|line| format!("line {line:010}\n").into_bytes()).collect()
 }
@@ -41,7 +41,7 @@ fn observes(client: Tool, site: &Site, uri: &str) {
         if wanted != "before" {
             Tool::Ours.put(&writer, format!("{wanted}\n").as_bytes()).unwrap();
         }
-        // Some clients put their own words around what they were told.
+        // Some clients print more than the payload.
         let seen = |line: &str| line.contains(wanted).then_some(());
         let what = "what was written";
         assert!(observer.wait_for(what, seen).is_ok(), "{client:?} at {uri} missed {wanted}");

@@ -1,5 +1,4 @@
-//! A device, a bootstrap server and a server, with a perfect network between them and a look at
-//! what goes over the wire.
+//! A device, a bootstrap server and a server on a perfect network, with a capture of the messages.
 
 use lwm2m_bootstrap::BootstrapServer;
 use lwm2m_client::{Client, MemoryObject, Object};
@@ -18,7 +17,7 @@ const fn address(host: u8) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)), 5683)
 }
 
-/// A message that went over the wire.
+/// A captured message.
 pub(crate) struct Sent {
     pub(crate) from: SocketAddr,
     pub(crate) to: SocketAddr,
@@ -39,7 +38,7 @@ pub(crate) struct Trio<D> {
     pub(crate) device: Node<D>,
     pub(crate) bootstrap: Node<BootstrapServer>,
     pub(crate) server: Node<Server>,
-    /// What went over the wire in the clear.
+    /// The captured messages that were not encrypted.
     pub(crate) wire: Vec<Sent>,
 }
 
@@ -58,7 +57,7 @@ impl<D: Engine<Event: 'static> + 'static> Trio<D> {
         Self { sim, device, bootstrap, server, wire: Vec::new() }
     }
 
-    /// Moves all datagrams until none is left.
+    /// Delivers datagrams until none is in flight.
     pub(crate) fn settle(&mut self) {
         self.sim.settle();
         let sent = self.sim.network.capture.replace(Vec::new()).unwrap_or_default();
@@ -68,7 +67,7 @@ impl<D: Engine<Event: 'static> + 'static> Trio<D> {
         }));
     }
 
-    /// What the server hears from the device about an operation.
+    /// The device's answer to an operation.
     pub(crate) fn complete(&mut self, operation: Operation) -> Result<Response, OperationError> {
         let submit = |it: &mut Server, now| it.submit(now, ENDPOINT, operation);
         let wanted = self.sim.with(self.server, submit).unwrap();

@@ -32,7 +32,7 @@ fn our_server_with_both_takes_the_first_type_that_their_client_names() {
         let Some(mut theirs) = their_client(&ours, keys, types) else { return };
         let session = established(&mut ours);
         assert_eq!(matches!(session.identity, Identity::RawPublicKey(_)), raw_client, "{types}");
-        // It keeps its words until something comes.
+        // It prints nothing until data arrive.
         ours.send(session.session, "from our server\n").unwrap();
         ours.turn();
         assert_eq!(theirs.wait_for("- Certificate type: ").unwrap(), server, "{types}");

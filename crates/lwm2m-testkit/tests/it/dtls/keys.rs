@@ -1,4 +1,4 @@
-//! Keys and certificates of both sides: those of the tests of `lwm2m-dtls`, for us and for others.
+//! Keys and certificates of both sides, from the tests of `lwm2m-dtls`, for us and the peers.
 
 use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore, Unlisted};
 use lwm2m_dtls::certificate::{
@@ -17,7 +17,7 @@ pub(crate) const KEY: &[u8] = b"0123456789abcdef";
 pub(crate) const PSK: &str = "psk=urn:dev:1:30313233343536373839616263646566";
 pub(crate) const WRONG_PSK: &str = "psk=urn:dev:1:30313233343536373839616263646567";
 
-/// Where the files are, in PEM as well.
+/// The folder of the files, which has them as PEM, too.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../lwm2m-dtls/tests/data")
 }

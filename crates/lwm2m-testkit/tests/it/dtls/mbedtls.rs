@@ -37,7 +37,7 @@ fn their_server(options: &str) -> Option<SecuredPeer> {
     SecuredPeer::program("ssl_server2", &arguments, &keys::folder(), None).unwrap()
 }
 
-/// Answers so many of the client's requests.
+/// Answers this many of the client's requests.
 fn answer(ours: &mut DtlsEndpoint, theirs: &mut SecuredPeer, session: SessionId, requests: usize) {
     for number in 0..requests {
         receive(ours, "GET");

@@ -26,19 +26,19 @@ struct Established {
     resumption: Option<Arc<Resumption>>,
 }
 
-/// An endpoint that repeats its flights soon: peers may not listen yet.
+/// An endpoint that resends flights soon, because peers may not listen yet.
 fn open(mut config: Config) -> DtlsEndpoint {
     config.retransmit_after = Duration::from_millis(300);
     DtlsEndpoint::open(config).unwrap()
 }
 
-/// Settings that give a handshake up soon: a wrong key shows by silence.
+/// A configuration with a short handshake timeout: a peer with a wrong key does not answer.
 fn hasty(mut config: Config) -> Config {
     config.handshake_timeout = Duration::from_secs(3);
     config
 }
 
-/// Settings by which sessions are resumed by tickets only.
+/// A configuration that resumes sessions by tickets only.
 fn with_tickets(mut config: Config) -> Config {
     config.session_cache = 0;
     config.ticket_key = Some(TicketKey::new([9; 16]));
@@ -74,13 +74,13 @@ fn receive(ours: &mut DtlsEndpoint, text: &str) {
     .unwrap();
 }
 
-/// Our client says something to a server that sends it back.
+/// Our client sends data to an echo server.
 fn echo(ours: &mut DtlsEndpoint, session: SessionId, text: &str) {
     ours.send(session, text).unwrap();
     receive(ours, text);
 }
 
-/// Connects our client to a server that sends back what it gets, and says something.
+/// Connects our client to an echo server and exchanges data.
 fn talk_to(
     ours: &mut DtlsEndpoint,
     server: SocketAddr,
@@ -93,7 +93,7 @@ fn talk_to(
     established
 }
 
-/// Lets the peer connect to our server and talks both ways.
+/// Makes the peer connect to our server and exchanges data both ways.
 fn talk_with(ours: &mut DtlsEndpoint, client: &mut SecuredPeer) -> Established {
     client.process.tell("from their client").unwrap();
     let established = established(ours);
@@ -104,7 +104,7 @@ fn talk_with(ours: &mut DtlsEndpoint, client: &mut SecuredPeer) -> Established {
     established
 }
 
-/// Our server and a client of it. `None` if the stack is not there.
+/// Our server and the peer as its client. `None` if the peer is not installed.
 fn their_client(
     stack: Stack,
     config: Config,
@@ -118,7 +118,7 @@ fn their_client(
     })
 }
 
-/// A server and our client. `None` if the stack is not there.
+/// The peer as server and our client. `None` if the peer is not installed.
 fn their_server(
     stack: Stack,
     config: Config,

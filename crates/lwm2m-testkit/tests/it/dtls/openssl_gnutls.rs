@@ -41,7 +41,7 @@ fn gnutls_server(arguments: &str) -> Option<SecuredPeer> {
     program("gnutls-serv", &format!("--udp --port PORT {arguments}"), None)
 }
 
-/// Takes the client's next session and talks both ways.
+/// Accepts the client's next session and exchanges data both ways.
 fn talk_with(ours: &mut DtlsEndpoint, theirs: &mut SecuredPeer) -> Established {
     let session = established(ours);
     theirs.process.tell("from their client").unwrap();
@@ -53,7 +53,7 @@ fn talk_with(ours: &mut DtlsEndpoint, theirs: &mut SecuredPeer) -> Established {
     session
 }
 
-/// Connects to a server of OpenSSL, which shows what it gets.
+/// Connects to a server of OpenSSL, which prints its input.
 fn talk_to(
     ours: &mut DtlsEndpoint,
     theirs: &mut SecuredPeer,

@@ -6,7 +6,7 @@ use lwm2m_dtls::{ClientProfile, ClientSecurity, Config};
 use lwm2m_testkit::peer::{Material, SecureMode, SecureTool};
 use zeroize::Zeroizing;
 
-/// So many that the kernel gives all of them to one of four threads once in 4^15 runs.
+/// The kernel assigns all of them to the same one of four threads once in 4^15 runs.
 const MOVES: u8 = 16;
 /// CoAP's ping and the Reset that answers it, as far as they are the same for each message ID.
 const PING: &str = "@\0";

@@ -7,7 +7,7 @@ use lwm2m_testkit::peer::Stack::Tinydtls;
 
 #[test]
 fn psk_with_their_client() {
-    // It knows no Connection IDs, and says so by silence.
+    // It does not support Connection IDs and ignores the extension.
     for config in [psk_server(), with_ids(psk_server(), 6)] {
         let Some((mut ours, mut theirs)) = their_client(Tinydtls, config, &[PSK]) else { return };
         let session = talk_with(&mut ours, &mut theirs);

@@ -35,7 +35,7 @@ fn any_certificate_of_the_authority_is_enough_if_the_server_says_so() {
     let a = harness.device(certified(authority.certify("a"), &own));
     assert_eq!(code(&mut harness, a, register(Some("b"))), Code::BAD_REQUEST);
     registered(&mut harness, a, "a");
-    // A name that is none stays none.
+    // A common name that is not a valid endpoint name is refused.
     let odd = harness.device(certified(authority.certify(".."), &own));
     assert_eq!(code(&mut harness, odd, register(None)), Code::BAD_REQUEST);
 }

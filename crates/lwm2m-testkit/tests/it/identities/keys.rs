@@ -21,7 +21,7 @@ fn profile(client: &Arc<dyn SigningKey>, server: &Pair) -> Option<ClientProfile>
     Some(ClientProfile::new(ClientSecurity::RawPublicKey { key, server }))
 }
 
-/// A key whose signatures are good, but not for what they are made of.
+/// A key that signs something other than it is asked to.
 #[derive(Debug)]
 struct Careless(Arc<dyn SigningKey>);
 
@@ -52,7 +52,7 @@ fn only_the_stored_keys_are_accepted() {
     }
     let right = harness.device(profile(&client.key, &own));
     registered(&mut harness, right, "a");
-    // A server with a careless key is not believed either.
+    // The client refuses a server with such a key, too.
     let careless = Pair { key: Arc::new(Careless(Arc::clone(&own.key))), spki: own.spki.clone() };
     let mut harness = harness_with(&careless, &client);
     let device = harness.device(profile(&client.key, &own));

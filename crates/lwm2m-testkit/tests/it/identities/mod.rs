@@ -27,14 +27,14 @@ use zeroize::Zeroizing;
 
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5684);
 
-/// Settings of DTLS with a clock that certificates are valid by.
+/// A DTLS configuration whose clock is within the validity of the certificates.
 fn dtls() -> lwm2m_dtls::Config {
     let mut config = lwm2m_dtls::Config::default();
     config.unix_time_of_origin = Duration::from_secs(1_700_000_000);
     config
 }
 
-/// A device: CoAP on DTLS, or on nothing.
+/// A device: CoAP over DTLS, or plain CoAP.
 #[derive(Clone, Copy)]
 struct Device {
     node: Node<CoapPeer>,
@@ -76,7 +76,7 @@ impl<E: Engine<Event: 'static> + 'static> Harness<E> {
         self.devices.len() - 1
     }
 
-    /// Starts a device anew: it has no memory of its session, and is still at its address.
+    /// Restarts a device: its session is lost, its address stays.
     fn reboot(&mut self, device: usize, profile: Option<ClientProfile>) {
         let node = self.devices[device].node;
         self.sim.restart(node);
@@ -97,7 +97,7 @@ impl<E: Engine<Event: 'static> + 'static> Harness<E> {
         peer
     }
 
-    /// What the server told since this was called last.
+    /// The events of the server since the last call.
     fn events(&mut self) -> Vec<E::Event> {
         self.sim.take_events(self.server).into_iter().map(|(_, event)| event).collect()
     }
@@ -112,7 +112,7 @@ impl<E: Engine<Event: 'static> + 'static> Harness<E> {
         self.heard(device).filter(is).count()
     }
 
-    /// What became of the sessions of a device.
+    /// The session events of a device.
     fn sessions(&self, device: usize) -> impl Iterator<Item = &SecurityEvent> {
         self.heard(device).filter_map(|event| match event {
             LinkEvent::Security(event) => Some(event),
@@ -125,11 +125,11 @@ impl<E: Engine<Event: 'static> + 'static> Harness<E> {
         matches!(self.sessions(device).last(), Some(SecurityEvent::Ended { .. }))
     }
 
-    /// Sends a request of a device and waits for its answer, or for its end.
+    /// Sends a request of a device and waits for its answer or failure.
     fn ask(&mut self, device: usize, request: Request) -> Result<Response, FailReason> {
         let Device { node, peer, .. } = self.devices[device];
         let send = |it: &mut CoapPeer, now| it.link.coap().request(now, peer, request);
-        // A peer that is gone takes no request.
+        // Fails if the peer is gone.
         let wanted = self.sim.with(node, send).expect("a peer");
         let outcome = |sim: &Sim| {
             sim.events(node).iter().rev().find_map(|(_, event)| match event {
@@ -211,14 +211,14 @@ impl Authority {
     }
 }
 
-/// What a server is that believes an authority, with a certificate of it.
+/// The configuration of a server that trusts an authority and has a certificate from it.
 fn own(authority: &Authority) -> OwnCredentials {
     OwnCredentials::default()
         .certificate(authority.certify("server.example"))
         .authorities(vec![authority.certificate.clone()])
 }
 
-/// A profile that shows a certificate and expects that of the server.
+/// The profile of a client with a certificate that expects the server's certificate.
 fn certified(certified: Arc<CertifiedKey>, own: &OwnCredentials) -> Option<ClientProfile> {
     let server = own.certificate.as_ref().expect("a certificate");
     let data = server.chain[0].to_vec();

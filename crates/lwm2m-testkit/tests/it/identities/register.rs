@@ -166,11 +166,11 @@ fn identities_and_keys_of_any_bytes() {
 }
 
 impl Harness<Server> {
-    /// Whether a request of a device is not even heard.
+    /// Whether a device's request gets no answer at all.
     pub(super) fn ask_unanswered(&mut self, device: usize, request: Request) -> bool {
         let before = self.sim[self.server].registrations().count();
         let Device { node, peer, .. } = self.devices[device];
-        // A peer whose handshake has failed takes no request.
+        // An error if the handshake has failed.
         let _ = self.sim.with(node, |it, now| it.link.coap().request(now, peer, request));
         self.sim.run_for(std::time::Duration::from_secs(300));
         let is = |event: &LinkEvent| matches!(event, LinkEvent::Coap(CoapEvent::Response { .. }));

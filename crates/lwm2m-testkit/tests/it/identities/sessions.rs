@@ -20,7 +20,7 @@ fn requests_go_into_sessions_of_the_identity_alone() {
     let mut harness = server(psk_store());
     let a = harness.device(psk(b"id-a", b"key a"));
     let location = registered(&mut harness, a, "a");
-    // Another device takes the address, as behind an address translator.
+    // Another device gets the address, as behind an address translator.
     harness.reboot(a, psk(b"id-b", b"key b"));
     registered(&mut harness, a, "b");
     let heard = harness.requests(a);
@@ -207,7 +207,7 @@ fn records(mut datagram: &[u8]) -> Vec<Vec<u8>> {
     records
 }
 
-/// Hands what the server sent to a client that is no node.
+/// Delivers the server's datagrams to a client outside of the simulation.
 fn hear(harness: &mut Harness<Server>, client: &mut lwm2m_dtls::Endpoint) {
     for sent in harness.sim.network.capture.replace(Vec::new()).unwrap_or_default() {
         client.handle_datagram(harness.sim.now, SERVER, &sent.payload);
@@ -226,7 +226,7 @@ fn a_handshake_that_the_old_key_began_does_not_outlive_it() {
         let mut last = Vec::new();
         while let Some(sent) = client.poll_transmit() {
             let mut records = records(&sent.payload);
-            // The flight that ends with Finished is held up before that.
+            // The flight that ends with Finished is delayed.
             last = records.split_off(records.len().min(2));
             for record in records {
                 harness.sim.inject(harness.server, from, true, &record);
