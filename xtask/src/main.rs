@@ -30,7 +30,7 @@ Usage: cargo xtask COMMAND
                                 all checks, or the named steps; --all: a skip is a failure;
                                 --fast: the daily loop, under three minutes when warm
   fresh [--full]                the README's commands on a bare Debian with Rust and gcc alone (as root);
-                                --full: all of ci there, not only ci --fast
+                                --full: all steps of ci there, not only those that compile little
   fuzz [--seconds N] [--jobs N] [TARGET]...
                                 fuzz targets, all of them unless named, for a minute each unless told otherwise
   fuzz --campaign HOURS [TARGET]...
@@ -56,6 +56,10 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Outcome {
     let root = repository::root();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if asks_for_help(&words) {
+        print!("{USAGE}\nSteps of ci:\n{}", ci::step_list());
+        return Ok(());
+    }
     match words.as_slice() {
         ["ci", options @ ..] => ci::run(&root, options),
         ["fuzz", options @ ..] => fuzz::run(&root, options),
@@ -66,10 +70,24 @@ fn run(arguments: &[String]) -> Outcome {
         ["coverage", "--open", area] => coverage::run(&root, coverage::Mode::Open(area)),
         ["fresh"] => fresh::run(&root, false),
         ["fresh", "--full"] => fresh::run(&root, true),
-        [] | ["help" | "--help" | "-h"] => {
-            print!("{USAGE}\nSteps of ci:\n{}", ci::step_list());
-            Ok(())
-        }
         _ => Err(format!("unknown command `{}`\n\n{USAGE}", words.join(" ")).into()),
+    }
+}
+
+/// Whether no command is given, or one is asked for its options: all are on one page.
+fn asks_for_help(words: &[&str]) -> bool {
+    matches!(words, [] | ["help", ..]) || words.iter().any(|word| matches!(*word, "--help" | "-h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_help() {
+        for words in [&[][..], &["help"], &["-h"], &["ci", "--help"], &["fuzz", "tlv", "-h"]] {
+            assert!(asks_for_help(words), "{words:?}");
+        }
+        assert!(!asks_for_help(&["ci", "--fast"]));
     }
 }
