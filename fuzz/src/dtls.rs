@@ -34,7 +34,8 @@ impl Credentials for Keys {
     }
 }
 
-struct FourBytes;
+/// Connection IDs of four random bytes.
+pub(crate) struct FourBytes;
 
 impl ConnectionIds for FourBytes {
     fn length(&self) -> usize {
@@ -152,12 +153,12 @@ pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
 }
 
 #[cfg(feature = "mbedtls")]
-fn backend(other: bool) -> Backend {
+pub(crate) fn backend(other: bool) -> Backend {
     if other { Backend::MbedTls } else { Backend::Native }
 }
 
 #[cfg(not(feature = "mbedtls"))]
-fn backend(_: bool) -> Backend {
+pub(crate) fn backend(_: bool) -> Backend {
     Backend::Native
 }
 

@@ -13,6 +13,7 @@
 
 pub mod allocation;
 pub mod dtls;
+pub mod dtls_model;
 pub mod payload;
 pub mod tls;
 
@@ -111,7 +112,7 @@ impl<E: Engine, A: FnMut(&mut E, Instant, Input<'_, E::Event>)> Player<'_, E, A>
         self.now = until;
     }
 
-    /// Ten thousand timeouts, or until there is none.
+    /// Lets timeouts fire until none is left, ten thousand at most.
     fn run_out(&mut self) {
         for _ in 0..MOST_OUTPUT {
             let Some(due) = self.engine.poll_timeout() else { break };
