@@ -14,9 +14,6 @@ use zeroize::Zeroizing;
 
 /// The unit of a cookie's lifetime, in microseconds; a cookie is valid for one to two of them.
 const SLOT: u64 = 60_000_000;
-/// The longest accepted ClientHello in bytes. A handshake keeps its hello; only a ticket with a
-/// certificate chain makes it long.
-const MAX_HELLO: usize = 4096;
 /// The length of a cookie in bytes.
 const LENGTH: usize = 16;
 
@@ -31,7 +28,7 @@ pub(crate) enum CookieCheck {
     Valid,
     /// It has no valid cookie: the datagram that asks for one.
     Missing(Vec<u8>),
-    /// It is malformed, fragmented or too long.
+    /// It is malformed, or its first fragment is too short for a cookie.
     Malformed,
 }
 
@@ -40,7 +37,7 @@ impl Cookies {
         Self { secret: Zeroizing::new(secret) }
     }
 
-    /// Checks the cookie of a ClientHello.
+    /// Checks the cookie of a ClientHello or of its first fragment.
     pub(crate) fn check(
         &self,
         now: Instant,
@@ -48,9 +45,9 @@ impl Cookies {
         hello: &Fragment<'_>,
         record_sequence: u64,
     ) -> CookieCheck {
-        let is_acceptable = hello.is_whole() && hello.length <= MAX_HELLO;
-        let parts = ClientHello::cookie_parts(hello.body).filter(|_| is_acceptable);
-        let Some(parts) = parts else { return CookieCheck::Malformed };
+        let Some(parts) = ClientHello::cookie_parts(hello.body) else {
+            return CookieCheck::Malformed;
+        };
         if self.verify(now, from, &parts) {
             return CookieCheck::Valid;
         }
@@ -88,7 +85,6 @@ impl Cookies {
         }
         hash.update(&from.port().to_be_bytes());
         hash.update(hello.before);
-        hash.update(hello.after);
         let code: [u8; 32] = hash.finalize().into_bytes().into();
         code.first_chunk().copied().unwrap_or([0; LENGTH])
     }

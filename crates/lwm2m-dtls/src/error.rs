@@ -1,6 +1,8 @@
 //! Errors: [`Error`] of a call, [`Reason`] of a handshake.
 
 use crate::alert::Alert;
+use crate::certificate::CertificateFlaw;
+use crate::suite::Offered;
 use crate::unsupported::Unsupported;
 use bytes::Bytes;
 
@@ -42,6 +44,21 @@ pub enum Error {
     Unsupported(#[from] Unsupported),
 }
 
+/// Why a ClientHello got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum HelloFlaw {
+    /// It is longer than 4,096 bytes.
+    #[error("is longer than 4,096 bytes; have the client offer less")]
+    TooLong,
+    /// It is malformed, or its first fragment ends before the cookie.
+    #[error("is malformed, or its first fragment ends before the cookie")]
+    Malformed,
+    /// It is a later fragment, and the first one has not come with a valid cookie.
+    #[error("is the rest of a hello whose start has not come; the client will send it again")]
+    NoStart,
+}
+
 /// Why a handshake failed. The text says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,13 +78,20 @@ pub enum Reason {
     WrongKey,
     /// Client and server share no cipher suite.
     #[error(
-        "no common cipher suite, or no P-256 for it; enable one on both sides, or configure the \
+        "no common cipher suite, or no P-256 for it{0}; enable one on both sides, or configure the \
          credentials that the peer's suites need"
     )]
-    NoCommonSuite,
+    NoCommonSuite(Offered),
     /// Client and server share no certificate type.
     #[error("one side uses raw public keys and the other X.509; use the same mode on both sides")]
     NoCommonCertificateType,
+    /// The client offers version 1.3 alone, where it cannot be used: on datagrams, without a
+    /// certificate or raw public key, or where it is turned off.
+    #[error(
+        "the client offers version 1.3 only; it has to offer 1.2, too, for pre-shared keys, for DTLS, \
+         and where TLS 1.3 is off"
+    )]
+    OnlyNewerVersion,
     /// The peer does not support version 1.2.
     #[error("the peer speaks neither DTLS 1.2 nor TLS 1.2 here; check the port, or update it")]
     UnsupportedVersion,
@@ -86,15 +110,12 @@ pub enum Reason {
     /// No path leads from the peer's certificate to a trusted authority.
     #[error(
         "no path leads from the peer's certificate to a trusted authority; add its authority, \
-         or send the intermediate certificates"
+         or send the intermediate certificates, each after the one that it has issued"
     )]
     UnknownAuthority,
-    /// The peer's certificate is malformed or not meant for this use.
-    #[error(
-        "the peer's certificate cannot be used; issue one for P-256 and for its side, as client \
-         or server"
-    )]
-    BadCertificate,
+    /// The peer's certificate, or one of its authorities, cannot be used.
+    #[error("the peer's certificate cannot be used: {0}")]
+    BadCertificate(CertificateFlaw),
     /// The peer sent no certificate.
     #[error("the peer sent no certificate; configure one there")]
     NoCertificate,
@@ -139,6 +160,21 @@ pub enum Reason {
     /// The peer did not answer in time.
     #[error("no answer; check address, port and firewall, and that the peer speaks DTLS")]
     Timeout,
+    /// The client's hello came in fragments, and some did not arrive.
+    #[error(
+        "a part of the client's hello did not arrive; check whether the path drops datagrams, or \
+         have the client send its hello in one"
+    )]
+    IncompleteHello,
+    /// Hellos got no answer. Nothing is proven about their senders, so this is told once a second at
+    /// most.
+    #[error("{count} hellos got no answer; the last {flaw}")]
+    IgnoredHellos {
+        /// What was wrong with the last one.
+        flaw: HelloFlaw,
+        /// How many there were since this was told before.
+        count: u64,
+    },
     /// The handshake was evicted for a newer one at the configured limit.
     #[error(
         "newer handshakes have evicted it; raise the limit of handshakes, or block the hosts \
@@ -176,14 +212,14 @@ impl Reason {
         Some(match self {
             Self::UnknownIdentity { .. } => Alert::UNKNOWN_PSK_IDENTITY,
             Self::WrongKey | Self::BadSignature => Alert::DECRYPT_ERROR,
-            Self::NoCommonSuite | Self::NoCertificate | Self::ResumptionRefused => {
+            Self::NoCommonSuite(_) | Self::NoCertificate | Self::ResumptionRefused => {
                 Alert::HANDSHAKE_FAILURE
             }
             Self::NoCommonCertificateType => Alert::UNSUPPORTED_CERTIFICATE,
-            Self::UnsupportedVersion => Alert::PROTOCOL_VERSION,
+            Self::UnsupportedVersion | Self::OnlyNewerVersion => Alert::PROTOCOL_VERSION,
             Self::InappropriateFallback => Alert::INAPPROPRIATE_FALLBACK,
             Self::CertificateExpired => Alert::CERTIFICATE_EXPIRED,
-            Self::NameMismatch | Self::BadCertificate => Alert::BAD_CERTIFICATE,
+            Self::NameMismatch | Self::BadCertificate(_) => Alert::BAD_CERTIFICATE,
             Self::UnknownAuthority => Alert::UNKNOWN_CA,
             Self::UnknownPeerKey => Alert::CERTIFICATE_UNKNOWN,
             Self::UnexpectedMessage => Alert::UNEXPECTED_MESSAGE,
@@ -196,7 +232,12 @@ impl Reason {
             Self::BadRecord => Alert::BAD_RECORD_MAC,
             Self::RecordOverflow => Alert::RECORD_OVERFLOW,
             Self::PeerAlert(alert) => *alert,
-            Self::Timeout | Self::Disconnected | Self::Evicted | Self::NoRoom => return None,
+            Self::Timeout
+            | Self::Disconnected
+            | Self::IncompleteHello
+            | Self::IgnoredHellos { .. }
+            | Self::Evicted
+            | Self::NoRoom => return None,
         })
     }
 

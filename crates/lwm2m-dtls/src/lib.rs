@@ -108,11 +108,11 @@ pub use config::{
     TicketKey,
 };
 pub use endpoint::Endpoint;
-pub use error::{Error, Reason};
+pub use error::{Error, HelloFlaw, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
 pub use identity::{CertificateIdentity, Identity};
 pub use mode::{Mode, Role};
 pub use resumption::Resumption;
 pub use routing_cids::{CidRoute, RoutingCids};
-pub use suite::CipherSuite;
+pub use suite::{CipherSuite, Offered};
 pub use unsupported::Unsupported;

@@ -1,6 +1,7 @@
 //! Cipher suites.
 
 use crate::mode::Mode;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// A cipher suite, by its number in the IANA registry. Unknown numbers are kept.
@@ -123,6 +124,49 @@ impl CipherSuite {
         Self::ECDHE_ECDSA_WITH_AES_128_CCM,
         Self::ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     ];
+}
+
+/// The cipher suites that a client has offered, as far as they are known and at most the first 16.
+/// Its `Display` goes on a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Offered {
+    suites: Vec<CipherSuite>,
+    /// How many there were in addition.
+    more: usize,
+}
+
+impl Offered {
+    /// The most suites that are kept.
+    const MAX: usize = 16;
+
+    pub(crate) fn new(suites: &[CipherSuite]) -> Self {
+        let is_signal = |suite: &&CipherSuite| {
+            matches!(**suite, CipherSuite::RENEGOTIATION_SCSV | CipherSuite::FALLBACK_SCSV)
+        };
+        let real = suites.iter().filter(|suite| !is_signal(suite));
+        let more = real.clone().count().saturating_sub(Self::MAX);
+        Self { suites: real.take(Self::MAX).copied().collect(), more }
+    }
+
+    /// The suites, in the order of the client.
+    pub fn suites(&self) -> &[CipherSuite] {
+        &self.suites
+    }
+}
+
+impl fmt::Display for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = " (the client offers";
+        for suite in &self.suites {
+            write!(f, "{words} {suite}")?;
+            words = ",";
+        }
+        match (self.suites.is_empty(), self.more) {
+            (true, _) => Ok(()),
+            (false, 0) => f.write_str(")"),
+            (false, more) => write!(f, " and {more} more)"),
+        }
+    }
 }
 
 impl fmt::Display for CipherSuite {

@@ -1,15 +1,16 @@
 //! Verification of certificates: PKIX paths (RFC 5280) and the certificate usages of RFC 6698.
 
-use super::der;
+use super::chain::Chain;
+use super::der::{self, KeyUsages};
+use super::flaw::CertificateFlaw;
 use super::spki::point_of;
 use crate::crypto::provider::{Point, Provider};
 use crate::error::Reason;
 use crate::identity::CertificateIdentity;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::Cell;
 use core::time::Duration;
-use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, TrustAnchor};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
@@ -59,8 +60,7 @@ impl Association {
     }
 
     fn matches_certificate(&self, certificate: &CertificateDer<'_>) -> bool {
-        let parsed = EndEntityCert::try_from(certificate);
-        let spki = parsed.map(|parsed| parsed.subject_public_key_info());
+        let spki = spki_of(certificate);
         let spki = spki.as_ref().map(AsRef::as_ref).unwrap_or_default();
         self.matches(certificate, spki)
     }
@@ -86,63 +86,8 @@ pub(crate) struct VerifiedPeer {
     pub(crate) expires: u64,
 }
 
-/// The received chain with its parsed leaf.
-struct Chain<'a> {
-    leaf: &'a CertificateDer<'a>,
-    end_entity: EndEntityCert<'a>,
-    intermediates: &'a [CertificateDer<'a>],
-}
-
-impl<'a> Chain<'a> {
-    fn new(chain: &'a [CertificateDer<'a>]) -> Result<Self, Reason> {
-        let (leaf, intermediates) = chain.split_first().ok_or(Reason::NoCertificate)?;
-        let end_entity = EndEntityCert::try_from(leaf).map_err(reason)?;
-        Ok(Self { leaf, end_entity, intermediates })
-    }
-
-    fn peer(&self) -> Result<VerifiedPeer, Reason> {
-        let spki = self.end_entity.subject_public_key_info();
-        let point = point_of(&spki).ok_or(Reason::BadCertificate)?;
-        let identity = CertificateIdentity {
-            common_name: der::common_name(self.end_entity.subject()),
-            dns_names: self.end_entity.valid_dns_names().map(Into::into).collect(),
-            sha256: Sha256::digest(self.leaf).into(),
-        };
-        let key = point.try_into().map_err(|_| Reason::BadCertificate)?;
-        let chain = core::iter::once(self.leaf).chain(self.intermediates);
-        let expires = chain.map(|it| der::valid_until(it).unwrap_or(0)).min().unwrap_or(0);
-        Ok(VerifiedPeer { key, identity: Arc::new(identity), expires })
-    }
-
-    /// Checks that an accepted path leads from the leaf to one of the anchors.
-    fn has_path(
-        &self,
-        anchors: &[TrustAnchor<'_>],
-        usage: KeyUsage,
-        provider: &dyn Provider,
-        unix_time: Duration,
-        accepts: &dyn Fn(&VerifiedPath<'_>) -> bool,
-    ) -> Result<(), Reason> {
-        let accept = |path: &VerifiedPath<'_>| match accepts(path) {
-            true => Ok(()),
-            false => Err(webpki::Error::UnknownIssuer),
-        };
-        self.end_entity
-            .verify_for_usage(
-                provider.certificate_algorithms(),
-                anchors,
-                self.intermediates,
-                UnixTime::since_unix_epoch(unix_time),
-                usage,
-                None,
-                Some(&accept),
-            )
-            .map(drop)
-            .map_err(reason)
-    }
-}
-
-/// Checks a client's chain against the server's authorities.
+/// Checks a client's chain against the server's authorities. A common name counts only if no
+/// authority is limited in its names, because such limits do not cover it.
 pub(crate) fn verify_client(
     chain: &[CertificateDer<'_>],
     authorities: &[CertificateDer<'_>],
@@ -150,9 +95,25 @@ pub(crate) fn verify_client(
     unix_time: Duration,
 ) -> Result<VerifiedPeer, Reason> {
     let chain = Chain::new(chain)?;
-    let anchors = anchors(authorities);
-    chain.has_path(&anchors, KeyUsage::client_auth(), provider, unix_time, &|_| true)?;
-    chain.peer()
+    let (anchors, usage) = (anchors(authorities), KeyUsage::client_auth());
+    let is_limited = chain.check_path(&anchors, usage, provider, unix_time, &|_| true)?;
+    let peer = chain.peer(is_limited)?;
+    if is_limited && peer.identity.dns_names.is_empty() {
+        return Err(Reason::BadCertificate(CertificateFlaw::UncoveredName));
+    }
+    Ok(peer)
+}
+
+/// Checks that certificates of an authority can be accepted: its key is of P-256, and its keyUsage,
+/// if any, has keyCertSign.
+///
+/// # Errors
+/// Why none can.
+pub fn check_authority(authority: &CertificateDer<'_>) -> Result<(), CertificateFlaw> {
+    let spki = spki_of(authority).ok_or(CertificateFlaw::Malformed)?;
+    point_of(&spki).ok_or(CertificateFlaw::Key)?;
+    let usages = der::key_usages(authority).ok_or(CertificateFlaw::Malformed)?;
+    usages.allow(KeyUsages::KEY_CERT_SIGN).then_some(()).ok_or(CertificateFlaw::NotAnAuthority)
 }
 
 /// Checks a server's chain. It must be issued for the host `name`; without a name only the pinned
@@ -167,19 +128,14 @@ pub(crate) fn verify_server(
     let parsed = Chain::new(chain)?;
     let association = &verification.association;
     let pinned = association.matches_certificate(parsed.leaf);
-    let is_limited = Cell::new(false);
     let path = |anchors: &[TrustAnchor<'_>], accepts: &dyn Fn(&VerifiedPath<'_>) -> bool| {
-        let accepts = |path: &VerifiedPath<'_>| {
-            is_limited.set(limits_names(path));
-            accepts(path)
-        };
-        parsed.has_path(anchors, KeyUsage::server_auth(), provider, unix_time, &accepts)
+        parsed.check_path(anchors, KeyUsage::server_auth(), provider, unix_time, accepts)
     };
-    match verification.usage {
-        CertificateUsage::DomainIssued if pinned => {}
+    let is_limited = match verification.usage {
+        CertificateUsage::DomainIssued if pinned => false,
         CertificateUsage::DomainIssued => return Err(Reason::UnknownPeerKey),
         CertificateUsage::ServiceCertificateConstraint if pinned => {
-            path(&anchors(&verification.roots), &|_| true)?;
+            path(&anchors(&verification.roots), &|_| true)?
         }
         CertificateUsage::ServiceCertificateConstraint => return Err(Reason::UnknownPeerKey),
         CertificateUsage::CaConstraint => {
@@ -189,21 +145,24 @@ pub(crate) fn verify_server(
                     || roots_of(path, &verification.roots)
                         .any(|root| association.matches_certificate(root))
             };
-            path(&anchors(&verification.roots), &constrained)?;
+            path(&anchors(&verification.roots), &constrained)?
         }
-        CertificateUsage::TrustAnchorAssertion => {
-            path(&asserted(association, chain), &|_| true)?;
-        }
-    }
+        CertificateUsage::TrustAnchorAssertion => path(&asserted(association, chain), &|_| true)?,
+    };
     if !pinned {
-        check_name(&parsed, name.ok_or(Reason::NameMismatch)?, is_limited.get())?;
+        check_name(&parsed, name.ok_or(Reason::NameMismatch)?, is_limited)?;
     }
-    parsed.peer()
+    parsed.peer(is_limited)
 }
 
 /// Whether the leaf of a chain is issued for the host. Its trust is not checked.
 pub(crate) fn is_for(chain: &[CertificateDer<'_>], host: &str) -> bool {
     Chain::new(chain).is_ok_and(|chain| check_name(&chain, host, false).is_ok())
+}
+
+fn spki_of(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    let parsed = EndEntityCert::try_from(certificate).ok()?;
+    Some(parsed.subject_public_key_info())
 }
 
 /// The anchors of usage 2: the configured certificate, or those in the chain that match its hash.
@@ -238,17 +197,6 @@ fn roots_of<'a>(
     })
 }
 
-/// Whether an authority of the path is limited in the names that it may certify (RFC 5280 section
-/// 4.2.1.10).
-fn limits_names(path: &VerifiedPath<'_>) -> bool {
-    let is_limited = |certificate: &CertificateDer<'_>| {
-        let parsed = anchor_from_trusted_cert(certificate);
-        parsed.map_or(true, |authority| authority.name_constraints.is_some())
-    };
-    path.anchor().name_constraints.is_some()
-        || path.intermediate_certificates().any(|ca| is_limited(&ca.der()))
-}
-
 /// Checks that the leaf is issued for the name: by a dNSName, or an iPAddress for an address.
 /// Without any dNSName the common name counts (RFC 6125 section 6.4.4), unless an authority is
 /// limited in its names, because `webpki` does not apply such limits to common names.
@@ -262,17 +210,4 @@ fn check_name(chain: &Chain<'_>, name: &str, is_limited: bool) -> Result<(), Rea
         && chain.end_entity.valid_dns_names().next().is_none()
         && common_name.is_some_and(|common| common.eq_ignore_ascii_case(name));
     by_common_name.then_some(()).ok_or(Reason::NameMismatch)
-}
-
-fn reason(error: webpki::Error) -> Reason {
-    match error {
-        webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => {
-            Reason::CertificateExpired
-        }
-        // In the latter case an authority of the same name has another key.
-        webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
-            Reason::UnknownAuthority
-        }
-        _ => Reason::BadCertificate,
-    }
 }

@@ -210,7 +210,7 @@ impl Endpoint {
         while let Some(id) = self.timers.pop_expired(now) {
             if self.handshakes.contains_key(&id) {
                 self.drive(now, id, |handshake, context| handshake.handle_timeout(context));
-            } else if !self.give_up_stream(now, id) {
+            } else if !self.give_up_hello(id) && !self.give_up_stream(now, id) {
                 self.lingering.remove(&id);
                 #[cfg(feature = "mbedtls")]
                 self.advance_session(now, id, &[]);

@@ -2,6 +2,7 @@
 
 mod export;
 mod handshakes;
+mod hellos;
 mod hosts;
 #[cfg(feature = "mbedtls")]
 mod library;
@@ -29,6 +30,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use hashbrown::HashMap;
+use hellos::Hellos;
 use hosts::Hosts;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::rand_core::RngCore;
@@ -59,6 +61,7 @@ pub struct Endpoint {
     /// The Connection IDs of sessions, and those reserved by handshakes.
     by_cid: HashMap<Box<[u8]>, SessionId>,
     hosts: Hosts,
+    hellos: Hellos,
     closed: ClosedSessions,
     streams: HashMap<SessionId, Box<Stream>>,
     /// How many streams are not established.
@@ -87,6 +90,7 @@ impl Endpoint {
             handshake_by_address: HashMap::new(),
             by_cid: HashMap::new(),
             hosts: Hosts::default(),
+            hellos: Hellos::default(),
             closed: ClosedSessions::default(),
             streams: HashMap::new(),
             stream_handshakes: 0,

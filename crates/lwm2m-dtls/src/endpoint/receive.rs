@@ -4,12 +4,9 @@ use super::Endpoint;
 use super::session::{Cookie, PathChange, PathMessage};
 use crate::alert::Alert;
 use crate::channel::Opened;
-use crate::cookie::CookieCheck;
-use crate::error::Reason;
 use crate::event::{Cause, Event, SessionId, Transmit};
 use crate::handshake::fragment::{self, Fragment};
 use crate::handshake::framing::MessageType;
-use crate::mode::Role;
 use crate::record::header::{self, ContentType, Record, VERSION, VERSION_1_0};
 #[cfg(feature = "mbedtls")]
 use crate::records::Records;
@@ -81,58 +78,8 @@ impl Endpoint {
         ControlFlow::Continue(())
     }
 
-    fn on_fragment(&mut self, now: Instant, id: SessionId, fragment: &Fragment<'_>) {
+    pub(super) fn on_fragment(&mut self, now: Instant, id: SessionId, fragment: &Fragment<'_>) {
         self.drive(now, id, |handshake, context| handshake.handle_fragment(fragment, 0, context));
-    }
-
-    /// Handles a ClientHello. Without a valid cookie it gets one and leaves no state.
-    fn on_hello(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        hello: &Fragment<'_>,
-        record_sequence: u64,
-    ) -> ControlFlow<()> {
-        match self.cookies.check(now, from, hello, record_sequence) {
-            CookieCheck::Malformed => ControlFlow::Continue(()),
-            CookieCheck::Missing(request) => {
-                let payload = Bytes::from(request);
-                self.transmits.push_back(Transmit { peer: from, payload });
-                ControlFlow::Break(())
-            }
-            CookieCheck::Valid => {
-                self.on_verified_hello(now, from, hello, record_sequence);
-                ControlFlow::Continue(())
-            }
-        }
-    }
-
-    /// Handles a ClientHello with a valid cookie: a retransmission, or a new handshake.
-    fn on_verified_hello(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        hello: &Fragment<'_>,
-        record_sequence: u64,
-    ) {
-        let known = self.handshake_by_address.get(&from).copied();
-        let Some((id, earlier)) = known.and_then(|id| Some((id, self.handshakes.get(&id)?))) else {
-            return self.accept(now, from, hello, record_sequence);
-        };
-        if earlier.hello == hello.body {
-            return self.on_fragment(now, id, hello);
-        }
-        // An attacker that has seen two hellos could replay them in turn to trigger a flight each.
-        let is_too_soon = earlier.is_replacement && earlier.has_just_sent(now);
-        if earlier.role == Role::Client || is_too_soon {
-            return;
-        }
-        self.abandon(id, Reason::Cancelled);
-        self.accept(now, from, hello, record_sequence);
-        let replacement = self.handshake_by_address.get(&from);
-        if let Some(next) = replacement.and_then(|id| self.handshakes.get_mut(id)) {
-            next.is_replacement = true;
-        }
     }
 
     fn on_protected(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) {

@@ -15,7 +15,7 @@ use crate::credential::{self, Authenticated};
 use crate::error::Reason;
 use crate::mode::Role;
 use crate::resumption::{Resumption, SessionState};
-use crate::suite::{CipherSuite, KeyExchangeKind};
+use crate::suite::{CipherSuite, KeyExchangeKind, Offered};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -179,7 +179,7 @@ impl ClientHandshake {
             return Err(Reason::IllegalParameter);
         }
         if self.profile.require_extended_master_secret && !answered.extended_master_secret {
-            return Err(Reason::NoCommonSuite);
+            return Err(Reason::NoCommonSuite(Offered::default()));
         }
         let own_cid = offer.extensions.connection_id.clone().unwrap_or_default();
         let type_of = |types: &[u8]| types.first().copied().unwrap_or(X509);
@@ -221,7 +221,8 @@ impl ClientHandshake {
             MessageType::CERTIFICATE_REQUEST => {
                 let usable =
                     message::decode_certificate_request(message.body(), ECDSA_SECP256R1_SHA256);
-                usable.ok_or(Reason::Malformed)?.then_some(()).ok_or(Reason::NoCommonSuite)?;
+                let none = || Reason::NoCommonSuite(Offered::default());
+                usable.ok_or(Reason::Malformed)?.then_some(()).ok_or_else(none)?;
                 state.certificate_requested = true;
             }
             MessageType::SERVER_HELLO_DONE if message.body().is_empty() => {

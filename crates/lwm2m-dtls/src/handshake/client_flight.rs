@@ -8,6 +8,7 @@ use super::message;
 use super::output::Output;
 use super::schedule::{Master, psk_premaster};
 use super::transcript::Transcript;
+use crate::certificate::CertificateFlaw;
 use crate::certificate::spki::{point_of, subject_public_key_info};
 use crate::certificate::verify::verify_server;
 use crate::config::{ClientProfile, ClientSecurity};
@@ -163,7 +164,7 @@ fn server_key(
             if spki != server {
                 return Err(Reason::UnknownPeerKey);
             }
-            let key = point_of(spki).ok_or(Reason::BadCertificate)?.to_vec();
+            let key = point_of(spki).ok_or(Reason::BadCertificate(CertificateFlaw::Key))?.to_vec();
             Ok((key, Identity::RawPublicKey(Bytes::copy_from_slice(spki)), u64::MAX))
         }
         (ClientSecurity::Certificate { verification, .. }, Mode::Certificate) => {

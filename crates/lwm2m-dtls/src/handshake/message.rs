@@ -42,12 +42,12 @@ pub(crate) struct ClientHello {
     pub(crate) extensions: Extensions,
 }
 
-/// The parts of a hello around its cookie, which the cookie covers.
+/// The cookie of a hello, and the version, random value and session id before it, which it covers.
+/// What comes after the cookie may be in other fragments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CookieParts<'a> {
     pub(crate) before: &'a [u8],
     pub(crate) cookie: &'a [u8],
-    pub(crate) after: &'a [u8],
 }
 
 impl ClientHello {
@@ -83,13 +83,13 @@ impl ClientHello {
         })
     }
 
-    /// Splits a hello at its cookie without decoding the rest.
+    /// Reads a hello up to its cookie; the rest may be missing.
     pub(crate) fn cookie_parts(body: &[u8]) -> Option<CookieParts<'_>> {
         let head = (be_u16, array::<32>, vector8);
         let (rest, _) = { head }.parse(body).map_err(|_: nom::Err<()>| ()).ok()?;
         let before = body.get(..body.len() - rest.len())?;
-        let (after, cookie) = vector8(rest).ok()?;
-        Some(CookieParts { before, cookie, after })
+        let (_, cookie) = vector8(rest).ok()?;
+        Some(CookieParts { before, cookie })
     }
 }
 

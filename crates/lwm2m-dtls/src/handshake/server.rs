@@ -23,6 +23,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// TLS 1.3 and DTLS 1.3.
+const NEWER: [u16; 2] = [0x0304, 0xfefc];
+
 /// The server's state machine.
 pub(crate) struct ServerHandshake {
     transcript: Transcript,
@@ -80,6 +83,9 @@ impl ServerHandshake {
         let hello = hello.ok_or(Reason::Malformed)?;
         let versions = &hello.extensions.versions;
         let lacks_ours = !versions.is_empty() && !versions.contains(&context.framing.version());
+        if lacks_ours && versions.iter().any(|version| NEWER.contains(version)) {
+            return Err(Reason::OnlyNewerVersion);
+        }
         if lacks_ours || !context.framing.is_within(hello.version) {
             return Err(Reason::UnsupportedVersion);
         }

@@ -15,7 +15,7 @@ use crate::error::Reason;
 #[cfg(feature = "tls13")]
 use crate::mode::Mode;
 use crate::resumption::{CacheKey, SessionState, open_ticket};
-use crate::suite::{Cipher, CipherSuite, KeyExchangeKind};
+use crate::suite::{Cipher, CipherSuite, KeyExchangeKind, Offered};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -42,7 +42,7 @@ pub(super) fn agree(
     if !hello.null_compression {
         return Err(Reason::IllegalParameter);
     }
-    let credentials = context.config.credentials.clone().ok_or(Reason::NoCommonSuite)?;
+    let credentials = context.config.credentials.clone().ok_or(Reason::Internal)?;
     let mut type_problem = false;
     let chosen = context.config.suites.iter().find_map(|&suite| {
         let (exchange, _) = suite.parts().filter(|_| hello.suites.contains(&suite))?;
@@ -57,7 +57,7 @@ pub(super) fn agree(
     let Some((suite, exchange, key, client_type)) = chosen else {
         return Err(match type_problem {
             true => Reason::NoCommonCertificateType,
-            false => Reason::NoCommonSuite,
+            false => Reason::NoCommonSuite(Offered::new(&hello.suites)),
         });
     };
     let certificate_types = (client_type, key.certificate_type());

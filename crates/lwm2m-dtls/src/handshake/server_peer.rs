@@ -4,6 +4,7 @@ use super::agreed::Agreed;
 use super::context::Context;
 use super::message;
 use super::schedule::psk_premaster;
+use crate::certificate::CertificateFlaw;
 use crate::certificate::spki::point_of;
 use crate::certificate::verify::verify_client;
 use crate::config::Credentials;
@@ -59,7 +60,7 @@ pub(crate) fn raw_client(
     if spki.is_empty() {
         return Err(Reason::NoCertificate);
     }
-    let key = point_of(spki).ok_or(Reason::BadCertificate)?.to_vec();
+    let key = point_of(spki).ok_or(Reason::BadCertificate(CertificateFlaw::Key))?.to_vec();
     let identity = Identity::RawPublicKey(Bytes::copy_from_slice(spki));
     let credential = credential::of_client(&identity, credentials).ok_or(Reason::UnknownPeerKey)?;
     Ok((key, Authenticated { identity, credential, expires: u64::MAX }))

@@ -1,9 +1,11 @@
 //! From the library's failures to reasons.
 
 use crate::alert::Alert;
+use crate::certificate::CertificateFlaw;
 use crate::error::Reason;
 use crate::handshake::framing::Framing;
 use crate::record::header::{ContentType, HEADER_LENGTH};
+use crate::suite::Offered;
 use lwm2m_mbedtls::Failure;
 
 /// The last thing that the library has sent by itself.
@@ -38,8 +40,8 @@ pub(super) fn of_handshake(failure: Failure, framing: Framing, said: Said) -> Re
         Failure::BadRecord if framing == Framing::Stream => Reason::BadRecord,
         Failure::BadRecord | Failure::BadFinished => Reason::WrongKey,
         // The owner has not refused it, so the library could not parse it.
-        Failure::Distrusted => Reason::BadCertificate,
-        Failure::NoCommonSuite => Reason::NoCommonSuite,
+        Failure::Distrusted => Reason::BadCertificate(CertificateFlaw::Malformed),
+        Failure::NoCommonSuite => Reason::NoCommonSuite(Offered::default()),
         Failure::NoCertificate => Reason::NoCertificate,
         Failure::BadSignature => Reason::BadSignature,
         Failure::Version => Reason::UnsupportedVersion,

@@ -1,7 +1,9 @@
 //! From the library's errors to reasons, and back.
 
 use crate::alert::Alert;
+use crate::certificate::CertificateFlaw;
 use crate::error::Reason;
+use crate::suite::Offered;
 use alloc::sync::Arc;
 use rustls::{CertificateError, Error, OtherError, PeerIncompatible};
 
@@ -18,7 +20,7 @@ pub(super) fn of(error: &Error) -> Reason {
         Error::NoApplicationProtocol => Reason::NoApplicationProtocol,
         Error::AlertReceived(alert) => Reason::PeerAlert(Alert(u8::from(*alert))),
         Error::InvalidCertificate(CertificateError::BadSignature) => Reason::BadSignature,
-        Error::InvalidCertificate(_) => Reason::BadCertificate,
+        Error::InvalidCertificate(_) => Reason::BadCertificate(CertificateFlaw::Malformed),
         Error::PeerIncompatible(problem) => incompatible(problem),
         Error::PeerMisbehaved(_) => Reason::IllegalParameter,
         _ => Reason::Internal,
@@ -35,7 +37,7 @@ fn incompatible(problem: &PeerIncompatible) -> Reason {
         | PeerIncompatible::Tls12NotOffered
         | PeerIncompatible::Tls12NotOfferedOrEnabled
         | PeerIncompatible::Tls13RequiredForQuic => Reason::UnsupportedVersion,
-        _ => Reason::NoCommonSuite,
+        _ => Reason::NoCommonSuite(Offered::default()),
     }
 }
 

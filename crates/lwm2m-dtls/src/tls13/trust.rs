@@ -1,6 +1,8 @@
 //! The library's verifiers, by the trust rules of version 1.2.
 
 use super::reason::refusal;
+use crate::certificate::CertificateFlaw;
+use crate::certificate::chain::in_order;
 use crate::certificate::spki::point_of;
 use crate::certificate::verify::verify_server;
 use crate::config::{ClientProfile, ClientSecurity, Credentials};
@@ -55,14 +57,6 @@ impl Found {
             .map(|()| HandshakeSignatureValid::assertion())
             .map_err(|_| refusal(&Reason::BadSignature))
     }
-}
-
-/// The certificates in the order of the Certificate message.
-fn chain<'a>(
-    end_entity: &CertificateDer<'a>,
-    intermediates: &[CertificateDer<'a>],
-) -> Vec<CertificateDer<'a>> {
-    core::iter::once(end_entity).chain(intermediates).cloned().collect()
 }
 
 /// The methods that both verifier traits share.
@@ -138,7 +132,7 @@ impl ClientCertVerifier for Clients {
         self.found.keep(if self.is_raw {
             raw_client(end_entity, &*self.credentials)
         } else {
-            let chain = chain(end_entity, intermediates);
+            let chain = in_order(end_entity, intermediates);
             trusted_client(&chain, &*self.credentials, &*self.provider, self.unix_time)
         })?;
         Ok(ClientCertVerified::assertion())
@@ -176,7 +170,8 @@ impl Servers {
                 if spki.as_ref() != server {
                     return Err(Reason::UnknownPeerKey);
                 }
-                let key = point_of(spki).ok_or(Reason::BadCertificate)?.to_vec();
+                let key =
+                    point_of(spki).ok_or(Reason::BadCertificate(CertificateFlaw::Key))?.to_vec();
                 (key, Identity::RawPublicKey(Bytes::copy_from_slice(spki)), u64::MAX)
             }
             ClientSecurity::Certificate { verification, .. } => {
@@ -207,7 +202,7 @@ impl ServerCertVerifier for Servers {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.found.keep(self.judge(&chain(end_entity, intermediates)))?;
+        self.found.keep(self.judge(&in_order(end_entity, intermediates)))?;
         Ok(ServerCertVerified::assertion())
     }
 

@@ -338,6 +338,22 @@ pub(crate) fn psk_with_the_client_of_gnutls() {
     }
 }
 
+// proves: SEC-40
+#[test]
+pub(crate) fn hellos_in_parts_with_the_clients_of_openssl_and_gnutls() {
+    let identity = std::str::from_utf8(IDENTITY).expect("text");
+    let arguments = format!(
+        "s_client -dtls1_2 -connect 127.0.0.1:PORT -psk {KEY_HEX} -psk_identity {identity} \
+         -cipher ALL:@SECLEVEL=0 -mtu 256 -quiet"
+    );
+    against_client("openssl", &arguments, psk_config());
+    let arguments = format!(
+        "--udp --port PORT 127.0.0.1 --mtu 128 --pskusername {identity} --pskkey {KEY_HEX} \
+         --priority NORMAL:-VERS-ALL:+VERS-DTLS1.2:+PSK:+ECDHE-PSK:+AES-128-CCM-8"
+    );
+    against_client("gnutls-cli", &arguments, psk_config());
+}
+
 #[test]
 pub(crate) fn a_client_with_a_wrong_key_is_not_let_in() {
     let mut config = psk_config();

@@ -5,16 +5,20 @@ use crate::support::{
     x509_store,
 };
 use crate::x509::outcome;
-use lwm2m_dtls::certificate::CertificateUsage;
-use lwm2m_dtls::{CertifiedKey, ClientProfile, ClientSecurity, Config, Event, Reason, Resumption};
+use lwm2m_dtls::certificate::{CertificateFlaw, CertificateUsage, check_authority};
+use lwm2m_dtls::{
+    CertifiedKey, ClientProfile, ClientSecurity, Config, Event, Identity, Reason, Resumption,
+};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, NameConstraints, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    NameConstraints, PKCS_ECDSA_P384_SHA384, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::Duration;
 
+const OTHER_PURPOSE: Reason = Reason::BadCertificate(CertificateFlaw::Purpose);
 const NAME: &str = "server.example.com";
 
 /// A root and an authority below it, with changes to their certificates.
@@ -34,16 +38,25 @@ fn named(name: &str, alternative: &[&str]) -> CertificateParams {
 
 impl Authorities {
     fn new(of_root: impl FnOnce(&mut CertificateParams), of_middle: Alter) -> Self {
+        Self::with_keys(of_root, of_middle, KeyPair::generate().expect("a key"))
+    }
+
+    /// The authority below the root has the key.
+    fn with_keys(
+        of_root: impl FnOnce(&mut CertificateParams),
+        of_middle: Alter,
+        key_of_middle: KeyPair,
+    ) -> Self {
         let authority = |name| {
             let mut params = named(name, &[]);
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            (params, KeyPair::generate().expect("a key"))
+            params
         };
-        let (mut root, key) = authority("root");
+        let (mut root, key) = (authority("root"), KeyPair::generate().expect("a key"));
         of_root(&mut root);
         let root_der = root.self_signed(&key).expect("a root").der().to_vec();
         let root = Issuer::new(root, key);
-        let (mut middle, key) = authority("middle");
+        let (mut middle, key) = (authority("middle"), key_of_middle);
         of_middle(&mut middle);
         let middle_der = middle.signed_by(&key, &root).expect("a certificate").der().clone();
         Self { root: root_der, middle: middle_der, issuer: Issuer::new(middle, key) }
@@ -102,8 +115,8 @@ fn a_certificate_is_good_for_its_side_only() {
     for (purposes, of_server, of_client) in [
         (vec![], None, None),
         (vec![ServerAuth, ClientAuth], None, None),
-        (vec![ServerAuth], None, Some(Reason::BadCertificate)),
-        (vec![ClientAuth], Some(Reason::BadCertificate), None),
+        (vec![ServerAuth], None, Some(OTHER_PURPOSE)),
+        (vec![ClientAuth], Some(OTHER_PURPOSE), None),
     ] {
         let mut params = named(NAME, &[NAME]);
         params.extended_key_usages = purposes;
@@ -118,6 +131,165 @@ fn a_certificate_is_good_for_its_side_only() {
         let store = Store { authorities, ..x509_store() };
         assert_eq!(outcome(profile, store).1, of_client);
     }
+}
+
+/// What server and client say of a certificate and its authorities, each of the other side.
+fn judged(authorities: &Authorities, own: &Arc<CertifiedKey>) -> [Option<Reason>; 2] {
+    let of_server = outcome(authorities.profile(), Authorities::server(own.clone())).0;
+    let mut profile = x509_profile(CertificateUsage::DomainIssued, data!("server.cert"));
+    if let ClientSecurity::Certificate { certified, .. } = &mut profile.security {
+        *certified = own.clone();
+    }
+    let trusted = vec![authorities.root.clone().into()];
+    let of_client = outcome(profile, Store { authorities: trusted, ..x509_store() }).1;
+    [of_client, of_server]
+}
+
+fn flaw(flaw: CertificateFlaw) -> Option<Reason> {
+    Some(Reason::BadCertificate(flaw))
+}
+
+// proves: X509-11
+#[test]
+fn a_key_is_used_only_for_what_its_certificate_says() {
+    use KeyUsagePurpose::{CrlSign, DigitalSignature, KeyAgreement, KeyCertSign};
+    let of_leaf = |usages: &[KeyUsagePurpose]| {
+        let mut params = named(NAME, &[NAME]);
+        params.key_usages = usages.to_vec();
+        params
+    };
+    let no_issuer: Alter<'_> = &|params| params.key_usages = vec![DigitalSignature, CrlSign];
+    let issuer: Alter<'_> = &|params| params.key_usages = vec![KeyCertSign];
+    for (middle, leaf, expected) in [
+        (issuer, &[DigitalSignature][..], None),
+        (no_issuer, &[DigitalSignature], flaw(CertificateFlaw::NotAnAuthority)),
+        (issuer, &[KeyAgreement], flaw(CertificateFlaw::KeyUsage)),
+    ] {
+        let authorities = Authorities::new(AS_IT_IS, middle);
+        let both = judged(&authorities, &authorities.issue(&of_leaf(leaf)));
+        assert_eq!(both, [expected.clone(), expected]);
+    }
+}
+
+/// What is not covered by the limits of an authority is no name of a device.
+// proves: X509-11
+#[test]
+fn an_authority_that_is_limited_in_its_names_issues_no_common_name() {
+    let limit: Alter<'_> = &|params| {
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("example.com".into())],
+            excluded_subtrees: Vec::new(),
+        });
+    };
+    for (root, middle) in [(limit, AS_IT_IS), (AS_IT_IS, limit)] {
+        let authorities = Authorities::new(root, middle);
+        let by_common_name = authorities.issue(&named("urn:dev:1", &[]));
+        let [of_client, _] = judged(&authorities, &by_common_name);
+        assert_eq!(of_client, flaw(CertificateFlaw::UncoveredName));
+        let mut profile = x509_profile(CertificateUsage::DomainIssued, data!("server.cert"));
+        if let ClientSecurity::Certificate { certified, .. } = &mut profile.security {
+            *certified = authorities.issue(&named("urn:dev:1", &["a.example.com"]));
+        }
+        let authorities = vec![authorities.root.clone().into()];
+        let store = Store { authorities, ..x509_store() };
+        let [client, server] =
+            [Config::default(), server_config(store)].map(crate::support::at_a_good_time);
+        let mut pair = Pair::new(client, server);
+        pair.connect(profile);
+        pair.settle();
+        let [Event::Connected { identity: Identity::Certificate(who), .. }] =
+            &events(&mut pair.server)[..]
+        else {
+            panic!("not connected")
+        };
+        assert_eq!((&who.common_name, &who.dns_names[..]), (&None, &["a.example.com".into()][..]));
+    }
+}
+
+/// The length of a value's header and the whole length of the value, both in bytes.
+fn lengths(der: &[u8]) -> (usize, usize) {
+    let long = usize::from(der[2]);
+    match der[1] {
+        0x81 => (3, 3 + long),
+        0x82 => (4, 4 + (long << 8 | usize::from(der[3]))),
+        short => (2, 2 + usize::from(short)),
+    }
+}
+
+/// A certificate of version 1: without extensions, and signed anew.
+fn of_version_1(certificate: &[u8], issuer: &KeyPair) -> Vec<u8> {
+    let fields = &certificate[lengths(certificate).0..];
+    let (header, whole) = lengths(fields);
+    let mut rest = &fields[header..whole];
+    let mut kept = Vec::new();
+    while !rest.is_empty() {
+        let (field, after) = rest.split_at(lengths(rest).1);
+        if !matches!(field[0], 0xa0 | 0xa3) {
+            kept.extend_from_slice(field);
+        }
+        rest = after;
+    }
+    let tlv = |tag: u8, body: &[u8]| {
+        let [high, low] = (body.len() as u16).to_be_bytes();
+        let header = match body.len() {
+            0..0x80 => vec![tag, low],
+            0x80..0x100 => vec![tag, 0x81, low],
+            _ => vec![tag, 0x82, high, low],
+        };
+        [&header[..], body].concat()
+    };
+    let fields = tlv(0x30, &kept);
+    let signature = signing_key(&issuer.serialize_der()).sign(&fields).expect("signed");
+    let algorithm = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
+    let signature = tlv(0x03, &[&[0], &signature[..]].concat());
+    tlv(0x30, &[&fields[..], algorithm, &signature].concat())
+}
+
+/// Each cause has its own remedy.
+#[test]
+fn each_flaw_of_a_certificate_has_its_name() {
+    let limited = |alter: Alter<'_>| {
+        let mut params = named(NAME, &[NAME]);
+        alter(&mut params);
+        params
+    };
+    let critical: Alter<'_> = &|params| {
+        let mut unknown =
+            CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 32473, 1], vec![5, 0]);
+        unknown.set_criticality(true);
+        params.custom_extensions.push(unknown);
+    };
+    let authority: Alter<'_> = &|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let early: Alter<'_> = &|params| params.not_before = date_time_ymd(1960, 1, 1);
+    let authorities = Authorities::new(AS_IT_IS, AS_IT_IS);
+    for (alter, expected) in [
+        (AS_IT_IS, None),
+        (critical, flaw(CertificateFlaw::CriticalExtension)),
+        (authority, flaw(CertificateFlaw::IsAuthority)),
+        (early, flaw(CertificateFlaw::Validity)),
+    ] {
+        let both = judged(&authorities, &authorities.issue(&limited(alter)));
+        assert_eq!(both, [expected.clone(), expected]);
+    }
+    let mut old = (*authorities.issue(&named(NAME, &[NAME]))).clone();
+    old.chain[0] = of_version_1(&old.chain[0], authorities.issuer.key()).into();
+    let expected = flaw(CertificateFlaw::Version);
+    assert_eq!(judged(&authorities, &Arc::new(old)), [expected.clone(), expected]);
+
+    // Of another curve: the key of the peer, then that of an authority.
+    let other = || KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect("a key");
+    let mut own = (*authorities.issue(&named(NAME, &[NAME]))).clone();
+    let leaf = named(NAME, &[NAME]).signed_by(&other(), &authorities.issuer).expect("signed");
+    own.chain[0] = leaf.der().clone();
+    let expected = flaw(CertificateFlaw::Key);
+    assert_eq!(judged(&authorities, &Arc::new(own)), [expected.clone(), expected]);
+    let authorities = Authorities::with_keys(AS_IT_IS, AS_IT_IS, other());
+    let both = judged(&authorities, &authorities.issue(&named(NAME, &[NAME])));
+    let expected = flaw(CertificateFlaw::Signature);
+    assert_eq!(both, [expected.clone(), expected]);
+    let root = authorities.root.clone().into();
+    assert_eq!(check_authority(&root), Ok(()));
+    assert_eq!(check_authority(&authorities.middle), Err(CertificateFlaw::Key));
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn without_a_common_suite_there_is_no_handshake() {
     assert_eq!(*reason(&client), Reason::PeerAlert(Alert::HANDSHAKE_FAILURE));
     assert!(matches!(
         server.as_slice(),
-        [Event::Failed { mode: None::<Mode>, reason: Reason::NoCommonSuite, .. }]
+        [Event::Failed { mode: None::<Mode>, reason: Reason::NoCommonSuite(_), .. }]
     ));
 }
 

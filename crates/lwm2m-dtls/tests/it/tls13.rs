@@ -139,11 +139,11 @@ pub(crate) fn a_server_without_1_3_refuses_who_has_no_other() {
     for (mut config, profile) in modes() {
         config.tls13 = false;
         let (failed, told) = reasons(config, by_1_3(profile));
-        assert_eq!(failed, Some(Reason::UnsupportedVersion));
+        assert_eq!(failed, Some(Reason::OnlyNewerVersion));
         assert_eq!(told, Some(Alert::PROTOCOL_VERSION));
     }
     let (failed, told) = reasons(psk_config(), by_1_3(x509().1));
-    assert_eq!(failed, Some(Reason::UnsupportedVersion));
+    assert_eq!(failed, Some(Reason::OnlyNewerVersion));
     assert_eq!(told, Some(Alert::PROTOCOL_VERSION));
 }
 

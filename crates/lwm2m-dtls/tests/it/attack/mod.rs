@@ -2,6 +2,7 @@
 //! barred.
 
 pub(crate) mod addresses;
+mod certificates;
 pub(crate) mod earlier;
 pub(crate) mod handshakes;
 

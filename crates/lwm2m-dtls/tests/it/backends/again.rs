@@ -44,6 +44,7 @@ mod interop {
         certificates_with_the_client_of_openssl_and_small_datagrams,
         messages_in_parts_are_hashed_whole_with_openssl_in_both_roles,
         psk_with_the_client_of_gnutls,
+        hellos_in_parts_with_the_clients_of_openssl_and_gnutls,
         a_client_with_a_wrong_key_is_not_let_in,
     );
 }
@@ -155,6 +156,17 @@ mod flights {
         a_cookie_of_any_length_is_sent_back_with_the_same_hello,
         a_server_does_not_have_a_client_repeat_its_hello_for_ever,
         lost_flights_are_sent_again_in_doubling_intervals,
+    );
+}
+
+mod hellos {
+    use crate::rules::hellos as original;
+    again!(
+        a_hello_in_parts_is_answered,
+        a_repeated_hello_in_parts_has_the_flight_repeated,
+        parts_of_hellos_without_a_cookie_leave_nothing_behind,
+        hellos_that_wait_for_their_rest_are_bounded_and_reported,
+        hellos_without_an_answer_are_counted_and_reported_from_time_to_time,
     );
 }
 

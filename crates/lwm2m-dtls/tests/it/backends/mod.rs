@@ -161,7 +161,8 @@ fn certificates_of_unknown_algorithms_do_no_harm_where_they_are_not_needed() {
                 false,
                 [
                     Event::Failed {
-                        reason: Reason::BadCertificate | Reason::UnknownAuthority, ..
+                        reason: Reason::BadCertificate(_) | Reason::UnknownAuthority,
+                        ..
                     },
                 ],
             ) => {}

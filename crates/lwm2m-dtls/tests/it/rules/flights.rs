@@ -151,7 +151,10 @@ pub(crate) fn a_certificate_in_shuffled_overlapping_fragments() {
     let mut store = x509_store();
     let mut certified = (**store.certificate.as_ref().expect("a certificate")).clone();
     let intermediate = certified.chain[1].clone();
-    certified.chain.extend(std::iter::repeat_n(intermediate, 4));
+    // Two that belong to no chain, and are ignored: one of them is long.
+    let names: Vec<_> = (0..60).map(|number| format!("host{number}.example.com")).collect();
+    let long = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    certified.chain.extend([intermediate, long.cert.der().clone()]);
     store.certificate = Some(Arc::new(certified));
     let mut server = at_a_good_time(server_config(store));
     server.mtu = 8192;

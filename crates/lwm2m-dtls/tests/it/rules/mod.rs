@@ -2,6 +2,7 @@
 //! reference, or by looking at the sent bytes.
 
 pub(crate) mod flights;
+pub(crate) mod hellos;
 pub(crate) mod offers;
 pub(crate) mod secrets;
 
