@@ -6,7 +6,7 @@ use crate::request::{self, Refusal, Request};
 use crate::session::{self, Session};
 use lwm2m_coap::{self as coap, Code, FailReason, PeerId, RequestId, Response};
 use lwm2m_core::{ContentFormat, Path};
-use lwm2m_credentials::{Credential, Mismatch, RefusedName, SecurityStore, StoreError};
+use lwm2m_credentials::{Change, Credential, Mismatch, RefusedName, SecurityStore, StoreError};
 use lwm2m_link::{Engine, Identity, Input, Link, LinkEvent, Output, Outputs, SecurityEvent};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
@@ -75,12 +75,9 @@ impl BootstrapServer {
         endpoint: &str,
         credential: Credential,
     ) -> Result<(), StoreError> {
-        if let Some(dtls) = &self.config.dtls {
-            credential.check(dtls.backend)?;
-        }
-        let before = self.config.security.put(endpoint, credential.clone())?;
-        if before.as_ref() != Some(&credential) {
-            self.revoke(now, endpoint, before.as_ref());
+        let backend = self.config.dtls.as_ref().map(|dtls| dtls.backend);
+        if let Some(change) = self.config.security.change(endpoint, credential, backend)? {
+            self.apply(now, endpoint, &change);
         }
         Ok(())
     }
@@ -88,20 +85,18 @@ impl BootstrapServer {
     /// Removes the credential of an endpoint, and ends its bootstrap and sessions. `false` if it
     /// had none.
     pub fn remove_credential(&mut self, now: Instant, endpoint: &str) -> bool {
-        let before = self.config.security.remove(endpoint);
-        if before.is_some() {
-            self.revoke(now, endpoint, before.as_ref());
+        let change = self.config.security.revoke(endpoint);
+        if let Some(change) = &change {
+            self.apply(now, endpoint, change);
         }
-        before.is_some()
+        change.is_some()
     }
 
-    fn revoke(&mut self, now: Instant, endpoint: &str, before: Option<&Credential>) {
+    fn apply(&mut self, now: Instant, endpoint: &str, change: &Change) {
         if let Some(session) = self.sessions.remove(endpoint) {
             self.end(session, Err(SessionError::CredentialsChanged));
         }
-        if let Some(before) = before {
-            self.link.end_sessions_of(|identity| before.is_proven_by(identity, endpoint));
-        }
+        self.link.end_sessions_of(|identity| change.revokes(identity));
         self.handle_link_events(now);
     }
 

@@ -7,6 +7,8 @@
 //! | `own` | the server's own key, certificates and trusted authorities |
 //! | `store` | all credentials, shared by the engines and the DTLS endpoint |
 //! | `rules` | endpoint names against authenticated identities |
+//! | `name` | which names endpoints may have |
+//! | `change` | changes of credentials while a server runs |
 //! | `refused` | the line of log about a client whose name was not believed |
 //!
 //! ```
@@ -22,13 +24,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod change;
 mod credential;
+mod name;
 mod own;
 mod refused;
 mod rules;
 mod store;
 
+pub use change::Change;
 pub use credential::{Credential, CredentialError};
+pub use name::{MAX_ENDPOINT, is_endpoint_name};
 pub use own::{OwnCredentials, Unlisted};
 pub use refused::RefusedName;
 pub use rules::Mismatch;

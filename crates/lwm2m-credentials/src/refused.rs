@@ -61,6 +61,7 @@ impl Mismatch {
     const fn remedy(self) -> &'static str {
         match self {
             Self::NoName => "give the device an endpoint name",
+            Self::IllegalName => "give the device an endpoint name, or a certificate, without them",
             Self::OtherEndpoint => {
                 "give the device its own credentials, or the endpoint name that they belong to"
             }

@@ -1,5 +1,6 @@
 //! Endpoint names against authenticated identities: OMA LwM2M Transport 5.2, Core 6.2.
 
+use crate::name::is_endpoint_name;
 use crate::own::Unlisted;
 use crate::store::SecurityStore;
 use lwm2m_dtls::Identity;
@@ -16,7 +17,11 @@ impl SecurityStore {
         identity: Option<&Identity>,
         claimed: Option<&str>,
     ) -> Result<String, Mismatch> {
-        match (self.own_name(identity)?, claimed) {
+        let own = self.own_name(identity)?;
+        if [own.as_deref(), claimed].into_iter().flatten().any(|name| !is_endpoint_name(name)) {
+            return Err(Mismatch::IllegalName);
+        }
+        match (own, claimed) {
             (Some(own), Some(claimed)) if *own != *claimed => Err(Mismatch::OtherEndpoint),
             (Some(own), _) => Ok(own.to_string()),
             (None, None) => Err(Mismatch::NoName),
@@ -48,6 +53,10 @@ pub enum Mismatch {
     /// The request names no endpoint, and no session proves one.
     #[error("the request has no endpoint name, and no session proves one")]
     NoName,
+    /// The claimed or proven name looks like another one: see
+    /// [`is_endpoint_name`](crate::is_endpoint_name).
+    #[error("an endpoint name has no control or invisible characters, and no blanks at its ends")]
+    IllegalName,
     /// The identity belongs to another endpoint.
     #[error("the authenticated identity belongs to another endpoint name")]
     OtherEndpoint,

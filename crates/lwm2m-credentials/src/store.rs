@@ -1,6 +1,7 @@
 //! The store: credentials by endpoint, and endpoints by what a handshake proves.
 
 use crate::credential::Credential;
+use crate::name::is_endpoint_name;
 use crate::own::{OwnCredentials, Unlisted};
 use bytes::Bytes;
 use lwm2m_dtls::crypto::SigningKey;
@@ -10,9 +11,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use zeroize::Zeroizing;
-
-/// The longest endpoint name in bytes: `ep=` and the name have to fit a CoAP option.
-const MAX_ENDPOINT: usize = 252;
 
 /// The credentials of a server and of its clients, for any number of engines and DTLS endpoints.
 ///
@@ -80,7 +78,7 @@ impl SecurityStore {
         endpoint: &str,
         credential: Credential,
     ) -> Result<Option<Credential>, StoreError> {
-        if !(1..=MAX_ENDPOINT).contains(&endpoint.len()) || endpoint.chars().any(char::is_control) {
+        if !is_endpoint_name(endpoint) {
             return Err(StoreError::Endpoint);
         }
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
@@ -235,7 +233,10 @@ impl Credentials for SecurityStore {
 #[non_exhaustive]
 pub enum StoreError {
     /// Not a valid endpoint name.
-    #[error("an endpoint name has 1 to 252 bytes and no control characters")]
+    #[error(
+        "an endpoint name has 1 to 252 bytes, no control or invisible characters, and no blanks at \
+         its ends"
+    )]
     Endpoint,
     /// Another endpoint has this identity or public key.
     #[error("the endpoint `{0}` has this identity or public key; each needs one of its own")]

@@ -54,7 +54,7 @@ const BARE_METAL: &str = "thumbv7em-none-eabihf";
 const SLOW_TESTS: [&str; 2] = ["--exclude=lwm2m-testkit", "--exclude=lwm2m-benches"];
 /// What turns the Mbed TLS backend on in every crate that has it. The benchmarks are left out: their
 /// feature of this name brings all peers that they measure.
-const WITH_MBEDTLS: &str = "lwm2m-mbedtls/mbedtls,lwm2m-dtls/mbedtls,lwm2m-server/mbedtls,lwm2m-app/mbedtls,lwm2m-cli/mbedtls";
+const WITH_MBEDTLS: &str = "lwm2m-mbedtls/mbedtls,lwm2m-dtls/mbedtls,lwm2m-server/mbedtls,lwm2m-bootstrap/mbedtls,lwm2m-app/mbedtls,lwm2m-cli/mbedtls";
 
 const GIT: Tool = Tool::Program("git", "apt-get install git");
 const CMAKE: Tool = Tool::Program("cmake", "apt-get install cmake");

@@ -4,5 +4,7 @@
 
 mod harness;
 mod hostile;
+#[cfg(feature = "mbedtls")]
+mod mbedtls;
 mod packs;
 mod sessions;

@@ -26,6 +26,19 @@ fn a_secured_identity_speaks_for_its_own_name_alone() {
     }
 }
 
+/// A name that looks like another one is nobody's, whoever claims or proves it.
+#[test]
+fn a_name_that_looks_like_another_is_refused() {
+    for name in ["listed ", " listed", "lis\u{200b}ted", "listed\u{a0}", "\u{feff}listed"] {
+        let open = store(Unlisted::NoSec);
+        assert_eq!(open.resolve(None, Some(name)), Err(Mismatch::IllegalName), "{name:?}");
+        let certified = store(Unlisted::Certified);
+        let proven = by_certificate(Some(name));
+        assert_eq!(certified.resolve(Some(&proven), None), Err(Mismatch::IllegalName), "{name:?}");
+        assert!(open.put(name, crate::harness::psk(b"other")).is_err(), "{name:?}");
+    }
+}
+
 #[test]
 fn an_identity_of_nobody_is_not_believed() {
     let unknown = [by_psk(b"unknown"), by_raw(9), by_certificate(None)];

@@ -6,6 +6,7 @@ use crate::registration::{ObjectList, Registration, RegistrationId};
 use lwm2m_coap::Request;
 use lwm2m_codec::link::parse_registration;
 use lwm2m_core::{BindingMode, ContentFormat, Version};
+use lwm2m_credentials::is_endpoint_name;
 use lwm2m_link::Identity;
 use lwm2m_time::Instant;
 use std::collections::BTreeMap;
@@ -189,10 +190,7 @@ impl Parameters {
 
 /// Checks an endpoint name.
 pub(crate) fn legal_endpoint(endpoint: String, config: &Config) -> Result<String, Refusal> {
-    // A URI cannot have the segments `.` and `..`, so the HTTP API could not address the device.
-    let legal = !matches!(endpoint.as_str(), "" | "." | "..")
-        && endpoint.len() <= config.max_endpoint_name
-        && !endpoint.chars().any(char::is_control);
+    let legal = is_endpoint_name(&endpoint) && endpoint.len() <= config.max_endpoint_name;
     legal.then_some(endpoint).ok_or(Refusal::Bad("ep"))
 }
 

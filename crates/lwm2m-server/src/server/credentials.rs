@@ -2,7 +2,7 @@
 
 use super::Server;
 use crate::event::DeregistrationReason;
-use lwm2m_credentials::{Credential, SecurityStore, StoreError};
+use lwm2m_credentials::{Change, Credential, SecurityStore, StoreError};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -24,12 +24,9 @@ impl Server {
         endpoint: &str,
         credential: Credential,
     ) -> Result<(), StoreError> {
-        if let Some(dtls) = &self.config.dtls {
-            credential.check(dtls.backend)?;
-        }
-        let before = self.config.security.put(endpoint, credential.clone())?;
-        if before.as_ref() != Some(&credential) {
-            self.revoke(now, endpoint, before.as_ref());
+        let backend = self.config.dtls.as_ref().map(|dtls| dtls.backend);
+        if let Some(change) = self.config.security.change(endpoint, credential, backend)? {
+            self.apply(now, endpoint, &change);
         }
         Ok(())
     }
@@ -37,20 +34,18 @@ impl Server {
     /// Removes the credential of an endpoint, and ends its registration and sessions. Returns
     /// `false` if the endpoint had no credential.
     pub fn remove_credential(&mut self, now: Instant, endpoint: &str) -> bool {
-        let before = self.config.security.remove(endpoint);
-        if before.is_some() {
-            self.revoke(now, endpoint, before.as_ref());
+        let change = self.config.security.revoke(endpoint);
+        if let Some(change) = &change {
+            self.apply(now, endpoint, change);
         }
-        before.is_some()
+        change.is_some()
     }
 
-    fn revoke(&mut self, now: Instant, endpoint: &str, before: Option<&Credential>) {
+    fn apply(&mut self, now: Instant, endpoint: &str, change: &Change) {
         if let Some(key) = self.devices.key_of(endpoint) {
             self.remove(key, DeregistrationReason::CredentialsChanged);
         }
-        if let Some(before) = before {
-            self.link.end_sessions_of(|identity| before.is_proven_by(identity, endpoint));
-        }
+        self.link.end_sessions_of(|identity| change.revokes(identity));
         self.handle_link_events(now);
     }
 }
