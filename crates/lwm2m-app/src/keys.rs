@@ -1,6 +1,6 @@
 //! Keys and certificates from the files that `lwm2m keys` and OpenSSL make.
 
-use lwm2m_dtls::certificate::subject_public_key_info;
+use lwm2m_dtls::certificate::{CertificateFlaw, check_authority, subject_public_key_info};
 use lwm2m_dtls::crypto::{Provider, SigningKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
@@ -34,6 +34,9 @@ pub enum KeyFileError {
         "the certificate in {0} belongs to another private key; use the .crt and .key of one name"
     )]
     OtherKey(PathBuf),
+    /// No certificate of the authorities in the file could be accepted.
+    #[error("{0} has no authority that can be trusted: {1}")]
+    Authority(PathBuf, #[source] CertificateFlaw),
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
@@ -122,6 +125,29 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, KeyFile
     all.ok().filter(|all| !all.is_empty() && all.iter().all(is_legible)).ok_or_else(wrong)
 }
 
+/// Reads the certificates of authorities, in their order. Logs a warning about each whose
+/// certificates could not be accepted, and leaves it out.
+///
+/// # Errors
+/// The file cannot be read, or has no usable authority.
+pub fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, KeyFileError> {
+    let (mut usable, mut last) = (Vec::new(), CertificateFlaw::Malformed);
+    for (place, authority) in (1..).zip(certificates(path)?) {
+        match check_authority(&authority) {
+            Ok(()) => usable.push(authority),
+            Err(flaw) => {
+                let path = path.display();
+                tracing::warn!("authority {place} in {path} is not trusted: {flaw}");
+                last = flaw;
+            }
+        }
+    }
+    match usable.is_empty() {
+        true => Err(KeyFileError::Authority(path.to_owned(), last)),
+        false => Ok(usable),
+    }
+}
+
 /// Reads a certificate chain, leaf first, whose leaf belongs to `key`.
 ///
 /// # Errors
@@ -159,15 +185,36 @@ pub fn warn_if_shared(path: &Path) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_certificate_is_not_only_pem() {
-        let name = format!("lwm2m-legible-{}.crt", std::process::id());
+    /// What a function makes of a file with this content.
+    fn with_file<T>(name: &str, content: &str, read: impl FnOnce(&Path) -> T) -> T {
+        let name = format!("lwm2m-{name}-{}.crt", std::process::id());
         let path = std::env::temp_dir().join(name);
-        let pem = "-----BEGIN CERTIFICATE-----\nAAECAwQF\n-----END CERTIFICATE-----\n";
-        std::fs::write(&path, pem).unwrap();
-        let read = certificates(&path);
+        std::fs::write(&path, content).unwrap();
+        let read = read(&path);
         // The file may stay if it cannot be removed.
         let _ = std::fs::remove_file(&path);
+        read
+    }
+
+    #[test]
+    fn an_authority_of_another_curve_is_refused_at_the_start() {
+        use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
+        let made = |kind| {
+            let key = KeyPair::generate_for(kind).unwrap();
+            CertificateParams::default().self_signed(&key).unwrap().pem()
+        };
+        let (good, odd) = (made(&PKCS_ECDSA_P256_SHA256), made(&PKCS_ECDSA_P384_SHA384));
+        let read = with_file("odd", &odd, authorities);
+        assert!(matches!(read, Err(KeyFileError::Authority(_, CertificateFlaw::Key))), "{read:?}");
+        assert!(read.is_err_and(|error| error.to_string().contains("P-256")));
+        let both = with_file("both", &(odd + &good), authorities);
+        assert_eq!(both.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_certificate_is_not_only_pem() {
+        let pem = "-----BEGIN CERTIFICATE-----\nAAECAwQF\n-----END CERTIFICATE-----\n";
+        let read = with_file("legible", pem, certificates);
         assert!(matches!(read, Err(KeyFileError::Certificate(_))), "{read:?}");
     }
 }

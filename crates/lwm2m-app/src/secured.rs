@@ -338,7 +338,7 @@ impl Secured {
         };
         let key = keys::private_key(key, &AwsLc).map_err(Failure::usage)?;
         let chain = keys::chain(cert, &*key).map_err(Failure::usage)?;
-        let trust = keys::certificates(trust).map_err(Failure::usage)?;
+        let trust = keys::authorities(trust).map_err(Failure::usage)?;
         Ok(Some((Arc::new(CertifiedKey { chain, key }), trust)))
     }
 }

@@ -301,7 +301,7 @@ fn own(entry: ServerEntry, provider: &dyn Provider) -> Result<OwnCredentials, Cr
     };
     let mut authorities = Vec::new();
     for path in &entry.trust {
-        authorities.extend(keys::certificates(path)?);
+        authorities.extend(keys::authorities(path)?);
     }
     let unlisted = entry.unlisted.map_or_else(Unlisted::default, Unlisted::from);
     let hosts = entry.host.iter().map(|host| host.certified(provider)).collect::<Result<_, _>>()?;
