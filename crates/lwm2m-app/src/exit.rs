@@ -25,6 +25,12 @@ impl Failure {
         Self::Running(error.into())
     }
 
+    /// The program cannot listen on one of several addresses, which the error names.
+    #[must_use]
+    pub fn bind(error: &std::io::Error) -> Self {
+        Self::usage(format!("cannot listen for {error}"))
+    }
+
     /// The program cannot listen on an address, for example because another program does.
     #[must_use]
     pub fn listen(what: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Self {

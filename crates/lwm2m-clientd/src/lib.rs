@@ -71,7 +71,7 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
         false => Sockets::from(local),
     };
     let client = lwm2m_net::bind_client(sockets, client).await;
-    let client = client.map_err(|error| Failure::listen("CoAP", local, &error))?;
+    let client = client.map_err(|error| Failure::bind(&error))?;
     let events = client.subscribe();
     let (told, registered) = watch::channel(false);
     let life = Life { client: client.clone(), registered: told };

@@ -84,6 +84,8 @@ pub(crate) enum ApiError {
          start it with --http-host NAME to allow the name"
     )]
     ForeignHost,
+    #[error("a request has one header field Host (RFC 9112 section 3.2), not {0}")]
+    Hosts(usize),
     #[error("all {0} event streams are in use; close one, or raise the limit")]
     TooManySubscribers(usize),
     #[error(transparent)]
@@ -107,6 +109,7 @@ pub(crate) enum Kind {
     BodyTooLarge,
     BodyTooSlow,
     ForeignOrigin,
+    InvalidHost,
     TooManySubscribers,
     NotObserved,
     NotSent,
@@ -118,7 +121,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::UnknownEndpoint,
         Self::UnknownRoute,
         Self::NoCredentials,
@@ -131,6 +134,7 @@ impl Kind {
         Self::BodyTooLarge,
         Self::BodyTooSlow,
         Self::ForeignOrigin,
+        Self::InvalidHost,
         Self::TooManySubscribers,
         Self::NotObserved,
         Self::NotSent,
@@ -165,6 +169,7 @@ impl Kind {
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "body-too-slow", "The body is too slow"),
             Self::ForeignOrigin => (S::FORBIDDEN, "foreign-origin", "Not allowed from there"),
+            Self::InvalidHost => (S::BAD_REQUEST, "invalid-host", "Not exactly one Host"),
             Self::TooManySubscribers => {
                 (S::SERVICE_UNAVAILABLE, "too-many-subscribers", "Too many event streams")
             }
@@ -217,6 +222,7 @@ impl ApiError {
             Self::BodyTooLarge(_) => Kind::BodyTooLarge,
             Self::BodyTooSlow(_) => Kind::BodyTooSlow,
             Self::ForeignOrigin | Self::ForeignHost => Kind::ForeignOrigin,
+            Self::Hosts(_) => Kind::InvalidHost,
             Self::TooManySubscribers(_) => Kind::TooManySubscribers,
             Self::Request(error) => request_kind(error),
             Self::Closed(_) => Kind::Closed,

@@ -60,12 +60,14 @@ mod error;
 mod events;
 pub mod json;
 mod origin;
+mod patient;
 mod query;
 mod routes;
+mod seats;
 mod serve;
 mod state;
 
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use routes::router;
-pub use serve::serve;
+pub use serve::{MAX_CONNECTIONS, serve, serve_at_most};
 pub use state::{ApiConfig, ApiState};

@@ -21,7 +21,7 @@ use crate::error::ApiError;
 use crate::state::ApiState;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Uri, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -30,16 +30,27 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses requests of foreign pages.
 pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match check(request.headers(), &state.config().hosts) {
+    match check(request.uri(), request.headers(), &state.config().hosts) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-fn check(headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
+/// Refuses a request with several hosts, or in version 1.1 with none: RFC 9112 section 3.2.
+pub(crate) fn check_host(request: &Request) -> Result<(), ApiError> {
+    match request.headers().get_all(HOST).iter().count() {
+        1 => Ok(()),
+        0 if request.version() < Version::HTTP_11 => Ok(()),
+        count => Err(ApiError::Hosts(count)),
+    }
+}
+
+fn check(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
     // A header that is no text matches nothing.
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = text(HOST).unwrap_or_default();
+    // RFC 9112 section 3.2.2: the host of a target in absolute form counts, and Host does not.
+    let target = uri.authority().map(|authority| authority.as_str());
+    let host = target.or_else(|| text(HOST)).unwrap_or_default();
     if !is_ours(name_of(host), hosts) {
         return Err(ApiError::ForeignHost);
     }
@@ -82,7 +93,22 @@ mod tests {
             (HeaderName::from_static(name), value.parse().expect("a header value"))
         });
         let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        check(&headers.collect(), &hosts).is_ok()
+        check(&Uri::from_static("/"), &headers.collect(), &hosts).is_ok()
+    }
+
+    #[test]
+    fn the_host_of_an_absolute_target_counts() {
+        let headers = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
+        for (uri, expected) in [
+            ("http://localhost/api/clients", true),
+            ("http://127.0.0.1:8080/", true),
+            ("http://evil.example/api/clients", false),
+            ("http://localhost@evil.example/", false),
+            ("http://evil.example@localhost/", false),
+        ] {
+            let uri = uri.parse().unwrap();
+            assert_eq!(check(&uri, &headers, &[]).is_ok(), expected, "{uri}");
+        }
     }
 
     #[test]

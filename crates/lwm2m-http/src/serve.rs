@@ -1,9 +1,16 @@
 //! The API on a TCP socket, within bounds that hold against slow and many peers.
 
+use crate::patient::Patient;
 use crate::routes::events::Closing;
+use crate::seats::{Answer, Seat, Seats};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use axum::serve::Listener;
 use axum::{Extension, Router};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -11,10 +18,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
-/// How many connections are served at a time; others wait in the queue of the operating system.
-const MAX_CONNECTIONS: usize = 512;
+/// How many connections are served at a time, unless the caller wants fewer.
+pub const MAX_CONNECTIONS: usize = 512;
+
+/// How long a write may make no progress, so that a peer that does not read keeps no seat.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a connection may take to send the head of its next request, idle time included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,8 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Serves `router` on `listener` until `shutdown` ends. Event streams then end at once, and other
 /// requests have five seconds left.
 ///
-/// At most 512 connections are served at a time; more wait. A connection that takes longer than
-/// 10 s to send the head of a request is closed, and a head may have 32 KiB.
+/// At most [`MAX_CONNECTIONS`] are served at a time. Beyond that, the oldest connection that owes the
+/// rest of a request gives way to a new one; if all requests are being answered, a new one waits. A
+/// connection is closed when the head of a request takes longer than 10 s, or when it takes nothing of
+/// an answer for 30 s; a head may have 32 KiB.
 ///
 /// # Errors
 /// None at present: a connection that cannot be accepted is no reason to end.
@@ -42,31 +54,34 @@ pub async fn serve(
     Ok(())
 }
 
-async fn serve_at_most(
+/// Like [`serve`], with at most `max` connections at a time, at least one.
+pub async fn serve_at_most(
     max: usize,
     mut listener: TcpListener,
     router: Router,
-    shutdown: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let (close, closing) = watch::channel(false);
     let service = TowerToHyperService::new(router.layer(Extension(Closing(closing))));
-    let seats = Arc::new(Semaphore::new(max));
+    let seats = Seats::new(max.max(1));
     let graceful = GracefulShutdown::new();
     let http = http();
     let accepting = async {
-        // The semaphore is never closed.
-        while let Ok(permit) = Arc::clone(&seats).acquire_owned().await {
-            let (stream, _) = Listener::accept(&mut listener).await;
+        loop {
+            let (stream, from) = Listener::accept(&mut listener).await;
+            let seat = seats.take(from.ip()).await;
             // Answers are written whole; Nagle's algorithm would only delay them. It is harmless
             // where it cannot be switched off.
             let _ = stream.set_nodelay(true);
-            let connection = http.serve_connection(TokioIo::new(stream), service.clone());
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
+            let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+            let (service, held) = (service.clone(), Arc::clone(&seat));
+            let answer = service_fn(move |request| answer(request, &service, &held));
+            let connection = graceful.watch(http.serve_connection(stream, answer));
+            let task = tokio::spawn(async move {
                 // A peer that breaks HTTP, or goes away, has lost its connection: all there is to do.
                 let _ = connection.await;
-                drop(permit);
             });
+            seat.belongs_to(task.abort_handle());
         }
     };
     tokio::select! {
@@ -77,6 +92,22 @@ async fn serve_at_most(
     // No stream listening is no error, and neither are requests that outlast the patience.
     let _ = close.send(true);
     let _ = tokio::time::timeout(PATIENCE, graceful.shutdown()).await;
+}
+
+/// Answers a request, and keeps the seat told whether the peer owes anything.
+fn answer(
+    mut request: Request<Incoming>,
+    service: &TowerToHyperService<Router>,
+    seat: &Arc<Seat>,
+) -> impl Future<Output = Result<Response, std::convert::Infallible>> + use<> {
+    use hyper::body::Body as _;
+    let seat = Arc::clone(seat);
+    if request.body().is_end_stream() {
+        seat.is_answered();
+    }
+    request.extensions_mut().insert(Arc::clone(&seat));
+    let response = service.call(request);
+    async move { Ok(response.await?.map(|body| Body::new(Answer::new(body, seat)))) }
 }
 
 fn http() -> http1::Builder {
@@ -93,11 +124,44 @@ mod tests {
     use tokio::net::TcpStream;
     use tokio::time::timeout;
 
+    /// Connections that send `said` and wait for ever.
+    async fn flood(address: std::net::SocketAddr, said: &[u8]) -> Vec<TcpStream> {
+        let mut flood = Vec::new();
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said).await.unwrap();
+            flood.push(stream);
+        }
+        flood
+    }
+
     #[tokio::test]
-    async fn connections_above_the_limit_wait() {
+    async fn requests_without_their_rest_do_not_keep_others_out() {
+        let head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+        for said in [&b""[..], b"GET / HT", head] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let router =
+                Router::new().route("/", get(async || "hello").post(async |body: String| body));
+            tokio::spawn(serve_at_most(8, listener, router, std::future::pending()));
+            let _flood = flood(address, said).await;
+            let mut honest = TcpStream::connect(address).await.unwrap();
+            honest.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            let mut answer = [0; 12];
+            let soon = Duration::from_secs(5);
+            timeout(soon, honest.read_exact(&mut answer)).await.unwrap().unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_above_the_limit_wait_while_all_are_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/", get(async || "hello"));
+        // An answer that does not end.
+        let endless =
+            async || Body::from_stream(futures_util::stream::pending::<io::Result<String>>());
+        let router = Router::new().route("/", get(endless));
         tokio::spawn(serve_at_most(1, listener, router, std::future::pending()));
         let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
         let mut answer = [0; 12];

@@ -50,13 +50,33 @@ struct ServerSink {
     operations: HashMap<OperationId, oneshot::Sender<Outcome>>,
     directory: Arc<Directory>,
     events: broadcast::Sender<Arc<Event>>,
+    selections: Vec<Selection>,
+}
+
+/// A subscriber that wants some of the events only.
+struct Selection {
+    wants: fn(&Event) -> bool,
+    events: broadcast::Sender<Arc<Event>>,
 }
 
 impl ServerSink {
     fn new(server: &Server) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
         let directory = Arc::new(server.registrations().cloned().collect());
-        Self { operations: HashMap::new(), directory, events }
+        Self { operations: HashMap::new(), directory, events, selections: Vec::new() }
+    }
+
+    /// Passes an event to its subscribers. The last one may go meanwhile.
+    fn publish(&mut self, event: Event) {
+        self.selections.retain(|selection| selection.events.receiver_count() > 0);
+        let selected = self.selections.iter().filter(|selection| (selection.wants)(&event));
+        let selected = selected.map(|selection| &selection.events);
+        let all = Some(&self.events).filter(|events| events.receiver_count() > 0);
+        let subscribers: Vec<_> = all.into_iter().chain(selected).collect();
+        if !subscribers.is_empty() {
+            let event = Arc::new(event);
+            subscribers.into_iter().for_each(|it| _ = it.send(Arc::clone(&event)));
+        }
     }
 
     /// Keeps the directory up to date.
@@ -90,11 +110,7 @@ impl Sink<Server> for ServerSink {
                     let _ = reply.send(result.map_err(RequestError::from));
                 }
             }
-            event if self.events.receiver_count() > 0 => {
-                // The last subscriber may have gone since.
-                let _ = self.events.send(Arc::new(event));
-            }
-            _ => {}
+            event => self.publish(event),
         }
     }
 }
@@ -212,6 +228,17 @@ impl ServerHandle {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    /// Like [`subscribe`](Self::subscribe), but only for the events that `wants` selects, so that
+    /// others do not push them out. It is called by the engine's thread, for each event.
+    #[must_use]
+    pub fn subscribe_to(&self, wants: fn(&Event) -> bool) -> broadcast::Receiver<Arc<Event>> {
+        let (events, receiver) = broadcast::channel(EVENTS);
+        self.handle.post(move |with_sink, _| {
+            with_sink.sink.selections.push(Selection { wants, events });
+        });
+        receiver
     }
 
     /// Runs `f` on the engine.

@@ -3,7 +3,7 @@
 
 use crate::driver::{Closed, Handle, ShardHandle, Sockets};
 use lwm2m_coap::{Config, Endpoint, Event};
-use lwm2m_dtls::RoutingCids;
+use lwm2m_dtls::{Reason, RoutingCids};
 use lwm2m_link::{
     ConnectionConfig, Engine, Input, Link, LinkEvent, Output, Outputs, SecurityEvent,
 };
@@ -59,9 +59,10 @@ impl<S: Service> CoapService<S> {
                 LinkEvent::Coap(event) => {
                     self.service.handle_event(now, &mut self.link.coap(), event);
                 }
-                LinkEvent::Security(SecurityEvent::Failed(failure)) => {
-                    tracing::warn!("{failure}");
-                }
+                LinkEvent::Security(SecurityEvent::Failed(failure)) => match failure.reason {
+                    Reason::IgnoredHellos { .. } => tracing::debug!("{failure}"),
+                    _ => tracing::warn!("{failure}"),
+                },
                 LinkEvent::Security(_) => {}
             }
         }

@@ -41,11 +41,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What the connections tell the driver.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// A connection from an address, and whether to the port for coaps+tcp.
-    Accepted(TcpStream, SocketAddr, bool),
+    /// A connection from an address, whether to the port for coaps+tcp, and its place.
+    Accepted(TcpStream, SocketAddr, bool, OwnedSemaphorePermit),
     Bytes(ConnectionId, Vec<u8>),
     Ended(ConnectionId),
 }
+
+/// A connection, and its place if it was accepted.
+type Placed = (TcpStream, Option<OwnedSemaphorePermit>);
 
 /// The driver's side of all connections.
 #[derive(Debug)]
@@ -57,6 +60,8 @@ pub(crate) struct Connections {
     accepted: u64,
     /// A place for each that is closing.
     closing: Arc<Semaphore>,
+    /// A place for each that was accepted, until its socket is closed.
+    places: Arc<Semaphore>,
 }
 
 /// What is to be sent to one peer.
@@ -79,10 +84,12 @@ struct Queue {
 }
 
 impl Connections {
-    pub(crate) fn new() -> Self {
+    /// Without connections; at most `max_accepted` are accepted at a time.
+    pub(crate) fn new(max_accepted: usize) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let closing = Arc::new(Semaphore::new(MAX_CLOSING));
-        Self { sender, receiver, open: HashMap::new(), accepted: 0, closing }
+        let places = Arc::new(Semaphore::new(max_accepted.min(Semaphore::MAX_PERMITS)));
+        Self { sender, receiver, open: HashMap::new(), accepted: 0, closing, places }
     }
 
     /// Accepts connections, for coaps+tcp if `secured`, until the driver ends. Returns the address
@@ -94,7 +101,8 @@ impl Connections {
     ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let local = listener.local_addr()?;
-        tokio::spawn(accept(listener, secured, self.sender.clone()));
+        let places = Arc::clone(&self.places);
+        tokio::spawn(accept(listener, secured, places, self.sender.clone()));
         Ok(local)
     }
 
@@ -105,11 +113,11 @@ impl Connections {
             return std::future::pending().await;
         };
         match incoming {
-            Incoming::Accepted(stream, from, secured) => {
+            Incoming::Accepted(stream, from, secured, place) => {
                 let connection = ConnectionId::Accepted(self.accepted);
                 self.accepted += 1;
                 tracing::debug!(%from, ?connection, "connected");
-                self.spawn(connection, async { Ok(stream) });
+                self.spawn(connection, async { Ok((stream, Some(place))) });
                 Wake::Connected { connection, from, secured }
             }
             Incoming::Bytes(connection, bytes) => Wake::Stream { connection, bytes },
@@ -122,7 +130,7 @@ impl Connections {
     pub(crate) fn act(&mut self, action: StreamAction) -> bool {
         match action {
             StreamAction::Open { connection, to } => {
-                self.spawn(connection, TcpStream::connect(to));
+                self.spawn(connection, async move { Ok((TcpStream::connect(to).await?, None)) });
             }
             StreamAction::Close { connection } => self.close(connection),
             StreamAction::Write { connection, payload } => return self.write(connection, payload),
@@ -163,7 +171,7 @@ impl Connections {
     fn spawn(
         &mut self,
         connection: ConnectionId,
-        stream: impl Future<Output = io::Result<TcpStream>> + Send + 'static,
+        stream: impl Future<Output = io::Result<Placed>> + Send + 'static,
     ) {
         let (messages, receiver) = mpsc::unbounded_channel();
         let queue = Arc::new(Queue::default());
@@ -173,16 +181,26 @@ impl Connections {
     }
 }
 
-async fn accept(listener: TcpListener, secured: bool, incoming: mpsc::Sender<Incoming>) {
+async fn accept(
+    listener: TcpListener,
+    secured: bool,
+    places: Arc<Semaphore>,
+    incoming: mpsc::Sender<Incoming>,
+) {
+    let accept = async || {
+        // The semaphore is never closed.
+        let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+        listener.accept().await.map(|(stream, from)| (stream, from, place))
+    };
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept() => accepted,
             () = incoming.closed() => return,
         };
         match accepted {
             // The driver may have ended meanwhile; then the loop ends as well.
-            Ok((stream, from)) => {
-                let _ = incoming.send(Incoming::Accepted(stream, from, secured)).await;
+            Ok((stream, from, place)) => {
+                let _ = incoming.send(Incoming::Accepted(stream, from, secured, place)).await;
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
@@ -210,11 +228,11 @@ struct Task {
 impl Task {
     async fn run(
         self,
-        stream: impl Future<Output = io::Result<TcpStream>>,
+        stream: impl Future<Output = io::Result<Placed>>,
         messages: mpsc::UnboundedReceiver<Bytes>,
     ) {
         match timeout(PATIENCE, stream).await {
-            Ok(Ok(stream)) => {
+            Ok(Ok((stream, _place))) => {
                 if let Err(error) = prepare(&stream) {
                     tracing::debug!(%error, "a connection keeps the settings of the system");
                 }
@@ -300,13 +318,13 @@ mod tests {
     async fn closed_connections_linger_in_bounded_number() {
         const PLACES: u32 = 2;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let mut connections = Connections::new();
+        let mut connections = Connections::new(8);
         connections.closing = Arc::new(Semaphore::new(PLACES as usize));
         let mut peers = Vec::new();
         for number in 0..3 {
             peers.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
             let (stream, _) = listener.accept().await.unwrap();
-            connections.spawn(ConnectionId::Accepted(number), async { Ok(stream) });
+            connections.spawn(ConnectionId::Accepted(number), async { Ok((stream, None)) });
         }
         for connection in (0..3).map(ConnectionId::Accepted) {
             assert!(connections.act(StreamAction::Write { connection, payload: "last".into() }));
@@ -328,13 +346,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn accepted_connections_are_bounded_by_their_places() {
+        let mut connections = Connections::new(1);
+        let address = connections.listen((Ipv4Addr::LOCALHOST, 0).into(), false).await.unwrap();
+        let _first = TcpStream::connect(address).await.unwrap();
+        let Wake::Connected { connection, .. } = connections.next().await else { panic!("none") };
+        let _second = TcpStream::connect(address).await.unwrap();
+        assert_eq!(connections.places.available_permits(), 0);
+        assert!(timeout(Duration::from_millis(50), connections.next()).await.is_err());
+        assert!(connections.act(StreamAction::Close { connection }));
+        assert!(matches!(connections.next().await, Wake::Connected { .. }));
+    }
+
+    #[tokio::test]
     async fn short_messages_that_wait_count_with_their_places() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let mut connections = Connections::new();
+        let mut connections = Connections::new(8);
         let connection = ConnectionId::Accepted(1);
-        connections.spawn(connection, async { Ok(stream) });
+        connections.spawn(connection, async { Ok((stream, None)) });
         // The task does not run before this one waits.
         let pong = || StreamAction::Write { connection, payload: "ab".into() };
         let taken = (0..MAX_QUEUED).take_while(|_| connections.act(pong())).count();

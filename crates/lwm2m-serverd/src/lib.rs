@@ -7,11 +7,11 @@ mod log;
 pub mod settings;
 
 use credentials::ServerEntry;
-use lwm2m_app::{Failure, dtls, keys, signal::End};
+use lwm2m_app::{Descriptors, Failure, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
-use lwm2m_http::{ApiConfig, ApiState, CredentialsFile};
+use lwm2m_http::{ApiConfig, ApiState, CredentialsFile, MAX_CONNECTIONS};
 use lwm2m_net::{ServerHandle, Sockets};
 use lwm2m_server::{Config, Server};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,7 +36,7 @@ pub struct Running {
     /// The address of the HTTP API.
     pub http: SocketAddr,
     stop: oneshot::Sender<()>,
-    api: JoinHandle<std::io::Result<()>>,
+    api: JoinHandle<()>,
 }
 
 /// Starts a server.
@@ -50,13 +50,16 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let (engine, api) = secured(engine(settings), api(settings), settings)?;
+    let (mut engine, api) = secured(engine(settings), api(settings), settings)?;
     let dtls = coaps(settings);
     let tls = settings.coaps_tcp;
-    let sockets = Sockets { dtls, tcp: settings.coap_tcp, tls, ..Sockets::from(coap) };
+    let descriptors = Descriptors::raise(MAX_CONNECTIONS, engine.connections.max_connections);
+    engine.connections.max_connections = descriptors.open;
+    let (tcp, max_accepted) = (settings.coap_tcp, descriptors.accepted);
+    let sockets = Sockets { dtls, tcp, tls, max_accepted, ..Sockets::from(coap) };
     let server = lwm2m_net::bind_server(sockets, Server::new(engine, seed)).await;
-    let server = server.map_err(|error| cannot_listen(&sockets, &error))?;
-    tokio::spawn(log::events(server.subscribe()));
+    let server = server.map_err(|error| Failure::bind(&error))?;
+    tokio::spawn(log::events(server.subscribe_to(log::wants)));
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
     let routes = lwm2m_http::router(ApiState::with_config(server.clone(), api));
@@ -64,7 +67,8 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         // A dropped sender means the end as well.
         let _ = stopped.await;
     };
-    let api = tokio::spawn(lwm2m_http::serve(listener, routes, end));
+    let serving = lwm2m_http::serve_at_most(descriptors.http, listener, routes, end);
+    let api = tokio::spawn(serving);
     Ok(Running { server, http, stop, api })
 }
 
@@ -74,13 +78,6 @@ fn engine(settings: &Settings) -> Config {
     // A registered device is a peer, and so is a device that is about to register.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));
     config
-}
-
-fn cannot_listen(sockets: &Sockets, error: &std::io::Error) -> Failure {
-    let Sockets { udp, dtls, tcp, tls, .. } = sockets;
-    let all = [Some(udp), dtls.as_ref(), tcp.as_ref(), tls.as_ref()];
-    let all: Vec<_> = all.into_iter().flatten().map(ToString::to_string).collect();
-    Failure::usage(format!("cannot listen for CoAP on {}: {error}", all.join(" and ")))
 }
 
 /// The address for coaps; `None` without DTLS.
@@ -151,7 +148,7 @@ impl Running {
     pub async fn stop(self) -> Result<(), Failure> {
         // If the API has ended already, the next line returns its error.
         let _ = self.stop.send(());
-        self.api.await.map_err(Failure::running)?.map_err(Failure::running)
+        self.api.await.map_err(Failure::running)
     }
 }
 
@@ -178,7 +175,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     tokio::select! {
         () = end.wait() => {}
         ended = &mut running.api => {
-            ended.map_err(Failure::running)?.map_err(Failure::running)?;
+            ended.map_err(Failure::running)?;
             return Err(Failure::running("the HTTP server ended"));
         }
     }

@@ -1,26 +1,21 @@
 //! Log lines of the server's events.
 
+use lwm2m_dtls::Reason;
 use lwm2m_server::Event;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio::time::Instant;
+use tracing::Level;
 
 /// How long the log waits after events before it looks for more: to wake it for each would take
 /// more of the engine's time than the event.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Lines in a [`WINDOW`] about clients that were refused. Anybody can cause them, so more are only
-/// counted.
-const MAX_FAILURES: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(10);
-
 /// Logs events until the server has ended.
 pub(crate) async fn events(mut events: Receiver<Arc<Event>>) {
-    let mut failures = Failures::new(Instant::now());
     loop {
         match events.recv().await {
-            Ok(event) => log(&event, &mut failures),
+            Ok(event) => log(&event),
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "the log is behind; events were skipped")
             }
@@ -32,39 +27,39 @@ pub(crate) async fn events(mut events: Receiver<Arc<Event>>) {
     }
 }
 
-/// A bounded number of lines about clients that were refused.
-struct Failures {
-    since: Instant,
-    count: u32,
-}
-
-impl Failures {
-    const fn new(since: Instant) -> Self {
-        Self { since, count: 0 }
-    }
-
-    fn log(&mut self, now: Instant, line: impl FnOnce()) {
-        if now.duration_since(self.since) >= WINDOW {
-            if let Some(unsaid) = self.count.checked_sub(MAX_FAILURES).filter(|count| *count > 0) {
-                tracing::warn!("{unsaid} more failed handshakes and refusals were not logged");
-            }
-            *self = Self::new(now);
-        }
-        self.count = self.count.saturating_add(1);
-        if self.count <= MAX_FAILURES {
-            line();
-        }
+/// Whether the log has a line for an event, so that others need no place in its queue.
+pub(crate) fn wants(event: &Event) -> bool {
+    match level(event) {
+        Some(Level::WARN) => tracing::enabled!(Level::WARN),
+        Some(Level::INFO) => tracing::enabled!(Level::INFO),
+        Some(_) => tracing::enabled!(Level::DEBUG),
+        None => false,
     }
 }
 
-fn log(event: &Event, failures: &mut Failures) {
+/// Whether anybody can cause the failure in anybody's name.
+const fn is_unproven(reason: &Reason) -> bool {
+    matches!(reason, Reason::IgnoredHellos { .. })
+}
+
+const fn level(event: &Event) -> Option<Level> {
+    Some(match event {
+        Event::HandshakeFailed(failure) if is_unproven(&failure.reason) => Level::DEBUG,
+        Event::HandshakeFailed(_) | Event::NameRefused(_) => Level::WARN,
+        Event::Notification { result: Err(_), .. } => Level::WARN,
+        Event::Registered(_) | Event::Deregistered { .. } => Level::INFO,
+        Event::Updated { .. } | Event::Moved(_) | Event::Notification { .. } => Level::DEBUG,
+        _ => return None,
+    })
+}
+
+fn log(event: &Event) {
     match event {
-        Event::HandshakeFailed(failure) => {
-            failures.log(Instant::now(), || tracing::warn!("{failure}"));
+        Event::HandshakeFailed(failure) if is_unproven(&failure.reason) => {
+            tracing::debug!("{failure}");
         }
-        Event::NameRefused(refused) => {
-            failures.log(Instant::now(), || tracing::warn!("{refused}"));
-        }
+        Event::HandshakeFailed(failure) => tracing::warn!("{failure}"),
+        Event::NameRefused(refused) => tracing::warn!("{refused}"),
         Event::Registered(it) => tracing::info!(
             endpoint = %it.endpoint, address = %it.address, version = %it.version,
             lifetime = it.lifetime.as_secs(), "registered"
@@ -85,23 +80,5 @@ fn log(event: &Event, failures: &mut Failures) {
             tracing::warn!(endpoint = %it.endpoint, %target, %error, "the notification cannot be decoded");
         }
         _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_failures_does_not_fill_the_log() {
-        let start = Instant::now();
-        let mut failures = Failures::new(start);
-        let mut lines = 0;
-        for _ in 0..1_000 {
-            failures.log(start, || lines += 1);
-        }
-        assert_eq!(lines, MAX_FAILURES);
-        failures.log(start + WINDOW, || lines += 1);
-        assert_eq!(lines, MAX_FAILURES + 1);
     }
 }

@@ -54,11 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log::start(if arguments.verbose { LogLevel::Trace } else { LogLevel::Warn });
     let runtime = runtime()?;
     let mut sockets = Sockets {
-        udp: arguments.coap,
         dtls: arguments.coaps,
         tcp: arguments.coap_tcp,
         tls: arguments.coaps_tcp,
         share_port: arguments.shards.get() > 1,
+        ..Sockets::from(arguments.coap)
     };
     let security = match arguments.coaps.or(arguments.coaps_tcp) {
         Some(_) => Some(arguments.secured.server()?),
@@ -124,10 +124,5 @@ async fn bind(
     };
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let server = CoapServer::bind(sockets, config, seed, Plugtest::default()).await;
-    let others = [("coaps", sockets.dtls), ("coap+tcp", sockets.tcp), ("coaps+tcp", sockets.tls)];
-    let others: String = others
-        .into_iter()
-        .filter_map(|(name, address)| Some(format!("{name} ({}), ", address?)))
-        .collect();
-    server.map_err(|error| Failure::listen(&format!("{others}coap"), sockets.udp, &error))
+    server.map_err(|error| Failure::bind(&error))
 }

@@ -3,6 +3,7 @@
 use crate::error::ApiError;
 use crate::json::node::{read_changes, read_new_instance, read_node};
 use crate::json::value::read_value;
+use crate::seats::Seat;
 use crate::state::ApiState;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use lwm2m_codec::composite::Change;
 use lwm2m_core::{Model, Node, ObjectInstance, Path, Resource};
 use serde_json::Value as Json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a body may take to arrive, so that slow ones do not use up the connections.
@@ -47,10 +49,15 @@ impl FromRequest<ApiState> for Body {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let media_type = MediaType::of(request.headers());
+        let seat = request.extensions().get::<Arc<Seat>>().cloned();
         let reading = Bytes::from_request(request, state);
         let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
         match read.map_err(|_| ApiError::BodyTooSlow(BODY_TIMEOUT))? {
-            Ok(bytes) => Ok(Self { media_type, bytes }),
+            Ok(bytes) => {
+                // The peer owes nothing more.
+                seat.into_iter().for_each(|seat| seat.is_answered());
+                Ok(Self { media_type, bytes })
+            }
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(ApiError::BodyTooLarge(state.config().body_limit))
             }

@@ -17,7 +17,7 @@ use crate::{error, origin};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use error::ApiError;
 
@@ -44,7 +44,10 @@ pub fn router(state: ApiState) -> Router {
 /// Does what every response needs.
 async fn finish(request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
-    let mut response = next.run(request).await;
+    let mut response = match origin::check_host(&request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    };
     error::render(&uri, &mut response);
     page::secure(&mut response);
     response

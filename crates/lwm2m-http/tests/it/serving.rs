@@ -70,3 +70,26 @@ async fn heads_are_bounded() {
     within(stream.read_exact(&mut answer)).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 431");
 }
+
+/// RFC 9112 section 3.2.
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let bench = Bench::new().await;
+    let (address, _stop, _serving) = serve(&bench).await;
+    for (path, hosts, status) in [
+        ("/", "Host: localhost\r\n", "200"),
+        ("/api/clients", "Host: localhost\r\n", "200"),
+        ("/api/clients", "Host: localhost\r\nHost: localhost\r\n", "400"),
+        ("/", "Host: localhost\r\nHost: evil.example\r\n", "400"),
+        ("/api/clients", "", "400"),
+        ("http://evil.example/api/clients", "Host: localhost\r\n", "403"),
+        ("http://localhost/api/clients", "Host: localhost\r\n", "200"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        within(stream.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(&answer[9..], status.as_bytes(), "{path} {hosts:?}");
+    }
+}

@@ -10,6 +10,7 @@
 
 mod handle;
 mod io;
+mod mistake;
 mod sockets;
 
 pub(crate) use handle::ShardHandle;
@@ -105,6 +106,9 @@ impl<E: Engine, I: Io> Driver<E, I> {
                 let Self { engine, io, .. } = self;
                 let now = io.now();
                 io.receive(secured, &mut |from, bytes| {
+                    if let Some(mistake) = mistake::of(secured, bytes) {
+                        tracing::debug!(%from, "{mistake}");
+                    }
                     engine.handle(now, Input::Datagram { from, secured, bytes });
                 });
             }

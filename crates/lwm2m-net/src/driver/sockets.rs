@@ -15,6 +15,8 @@ use tokio::net::UdpSocket;
 const BATCH: usize = 64;
 /// The receive buffer that is asked for, in bytes.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// Room for the connections of an engine by default, and for those that are closing.
+const MAX_ACCEPTED: usize = 11_000;
 /// The largest UDP payload; longer ones do not exist.
 const DATAGRAM: usize = 65_536;
 
@@ -32,12 +34,16 @@ pub struct Sockets {
     /// Whether other sockets of this user may share the UDP ports: the kernel then gives each peer
     /// to one of them.
     pub share_port: bool,
+    /// The most accepted connections, those included that are closing; others wait in the queue of
+    /// the operating system. Each takes a file descriptor. Default: 11,000.
+    pub max_accepted: usize,
 }
 
 impl From<SocketAddr> for Sockets {
     /// For datagrams, and for connections that this side opens.
     fn from(udp: SocketAddr) -> Self {
-        Self { udp, dtls: None, tcp: None, tls: None, share_port: false }
+        let share_port = false;
+        Self { udp, dtls: None, tcp: None, tls: None, share_port, max_accepted: MAX_ACCEPTED }
     }
 }
 
@@ -74,16 +80,21 @@ pub(super) struct SocketIo {
 
 impl SocketIo {
     pub(super) async fn bind(sockets: Sockets, clock: Clock) -> io::Result<(Self, Addresses)> {
-        let plain = UdpPort::bind(sockets.udp, sockets.share_port)?;
-        let secured = sockets.dtls.map(|at| UdpPort::bind(at, sockets.share_port)).transpose()?;
-        let connections = Connections::new();
+        let bind = |scheme, at| {
+            UdpPort::bind(at, sockets.share_port).map_err(|error| named(scheme, at, &error))
+        };
+        let plain = bind("coap", sockets.udp)?;
+        let secured = sockets.dtls.map(|at| bind("coaps", at)).transpose()?;
+        let connections = Connections::new(sockets.max_accepted);
         let dtls = secured.as_ref().map(|port| port.local);
         let mut local = Addresses { udp: plain.local, dtls, tcp: None, tls: None };
         if let Some(address) = sockets.tcp {
-            local.tcp = Some(connections.listen(address, false).await?);
+            let listening = connections.listen(address, false).await;
+            local.tcp = Some(listening.map_err(|error| named("coap+tcp", address, &error))?);
         }
         if let Some(address) = sockets.tls {
-            local.tls = Some(connections.listen(address, true).await?);
+            let listening = connections.listen(address, true).await;
+            local.tls = Some(listening.map_err(|error| named("coaps+tcp", address, &error))?);
         }
         let buffer = vec![0; DATAGRAM];
         Ok((Self { plain, secured, connections, clock, buffer }, local))
@@ -127,6 +138,11 @@ impl Io for SocketIo {
             () = sleep => Wake::Timeout,
         }
     }
+}
+
+/// The error with the address that it is about.
+fn named(scheme: &str, address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{scheme} on {address}: {error}"))
 }
 
 async fn readable(port: Option<&UdpPort>) {

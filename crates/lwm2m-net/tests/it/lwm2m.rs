@@ -90,6 +90,20 @@ async fn device_is_asked_on_the_connection_that_it_registered_on_and_nowhere_els
 }
 
 #[tokio::test]
+async fn who_wants_some_events_does_not_lose_them_to_others() {
+    let server = start().await;
+    let mut registered = server.subscribe_to(|event| matches!(event, Event::Registered(_)));
+    // Each ends the one before, which is another event.
+    for _ in 0..3 {
+        register(&server).await;
+    }
+    for _ in 0..3 {
+        assert!(matches!(&*registered.recv().await.unwrap(), Event::Registered(_)));
+    }
+    assert!(registered.is_empty());
+}
+
+#[tokio::test]
 async fn observation_ends_with_its_connection() {
     let server = start().await;
     let mut device = register(&server).await;
