@@ -7,7 +7,7 @@
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -56,11 +56,19 @@ impl Seats {
     pub(crate) async fn take(self: &Arc<Self>, host: IpAddr) -> Arc<Seat> {
         loop {
             let freed = self.freed.notified();
-            if let Some(id) = self.taken().take(host, self.max) {
+            if let Some(id) = self.taken().take(owner(host), self.max) {
                 return Arc::new(Seat { id, seats: Arc::clone(self) });
             }
             freed.await;
         }
+    }
+}
+
+/// The address, or with IPv6 its network: one owner has all addresses of that.
+fn owner(host: IpAddr) -> IpAddr {
+    match host.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        ip => ip,
     }
 }
 
@@ -167,6 +175,14 @@ mod tests {
 
     const fn host(last: u8) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))
+    }
+
+    #[test]
+    fn an_owner_of_addresses_is_one_host() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(owner(ip("2001:db8::1")), owner(ip("2001:db8::ffff:2")));
+        assert_ne!(owner(ip("2001:db8::1")), owner(ip("2001:db8:0:1::1")));
+        assert_eq!(owner(ip("::ffff:192.0.2.1")), host(1));
     }
 
     /// The ids of the connections that have seats.

@@ -50,7 +50,7 @@ fn a_port_in_use_is_told_in_one_line() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = udp.local_addr().unwrap().to_string();
     let error = failure(&["demo", "--once", "--coap", &address], 2);
-    assert!(error.contains("CoAP") && error.contains(&address), "{error}");
+    assert!(error.contains(&format!("for coap on {address}:")), "{error}");
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap().to_string();
     let error = failure(&["demo", "--once", "--http", &address], 2);
