@@ -54,9 +54,6 @@ pub enum HelloFlaw {
     /// It is malformed, or its first fragment ends before the cookie.
     #[error("is malformed, or its first fragment ends before the cookie")]
     Malformed,
-    /// It is a later fragment, and the first one has not come with a valid cookie.
-    #[error("is the rest of a hello whose start has not come; the client will send it again")]
-    NoStart,
 }
 
 /// Why a handshake failed. The text says what to do.

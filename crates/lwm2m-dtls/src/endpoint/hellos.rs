@@ -131,9 +131,8 @@ impl Endpoint {
         fragment: &Fragment<'_>,
         record_sequence: u64,
     ) {
-        let Some((id, waiting)) = self.hellos.of(from) else {
-            return self.ignore_hello(now, from, HelloFlaw::NoStart);
-        };
+        // The rest of a hello that was asked for its cookie is expected, and needs no answer.
+        let Some((id, waiting)) = self.hellos.of(from) else { return };
         if waiting.message != (fragment.sequence, fragment.length) {
             return;
         }
