@@ -1,5 +1,6 @@
 //! What the exchange layer and the layers that carry its messages say to each other.
 
+use crate::admit::Sender;
 use crate::ids::{Observer, PeerId};
 use crate::message::{Code, Options, Token};
 use crate::response::Response;
@@ -36,6 +37,7 @@ pub(crate) struct Source {
     pub(crate) peer: PeerId,
     pub(crate) message_id: u16,
     pub(crate) confirmable: bool,
+    pub(crate) sender: Sender,
 }
 
 /// A message whose outcome the message layer reports.

@@ -61,7 +61,7 @@ mod statistics;
 mod transport;
 pub mod uri;
 
-pub use admit::Admit;
+pub use admit::{Admit, Sender};
 pub use bytes::Bytes;
 pub use config::{Config, PeerParameters, TransmissionParameters};
 pub use endpoint::Endpoint;

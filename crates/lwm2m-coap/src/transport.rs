@@ -68,9 +68,14 @@ impl Transport {
         self.messaging.knows(peer) || self.connections.has(peer)
     }
 
+    /// Whether there is room for one more connection.
+    pub(crate) fn has_room_for_connection(&self) -> bool {
+        self.connections.len() < self.max_peers
+    }
+
     /// Whether there is state about the peer, or room for it.
     pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
-        self.messaging.peer_count() + self.connections.len() < self.max_peers || self.knows(peer)
+        self.messaging.peer_count() < self.max_peers || self.knows(peer)
     }
 
     pub(crate) fn capacity(&self, peer: PeerId) -> Capacity {
@@ -115,6 +120,12 @@ impl Transport {
             return self.connections.send(source.peer, content);
         }
         self.messaging.reply(now, source, content)
+    }
+
+    /// Refuses the request of a stranger, and forgets it.
+    pub(crate) fn refuse(&mut self, now: Instant, source: Source, content: Content<'_>) {
+        let content = self.protection.protect(source.peer, content);
+        self.messaging.refuse(now, source, content);
     }
 
     /// Answers a request that there was no room to remember. A non-confirmable one gets no answer.

@@ -1,6 +1,7 @@
 //! Peers on a connection: RFC 8323.
 
 use super::Endpoint;
+use crate::admit::Sender;
 use crate::connections::{FrameReader, Signal};
 use crate::delivery::Source;
 use crate::error::Error;
@@ -27,7 +28,7 @@ impl Endpoint {
     pub fn connected(&mut self, now: Instant, peer: PeerId) -> Result<(), Error> {
         self.now = self.now.max(now);
         self.forget(peer);
-        if !self.transport.has_room_for(peer) {
+        if !self.transport.has_room_for_connection() {
             return Err(Error::TooManyPeers(peer));
         }
         self.transport.connections.open(peer);
@@ -130,7 +131,8 @@ impl Endpoint {
         }
         if code.is_request() {
             // On a connection, type and message ID are not used.
-            let source = Source { peer, message_id: 0, confirmable: true };
+            let sender = Sender::Proven;
+            let source = Source { peer, message_id: 0, confirmable: true, sender };
             self.exchanges.accept(self.now, &mut self.transport, source, frame.parts());
         } else if !(code.is_response() && self.handle_answer(peer, frame)) && code != Code::EMPTY {
             self.transport.messaging.statistics.unexpected += 1;

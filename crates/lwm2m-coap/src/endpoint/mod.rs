@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::{Event, FailReason, GoneReason, Transmit};
 use crate::exchange::{Exchanges, Streaming};
 use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
-use crate::message::{Code, Options};
+use crate::message::{Code, MessageView, Options};
 use crate::messaging::Expired;
 use crate::request::Request;
 use crate::response::Response;
@@ -16,6 +16,7 @@ use crate::statistics::Statistics;
 use crate::transport::Transport;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use lwm2m_time::Instant;
 
 /// A CoAP endpoint for any number of peers, as client and as server.
@@ -41,6 +42,7 @@ pub struct Endpoint {
     /// Peers without state. Separate from the events, because there may be very many at once and an
     /// event is large.
     idle: VecDeque<PeerId>,
+    unanswered: Vec<PeerId>,
     /// The latest time that was passed in.
     pub(crate) now: Instant,
 }
@@ -54,6 +56,7 @@ impl Endpoint {
             transport: Transport::new(config, seed),
             exchanges: Exchanges::new(config, seed),
             idle: VecDeque::new(),
+            unanswered: Vec::new(),
             now: Instant::ZERO,
         }
     }
@@ -63,12 +66,14 @@ impl Endpoint {
     /// Runs the timers that are due. Does nothing if it is called early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        self.unanswered.clear();
         while let Some(expired) = self.transport.messaging.expire(self.now) {
             match expired {
                 Expired::Undelivered(delivery_of, peer) => {
                     self.undelivered(delivery_of, FailReason::Timeout, GoneReason::Timeout);
                     self.settle(peer);
                 }
+                Expired::Unanswered(peer) => self.unanswered.push(peer),
                 Expired::Quiet(peer) => self.settle(peer),
             }
         }
@@ -81,6 +86,13 @@ impl Endpoint {
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transport.poll_transmit()
+    }
+
+    /// A peer to which a confirmable message was retransmitted for the second time, in the latest
+    /// [`handle_timeout`](Self::handle_timeout). The message goes on being retransmitted; perhaps the
+    /// layer below can reach the peer in another way.
+    pub fn poll_unanswered(&mut self) -> Option<PeerId> {
+        self.unanswered.pop()
     }
 
     /// The next time to call [`Endpoint::handle_timeout`], if there is no other input before.
@@ -138,9 +150,11 @@ impl Endpoint {
         id
     }
 
-    /// Forgets a pending request or an observation without telling the peer. The next notification is
-    /// rejected with a Reset, which ends the observation at the peer (RFC 7641 section 3.6). No event
-    /// follows.
+    /// Forgets a pending request or an observation. No event follows.
+    ///
+    /// A peer on datagrams is not told: its next notification is rejected with a Reset, which ends
+    /// the observation (RFC 7641 section 3.6). A peer on a connection is told by the request with
+    /// Observe 1 and the same token (RFC 8323 section 7.4).
     pub fn cancel(&mut self, id: RequestId) {
         self.exchanges.cancel(self.now, &mut self.transport, id);
         self.settle_touched();
@@ -235,6 +249,13 @@ impl Endpoint {
         self.settle_touched();
     }
 
+    /// Retransmits the confirmable messages to a peer without further delay, because the layer below
+    /// reaches it better than before. Each counts as one of its retransmissions.
+    pub fn hasten(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        self.transport.messaging.hasten(self.now, peer);
+    }
+
     /// The session below ended, so a peer of datagrams cannot be reached any more. Pending requests
     /// fail with [`FailReason::Closed`], and observations end.
     pub fn lose(&mut self, now: Instant, peer: PeerId) {
@@ -261,6 +282,9 @@ impl Endpoint {
     /// the new path; others wait on for their responses, which match by their tokens. Message IDs
     /// and remembered duplicates stay with their paths.
     ///
+    /// Observations end if the old or the new path is a connection: they end with their connection
+    /// (RFC 8323 section 7.4).
+    ///
     /// Returns `false`, and changes nothing, if `from` has requests or observations of its own.
     #[must_use]
     pub fn rebind(&mut self, now: Instant, keep: PeerId, from: PeerId) -> bool {
@@ -274,6 +298,9 @@ impl Endpoint {
         let connections = &self.transport.connections;
         let stream = connections.has(keep) || connections.has(from);
         let transport = &mut self.transport;
+        if stream {
+            self.exchanges.end_observations(self.now, transport, keep);
+        }
         self.exchanges.leave_path(self.now, transport, keep, stream);
         for undelivered in transport.rebind(self.now, keep, from) {
             self.undelivered(undelivered, FailReason::TooManyMessages, GoneReason::Timeout);
@@ -292,6 +319,15 @@ impl Endpoint {
     #[must_use]
     pub fn is_idle(&self, peer: PeerId) -> bool {
         !self.transport.knows(peer) && !self.exchanges.knows(peer)
+    }
+
+    /// Whether a datagram is a response or notification with a token that a request of this endpoint
+    /// to the peer has.
+    #[must_use]
+    pub fn is_addressed(&self, peer: PeerId, datagram: &[u8]) -> bool {
+        MessageView::parse(datagram).is_ok_and(|view| {
+            view.code().is_response() && self.exchanges.has_token(peer, view.token())
+        })
     }
 
     /// The counters.

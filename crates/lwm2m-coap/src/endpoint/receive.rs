@@ -1,7 +1,7 @@
 //! Receiving datagrams: RFC 7252 section 4.
 
 use super::Endpoint;
-use crate::admit::Admit;
+use crate::admit::{Admit, Sender};
 use crate::delivery::{Content, DeliveryOf, Source};
 use crate::event::{FailReason, GoneReason};
 use crate::ids::PeerId;
@@ -17,16 +17,29 @@ impl Endpoint {
 
     /// Takes a datagram in if the rule admits it; see [`handle_datagram`](Self::handle_datagram).
     pub fn handle_admitted(&mut self, now: Instant, peer: PeerId, datagram: &[u8], admit: Admit) {
+        self.handle_from(now, peer, Sender::Proven, datagram, admit);
+    }
+
+    /// Takes a datagram in of which only so much is known; see
+    /// [`handle_admitted`](Self::handle_admitted).
+    pub fn handle_from(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        sender: Sender,
+        datagram: &[u8],
+        admit: Admit,
+    ) {
         self.now = self.now.max(now);
         self.transport.messaging.statistics.received += 1;
         match MessageView::parse(datagram) {
-            Ok(view) if !admit.takes(view.code()) => self.answer_repetition(peer, &view),
+            Ok(view) if !admit.takes(view.code()) => self.answer_repetition(peer, sender, &view),
             Ok(view) if view.token().len() > self.transport.max_token_length => {
                 let (kind, message_id) = (view.kind(), view.message_id());
                 let fault = Fault::Token;
                 self.handle_malformed(peer, ParseError::Malformed { kind, message_id, fault });
             }
-            Ok(view) => self.handle_message(peer, &view),
+            Ok(view) => self.handle_message(peer, sender, &view),
             Err(_) if admit == Admit::Repetitions => {}
             Err(error) => self.handle_malformed(peer, error),
         }
@@ -35,10 +48,11 @@ impl Endpoint {
     }
 
     /// Answers a message that is not admitted, if it is a repeated request.
-    fn answer_repetition(&mut self, peer: PeerId, view: &MessageView<'_>) {
+    fn answer_repetition(&mut self, peer: PeerId, sender: Sender, view: &MessageView<'_>) {
         let confirmable = view.kind() == MessageType::Confirmable;
         if view.code().is_request() && (confirmable || view.kind() == MessageType::NonConfirmable) {
-            let source = Source { peer, message_id: view.message_id(), confirmable };
+            let message_id = view.message_id();
+            let source = Source { peer, message_id, confirmable, sender };
             self.transport.messaging.is_duplicate(self.now, source);
         }
     }
@@ -50,14 +64,14 @@ impl Endpoint {
         }
     }
 
-    fn handle_message(&mut self, peer: PeerId, view: &MessageView<'_>) {
+    fn handle_message(&mut self, peer: PeerId, sender: Sender, view: &MessageView<'_>) {
         let message_id = view.message_id();
         let confirmable = view.kind() == MessageType::Confirmable;
         match view.kind() {
             MessageType::Acknowledgement => self.handle_acknowledgement(peer, view),
             MessageType::Reset => self.handle_reset(peer, view),
             MessageType::Confirmable | MessageType::NonConfirmable => {
-                let source = Source { peer, message_id, confirmable };
+                let source = Source { peer, message_id, confirmable, sender };
                 if view.code().is_request() {
                     self.handle_request(source, view);
                 } else if view.code().is_response() {
@@ -79,6 +93,7 @@ impl Endpoint {
             return;
         }
         let overload = self.exchanges.overload();
+        let overload = source.sender.curtail(&overload).unwrap_or(overload);
         let content = Content::new(&overload, view.token());
         self.transport.messaging.statistics.dropped_overload += 1;
         self.transport.reply_unremembered(source, content);

@@ -2,6 +2,7 @@
 //! sections 2.4 and 2.5.
 
 use super::key::RequestKey;
+use crate::admit::Sender;
 use crate::config::Config;
 use crate::ids::PeerId;
 use crate::message::{Code, Options};
@@ -78,6 +79,16 @@ impl Body for CachedResponse {
 pub(super) struct Bodies {
     assemblies: Store<Assembly>,
     cached: Store<CachedResponse>,
+    /// Whose share new bodies belong to.
+    share: Share,
+}
+
+/// Two kinds of peers that cannot take more than half of the room from each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Share {
+    /// Peers that have proven that they are at their addresses.
+    Proven = 0,
+    Others = 1,
 }
 
 impl Bodies {
@@ -86,7 +97,16 @@ impl Bodies {
         Self {
             assemblies: Store::new(lifetime, per_peer, config.max_assembly_total),
             cached: Store::new(lifetime, per_peer, config.max_cached_total),
+            share: Share::Proven,
         }
+    }
+
+    /// New bodies belong to a sender of this kind until the next call.
+    pub(super) fn serve(&mut self, sender: Sender) {
+        self.share = match sender {
+            Sender::Proven => Share::Proven,
+            Sender::Known | Sender::Stranger => Share::Others,
+        };
     }
 
     pub(super) fn knows(&self, peer: PeerId) -> bool {
@@ -94,7 +114,7 @@ impl Bodies {
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
-        self.assemblies.deadlines.next().into_iter().chain(self.cached.deadlines.next()).min()
+        self.assemblies.next().into_iter().chain(self.cached.next()).min()
     }
 
     pub(super) const fn take_evicted(&mut self) -> u64 {
@@ -130,7 +150,7 @@ impl Bodies {
         assembly: Assembly,
         touched: &mut Vec<PeerId>,
     ) {
-        self.assemblies.insert(now, peer, assembly, touched);
+        self.assemblies.insert(now, peer, self.share, assembly, touched);
     }
 
     /// The cached response whose next block a request fetches.
@@ -153,7 +173,7 @@ impl Bodies {
         touched: &mut Vec<PeerId>,
     ) {
         self.forget_cached(peer, &cached.key);
-        self.cached.insert(now, peer, cached, touched);
+        self.cached.insert(now, peer, self.share, cached, touched);
     }
 
     pub(super) fn forget_cached(&mut self, peer: PeerId, key: &RequestKey) {
@@ -161,13 +181,35 @@ impl Bodies {
     }
 }
 
-/// Bodies of one kind, bounded per peer and in total. Evicts the least recently used one.
+/// Names a body of a peer. Its lowest bit is the share that it belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Serial(u64);
+
+impl Serial {
+    const fn new(number: u64, share: Share) -> Self {
+        Self(number << 1 | share as u64)
+    }
+
+    const fn share(self) -> Share {
+        if self.0 & 1 == 0 { Share::Proven } else { Share::Others }
+    }
+}
+
+/// What the bodies of a share take, and when they expire.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: usize,
+    deadlines: TimerTable<(PeerId, Serial)>,
+}
+
+/// Bodies of one kind, bounded per peer and in total. Evicts the least recently used one of the
+/// share that takes more than half of the room.
 #[derive(Debug)]
 struct Store<T> {
-    by_peer: HashMap<PeerId, Vec<(u64, T)>>,
-    deadlines: TimerTable<(PeerId, u64)>,
+    by_peer: HashMap<PeerId, Vec<(Serial, T)>>,
+    proven: Taken,
+    others: Taken,
     next_serial: u64,
-    bytes: usize,
     evicted: u64,
     lifetime: Duration,
     max_per_peer: usize,
@@ -178,9 +220,9 @@ impl<T: Body> Store<T> {
     fn new(lifetime: Duration, max_per_peer: usize, max_bytes: usize) -> Self {
         Self {
             by_peer: HashMap::new(),
-            deadlines: TimerTable::new(),
+            proven: Taken::default(),
+            others: Taken::default(),
             next_serial: 0,
-            bytes: 0,
             evicted: 0,
             lifetime,
             max_per_peer,
@@ -188,7 +230,25 @@ impl<T: Body> Store<T> {
         }
     }
 
-    fn insert(&mut self, now: Instant, peer: PeerId, body: T, touched: &mut Vec<PeerId>) {
+    const fn of(&mut self, serial: Serial) -> &mut Taken {
+        match serial.share() {
+            Share::Proven => &mut self.proven,
+            Share::Others => &mut self.others,
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.proven.deadlines.next().into_iter().chain(self.others.deadlines.next()).min()
+    }
+
+    fn insert(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        share: Share,
+        body: T,
+        touched: &mut Vec<PeerId>,
+    ) {
         let own = self.by_peer.entry(peer).or_default();
         if own.len() >= self.max_per_peer
             && let Some(eldest) = own.first().map(|(serial, _)| *serial)
@@ -196,18 +256,24 @@ impl<T: Body> Store<T> {
             self.remove(peer, eldest);
             self.evicted += 1;
         }
-        let serial = self.next_serial;
+        let serial = Serial::new(self.next_serial, share);
         self.next_serial += 1;
-        self.bytes += body.bytes();
-        self.deadlines.set((peer, serial), now + self.lifetime);
+        let expires = now + self.lifetime;
+        let taken = self.of(serial);
+        taken.bytes += body.bytes();
+        taken.deadlines.set((peer, serial), expires);
         let own = self.by_peer.entry(peer).or_default();
         if own.is_empty() {
             // Most peers have a single body.
             own.reserve_exact(1);
         }
         own.push((serial, body));
-        while self.bytes > self.max_bytes {
-            let Some((peer, serial)) = self.deadlines.first() else { break };
+        while self.proven.bytes + self.others.bytes > self.max_bytes {
+            let greedy = match self.others.bytes > self.max_bytes / 2 {
+                true => &self.others,
+                false => &self.proven,
+            };
+            let Some((peer, serial)) = greedy.deadlines.first() else { break };
             self.remove(peer, serial);
             self.evicted += 1;
             touched.push(peer);
@@ -222,24 +288,32 @@ impl<T: Body> Store<T> {
 
     fn touch(&mut self, now: Instant, peer: PeerId, which: impl Fn(&T) -> bool) -> Option<&T> {
         let (serial, body) = self.by_peer.get(&peer)?.iter().find(|(_, body)| which(body))?;
-        self.deadlines.set((peer, *serial), now + self.lifetime);
+        let taken = match serial.share() {
+            Share::Proven => &mut self.proven,
+            Share::Others => &mut self.others,
+        };
+        taken.deadlines.set((peer, *serial), now + self.lifetime);
         Some(body)
     }
 
-    fn remove(&mut self, peer: PeerId, serial: u64) -> Option<T> {
+    fn remove(&mut self, peer: PeerId, serial: Serial) -> Option<T> {
         let own = self.by_peer.get_mut(&peer)?;
         let position = own.iter().position(|(other, _)| *other == serial)?;
         let (_, body) = own.remove(position);
         if own.is_empty() {
             self.by_peer.remove(&peer);
         }
-        self.deadlines.cancel((peer, serial));
-        self.bytes -= body.bytes();
+        let taken = self.of(serial);
+        taken.deadlines.cancel((peer, serial));
+        taken.bytes -= body.bytes();
         Some(body)
     }
 
     fn expire(&mut self, now: Instant, touched: &mut Vec<PeerId>) {
-        while let Some((peer, serial)) = self.deadlines.pop_expired(now) {
+        loop {
+            let expired = self.proven.deadlines.pop_expired(now);
+            let expired = expired.or_else(|| self.others.deadlines.pop_expired(now));
+            let Some((peer, serial)) = expired else { return };
             self.remove(peer, serial);
             touched.push(peer);
         }
@@ -247,8 +321,9 @@ impl<T: Body> Store<T> {
 
     fn remove_peer(&mut self, peer: PeerId) {
         for (serial, body) in self.by_peer.remove(&peer).unwrap_or_default() {
-            self.deadlines.cancel((peer, serial));
-            self.bytes -= body.bytes();
+            let taken = self.of(serial);
+            taken.deadlines.cancel((peer, serial));
+            taken.bytes -= body.bytes();
         }
     }
 }

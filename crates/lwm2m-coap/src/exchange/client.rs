@@ -49,7 +49,8 @@ impl Exchanges {
         }
         let transfer = self.first_transfer(transport.capacity(peer), &mut request)?;
         let id = self.id();
-        let exchange = ClientExchange { peer, request, transfer, stage: Stage::Queued, purpose };
+        let exchange =
+            ClientExchange { peer, request, transfer, stage: Stage::Queued, purpose, repeated: 0 };
         self.enqueue(now, transport, id, exchange);
         Ok(RequestId(id))
     }
@@ -183,14 +184,16 @@ impl Exchanges {
         self.end_request(now, transport, id, Err(reason));
     }
 
-    /// Forgets a request or an observation without a message or an event. Returns its peer.
+    /// Forgets a request or an observation without an event, and on datagrams without a message.
+    /// Returns its peer.
     pub(crate) fn cancel(
         &mut self,
         now: Instant,
         transport: &mut Transport,
         id: RequestId,
     ) -> Option<PeerId> {
-        let observed = self.forget_observation(now, transport, id).map(|observed| observed.peer);
+        self.give_up_observing(now, transport, id.0);
+        let observed = self.end_observation(now, transport, id).map(|observed| observed.peer);
         let requested = self.drop_request(transport, id.0).map(|(peer, _)| peer);
         let peer = requested.or(observed)?;
         self.advance(now, transport, peer);

@@ -14,6 +14,8 @@ pub(super) struct ClientExchange {
     pub(super) transfer: Transfer,
     pub(super) stage: Stage,
     pub(super) purpose: Purpose,
+    /// How often the message was sent again on another connection.
+    pub(super) repeated: u32,
 }
 
 /// How far the current message of a client exchange has got.

@@ -80,7 +80,9 @@ impl Exchanges {
         for id in observations {
             self.forget_observation(now, transport, id);
         }
-        self.waiting.retain(|_, waiting| waiting.peer != peer);
+        if self.peers.get(&peer).is_some_and(|state| state.waiting > 0) {
+            self.waiting.retain(|_, waiting| waiting.peer != peer);
+        }
         self.peers.remove(&peer);
     }
 

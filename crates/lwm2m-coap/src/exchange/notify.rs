@@ -3,6 +3,7 @@
 use super::key::RequestKey;
 use super::observer::{Latest, ObserverState};
 use super::state::Exchanges;
+use crate::admit::Sender;
 use crate::delivery::{Content, DeliveryOf};
 use crate::error::Error;
 use crate::event::{Event, GoneReason};
@@ -79,6 +80,7 @@ impl Exchanges {
         if !last {
             response.options.push_uint(OptionNumber::OBSERVE, sequence.into());
         }
+        self.bodies.serve(Sender::Proven);
         let notification = self.cut(now, transport, observer.peer, &key, block, response)?;
         if last {
             self.notify_last(now, transport, observer, &notification, confirmable);

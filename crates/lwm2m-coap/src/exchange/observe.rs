@@ -4,10 +4,12 @@ use super::client_exchange::{ClientExchange, Purpose, Stage, TokenUse};
 use super::observation::{Freshness, Observation};
 use super::state::Exchanges;
 use super::transfer::{Step, Transfer, first_answer};
+use crate::delivery::{Content, DeliveryOf};
 use crate::error::Error;
 use crate::event::Event;
 use crate::ids::{PeerId, RequestId};
-use crate::message::Token;
+use crate::message::{OptionNumber, Token};
+use crate::request::Request;
 use crate::response::Response;
 use crate::transport::Transport;
 use lwm2m_time::Instant;
@@ -33,7 +35,7 @@ impl Exchanges {
             fetch: Some(id.0),
         };
         if let Some(replaced) = self.observation_like(&observation) {
-            self.forget_observation(now, transport, replaced);
+            self.end_observation(now, transport, replaced);
         }
         self.observations.insert(id, observation);
         self.tokens.insert((peer, token), TokenUse::Observation(id));
@@ -114,6 +116,7 @@ impl Exchanges {
             transfer,
             stage: Stage::Queued,
             purpose: Purpose::Fetch(id),
+            repeated: 0,
         };
         self.enqueue(now, transport, number, exchange);
     }
@@ -130,6 +133,32 @@ impl Exchanges {
             self.forget_observation(now, transport, id);
         }
         self.events.push_back(Event::Notification { id, peer, response });
+    }
+
+    /// Forgets an observation. On a connection, where the next notification cannot be rejected, tells
+    /// the peer (RFC 8323 section 7.4); its answer is ignored.
+    pub(super) fn end_observation(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        id: RequestId,
+    ) -> Option<Observation> {
+        let observation = self.forget_observation(now, transport, id)?;
+        let Observation { peer, token, request, .. } = &observation;
+        tell_end(now, transport, *peer, *token, request);
+        Some(observation)
+    }
+
+    /// Tells a peer on a connection that the observation is not wanted which a request would begin
+    /// that is given up.
+    pub(super) fn give_up_observing(&self, now: Instant, transport: &mut Transport, id: u64) {
+        let Some(exchange) = self.requests.get(&id) else { return };
+        let begins = exchange.purpose == Purpose::Request
+            && exchange.request.options.observe() == Some(0)
+            && !self.observations.contains_key(&RequestId(id));
+        if let (true, Stage::Acknowledged(token)) = (begins, exchange.stage) {
+            tell_end(now, transport, exchange.peer, token, &exchange.request);
+        }
     }
 
     /// Forgets an observation and its fetch. Later notifications are rejected.
@@ -169,4 +198,24 @@ impl Exchanges {
         }
         Ok(cancellation)
     }
+}
+
+/// Tells a peer on a connection that an observation is over: by its request with Observe 1 and its
+/// token.
+fn tell_end(
+    now: Instant,
+    transport: &mut Transport,
+    peer: PeerId,
+    token: Token,
+    request: &Request,
+) {
+    if !transport.connections.has(peer) || !transport.connections.takes_requests(peer) {
+        return;
+    }
+    let mut request = request.clone().observe(1);
+    request.options.remove(OptionNumber::BLOCK2);
+    let Request { code, ref options, ref payload, .. } = request;
+    let content = Content { code, token, options, payload };
+    // If it does not fit into a message, the observation ends with the connection.
+    let _ = transport.send(now, peer, true, content, DeliveryOf::Response);
 }

@@ -34,9 +34,12 @@ impl Exchanges {
         stream: bool,
     ) {
         let requests = self.peers.get(&peer).map(|state| state.requests.clone());
+        let most = transport.messaging.transmission(peer).max_retransmit;
         for id in requests.unwrap_or_default() {
-            let Some(exchange) = self.requests.get(&id) else { continue };
-            let repeatable = is_repeatable(exchange.request.code);
+            let Some(exchange) = self.requests.get_mut(&id) else { continue };
+            let repeatable =
+                is_repeatable(exchange.request.code) && (!stream || exchange.repeated < most);
+            exchange.repeated += u32::from(stream && repeatable);
             match exchange.stage {
                 Stage::Queued => {}
                 Stage::Sent(..) if repeatable && !stream => {}
@@ -79,6 +82,10 @@ impl Exchanges {
     /// Gives the requests of `from` that wait for the application to `keep`. Those of `keep` came
     /// by another path, so they are answered by messages of their own.
     pub(crate) fn take_over(&mut self, keep: PeerId, from: PeerId) {
+        let waiting = |peer| self.peers.get(&peer).map_or(0, |state| state.waiting);
+        if waiting(keep) + waiting(from) == 0 {
+            return;
+        }
         let mut taken = 0;
         for exchange in self.waiting.values_mut() {
             if exchange.peer == keep {

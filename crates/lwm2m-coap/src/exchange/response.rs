@@ -18,6 +18,11 @@ impl Exchanges {
         self.tokens.get(&(peer, token)) == Some(&TokenUse::Request(id))
     }
 
+    /// Whether a request to the peer, or an observation, has this token.
+    pub(crate) fn has_token(&self, peer: PeerId, token: Token) -> bool {
+        self.tokens.contains_key(&(peer, token))
+    }
+
     /// Handles a response or a notification. Returns `false` if it must be rejected. `separate` tells
     /// whether it came in a message of its own or in an acknowledgement.
     pub(crate) fn response(
@@ -184,6 +189,9 @@ impl Exchanges {
         id: u64,
         outcome: Result<Response, FailReason>,
     ) {
+        if outcome == Err(FailReason::Timeout) {
+            self.give_up_observing(now, transport, id);
+        }
         let Some((peer, purpose)) = self.drop_request(transport, id) else { return };
         let bad = matches!(outcome, Err(FailReason::Protocol(_) | FailReason::TooLarge));
         transport.messaging.statistics.bad_responses += u64::from(bad);
@@ -223,7 +231,12 @@ impl Exchanges {
                 Event::Response { id, peer, response }
             }
             Err(reason) => {
-                self.forget_observation(now, transport, id);
+                match reason {
+                    FailReason::Closed | FailReason::Cancelled => {
+                        self.forget_observation(now, transport, id)
+                    }
+                    _ => self.end_observation(now, transport, id),
+                };
                 Event::Failed { id, peer, reason }
             }
         };

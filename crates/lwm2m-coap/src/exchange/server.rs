@@ -30,6 +30,7 @@ impl Exchanges {
         source: Source,
         parts: &Parts<'_>,
     ) {
+        self.bodies.serve(source.sender);
         let incoming = transport.protection.unprotect(source.peer, parts);
         let token = incoming.token;
         let capacity = transport.capacity(source.peer);
@@ -106,6 +107,7 @@ impl Exchanges {
             expires: now + self.config.transmission.exchange_lifetime,
             token: incoming.token,
             source: Some(source),
+            sender: source.sender,
             key: RequestKey::new(request.code, &request.options, &request.payload),
             options: *exchange_options,
             registers: observable && exchange_options.observe == Some(0) && from_the_start,
@@ -199,6 +201,7 @@ impl Exchanges {
             return Err(Error::Code);
         }
         let mut exchange = self.waiting.remove(&id.0).ok_or(Error::UnknownExchange(id))?;
+        self.bodies.serve(exchange.sender);
         let (answer, observes) = match self.prepare(now, transport, &exchange, response) {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -321,7 +324,10 @@ fn answer(
     token: Token,
     response: &Response,
 ) {
-    let _ = transport.reply(now, source, Content::new(response, token));
+    match source.sender.curtail(response) {
+        Some(bare) => transport.refuse(now, source, Content::new(&bare, token)),
+        None => _ = transport.reply(now, source, Content::new(response, token)),
+    }
 }
 
 /// The chunk of a response that begins with the wanted block, or 4.00 if that is past the end.

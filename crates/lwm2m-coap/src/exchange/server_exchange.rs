@@ -3,6 +3,7 @@
 use super::check::ExchangeOptions;
 use super::key::RequestKey;
 use super::streamed::Streamed;
+use crate::admit::Sender;
 use crate::delivery::Source;
 use crate::ids::PeerId;
 use crate::message::Token;
@@ -16,6 +17,7 @@ pub(super) struct ServerExchange {
     pub(super) token: Token,
     /// The message to reply to; `None` if it came by a path that the peer has left.
     pub(super) source: Option<Source>,
+    pub(super) sender: Sender,
     pub(super) key: RequestKey,
     pub(super) options: ExchangeOptions,
     /// Whether the request asks for an observation.

@@ -115,6 +115,11 @@ impl Duplicates {
         self.entries.remove(position).map_or(0, |entry| entry.reply.bytes())
     }
 
+    /// Forgets a message. Returns the number of messages and bytes that were forgotten.
+    pub(super) fn forget(&mut self, message_id: u16) -> (usize, usize) {
+        self.position(message_id).map_or((0, 0), |position| (1, self.remove(position)))
+    }
+
     /// Forgets the oldest message that does not wait for a reply. Returns the freed bytes.
     pub(super) fn evict_completed(&mut self) -> Option<usize> {
         let completed = |entry: &Entry| !matches!(entry.reply, Reply::Pending);

@@ -23,6 +23,7 @@ mod rebind;
 mod receive;
 mod send;
 
+use crate::admit::Sender;
 use crate::config::{Config, PeerParameters, TransmissionParameters};
 use crate::delivery::{Delivery, DeliveryOf, Refused, Source};
 use crate::event::Transmit;
@@ -45,6 +46,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub(crate) enum Expired {
     /// A confirmable message was never acknowledged.
     Undelivered(DeliveryOf, PeerId),
+    /// A confirmable message was retransmitted twice.
+    Unanswered(PeerId),
     /// The last state about a peer has expired.
     Quiet(PeerId),
 }
@@ -54,6 +57,9 @@ enum Timer {
     Retransmit(PeerId, u32),
     Acknowledge(PeerId, u16),
 }
+
+/// After how many retransmissions a message counts as unanswered.
+const UNANSWERED: u32 = 2;
 
 /// The message layer towards all peers.
 #[derive(Debug)]
@@ -136,12 +142,14 @@ impl Messaging {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
                 Timer::Retransmit(peer, serial) => {
-                    if let Some(delivery_of) = self.retransmit(now, peer, serial) {
-                        return Some(Expired::Undelivered(delivery_of, peer));
+                    let expired = self.retransmit(now, peer, serial);
+                    if expired.is_some() {
+                        return expired;
                     }
                 }
                 Timer::Acknowledge(peer, message_id) => {
-                    self.acknowledge(Source { peer, message_id, confirmable: true });
+                    let sender = Sender::default();
+                    self.acknowledge(Source { peer, message_id, confirmable: true, sender });
                 }
             }
         }
@@ -153,8 +161,8 @@ impl Messaging {
         None
     }
 
-    /// Retransmits a message. Returns what it was for if the last attempt failed.
-    fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<DeliveryOf> {
+    /// Retransmits a message, or gives it up.
+    fn retransmit(&mut self, now: Instant, peer: PeerId, serial: u32) -> Option<Expired> {
         let max_retransmit = self.transmission(peer).max_retransmit;
         let state = self.peers.get_mut(&peer)?;
         let outgoing = state.outgoing_mut(serial)?;
@@ -162,7 +170,7 @@ impl Messaging {
         if !outgoing.confirmable.as_mut()?.again(max_retransmit) {
             self.statistics.timeouts += 1;
             self.forget(Delivery { peer, serial });
-            return Some(delivery_of);
+            return Some(Expired::Undelivered(delivery_of, peer));
         }
         if outgoing.successor.is_some() {
             // Without a free message ID the older content is retransmitted.
@@ -171,11 +179,23 @@ impl Messaging {
             }
         }
         let retransmission = self.peers.get(&peer)?.outgoing(serial)?.confirmable.as_ref()?;
-        let payload = retransmission.datagram.clone();
+        let (payload, count) = (retransmission.datagram.clone(), retransmission.count);
         self.timers.set(Timer::Retransmit(peer, serial), now + retransmission.timeout);
         self.statistics.retransmitted += 1;
         self.transmits.push_back(Transmit { peer, payload });
-        None
+        (count == UNANSWERED).then_some(Expired::Unanswered(peer))
+    }
+
+    /// Retransmits the messages to a peer now that can be retransmitted once more at least.
+    pub(crate) fn hasten(&mut self, now: Instant, peer: PeerId) {
+        let max_retransmit = self.transmission(peer).max_retransmit;
+        let Some(state) = self.peers.get(&peer) else { return };
+        for outgoing in &state.outgoing {
+            let count = outgoing.confirmable.as_ref().map(|it| it.count);
+            if count.is_some_and(|count| count < max_retransmit) {
+                self.timers.set(Timer::Retransmit(peer, outgoing.serial), now);
+            }
+        }
     }
 
     /// Removes expired state about a peer. Returns `true` if no state is left.
@@ -219,7 +239,7 @@ impl Messaging {
     fn message_id(&mut self, now: Instant, peer: PeerId) -> Result<u16, Refused> {
         let lifetime = self.transmission(peer).exchange_lifetime;
         let peer = self.peer(now, peer).ok_or(Refused::Peers)?;
-        peer.keep_until(now + lifetime);
+        peer.sends_until(now + lifetime);
         peer.message_ids.next(now, lifetime).ok_or(Refused::MessageIds)
     }
 

@@ -12,6 +12,7 @@ pub(super) struct Peer {
     pub(super) duplicates: Duplicates,
     pub(super) outgoing: Vec<Outgoing>,
     quiet_at: Instant,
+    sends_until: Instant,
 }
 
 impl Peer {
@@ -21,6 +22,7 @@ impl Peer {
             duplicates: Duplicates::default(),
             outgoing: Vec::new(),
             quiet_at: now,
+            sends_until: now,
         }
     }
 
@@ -31,6 +33,18 @@ impl Peer {
 
     pub(super) const fn quiet_at(&self) -> Instant {
         self.quiet_at
+    }
+
+    /// Whether there is nothing to remember: no message of the peer, none to it, and no message ID
+    /// that was used of late.
+    pub(super) fn is_unused(&self, now: Instant) -> bool {
+        self.duplicates.len() == 0 && self.outgoing.is_empty() && self.sends_until <= now
+    }
+
+    /// The message IDs that are in use may not be used again until `at`.
+    pub(super) fn sends_until(&mut self, at: Instant) {
+        self.sends_until = self.sends_until.max(at);
+        self.keep_until(at);
     }
 
     /// When the next state expires, apart from deliveries.

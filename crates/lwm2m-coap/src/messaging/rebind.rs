@@ -1,9 +1,10 @@
 //! Moving a peer to the path of another one.
 
-use super::outgoing::{Outgoing, with_message_id};
+use super::outgoing::{Outgoing, Retransmission, with_message_id};
 use super::peer::Peer;
 use super::{Messaging, Timer};
 use crate::delivery::DeliveryOf;
+use crate::event::Transmit;
 use crate::ids::PeerId;
 use alloc::vec::Vec;
 use core::mem::take;
@@ -73,13 +74,31 @@ impl Messaging {
         taken
     }
 
-    /// Sends the newest content of a message under a fresh message ID, with a new back-off.
+    /// Sends the newest content of a message under a fresh message ID, as one of its
+    /// retransmissions: however often the path changes, it is not sent more often than without. After
+    /// the last one it just waits.
     fn send_anew(&mut self, now: Instant, peer: PeerId, outgoing: Outgoing) -> Option<DeliveryOf> {
         let Outgoing { serial, delivery_of, confirmable, successor, .. } = outgoing;
-        let content = successor.or_else(|| confirmable.map(|it| it.datagram))?;
+        let Retransmission { datagram, timeout, count } = confirmable?;
+        let content = successor.unwrap_or(datagram);
         let Ok(message_id) = self.message_id(now, peer) else { return Some(delivery_of) };
         let datagram = with_message_id(&content, message_id);
-        self.track_confirmable(now, peer, message_id, datagram, serial, delivery_of);
+        let is_last = count >= self.transmission(peer).max_retransmit;
+        self.timers.set(Timer::Retransmit(peer, serial), now + timeout);
+        if !is_last {
+            self.statistics.retransmitted += 1;
+            self.transmits.push_back(Transmit { peer, payload: datagram.clone() });
+        }
+        let count = if is_last { count } else { count + 1 };
+        let confirmable = Some(Retransmission { datagram, timeout, count });
+        let state = self.peers.get_mut(&peer)?;
+        state.outgoing.push(Outgoing {
+            message_id,
+            serial,
+            delivery_of,
+            confirmable,
+            successor: None,
+        });
         None
     }
 }

@@ -46,6 +46,19 @@ impl Messaging {
         true
     }
 
+    /// Forgets a message, and its peer if it has no other state.
+    pub(super) fn forget_message(&mut self, now: Instant, peer: PeerId, message_id: u16) {
+        self.timers.cancel(Timer::Acknowledge(peer, message_id));
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let forgotten = state.duplicates.forget(message_id);
+        let unused = state.is_unused(now);
+        self.release(forgotten);
+        if unused {
+            self.peers.remove(&peer);
+            self.expiries.cancel(peer);
+        }
+    }
+
     /// Schedules the empty acknowledgement of a confirmable request.
     pub(crate) fn expect_reply(&mut self, now: Instant, source: Source) {
         if source.confirmable {

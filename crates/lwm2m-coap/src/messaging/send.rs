@@ -77,6 +77,20 @@ impl Messaging {
         }
     }
 
+    /// Refuses the request of a stranger and forgets it: the same request again is refused again.
+    pub(crate) fn refuse(&mut self, now: Instant, source: Source, content: Content<'_>) {
+        let Source { peer, message_id, confirmable, .. } = source;
+        let payload = match confirmable {
+            true => self.encode(MessageType::Acknowledgement, message_id, content),
+            false => {
+                let message_id = self.random.next_u32() as u16;
+                self.encode(MessageType::NonConfirmable, message_id, content)
+            }
+        };
+        self.transmits.push_back(Transmit { peer, payload });
+        self.forget_message(now, peer, message_id);
+    }
+
     /// Whether a confirmable message is neither acknowledged nor given up.
     pub(crate) fn is_in_flight(&self, delivery: Delivery) -> bool {
         let peer = self.peers.get(&delivery.peer);

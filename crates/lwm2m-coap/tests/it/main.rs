@@ -13,6 +13,7 @@ mod pair;
 mod parameters;
 mod random;
 mod requests;
+mod strangers;
 mod stream;
 mod streamed;
 mod streams;

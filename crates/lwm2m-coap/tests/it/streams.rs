@@ -497,6 +497,55 @@ fn notifications_come_in_the_order_of_the_connection() {
     assert_eq!(late, Err(Error::UnknownObserver(observer)));
 }
 
+/// The messages that end an observation: their codes, tokens and values of Observe.
+fn ends(sent: &[Frame]) -> Vec<(Code, Token, Option<u32>)> {
+    sent.iter().map(|it| (it.code, it.token, it.options.observe())).collect()
+}
+
+// proves: TCP-09
+#[test]
+fn who_ends_an_observation_says_so() {
+    for begin in [Request::get(), Request::fetch().payload("[]")] {
+        let code = begin.code;
+        let mut lone = LoneStream::open(1_152);
+        let begin = || begin.clone().path(["3"]).observe(0);
+        let (first, request) = lone.ask(begin());
+        let accepted = frame(Code::CONTENT, request.token.as_bytes()).option(OBSERVE, b"");
+        lone.receive(&[accepted]);
+        // Another one of the same target replaces it.
+        let (second, again) = lone.ask(begin());
+        let accepted = frame(Code::CONTENT, again.token.as_bytes()).option(OBSERVE, b"");
+        assert_eq!(ends(&lone.receive(&[accepted])), [(code, request.token, Some(1))]);
+        lone.endpoint.cancel(first);
+        assert_eq!(lone.sent(), []);
+        // The application forgets it.
+        lone.events();
+        lone.endpoint.cancel(second);
+        let sent = lone.sent();
+        assert_eq!(ends(&sent), [(code, again.token, Some(1))]);
+        assert_eq!(
+            (&sent[0].payload, sent[0].options.uri_path().next()),
+            (&again.payload, Some(&b"3"[..]))
+        );
+        // The answer is of no interest.
+        lone.receive(&[frame(Code::CONTENT, again.token.as_bytes())]);
+        assert_eq!(lone.events(), []);
+        // One that is given up before it has begun.
+        let (third, request) = lone.ask(begin());
+        lone.endpoint.cancel(third);
+        assert_eq!(ends(&lone.sent()), [(code, request.token, Some(1))]);
+        let (_, request) = lone.ask(begin());
+        lone.pass(Duration::from_secs(248));
+        assert_eq!(ends(&lone.sent()), [(code, request.token, Some(1))]);
+        // A request that observes nothing ends without a word, and so does a connection.
+        let (fourth, _) = lone.ask(Request::get());
+        lone.endpoint.cancel(fourth);
+        lone.ask(begin());
+        lone.endpoint.disconnected(lone.now, PEER);
+        assert_eq!(lone.sent(), []);
+    }
+}
+
 #[test]
 fn all_requests_go_out_at_once_and_time_out_alone() {
     let mut lone = LoneStream::open(1_152);
