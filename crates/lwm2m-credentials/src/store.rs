@@ -28,6 +28,10 @@ struct Clients {
     by_endpoint: BTreeMap<Arc<str>, Credential>,
     by_identity: HashMap<Bytes, Arc<str>>,
     by_public_key: HashMap<Bytes, Arc<str>>,
+    /// How often a credential was removed or replaced.
+    removals: u64,
+    /// Of each credential that was set after a removal, how many there had been.
+    generations: HashMap<Arc<str>, u64>,
 }
 
 impl Default for SecurityStore {
@@ -86,6 +90,9 @@ impl SecurityStore {
         let known = clients.by_endpoint.contains_key(endpoint);
         if !known && clients.by_endpoint.len() >= self.max_clients {
             return Err(StoreError::Full(self.max_clients));
+        }
+        if clients.by_endpoint.get(endpoint) == Some(&credential) {
+            return Ok(Some(credential));
         }
         let before = clients.remove(endpoint);
         clients.insert(endpoint.into(), credential);
@@ -167,6 +174,9 @@ impl Clients {
     }
 
     fn insert(&mut self, endpoint: Arc<str>, credential: Credential) {
+        if self.removals > 0 {
+            self.generations.insert(Arc::clone(&endpoint), self.removals);
+        }
         match &credential {
             Credential::Psk { identity, .. } => {
                 self.by_identity.insert(identity.clone(), Arc::clone(&endpoint));
@@ -181,6 +191,8 @@ impl Clients {
 
     fn remove(&mut self, endpoint: &str) -> Option<Credential> {
         let credential = self.by_endpoint.remove(endpoint)?;
+        self.removals += 1;
+        self.generations.remove(endpoint);
         match &credential {
             Credential::Psk { identity, .. } => drop(self.by_identity.remove(identity)),
             Credential::RawPublicKey(spki) => drop(self.by_public_key.remove(spki)),
@@ -204,6 +216,12 @@ impl Credentials for SecurityStore {
     /// Always true: a client may get a key while the server runs.
     fn uses_psk(&self) -> bool {
         true
+    }
+
+    fn generation(&self, identity: &Identity) -> u64 {
+        let endpoint = self.endpoint_of(identity);
+        let clients = self.read();
+        endpoint.and_then(|it| clients.generations.get(&it).copied()).unwrap_or_default()
     }
 
     fn raw_key(&self) -> Option<Arc<dyn SigningKey>> {

@@ -4,6 +4,7 @@ use crate::backend::Backend;
 use crate::certificate::verify::{self, ServerVerification};
 use crate::crypto::provider::{Provider, SigningKey};
 use crate::crypto::rust_crypto::RustCrypto;
+use crate::identity::Identity;
 use crate::mode::Mode;
 use crate::suite::CipherSuite;
 use alloc::string::String;
@@ -40,7 +41,8 @@ pub struct Config {
     /// server handshake on datagrams is evicted; new TLS connections are refused. Default: 10,000.
     pub max_handshakes: usize,
     /// The most handshakes under way with the clients of one host, which is an IPv4 address or an
-    /// IPv6 /64. Default: 1,000.
+    /// IPv6 /64, on datagrams and as many on streams. When full, the oldest of the host is evicted.
+    /// Default: 1,000.
     pub max_handshakes_per_host: usize,
     /// The most established sessions. Default: 10,000,000.
     pub max_sessions: usize,
@@ -141,6 +143,14 @@ pub trait Credentials: Send + Sync {
     fn trusts_raw_key(&self, spki: &[u8]) -> bool {
         let _ = spki;
         false
+    }
+
+    /// The generation of a client's credential: another number each time it is removed or replaced,
+    /// so that no session of an earlier one is resumed, not even if the same key comes back.
+    /// Default: 0, always.
+    fn generation(&self, identity: &Identity) -> u64 {
+        let _ = identity;
+        0
     }
 
     /// The server's certificate for the name that the client asked for (SNI, RFC 6066).

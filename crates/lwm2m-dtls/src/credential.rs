@@ -21,8 +21,10 @@ pub(crate) struct Authenticated {
 
 impl Authenticated {
     /// A peer that has proven that it knows the pre-shared key.
-    pub(crate) fn by_psk(identity: Bytes, key: &[u8]) -> Self {
-        Self { identity: Identity::Psk(identity), credential: of_psk(key), expires: u64::MAX }
+    pub(crate) fn by_psk(identity: Bytes, key: &[u8], credentials: &dyn Credentials) -> Self {
+        let identity = Identity::Psk(identity);
+        let credential = of_psk(key, credentials.generation(&identity));
+        Self { identity, credential, expires: u64::MAX }
     }
 }
 
@@ -31,15 +33,19 @@ pub(crate) fn of_client(
     identity: &Identity,
     credentials: &dyn Credentials,
 ) -> Option<CredentialDigest> {
+    let generation = credentials.generation(identity);
     match identity {
-        Identity::Psk(identity) => credentials.psk(identity).map(|key| of_psk(&key)),
+        Identity::Psk(identity) => credentials.psk(identity).map(|key| of_psk(&key, generation)),
         Identity::RawPublicKey(spki) => {
-            credentials.trusts_raw_key(spki).then(|| digest(b"raw public key", [&**spki]))
+            let parts = [&**spki, &generation.to_be_bytes()];
+            credentials.trusts_raw_key(spki).then(|| digest(b"raw public key", parts))
         }
         Identity::Certificate(_) => {
             let authorities = credentials.client_authorities();
-            let digest = digest(b"authorities", authorities.iter().map(AsRef::as_ref));
-            (!authorities.is_empty()).then_some(digest)
+            let generation = generation.to_be_bytes();
+            let parts = core::iter::once(&generation[..]);
+            let parts = parts.chain(authorities.iter().map(AsRef::as_ref));
+            (!authorities.is_empty()).then(|| digest(b"authorities", parts))
         }
     }
 }
@@ -54,9 +60,9 @@ pub(crate) fn check_still_known(peer: &Authenticated, config: &Config) -> Result
     }
 }
 
-/// Digests a pre-shared key.
-pub(crate) fn of_psk(key: &[u8]) -> CredentialDigest {
-    digest(b"pre-shared key", [key])
+/// Digests a pre-shared key and its generation.
+fn of_psk(key: &[u8], generation: u64) -> CredentialDigest {
+    digest(b"pre-shared key", [key, &generation.to_be_bytes()])
 }
 
 /// Digests a client's credentials: its own and those for the server.

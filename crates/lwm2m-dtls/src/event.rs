@@ -66,6 +66,8 @@ pub enum Event {
         session: SessionId,
         /// The peer's last address.
         peer: SocketAddr,
+        /// The identity of the peer.
+        identity: Identity,
         /// The cause.
         cause: Cause,
     },

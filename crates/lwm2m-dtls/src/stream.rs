@@ -20,6 +20,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::mem::replace;
 use core::net::SocketAddr;
 
 /// A connection from its first byte on.
@@ -51,7 +52,7 @@ enum Protocol {
 pub(crate) enum StreamEvent {
     Connected(Box<Completed>),
     Data(Bytes),
-    Closed(Cause),
+    Closed(Identity, Cause),
     Failed(Option<Mode>, Reason),
 }
 
@@ -211,8 +212,9 @@ impl Stream {
     }
 
     fn end(&mut self, cause: Cause, to: &mut Outcome) {
-        self.state = State::Closed;
-        to.events.push(StreamEvent::Closed(cause));
+        if let State::Established(identity) = replace(&mut self.state, State::Closed) {
+            to.events.push(StreamEvent::Closed(identity, cause));
+        }
     }
 }
 

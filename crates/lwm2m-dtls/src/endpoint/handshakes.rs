@@ -18,7 +18,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use lwm2m_time::Instant;
 
@@ -60,19 +60,13 @@ impl Endpoint {
         hello: &Fragment<'_>,
         record_sequence: u64,
     ) {
-        if self.sessions.len() >= self.config().max_sessions
-            || self.hosts.count(peer.ip()) >= self.config().max_handshakes_per_host
-            || !self.make_room()
-        {
+        if self.sessions.len() >= self.config().max_sessions || !self.make_room(peer.ip()) {
             return self.turn_away(peer, Reason::NoRoom);
         }
         let cid = self.new_cid();
         let mut context = self.shared.context(now, Framing::Datagram);
         match Handshaking::server(peer, hello, record_sequence, cid, &mut context) {
-            Ok(handshake) => {
-                self.hosts.add(peer.ip());
-                self.add_handshake(now, handshake, Some(hello));
-            }
+            Ok(handshake) => _ = self.add_handshake(now, handshake, Some(hello)),
             Err(reason) => {
                 if let Some(alert) = reason.answer() {
                     let mut out = Vec::new();
@@ -84,9 +78,13 @@ impl Endpoint {
         }
     }
 
-    /// Makes room for one more handshake. Evicts the oldest server handshake when full; honest
-    /// clients finish quickly, so floods evict themselves.
-    fn make_room(&mut self) -> bool {
+    /// Makes room for one more handshake with a client of a host. Evicts the oldest of the host, or of
+    /// all, when full; honest clients finish quickly, so floods evict themselves.
+    fn make_room(&mut self, host: IpAddr) -> bool {
+        if self.hosts.count(host) >= self.config().max_handshakes_per_host {
+            let Some(oldest) = self.hosts.oldest(host) else { return false };
+            self.abandon(oldest, Reason::Evicted);
+        }
         if self.handshakes.len() < self.config().max_handshakes {
             return true;
         }
@@ -111,6 +109,9 @@ impl Endpoint {
     ) -> SessionId {
         let id = self.next_id();
         self.handshake_by_address.insert(handshake.peer, id);
+        if handshake.role == Role::Server {
+            self.hosts.add(handshake.peer.ip(), id);
+        }
         if !handshake.cid.is_empty() {
             self.by_cid.insert(handshake.cid.clone(), id);
         }
@@ -126,7 +127,7 @@ impl Endpoint {
             self.handshake_by_address.remove(&handshake.peer);
         }
         if handshake.role == Role::Server {
-            self.hosts.remove(handshake.peer.ip());
+            self.hosts.remove(handshake.peer.ip(), id);
         }
         Some(handshake)
     }

@@ -62,6 +62,8 @@ pub struct Endpoint {
     by_cid: HashMap<Box<[u8]>, SessionId>,
     hosts: Hosts,
     hellos: Hellos,
+    /// Handshakes on streams by host.
+    stream_hosts: Hosts,
     closed: ClosedSessions,
     streams: HashMap<SessionId, Box<Stream>>,
     /// How many streams are not established.
@@ -91,6 +93,7 @@ impl Endpoint {
             by_cid: HashMap::new(),
             hosts: Hosts::default(),
             hellos: Hellos::default(),
+            stream_hosts: Hosts::default(),
             closed: ClosedSessions::default(),
             streams: HashMap::new(),
             stream_handshakes: 0,
@@ -201,6 +204,12 @@ impl Endpoint {
     pub fn peer(&self, session: SessionId) -> Option<SocketAddr> {
         let by_datagrams = self.sessions.get(&session).map(|open| open.peer);
         by_datagrams.or_else(|| self.streams.get(&session).map(|stream| stream.peer))
+    }
+
+    /// The address that the next record of a session on datagrams goes to: that of the newest record
+    /// of the peer, as far as it has not to be confirmed first, else as [`peer`](Self::peer).
+    pub fn path(&self, session: SessionId) -> Option<SocketAddr> {
+        self.sessions.get(&session).map(|open| open.path())
     }
 
     /// The most bytes that [`send`](Self::send) accepts in an established session on datagrams: what
@@ -319,7 +328,8 @@ impl Endpoint {
         if self.session_by_address.get(&open.peer) == Some(&session) {
             self.session_by_address.remove(&open.peer);
         }
-        self.events.push_back(Event::Closed { session, peer: open.peer, cause });
+        let (peer, identity) = (open.peer, open.identity.clone());
+        self.events.push_back(Event::Closed { session, peer, identity, cause });
         Some(open)
     }
 }

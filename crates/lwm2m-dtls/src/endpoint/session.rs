@@ -60,6 +60,12 @@ impl Session {
         Self { peer, candidate: None, records, identity, cached, is_copied: false }
     }
 
+    /// Returns where the peer was last.
+    pub(super) fn path(&self) -> SocketAddr {
+        let candidate = self.candidate.as_ref().filter(|candidate| candidate.budget > 0);
+        candidate.map_or(self.peer, |candidate| candidate.address)
+    }
+
     /// Returns the destination of the next `length` bytes.
     pub(super) fn downlink(&mut self, length: usize) -> SocketAddr {
         match &mut self.candidate {

@@ -24,15 +24,22 @@ impl Endpoint {
     /// # Errors
     /// [`Error::TooManySessions`], which [`Event::Failed`] reports as well, [`Error::Unsupported`].
     pub fn accept_stream(&mut self, now: Instant, peer: SocketAddr) -> Result<SessionId, Error> {
-        let has_place = self.hosts.count(peer.ip()) < self.config().max_handshakes_per_host;
-        if !has_place || self.check_room_for_stream().is_err() {
+        if self.stream_hosts.count(peer.ip()) >= self.config().max_handshakes_per_host
+            && let Some(oldest) = self.stream_hosts.oldest(peer.ip())
+        {
+            self.on_stream(now, oldest, |stream, context, outcome| {
+                stream.fail(&Reason::Evicted, context.rng, outcome);
+            });
+        }
+        if self.check_room_for_stream().is_err() {
             self.turn_away(peer, Reason::NoRoom);
             return Err(Error::TooManySessions);
         }
         self.check_supported()?;
         let stream = Stream::accept(peer, &self.shared.context(now, Framing::Stream))?;
-        self.hosts.add(peer.ip());
-        Ok(self.add_stream(now, stream))
+        let session = self.add_stream(now, stream);
+        self.stream_hosts.add(peer.ip(), session);
+        Ok(session)
     }
 
     /// Starts a handshake as client on a connection, which may still be under way. With
@@ -147,12 +154,12 @@ impl Endpoint {
                 self.end_stream_handshake(session, peer, role);
                 Event::connected(session, peer, role, *completed)
             }
-            StreamEvent::Closed(cause) => {
+            StreamEvent::Closed(identity, cause) => {
                 self.streams.remove(&session);
                 if let (Cause::Alert(_) | Cause::Broken(_), Some(key)) = (cause, cached) {
                     self.shared.cache.forget(key);
                 }
-                Event::Closed { session, peer, cause }
+                Event::Closed { session, peer, identity, cause }
             }
             StreamEvent::Failed(mode, reason) => {
                 self.streams.remove(&session);
@@ -165,7 +172,7 @@ impl Endpoint {
 
     fn end_stream_handshake(&mut self, session: SessionId, peer: SocketAddr, role: Role) {
         if role == Role::Server {
-            self.hosts.remove(peer.ip());
+            self.stream_hosts.remove(peer.ip(), session);
         }
         self.stream_handshakes = self.stream_handshakes.saturating_sub(1);
         self.timers.cancel(session);

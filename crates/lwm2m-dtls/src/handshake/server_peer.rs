@@ -39,7 +39,7 @@ pub(super) fn psk_exchange(
         return Err(Reason::UnknownIdentity { identity });
     };
     let shared = if with_point { Some(shared(point)?) } else { None };
-    let peer = Authenticated::by_psk(identity, &key);
+    let peer = Authenticated::by_psk(identity, &key, credentials);
     Ok((peer, psk_premaster(shared.as_deref(), &key)))
 }
 

@@ -74,8 +74,10 @@ impl Owner {
     /// The peer of a finished handshake.
     pub(super) fn peer(&self) -> Option<Authenticated> {
         match self.profile.as_ref().map(|profile| &profile.security) {
-            Some(ClientSecurity::Psk { identity, key }) => {
-                Some(Authenticated::by_psk(identity.clone(), key))
+            Some(ClientSecurity::Psk { identity, .. }) => {
+                let credential = credential::of_profile(self.profile.as_ref()?);
+                let identity = Identity::Psk(identity.clone());
+                Some(Authenticated { identity, credential, expires: u64::MAX })
             }
             _ => self.found().peer.clone(),
         }
@@ -124,7 +126,8 @@ impl lwm2m_mbedtls::Owner for Owner {
         match answer {
             Ok(key) => {
                 let identity = Bytes::copy_from_slice(identity);
-                found.peer = Some(Authenticated::by_psk(identity, &key));
+                let credentials = self.config.credentials.as_deref();
+                found.peer = credentials.map(|it| Authenticated::by_psk(identity, &key, it));
                 Some(key)
             }
             Err(reason) => {

@@ -234,10 +234,41 @@ pub(crate) fn one_host_cannot_take_all_places() {
     }
     assert_eq!(server.handshake_count(), 0);
     let said = events(&mut server);
-    let turned_away = said.iter().filter(|event| {
-        matches!(event, Event::Failed { session: None, reason: Reason::NoRoom, .. })
+    let evicted = said.iter().filter(|event| {
+        matches!(event, Event::Failed { session: Some(_), reason: Reason::Evicted, .. })
     });
-    assert_eq!((turned_away.count(), said.len()), (8 + 6, 8 + 6 + 7));
+    assert_eq!((evicted.count(), said.len()), (8 + 6, 8 + 6 + 7));
+}
+
+/// Devices behind one address translator connect whatever another one of them does.
+#[test]
+fn a_host_full_of_handshakes_lets_a_device_in() {
+    let mut config = psk_config();
+    config.max_handshakes_per_host = 3;
+    let mut pair = Pair::new(Config::default(), config);
+    for port in 1_000..1_010 {
+        pair.client = Endpoint::new(Config::default(), [port as u8; 32]);
+        pair.client_address = address(&format!("192.0.2.1:{port}"));
+        pair.connect(psk_profile(KEY));
+        pair.exchange(&mut |up, datagram| match up || datagram[13] == 3 {
+            true => deliver(up, datagram),
+            false => Vec::new(),
+        });
+    }
+    pair.client = Endpoint::new(Config::default(), [9; 32]);
+    pair.client_address = address("192.0.2.1:9");
+    pair.connect(psk_profile(KEY));
+    pair.settle();
+    assert_eq!((pair.server.session_count(), pair.server.handshake_count()), (1, 2));
+    // And on streams, whose places are others.
+    let now = pair.now;
+    for port in 1..10 {
+        let from = address(&format!("192.0.2.1:{port}"));
+        assert!(pair.server.accept_stream(now, from).is_ok());
+    }
+    let evicted = |event: &Event| matches!(event, Event::Failed { reason: Reason::Evicted, .. });
+    let evicted = events(&mut pair.server).iter().filter(|it| evicted(it)).count();
+    assert_eq!(evicted, 8 + 6);
 }
 
 /// A hello is kept during its handshake, so that its length is bounded.
