@@ -69,17 +69,24 @@ impl Direction {
         }
     }
 
-    /// The host that it is accepted from; with IPv6 the /64 network, all of which one host may
-    /// have.
+    /// The host that it is accepted from.
     fn host(self) -> Option<IpAddr> {
         match self {
-            Self::From(SocketAddr::V4(address)) => Some((*address.ip()).into()),
-            Self::From(SocketAddr::V6(address)) => {
-                let network = address.ip().to_bits() & !u128::from(u64::MAX);
-                Some(Ipv6Addr::from_bits(network).into())
-            }
+            Self::From(address) => Some(host(address)),
             Self::To(_) => None,
         }
+    }
+}
+
+/// The host of an address: with IPv6 the /64 network, all of which one host may have.
+#[must_use]
+pub const fn host(address: SocketAddr) -> IpAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V6(ip) => {
+            let network = ip.to_bits() & !(u64::MAX as u128);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        ip => ip,
     }
 }
 
@@ -123,6 +130,10 @@ impl Connections {
         let room = self.config.max_connections.saturating_sub(self.open.len());
         let half_open = direction.host().and_then(|host| self.half_open.get(&host));
         half_open.copied().unwrap_or_default() < room
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
     }
 
     pub(crate) fn has(&self, connection: ConnectionId) -> bool {

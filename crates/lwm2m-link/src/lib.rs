@@ -25,7 +25,7 @@ pub mod engine;
 pub mod link;
 pub mod sessions;
 
-pub use connections::ConnectionConfig;
+pub use connections::{ConnectionConfig, host};
 pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAction, Transmit};
 pub use link::{Coap, Identity, Link, LinkEvent, RebindError};
 pub use lwm2m_coap::{Admit, PeerId};

@@ -1,8 +1,11 @@
 //! Security sessions: which peer is which session of DTLS or TLS.
 //!
-//! A peer of a secured transport is a session: when the session ends the peer does, and a new
-//! session is a new peer, even at the same address. So a response, an acknowledgement or a Reset
-//! counts in the session of its request only (RFC 7252 section 9.1), and an identity never changes.
+//! A peer of a secured transport is a session: a new session is a new peer, even at the same
+//! address. So a response, an acknowledgement or a Reset counts in the session of its request only
+//! (RFC 7252 section 9.1), and an identity never changes.
+//!
+//! A held peer of a client goes on in a new session of its identity ([`Link`](crate::Link), "A new
+//! session of a client").
 
 use crate::by_identity::ByIdentity;
 use alloc::collections::BTreeMap;
@@ -34,7 +37,8 @@ pub enum SecurityEvent {
     },
     /// A handshake has failed.
     Failed(HandshakeFailure),
-    /// A peer has a new address: its Connection ID came from there, and it goes on from there.
+    /// A peer goes on from another address: its Connection ID came from there. Or a held peer goes
+    /// on in a new session or connection of its identity, perhaps from the same address.
     Moved {
         /// The peer.
         peer: PeerId,
@@ -90,6 +94,8 @@ pub(crate) struct Sessions {
     waiting: BTreeMap<SessionId, Vec<Bytes>>,
     resumptions: BTreeMap<SocketAddr, (Arc<ClientProfile>, Arc<Resumption>)>,
     pub(crate) by_identity: ByIdentity,
+    /// Handshakes of this side for peers that have a session which is not answered.
+    pub(crate) renewals: BTreeMap<SessionId, PeerId>,
 }
 
 struct Begun {
@@ -114,15 +120,13 @@ impl Sessions {
             waiting: BTreeMap::new(),
             resumptions: BTreeMap::new(),
             by_identity: ByIdentity::default(),
+            renewals: BTreeMap::new(),
         }
     }
 
     /// A session that a client began is established; its oldest one ends if it has too many.
     pub(crate) fn accepted(&mut self, session: SessionId, identity: &lwm2m_dtls::Identity) {
-        let endpoint = &self.endpoint;
-        let (open, is_open) =
-            (endpoint.session_count(), |session| endpoint.peer(session).is_some());
-        if let Some(oldest) = self.by_identity.add(identity, session, open, is_open) {
+        if let Some(oldest) = self.by_identity.add(identity, session) {
             // It is open, or it would not be there.
             let _ = self.endpoint.close(oldest);
         }
@@ -150,6 +154,35 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Begins another session beside an established one that this side began.
+    pub(crate) fn renew(&mut self, now: Instant, peer: PeerId, session: SessionId) {
+        let Some(Begun { address, profile }) = self.begun.get(&session) else { return };
+        let (address, profile) = (*address, Arc::clone(profile));
+        if self.endpoint.identity(session).is_none() || self.is_renewed(peer) {
+            return;
+        }
+        // Without room for a handshake the old session is all there is.
+        if let Ok(session) = self.begin(now, address, profile, false) {
+            self.renewals.insert(session, peer);
+        }
+    }
+
+    /// Whether a new session of a peer is under way.
+    pub(crate) fn is_renewed(&self, peer: PeerId) -> bool {
+        self.renewals.values().any(|it| *it == peer)
+    }
+
+    /// Ends the handshake for a peer that does not need another session any more.
+    pub(crate) fn abandon_renewal(&mut self, peer: PeerId) {
+        let renewal = self.renewals.iter().find(|(_, it)| **it == peer);
+        if let Some(session) = renewal.map(|(session, _)| *session) {
+            self.renewals.remove(&session);
+            self.begun.remove(&session);
+            // It is under way, or has just failed.
+            let _ = self.endpoint.close(session);
+        }
+    }
+
     /// A session that this side began is established.
     pub(crate) fn established(&mut self, session: SessionId, resumption: Option<Arc<Resumption>>) {
         let Some(begun) = self.begun.get(&session) else { return };
@@ -163,7 +196,10 @@ impl Sessions {
 
     /// A handshake has failed: perhaps for what was to be resumed.
     pub(crate) fn failed(&mut self, session: SessionId) {
-        if let Some(begun) = self.begun.get(&session) {
+        // One beside another session fails for want of an answer.
+        if self.renewals.remove(&session).is_none()
+            && let Some(begun) = self.begun.get(&session)
+        {
             self.resumptions.remove(&begun.address);
         }
     }

@@ -40,7 +40,7 @@ impl Link {
         secured: Secured,
     ) -> Option<PeerId> {
         self.now = self.now.max(now);
-        if self.peers.len() >= self.max_peers || !self.connections.has_room(direction) {
+        if !self.connections.has_room(direction) {
             return None;
         }
         let address = canonical(direction.address());

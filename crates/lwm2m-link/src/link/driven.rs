@@ -4,10 +4,10 @@ use super::{Link, LinkEvent, Secured, canonical};
 use crate::connections::Direction;
 use crate::engine::{ConnectionId, Engine, Input, Output, StreamAction};
 use core::net::SocketAddr;
-use lwm2m_coap::Admit;
+use lwm2m_coap::{Admit, Sender};
 use lwm2m_time::Instant;
 
-/// A datagram from an unknown address is dropped while the table of peers is full.
+/// A datagram from an unknown address is dropped while the table of peers is full of held peers.
 impl Engine for Link {
     type Event = LinkEvent;
 
@@ -34,7 +34,11 @@ impl Link {
         self.now = self.now.max(now);
         match input {
             Input::Datagram { from, secured: false, bytes } => match self.peer_at(from) {
-                Some(peer) => self.coap.handle_admitted(now, peer, bytes, admit),
+                Some(peer) => {
+                    let is_stranger = self.strangers.contains(&peer);
+                    let sender = if is_stranger { Sender::Stranger } else { Sender::Known };
+                    self.coap.handle_from(now, peer, sender, bytes, admit);
+                }
                 None => self.refused += 1,
             },
             Input::Datagram { from, secured: true, bytes } => {
@@ -66,6 +70,7 @@ impl Link {
         let secured = if secured { Secured::AsServer } else { Secured::No };
         let direction = Direction::From(canonical(from));
         if self.begin_connection(now, connection, direction, secured).is_none() {
+            self.refused_connections += 1;
             self.settle_sessions();
             self.outputs.stream(StreamAction::Close { connection });
         }
@@ -80,7 +85,9 @@ impl Link {
             }
             _ => self.coap.handle_stream(now, carried.peer, bytes),
         }
-        self.connections.heard(now, connection, self.coap.has_greeted(carried.peer));
+        // The peer may go on by another connection, or has gone on by this one.
+        let peer = self.connections.carried(connection).map_or(carried.peer, |it| it.peer);
+        self.connections.heard(now, connection, self.coap.has_greeted(peer));
     }
 
     fn handle_disconnected(&mut self, now: Instant, connection: ConnectionId) {
@@ -98,6 +105,9 @@ impl Link {
             self.settle_sessions();
         }
         self.coap.handle_timeout(now);
+        while let Some(peer) = self.coap.poll_unanswered() {
+            self.renew_session(peer);
+        }
         self.settle_coap();
         self.connections.handle_timeout(now, &mut self.coap);
     }

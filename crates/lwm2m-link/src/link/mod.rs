@@ -1,10 +1,13 @@
 //! Addresses, peers and identities over one CoAP endpoint.
 
 mod carried;
+mod continuing;
 mod driven;
 mod rebind;
+mod renewing;
 mod secured;
 mod settling;
+mod strangers;
 
 pub use rebind::RebindError;
 
@@ -67,8 +70,28 @@ enum Carrier {
 /// Everything below an LwM2M engine: it maps remote addresses to peers and runs CoAP with them.
 ///
 /// The link forgets a peer that is not [held](Link::hold) when the last CoAP state about it has
-/// expired, and bounds the number of peers by [`Config::max_peers`], so that datagrams from forged
-/// addresses cannot fill the memory.
+/// expired. [`Config::max_peers`] bounds the number of peers of each kind: without security, in
+/// sessions, on connections. Of strangers, which have no security and are not held, there are a
+/// sixteenth of that at most, and the oldest gives way to a new one: datagrams from forged addresses
+/// neither fill the memory nor keep anybody out.
+///
+/// # A new session of a client
+/// A device without a Connection ID that sleeps, or whose address changes, makes a new session. A
+/// held peer goes on in it, with its requests and observations ([`Link::rebind`]), if the session
+/// has the same identity:
+/// - at once, if it resumes an earlier one: the client has the master secret of that session;
+/// - after a full handshake, from the first datagram on that answers a request of the peer or
+///   notifies of one of its observations. A client that has restarted knows none of their tokens.
+///
+/// Until then the peer cannot be reached if its own session has ended. [`SecurityEvent::Moved`]
+/// tells that it goes on. Sessions that this side began are not continued.
+///
+/// # A server that has lost its session
+/// A server that has restarted, or that a device without a Connection ID has left by another
+/// address, drops the records of a session. When a message of a peer, whose session this side began,
+/// was retransmitted twice without an answer, the link makes a new session beside the old one, by
+/// resumption if the server still can. Once it is established, the peer goes on in it. Until then,
+/// and if the handshake fails, nothing changes, so that lost or forged packets end no session.
 #[derive(Debug)]
 pub struct Link {
     coap: Endpoint,
@@ -80,6 +103,8 @@ pub struct Link {
     /// The peers that datagrams carry, by the hash of their addresses, which stand in `peers`.
     by_address: HashTable<PeerId>,
     hasher: DefaultHashBuilder,
+    /// The peers on datagrams that are not held, the oldest first.
+    strangers: BTreeSet<PeerId>,
     /// Peers to forget, unless they are held or CoAP still knows them.
     unused: BTreeSet<PeerId>,
     outputs: Outputs<LinkEvent>,
@@ -88,6 +113,8 @@ pub struct Link {
     /// Default CoAP parameters; peers with small DTLS records have their own.
     parameters: PeerParameters,
     refused: u64,
+    evicted: u64,
+    refused_connections: u64,
     /// The latest time that was passed in.
     now: Instant,
 }
@@ -157,10 +184,13 @@ impl Link {
             peers: HashMap::new(),
             by_address: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            strangers: BTreeSet::new(),
             unused: BTreeSet::new(),
             outputs: Outputs::default(),
             next_id: 0,
             refused: 0,
+            evicted: 0,
+            refused_connections: 0,
             now: Instant::ZERO,
         }
     }
@@ -214,8 +244,9 @@ impl Link {
 
     /// Keeps a peer known until it is [released](Link::release) as often as it was held.
     pub fn hold(&mut self, peer: PeerId) {
-        if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.holds = peer.holds.saturating_add(1);
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.holds = state.holds.saturating_add(1);
+            self.strangers.remove(&peer);
         }
     }
 
@@ -223,6 +254,7 @@ impl Link {
     pub fn release(&mut self, peer: PeerId) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.holds = state.holds.saturating_sub(1);
+            self.note_stranger(peer);
             self.unused.insert(peer);
             self.settle();
         }
@@ -264,12 +296,6 @@ impl Link {
         self.peers.len()
     }
 
-    /// How many datagrams were dropped because the table of peers was full.
-    #[must_use]
-    pub const fn refused(&self) -> u64 {
-        self.refused
-    }
-
     fn peer_at(&mut self, address: SocketAddr) -> Option<PeerId> {
         let address = canonical(address);
         let hash = self.hash(address);
@@ -277,11 +303,12 @@ impl Link {
         if let Some(peer) = self.by_address.find(hash, is_at) {
             return Some(*peer);
         }
-        if self.peers.len() >= self.max_peers {
+        if !self.make_room_for_stranger() {
             return None;
         }
         let peer = self.new_peer(address, Carrier::Datagrams);
         self.enter_address(peer, address);
+        self.strangers.insert(peer);
         Some(peer)
     }
 
@@ -317,16 +344,21 @@ impl Link {
     fn forget_carrier(&mut self, peer: PeerId, state: &Peer) {
         match (state.carrier, &mut self.sessions) {
             (Carrier::Datagrams, _) => {
+                self.strangers.remove(&peer);
                 let hash = self.hash(state.address);
                 if let Ok(entry) = self.by_address.find_entry(hash, |known| *known == peer) {
                     entry.remove();
                 }
             }
             (Carrier::Session(session), Some(sessions)) => {
+                if let Some(Identity::Secured(identity)) = state.identity.as_deref() {
+                    sessions.by_identity.reconnect(identity, peer);
+                }
                 // A client may come back in its session, under another name; a server need not
                 // keep a session that this side began and does not use.
                 let ours = sessions.is_ours(session);
                 sessions.forget(session);
+                sessions.abandon_renewal(peer);
                 if ours {
                     // It may have ended before.
                     let _ = sessions.endpoint.close(session);

@@ -63,6 +63,7 @@ impl Link {
             return Err(RebindError::Busy);
         }
         self.exchange_paths(keep, from);
+        self.reconnect(keep);
         self.leave_path(from);
         self.settle();
         Ok(())
@@ -91,6 +92,7 @@ impl Link {
                 Carrier::Session(session) => Some(session),
                 Carrier::Connection(connection) => self.connections.carry(connection, peer),
             };
+            self.note_stranger(peer);
             if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
                 // The name of a session that is over must not come back.
                 if sessions.is_named(session) {

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use lwm2m_coap::{BlockSize, PeerId};
-use lwm2m_dtls::{ClientProfile, Role, SessionId};
+use lwm2m_dtls::{Cause, ClientProfile, Role, SessionId};
 use lwm2m_time::Instant;
 
 /// What a message may have besides its block: as much as RFC 7252 section 4.6 allows for.
@@ -53,7 +53,7 @@ impl Link {
         profile: Arc<ClientProfile>,
     ) -> Option<PeerId> {
         self.now = self.now.max(now);
-        if self.peers.len() >= self.max_peers {
+        if !self.has_room_for_session() {
             return None;
         }
         let address = canonical(address);
@@ -74,6 +74,7 @@ impl Link {
     pub fn end_session(&mut self, peer: PeerId) {
         let session = self.session_of(peer);
         if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
+            sessions.abandon_renewal(peer);
             // It may have ended meanwhile.
             let _ = sessions.endpoint.close(session);
             self.settle();
@@ -84,8 +85,15 @@ impl Link {
     /// credentials are withdrawn.
     pub fn end_sessions_of(&mut self, is_meant: impl Fn(&lwm2m_dtls::Identity) -> bool) {
         let Some(sessions) = &mut self.sessions else { return };
+        let cut_off = sessions.by_identity.all_cut_off(&is_meant);
         sessions.endpoint.close_where(is_meant);
+        cut_off.into_iter().for_each(|peer| self.give_up(peer, Cause::ByUs));
         self.settle();
+    }
+
+    /// Whether there is room for one more peer in a session on datagrams.
+    fn has_room_for_session(&self) -> bool {
+        self.peers.len() - self.by_address.len() < self.max_peers + self.connections.len()
     }
 
     fn session_of(&self, peer: PeerId) -> Option<SessionId> {
@@ -123,7 +131,7 @@ impl Link {
         }
     }
 
-    fn tell(&mut self, event: SecurityEvent) {
+    pub(super) fn tell(&mut self, event: SecurityEvent) {
         self.outputs.push_back(LinkEvent::Security(event));
     }
 
@@ -136,41 +144,35 @@ impl Link {
             } => {
                 sessions.established(session, resumption);
                 sessions.send_waiting(now, session);
-                if role == Role::Server {
-                    sessions.accepted(session, &identity);
-                }
-                let Some(peer) = sessions.peer(session) else { return };
-                if role == Role::Client {
-                    self.tell(SecurityEvent::Established { peer, resumed });
-                }
-                if let Some(state) = self.peers.get_mut(&peer) {
-                    state.identity = Some(Box::new(Identity::Secured(identity)));
-                }
-                self.fit_blocks(peer, session);
-                self.coap.resume(now, peer);
+                self.on_connected(session, identity, role, resumed);
             }
             lwm2m_dtls::Event::Data { session, data } => match self.peer_in(session) {
                 Some((peer, true)) => self.coap.handle_stream(now, peer, &data),
-                Some((peer, false)) => self.coap.handle_datagram(now, peer, &data),
+                Some((peer, false)) => {
+                    let peer = self.recognise(peer, &data);
+                    self.follow(peer, session);
+                    self.coap.handle_datagram(now, peer, &data);
+                }
                 None => self.refused += 1,
             },
-            lwm2m_dtls::Event::Moved { session, peer: address } => {
+            lwm2m_dtls::Event::Moved { session, .. } => {
                 let peer = sessions.peer(session);
-                if let Some((peer, state)) =
-                    peer.and_then(|it| Some((it, self.peers.get_mut(&it)?)))
-                {
-                    state.address = address;
-                    self.tell(SecurityEvent::Moved { peer });
-                }
+                peer.into_iter().for_each(|peer| self.follow(peer, session));
             }
-            lwm2m_dtls::Event::Closed { session, cause, .. } => {
-                if let Some(peer) = sessions.forget(session) {
-                    self.tell(SecurityEvent::Ended { peer, cause });
-                    self.lose(peer);
+            lwm2m_dtls::Event::Closed { session, cause, identity, .. } => {
+                let is_ours = sessions.is_ours(session);
+                sessions.by_identity.remove(&identity, session);
+                match sessions.forget(session) {
+                    Some(peer) if cause == Cause::Replaced && sessions.is_renewed(peer) => {}
+                    Some(peer) if is_ours => self.give_up(peer, cause),
+                    Some(peer) => self.cut_off(peer, &identity, cause),
+                    None => {}
                 }
             }
             lwm2m_dtls::Event::Failed { session, peer: address, mode, role, reason } => {
-                session.into_iter().for_each(|session| sessions.failed(session));
+                if let Some(session) = session {
+                    sessions.failed(session);
+                }
                 let peer = session.and_then(|session| sessions.forget(session));
                 let asked = peer.filter(|_| role == Role::Client);
                 let failure = HandshakeFailure { peer: asked, address, mode, role, reason };
@@ -181,16 +183,51 @@ impl Link {
         }
     }
 
+    /// A session is established.
+    fn on_connected(
+        &mut self,
+        session: SessionId,
+        identity: lwm2m_dtls::Identity,
+        role: Role,
+        resumed: bool,
+    ) {
+        let Some(sessions) = &mut self.sessions else { return };
+        let renewed = sessions.renewals.remove(&session);
+        if renewed.is_some_and(|peer| !self.renewed(peer, session)) {
+            return;
+        }
+        if let Some(peer) = self.sessions.as_ref().and_then(|it| it.peer(session)) {
+            if role == Role::Client {
+                self.tell(SecurityEvent::Established { peer, resumed });
+            }
+            if let Some(state) = self.peers.get_mut(&peer) {
+                state.identity = Some(Box::new(Identity::Secured(identity.clone())));
+            }
+            self.fit_blocks(peer, session);
+            self.coap.resume(self.now, peer);
+            if renewed.is_some() {
+                self.coap.hasten(self.now, peer);
+            }
+        }
+        if role == Role::Server && resumed {
+            self.go_on_in(session, &identity);
+        }
+        if let (Role::Server, Some(sessions)) = (role, &mut self.sessions) {
+            sessions.accepted(session, &identity);
+        }
+    }
+
     /// The peer that is a session, known or new, and whether it is on a connection.
-    fn peer_in(&mut self, session: SessionId) -> Option<(PeerId, bool)> {
+    pub(super) fn peer_in(&mut self, session: SessionId) -> Option<(PeerId, bool)> {
         let sessions = self.sessions.as_mut()?;
         if let Some(peer) = sessions.peer(session) {
             let carrier = self.peers.get(&peer)?.carrier;
             return Some((peer, matches!(carrier, Carrier::Connection(_))));
         }
-        if self.peers.len() >= self.max_peers {
+        if !self.has_room_for_session() {
             return None;
         }
+        let sessions = self.sessions.as_ref()?;
         let address = sessions.endpoint.peer(session)?;
         let identity = Identity::Secured(sessions.endpoint.identity(session)?.clone());
         let peer = self.new_peer(address, Carrier::Session(session));
@@ -200,6 +237,15 @@ impl Link {
         self.sessions.as_mut()?.name(session, peer);
         self.fit_blocks(peer, session);
         Some((peer, false))
+    }
+
+    /// Notes the address that a peer on datagrams has by its newest record.
+    fn follow(&mut self, peer: PeerId, session: SessionId) {
+        let address = self.sessions.as_ref().and_then(|it| it.endpoint.path(session));
+        let (Some(address), Some(state)) = (address, self.peers.get_mut(&peer)) else { return };
+        if core::mem::replace(&mut state.address, address) != address {
+            self.tell(SecurityEvent::Moved { peer });
+        }
     }
 
     /// Lets blocks be so small that messages fit the records of a session on datagrams.

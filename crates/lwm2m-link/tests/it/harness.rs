@@ -46,11 +46,15 @@ pub(crate) fn profile(key: &[u8]) -> Arc<ClientProfile> {
 /// A server that knows the key.
 pub(crate) fn server() -> Link {
     let mut server = Link::new(Config::default(), [3; 32]);
+    server.set_security(server_security());
+    server
+}
+
+pub(crate) fn server_security() -> lwm2m_dtls::Config {
     let mut config = lwm2m_dtls::Config::default();
     config.credentials = Some(Arc::new(Keys));
     config.connection_ids = Some(Arc::new(FourBytes));
-    server.set_security(config);
-    server
+    config
 }
 
 /// A device, a server, and what each was told.

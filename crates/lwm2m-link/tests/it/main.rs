@@ -3,5 +3,7 @@
 mod datagrams;
 mod harness;
 mod rebind;
+mod renewing;
+mod shares;
 mod strangers;
 mod streams;

@@ -73,7 +73,7 @@ fn silent_peer_is_given_up() {
 #[test]
 fn connection_without_room_for_its_handshake_is_refused_and_explained() {
     let mut config = Config::default();
-    config.max_handshakes_per_host = 1;
+    config.max_handshakes = 1;
     let mut link = Link::new(lwm2m_coap::Config::default(), [0; 32]);
     link.set_security(config);
     let from = address("192.0.2.1:1");

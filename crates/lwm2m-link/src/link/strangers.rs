@@ -1,0 +1,51 @@
+//! Peers that have proven nothing and that no engine holds: anybody can make any number of them.
+
+use super::{Carrier, Link};
+use lwm2m_coap::PeerId;
+
+/// Strangers are at most one peer in so many.
+const STRANGERS: usize = 16;
+
+impl Link {
+    /// How many strangers gave way to others.
+    #[must_use]
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// How many connections were closed at once for want of room.
+    #[must_use]
+    pub const fn refused_connections(&self) -> u64 {
+        self.refused_connections
+    }
+
+    /// How many datagrams were dropped because the table of peers was full.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Forgets the oldest stranger if there are too many; `false` if all places are taken by peers
+    /// that are held.
+    pub(super) fn make_room_for_stranger(&mut self) -> bool {
+        let most = (self.max_peers / STRANGERS).max(1);
+        if self.strangers.len() < most && self.by_address.len() < self.max_peers {
+            return true;
+        }
+        let Some(oldest) = self.strangers.pop_first() else { return false };
+        self.evicted += 1;
+        self.coap.remove_peer(oldest);
+        self.unused.insert(oldest);
+        self.settle();
+        true
+    }
+
+    /// Notes whether a peer is a stranger, after something has changed.
+    pub(super) fn note_stranger(&mut self, peer: PeerId) {
+        let state = self.peers.get(&peer);
+        match state.is_some_and(|it| it.holds == 0 && it.carrier == Carrier::Datagrams) {
+            true => _ = self.strangers.insert(peer),
+            false => _ = self.strangers.remove(&peer),
+        }
+    }
+}
