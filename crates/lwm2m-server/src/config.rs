@@ -45,9 +45,11 @@ config! {
     /// The configuration of a [`Server`](crate::Server). Every field that begins with `max` bounds
     /// memory.
     ///
-    /// A device may register with the lifetime 0, which never ends: over plain CoAP anyone can fill
-    /// the server with such registrations. They count against the bounds as all others do, and stay
-    /// until they are de-registered or replaced.
+    /// Over plain CoAP anyone can register. Such registrations leave room for others: with
+    /// [`Config::dtls`], a quarter of the places and of the memory is for devices with security, and
+    /// as many places more as there are endpoints with credentials beyond that. One host (with IPv6
+    /// one /64 network) may have as many plain registrations as there are places left for them. And
+    /// they end after [`Config::max_plain_lifetime`] without an Update.
     ///
     /// ```
     /// let config = lwm2m_server::Config::default().max_registrations(100_000);
@@ -78,6 +80,9 @@ config! {
         default_lifetime: Duration = Duration::from_secs(86_400),
         /// The number of registrations; more are answered 5.03. Default: 1,000,000.
         max_registrations: usize = 1_000_000,
+        /// The longest lifetime of a registration over plain CoAP. A device that asks for more, or for
+        /// 0, which never ends, gets this. 0 is no limit. Default: 30 days.
+        max_plain_lifetime: Duration = Duration::from_secs(30 * 86_400),
         /// Bytes of memory that all devices take together, by estimate; devices with equal object
         /// lists count it once. A Register or Update that would exceed it is answered 5.03, unless
         /// it makes nothing larger. Default: 1 GiB, room for 1,500,000 plain devices of one kind.

@@ -2,6 +2,7 @@
 
 use crate::error::OperationError;
 use crate::operation::{OperationId, Response, Target};
+use crate::overload::Overload;
 use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
 use lwm2m_codec::{DecodeError, Timed};
@@ -28,8 +29,9 @@ pub enum Event {
         /// What the Update said.
         update: Update,
     },
-    /// The DTLS session of a device moved to another address (RFC 9146, 6); an Update that comes
-    /// from a new address is [`Event::Updated`].
+    /// A device goes on from another address: its DTLS session has moved there (RFC 9146, 6), or a
+    /// new session of its identity continues the old one. An Update that comes from a new address is
+    /// [`Event::Updated`].
     Moved(Arc<Registration>),
     /// A registration ended.
     Deregistered {
@@ -68,6 +70,9 @@ pub enum Event {
     HandshakeFailed(HandshakeFailure),
     /// A Register was refused, because the identity may not use the endpoint name.
     NameRefused(RefusedName),
+    /// Something was refused or forgotten because a bound was reached: so much since the last of
+    /// these events, which come once a minute at most.
+    Overloaded(Overload),
     /// An observation ended. The server does not begin it anew.
     ObservationEnded {
         /// The endpoint name of the device.
@@ -104,7 +109,8 @@ pub enum ObservationEnd {
     /// The device came back with another identity, or left an address that it shared with other
     /// devices, so its notifications are not recognised.
     Moved,
-    /// The connection to the device is lost.
+    /// The connection or session was lost, and the device did not answer when the server began the
+    /// observation anew.
     Disconnected,
     /// The device ended it with this code.
     Ended(Code),

@@ -27,8 +27,9 @@ pub(crate) struct Observed {
 /// Whether the device knows of the observation, and by which request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Relation {
-    /// It has still to be begun at the device: this server has adopted the device.
-    Adopted,
+    /// It has to be begun at the device: this server has adopted the device, or the connection or
+    /// session that carried the observation has ended.
+    Lost,
     /// The request that begins it anew is under way.
     Asked(RequestId),
     /// Notifications carry the token of this request.
@@ -39,7 +40,7 @@ impl Observed {
     /// The request that answers and notifications belong to.
     pub(crate) const fn request(&self) -> Option<RequestId> {
         match self.relation {
-            Relation::Adopted => None,
+            Relation::Lost => None,
             Relation::Asked(request) | Relation::Established(request) => Some(request),
         }
     }

@@ -59,6 +59,7 @@ fn log(event: &Event) {
             tracing::debug!("{failure}");
         }
         Event::HandshakeFailed(failure) => tracing::warn!("{failure}"),
+        Event::Overloaded(overload) => tracing::warn!("{overload}"),
         Event::NameRefused(refused) => tracing::warn!("{refused}"),
         Event::Registered(it) => tracing::info!(
             endpoint = %it.endpoint, address = %it.address, version = %it.version,

@@ -11,17 +11,17 @@ use self::index::Index;
 use self::object_lists::ObjectLists;
 use self::slab::{Slab, SlabKey};
 use crate::device::{Device, PendingOperation};
-use crate::observation::Observed;
+use crate::observation::{Observed, Relation};
 use crate::operation::{OperationId, Target};
 use crate::registration::{ObjectList, Registration, RegistrationId};
 use lwm2m_coap::{PeerId, RequestId};
-use lwm2m_link::Identity;
+use lwm2m_link::{Identity, host};
 use lwm2m_time::{Instant, TimerQueue};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Names a device while it is registered; afterwards it finds nothing.
@@ -53,6 +53,10 @@ pub(crate) struct Devices {
     rng: ChaCha12Rng,
     /// The bytes that all devices take without their object lists, by estimate.
     memory: usize,
+    /// The devices without security of each host.
+    plain: HashMap<IpAddr, usize>,
+    /// The number of devices with security.
+    secured: usize,
 }
 
 impl Devices {
@@ -69,11 +73,40 @@ impl Devices {
             timers: TimerQueue::default(),
             rng: ChaCha12Rng::from_seed(seed),
             memory: 0,
+            plain: HashMap::new(),
+            secured: 0,
         }
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.devices.len()
+    }
+
+    /// The number of devices with security.
+    pub(crate) const fn secured(&self) -> usize {
+        self.secured
+    }
+
+    /// The number of devices without security at a host.
+    pub(crate) fn plain_at(&self, host: IpAddr) -> usize {
+        self.plain.get(&host).copied().unwrap_or_default()
+    }
+
+    fn count_in(&mut self, address: SocketAddr, identity: &Identity) {
+        match identity {
+            Identity::NoSec => *self.plain.entry(host(address)).or_default() += 1,
+            _ => self.secured += 1,
+        }
+    }
+
+    fn count_out(&mut self, address: SocketAddr, identity: &Identity) {
+        let Identity::NoSec = identity else { return self.secured -= 1 };
+        let host = host(address);
+        let Some(number) = self.plain.get_mut(&host) else { return };
+        *number -= 1;
+        if *number == 0 {
+            self.plain.remove(&host);
+        }
     }
 
     /// The bytes that all devices and their object lists take, by estimate.
@@ -113,6 +146,7 @@ impl Devices {
         let (id, endpoint) = (self.hash(id), self.hash(&**endpoint));
         let peer = device.peer;
         self.memory += device.memory;
+        self.count_in(device.registration.address, &device.registration.identity);
         let key = self.devices.insert(device);
         self.by_id.insert(id, key.slot);
         self.by_endpoint.insert(endpoint, key.slot);
@@ -130,6 +164,7 @@ impl Devices {
         device.peer.into_iter().for_each(|peer| self.leave(key, peer));
         self.lists.release(list);
         self.memory -= device.memory;
+        self.count_out(device.registration.address, &device.registration.identity);
         if let Some(fires) = device.timer {
             self.timers.remove(fires, Timer::Lifetime(key));
         }
@@ -216,10 +251,11 @@ impl Devices {
     ) {
         let Some(device) = self.devices.get_mut(key) else { return };
         let registration = Arc::make_mut(&mut device.registration);
-        registration.address = address;
-        if let Some(identity) = identity {
-            registration.identity = identity;
-        }
+        let old_address = core::mem::replace(&mut registration.address, address);
+        let identity = identity.unwrap_or_else(|| registration.identity.clone());
+        let old_identity = core::mem::replace(&mut registration.identity, identity.clone());
+        self.count_out(old_address, &old_identity);
+        self.count_in(address, &identity);
     }
 
     /// Notes that a device is reached by another peer.
@@ -282,6 +318,17 @@ impl Devices {
             self.requests.insert(request, key);
         }
         replaced
+    }
+
+    /// Changes how far an observation is known at its device.
+    pub(crate) fn set_relation(&mut self, key: DeviceKey, target: &Target, relation: Relation) {
+        let device = self.devices.get_mut(key);
+        let Some(observed) = device.and_then(|it| it.observed.get_mut(target)) else { return };
+        let before = observed.request();
+        observed.relation = relation;
+        let after = observed.request();
+        before.into_iter().for_each(|request| _ = self.requests.remove(&request));
+        after.into_iter().for_each(|request| _ = self.requests.insert(request, key));
     }
 
     pub(crate) fn remove_observed(&mut self, key: DeviceKey, target: &Target) -> Option<Observed> {

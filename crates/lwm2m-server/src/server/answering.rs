@@ -126,11 +126,16 @@ impl Server {
         self.outputs.push_back(Event::Notification { registration, target, result });
     }
 
-    pub(super) fn handle_failure(&mut self, request: RequestId, reason: FailReason) {
+    pub(super) fn handle_failure(&mut self, now: Instant, request: RequestId, reason: FailReason) {
         match self.owner_of(request) {
             Some((key, RequestOwner::Operation(id))) => {
                 self.devices.finish(id);
                 self.complete(key, id, Err(reason.into()));
+            }
+            Some((key, RequestOwner::Observation(target))) if reason == FailReason::Closed => {
+                // With its connection or session. The registration lasts, and may have a new one.
+                self.devices.set_relation(key, &target, Relation::Lost);
+                self.resume_observations(now, key);
             }
             Some((key, RequestOwner::Observation(target))) => {
                 self.end_observation(key, &target, ObservationEnd::Disconnected);

@@ -26,7 +26,7 @@ impl Server {
         for observed in device.observed.values_mut() {
             let request = observed.request();
             request.into_iter().for_each(|request| self.link.coap().cancel(request));
-            observed.relation = Relation::Adopted;
+            observed.relation = Relation::Lost;
         }
         device.timer = None;
         device.peer.take().into_iter().for_each(|peer| self.link.release(peer));
@@ -96,7 +96,7 @@ impl Server {
             return Err(AdoptError::Identity);
         }
         let room = self.devices.len() < self.config.max_registrations;
-        match self.check_memory(None, device.memory, Some(&registration.list)) {
+        match self.check_memory(None, device.memory, Some(&registration.list), false) {
             Ok(()) if room => Ok(()),
             _ => Err(AdoptError::Full),
         }

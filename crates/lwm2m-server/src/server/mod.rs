@@ -9,8 +9,9 @@ mod send;
 mod submitting;
 
 use crate::config::Config;
-use crate::devices::Devices;
+use crate::devices::{DeviceKey, Devices};
 use crate::event::Event;
+use crate::overload::{Overload, TELL_EVERY};
 use crate::registration::{Registration, RegistrationId};
 use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Outputs, SecurityEvent};
 use lwm2m_objects::Registry;
@@ -32,6 +33,12 @@ pub struct Server {
     config: Config,
     link: Link,
     devices: Devices,
+    /// The device whose Update has just come from another peer.
+    arrived: Option<DeviceKey>,
+    /// Registers and Updates that were answered 5.03.
+    refused: u64,
+    /// What the application was told of that and of other refusals, and when.
+    told: (Overload, Option<Instant>),
     /// The number of operations that were submitted.
     operations: u64,
     outputs: Outputs<Event>,
@@ -54,6 +61,9 @@ impl Server {
             link,
             config,
             devices: Devices::new(seed),
+            arrived: None,
+            refused: 0,
+            told: (Overload::default(), None),
             operations: 0,
             outputs: Outputs::default(),
         }
@@ -101,18 +111,44 @@ impl Server {
     fn handle_link_events(&mut self, now: Instant) {
         while let Some(event) = self.outputs.take_from(&mut self.link) {
             match event {
-                LinkEvent::Security(event) => self.handle_security_event(event),
+                LinkEvent::Security(event) => self.handle_security_event(now, event),
                 LinkEvent::Coap(event) => self.handle_coap_event(now, event),
             }
         }
     }
 
-    fn handle_security_event(&mut self, event: SecurityEvent) {
+    /// What was refused or forgotten so far because a bound was reached.
+    #[must_use]
+    pub const fn overload(&self) -> Overload {
+        let statistics = self.link.statistics();
+        Overload {
+            registrations: self.refused,
+            strangers: self.link.evicted(),
+            datagrams: self.link.refused(),
+            connections: self.link.refused_connections(),
+            requests: statistics.dropped_overload,
+            forgotten: statistics.evicted,
+        }
+    }
+
+    fn tell_overload(&mut self, now: Instant) {
+        let (told, at) = self.told;
+        let total = self.overload();
+        if total != told && at.is_none_or(|at| now.saturating_since(at) >= TELL_EVERY) {
+            self.told = (total, Some(now));
+            self.events.push_back(Event::Overloaded(total.since(&told)));
+        }
+    }
+
+    fn handle_security_event(&mut self, now: Instant, event: SecurityEvent) {
         match event {
             SecurityEvent::Failed(failure) => {
                 self.outputs.push_back(Event::HandshakeFailed(failure));
             }
-            SecurityEvent::Moved { peer } => self.follow(peer),
+            SecurityEvent::Moved { peer } => {
+                self.follow(peer);
+                self.resume_observations_at(now, peer);
+            }
             // CoAP tells what the end of a session means for requests and observations.
             _ => {}
         }
@@ -124,7 +160,8 @@ impl Server {
                 let response = self.handle_request(now, peer, &request);
                 // The exchange may be over: the device has asked again meanwhile.
                 let _ = self.link.coap().respond(now, exchange, response);
-                self.resume_observations_at(now, peer);
+                let key = self.arrived.take().or_else(|| self.devices.key_at(peer));
+                key.into_iter().for_each(|key| self.resume_observations(now, key));
             }
             lwm2m_coap::Event::Response { id, response, .. } => {
                 self.handle_response(now, id, &response);
@@ -132,7 +169,7 @@ impl Server {
             lwm2m_coap::Event::Notification { id, response, .. } => {
                 self.handle_notification(id, &response);
             }
-            lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(id, reason),
+            lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(now, id, reason),
             // This server has no resources to observe.
             _ => {}
         }
@@ -147,6 +184,7 @@ impl Engine for Server {
         self.expire(now);
         self.link.handle(now, input);
         self.handle_link_events(now);
+        self.tell_overload(now);
     }
 
     fn poll(&mut self) -> Option<Output<Event>> {

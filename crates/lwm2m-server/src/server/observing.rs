@@ -61,20 +61,19 @@ impl Server {
         Some(observed)
     }
 
-    /// Begins the observations of the device at a peer anew, if it is an adopted one that has just
-    /// been heard of. To be called after its request is answered.
+    /// Begins the lost observations of the device at a peer anew.
     pub(super) fn resume_observations_at(&mut self, now: Instant, peer: PeerId) {
         if let Some(key) = self.devices.key_at(peer) {
             self.resume_observations(now, key);
         }
     }
 
-    /// Begins the observations of an adopted device anew, as many as CoAP takes; the answers begin
-    /// the others.
+    /// Begins the lost observations of a device anew, as many as CoAP takes; the answers begin the
+    /// others. To be called after its request is answered.
     pub(super) fn resume_observations(&mut self, now: Instant, key: DeviceKey) {
         let Some(device) = self.devices.get(key) else { return };
-        let adopted = device.observed.iter().filter(|(_, it)| it.relation == Relation::Adopted);
-        for target in adopted.map(|(target, _)| target.clone()).collect::<Vec<_>>() {
+        let lost = device.observed.iter().filter(|(_, it)| it.relation == Relation::Lost);
+        for target in lost.map(|(target, _)| target.clone()).collect::<Vec<_>>() {
             if self.resume_observation(now, key, target).is_none() {
                 break;
             }

@@ -10,9 +10,14 @@ use crate::rd::{self, Command, Refusal};
 use crate::registration::{ObjectList, RegistrationId, Update};
 use lwm2m_coap::{Code, PeerId, Request, Response};
 use lwm2m_credentials::RefusedName;
+use lwm2m_link::{Identity, host};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// One part in so many of places and memory is for devices with security.
+const RESERVED: usize = 4;
 
 impl Server {
     pub(super) fn handle_request(
@@ -27,6 +32,7 @@ impl Server {
             Command::Deregister(id) => self.deregister(peer, id),
             Command::Send => self.receive_values(peer, request),
         });
+        self.refused += u64::from(matches!(done, Err(Refusal::Full)));
         done.unwrap_or_else(Refusal::response)
     }
 
@@ -49,10 +55,16 @@ impl Server {
         if replaced.is_none() && self.devices.len() >= self.config.max_registrations {
             return Err(Refusal::Full);
         }
+        if replaced.is_none() && identity.secured().is_none() {
+            self.check_plain_share(address)?;
+        }
         let id = self.devices.fresh_id();
-        let registration = register.into_registration(id, endpoint, address, identity, now);
+        let mut registration = register.into_registration(id, endpoint, address, identity, now);
+        registration.lifetime = self.granted(registration.lifetime, &registration.identity);
         let device = Device::new(registration, peer);
-        self.check_memory(replaced, device.memory, Some(&device.registration.list))?;
+        let plain = device.registration.identity.secured().is_none();
+        let list = Some(&*device.registration.list);
+        self.check_memory(replaced, device.memory, list, plain)?;
         if let Some(key) = replaced {
             let old_peer = self.devices.get(key).and_then(|device| device.peer);
             self.remove(key, DeregistrationReason::Replaced);
@@ -68,16 +80,44 @@ impl Server {
     }
 
     /// Checks whether a device may take `memory` bytes and have `list` from now on: if all devices
-    /// stay within the bound, or take no more than before.
+    /// stay within the bound, which is lower for `plain` ones, or take no more than before.
     pub(super) fn check_memory(
         &self,
         key: Option<DeviceKey>,
         memory: usize,
         list: Option<&ObjectList>,
+        plain: bool,
     ) -> Result<(), Refusal> {
         let after = self.devices.memory_after(key, memory, list);
-        let fits = after <= self.config.max_registration_bytes || after <= self.devices.memory();
+        let most = self.config.max_registration_bytes;
+        let most = if plain { most - self.reserve(most) } else { most };
+        let fits = after <= most || after <= self.devices.memory();
         fits.then_some(()).ok_or(Refusal::Full)
+    }
+
+    /// How much of a resource is for devices with security alone.
+    const fn reserve(&self, whole: usize) -> usize {
+        if self.config.dtls.is_some() { whole / RESERVED } else { 0 }
+    }
+
+    /// Checks whether one more device without security may register from an address.
+    fn check_plain_share(&self, address: SocketAddr) -> Result<(), Refusal> {
+        let all = self.config.max_registrations;
+        let reserved = self.reserve(all).max(self.config.security.len());
+        let reserved = reserved.saturating_sub(self.devices.secured());
+        let free = all.saturating_sub(reserved).saturating_sub(self.devices.len());
+        let fits = free > 0 && self.devices.plain_at(host(address)) <= free;
+        fits.then_some(()).ok_or(Refusal::Full)
+    }
+
+    /// The lifetime that a device gets which asks for so much.
+    fn granted(&self, lifetime: Duration, identity: &Identity) -> Duration {
+        let most = self.config.max_plain_lifetime;
+        match identity {
+            Identity::NoSec if most.is_zero() => lifetime,
+            Identity::NoSec if lifetime.is_zero() || lifetime > most => most,
+            _ => lifetime,
+        }
     }
 
     /// Handles an Update. It may come from a new address or in a new session, if that speaks for
@@ -95,10 +135,13 @@ impl Server {
     ) -> Result<Response, Refusal> {
         let key = self.known_to(peer, id)?;
         let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
-        let parameters = request.parameters(device.registration.version)?;
+        let mut parameters = request.parameters(device.registration.version)?;
+        let identity = self.link.identity(peer).ok_or(Refusal::NotFound)?;
+        let plain = identity.secured().is_none();
+        parameters.lifetime = parameters.lifetime.map(|it| self.granted(it, identity));
         let list = request.list.map(|list| inherit_formats(list, device));
         let memory = memory_with(device, &parameters);
-        self.check_memory(Some(key), memory, list.as_ref())?;
+        self.check_memory(Some(key), memory, list.as_ref(), plain)?;
         let moved_from = self.arrive(now, key, peer)?;
         let list = list.and_then(|list| self.devices.set_list(key, list));
         self.devices.update(key, memory, |registration| {
@@ -129,6 +172,7 @@ impl Server {
         let address = self.link.peer_address(peer).ok_or(Refusal::NotFound)?;
         let identity = self.link.identity(peer).cloned().ok_or(Refusal::NotFound)?;
         self.move_to(now, key, peer);
+        self.arrived = Some(key);
         self.devices.set_source(key, address, Some(identity));
         Ok(Some(moved_from))
     }
@@ -136,7 +180,10 @@ impl Server {
     /// Notes the new address of a device whose session has moved there.
     pub(super) fn follow(&mut self, peer: PeerId) {
         let found = self.devices.key_at(peer).zip(self.link.peer_address(peer));
-        if let Some((key, address)) = found {
+        let has_moved = |key, address| {
+            self.devices.get(key).is_some_and(|it| it.registration.address != address)
+        };
+        if let Some((key, address)) = found.filter(|(key, address)| has_moved(*key, *address)) {
             self.devices.set_source(key, address, None);
             let device = self.devices.get(key);
             self.outputs.extend(device.map(|it| Event::Moved(Arc::clone(&it.registration))));

@@ -2,8 +2,10 @@
 
 use crate::harness::{Harness, LIST, device, register, update};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, Token};
-use lwm2m_server::Config;
+use lwm2m_link::{Engine, Input, Output};
+use lwm2m_server::{Config, Event};
 use proptest::prelude::*;
+use std::time::Duration;
 
 const ROOM: usize = 8;
 
@@ -137,4 +139,120 @@ fn a_full_server_goes_on_with_those_that_do_not_grow() {
         "the old one is still there"
     );
     assert_eq!(code(&mut harness, register(query, &list)), Code::CREATED);
+}
+
+/// The most that anything at one address can register without security.
+fn registered_by(harness: &mut Harness, host: [u8; 4], name: &str, count: u16) -> usize {
+    let before = harness.server.registrations().count();
+    for number in 0..count {
+        let query = format!("ep={name}{number}&lt=0&lwm2m=1.1");
+        harness.datagram((host, number).into(), &datagram(number, &query, "</3/0>"));
+    }
+    harness.server.registrations().count() - before
+}
+
+// proves: REG-29
+#[test]
+fn plain_registrations_leave_room_and_end() {
+    let config = || Config::default().max_registrations(100);
+    let secured = config().dtls(Some(lwm2m_dtls::Config::default()));
+    // A quarter of the places is for devices with security.
+    for (config, places) in [(config(), 100), (secured, 75)] {
+        let mut harness = Harness::with(config);
+        let first = registered_by(&mut harness, [192, 0, 2, 1], "a", 500);
+        assert!(first <= places / 2 + 1, "{first} by one host");
+        let second = registered_by(&mut harness, [192, 0, 2, 2], "b", 500);
+        assert!(second >= places / 5, "others find room: {second}");
+        for host in 3..100 {
+            registered_by(&mut harness, [192, 0, 2, host], &format!("{host}-"), 3);
+        }
+        assert!(harness.server.registrations().count() <= places);
+        let overloaded = |it: &Event| matches!(it, Event::Overloaded(_));
+        let told: Vec<_> = harness.events.iter().filter(|it| overloaded(it)).collect();
+        let [Event::Overloaded(overload)] = told[..] else { panic!("{told:?}") };
+        assert_eq!(overload.to_string(), "bounds were reached: 1 registrations refused");
+        // Not for ever, whatever they asked for.
+        let registration = harness.server.registrations().next().unwrap();
+        assert_eq!(registration.lifetime, Duration::from_secs(30 * 86_400));
+        harness.pass(Duration::from_secs(30 * 86_400 + 1));
+        assert_eq!(harness.server.registrations().count(), 0);
+        assert!(registered_by(&mut harness, [192, 0, 2, 1], "a", 1) == 1);
+    }
+}
+
+/// Requests that anyone can send in the name of any address.
+fn requests() -> Vec<(&'static str, Vec<u8>)> {
+    let built = |kind, code, request: lwm2m_coap::Request| {
+        let mut bytes = Vec::new();
+        MessageBuilder::new(&mut bytes, kind, code, 7, Token::EMPTY)
+            .options(&request.options)
+            .payload(&request.payload);
+        bytes
+    };
+    let con = MessageType::Confirmable;
+    let get = lwm2m_coap::Request::get;
+    let post = lwm2m_coap::Request::post;
+    let mut critical = get();
+    critical.options.push_uint(lwm2m_coap::OptionNumber(65_001), 1);
+    let mut proxied = get();
+    proxied.options.push(lwm2m_coap::OptionNumber::PROXY_SCHEME, b"c");
+    let mut block = post().path(["rd"]).payload(vec![b'x'; 16]);
+    block.options.push_uint(lwm2m_coap::OptionNumber::BLOCK1, 8);
+    let mut late = block.clone();
+    late.options.set_uint(lwm2m_coap::OptionNumber::BLOCK1, 9 << 4 | 8);
+    vec![
+        ("ping", vec![0x40, 0, 0, 7]),
+        ("GET", vec![0x40, 1, 0, 7]),
+        ("GET with a token", vec![0x44, 1, 0, 7, 1, 2, 3, 4]),
+        ("non-confirmable GET", vec![0x50, 1, 0, 7]),
+        ("malformed", vec![0x40, 1, 0, 7, 0xFF]),
+        ("reserved token length", vec![0x4F, 1, 0, 7]),
+        ("reserved code", vec![0x40, 0x20, 0, 7]),
+        ("unexpected notification", vec![0x40, 0x45, 0, 7, 0x60]),
+        ("unknown option", built(con, Code::GET, critical)),
+        ("proxy", built(con, Code::GET, proxied)),
+        ("discovery", built(con, Code::GET, get().path([".well-known", "core"]))),
+        ("method", built(con, Code::GET, get().path(["rd"]))),
+        ("empty register", built(con, Code::POST, post().path(["rd"]))),
+        ("register", datagram(7, "ep=a&lt=1&lwm2m=1.1", "</3>")),
+        ("update", built(con, Code::POST, post().path(["rd", "abcdefghijklmnop"]))),
+        ("send", built(con, Code::POST, post().path(["dp"]))),
+        ("bootstrap", built(con, Code::POST, post().path(["bs"]).query("ep=a"))),
+        ("block", built(con, Code::POST, block)),
+        ("late block", built(con, Code::POST, late)),
+    ]
+}
+
+// proves: COAP-25
+#[test]
+fn forged_addresses_get_no_more_bytes_than_were_sent() {
+    for (what, bytes) in requests() {
+        let mut harness = Harness::new();
+        for copy in 0..5 {
+            harness.server.handle(harness.now, Input::datagram(device(0), &bytes));
+            let mut sent = 0;
+            while let Some(output) = harness.server.poll() {
+                if let Output::Transmit(transmit) = output {
+                    sent += transmit.payload.len();
+                }
+            }
+            assert!(sent <= bytes.len(), "{what}, copy {copy}: {} in, {sent} out", bytes.len());
+        }
+        harness.pass(Duration::from_secs(600));
+        let later: usize = harness.sent.len();
+        assert_eq!(later, 0, "{what}");
+    }
+}
+
+#[test]
+fn requests_that_are_refused_leave_no_peer() {
+    let mut harness = Harness::new();
+    for number in 0..1_000 {
+        for (_, bytes) in
+            requests().into_iter().filter(|(what, _)| !["register", "block"].contains(what))
+        {
+            harness.datagram(device(number), &bytes);
+        }
+    }
+    assert_eq!(harness.server.peer_count(), 0);
 }

@@ -5,13 +5,13 @@ use crate::observe::observed;
 use lwm2m_coap::Code;
 use lwm2m_core::Path;
 use lwm2m_link::Engine;
-use lwm2m_server::{DeregistrationReason, Event, Operation};
+use lwm2m_server::{Config, DeregistrationReason, Event, Operation};
 use std::time::Duration;
 
 // proves: REG-16
 #[test]
 fn a_registration_ends_with_its_lifetime() {
-    let mut harness = Harness::new();
+    let mut harness = Harness::with(Config::default().max_plain_lifetime(Duration::ZERO));
     let location = harness.registered_as(0, "ep=a&lt=2&lwm2m=1.1", LIST);
     harness.registered_as(1, "ep=b&lt=0&lwm2m=1.1", LIST);
     observed(&mut harness, "a", "/3/0/9");

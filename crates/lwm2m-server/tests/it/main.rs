@@ -12,6 +12,7 @@ mod mbedtls;
 mod migration;
 mod observe;
 mod register;
+mod scale;
 mod send;
 mod update;
 mod writing;
