@@ -4,9 +4,7 @@ use crate::harness::{CSM, PATIENCE, Raw, V4};
 use lwm2m_coap::{Code, OptionNumber, Options, Token, write_frame};
 use lwm2m_core::{Node, Path, Resource, Value};
 use lwm2m_net::{RequestError, ServerHandle, Sockets, bind_server};
-use lwm2m_server::{
-    Config, Content, Event, ObservationEnd, Operation, OperationError, Server, SubmitError,
-};
+use lwm2m_server::{Config, Content, Event, Operation, OperationError, Server, SubmitError};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -104,7 +102,7 @@ async fn who_wants_some_events_does_not_lose_them_to_others() {
 }
 
 #[tokio::test]
-async fn observation_ends_with_its_connection() {
+async fn observation_begins_anew_on_the_next_connection() {
     let server = start().await;
     let mut device = register(&server).await;
     let observe = Operation::Observe { path: MAKER, format: None };
@@ -113,14 +111,19 @@ async fn observation_ends_with_its_connection() {
     assert_eq!(observed.unwrap().content, maker());
     let mut events = server.subscribe();
     drop(device);
-    let ended = timeout(Duration::from_secs(20), async {
+    let id = server.directory().get("a").unwrap().id;
+    let mut device = post(&server, &["rd", id.as_str()], &[], b"").await;
+    assert_eq!(device.message().await.unwrap().0, Code::CHANGED.as_byte());
+    let told = timeout(Duration::from_secs(20), async {
         loop {
-            if let Event::ObservationEnded { reason, .. } = &*events.recv().await.unwrap() {
-                return *reason;
+            match &*events.recv().await.unwrap() {
+                Event::Notification { .. } => return,
+                Event::ObservationEnded { reason, .. } => panic!("{reason:?}"),
+                _ => {}
             }
         }
     });
-    assert_eq!(ended.await.unwrap(), ObservationEnd::Disconnected);
-    assert_eq!(server.with(|it, _| it.observations("a").count()).await.unwrap(), 0);
-    assert!(server.directory().get("a").is_some(), "the registration stays");
+    let (told, ()) = tokio::join!(told, answer(&mut device, true));
+    told.unwrap();
+    assert_eq!(server.with(|it, _| it.observations("a").count()).await.unwrap(), 1);
 }

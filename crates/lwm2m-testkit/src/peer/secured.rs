@@ -64,7 +64,20 @@ impl SecuredPeer {
     /// # Errors
     /// It cannot be started.
     pub fn server(stack: Stack, keys: &Path, options: &[&str]) -> Result<Self, Error> {
-        let mut peer = Self::start(stack, keys, "server", free_address()?, options)?;
+        Self::server_at(stack, keys, free_address()?, options)
+    }
+
+    /// Starts a server at an address, for example that of one that was killed.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn server_at(
+        stack: Stack,
+        keys: &Path,
+        address: SocketAddr,
+        options: &[&str],
+    ) -> Result<Self, Error> {
+        let mut peer = Self::start(stack, keys, "server", address, options)?;
         let listening = |line: &str| line.starts_with("listening").then_some(());
         peer.process.wait_for("listening", listening)?;
         Ok(peer)

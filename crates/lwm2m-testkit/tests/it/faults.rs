@@ -157,6 +157,63 @@ fn an_observation_in_a_session_with_connection_ids_survives_a_move() {
     }
 }
 
+/// A device with a session, and its server.
+fn secured(mode: lwm2m_dtls::Mode, with_ids: bool) -> Harness {
+    let keys = Keys::new();
+    let mut account = ServerAccount::new(1, SERVER).lifetime(86_400).secured(keys.security(mode));
+    account.uri = "coaps://server.example.com".into();
+    let mut device = lwm2m_client::Config::new(ENDPOINT).server(account);
+    device.dtls = at_a_good_time();
+    let mut server = keys.server(mode, ENDPOINT);
+    if with_ids {
+        let ids = lwm2m_dtls::RoutingCids::new(lwm2m_dtls::CidRoute::default(), 6);
+        server.dtls.as_mut().unwrap().connection_ids = Some(std::sync::Arc::new(ids));
+    }
+    let mut harness = harness_of(device, server, Conditions::GOOD, 1);
+    assert!(harness.run_until(HOUR, |it| registered(it)), "{mode:?}");
+    harness.sim.run_for(Duration::from_secs(600));
+    harness
+}
+
+/// How long it takes from a device's next message until the server knows it and reaches it.
+fn time_to_come_back(harness: &mut Harness) -> Duration {
+    let start = harness.sim.now;
+    harness.sim.with(harness.device, |it, now| it.update_registration(now, 1));
+    let is_back = |it: &mut Harness| {
+        let registration = it.sim[it.server].registration(ENDPOINT);
+        registration.is_some_and(|it| it.updated_at >= start)
+    };
+    assert!(harness.run_until(HOUR, is_back));
+    let time = harness.sim.now - start;
+    device_management(harness);
+    time
+}
+
+/// A new session is tried after the second retransmission, not after all of them have been in vain.
+#[test]
+fn a_device_whose_session_is_lost_comes_back_before_its_request_fails() {
+    let parameters = lwm2m_coap::TransmissionParameters::default();
+    // Three waits, each at its longest, and a handshake.
+    let soon = parameters.ack_timeout * 7 * 3 / 2 + Duration::from_secs(2);
+    for mode in MODES {
+        for with_ids in [false, true] {
+            let mut crashed = secured(mode, with_ids);
+            crashed.sim.restart(crashed.server);
+            let after_crash = time_to_come_back(&mut crashed);
+            let mut moved = secured(mode, with_ids);
+            success(&mut moved, &OBSERVE);
+            moved.sim.rebind(moved.device, "198.51.100.1:9".parse().unwrap());
+            let after_move = time_to_come_back(&mut moved);
+            eprintln!("{mode:?}, ids {with_ids}: crash {after_crash:?}, move {after_move:?}");
+            assert!(after_crash < soon && after_move < soon);
+            assert!(!with_ids || after_move < parameters.ack_timeout, "nothing was lost");
+            assert!(deregistered(&moved).is_empty());
+            set_temperature(&mut moved, 32.0);
+            assert!(moved.run_until(HOUR, |it| notified(it, 32.0)), "the observation goes on");
+        }
+    }
+}
+
 #[test]
 fn devices_register_again_with_a_server_that_crashed() {
     const DEVICES: u8 = 20;

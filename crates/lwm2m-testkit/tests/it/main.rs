@@ -18,6 +18,7 @@ mod goodput;
 mod heap;
 mod identities;
 mod libcoap;
+mod libcoap_streams;
 mod lossy;
 mod management;
 mod noise;

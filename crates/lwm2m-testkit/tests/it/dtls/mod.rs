@@ -3,6 +3,7 @@
 mod certificate_types;
 mod keys;
 mod libcoap;
+mod links;
 mod mbedtls;
 mod openssl_gnutls;
 mod scandium;

@@ -3,9 +3,11 @@
 
 mod bootstrap;
 mod certificates;
+mod continuing;
 mod keys;
 mod register;
 mod sessions;
+mod sleeper;
 
 use lwm2m_coap::{Code, Config, Event, FailReason, PeerId, Request, Response};
 use lwm2m_dtls::certificate::{

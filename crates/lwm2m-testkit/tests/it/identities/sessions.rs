@@ -5,8 +5,7 @@ use super::{Device, Harness, SERVER, dtls, psk, psk_credential, psk_store};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::Path;
 use lwm2m_server::{
-    Content, DeregistrationReason, Event, ObservationEnd, Operation, OperationError, Server,
-    SubmitError,
+    Content, DeregistrationReason, Event, ObservationEnd, Operation, Server, SubmitError,
 };
 use std::time::Duration;
 
@@ -101,7 +100,7 @@ fn an_update_of_the_same_identity_moves_the_registration() {
 }
 
 #[test]
-fn what_is_under_way_ends_with_its_session() {
+fn what_is_under_way_waits_for_a_new_session_and_then_ends() {
     let mut harness = server(psk_store());
     let a = harness.device(psk(b"id-a", b"key a"));
     registered(&mut harness, a, "a");
@@ -110,11 +109,12 @@ fn what_is_under_way_ends_with_its_session() {
     harness.sim.settle();
     harness.events();
     harness.reboot(a, psk(b"id-a", b"key a"));
+    assert_eq!(harness.events(), []);
+    harness.sim.run_for(Duration::from_secs(300));
     let events = harness.events();
-    let ended = events.iter().any(|event| {
-        matches!(event, Event::Completed { id: of, result: Err(OperationError::Protocol(_)), .. }
-            if *of == id)
-    });
+    let ended = events
+        .iter()
+        .any(|event| matches!(event, Event::Completed { id: of, result: Err(_), .. } if *of == id));
     assert!(ended, "{events:?}");
     assert!(harness.sim[harness.server].registration("a").is_some(), "the registration stays");
 }
@@ -166,19 +166,30 @@ fn a_plain_registration_ends_when_its_endpoint_gets_credentials() {
 }
 
 #[test]
-fn observations_end_with_the_session() {
+fn observations_last_as_long_as_the_registration() {
     let mut harness = server(psk_store());
     let a = harness.device(psk(b"id-a", b"key a"));
-    registered(&mut harness, a, "a");
+    let location = registered(&mut harness, a, "a");
     let observe = Operation::Observe { path: Path::resource(3, 0, 9), format: None };
     harness.sim.with(harness.server, |it, now| it.submit(now, "a", observe)).unwrap();
     harness.sim.settle();
-    assert_eq!(harness.sim[harness.server].observations("a").count(), 1);
-    harness.reboot(a, psk(b"id-a", b"key a"));
-    harness.sim.run_for(Duration::from_secs(1));
-    assert_eq!(harness.sim[harness.server].observations("a").count(), 0);
+    for closes in [true, false] {
+        let Device { node, peer, .. } = harness.devices[a];
+        if closes {
+            harness.sim[node].link.end_session(peer);
+            harness.sim.settle();
+        }
+        harness.reboot(a, psk(b"id-a", b"key a"));
+        harness.events();
+        assert_eq!(code(&mut harness, a, at(Request::post(), &location)), Code::CHANGED);
+        assert_eq!(harness.sim[harness.server].observations("a").count(), 1);
+        // What ended with its session is begun anew.
+        let notified = |event: &Event| matches!(event, Event::Notification { .. });
+        assert_eq!(harness.events().iter().any(notified), closes);
+    }
+    registered(&mut harness, a, "a");
     let ended = |event: &Event| {
-        matches!(event, Event::ObservationEnded { reason: ObservationEnd::Disconnected, .. })
+        matches!(event, Event::ObservationEnded { reason: ObservationEnd::Deregistered, .. })
     };
     let events = harness.events();
     assert!(events.iter().any(ended), "{events:?}");

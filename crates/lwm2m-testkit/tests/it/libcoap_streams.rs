@@ -1,0 +1,92 @@
+//! Observing libcoap's server on a TCP connection.
+
+use lwm2m_coap::{Config, Event, Request, RequestId};
+use lwm2m_link::{ConnectionId, Engine, Input, Link, LinkEvent, Output, StreamAction};
+use lwm2m_testkit::peer::{LibcoapServer, PATIENCE};
+use lwm2m_time::Instant;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant as Wall};
+
+/// A link with one connection.
+struct Connected {
+    link: Link,
+    stream: TcpStream,
+    start: Wall,
+}
+
+impl Connected {
+    fn now(&self) -> Instant {
+        Instant::ZERO + self.start.elapsed()
+    }
+
+    /// Sends what there is to send, and returns what was told and how many bytes came.
+    fn turn(&mut self) -> (Vec<Event>, usize) {
+        let mut told = Vec::new();
+        while let Some(output) = self.link.poll() {
+            match output {
+                Output::Stream(StreamAction::Write { payload, .. }) => {
+                    self.stream.write_all(&payload).unwrap();
+                }
+                Output::Event(LinkEvent::Coap(event)) => told.push(event),
+                _ => {}
+            }
+        }
+        let mut buffer = [0; 2_048];
+        let length = self.stream.read(&mut buffer).unwrap_or(0);
+        let (now, connection) = (self.now(), ConnectionId::Opened(1));
+        self.link.handle(now, Input::Stream { connection, bytes: &buffer[..length] });
+        (told, length)
+    }
+
+    fn until(&mut self, found: impl Fn(&Event) -> bool) {
+        let deadline = Wall::now() + PATIENCE;
+        while Wall::now() < deadline {
+            if self.turn().0.iter().any(&found) {
+                return;
+            }
+        }
+        panic!("it does not come");
+    }
+}
+
+fn begun(of: RequestId) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::Response { id, .. } if *id == of)
+}
+
+fn notified(of: RequestId) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::Notification { id, .. } if *id == of)
+}
+
+// proves: TCP-09
+#[test]
+fn their_server_stops_notifying_when_an_observation_is_forgotten() {
+    let Some(theirs) = LibcoapServer::start().unwrap() else { return };
+    let stream = TcpStream::connect(theirs.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut link = Link::new(Config::default(), [7; 32]);
+    let peer = link.open_connection(Instant::ZERO, theirs.address).unwrap();
+    let mut ours = Connected { link, stream, start: Wall::now() };
+    let now = ours.now();
+    let time = || Request::get().path(["time"]).observe(0);
+    let first = ours.link.coap().request(now, peer, time()).unwrap();
+    ours.until(begun(first));
+    ours.until(notified(first));
+    // A second one of the same target replaces it, and then is forgotten.
+    let now = ours.now();
+    let second = ours.link.coap().request(now, peer, time()).unwrap();
+    ours.until(begun(second));
+    ours.until(notified(second));
+    ours.link.coap().cancel(second);
+    // The answers to both ends, and what was under way.
+    let settled = Wall::now() + Duration::from_secs(1);
+    while Wall::now() < settled {
+        ours.turn();
+    }
+    // It notifies each second while somebody observes.
+    let silent = Wall::now() + Duration::from_secs(3);
+    while Wall::now() < silent {
+        let (told, bytes) = ours.turn();
+        assert!(told.is_empty() && bytes == 0, "{told:?}, {bytes} bytes");
+    }
+}
