@@ -136,7 +136,7 @@ impl Server {
         let total = self.overload();
         if total != told && at.is_none_or(|at| now.saturating_since(at) >= TELL_EVERY) {
             self.told = (total, Some(now));
-            self.events.push_back(Event::Overloaded(total.since(&told)));
+            self.outputs.push_back(Event::Overloaded(total.since(&told)));
         }
     }
 
