@@ -23,7 +23,7 @@ use lwm2m_time::Instant;
 const MAX_HELLO: usize = 4096;
 /// The most hellos that wait for their rest. The oldest is evicted for a new one.
 const MAX_WAITING: usize = 64;
-/// The most hellos of one host that wait for their rest.
+/// The most hellos of one host that wait for their rest. The oldest of the host is evicted.
 const MAX_WAITING_PER_HOST: usize = 8;
 
 /// How often hellos without an answer are reported.
@@ -60,7 +60,7 @@ impl Hellos {
 
     fn remove(&mut self, id: SessionId) -> Option<SocketAddr> {
         let peer = self.waiting.remove(&id)?.peer;
-        self.hosts.remove(peer.ip());
+        self.hosts.remove(peer.ip(), id);
         Some(peer)
     }
 }
@@ -109,8 +109,10 @@ impl Endpoint {
             Some((earlier, _)) => self.forget_hello(earlier),
             None => {}
         }
-        if self.hellos.hosts.count(from.ip()) >= MAX_WAITING_PER_HOST {
-            return self.turn_away(from, Reason::NoRoom);
+        if self.hellos.hosts.count(from.ip()) >= MAX_WAITING_PER_HOST
+            && let Some(oldest) = self.hellos.hosts.oldest(from.ip())
+        {
+            self.give_up_hello(oldest);
         }
         let oldest = self.hellos.waiting.first_key_value().map(|(&id, _)| id);
         if let Some(oldest) = oldest.filter(|_| self.hellos.waiting.len() >= MAX_WAITING) {
@@ -118,7 +120,7 @@ impl Endpoint {
         }
         let id = self.next_id();
         let parts = Reassembly::new(hello.sequence, MAX_HELLO + FRAGMENT_HEADER);
-        self.hellos.hosts.add(from.ip());
+        self.hellos.hosts.add(from.ip(), id);
         self.hellos.waiting.insert(id, Waiting { peer: from, message, parts });
         self.timers.set(id, now + self.config().handshake_timeout);
     }

@@ -141,7 +141,7 @@ pub(crate) fn hellos_that_wait_for_their_rest_are_bounded_and_reported() {
     for port in 1..=20 {
         begin(&mut server, &format!("192.0.2.1:{port}"));
     }
-    assert_eq!(count(&mut server, Reason::NoRoom), 12, "one host has eight");
+    assert_eq!(count(&mut server, Reason::IncompleteHello), 12, "one host has eight");
     for host in 2..102 {
         begin(&mut server, &format!("192.0.2.{host}:1"));
     }

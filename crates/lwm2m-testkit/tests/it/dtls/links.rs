@@ -127,7 +127,7 @@ fn our_client_comes_back_to_their_server_that_has_lost_the_session() {
     let now = ours.now();
     let peer = ours.link.connect_secured(now, address, Arc::new(psk_client())).unwrap();
     ours.link.hold(peer);
-    let mut ask = |ours: &mut OnSocket, patience| {
+    let ask = |ours: &mut OnSocket, patience| {
         let now = ours.now();
         let asked = ours.link.coap().request(now, peer, Request::get()).unwrap();
         ours.until(patience, |it| matches!(it, Event::Response { id, .. } if *id == asked));
