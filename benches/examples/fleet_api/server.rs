@@ -43,7 +43,8 @@ pub(crate) fn run() -> Outcome<()> {
         let server = lwm2m_server::Server::new(config, lwm2m_net::seed()?);
         let server = lwm2m_net::bind_server(ANY, server).await?;
         let listener = TcpListener::bind(ANY).await?;
-        println!("{}\n{}", server.local_addr(), listener.local_addr()?);
+        let coap = server.local().udp.ok_or("no port for coap")?;
+        println!("{coap}\n{}", listener.local_addr()?);
         let router = lwm2m_http::router(ApiState::with_config(server, ApiConfig::default()));
         Ok(lwm2m_http::serve(listener, router, pending()).await?)
     })

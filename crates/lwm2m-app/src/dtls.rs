@@ -37,6 +37,13 @@ pub fn backend<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Back
     name.parse().map(Some).map_err(D::Error::custom)
 }
 
+/// The length in bytes of the Connection IDs that a server gives by default: 6, or 0 if the backend
+/// has none.
+#[must_use]
+pub const fn server_cid(backend: Backend) -> u8 {
+    if backend.has_connection_ids() { 6 } else { 0 }
+}
+
 /// Builds the settings of DTLS. Connection IDs of length 0 turn Connection IDs off.
 ///
 /// # Errors

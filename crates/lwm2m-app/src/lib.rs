@@ -8,6 +8,7 @@ pub mod descriptors;
 pub mod dtls;
 pub mod exit;
 pub mod keys;
+pub mod listen;
 pub mod log;
 pub mod secured;
 pub mod settings;
@@ -15,6 +16,7 @@ pub mod signal;
 
 pub use descriptors::Descriptors;
 pub use exit::Failure;
+pub use listen::Listen;
 pub use log::LogLevel;
 
 /// Prints a line on standard output. A closed standard output is not an error.

@@ -10,7 +10,7 @@ use lwm2m_dtls::{
     RoutingCids,
 };
 use rustls_pki_types::CertificateDer;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,10 +42,13 @@ pub struct Secured {
     /// Private key of the certificate in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
-    /// Certificate in PEM of the authority that issued the peer's certificate
+    /// Certificate in PEM of the authority that issued the peer's certificate; a server may have
+    /// several
     #[arg(long, value_name = "FILE", requires = "cert")]
-    pub trust: Option<PathBuf>,
+    #[serde(deserialize_with = "one_or_several")]
+    pub trust: Vec<PathBuf>,
     /// Length in bytes of the Connection IDs that the peer puts into its records; 0: none
+    /// [default: 6 for a server, or 0 with mbedtls; 0 for a client]
     #[arg(long, value_name = "LENGTH")]
     pub cid: Option<u8>,
     /// Client on coaps+tcp: use TLS 1.3 alone, with --rpk or --cert
@@ -235,7 +238,11 @@ impl Secured {
     /// # Errors
     /// The key log cannot be written, or the backend lacks a feature that is asked for.
     pub fn config(&self) -> Result<Config, Failure> {
-        let ids = RoutingCids::new(CidRoute::default(), self.cid.unwrap_or(0));
+        self.config_with(self.cid.unwrap_or(0))
+    }
+
+    fn config_with(&self, cid_length: u8) -> Result<Config, Failure> {
+        let ids = RoutingCids::new(CidRoute::default(), cid_length);
         let backend = self.backend.unwrap_or_default();
         dtls::config(backend, Arc::new(AwsLc), ids, self.keylog.as_deref())
     }
@@ -264,7 +271,8 @@ impl Secured {
         if known.psk.is_none() && known.raw_key.is_none() && known.certified.is_none() {
             return Err(no_mode());
         }
-        let mut config = self.config()?;
+        let backend = self.backend.unwrap_or_default();
+        let mut config = self.config_with(self.cid.unwrap_or_else(|| dtls::server_cid(backend)))?;
         if known.raw_key.is_some() {
             config.backend.check_raw_public_keys().map_err(Failure::usage)?;
         }
@@ -333,14 +341,31 @@ impl Secured {
     }
 
     fn certified(&self) -> Result<Option<Certified>, Failure> {
-        let (Some(cert), Some(key), Some(trust)) = (&self.cert, &self.key, &self.trust) else {
+        let (Some(cert), Some(key), [_, ..]) = (&self.cert, &self.key, &*self.trust) else {
             return Ok(None);
         };
         let key = keys::private_key(key, &AwsLc).map_err(Failure::usage)?;
         let chain = keys::chain(cert, &*key).map_err(Failure::usage)?;
-        let trust = keys::authorities(trust).map_err(Failure::usage)?;
+        let mut trust = Vec::new();
+        for file in &self.trust {
+            trust.extend(keys::authorities(file).map_err(Failure::usage)?);
+        }
         Ok(Some((Arc::new(CertifiedKey { chain, key }), trust)))
     }
+}
+
+/// Reads one file name, or a list of them.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Files {
+        One(PathBuf),
+        Several(Vec<PathBuf>),
+    }
+    Ok(match Files::deserialize(deserializer)? {
+        Files::One(file) => vec![file],
+        Files::Several(files) => files,
+    })
 }
 
 fn one<T>(modes: [Option<T>; 3]) -> Result<T, Failure> {

@@ -15,7 +15,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use lwm2m_core::Version;
-use lwm2m_link::{Link, Outputs};
+use lwm2m_link::{ConnectionConfig, Link, Outputs};
 use lwm2m_objects::Registry;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::ChaCha20Rng;
@@ -52,18 +52,8 @@ pub(crate) fn parts(
     let planned = planned(config.servers, &trust)?;
     let bootstrap =
         config.bootstrap.map(|account| bootstrap_server(account, &trust)).transpose()?;
-    let mut link = Link::new(config.coap, seed);
-    let streamed = store.streamed();
-    if !streamed.is_empty() {
-        link.coap().stream_bodies(move |code, options| {
-            is_streamed(code, options, |object, resource| streamed.contains(&(object, resource)))
-        });
-    }
-    link.set_connection_config(config.connections);
-    if bootstrap.is_some() || planned.iter().any(|account| account.profile.is_some()) {
-        // Another seed: what one tells the network must say nothing of the other.
-        link.set_security(config.dtls);
-    }
+    let secured = bootstrap.is_some() || planned.iter().any(|account| account.profile.is_some());
+    let link = link(&config.coap, config.connections, seed, &store, secured.then_some(config.dtls));
     let cx = Context {
         now: Instant::ZERO,
         endpoint_name: config.endpoint_name,
@@ -83,6 +73,27 @@ pub(crate) fn parts(
         accounts: Accounts::new(planned, config.version),
         bootstrap: Bootstrap::new(bootstrap, trust, stream_for_keys(seed)),
     })
+}
+
+fn link(
+    coap: &lwm2m_coap::Config,
+    connections: ConnectionConfig,
+    seed: [u8; 32],
+    store: &Store,
+    dtls: Option<lwm2m_dtls::Config>,
+) -> Link {
+    let mut link = Link::new(*coap, seed);
+    let streamed = store.streamed();
+    if !streamed.is_empty() {
+        link.coap().stream_bodies(move |code, options| {
+            is_streamed(code, options, |object, resource| streamed.contains(&(object, resource)))
+        });
+    }
+    link.set_connection_config(connections);
+    if let Some(dtls) = dtls {
+        link.set_security(dtls);
+    }
+    link
 }
 
 /// The objects of the application, and those that are made from the accounts.

@@ -13,6 +13,7 @@ use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Path, Version};
 use lwm2m_net::uri::Remote;
 use lwm2m_net::{ClientHandle, Closed, Sockets};
+use lwm2m_time::Instant;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,8 @@ const RETRY: Retry = Retry::new().sequences(u32::MAX, 900);
 #[derive(Debug)]
 pub struct Device {
     client: ClientHandle,
-    scheme: Scheme,
+    /// The URI of the server, as the settings have it.
+    server: String,
     life: JoinHandle<()>,
     registered: watch::Receiver<bool>,
 }
@@ -66,9 +68,11 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let client = Client::new(config, objects::objects(version), seed).map_err(Failure::usage)?;
     let local = settings.bind.unwrap_or_else(|| any_address(address));
-    let sockets = match scheme == Scheme::Coaps {
-        true => Sockets { dtls: Some(local), ..Sockets::from(any_address(address)) },
-        false => Sockets::from(local),
+    // No other port than the one that the scheme needs: what is not open cannot be attacked.
+    let sockets = match scheme {
+        Scheme::Coap => Sockets::from(local),
+        Scheme::Coaps => Sockets { dtls: Some(local), ..Sockets::default() },
+        Scheme::CoapTcp | Scheme::CoapsTcp => Sockets::default(),
     };
     let client = lwm2m_net::bind_client(sockets, client).await;
     let client = client.map_err(|error| Failure::bind(&error))?;
@@ -77,7 +81,7 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let life = Life { client: client.clone(), registered: told };
     let life = tokio::spawn(life.run(events, settings.period.unwrap_or(5)));
     client.start().await.map_err(Failure::running)?;
-    Ok(Device { client, scheme, life, registered })
+    Ok(Device { client, server: uri.to_owned(), life, registered })
 }
 
 fn any_address(server: SocketAddr) -> SocketAddr {
@@ -119,13 +123,12 @@ impl Device {
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let device = start(settings).await?;
-    let (scheme, client) = (device.scheme.name(), &device.client);
-    match device.scheme.is_connection() {
-        true => lwm2m_app::print_line(format_args!("connecting by {scheme}")),
-        false => {
-            let address = client.local_dtls_addr().unwrap_or_else(|| client.local_addr());
-            lwm2m_app::print_line(format_args!("listening for {scheme} on {address}"));
+    let server = &device.server;
+    match device.client.local().iter().next() {
+        Some((_, address)) => {
+            lwm2m_app::print_line(format_args!("registering at {server} from {address}"));
         }
+        None => lwm2m_app::print_line(format_args!("registering at {server}")),
     }
     end.wait().await;
     let registered = *device.registered.borrow();
@@ -192,13 +195,13 @@ impl Life {
                     tracing::error!(%reason, "the registration failed for good; check server and keys, then restart the device");
                     return Ok(());
                 };
-                let wait = self.client.with(move |_, now| at.saturating_since(now)).await?;
-                let seconds = wait.as_secs_f32().ceil();
-                tracing::warn!(%reason, "the registration failed; trying again in {seconds} s");
+                let when = self.until(at).await?;
+                tracing::warn!(%reason, "the registration failed; trying again {when}");
             }
             Event::AddressWanted { server, uri } => return self.look_up(*server, uri).await,
-            Event::SessionEnded { .. } => {
-                tracing::warn!("the connection or session ended; registering again");
+            Event::SessionEnded { retry_at, .. } => {
+                let when = self.until(*retry_at).await?;
+                tracing::warn!("the connection or session ended; registering again {when}");
                 self.registered.send_replace(false);
             }
             Event::SessionBegun { resumed, .. } => tracing::info!(resumed, "session established"),
@@ -215,6 +218,15 @@ impl Life {
             other => tracing::debug!(?other, "event"),
         }
         Ok(())
+    }
+
+    /// A point in time for people: `at once`, or `in 5 s`.
+    async fn until(&self, at: Instant) -> Result<String, Closed> {
+        let wait = self.client.with(move |_, now| at.saturating_since(now)).await?;
+        Ok(match wait.is_zero() {
+            true => "at once".to_owned(),
+            false => format!("in {} s", wait.as_secs_f32().ceil()),
+        })
     }
 
     /// Looks up the name of a server.

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// The file; see the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +68,10 @@ impl CredentialsFile {
             _ => {}
         }
         let mut file = create_secret(&new)?;
-        serde_json::to_writer_pretty(&mut file, &clients)?;
-        file.write_all(b"\n")?;
+        // One write: the serializer's own are a few bytes each.
+        let mut text = Zeroizing::new(serde_json::to_vec_pretty(&clients)?);
+        text.push(b'\n');
+        file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&new, &self.0)?;
         sync_folder_of(&self.0)

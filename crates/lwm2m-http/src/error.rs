@@ -34,6 +34,10 @@ pub(crate) enum ApiError {
     NoCredentials(String),
     #[error("the credentials of `{0}` come from the server's own file; change them there")]
     FixedCredentials(String),
+    #[error(
+        "the server has no port for DTLS or TLS, so `{0}` could not use credentials; start it with --coaps or --coaps-tcp"
+    )]
+    NoSecurePort(String),
     #[error("the credentials cannot be stored: {0}")]
     Store(#[from] StoreError),
     #[error("the change holds, but a restart will lose it: the file cannot be written: {0}")]
@@ -60,11 +64,11 @@ pub(crate) enum ApiError {
     ContentType,
     #[error("the body is not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("the body does not fit: {0}")]
+    #[error(transparent)]
     Node(#[from] NodeError),
-    #[error("the body does not fit: {0}")]
+    #[error(transparent)]
     Security(#[from] SecurityJsonError),
-    #[error("the body does not fit: {0}")]
+    #[error(transparent)]
     Text(#[from] ValueError),
     #[error("the body is not UTF-8 text")]
     NotText,
@@ -154,7 +158,7 @@ impl Kind {
             }
             Self::UnknownRoute => (S::NOT_FOUND, "unknown-address", "Nothing is at this address"),
             Self::NoCredentials => (S::NOT_FOUND, "no-credentials", "No such credentials"),
-            Self::Conflict => (S::CONFLICT, "conflict", "Contradicts other credentials"),
+            Self::Conflict => (S::CONFLICT, "conflict", "Contradicts what the server has"),
             Self::NotSaved => {
                 (S::INTERNAL_SERVER_ERROR, "not-saved", "The change will not outlive a restart")
             }
@@ -205,7 +209,7 @@ impl ApiError {
             Self::UnknownRoute => Kind::UnknownRoute,
             Self::NoCredentials(_) => Kind::NoCredentials,
             Self::Store(StoreError::Endpoint | StoreError::Unsupported(_)) => Kind::InvalidBody,
-            Self::FixedCredentials(_) | Self::Store(_) => Kind::Conflict,
+            Self::FixedCredentials(_) | Self::NoSecurePort(_) | Self::Store(_) => Kind::Conflict,
             Self::NotSaved(_) => Kind::NotSaved,
             Self::Method(_) => Kind::MethodNotAllowed,
             Self::Address | Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,

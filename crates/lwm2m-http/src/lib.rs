@@ -58,6 +58,7 @@
 mod credentials_file;
 mod error;
 mod events;
+mod group_commit;
 pub mod json;
 mod origin;
 mod patient;

@@ -3,13 +3,14 @@
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use crate::events::Hub;
+use crate::group_commit::GroupCommit;
 use lwm2m_net::ServerHandle;
 use lwm2m_objects::{DeviceModel, Registry};
 use lwm2m_server::Registration;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// The limits of the API. Start from [`ApiConfig::default`] and change what differs:
 /// `ApiConfig::default().with_max_subscribers(16)`.
@@ -112,8 +113,7 @@ struct Shared {
     streams: Arc<Semaphore>,
     /// The permit to write a page of a list.
     pages: Semaphore,
-    /// Held while credentials change.
-    credentials: Arc<Mutex<()>>,
+    credentials: GroupCommit,
 }
 
 impl ApiState {
@@ -133,7 +133,7 @@ impl ApiState {
             config,
             streams: Arc::new(Semaphore::new(streams)),
             pages: Semaphore::new(1),
-            credentials: Arc::default(),
+            credentials: GroupCommit::default(),
         }))
     }
 
@@ -156,16 +156,17 @@ impl ApiState {
         self.0.pages.acquire().await.ok()
     }
 
-    /// Waits for the turn to change the credentials of `endpoint`, so that changes reach the file
-    /// in their order; refuses if they are fixed.
-    pub(crate) async fn begin_credentials_change(
-        &self,
-        endpoint: &str,
-    ) -> Result<OwnedMutexGuard<()>, ApiError> {
+    /// Refuses if the credentials of `endpoint` are fixed.
+    pub(crate) fn may_change_credentials(&self, endpoint: &str) -> Result<(), ApiError> {
         match self.0.config.fixed_credentials.contains(endpoint) {
             true => Err(ApiError::FixedCredentials(endpoint.to_owned())),
-            false => Ok(Arc::clone(&self.0.credentials).lock_owned().await),
+            false => Ok(()),
         }
+    }
+
+    /// The changes of credentials on their way to the file.
+    pub(crate) fn credentials_changes(&self) -> &GroupCommit {
+        &self.0.credentials
     }
 
     /// The device that registered as `endpoint`.

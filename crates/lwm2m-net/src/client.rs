@@ -1,12 +1,11 @@
 //! A client on a UDP socket: changes of values in, events out.
 
-use crate::driver::{Closed, Handle, Sockets};
+use crate::driver::{Addresses, Closed, Handle, Sockets};
 use crate::with_sink::Sink;
 use lwm2m_client::{Client, Event};
 use lwm2m_core::Path;
 use lwm2m_time::Instant;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -45,21 +44,15 @@ pub struct ClientHandle {
 
 impl std::fmt::Debug for ClientHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientHandle").field("local", &self.local_addr()).finish_non_exhaustive()
+        f.debug_struct("ClientHandle").field("local", self.local()).finish_non_exhaustive()
     }
 }
 
 impl ClientHandle {
-    /// The address that the client is bound to.
+    /// The addresses that were bound.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.handle.local_addr()
-    }
-
-    /// The address for datagrams of coaps, if there is one.
-    #[must_use]
-    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
-        self.handle.local_dtls_addr()
+    pub const fn local(&self) -> &Addresses {
+        self.handle.local()
     }
 
     /// The events from now on. A subscriber that is more than 256 events behind misses the oldest

@@ -147,7 +147,7 @@ pub struct CoapClient(Handle<WithSink>);
 
 impl std::fmt::Debug for CoapClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("CoapClient").field(&self.0.local_addr()).finish()
+        f.debug_tuple("CoapClient").field(self.0.local()).finish()
     }
 }
 
@@ -156,9 +156,13 @@ impl CoapClient {
     ///
     /// # Errors
     /// The socket cannot be bound.
-    pub async fn bind(local: SocketAddr, config: Config, seed: [u8; 32]) -> io::Result<Self> {
+    pub async fn bind(
+        sockets: impl Into<Sockets>,
+        config: Config,
+        seed: [u8; 32],
+    ) -> io::Result<Self> {
         let with_sink = WithSink::new(Link::new(config, seed), Readers::default());
-        Handle::bind(local, with_sink).await.map(Self)
+        Handle::bind(sockets, with_sink).await.map(Self)
     }
 
     /// Binds UDP sockets, with keys for servers at `coaps://` and `coaps+tcp://`.

@@ -38,7 +38,7 @@ pub use client::{ClientHandle, bind_client};
 pub use clock::Clock;
 #[cfg(feature = "server")]
 pub use directory::Directory;
-pub use driver::{Closed, Commands, Driver, FullPorts, Handle, Io, Sockets, Wake};
+pub use driver::{Addresses, Closed, Commands, Driver, FullPorts, Handle, Io, Sockets, Wake};
 pub use lwm2m_link::ConnectionConfig;
 #[cfg(feature = "server")]
 pub use server::{RequestError, ServerHandle, bind_server};

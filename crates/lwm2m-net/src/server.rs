@@ -3,7 +3,7 @@
 use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::driver::{Closed, Handle, Sockets};
+use crate::driver::{Addresses, Closed, Handle, Sockets};
 use crate::with_sink::Sink;
 use lwm2m_coap::Code;
 use lwm2m_objects::Registry;
@@ -14,7 +14,6 @@ use lwm2m_server::{
 use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
@@ -165,33 +164,15 @@ pub struct ServerHandle {
 
 impl std::fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerHandle").field("local", &self.local_addr()).finish_non_exhaustive()
+        f.debug_struct("ServerHandle").field("local", self.local()).finish_non_exhaustive()
     }
 }
 
 impl ServerHandle {
-    /// The address that the server listens on.
+    /// The addresses that were bound.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.handle.local_addr()
-    }
-
-    /// The address for datagrams of coaps, if there is one.
-    #[must_use]
-    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
-        self.handle.local_dtls_addr()
-    }
-
-    /// The address on which connections for coaps+tcp are accepted, if they are.
-    #[must_use]
-    pub const fn local_tls_addr(&self) -> Option<SocketAddr> {
-        self.handle.local_tls_addr()
-    }
-
-    /// The address on which connections for coap+tcp are accepted, if they are.
-    #[must_use]
-    pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
-        self.handle.local_tcp_addr()
+    pub const fn local(&self) -> &Addresses {
+        self.handle.local()
     }
 
     /// The clock of the registrations' times.
@@ -322,7 +303,7 @@ mod tests {
     use lwm2m_core::Path;
     use lwm2m_link::{Engine as _, Input, Output};
     use lwm2m_server::Config;
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
     use tokio::net::UdpSocket;
 
     const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -332,7 +313,7 @@ mod tests {
     /// A device that has registered as `a`, and never answers.
     async fn mute_device(server: &ServerHandle) -> UdpSocket {
         let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
-        socket.connect(server.local_addr()).await.unwrap();
+        socket.connect(server.local().udp.unwrap()).await.unwrap();
         socket.send(REGISTER).await.unwrap();
         let mut answer = [0; 64];
         let length = socket.recv(&mut answer).await.unwrap();

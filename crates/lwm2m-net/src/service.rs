@@ -1,7 +1,7 @@
 //! A CoAP server without LwM2M: requests in, responses out, over UDP and TCP; one, or several that
 //! share the UDP ports.
 
-use crate::driver::{Closed, Handle, ShardHandle, Sockets};
+use crate::driver::{Addresses, Closed, Handle, ShardHandle, Sockets};
 use lwm2m_coap::{Config, Endpoint, Event};
 use lwm2m_dtls::{Reason, RoutingCids};
 use lwm2m_link::{
@@ -9,7 +9,6 @@ use lwm2m_link::{
 };
 use lwm2m_time::Instant;
 use std::io;
-use std::net::SocketAddr;
 
 /// What answers the requests of a CoAP server.
 pub trait Service: Send + 'static {
@@ -155,28 +154,10 @@ impl<S: Service> CoapServer<S> {
         Ok(())
     }
 
-    /// The address that the UDP socket is bound to.
+    /// The addresses that were bound.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.0.local_addr()
-    }
-
-    /// The address for datagrams of coaps, if there is one.
-    #[must_use]
-    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
-        self.0.local_dtls_addr()
-    }
-
-    /// The address on which connections for coap+tcp are accepted, if they are.
-    #[must_use]
-    pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
-        self.0.local_tcp_addr()
-    }
-
-    /// The address on which connections for coaps+tcp are accepted, if they are.
-    #[must_use]
-    pub const fn local_tls_addr(&self) -> Option<SocketAddr> {
-        self.0.local_tls_addr()
+    pub const fn local(&self) -> &Addresses {
+        self.0.local()
     }
 
     /// How many peers are known: those on a connection, and those whose datagrams are remembered.

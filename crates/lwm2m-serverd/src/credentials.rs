@@ -176,13 +176,14 @@ pub(crate) fn load(
     let store = SecurityStore::new(own(flags.or(content.server.below(folder)), provider)?);
     let mut endpoints = BTreeSet::new();
     for client in content.client {
-        let line = settings::line_at(&text, client.span().start);
+        let start = client.span().start;
         let client = client.into_inner();
         let endpoint = client.endpoint.clone();
-        add(&store, client, folder, endpoints.contains(&endpoint)).map_err(|error| {
-            CredentialsError::Client(file.to_owned(), line, endpoint.clone(), error)
+        add(&store, client, folder, &mut endpoints).map_err(|error| {
+            // Counting lines takes time in proportion to the file, so it is left to errors.
+            let line = settings::line_at(&text, start);
+            CredentialsError::Client(file.to_owned(), line, endpoint, error)
         })?;
-        endpoints.insert(endpoint);
     }
     Ok((store, endpoints))
 }
@@ -191,13 +192,14 @@ fn add(
     store: &SecurityStore,
     client: ClientEntry,
     folder: &Path,
-    known: bool,
+    known: &mut BTreeSet<String>,
 ) -> Result<(), ClientError> {
-    if known {
+    let endpoint = client.endpoint.clone();
+    if known.contains(&endpoint) {
         return Err(ClientError::Twice);
     }
-    let endpoint = client.endpoint.clone();
     store.put(&endpoint, client.credential(folder)?)?;
+    known.insert(endpoint);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ mod log;
 pub mod settings;
 
 use credentials::ServerEntry;
-use lwm2m_app::{Descriptors, Failure, dtls, keys, signal::End};
+use lwm2m_app::{Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
@@ -26,7 +26,6 @@ const COAP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIF
 const COAPS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5684);
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const MAX_REGISTRATIONS: usize = 100_000;
-const CID_LENGTH: u8 = 6;
 
 /// A running server.
 #[derive(Debug)]
@@ -44,19 +43,15 @@ pub struct Running {
 /// # Errors
 /// An address cannot be listened on, or the operating system has no randomness.
 pub async fn start(settings: &Settings) -> Result<Running, Failure> {
-    let coap = settings.coap.unwrap_or(COAP);
     let http = settings.http.unwrap_or(HTTP);
     // Binds HTTP first: if that fails, no device has been answered yet.
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let (mut engine, api) = secured(engine(settings), api(settings), settings)?;
-    let dtls = coaps(settings);
-    let tls = settings.coaps_tcp;
     let descriptors = Descriptors::raise(MAX_CONNECTIONS, engine.connections.max_connections);
     engine.connections.max_connections = descriptors.open;
-    let (tcp, max_accepted) = (settings.coap_tcp, descriptors.accepted);
-    let sockets = Sockets { dtls, tcp, tls, max_accepted, ..Sockets::from(coap) };
+    let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
     let server = lwm2m_net::bind_server(sockets, Server::new(engine, seed)).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
@@ -80,11 +75,15 @@ fn engine(settings: &Settings) -> Config {
     config
 }
 
-/// The address for coaps; `None` without DTLS.
-fn coaps(settings: &Settings) -> Option<SocketAddr> {
-    let Settings { credentials, security_store, key, .. } = settings;
-    let has_credentials = [credentials, security_store, key].iter().any(|file| file.is_some());
-    settings.coaps.or_else(|| has_credentials.then_some(COAPS))
+/// The addresses to listen on for devices.
+fn sockets(settings: &Settings) -> Sockets {
+    Sockets {
+        udp: settings.coap.unwrap_or(Listen::At(COAP)).address(),
+        dtls: settings.coaps.unwrap_or(Listen::At(COAPS)).address(),
+        tcp: settings.coap_tcp,
+        tls: settings.coaps_tcp,
+        ..Sockets::default()
+    }
 }
 
 /// The engine with its credentials, and the API with what it must know of them.
@@ -110,11 +109,11 @@ fn secured(
         api = api.with_credentials_file(file);
     }
     let backend = settings.backend.unwrap_or_default();
-    let default = if backend.has_connection_ids() { CID_LENGTH } else { 0 };
     let place = CidRoute { node: settings.node.unwrap_or_default(), shard: 0 };
-    let ids = RoutingCids::new(place, settings.cid.unwrap_or(default));
+    let ids = RoutingCids::new(place, settings.cid.unwrap_or_else(|| dtls::server_cid(backend)));
     let store = Arc::new(store);
-    let dtls = match coaps(settings).or(settings.coaps_tcp) {
+    let sockets = sockets(settings);
+    let dtls = match sockets.dtls.or(sockets.tls) {
         Some(_) => {
             let mut config = dtls::config(backend, provider, ids, settings.keylog.as_deref())?;
             store.secure(&config).check().map_err(Failure::usage)?;
@@ -159,17 +158,8 @@ impl Running {
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let mut running = start(settings).await?;
-    lwm2m_app::print_line(format_args!("listening for coap on {}", running.server.local_addr()));
-    let server = &running.server;
-    let others = [
-        ("coaps", server.local_dtls_addr()),
-        ("coap+tcp", server.local_tcp_addr()),
-        ("coaps+tcp", server.local_tls_addr()),
-    ];
-    for (scheme, address) in others {
-        if let Some(address) = address {
-            lwm2m_app::print_line(format_args!("listening for {scheme} on {address}"));
-        }
+    for (scheme, address) in running.server.local().iter() {
+        lwm2m_app::print_line(format_args!("listening for {} on {address}", scheme.name()));
     }
     lwm2m_app::print_line(format_args!("listening for http on http://{}", running.http));
     tokio::select! {

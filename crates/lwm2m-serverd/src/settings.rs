@@ -2,7 +2,7 @@
 
 use crate::credentials::UnlistedMode;
 use clap::Args;
-use lwm2m_app::LogLevel;
+use lwm2m_app::{Listen, LogLevel};
 use lwm2m_dtls::Backend;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use std::path::PathBuf;
 #[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Address for CoAP over UDP [default: 0.0.0.0:5683]
+    /// Address for CoAP over UDP, or `off` [default: 0.0.0.0:5683]
     #[arg(long, env = "LWM2M_COAP", value_name = "ADDRESS:PORT")]
-    pub coap: Option<SocketAddr>,
-    /// Address for CoAP over DTLS [default: 0.0.0.0:5684 with credentials, else off]
+    pub coap: Option<Listen>,
+    /// Address for CoAP over DTLS, or `off` [default: 0.0.0.0:5684]
     #[arg(long, env = "LWM2M_COAPS", value_name = "ADDRESS:PORT")]
-    pub coaps: Option<SocketAddr>,
+    pub coaps: Option<Listen>,
     /// Address for CoAP over TCP [default: off]
     #[arg(long, env = "LWM2M_COAP_TCP", value_name = "ADDRESS:PORT")]
     pub coap_tcp: Option<SocketAddr>,

@@ -8,11 +8,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use lwm2m_app::secured::Secured;
 use lwm2m_app::{Failure, LogLevel, log};
 use lwm2m_coap::uri::{Scheme, Uri};
-use lwm2m_coap::{Code, Config, Request};
+use lwm2m_coap::{Code, Config, Request, Response};
 use lwm2m_core::ContentFormat;
 use lwm2m_net::Sockets;
 use lwm2m_net::coap::{Answer, CoapClient, Security};
 use lwm2m_net::uri::Remote;
+use print::Style;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -59,6 +63,9 @@ struct Question {
     /// Print each answer with its code and options as a line of JSON
     #[arg(long)]
     json: bool,
+    /// File for the bytes of the payload
+    #[arg(long, short, value_name = "FILE", conflicts_with = "json")]
+    output: Option<PathBuf>,
     /// Log every datagram in hex
     #[arg(long, short)]
     verbose: bool,
@@ -125,15 +132,16 @@ async fn ask(arguments: &Question, secured: &Secured) -> Result<(), Failure> {
     let client = client(&arguments.uri, server, secured).await?;
     let mut answers = client.request(server, request).await.map_err(Failure::usage)?;
     let mut left = arguments.count.unwrap_or(usize::MAX);
+    let (style, mut out) = arguments.output()?;
     let mut first = true;
     while let Some(answer) = next(arguments, &mut answers, first).await? {
         let (Answer::Response(response) | Answer::Notification(response)) = answer else {
             return Err(Failure::running("the server did not answer"));
         };
-        print::answer(&response, arguments.json)?;
         if !response.code.is_success() {
-            return Err(Failure::running(format!("the server answered {}", response.code)));
+            return Err(refused(&response, style, &mut *out)?);
         }
+        print::answer(&response, style, &mut *out)?;
         left = left.saturating_sub(usize::from(!first));
         first = false;
         if left == 0 {
@@ -143,6 +151,39 @@ async fn ask(arguments: &Question, secured: &Secured) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The failure of an answer with an error code. Its text is for people, so it never goes into a file
+/// or a pipe that waits for a payload.
+fn refused(response: &Response, style: Style, out: &mut dyn Write) -> Result<Failure, Failure> {
+    match style {
+        Style::Json => print::answer(response, style, out)?,
+        Style::Line | Style::Raw if !response.payload.is_empty() => {
+            print::answer(response, Style::Line, &mut std::io::stderr())?;
+        }
+        Style::Line | Style::Raw => {}
+    }
+    Ok(Failure::running(format!("the server answered {}", response.code)))
+}
+
+impl Question {
+    /// Where answers go and how. People get lines, pipes and files the bytes of the payload;
+    /// notifications are lines everywhere, so that they can be told apart.
+    fn output(&self) -> Result<(Style, Box<dyn Write>), Failure> {
+        let is_raw = self.method != Method::Observe && !std::io::stdout().is_terminal();
+        let style = match (self.json, &self.output) {
+            (true, _) => Style::Json,
+            (false, Some(path)) => {
+                let file = File::create(path).map_err(|error| {
+                    Failure::usage(format!("cannot write {}: {error}", path.display()))
+                })?;
+                return Ok((Style::Raw, Box::new(file)));
+            }
+            (false, None) if is_raw => Style::Raw,
+            (false, None) => Style::Line,
+        };
+        Ok((style, Box::new(std::io::stdout())))
+    }
+}
+
 async fn client(uri: &str, server: Remote, secured: &Secured) -> Result<CoapClient, Failure> {
     let sockets = Sockets::client(server.address.is_ipv6());
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
@@ -150,7 +191,7 @@ async fn client(uri: &str, server: Remote, secured: &Secured) -> Result<CoapClie
         Some(security) => {
             CoapClient::bind_secured(sockets, Config::default(), security, seed).await
         }
-        None => CoapClient::bind(sockets.udp, Config::default(), seed).await,
+        None => CoapClient::bind(Sockets { dtls: None, ..sockets }, Config::default(), seed).await,
     };
     client.map_err(Failure::running)
 }
@@ -209,7 +250,7 @@ fn request(arguments: &Question) -> Result<Request, Failure> {
     }
     if let Some(payload) = &arguments.payload {
         let bytes = input::read(Some(payload)).map_err(Failure::usage)?;
-        request = request.payload(arguments.input.bytes(bytes).map_err(Failure::usage)?);
+        request = request.payload(arguments.input.bytes(bytes).map_err(Failure::usage)?.0);
     }
     Ok(request)
 }

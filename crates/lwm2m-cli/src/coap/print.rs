@@ -6,22 +6,40 @@ use lwm2m_coap::Response;
 use serde_json::json;
 use std::io::Write;
 
-/// Prints an answer: a text payload as it is, other payloads in hex; or the whole answer as JSON.
-pub(super) fn answer(response: &Response, as_json: bool) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+/// How answers are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Style {
+    /// The whole answer as a line of JSON.
+    Json,
+    /// The payload as a line: text as it is, other payloads in hex.
+    Line,
+    /// The bytes of the payload and nothing else.
+    Raw,
+}
+
+/// Writes an answer.
+pub(super) fn answer(
+    response: &Response,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let text = std::str::from_utf8(&response.payload).ok().filter(|text| readable(text));
-    let line = match (as_json, text) {
-        (true, text) => json!({
+    let line = match (style, text) {
+        (Style::Raw, _) => {
+            out.write_all(&response.payload).map_err(Failure::running)?;
+            return out.flush().map_err(Failure::running);
+        }
+        (Style::Json, text) => json!({
             "code": response.code.to_string(),
             "options": option_entries(response.options.iter()),
             "payload": input::to_hex(&response.payload),
             "text": text,
         })
         .to_string(),
-        (false, Some(text)) => text.to_owned(),
-        (false, None) => input::to_hex(&response.payload),
+        (Style::Line, Some(text)) => text.to_owned(),
+        (Style::Line, None) => input::to_hex(&response.payload),
     };
-    if as_json || !line.is_empty() {
+    if style == Style::Json || !line.is_empty() {
         writeln!(out, "{line}").map_err(Failure::running)?;
     }
     Ok(())

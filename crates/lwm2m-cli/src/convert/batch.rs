@@ -1,7 +1,7 @@
 //! JSON lines in, JSON lines out: many conversions in one process.
 
-use super::{ConvertError, Direction, Format, decode, encode, input};
-use lwm2m_codec::Reading;
+use super::{ConvertError, Direction, Format, Shape, decode, encode, input};
+use lwm2m_codec::{Reading, Writing};
 use lwm2m_core::Path;
 use lwm2m_objects::Registry;
 use serde::Deserialize;
@@ -21,9 +21,11 @@ struct Line {
     json: Option<Json>,
 }
 
-/// Converts line by line until the input ends. A bad line gets an error as its answer.
+/// Converts line by line until the input ends. A bad line gets an error as its answer, and makes
+/// the whole fail when the input has ended.
 pub(super) fn run(direction: Direction) -> Result<(), ConvertError> {
     let mut out = std::io::stdout().lock();
+    let (mut lines, mut bad) = (0, 0);
     // Lines are bytes: a line that is not UTF-8 is a bad line.
     for line in std::io::stdin().lock().split(b'\n') {
         let line = line?;
@@ -32,13 +34,17 @@ pub(super) fn run(direction: Direction) -> Result<(), ConvertError> {
         }
         let answer = match convert(&line, direction) {
             Ok(ok) => json!({ "ok": ok }),
-            Err(error) => json!({ "error": error.to_string() }),
+            Err(error) => {
+                bad += 1;
+                json!({ "error": error.to_string() })
+            }
         };
+        lines += 1;
         writeln!(out, "{answer}")?;
         // The sender may wait for this answer before it sends the next line.
         out.flush()?;
     }
-    Ok(())
+    if bad > 0 { Err(ConvertError::Lines { bad, lines }) } else { Ok(()) }
 }
 
 fn convert(line: &[u8], direction: Direction) -> Result<Json, ConvertError> {
@@ -51,11 +57,17 @@ fn convert(line: &[u8], direction: Direction) -> Result<Json, ConvertError> {
             let hex = line.hex.ok_or(ConvertError::Shape("the line has no hex"))?;
             let model = Registry::builtin().model(&[]);
             let reading = Reading::lenient(&model);
-            decode(format, &path, &input::from_hex(hex.as_bytes())?, &reading)
+            decode(format, &path, Shape::Node, &input::from_hex(hex.as_bytes())?, &reading)
         }
         Direction::Encode => {
             let json = line.json.ok_or(ConvertError::Shape("the line has no json"))?;
-            Ok(Json::String(input::to_hex(&encode(format, &path, &json)?)))
+            Ok(Json::String(input::to_hex(&encode(
+                format,
+                &path,
+                Shape::Node,
+                &json,
+                Writing::default(),
+            )?)))
         }
     }
 }

@@ -28,12 +28,16 @@ pub(crate) enum HexError {
 }
 
 impl InputKind {
-    /// The bytes that the input stands for.
-    pub(crate) fn bytes(self, input: Vec<u8>) -> Result<Vec<u8>, HexError> {
+    /// The bytes that the input stands for; and how it was read, and how else it can be, if that was
+    /// a guess.
+    pub(crate) fn bytes(self, input: Vec<u8>) -> Result<(Vec<u8>, Option<&'static str>), HexError> {
         match self {
-            Self::Binary => Ok(input),
-            Self::Hex => from_hex(&input),
-            Self::Auto => Ok(from_hex(&input).unwrap_or(input)),
+            Self::Binary => Ok((input, None)),
+            Self::Hex => from_hex(&input).map(|bytes| (bytes, None)),
+            Self::Auto => Ok(match from_hex(&input) {
+                Ok(bytes) => (bytes, Some("hex; --input binary reads its bytes")),
+                Err(_) => (input, Some("bytes; --input hex reads hex")),
+            }),
         }
     }
 }
@@ -87,9 +91,12 @@ mod tests {
 
     #[test]
     fn auto_takes_what_is_not_hex_as_it_is() {
-        assert_eq!(InputKind::Auto.bytes(b"[{}]".to_vec()), Ok(b"[{}]".to_vec()));
-        assert_eq!(InputKind::Auto.bytes(b"4f4f".to_vec()), Ok(b"OO".to_vec()));
-        assert_eq!(InputKind::Binary.bytes(b"4f".to_vec()), Ok(b"4f".to_vec()));
+        let auto = |text: &[u8]| InputKind::Auto.bytes(text.to_vec()).unwrap();
+        let (bytes, guess) = auto(b"[{}]");
+        assert!(bytes == b"[{}]" && guess.unwrap().starts_with("bytes"));
+        let (bytes, guess) = auto(b"4f4f");
+        assert!(bytes == b"OO" && guess.unwrap().starts_with("hex"));
+        assert_eq!(InputKind::Binary.bytes(b"4f".to_vec()), Ok((b"4f".to_vec(), None)));
         assert!(InputKind::Hex.bytes(b"[{}]".to_vec()).is_err());
     }
 }

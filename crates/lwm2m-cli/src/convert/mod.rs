@@ -10,7 +10,7 @@ mod payload;
 use clap::Args;
 use input::InputKind;
 use lwm2m_app::Failure;
-use lwm2m_codec::Reading;
+use lwm2m_codec::{Reading, Writing};
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_objects::Registry;
 use serde_json::Value as Json;
@@ -29,6 +29,15 @@ pub(crate) struct Arguments {
     /// How the input is written, for decode
     #[arg(long, value_enum, default_value_t)]
     input: InputKind,
+    /// Alternate path of the device: names in SenML begin with it
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    below: String,
+    /// The payload of a Create; --path is the object
+    #[arg(long, conflicts_with = "times")]
+    create: bool,
+    /// List values with their times, of which a path may have several, for decode
+    #[arg(long)]
+    times: bool,
     /// Refuse known deviations of devices from the standard instead of noting them, for decode
     #[arg(long)]
     strict: bool,
@@ -37,7 +46,8 @@ pub(crate) struct Arguments {
     binary: bool,
     /// Read JSON lines `{"format","path","hex"}` (encode: `"json"` for `"hex"`) from standard
     /// input, answer each by a line `{"ok":…}` or `{"error":…}`
-    #[arg(long, conflicts_with_all = ["format", "path", "input", "strict", "binary", "data"])]
+    #[arg(long, conflicts_with_all = ["format", "path", "input", "below", "create",
+          "times", "strict", "binary", "data"])]
     batch: bool,
     /// The input; standard input if it is missing or `-`
     data: Option<String>,
@@ -50,6 +60,17 @@ pub(crate) enum Direction {
     Decode,
     /// JSON to bytes.
     Encode,
+}
+
+/// What a payload stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// A node at the path.
+    Node,
+    /// Values with their times.
+    Times,
+    /// A new instance of the object at the path.
+    Create,
 }
 
 /// A payload format, or a whole CoAP message.
@@ -96,6 +117,10 @@ enum ConvertError {
     Path,
     #[error("{0}")]
     Format(String),
+    #[error("{bad} of {lines} lines could not be converted; their answers say why")]
+    Lines { bad: usize, lines: usize },
+    #[error("{0} (the input was read as {1})")]
+    Guessed(Box<Self>, &'static str),
     #[error("cannot read or write: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -106,7 +131,10 @@ pub(crate) fn run(arguments: &Arguments, direction: Direction) -> Result<(), Fai
         Some(format) if !arguments.batch => convert_one(arguments, format, direction),
         _ => batch::run(direction),
     };
-    outcome.map_err(Failure::usage)
+    outcome.map_err(|error| match error {
+        ConvertError::Lines { .. } => Failure::running(error),
+        _ => Failure::usage(error),
+    })
 }
 
 fn convert_one(
@@ -118,18 +146,29 @@ fn convert_one(
     let mut out = std::io::stdout().lock();
     match direction {
         Direction::Decode => {
-            let bytes = arguments.input.bytes(data)?;
+            let (bytes, guess) = arguments.input.bytes(data)?;
             let model = Registry::builtin().model(&[]);
             let reading = match arguments.strict {
                 true => Reading::strict(&model),
                 false => Reading::lenient(&model),
             };
-            writeln!(out, "{:#}", decode(format, &arguments.path, &bytes, &reading)?)?;
+            let reading = reading.below(&arguments.below);
+            let shape = arguments.shape();
+            let decoded = decode(format, &arguments.path, shape, &bytes, &reading);
+            let json = decoded.map_err(|error| match guess {
+                Some(guess) => ConvertError::Guessed(Box::new(error), guess),
+                None => error,
+            })?;
+            if let Some(guess) = guess {
+                eprintln!("input read as {guess}");
+            }
+            writeln!(out, "{json:#}")?;
             reading.forgiven().for_each(|quirk| eprintln!("forgiven: {quirk}"));
         }
         Direction::Encode => {
             let json = serde_json::from_slice(&data)?;
-            let bytes = encode(format, &arguments.path, &json)?;
+            let writing = Writing::below(&arguments.below);
+            let bytes = encode(format, &arguments.path, arguments.shape(), &json, writing)?;
             match arguments.binary {
                 true => out.write_all(&bytes)?,
                 false => writeln!(out, "{}", input::to_hex(&bytes))?,
@@ -139,24 +178,49 @@ fn convert_one(
     Ok(())
 }
 
+impl Arguments {
+    const fn shape(&self) -> Shape {
+        match (self.create, self.times) {
+            (true, _) => Shape::Create,
+            (false, true) => Shape::Times,
+            (false, false) => Shape::Node,
+        }
+    }
+}
+
 fn decode(
     format: Format,
     path: &Path,
+    shape: Shape,
     bytes: &[u8],
     reading: &Reading<'_>,
 ) -> Result<Json, ConvertError> {
     match format {
         Format::Coap => coap::decode(bytes),
         Format::Payload(format) if needs_path(format, path) => Err(ConvertError::Path),
-        Format::Payload(format) => payload::decode(format, path, bytes, reading),
+        Format::Payload(format) => match shape {
+            Shape::Node => payload::decode(format, path, bytes, reading),
+            Shape::Times => payload::decode_times(format, path, bytes, reading),
+            Shape::Create => payload::decode_create(format, path, bytes, reading),
+        },
     }
 }
 
-fn encode(format: Format, path: &Path, json: &Json) -> Result<Vec<u8>, ConvertError> {
+fn encode(
+    format: Format,
+    path: &Path,
+    shape: Shape,
+    json: &Json,
+    writing: Writing<'_>,
+) -> Result<Vec<u8>, ConvertError> {
     match format {
         Format::Coap => coap::encode(json),
         Format::Payload(format) if needs_path(format, path) => Err(ConvertError::Path),
-        Format::Payload(format) => payload::encode(format, path, json),
+        Format::Payload(format) => match shape {
+            Shape::Node => payload::encode(format, path, json, writing),
+            Shape::Create => payload::encode_create(format, path, json, writing),
+            Shape::Times => Err(ConvertError::Shape("--times is for decode")),
+        },
     }
 }
 

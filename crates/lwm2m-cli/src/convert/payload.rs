@@ -2,12 +2,12 @@
 
 use super::ConvertError;
 use lwm2m_codec::link::{self, Link};
-use lwm2m_codec::{Reading, composite};
-use lwm2m_core::{ContentFormat, Path, Value};
+use lwm2m_codec::{Reading, Timed, Writing};
+use lwm2m_core::{ContentFormat, Node, Path, Value};
 use lwm2m_http::json::node::{self, NodeJson};
 use lwm2m_http::json::registration::LinksJson;
 use lwm2m_objects::Registry;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 pub(super) fn decode(
     format: ContentFormat,
@@ -26,20 +26,73 @@ pub(super) fn decode(
     Ok(serde_json::to_value(NodeJson::new(path, &reading.decode(format, path, bytes)?))?)
 }
 
+/// The values with their times, in the order of the payload.
+pub(super) fn decode_times(
+    format: ContentFormat,
+    path: &Path,
+    bytes: &[u8],
+    reading: &Reading<'_>,
+) -> Result<Json, ConvertError> {
+    let values = reading.decode_timed(format, path, bytes)?;
+    let row = |timed: &Timed| {
+        let node = serde_json::to_value(NodeJson::of_value(&timed.path, &timed.value))?;
+        Ok(json!({ "time": timed.time, "path": timed.path.to_string(), "value": node }))
+    };
+    values.iter().map(row).collect()
+}
+
+/// The new instance, without `id` where the client is to choose it.
+pub(super) fn decode_create(
+    format: ContentFormat,
+    path: &Path,
+    bytes: &[u8],
+    reading: &Reading<'_>,
+) -> Result<Json, ConvertError> {
+    let object = object(path)?;
+    let (id, values) = reading.decode_create(format, object, bytes)?;
+    let node = Node::ObjectInstance(values);
+    let place = Path::instance(object, id.unwrap_or_default());
+    let mut json = serde_json::to_value(NodeJson::new(&place, &node))?;
+    if let (None, Some(members)) = (id, json.as_object_mut()) {
+        members.remove("id");
+    }
+    Ok(json)
+}
+
+pub(super) fn encode_create(
+    format: ContentFormat,
+    path: &Path,
+    json: &Json,
+    writing: Writing<'_>,
+) -> Result<Vec<u8>, ConvertError> {
+    let object = object(path)?;
+    let model = Registry::builtin().model(&[]);
+    let (id, values) = node::read_new_instance(object, json, &model)?;
+    Ok(writing.encode_create(format, object, id, &values)?.to_vec())
+}
+
+fn object(path: &Path) -> Result<u16, ConvertError> {
+    match path.ids() {
+        [object] => Ok(*object),
+        _ => Err(ConvertError::Shape("a Create needs the path of an object, such as --path /1")),
+    }
+}
+
 pub(super) fn encode(
     format: ContentFormat,
     path: &Path,
     json: &Json,
+    writing: Writing<'_>,
 ) -> Result<Vec<u8>, ConvertError> {
     if format == ContentFormat::LINK {
         return Ok(link::write(&links(json)?).into_bytes());
     }
     if is_etch(format) {
-        return encode_etch(format, json);
+        return encode_etch(format, json, writing);
     }
     let model = Registry::builtin().model(&[]);
     let node = node::read_node(path, json, &model)?;
-    Ok(lwm2m_codec::encode(format, path, &node)?.to_vec())
+    Ok(writing.encode(format, path, &node)?.to_vec())
 }
 
 const fn is_etch(format: ContentFormat) -> bool {
@@ -63,14 +116,18 @@ fn decode_etch(
     reading.decode_changes(format, bytes)?.into_iter().map(node).collect()
 }
 
-fn encode_etch(format: ContentFormat, json: &Json) -> Result<Vec<u8>, ConvertError> {
+fn encode_etch(
+    format: ContentFormat,
+    json: &Json,
+    writing: Writing<'_>,
+) -> Result<Vec<u8>, ConvertError> {
     const SHAPE: ConvertError =
         ConvertError::Shape("a pack is written [\"/3/0/9\"] or {\"/3/0/9\": node or null}");
     let path = |text: &str| text.parse::<Path>().map_err(|_| SHAPE);
     if let Some(paths) = json.as_array() {
         let paths = paths.iter().map(|text| path(text.as_str().ok_or(SHAPE)?));
         let paths = paths.collect::<Result<Vec<_>, _>>()?;
-        return Ok(composite::encode_paths(format, &paths)?.to_vec());
+        return Ok(writing.encode_paths(format, &paths)?.to_vec());
     }
     let model = Registry::builtin().model(&[]);
     let mut changes = Vec::new();
@@ -84,7 +141,7 @@ fn encode_etch(format: ContentFormat, json: &Json) -> Result<Vec<u8>, ConvertErr
         let leaves = node.leaves(&path);
         changes.extend(leaves.into_iter().map(|(path, value)| (path, Some(value.clone()))));
     }
-    Ok(composite::encode_changes(format, &changes)?.to_vec())
+    Ok(writing.encode_changes(format, &changes)?.to_vec())
 }
 
 /// Reads `[{"url":"/3","attributes":{"ver":"1.1"}}]`; values are link-format text as in the API,
@@ -113,6 +170,10 @@ fn links(json: &Json) -> Result<Vec<Link>, ConvertError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn encode(format: ContentFormat, path: &Path, json: &Json) -> Result<Vec<u8>, ConvertError> {
+        super::encode(format, path, json, Writing::default())
+    }
 
     fn read(format: ContentFormat, path: &Path, bytes: &[u8]) -> Json {
         let model = Registry::builtin().model(&[]);

@@ -87,7 +87,7 @@ impl Keys {
                 let words = ["cert", "--force", &prefix, "--ca", &authority, "--client", endpoint];
                 make_quietly(&words)?;
                 (secured.cert, secured.key) = (Some(file("crt")), Some(file("key")));
-                secured.trust = Some(self.file("ca.crt"));
+                secured.trust = vec![self.file("ca.crt")];
                 json!({"mode": "x509"})
             }
         };

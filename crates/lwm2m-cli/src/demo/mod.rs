@@ -58,8 +58,8 @@ async fn demo(arguments: &Arguments) -> Result<(), Failure> {
     let local = |usual| SocketAddr::from(([127, 0, 0, 1], port(usual)));
     let keys = Keys::new()?;
     let running = lwm2m_serverd::start(&lwm2m_serverd::Settings {
-        coap: Some(arguments.coap.unwrap_or_else(|| local(5683))),
-        coaps: Some(arguments.coaps.unwrap_or_else(|| local(5684))),
+        coap: Some(arguments.coap.unwrap_or_else(|| local(5683)).into()),
+        coaps: Some(arguments.coaps.unwrap_or_else(|| local(5684)).into()),
         coaps_tcp: Some(arguments.coaps_tcp.unwrap_or_else(|| local(5684))),
         http: Some(arguments.http.unwrap_or_else(|| local(8080))),
         key: Some(keys.file("server.key")),
@@ -120,14 +120,11 @@ impl Scene {
 
     /// The URI at which devices register.
     fn uri(&self, scheme: Scheme) -> String {
-        let server = &self.running.server;
-        let address = match scheme {
-            Scheme::Coap => None,
-            Scheme::Coaps => server.local_dtls_addr(),
-            Scheme::CoapTcp => server.local_tcp_addr(),
-            Scheme::CoapsTcp => server.local_tls_addr(),
-        };
-        format!("{}://{}", scheme.name(), address.unwrap_or_else(|| server.local_addr()))
+        let mut all = self.running.server.local().iter();
+        let address = all.find_map(|(known, address)| (known == scheme).then_some(address));
+        // The demo listens for each scheme that a device has.
+        let address = address.map(|it| it.to_string()).unwrap_or_default();
+        format!("{}://{address}", scheme.name())
     }
 
     /// Asks the HTTP API.

@@ -82,6 +82,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "some requests were not answered; the report has the numbers",
         ));
     }
+    if report.succeeded == 0 {
+        return Err(Failure::running(
+            "the server refused every request; see its answer by `lwm2m coap`",
+        ));
+    }
     Ok(())
 }
 

@@ -52,7 +52,7 @@ async fn serve(secured: bool) -> CoapServer<Plugtest> {
 #[tokio::test]
 async fn every_request_is_counted_once() {
     let server = serve(false).await;
-    let report = run(&load(server.local_addr()), [3; 32]).await.unwrap();
+    let report = run(&load(server.local().udp.unwrap()), [3; 32]).await.unwrap();
     assert_eq!((report.succeeded, report.latencies.len()), (1_000, 1_000));
     assert_eq!((report.refused, report.failed, report.unfinished), (0, 0, 0));
     assert!(report.latency(0.5) <= report.latency(0.99));
@@ -62,8 +62,7 @@ async fn every_request_is_counted_once() {
 #[tokio::test]
 async fn each_socket_has_a_session_of_its_own() {
     let server = serve(true).await;
-    let known =
-        Load { security: Some(security("device")), ..load(server.local_dtls_addr().unwrap()) };
+    let known = Load { security: Some(security("device")), ..load(server.local().dtls.unwrap()) };
     let report = run(&known, [3; 32]).await.unwrap();
     assert_eq!((report.succeeded, server.peer_count().await.unwrap()), (1_000, 3));
     assert!(report.handshakes > Duration::ZERO);

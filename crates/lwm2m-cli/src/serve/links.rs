@@ -30,6 +30,12 @@ fn link(path: &str, entry: &Entry) -> String {
     if !entry.resource_type.is_empty() {
         link.push_str(&format!(";rt=\"{}\"", entry.resource_type));
     }
+    if !entry.interface.is_empty() {
+        link.push_str(&format!(";if=\"{}\"", entry.interface));
+    }
+    if let Some(size) = entry.size() {
+        link.push_str(&format!(";sz={size}"));
+    }
     if let Some(format) = entry.format {
         link.push_str(&format!(";ct={format}"));
     }
@@ -49,6 +55,8 @@ fn fits(path: &str, entry: &Entry, name: &str, pattern: &str) -> bool {
         "href" => matches(&format!("/{path}")),
         "title" => matches(entry.title),
         "rt" => entry.resource_type.split(' ').any(matches),
+        "if" => entry.interface.split(' ').any(matches),
+        "sz" => entry.size().is_some_and(|size| matches(&size.to_string())),
         "ct" => entry.format.is_some_and(|format| matches(&format.to_string())),
         _ => false,
     }

@@ -9,16 +9,17 @@ use clap::Args;
 use lwm2m_app::secured::Secured;
 use lwm2m_app::{Failure, LogLevel, log, print_line, signal};
 use lwm2m_coap::Config;
-use lwm2m_coap::uri::Scheme;
 use lwm2m_dtls::{CidRoute, RoutingCids};
 use lwm2m_net::service::{CoapServer, ServiceConfig};
-use lwm2m_net::{ConnectionConfig, Sockets};
+use lwm2m_net::{Addresses, ConnectionConfig, Sockets};
 pub(crate) use service::Plugtest;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The address for CoAP over UDP if no other is given.
+const COAP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5683);
 /// The largest body that a resource takes, in bytes.
 const MAX_BODY: usize = 256 << 10;
 /// Silence on a connection before the server pings it.
@@ -27,9 +28,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(300);
 /// What `coap serve` takes.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Address for CoAP over UDP
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5683")]
-    coap: SocketAddr,
+    /// Address for CoAP over UDP [default: 127.0.0.1:5683 if no other address is given]
+    #[arg(long, value_name = "ADDRESS")]
+    coap: Option<SocketAddr>,
     /// Address for CoAP over TCP
     #[arg(long, value_name = "ADDRESS")]
     coap_tcp: Option<SocketAddr>,
@@ -49,24 +50,33 @@ pub(crate) struct Arguments {
     verbose: bool,
 }
 
+impl Arguments {
+    fn sockets(&self) -> Sockets {
+        let Self { coap, coaps, coap_tcp, coaps_tcp, shards, .. } = *self;
+        let is_alone = coaps.or(coap_tcp).or(coaps_tcp).is_none();
+        Sockets {
+            udp: coap.or_else(|| is_alone.then_some(COAP)),
+            dtls: coaps,
+            tcp: coap_tcp,
+            tls: coaps_tcp,
+            share_port: shards.get() > 1,
+            ..Sockets::default()
+        }
+    }
+}
+
 /// Runs `lwm2m coap serve` until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log::start(if arguments.verbose { LogLevel::Trace } else { LogLevel::Warn });
     let runtime = runtime()?;
-    let mut sockets = Sockets {
-        dtls: arguments.coaps,
-        tcp: arguments.coap_tcp,
-        tls: arguments.coaps_tcp,
-        share_port: arguments.shards.get() > 1,
-        ..Sockets::from(arguments.coap)
-    };
+    let mut sockets = arguments.sockets();
     let security = match arguments.coaps.or(arguments.coaps_tcp) {
         Some(_) => Some(arguments.secured.server()?),
         None => None,
     };
     let mut end = runtime.block_on(async { signal::End::listen() }).map_err(Failure::running)?;
     let first = runtime.block_on(bind(sockets, security.clone()))?;
-    let (udp, dtls) = (first.local_addr(), first.local_dtls_addr());
+    let Addresses { udp, dtls, .. } = *first.local();
     sockets = Sockets { udp, dtls, tcp: None, tls: None, ..sockets };
     let mut servers = vec![first.clone()];
     for number in 1..arguments.shards.get() {
@@ -77,16 +87,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         std::thread::spawn(move || shard.block_on(serve_forever(server)));
     }
     runtime.block_on(CoapServer::share(&servers)).map_err(Failure::running)?;
-    let places = [
-        (Scheme::Coap, Some(first.local_addr())),
-        (Scheme::Coaps, first.local_dtls_addr()),
-        (Scheme::CoapTcp, first.local_tcp_addr()),
-        (Scheme::CoapsTcp, first.local_tls_addr()),
-    ];
-    for (scheme, address) in places {
-        address
-            .iter()
-            .for_each(|address| print_line(format_args!("{} on {address}", scheme.name())));
+    for (scheme, address) in first.local().iter() {
+        print_line(format_args!("{} on {address}", scheme.name()));
     }
     runtime.block_on(end.wait());
     Ok(())

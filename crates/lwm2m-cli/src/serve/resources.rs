@@ -31,8 +31,19 @@ enum Kind {
     LocationQuery,
     /// As text or XML, by the option Accept.
     MultiFormat,
-    /// The steps of the clock; some answer late.
-    Clock { late: bool },
+    /// The steps of the clock.
+    Clock(Clock),
+}
+
+/// A resource that changes with the clock.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clock {
+    /// Whether it answers late.
+    late: bool,
+    /// The format that the last PUT gave it.
+    format: u16,
+    /// Whether it has been deleted. A PUT creates it again.
+    deleted: bool,
 }
 
 /// A resource and how it is listed.
@@ -40,6 +51,7 @@ enum Kind {
 pub(super) struct Entry {
     pub(super) title: &'static str,
     pub(super) resource_type: &'static str,
+    pub(super) interface: &'static str,
     pub(super) format: Option<u16>,
     pub(super) observable: bool,
     kind: Kind,
@@ -47,7 +59,21 @@ pub(super) struct Entry {
 
 impl Entry {
     const fn new(title: &'static str, kind: Kind) -> Self {
-        Self { title, resource_type: "", format: None, observable: false, kind }
+        let (resource_type, interface) = ("", "");
+        Self { title, resource_type, interface, format: None, observable: false, kind }
+    }
+
+    /// The length of the body in bytes, if it is one that does not change by itself.
+    pub(super) fn size(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Value(stored) | Kind::Fixed(stored) => Some(stored.size()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is there to be read and listed.
+    const fn is_present(&self) -> bool {
+        !matches!(self.kind, Kind::Absent | Kind::Clock(Clock { deleted: true, .. }))
     }
 }
 
@@ -82,13 +108,18 @@ fn table() -> Vec<(&'static str, Entry)> {
     let fixed =
         |title, body: &str| Entry::new(title, Kind::Fixed(Stored::new(TEXT, body.to_owned())));
     let clock =
-        |title| Entry { observable: true, ..Entry::new(title, Kind::Clock { late: false }) };
+        |title| Entry { observable: true, ..Entry::new(title, Kind::Clock(Clock::default())) };
+    let late = Kind::Clock(Clock { late: true, ..Clock::default() });
     let observed = |title, body| Entry { observable: true, ..value(title, body) };
     let links = |title, links: &str| {
         let body = Stored::new(LINK_FORMAT, links.to_owned());
         Entry { format: Some(LINK_FORMAT), ..Entry::new(title, Kind::Fixed(body)) }
     };
-    let typed = |resource_type| Entry { resource_type, ..fixed("One of three", "link") };
+    let typed = |resource_type, interface| Entry {
+        resource_type,
+        interface,
+        ..fixed("One of three", "link")
+    };
     vec![
         ("test", value("Default test resource", "test")),
         ("validate", value("Resource with entity-tags", "validate")),
@@ -97,16 +128,16 @@ fn table() -> Vec<(&'static str, Entry)> {
         ("large-update", value("Large resource to be written", &lines(1_700))),
         ("large-create", Entry::new("Large resources to be created", Kind::Factory)),
         ("large-post", Entry::new("Large answers to large POSTs", Kind::Echo)),
-        ("separate", Entry::new("Answers late", Kind::Clock { late: true })),
+        ("separate", Entry::new("Answers late", late)),
         ("obs", clock("Changes every five seconds")),
         ("obs-non", clock("Changes every five seconds, told once")),
         ("obs-large", observed("Large resource that changes when written", &lines(1_700))),
         ("query", Entry::new("Tells the query", Kind::Query)),
         ("location-query", Entry::new("Tells a location by queries", Kind::LocationQuery)),
         ("multi-format", Entry::new("As text and XML", Kind::MultiFormat)),
-        ("link1", typed("Type1 Type2")),
-        ("link2", typed("Type2 Type3")),
-        ("link3", typed("Type1 Type3")),
+        ("link1", typed("Type1 Type2", "If1")),
+        ("link2", typed("Type2 Type3", "If2")),
+        ("link3", typed("Type1 Type3", "foo")),
         ("path", links("Has resources below", "</path/sub1>,</path/sub2>,</path/sub3>")),
         ("path/sub1", fixed("First below", "sub1")),
         ("path/sub2", fixed("Second below", "sub2")),
@@ -130,12 +161,12 @@ impl Resources {
     /// Whether the resource can be observed, and if so whether its notifications are confirmable.
     pub(super) fn observable(&self, path: &str) -> Option<bool> {
         let entry = self.entries.get(path).filter(|entry| entry.observable)?;
-        Some(!matches!(entry.kind, Kind::Clock { .. }) || path != "obs-non")
+        Some(!matches!(entry.kind, Kind::Clock(_)) || path != "obs-non")
     }
 
     /// Whether the resource changes with the clock.
     pub(super) fn is_clock(&self, path: &str) -> bool {
-        self.entries.get(path).is_some_and(|entry| matches!(entry.kind, Kind::Clock { .. }))
+        self.entries.get(path).is_some_and(|entry| matches!(entry.kind, Kind::Clock(_)))
     }
 
     /// Answers a request to the resource at `path`.
@@ -143,8 +174,7 @@ impl Resources {
         if let (".well-known/core", Code::GET) = (path, request.code) {
             return Answer::Now(self.list(request));
         }
-        let late =
-            matches!(self.entries.get(path), Some(Entry { kind: Kind::Clock { late: true }, .. }));
+        let late = matches!(self.entries.get(path), Some(Entry { kind: Kind::Clock(clock), .. }) if clock.late);
         let response = match request.code {
             Code::GET => self.get(path, request),
             Code::PUT => self.put(path, request),
@@ -159,13 +189,14 @@ impl Resources {
 
     fn list(&self, request: &Request) -> Response {
         let entries = self.entries.iter().map(|(path, entry)| (path.as_str(), entry));
-        let present = entries.filter(|(_, entry)| !matches!(entry.kind, Kind::Absent));
+        let present = entries.filter(|(_, entry)| entry.is_present());
         let links = links::list(present, request.options.uri_query());
         Response::new(Code::CONTENT).content_format(LINK_FORMAT).payload(links)
     }
 
     fn get(&self, path: &str, request: &Request) -> Response {
-        let Some(entry) = self.entries.get(path) else { return Code::NOT_FOUND.into() };
+        let entry = self.entries.get(path).filter(|entry| entry.is_present());
+        let Some(entry) = entry else { return Code::NOT_FOUND.into() };
         let accept = request.options.accept();
         let text = |text: String| Response::new(Code::CONTENT).content_format(TEXT).payload(text);
         let response = match &entry.kind {
@@ -179,7 +210,10 @@ impl Resources {
                 Response::new(Code::CONTENT).content_format(XML).payload("<text>multi</text>")
             }
             Kind::MultiFormat => text("multi".to_owned()),
-            Kind::Clock { .. } => text(format!("step {}", self.ticks)).max_age(5),
+            Kind::Clock(clock) => Response::new(Code::CONTENT)
+                .content_format(clock.format)
+                .payload(format!("step {}", self.ticks))
+                .max_age(5),
         };
         match (accept, response.options.content_format()) {
             (Some(wanted), Some(given)) if wanted != given => Code::NOT_ACCEPTABLE.into(),
@@ -205,6 +239,11 @@ impl Resources {
                 }
                 Err(code) => code.into(),
             },
+            Kind::Clock(clock) => {
+                clock.format = request.options.content_format().unwrap_or(TEXT);
+                let created = std::mem::take(&mut clock.deleted);
+                if created { Code::CREATED } else { Code::CHANGED }.into()
+            }
             _ => Code::METHOD_NOT_ALLOWED.into(),
         }
     }
@@ -269,8 +308,9 @@ impl Resources {
 
     fn delete(&mut self, path: &str) -> Response {
         let Some(entry) = self.entries.get_mut(path) else { return Code::DELETED.into() };
-        match entry.kind {
+        match &mut entry.kind {
             Kind::Value(_) if path == "create1" => entry.kind = Kind::Absent,
+            Kind::Clock(clock) => clock.deleted = true,
             Kind::Value(_) if path.starts_with("large-create/") => {
                 self.entries.remove(path);
                 self.created -= 1;

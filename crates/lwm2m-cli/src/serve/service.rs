@@ -17,6 +17,8 @@ const STEP: Duration = Duration::from_secs(5);
 struct Observation {
     path: String,
     request: Request,
+    /// The Content-Format of the first answer, which all notifications have.
+    format: Option<u16>,
 }
 
 /// The plugtest resources as a service.
@@ -78,14 +80,16 @@ impl Plugtest {
         match answer {
             Answer::Late(response) => self.late.push_back((now + LATE, exchange, response)),
             Answer::Now(mut response) => {
-                let changed = response.code == Code::CHANGED;
+                let changed = matches!(response.code, Code::CHANGED | Code::DELETED);
                 let observes = request.code == Code::GET && request.options.observe() == Some(0);
                 if observes
                     && response.code.is_success()
                     && self.resources.observable(&path).is_some()
                 {
                     response = self.observed(now, response);
-                    self.observations.insert(observer, Observation { path: path.clone(), request });
+                    let format = response.options.content_format();
+                    let observation = Observation { path: path.clone(), request, format };
+                    self.observations.insert(observer, observation);
                 }
                 respond(now, coap, exchange, response);
                 if changed && self.resources.observable(&path).is_some() {
@@ -109,16 +113,24 @@ impl Plugtest {
             .collect()
     }
 
+    /// Notifies observers. An error, or another Content-Format than before, ends the observation
+    /// (RFC 7641, section 4.2).
     fn notify(&mut self, now: Instant, coap: &mut Endpoint, observers: &[Observer]) {
         for observer in observers {
-            let Some(Observation { path, request }) = self.observations.get(observer) else {
+            let Some(Observation { path, request, format }) = self.observations.get(observer)
+            else {
                 continue;
             };
             let confirmable = self.resources.observable(path).unwrap_or(true);
-            if let Answer::Now(response) = self.resources.handle(path, request) {
-                // If the observer is gone, an event follows.
-                let _ = coap.notify(now, *observer, response, confirmable);
+            let Answer::Now(mut response) = self.resources.handle(path, request) else { continue };
+            if response.code.is_success() && response.options.content_format() != *format {
+                response = Code::NOT_ACCEPTABLE.into();
             }
+            if !response.code.is_success() {
+                self.observations.remove(observer);
+            }
+            // If the observer is gone, an event follows.
+            let _ = coap.notify(now, *observer, response, confirmable);
         }
     }
 }

@@ -16,6 +16,11 @@ impl Stored {
         Self { format, body: body.into(), version: 1 }
     }
 
+    /// The length of the body in bytes.
+    pub(super) const fn size(&self) -> usize {
+        self.body.len()
+    }
+
     /// The entity-tag of this state.
     fn etag(&self) -> [u8; 4] {
         self.version.to_be_bytes()

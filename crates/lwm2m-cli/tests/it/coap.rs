@@ -1,16 +1,19 @@
 //! `lwm2m coap`, against our server
 
 use crate::{failure, success};
+use lwm2m_app::Listen;
 use lwm2m_serverd::Settings;
 use serde_json::Value;
+use std::net::SocketAddr;
 
 /// Runs `test` with the address of a server.
 fn with_server(test: impl FnOnce(&str)) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let local = "127.0.0.1:0".parse().ok();
-    let settings = Settings { coap: local, http: local, ..Settings::default() };
+    let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let (coap, coaps) = (Some(local.into()), Some(Listen::Off));
+    let settings = Settings { coap, coaps, http: Some(local), ..Settings::default() };
     let server = runtime.block_on(lwm2m_serverd::start(&settings)).unwrap();
-    test(&server.server.local_addr().to_string());
+    test(&server.server.local().udp.unwrap().to_string());
     runtime.block_on(server.stop()).unwrap();
 }
 

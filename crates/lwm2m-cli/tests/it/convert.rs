@@ -33,13 +33,46 @@ fn what_decode_prints_encode_takes() {
 }
 
 #[test]
+fn creates_times_and_alternate_paths_are_converted() {
+    let new =
+        r#"{"kind":"instance","resources":[{"id":5700,"kind":"singleResource","value":"21.5"}]}"#;
+    let create = ["-f", "senml-json", "-p", "/3303", "--create", "--below", "/lwm2m"];
+    let hex = success(&[&["encode"][..], &create, &[new]].concat(), b"");
+    let json = success(&[&["decode"][..], &create].concat(), hex.as_bytes());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["id"], &json["resources"][0]["value"]), (&Value::Null, &json!("21.5")));
+
+    let pack = r#"[{"bn":"/lwm2m/3303/0/5700","bt":1000000000,"v":1},{"t":5,"v":2}]"#;
+    let times = ["decode", "-f", "senml-json", "-p", "/3303/0/5700", "--times"];
+    let json = success(&[&times[..], &["--below", "/lwm2m", pack]].concat(), b"");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json[1]["time"], &json[1]["path"]),
+        (&json!(1_000_000_005.0), &json!("/3303/0/5700"))
+    );
+    assert_eq!(json[1]["value"]["value"], "2.0");
+}
+
+#[test]
+fn a_guess_is_named() {
+    let output = crate::lwm2m(&["decode", "-f", "text", "-p", "/3/0/0", "50"], b"");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("read as hex; --input binary"));
+    let error = failure(&["decode", "-f", "tlv", "-p", "/3/0", "zz"], 2);
+    assert!(error.contains("read as bytes; --input hex"), "{error}");
+}
+
+#[test]
 fn a_batch_answers_line_by_line() {
     let lines = [
         br#"{"format":"tlv","path":"/3/0/9","hex":"c10964"}"#.as_slice(),
         b"\xff\xfe",
         br#"{"format":"text","path":"/3/0/9","hex":"78"}"#,
     ];
-    let answers = success(&["decode", "--batch"], &lines.join(b"\n".as_slice()));
+    let output = crate::lwm2m(&["decode", "--batch"], &lines.join(b"\n".as_slice()));
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("2 of 3 lines"), "{said}");
     let answers: Vec<Value> =
         answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.len(), 3);

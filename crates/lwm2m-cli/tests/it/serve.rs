@@ -111,6 +111,8 @@ fn links_are_filtered() {
     assert_eq!(links("?rt=Type1"), ["</link1", "</link3"]);
     assert_eq!(links("?href=/path/*"), ["</path/sub1", "</path/sub2", "</path/sub3"]);
     assert_eq!(links("?ct=40"), ["</path"]);
+    assert_eq!(links("?if=If*"), ["</link1", "</link2"]);
+    assert_eq!(links("?sz=1700"), ["</large", "</large-update", "</obs-large"]);
     assert_eq!(links("?rt=none"), [""; 0]);
 }
 
@@ -126,6 +128,41 @@ fn observation_tells_what_was_written() {
     success(&["coap", "put", &format!("{}/obs-large", server.udp), "written"], b"");
     assert!(lines.any(|line| line.unwrap() == "written"));
     assert!(observer.wait().unwrap().success());
+}
+
+#[test]
+fn observation_ends_with_its_resource_or_its_format() {
+    for (change, error) in [(&["delete"][..], "4.04"), (&["put", "<x/>", "-c", "41"], "4.06")] {
+        let server = Server::start(&[]);
+        let uri = format!("{}/obs", server.tcp);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lwm2m"));
+        command.args(["coap", "observe", &uri]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut observer = command.spawn().unwrap();
+        let mut lines = BufReader::new(observer.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().starts_with("step "));
+        let (method, more) = change.split_first().unwrap();
+        success(&[&["coap", method, &format!("{}/obs", server.udp)], more].concat(), b"");
+        let ended = observer.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(!ended.status.success() && said.contains(error), "{change:?}: {said}");
+    }
+}
+
+#[test]
+fn no_other_port_is_opened_than_those_asked_for() {
+    let folder = std::env::temp_dir().join(format!("lwm2m-ports-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let prefix = folder.join("device");
+    success(&["keys", "psk", "--identity", "urn:device", prefix.to_str().unwrap()], b"");
+    let file = folder.join("device.psk");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_lwm2m"));
+    server.args(["coap", "serve", "--coaps", "127.0.0.1:0", "--psk-file", file.to_str().unwrap()]);
+    let mut child = server.stdout(Stdio::piped()).spawn().unwrap();
+    let first = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(first.starts_with("coaps on "), "{first}");
 }
 
 #[test]

@@ -25,6 +25,12 @@ pub enum SecurityJsonError {
         /// What it has to be.
         expected: &'static str,
     },
+    /// The credentials are written as the first version of the dialect did.
+    #[error(
+        "`{0}` is the old notation; write \"tls\": {{\"mode\": \"{0}\", \"details\": {{…}}}}, with the \
+         key in hex"
+    )]
+    Old(&'static str),
     /// OSCORE is not supported.
     #[error("credentials of OSCORE are not supported; give `tls`")]
     Oscore,
@@ -58,6 +64,11 @@ pub fn read_client(json: &Json) -> Result<(String, Credential), SecurityJsonErro
     let endpoint = text(&json["endpoint"], "endpoint", "the endpoint name")?;
     if json.get("tls").is_none() && json.get("oscore").is_some() {
         return Err(SecurityJsonError::Oscore);
+    }
+    if json.get("tls").is_none()
+        && let Some(mode) = ["psk", "rpk", "x509"].into_iter().find(|mode| json.get(mode).is_some())
+    {
+        return Err(SecurityJsonError::Old(mode));
     }
     let details = &json["tls"]["details"];
     let mode = text(&json["tls"]["mode"], "tls.mode", MODES)?;
@@ -195,6 +206,7 @@ mod tests {
             (json!({"endpoint": "a"}), "tls.mode"),
             (json!({"endpoint": "a", "tls": {"mode": "tls"}}), "psk, rpk or x509"),
             (json!({"endpoint": "a", "oscore": {}}), "OSCORE"),
+            (json!({"endpoint": "a", "psk": {"identity": "i", "key": "00"}}), "\"mode\": \"psk\""),
             (details(json!({"key": "00"})), "tls.details.identity"),
             (details(json!({"identity": "i", "key": "0"})), "hexadecimal"),
             (details(json!({"identity": "i", "key": ""})), "1 to 64 bytes"),

@@ -131,12 +131,17 @@ async function loadDevices() {
   showDevices();
 }
 
+async function showAddresses() {
+  const all = await call("GET", "api/server/endpoint");
+  byId("listening").textContent = `Devices register at ${all.map(({ uri }) => uri.full).join(", ")}`;
+}
+
 function listen() {
   const events = new EventSource("api/event");
   const on = (name, action) =>
     events.addEventListener(name, (event) => action(JSON.parse(event.data)));
   const keep = (device) => { registrations.set(device.endpoint, device); showDevices(); };
-  events.onopen = () => { byId("live").textContent = "live"; loadDevices(); };
+  events.onopen = () => { byId("live").textContent = "live"; loadDevices(); showAddresses(); };
   events.onerror = () => { byId("live").textContent = "connection lost, trying again…"; };
   on("REGISTRATION", keep);
   on("UPDATED", (update) => keep(update.registration));

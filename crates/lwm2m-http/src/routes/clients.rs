@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
+use lwm2m_coap::uri::Scheme;
 use lwm2m_net::directory::MAX_PAGE;
 use lwm2m_server::Registration;
 use serde_json::json;
@@ -106,22 +107,21 @@ pub(crate) async fn one(
 
 /// The addresses that devices can register at.
 pub(crate) async fn endpoints(State(state): State<ApiState>) -> Response {
-    let server = state.server();
-    let all = [
-        ("coap", Some(server.local_addr()), "CoAP over UDP without security"),
-        ("coaps", server.local_dtls_addr(), "CoAP over DTLS"),
-        ("coap+tcp", server.local_tcp_addr(), "CoAP over TCP without security"),
-        ("coaps+tcp", server.local_tls_addr(), "CoAP over TLS"),
-    ];
-    let endpoints = all.into_iter().filter_map(|(scheme, address, description)| {
-        let address = address?;
+    let endpoints = state.server().local().iter().map(|(scheme, address)| {
+        let description = match scheme {
+            Scheme::Coap => "CoAP over UDP without security",
+            Scheme::Coaps => "CoAP over DTLS",
+            Scheme::CoapTcp => "CoAP over TCP without security",
+            Scheme::CoapsTcp => "CoAP over TLS",
+        };
+        let scheme = scheme.name();
         let uri = json!({
             "full": format!("{scheme}://{address}"),
             "scheme": scheme,
             "host": address.ip().to_string(),
             "port": address.port(),
         });
-        Some(json!({"uri": uri, "description": description}))
+        json!({"uri": uri, "description": description})
     });
     json(&endpoints.collect::<Vec<_>>())
 }

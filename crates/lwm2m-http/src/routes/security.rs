@@ -35,8 +35,12 @@ pub(crate) async fn one(
 /// PUT: sets the credential of the client that the body names.
 pub(crate) async fn put(State(state): State<ApiState>, body: Body) -> Result<(), ApiError> {
     let (endpoint, credential) = read_client(&body.any_json()?)?;
+    state.may_change_credentials(&endpoint)?;
+    let listening = state.server().local();
+    if listening.dtls.or(listening.tls).is_none() {
+        return Err(ApiError::NoSecurePort(endpoint));
+    }
     finish(async move {
-        let _turn = state.begin_credentials_change(&endpoint).await?;
         let put = move |server: &mut Server, now| server.put_credential(now, &endpoint, credential);
         state.server().with(put).await??;
         save(&state).await
@@ -49,8 +53,8 @@ pub(crate) async fn remove(
     State(state): State<ApiState>,
     Endpoint(endpoint): Endpoint,
 ) -> Result<(), ApiError> {
+    state.may_change_credentials(&endpoint)?;
     finish(async move {
-        let _turn = state.begin_credentials_change(&endpoint).await?;
         let name = endpoint.clone();
         let removed = state.server().with(move |server, now| server.remove_credential(now, &name));
         match removed.await? {
@@ -73,12 +77,16 @@ pub(crate) async fn own(State(state): State<ApiState>) -> Response {
     Json(write_own(state.server().security().own())).into_response()
 }
 
-/// Writes what came by the API to its file, if there is one.
+/// Writes what came by the API to its file, if there is one. Changes that come meanwhile share the
+/// next write.
 async fn save(state: &ApiState) -> Result<(), ApiError> {
     let Some(file) = state.config().credentials_file.clone() else { return Ok(()) };
-    let mut clients = state.server().security().list();
-    clients.retain(|(endpoint, _)| !state.config().fixed_credentials.contains(&**endpoint));
-    let saving = move || file.save(clients.iter().map(|(name, it)| (&**name, it)));
-    let saved = tokio::task::spawn_blocking(saving).await;
-    saved.map_err(io::Error::other).flatten().map_err(ApiError::NotSaved)
+    let write = async {
+        let mut clients = state.server().security().list();
+        clients.retain(|(endpoint, _)| !state.config().fixed_credentials.contains(&**endpoint));
+        let saving = move || file.save(clients.iter().map(|(name, it)| (&**name, it)));
+        let saved = tokio::task::spawn_blocking(saving).await;
+        saved.map_err(io::Error::other).flatten().map_err(ApiError::NotSaved)
+    };
+    state.credentials_changes().commit(write).await
 }

@@ -20,7 +20,7 @@ async fn registrations_in_the_dialects_json() {
     assert_eq!(bench.get("/api/clients/").await.json(), json!([one]));
     assert_eq!(bench.get("/api/clients/leshan-peer/").await.json(), one);
 
-    assert_eq!(one["address"], device.local_addr().to_string());
+    assert_eq!(one["address"], device.local().udp.unwrap().to_string());
     assert!(one["registrationDate"].as_u64().unwrap() > 1_700_000_000_000);
     assert!(one["lastUpdate"].as_u64() >= one["registrationDate"].as_u64());
     assert!(!one["registrationId"].as_str().unwrap().is_empty());
@@ -78,7 +78,7 @@ async fn endpoint_names_may_hold_anything() {
 #[tokio::test]
 async fn the_server_tells_where_it_listens() {
     let bench = Bench::new().await;
-    let port = bench.server.local_addr().port();
+    let port = bench.server.local().udp.unwrap().port();
     let uri = json!({"full": format!("coap://127.0.0.1:{port}"), "scheme": "coap",
                      "host": "127.0.0.1", "port": port});
     assert_eq!(bench.get("/api/server/endpoint").await.json()[0]["uri"], uri);

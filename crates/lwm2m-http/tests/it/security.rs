@@ -1,8 +1,9 @@
 //! Credentials over the API.
 
-use crate::support::Bench;
+use crate::support::{Bench, LOOPBACK};
 use axum::http::StatusCode;
 use lwm2m_http::{ApiConfig, CredentialsFile};
+use lwm2m_net::Sockets;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 
@@ -51,6 +52,21 @@ async fn credentials_that_cannot_be_are_refused() {
     }
     assert_eq!(bench.send("PUT", CLIENTS, None, "{").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(bench.get(CLIENTS).await.json(), json!([psk("a", "i")]));
+}
+
+#[tokio::test]
+async fn a_server_without_a_secure_port_refuses_credentials() {
+    let plain = Sockets::from(LOOPBACK);
+    let tls = Sockets { tls: Some(LOOPBACK), ..Sockets::default() };
+    for (sockets, status) in [(plain, 409), (tls, 200)] {
+        let bench = Bench::on(sockets, ApiConfig::default()).await;
+        let answer = bench.json("PUT", CLIENTS, &psk("a", "i")).await;
+        assert_eq!(answer.status.as_u16(), status);
+        if status == 409 {
+            assert!(answer.json()["detail"].to_string().contains("--coaps"));
+            assert_eq!(bench.get(CLIENTS).await.json(), json!([]));
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,14 +5,15 @@ use axum::Router;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use lwm2m_http::{ApiConfig, ApiState, router};
-use lwm2m_net::{Handle, ServerHandle, bind_server};
+use lwm2m_net::{Handle, ServerHandle, Sockets, bind_server};
 use lwm2m_server::{Config, Server};
 use serde_json::Value as Json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tower::ServiceExt;
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const LOOPBACK: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 pub(crate) struct Bench {
     pub(crate) server: ServerHandle,
@@ -41,16 +42,21 @@ impl Bench {
     }
 
     pub(crate) async fn with_config(config: ApiConfig) -> Self {
+        let sockets = Sockets { dtls: Some(LOOPBACK), ..Sockets::from(LOOPBACK) };
+        Self::on(sockets, config).await
+    }
+
+    pub(crate) async fn on(sockets: Sockets, config: ApiConfig) -> Self {
         let config = config.with_hosts(["lwm2m.test".to_owned()]);
         let server = Server::new(Config::default(), [1; 32]);
-        let server = bind_server(LOOPBACK, server).await.expect("a socket");
+        let server = bind_server(sockets, server).await.expect("a socket");
         let api = router(ApiState::with_config(server.clone(), config));
         Self { server, api }
     }
 
     /// A device that has registered as `endpoint`.
     pub(crate) async fn device(&self, endpoint: &'static str, script: Script) -> Handle<Device> {
-        let device = Device::new(self.server.local_addr(), script);
+        let device = Device::new(self.server.local().udp.expect("a socket"), script);
         let device = Handle::bind(LOOPBACK, device).await.expect("a socket");
         let registered = device.with(move |device, now| device.register(now, endpoint)).await;
         within(registered.expect("a device")).await.expect("an answer to Register");

@@ -1,17 +1,14 @@
 //! Access to an engine that is driven on sockets.
 
 use super::Driver;
+use super::command::{Command, asked, told};
 use super::sockets::{Addresses, SocketIo, Sockets};
 use crate::clock::Clock;
 use crate::with_sink::{Sink, WithSink};
 use lwm2m_link::Engine;
 use lwm2m_time::Instant;
 use std::io;
-use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot};
-
-/// A closure for the engine.
-pub(super) type Command<E> = Box<dyn FnOnce(&mut E, Instant) + Send>;
 
 /// The engine has ended: it was shut down, or it panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +17,7 @@ pub struct Closed;
 
 /// Access to an engine that a [`Driver`] drives.
 #[derive(Debug)]
-pub struct Commands<E>(pub(super) mpsc::Sender<Command<E>>);
+pub struct Commands<E>(pub(super) mpsc::Sender<Box<dyn Command<E>>>);
 
 impl<E> Clone for Commands<E> {
     fn clone(&self) -> Self {
@@ -29,7 +26,8 @@ impl<E> Clone for Commands<E> {
 }
 
 impl<E: 'static> Commands<E> {
-    /// Runs `f` on the engine, between two inputs, and returns its result.
+    /// Runs `f` on the engine, between two inputs, and returns its result when the events and
+    /// datagrams that follow from it have left the engine.
     ///
     /// # Errors
     /// [`Closed`] if the engine has ended.
@@ -37,11 +35,7 @@ impl<E: 'static> Commands<E> {
         &self,
         f: impl FnOnce(&mut E, Instant) -> R + Send + 'static,
     ) -> Result<R, Closed> {
-        let (reply, answer) = oneshot::channel();
-        let command = Box::new(move |engine: &mut E, now| {
-            // The caller may have given up.
-            let _ = reply.send(f(engine, now));
-        });
+        let (command, answer) = asked(f);
         self.0.send(command).await.map_err(|_| Closed)?;
         answer.await.map_err(|_| Closed)
     }
@@ -56,14 +50,14 @@ impl<E: 'static> Commands<E> {
         &self,
         f: impl FnOnce(&mut E, Instant) + Send + 'static,
     ) -> Result<(), Closed> {
-        self.0.send(Box::new(f)).await.map_err(|_| Closed)
+        self.0.send(told(f)).await.map_err(|_| Closed)
     }
 
     /// Runs `f` on the engine after what was sent before, without waiting for it; not at all, if the
     /// engine has ended. For use where nothing can wait, such as `Drop`.
     #[cfg(feature = "server")]
     pub(crate) fn post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
-        let Err(mpsc::error::TrySendError::Full(command)) = self.0.try_send(Box::new(f)) else {
+        let Err(mpsc::error::TrySendError::Full(command)) = self.0.try_send(told(f)) else {
             return;
         };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -125,28 +119,10 @@ impl<E: Engine + Send + 'static> Handle<E> {
         Ok((Self { commands, local, clock }, driver))
     }
 
-    /// The address for datagrams of coap.
+    /// The addresses that were bound.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.local.udp
-    }
-
-    /// The address for datagrams of coaps, if there is one.
-    #[must_use]
-    pub const fn local_dtls_addr(&self) -> Option<SocketAddr> {
-        self.local.dtls
-    }
-
-    /// The address on which connections for coap+tcp are accepted, if they are.
-    #[must_use]
-    pub const fn local_tcp_addr(&self) -> Option<SocketAddr> {
-        self.local.tcp
-    }
-
-    /// The address on which connections for coaps+tcp are accepted, if they are.
-    #[must_use]
-    pub const fn local_tls_addr(&self) -> Option<SocketAddr> {
-        self.local.tls
+    pub const fn local(&self) -> &Addresses {
+        &self.local
     }
 
     /// The clock that the engine is driven by.
@@ -155,7 +131,8 @@ impl<E: Engine + Send + 'static> Handle<E> {
         self.clock
     }
 
-    /// Runs `f` on the engine, between two inputs, and returns its result.
+    /// Runs `f` on the engine, between two inputs, and returns its result when the events and
+    /// datagrams that follow from it have left the engine.
     ///
     /// # Errors
     /// [`Closed`] if the engine has ended.
@@ -243,7 +220,7 @@ fn drive<E: Engine + Send + 'static>(
 /// Access of one engine to another that shares its ports. Unlike a [`Handle`] it does not keep the
 /// engine running.
 #[derive(Debug)]
-pub(crate) struct ShardHandle<E>(mpsc::WeakSender<Command<E>>);
+pub(crate) struct ShardHandle<E>(mpsc::WeakSender<Box<dyn Command<E>>>);
 
 impl<E> Clone for ShardHandle<E> {
     fn clone(&self) -> Self {
@@ -254,7 +231,7 @@ impl<E> Clone for ShardHandle<E> {
 impl<E> ShardHandle<E> {
     /// Runs `f` on the engine soon; not at all, if its queue is full or it has ended.
     pub(crate) fn try_post(&self, f: impl FnOnce(&mut E, Instant) + Send + 'static) {
-        let posted = self.0.upgrade().is_some_and(|queue| queue.try_send(Box::new(f)).is_ok());
+        let posted = self.0.upgrade().is_some_and(|queue| queue.try_send(told(f)).is_ok());
         if !posted {
             tracing::debug!("another shard has no room for a datagram");
         }
@@ -264,8 +241,8 @@ impl<E> ShardHandle<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lwm2m_link::Link;
-    use std::net::Ipv4Addr;
+    use lwm2m_link::{Input, Link, Output};
+    use std::net::{Ipv4Addr, SocketAddr};
 
     #[tokio::test]
     async fn engine_has_a_thread_of_its_own_and_its_panic_is_seen() {
@@ -281,5 +258,42 @@ mod tests {
         let engine = Link::new(lwm2m_coap::Config::default(), [1; 32]);
         let _taken = std::net::UdpSocket::bind(taken.unwrap()).unwrap();
         assert!(Handle::bind_on_thread("b", _taken.local_addr().unwrap(), engine).await.is_err());
+    }
+
+    /// An engine whose only output is an event that was asked for.
+    #[derive(Default)]
+    struct Bell(bool);
+
+    impl Engine for Bell {
+        type Event = ();
+
+        fn handle(&mut self, _: Instant, _: Input<'_>) {}
+
+        fn poll(&mut self) -> Option<Output<()>> {
+            std::mem::take(&mut self.0).then_some(Output::Event(()))
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn the_result_comes_after_the_events() {
+        let (entered, has_entered) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let sink = move |_: Instant, _: &mut Bell, ()| {
+            entered.send(()).unwrap();
+            released.recv().unwrap();
+        };
+        let engine = WithSink::new(Bell::default(), sink);
+        let handle = Handle::bind_on_thread("a bell", Sockets::default(), engine).await.unwrap();
+        let mut ring = Box::pin(handle.with(|it, _| it.engine.0 = true));
+        let mut waiting = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(ring.as_mut().poll(&mut waiting).is_pending());
+        has_entered.recv().unwrap();
+        assert!(ring.as_mut().poll(&mut waiting).is_pending());
+        release.send(()).unwrap();
+        assert_eq!(ring.await, Ok(()));
     }
 }

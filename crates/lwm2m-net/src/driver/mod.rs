@@ -8,6 +8,7 @@
 //! timers and connections go on. It does its I/O by the trait [`Io`]: on sockets by [`Handle::bind`],
 //! or in a simulation by another implementation.
 
+mod command;
 mod handle;
 mod io;
 mod mistake;
@@ -16,9 +17,9 @@ mod sockets;
 pub(crate) use handle::ShardHandle;
 pub use handle::{Closed, Commands, Handle};
 pub use io::{FullPorts, Io, Wake};
-pub use sockets::Sockets;
+pub use sockets::{Addresses, Sockets};
 
-use handle::Command;
+use command::Command;
 use lwm2m_link::{Engine, Input, Output, Transmit};
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
@@ -36,7 +37,7 @@ const BACKLOG: usize = 1_024;
 pub struct Driver<E: Engine, I> {
     engine: E,
     io: I,
-    queue: mpsc::Receiver<Command<E>>,
+    queue: mpsc::Receiver<Box<dyn Command<E>>>,
     plain: Backlog,
     secured: Backlog,
 }
@@ -80,14 +81,21 @@ impl<E: Engine, I: Io> Driver<E, I> {
         loop {
             let until = self.engine.poll_timeout();
             let full = self.full_ports();
-            tokio::select! {
-                wake = self.io.wait(until, full) => self.wake(wake),
+            let command = tokio::select! {
+                wake = self.io.wait(until, full) => {
+                    self.wake(wake);
+                    None
+                }
                 command = self.queue.recv() => match command {
-                    Some(command) => command(&mut self.engine, self.io.now()),
+                    Some(mut command) => {
+                        command.run(&mut self.engine, self.io.now());
+                        Some(command)
+                    }
                     None => break,
                 },
-            }
+            };
             self.flush();
+            command.into_iter().for_each(Command::finish);
         }
         self.flush();
     }

@@ -3,6 +3,7 @@
 use super::io::{FullPorts, Io, Wake};
 use crate::clock::Clock;
 use crate::tcp::Connections;
+use lwm2m_coap::uri::Scheme;
 use lwm2m_link::{StreamAction, Transmit};
 use lwm2m_time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -24,7 +25,7 @@ const DATAGRAM: usize = 65_536;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sockets {
     /// The address for datagrams of coap; port 0 is any free one.
-    pub udp: SocketAddr,
+    pub udp: Option<SocketAddr>,
     /// The address for datagrams of coaps. The port speaks DTLS only.
     pub dtls: Option<SocketAddr>,
     /// The address to accept connections for coap+tcp on. Without one, connections are opened only.
@@ -39,11 +40,18 @@ pub struct Sockets {
     pub max_accepted: usize,
 }
 
+/// For connections that this side opens, and nothing else.
+impl Default for Sockets {
+    fn default() -> Self {
+        let (udp, dtls, tcp, tls) = (None, None, None, None);
+        Self { udp, dtls, tcp, tls, share_port: false, max_accepted: MAX_ACCEPTED }
+    }
+}
+
 impl From<SocketAddr> for Sockets {
     /// For datagrams, and for connections that this side opens.
     fn from(udp: SocketAddr) -> Self {
-        let share_port = false;
-        Self { udp, dtls: None, tcp: None, tls: None, share_port, max_accepted: MAX_ACCEPTED }
+        Self { udp: Some(udp), ..Self::default() }
     }
 }
 
@@ -61,17 +69,35 @@ impl Sockets {
 }
 
 /// The addresses that were bound.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Addresses {
-    pub(super) udp: SocketAddr,
-    pub(super) dtls: Option<SocketAddr>,
-    pub(super) tcp: Option<SocketAddr>,
-    pub(super) tls: Option<SocketAddr>,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// The address for datagrams of coap.
+    pub udp: Option<SocketAddr>,
+    /// The address for datagrams of coaps.
+    pub dtls: Option<SocketAddr>,
+    /// The address on which connections for coap+tcp are accepted.
+    pub tcp: Option<SocketAddr>,
+    /// The address on which connections for coaps+tcp are accepted.
+    pub tls: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// The addresses that are there, each with the scheme that it serves.
+    pub fn iter(&self) -> impl Iterator<Item = (Scheme, SocketAddr)> + use<> {
+        let all = [
+            (Scheme::Coap, self.udp),
+            (Scheme::Coaps, self.dtls),
+            (Scheme::CoapTcp, self.tcp),
+            (Scheme::CoapsTcp, self.tls),
+        ];
+        all.into_iter().filter_map(|(scheme, address)| Some((scheme, address?)))
+    }
 }
 
 /// UDP sockets, TCP connections and the clock.
 pub(super) struct SocketIo {
-    plain: UdpPort,
+    plain: Option<UdpPort>,
     secured: Option<UdpPort>,
     connections: Connections,
     clock: Clock,
@@ -80,21 +106,25 @@ pub(super) struct SocketIo {
 
 impl SocketIo {
     pub(super) async fn bind(sockets: Sockets, clock: Clock) -> io::Result<(Self, Addresses)> {
-        let bind = |scheme, at| {
-            UdpPort::bind(at, sockets.share_port).map_err(|error| named(scheme, at, &error))
+        let port = |scheme: Scheme, at: Option<SocketAddr>| {
+            let bind = |at| {
+                UdpPort::bind(at, sockets.share_port).map_err(|error| named(scheme, at, &error))
+            };
+            at.map(bind).transpose()
         };
-        let plain = bind("coap", sockets.udp)?;
-        let secured = sockets.dtls.map(|at| bind("coaps", at)).transpose()?;
+        let (plain, secured) =
+            (port(Scheme::Coap, sockets.udp)?, port(Scheme::Coaps, sockets.dtls)?);
         let connections = Connections::new(sockets.max_accepted);
-        let dtls = secured.as_ref().map(|port| port.local);
-        let mut local = Addresses { udp: plain.local, dtls, tcp: None, tls: None };
-        if let Some(address) = sockets.tcp {
-            let listening = connections.listen(address, false).await;
-            local.tcp = Some(listening.map_err(|error| named("coap+tcp", address, &error))?);
+        let local_of = |port: &Option<UdpPort>| port.as_ref().map(|port| port.local);
+        let (udp, dtls) = (local_of(&plain), local_of(&secured));
+        let mut local = Addresses { udp, dtls, tcp: None, tls: None };
+        if let Some(at) = sockets.tcp {
+            let listening = connections.listen(at, false).await;
+            local.tcp = Some(listening.map_err(|error| named(Scheme::CoapTcp, at, &error))?);
         }
-        if let Some(address) = sockets.tls {
-            let listening = connections.listen(address, true).await;
-            local.tls = Some(listening.map_err(|error| named("coaps+tcp", address, &error))?);
+        if let Some(at) = sockets.tls {
+            let listening = connections.listen(at, true).await;
+            local.tls = Some(listening.map_err(|error| named(Scheme::CoapsTcp, at, &error))?);
         }
         let buffer = vec![0; DATAGRAM];
         Ok((Self { plain, secured, connections, clock, buffer }, local))
@@ -107,13 +137,13 @@ impl Io for SocketIo {
     }
 
     fn try_send(&mut self, transmit: &Transmit) -> bool {
-        let port = if transmit.secured { self.secured.as_ref() } else { Some(&self.plain) };
-        port.is_none_or(|port| port.try_send(transmit.to, &transmit.payload))
+        let port = if transmit.secured { &self.secured } else { &self.plain };
+        port.as_ref().is_none_or(|port| port.try_send(transmit.to, &transmit.payload))
     }
 
     fn receive(&mut self, secured: bool, take: &mut dyn FnMut(SocketAddr, &[u8])) {
-        let port = if secured { self.secured.as_ref() } else { Some(&self.plain) };
-        port.into_iter().for_each(|port| port.receive(&mut self.buffer, &mut *take));
+        let port = if secured { &self.secured } else { &self.plain };
+        port.iter().for_each(|port| port.receive(&mut self.buffer, &mut *take));
     }
 
     fn act(&mut self, action: StreamAction) -> bool {
@@ -128,10 +158,10 @@ impl Io for SocketIo {
                 None => pending().await,
             }
         };
-        let secured = self.secured.as_ref();
+        let (plain, secured) = (self.plain.as_ref(), self.secured.as_ref());
         tokio::select! {
-            () = self.plain.readable() => Wake::Readable { secured: false },
-            () = self.plain.writable(), if full.plain => Wake::Writable { secured: false },
+            () = readable(plain) => Wake::Readable { secured: false },
+            () = writable(plain), if full.plain => Wake::Writable { secured: false },
             () = readable(secured) => Wake::Readable { secured: true },
             () = writable(secured), if full.secured => Wake::Writable { secured: true },
             wake = self.connections.next() => wake,
@@ -141,8 +171,8 @@ impl Io for SocketIo {
 }
 
 /// The error with the address that it is about.
-fn named(scheme: &str, address: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{scheme} on {address}: {error}"))
+fn named(scheme: Scheme, at: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{} on {at}: {error}", scheme.name()))
 }
 
 async fn readable(port: Option<&UdpPort>) {

@@ -25,8 +25,8 @@ async fn bootstrap_server_tells_its_sink_what_happens_on_each_transport() {
     let commands = vec![Command::Delete(Path::object(1))];
     server.with(|it, _| it.engine.configure("a", commands)).await.unwrap();
     let servers = [
-        Remote { scheme: Scheme::Coap, address: server.local_addr() },
-        Remote { scheme: Scheme::CoapTcp, address: server.local_tcp_addr().unwrap() },
+        Remote { scheme: Scheme::Coap, address: server.local().udp.unwrap() },
+        Remote { scheme: Scheme::CoapTcp, address: server.local().tcp.unwrap() },
     ];
     for remote in servers {
         let client = CoapClient::bind(free, lwm2m_coap::Config::default(), [2; 32]).await.unwrap();

@@ -52,7 +52,7 @@ pub(crate) async fn serve(
     let coap = Config::default().max_message_size(1 << 17);
     let config = ServiceConfig { coap, connections, security: None };
     let server = CoapServer::bind(sockets, config, [5; 32], Echo).await.unwrap();
-    let address = server.local_tcp_addr().unwrap();
+    let address = server.local().tcp.unwrap();
     (server, address)
 }
 

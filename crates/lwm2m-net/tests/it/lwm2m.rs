@@ -19,7 +19,7 @@ async fn start() -> ServerHandle {
 
 /// A connection on which a device has said hello and sent a POST to `path`.
 async fn post(server: &ServerHandle, path: &[&str], query: &[&str], payload: &[u8]) -> Raw {
-    let mut device = Raw::connect(server.local_tcp_addr().unwrap()).await;
+    let mut device = Raw::connect(server.local().tcp.unwrap()).await;
     device.send(&CSM).await;
     let mut options = Options::new();
     path.iter().for_each(|it| options.push(OptionNumber::URI_PATH, it.as_bytes()));

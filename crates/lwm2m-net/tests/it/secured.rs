@@ -51,8 +51,8 @@ async fn ask(client: &CoapClient, server: Remote, request: Request) -> Answer {
 
 /// The addresses of coaps and coaps+tcp.
 fn secured(server: &CoapServer<Echo>) -> [Remote; 2] {
-    let dtls = server.local_dtls_addr().unwrap();
-    let tls = server.local_tls_addr().unwrap();
+    let dtls = server.local().dtls.unwrap();
+    let tls = server.local().tls.unwrap();
     [
         Remote { scheme: Scheme::Coaps, address: dtls },
         Remote { scheme: Scheme::CoapsTcp, address: tls },

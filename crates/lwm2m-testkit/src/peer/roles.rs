@@ -69,6 +69,9 @@ impl Server {
     fn start_ours_at(coap: &str, flags: &[&str]) -> Result<Self, Error> {
         let mut command = Command::new(daemon("lwm2m-serverd")?);
         command.args(["--coap", coap, "--http", "127.0.0.1:0"]).args(flags);
+        if !flags.contains(&"--coaps") {
+            command.args(["--coaps", "off"]);
+        }
         let mut process = Process::start("lwm2m-serverd", &mut command)?;
         let coap = process.wait_for("its CoAP address", |line| address(line, "coap on "))?;
         let coaps = match flags.contains(&"--coaps") {
