@@ -401,6 +401,12 @@ mod tests {
             assert!(connect(&mut link, 10, at(own, 9)));
             assert!(connect(&mut link, 11, at(other, 1)));
             assert!(link.open_connection(Instant::ZERO, at(own, 10)).is_some());
+            // The others of the host still count; without any it takes no memory.
+            assert_eq!(link.connections().half_open.values().sum::<usize>(), 4);
+            for number in [2, 3, 10, 11] {
+                link.handle(Instant::ZERO, Input::Disconnected { connection: accepted(number) });
+            }
+            assert!(link.connections().half_open.is_empty());
         }
     }
 

@@ -290,6 +290,11 @@ impl Link {
         self.now
     }
 
+    #[cfg(test)]
+    pub(crate) const fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
     /// How many peers are known.
     #[must_use]
     pub fn peer_count(&self) -> usize {

@@ -117,3 +117,26 @@ impl Link {
         self.unused.insert(peer);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_coap::Config;
+    use std::net::SocketAddr;
+
+    #[test]
+    fn a_peer_that_moves_often_leaves_no_addresses_behind() {
+        let at = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
+        let mut link = Link::new(Config::default(), [1; 32]);
+        let peer = link.connect(at(1)).expect("room");
+        link.hold(peer);
+        for port in 2..100 {
+            let path = link.connect(at(port)).expect("room");
+            link.rebind(Instant::ZERO, peer, path).expect("without security");
+            assert_eq!(link.connect(at(port)), Some(peer));
+            assert_eq!(link.by_address.len(), link.peers.len());
+        }
+        link.release(peer);
+        assert_eq!((link.by_address.len(), link.peers.len()), (0, 0));
+    }
+}
