@@ -1,10 +1,8 @@
 //! CBOR (60): one value, with tagged times. OMA LwM2M Core 1.2, section 7.4.3.
 
 use crate::error::{DecodeCause, DecodeError};
-use crate::quirk::Quirk;
 use crate::reading::Reading;
-use crate::rfc3339;
-use crate::typed::{scalar, typed, without_nul};
+use crate::typed::{scalar, time, typed};
 use bytes::Bytes;
 use lwm2m_core::{DataType, Path, Value};
 use lwm2m_senml::Value as Scalar;
@@ -58,10 +56,11 @@ pub(crate) fn read(
         }
         other => return typed(reading, path, other, item),
     }
-    let untagged_date = !tagged_time && matches!(item, Scalar::String(_));
-    reading.forgive_if(untagged_date, Quirk::UntaggedDate)?;
-    let time = seconds(reading, &item)?.map(Value::Time);
-    time.ok_or(DecodeCause::Type { path, expected: DataType::Time })
+    let item = match item {
+        Scalar::String(text) if tagged_time => Scalar::Date(text),
+        item => item,
+    };
+    time(reading, path, &item)
 }
 
 /// Converts a text to an object link, which CBOR writes as text.
@@ -70,18 +69,4 @@ fn as_link(item: Scalar<'_>) -> Scalar<'_> {
         Scalar::String(text) => Scalar::ObjectLink(text),
         other => other,
     }
-}
-
-/// Whole seconds since 1970 from an epoch number or a date as text.
-#[expect(clippy::cast_possible_truncation, reason = "within the range of the guard")]
-fn seconds(reading: &Reading<'_>, item: &Scalar<'_>) -> Result<Option<i64>, DecodeCause> {
-    Ok(match item {
-        Scalar::Integer(v) => Some(*v),
-        Scalar::Float(v) if v.abs() < 9e15 => {
-            let whole = *v as i64;
-            Some(if *v < 0.0 && whole as f64 != *v { whole - 1 } else { whole })
-        }
-        Scalar::String(v) => rfc3339::seconds(without_nul(reading, v)?),
-        _ => None,
-    })
 }

@@ -134,8 +134,9 @@ impl Reading<'_> {
         if !supports_paths(format) {
             return Err(DecodeError::unsupported(format));
         }
+        let target = Target { path: Path::ROOT, reading: self };
         let (mut paths, mut known) = (Vec::new(), BTreeSet::new());
-        each_resolved(format, self, payload, |entry, ids, record| {
+        each_resolved(format, target, payload, |entry, ids, record| {
             let bases = record.base_value.is_some() || record.base_sum.is_some();
             let values = record.value.is_some() || record.sum.is_some();
             if bases || values || record.update_time.is_some() {
@@ -166,7 +167,7 @@ impl Reading<'_> {
         }
         let target = Target { path: Path::ROOT, reading: self };
         let mut changes = Vec::new();
-        each_resolved(format, self, payload, |entry, ids, record| {
+        each_resolved(format, target, payload, |entry, ids, record| {
             let named = ids.path().ok_or(DecodeCause::Name { entry })?;
             self.forgive_name(&ids)?;
             let (path, data_type) = target.admit(&named)?;

@@ -55,7 +55,13 @@ impl Reading<'_> {
     ) -> Result<Node, DecodeError> {
         let target = Target { path: *path, reading: self };
         let mut tree = Tree::default();
-        decode_into(format, target, payload, &mut tree)?;
+        if payload.is_empty() && self.is_answer() && target.is_container() {
+            if format != ContentFormat::TLV {
+                self.forgive(Quirk::NoPayload).map_err(|cause| cause.at(0))?;
+            }
+        } else {
+            decode_into(format, target, payload, &mut tree)?;
+        }
         tree.into_node(&target).map_err(|cause| cause.at(payload.len()))
     }
 

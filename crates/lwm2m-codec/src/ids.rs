@@ -152,6 +152,11 @@ impl<'r> NameIds<'r> {
         Some(self)
     }
 
+    /// Whether no ID was parsed so far.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.ids.count == 0 && self.current.is_none()
+    }
+
     /// Returns the IDs of the whole name.
     #[inline]
     pub(crate) fn finish(mut self) -> Option<Ids> {

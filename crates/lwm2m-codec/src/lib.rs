@@ -59,6 +59,6 @@ pub use lwm2m_senml::Error as SenmlError;
 pub use lwm2m_tlv::Error as TlvError;
 pub use pack::PackWriter;
 pub use quirk::Quirk;
-pub use reading::Reading;
+pub use reading::{LeftOut, Reading};
 pub use tree::Timed;
 pub use writing::{Writing, encode, encode_create};

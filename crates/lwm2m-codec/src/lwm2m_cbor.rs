@@ -6,10 +6,13 @@
 use crate::cbor;
 use crate::error::{DecodeCause, DecodeError, EncodeError};
 use crate::ids::{ANY_INSTANCE, Chosen, Ids};
+use crate::quirk::Quirk;
+use crate::reading::Reading;
 use crate::tree::{Sink, Target};
 use crate::typed::scalar;
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path, Resource};
+use lwm2m_senml::Value as Scalar;
 use lwm2m_senml::cbor::{Decoder, Encoder};
 
 const UNSIGNED: u8 = 0;
@@ -139,7 +142,7 @@ pub(crate) fn decode(
     payload: &[u8],
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
-    walk_all(payload, &mut |ids, decoder| {
+    walk_all(target, payload, &mut |ids, decoder| {
         let Some(path) = ids.path() else { return Err(malformed(decoder)) };
         leaf(target, path, decoder, sink)
     })
@@ -152,7 +155,7 @@ pub(crate) fn decode_create(
     sink: &mut dyn Sink,
 ) -> Result<Option<u16>, DecodeError> {
     let mut chosen = Chosen::new(target.path);
-    walk_all(payload, &mut |ids, decoder| {
+    walk_all(target, payload, &mut |ids, decoder| {
         let path = chosen.path(&ids).map_err(|cause| cause.at(decoder.offset()))?;
         let Some(path) = path else { return Err(malformed(decoder)) };
         leaf(target, path, decoder, sink)
@@ -160,18 +163,53 @@ pub(crate) fn decode_create(
     Ok(chosen.instance())
 }
 
+/// Takes the value at `path`, or a node without values.
 fn leaf(
     target: Target<'_>,
     path: Path,
     decoder: &mut Decoder<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
-    let begin = decoder.offset();
-    let mut take = || {
-        let (path, data_type) = target.admit(&path)?;
-        sink.value(path, None, cbor::read(target.reading, decoder, path, data_type)?)
+    let begin = decoder.clone();
+    let at = |cause: DecodeCause| cause.at(begin.offset());
+    if target.reading.is_answer() && take_nothing(decoder) {
+        let node = Target { path, ..target };
+        if node.is_container() || begin.major() == Some(MAP) {
+            let taken = empty(target, path, sink);
+            return taken.or_else(|cause| target.leave_out(path, cause)).map_err(at);
+        }
+        *decoder = begin.clone();
+    }
+    let read = |path, data_type| cbor::read(target.reading, decoder, path, data_type);
+    if !target.take(path, sink, None, read).map_err(at)? {
+        // The value may be an array, which was not read.
+        *decoder = begin;
+        decoder.skip().map_err(|_| malformed(decoder))?;
+    }
+    Ok(())
+}
+
+/// Takes an empty map or null, if it is next.
+fn take_nothing(decoder: &mut Decoder<'_>) -> bool {
+    let mut ahead = decoder.clone();
+    let taken = match ahead.map() {
+        Ok(mut remaining) => ahead.ends(&mut remaining),
+        Err(_) => matches!(ahead.item(), Ok(Scalar::Null)),
     };
-    take().map_err(|cause| cause.at(begin))
+    if taken {
+        *decoder = ahead;
+    }
+    taken
+}
+
+/// Notes a node without values.
+fn empty(target: Target<'_>, path: Path, sink: &mut dyn Sink) -> Result<(), DecodeCause> {
+    if !target.path.overlaps(&path) {
+        return Err(DecodeCause::OutsideTarget { target: target.path, path });
+    }
+    target.reading.forgive(Quirk::EmptyMap)?;
+    target.admit_container(&path)?;
+    if path.depth() > 1 && target.path.contains(&path) { sink.container(path) } else { Ok(()) }
 }
 
 const fn malformed(decoder: &Decoder<'_>) -> DecodeError {
@@ -180,23 +218,34 @@ const fn malformed(decoder: &Decoder<'_>) -> DecodeError {
 
 type Leaf<'f> = &'f mut dyn FnMut(Ids, &mut Decoder<'_>) -> Result<(), DecodeError>;
 
-fn walk_all(payload: &[u8], leaf: Leaf<'_>) -> Result<(), DecodeError> {
+fn walk_all(target: Target<'_>, payload: &[u8], leaf: Leaf<'_>) -> Result<(), DecodeError> {
     let mut decoder = Decoder::new(payload);
-    walk(&mut decoder, Ids::default(), leaf)?;
+    if target.reading.is_answer() && take_nothing(&mut decoder) {
+        let forgiven = target.reading.forgive(Quirk::EmptyMap);
+        forgiven.map_err(|cause| cause.at(0))?;
+    } else {
+        walk(target.reading, &mut decoder, Ids::default(), leaf)?;
+    }
     if decoder.is_at_end() { Ok(()) } else { Err(malformed(&decoder)) }
 }
 
 /// Decodes a map whose keys continue `above`. Each level adds an ID and a path has at most four, which
 /// bounds the nesting.
-fn walk(decoder: &mut Decoder<'_>, above: Ids, leaf: Leaf<'_>) -> Result<(), DecodeError> {
+fn walk(
+    reading: &Reading<'_>,
+    decoder: &mut Decoder<'_>,
+    above: Ids,
+    leaf: Leaf<'_>,
+) -> Result<(), DecodeError> {
     let mut remaining = decoder.map().map_err(|_| malformed(decoder))?;
     if decoder.ends(&mut remaining) {
         return Err(malformed(decoder));
     }
     loop {
         let ids = read_key(decoder, above)?;
-        if decoder.major() == Some(MAP) {
-            walk(decoder, ids, leaf)?;
+        let nothing = reading.is_answer() && take_nothing(&mut decoder.clone());
+        if decoder.major() == Some(MAP) && !nothing {
+            walk(reading, decoder, ids, leaf)?;
         } else {
             leaf(ids, decoder)?;
         }

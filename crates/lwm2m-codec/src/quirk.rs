@@ -31,7 +31,7 @@ quirks! {
     LinkAsString = "an object link is in a string field";
     /// The null link is `FFFF:FFFF`, as in an example of OMA (Leshan).
     HexLink = "the null link is written FFFF:FFFF";
-    /// A link or date ends in NUL (Zephyr).
+    /// A link, date or list of links ends in NUL (Zephyr).
     TrailingNul = "a text ends in NUL";
     /// A date as text in CBOR has no tag 0 (Zephyr).
     UntaggedDate = "a date has no tag";
@@ -51,6 +51,19 @@ quirks! {
     OutsideRoot = "a name does not begin with the alternate path";
     /// The first link is `lwm2m="1.0"` without `</>` (LwM2M 1.0).
     BareVersion = "the LwM2M version has no link";
+    /// A list of links has an empty link or parameter, or ends in a separator.
+    EmptyLink = "a link or parameter is empty";
+    /// The target of a link has a percent sign without two hexadecimal digits.
+    BadEscape = "a percent sign is not followed by two hexadecimal digits";
+    /// The target of a link, or the name of a parameter, is not ASCII (RFC 6690 section 2).
+    NotAscii = "a link or the name of a parameter is not ASCII";
+    /// A name of OMA JSON is relative to the path of the request, or to a base name without a slash
+    /// at its end.
+    RelativeToTarget = "a name is relative to the path of the request";
+    /// An answer without values has no payload, in a format that has a form for it.
+    NoPayload = "an answer without values has no payload";
+    /// LwM2M CBOR has an empty map or null instead of leaving the node out.
+    EmptyMap = "LwM2M CBOR has an empty map or null";
 }
 
 impl fmt::Display for Quirk {

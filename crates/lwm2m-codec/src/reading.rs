@@ -3,9 +3,10 @@
 use crate::error::DecodeCause;
 use crate::ids::Ids;
 use crate::quirk::Quirk;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::fmt;
-use lwm2m_core::Model;
+use lwm2m_core::{Model, Path};
 
 /// Decodes payloads with a model of the objects, strictly or leniently.
 ///
@@ -24,22 +25,82 @@ pub struct Reading<'m> {
     pub(crate) model: &'m dyn Model,
     /// The alternate path without a trailing slash.
     pub(crate) root: &'m str,
-    strict: bool,
+    manner: Manner,
     /// One bit per tolerated quirk.
-    forgiven: Cell<u16>,
+    forgiven: Cell<u32>,
+    left_out: RefCell<Vec<LeftOut>>,
 }
 
+/// How generous a [`Reading`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Manner {
+    Strict,
+    Lenient,
+    Answer,
+}
+
+/// A value that was left out of the answer of a device, because it cannot be read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LeftOut {
+    /// The path of the value.
+    pub path: Path,
+    /// Why it cannot be read.
+    pub cause: DecodeCause,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is left out: {}", self.path, self.cause)
+    }
+}
+
+/// The most values that a [`Reading`] reports as left out.
+const MAX_LEFT_OUT: usize = 64;
+
 impl<'m> Reading<'m> {
-    /// Tolerates every [`Quirk`]. The engines decode leniently.
+    /// Tolerates every [`Quirk`] that a request may have. Clients decode requests so.
     #[must_use]
     pub const fn lenient(model: &'m dyn Model) -> Self {
-        Self { model, root: "", strict: false, forgiven: Cell::new(0) }
+        Self::new(model, Manner::Lenient)
     }
 
     /// Refuses every [`Quirk`].
     #[must_use]
     pub const fn strict(model: &'m dyn Model) -> Self {
-        Self { model, root: "", strict: true, forgiven: Cell::new(0) }
+        Self::new(model, Manner::Strict)
+    }
+
+    /// Takes what it can of a device's answer, notification or Send. Tolerates every [`Quirk`].
+    ///
+    /// Below an object, instance or multiple-instance resource, a value that cannot be read is left
+    /// out and reported by [`left_out`](Self::left_out). No payload means no values.
+    #[must_use]
+    pub const fn answer(model: &'m dyn Model) -> Self {
+        Self::new(model, Manner::Answer)
+    }
+
+    const fn new(model: &'m dyn Model, manner: Manner) -> Self {
+        let left_out = RefCell::new(Vec::new());
+        Self { model, root: "", manner, forgiven: Cell::new(0), left_out }
+    }
+
+    /// The values that were left out so far, at most 64.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.left_out.borrow().clone()
+    }
+
+    /// Whether this reads what a device answered.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.manner == Manner::Answer
+    }
+
+    /// Leaves a value out of an answer.
+    pub(crate) fn leave_out(&self, path: Path, cause: DecodeCause) {
+        let mut left_out = self.left_out.borrow_mut();
+        if left_out.len() < MAX_LEFT_OUT {
+            left_out.push(LeftOut { path, cause });
+        }
     }
 
     /// Sets the alternate path that names of SenML and SenML-ETCH begin with on the interfaces for
@@ -57,7 +118,7 @@ impl<'m> Reading<'m> {
 
     /// Tolerates and records a quirk, or refuses it.
     pub(crate) fn forgive(&self, quirk: Quirk) -> Result<(), DecodeCause> {
-        if self.strict {
+        if self.manner == Manner::Strict {
             return Err(DecodeCause::Quirk(quirk));
         }
         self.forgiven.set(self.forgiven.get() | bit(quirk));
@@ -79,11 +140,11 @@ impl<'m> Reading<'m> {
 impl fmt::Debug for Reading<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Reading");
-        debug.field("strict", &self.strict).field("forgiven", &self.forgiven.get());
+        debug.field("manner", &self.manner).field("forgiven", &self.forgiven.get());
         debug.finish_non_exhaustive()
     }
 }
 
-const fn bit(quirk: Quirk) -> u16 {
+const fn bit(quirk: Quirk) -> u32 {
     1 << quirk as u16
 }

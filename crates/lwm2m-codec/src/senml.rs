@@ -12,7 +12,7 @@ use crate::text::decode_text;
 use crate::tree::{Sink, Target};
 use crate::typed::{scalar, typed};
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use bytes::Bytes;
 use lwm2m_core::{ContentFormat, DataType, Node, ObjectInstance, Path, Value};
 use lwm2m_senml::{Error, Record, Resolver, Value as Scalar, cbor, json};
@@ -208,7 +208,7 @@ pub(crate) fn decode(
     payload: &[u8],
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
-    each(format, target.reading, payload, |name, time, value| {
+    each(format, target, payload, |name, time, value| {
         let path = name.ids.path().ok_or(DecodeCause::Name { entry: name.entry })?;
         target.reading.forgive_name(&name.ids)?;
         take(format, target, path, time, value, sink)
@@ -223,7 +223,7 @@ pub(crate) fn decode_create(
     sink: &mut dyn Sink,
 ) -> Result<Option<u16>, DecodeError> {
     let mut chosen = Chosen::new(target.path);
-    each(format, target.reading, payload, |name, time, value| {
+    each(format, target, payload, |name, time, value| {
         let path = chosen.path(&name.ids)?.ok_or(DecodeCause::Name { entry: name.entry })?;
         take(format, target, path, time, value, sink)
     })?;
@@ -236,11 +236,14 @@ fn take(
     target: Target<'_>,
     path: Path,
     time: Option<f64>,
-    value: Scalar<'_>,
+    value: Option<Scalar<'_>>,
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeCause> {
-    let (path, data_type) = target.admit(&path)?;
-    sink.value(path, time, self::value(format, target.reading, path, data_type, value)?)
+    let read = |path, data_type| {
+        let value = value.ok_or(DecodeCause::NoValue { path })?;
+        self::value(format, target.reading, path, data_type, value)
+    };
+    target.take(path, sink, time, read).map(drop)
 }
 
 /// The name of a record, and its index.
@@ -252,35 +255,38 @@ struct Named {
 /// Calls `take` with name, time and value of each record.
 fn each<'a>(
     format: ContentFormat,
-    reading: &Reading<'_>,
+    target: Target<'_>,
     payload: &'a [u8],
-    mut take: impl FnMut(Named, Option<f64>, Scalar<'a>) -> Result<(), DecodeCause>,
+    mut take: impl FnMut(Named, Option<f64>, Option<Scalar<'a>>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
-    each_resolved(format, reading, payload, |entry, ids, record| {
-        let missing = || DecodeCause::NoValue { path: ids.path().unwrap_or(Path::ROOT) };
-        let value = record.value.take().ok_or_else(missing)?;
-        take(Named { ids, entry }, record.time, value)
+    each_resolved(format, target, payload, |entry, ids, record| {
+        take(Named { ids, entry }, record.time, record.value.take())
     })
 }
 
 /// Calls `take` with the index, the name and each record.
 pub(crate) fn each_resolved<'a>(
     format: ContentFormat,
-    reading: &Reading<'_>,
+    target: Target<'_>,
     payload: &'a [u8],
     take: impl FnMut(usize, Ids, &mut Record<'a>) -> Result<(), DecodeCause>,
 ) -> Result<(), DecodeError> {
-    let root = reading.root;
+    let any_type = target.reading.is_answer();
     match format {
         ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
-            each_of(root, cbor::Reader::new(payload), take).map(drop)
+            each_of(target, false, cbor::Reader::new(payload).any_type(any_type), take).map(drop)
         }
         ContentFormat::JSON => {
-            each_of(root, json::oma::read(payload).map_err(broken)?, take).map(drop)
+            let records = json::oma::read(payload).map_err(broken)?.any_type(any_type);
+            // In Create, a relative name has a meaning of its own.
+            let relative = any_type || target.path.depth() > 1;
+            each_of(target, relative, records, take).map(drop)
         }
         _ => {
-            let reader = each_of(root, json::Reader::new(payload), take)?;
-            let forgiven = reading.forgive_if(reader.forgave_base64(), Quirk::OtherBase64);
+            let reader = json::Reader::new(payload).any_type(any_type);
+            let reader = each_of(target, false, reader, take)?;
+            let other = reader.forgave_base64();
+            let forgiven = target.reading.forgive_if(other, Quirk::OtherBase64);
             forgiven.map_err(|cause| cause.at(reader.offset()))
         }
     }
@@ -314,14 +320,16 @@ fn broken(error: Error) -> DecodeError {
     DecodeCause::Senml(error).at(error.offset().unwrap_or(0))
 }
 
-/// Calls `take` with each record. Returns the reader, which is at its end.
+/// Calls `take` with each record. Returns the reader, which is at its end. With `relative`, names may
+/// be relative to the path of the request.
 fn each_of<'a, R: Records<'a>>(
-    root: &str,
+    target: Target<'_>,
+    relative: bool,
     mut records: R,
     mut take: impl FnMut(usize, Ids, &mut Record<'a>) -> Result<(), DecodeCause>,
 ) -> Result<R, DecodeError> {
     let mut resolver = Resolver::new();
-    let none = NameIds::below(root);
+    let none = NameIds::below(target.reading.root);
     let mut base = Some(none);
     let mut record = Record::default();
     for entry in 0.. {
@@ -338,11 +346,37 @@ fn each_of<'a, R: Records<'a>>(
         resolver.apply(&mut record).map_err(|error| at(error.into()))?;
         (record.base_value, record.base_sum) = bases;
         let own = record.name.as_deref().unwrap_or_default();
-        let ids = base.and_then(|base| base.read(own)?.finish());
+        let ids = match base.and_then(|base| base.read(own)?.finish()) {
+            ids if relative && !ids.is_some_and(|ids| target.has_value_at(&ids)) => {
+                relative_name(&target, base, own).map_err(at)?.or(ids)
+            }
+            ids => ids,
+        };
         let ids = ids.ok_or(DecodeCause::Name { entry }).map_err(at)?;
         take(entry, ids, &mut record).map_err(at)?;
     }
     Ok(records)
+}
+
+/// A name of OMA JSON that is relative to a base name without a slash at its end, or to the path of the
+/// request.
+#[cold]
+fn relative_name(
+    target: &Target<'_>,
+    base: Option<NameIds<'_>>,
+    own: &str,
+) -> Result<Option<Ids>, DecodeCause> {
+    let Some(base) = base else { return Ok(None) };
+    let below = |base: NameIds<'_>| match own {
+        "" => base.finish(),
+        _ => base.read("/")?.read(own)?.finish(),
+    };
+    let path = target.path.to_string();
+    let to_target = || NameIds::below("").read(&path).filter(|_| base.is_empty()).and_then(below);
+    let within = |ids: &Ids| target.has_value_at(ids);
+    let found = below(base).filter(within).or_else(|| to_target().filter(within));
+    target.reading.forgive_if(found.is_some(), Quirk::RelativeToTarget)?;
+    Ok(found)
 }
 
 /// The value of a record. In OMA JSON, Opaque is Base64 in a string.

@@ -132,7 +132,12 @@ impl Walk<'_, '_> {
                 self.leaf(path, &entry).map_err(|cause| cause.at(entry.offset))
             }
             Kind::ObjectInstance | Kind::MultipleResource => {
-                self.container(path).map_err(|cause| cause.at(entry.offset))?;
+                let taken = self.container(path).map(|()| true);
+                let taken =
+                    taken.or_else(|cause| self.target.leave_out(path, cause).map(|()| false));
+                if !taken.map_err(|cause| cause.at(entry.offset))? {
+                    return Ok(());
+                }
                 entry.children().try_for_each(|inner| self.entry(path, read(inner)?))
             }
         }
@@ -165,8 +170,8 @@ impl Walk<'_, '_> {
     }
 
     fn leaf(&mut self, path: Path, entry: &Entry<'_>) -> Result<(), DecodeCause> {
-        let (path, data_type) = self.target.admit(&path)?;
-        self.sink.value(path, None, typed(path, data_type, entry.value)?)
+        let read = |path, data_type| typed(path, data_type, entry.value);
+        self.target.take(path, self.sink, None, read).map(drop)
     }
 
     fn container(&mut self, path: Path) -> Result<(), DecodeCause> {

@@ -1,6 +1,7 @@
 //! Collects decoded values: into a tree, or into a list with their times.
 
 use crate::error::DecodeCause;
+use crate::ids::Ids;
 use crate::quirk::Quirk;
 use crate::reading::Reading;
 use alloc::collections::BTreeMap;
@@ -79,6 +80,47 @@ impl Target<'_> {
             Some(known) if !known.multiple => Err(DecodeCause::Multiplicity { path: *path }),
             _ => Ok(()),
         }
+    }
+
+    /// Passes a value to `sink`. If it cannot be read, leaves it out of an answer that has other values
+    /// and returns `false`.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        path: Path,
+        sink: &mut dyn Sink,
+        time: Option<f64>,
+        read: impl FnOnce(Path, Option<DataType>) -> Result<Value, DecodeCause>,
+    ) -> Result<bool, DecodeCause> {
+        let taken = self
+            .admit(&path)
+            .and_then(|(placed, data_type)| sink.value(placed, time, read(placed, data_type)?));
+        match taken {
+            Ok(()) => Ok(true),
+            Err(cause) => self.leave_out(path, cause).map(|()| false),
+        }
+    }
+
+    /// Leaves what is at `path` out of an answer that has other values.
+    #[cold]
+    pub(crate) fn leave_out(&self, path: Path, cause: DecodeCause) -> Result<(), DecodeCause> {
+        let below = path.depth() > self.path.depth();
+        let outside = matches!(cause, DecodeCause::OutsideTarget { .. });
+        if !self.reading.is_answer() || !below || path.depth() < 3 || outside {
+            return Err(cause);
+        }
+        self.reading.leave_out(path, cause);
+        Ok(())
+    }
+
+    /// Whether the IDs name a value at or below the path of the request.
+    pub(crate) fn has_value_at(&self, ids: &Ids) -> bool {
+        ids.path().is_some_and(|path| path.depth() >= 3 && self.path.contains(&path))
+    }
+
+    /// Whether the path addresses a node that may have no values.
+    pub(crate) fn is_container(&self) -> bool {
+        self.path.depth() < 3 || (self.path.depth() == 3 && self.is_multiple())
     }
 
     /// Whether the model knows the resource of the request as multiple-instance.

@@ -3,6 +3,7 @@
 use crate::error::DecodeCause;
 use crate::quirk::Quirk;
 use crate::reading::Reading;
+use crate::rfc3339;
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::{String, ToString};
 use bytes::Bytes;
@@ -22,13 +23,13 @@ pub(crate) fn typed(
     let Some(expected) = data_type else { return own_type(reading, path, scalar) };
     if matches!(
         (expected, &scalar),
-        (DataType::Integer | DataType::Time | DataType::UnsignedInteger, Scalar::Float(_))
+        (DataType::Integer | DataType::UnsignedInteger, Scalar::Float(_))
     ) {
         reading.forgive(Quirk::WholeFloat)?;
     }
     let value = match (expected, scalar) {
         (DataType::Integer, scalar) => integer(&scalar).map(Value::Integer),
-        (DataType::Time, scalar) => integer(&scalar).map(Value::Time),
+        (DataType::Time, scalar) => return time(reading, path, &scalar),
         (DataType::UnsignedInteger, scalar) => unsigned(&scalar).map(Value::UnsignedInteger),
         (DataType::Float, scalar) => scalar.number().map(|n| Value::Float(n.as_f64())),
         (DataType::Boolean, Scalar::Boolean(v)) => Some(Value::Boolean(v)),
@@ -61,8 +62,33 @@ fn own_type(reading: &Reading<'_>, path: Path, scalar: Scalar<'_>) -> Result<Val
                 object_link(reading, &v)?.ok_or(DecodeCause::Type { path, expected })?,
             )
         }
+        Scalar::Date(_) => return time(reading, path, &scalar),
         Scalar::Null => return Err(DecodeCause::NoValue { path }),
     })
+}
+
+/// Converts seconds since 1970, or a date as text, to a time. Truncates fractions.
+pub(crate) fn time(
+    reading: &Reading<'_>,
+    path: Path,
+    scalar: &Scalar<'_>,
+) -> Result<Value, DecodeCause> {
+    reading.forgive_if(matches!(scalar, Scalar::String(_)), Quirk::UntaggedDate)?;
+    let seconds = match scalar {
+        Scalar::Integer(v) => Some(*v),
+        Scalar::Float(v) => floor(*v),
+        Scalar::Date(v) | Scalar::String(v) => rfc3339::seconds(without_nul(reading, v)?),
+        _ => None,
+    };
+    seconds.map(Value::Time).ok_or(DecodeCause::Type { path, expected: DataType::Time })
+}
+
+/// The whole seconds of a time.
+#[expect(clippy::cast_possible_truncation, reason = "within the range of the guard")]
+fn floor(seconds: f64) -> Option<i64> {
+    let whole = seconds as i64;
+    let below = i64::from(seconds < 0.0 && whole as f64 != seconds);
+    (seconds.abs() < 9e15).then_some(whole - below)
 }
 
 /// Converts a value to a scalar.

@@ -31,6 +31,9 @@ pub enum Value<'a> {
     Data(Cow<'a, [u8]>),
     /// `vlo` of LwM2M: an object link, `object:instance`.
     ObjectLink(Cow<'a, str>),
+    /// `v` in CBOR: a date as text (RFC 3339) with tag 0 (OMA LwM2M Core 1.1.1, table C-2). JSON
+    /// writes it as `vs`.
+    Date(Cow<'a, str>),
     /// `v`: null, which removes what the record names (RFC 8790 section 3.1).
     Null,
 }
@@ -186,6 +189,18 @@ pub(crate) trait Source<'a> {
     /// A number, or `None` for null.
     fn number_or_null(&mut self, field: Field) -> Result<Option<Number>, Error>;
 
+    /// The value of one of the fields for values, which has the type of the field.
+    #[inline]
+    fn value(&mut self, field: Field) -> Result<Value<'a>, Error> {
+        typed_value(self, field)
+    }
+
+    /// A value of whatever type, or `None` for one that no field for values has.
+    fn any_value(&mut self) -> Result<Option<Value<'a>>, Error>;
+
+    /// Whether values may have another type than their field.
+    fn takes_any_type(&self) -> bool;
+
     #[inline]
     fn number(&mut self, field: Field) -> Result<Number, Error> {
         self.number_or_null(field)?.ok_or_else(|| self.wrong_type(field))
@@ -198,6 +213,41 @@ pub(crate) trait Source<'a> {
 
     fn wrong_type(&self, field: Field) -> Error {
         Error::Type { offset: self.offset(), field: field.name() }
+    }
+}
+
+/// A value with the type of its field.
+#[inline]
+pub(crate) fn typed_value<'a, S: Source<'a> + ?Sized>(
+    source: &mut S,
+    field: Field,
+) -> Result<Value<'a>, Error> {
+    Ok(match field {
+        Field::String => Value::String(source.string(field)?),
+        Field::Boolean => Value::Boolean(source.boolean(field)?),
+        Field::Data => Value::Data(source.data(field)?),
+        Field::ObjectLink => Value::ObjectLink(source.string(field)?),
+        _ => source.number_or_null(field)?.map_or(Value::Null, Value::from),
+    })
+}
+
+/// The value of one of the fields for values. If `source` takes any type, a value of another type than
+/// that of its field is read by its own type, and `None` stands for one that no field has.
+#[inline]
+fn value<'a, S: Source<'a> + Clone>(
+    source: &mut S,
+    field: Field,
+) -> Result<Option<Value<'a>>, Error> {
+    if !source.takes_any_type() {
+        return source.value(field).map(Some);
+    }
+    let begin = source.clone();
+    match source.value(field) {
+        Err(Error::Type { .. } | Error::Syntax { .. }) => {
+            *source = begin;
+            source.any_value()
+        }
+        value => value.map(Some),
     }
 }
 
@@ -215,17 +265,17 @@ impl<'r, 'a> Draft<'r, 'a> {
 
     /// Reads the value of `field` from `source`.
     #[inline]
-    pub(crate) fn set<S: Source<'a>>(&mut self, field: Field, source: &mut S) -> Result<(), Error> {
+    pub(crate) fn set<S: Source<'a> + Clone>(
+        &mut self,
+        field: Field,
+        source: &mut S,
+    ) -> Result<(), Error> {
         let record = &mut *self.record;
         match field {
             Field::Name => record.name = Some(source.string(field)?),
-            Field::Value => {
-                record.value = Some(source.number_or_null(field)?.map_or(Value::Null, Value::from));
+            Field::Value | Field::String | Field::Boolean | Field::Data | Field::ObjectLink => {
+                record.value = value(source, field)?
             }
-            Field::String => record.value = Some(Value::String(source.string(field)?)),
-            Field::Boolean => record.value = Some(Value::Boolean(source.boolean(field)?)),
-            Field::Data => record.value = Some(Value::Data(source.data(field)?)),
-            Field::ObjectLink => record.value = Some(Value::ObjectLink(source.string(field)?)),
             Field::BaseName => record.base_name = Some(source.string(field)?),
             Field::Time => record.time = Some(source.seconds(field)?),
             Field::BaseTime => record.base_time = Some(source.seconds(field)?),

@@ -1,8 +1,9 @@
 //! The CoRE Link Format (RFC 6690) of Register, Update and Discover.
 //!
 //! Parsing tolerates blanks around separators, one trailing slash in a target, unquoted and quoted
-//! values, and the first element of an old Bootstrap-Discover response without its `</>`. Writing is
-//! strict. [`registration`] interprets the links of a registration.
+//! values, empty links and parameters, a NUL at the end, and the first element of an old
+//! Bootstrap-Discover response without its `</>`. [`Reading::links`] tells of deviations, or refuses
+//! them. Writing is strict. [`registration`] interprets the links of a registration.
 //!
 //! ```
 //! use lwm2m_codec::link::{self, Link};
@@ -16,6 +17,7 @@
 //! ```
 
 mod parse;
+mod quirks;
 pub mod registration;
 
 pub use parse::parse;
@@ -35,33 +37,11 @@ impl Reading<'_> {
     /// As [`parse()`]. Strict decoding refuses quirks.
     pub fn links(&self, text: &str) -> Result<Vec<Link>, LinkError> {
         let links = parse(text)?;
-        let slash = |link: &Link| link.target.len() > 1 && link.target.ends_with('/');
-        let slash = links.iter().any(slash).then(|| text.find("/>").unwrap_or(0));
-        let bare = text.trim_start().starts_with("lwm2m=").then_some(0);
-        let found = [
-            (Quirk::Blanks, blank(text)),
-            (Quirk::TrailingSlash, slash),
-            (Quirk::BareVersion, bare),
-        ];
-        for (quirk, offset) in found {
-            if let Some(offset) = offset {
-                self.forgive(quirk).map_err(|_| LinkError::Quirk { offset, quirk })?;
-            }
+        for (quirk, offset) in quirks::quirks(text) {
+            self.forgive(quirk).map_err(|_| LinkError::Quirk { offset, quirk })?;
         }
         Ok(links)
     }
-}
-
-/// The offset of the first blank outside of quotes.
-fn blank(text: &str) -> Option<usize> {
-    let (mut quoted, mut literal) = (false, false);
-    let mut bytes = text.bytes();
-    bytes.position(|byte| {
-        let blank = !quoted && byte.is_ascii_whitespace();
-        quoted ^= byte == b'"' && !literal;
-        literal = quoted && byte == b'\\' && !literal;
-        blank
-    })
 }
 
 /// The parameters of a link in order. Parameters without a value are flags.

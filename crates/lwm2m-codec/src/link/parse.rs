@@ -9,7 +9,7 @@ use nom::bytes::complete::{tag, take_while, take_while1};
 use nom::character::complete::{anychar, char, multispace0};
 use nom::combinator::opt;
 use nom::error::{ErrorKind, ParseError};
-use nom::multi::many0;
+use nom::multi::{many0, many1};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
@@ -45,6 +45,8 @@ pub(super) fn located(text: &str) -> Result<Vec<(usize, Link)>, LinkError> {
         offset: text.len().saturating_sub(failure.remaining),
         expected: failure.expected,
     };
+    // Some devices count the NUL at the end of a string.
+    let text = text.strip_suffix('\0').unwrap_or(text);
     match links(text, text.len()) {
         Ok(("", links)) => Ok(links),
         Ok((rest, _)) => Err(syntax(Failure { remaining: rest.len(), expected: "a comma" })),
@@ -55,12 +57,9 @@ pub(super) fn located(text: &str) -> Result<Vec<(usize, Link)>, LinkError> {
 
 /// Parses the rest of a text of `length` bytes. Returns links with their offsets.
 fn links(text: &str, length: usize) -> Parsed<'_, Vec<(usize, Link)>> {
-    let (mut text, _) = multispace0(text)?;
+    let (mut text, _) = empty_links(text)?;
     let mut links = Vec::new();
-    if text.is_empty() {
-        return Ok((text, links));
-    }
-    loop {
+    while !text.is_empty() {
         let begin = length.saturating_sub(text.len());
         let (rest, next) = match links.is_empty() {
             true => alt((legacy_root, link)).parse(text)?,
@@ -68,13 +67,18 @@ fn links(text: &str, length: usize) -> Parsed<'_, Vec<(usize, Link)>> {
         };
         links.push((begin, next));
         let (rest, more) = opt(separator(',')).parse(rest)?;
-        text = rest;
+        (text, _) = empty_links(rest)?;
         if more.is_none() {
             break;
         }
     }
-    let (text, _) = multispace0(text)?;
     Ok((text, links))
+}
+
+/// Skips blanks, and links of which there is nothing but the comma.
+fn empty_links(text: &str) -> Parsed<'_, ()> {
+    let nothing = take_while(|c: char| c.is_ascii_whitespace() || c == ',');
+    nothing.map(drop).parse(text)
 }
 
 /// Parses `lwm2m="1.0"`, the first element in the Bootstrap-Discover examples of LwM2M 1.0.
@@ -88,15 +92,15 @@ fn link(text: &str) -> Parsed<'_, Link> {
     let (rest, _) = expect(char('<'), "an opening bracket").parse(text)?;
     let (rest, target) = take_while(|c| !matches!(c, '<' | '>' | '"')).parse(rest)?;
     let (rest, _) = expect(char('>'), "a closing bracket").parse(rest)?;
-    let (rest, params) = many0(preceded(separator(';'), param)).parse(rest)?;
-    Ok((rest, Link { target: target.to_owned(), params }))
+    let (rest, params) = many0(preceded(many1(separator(';')), opt(param))).parse(rest)?;
+    Ok((rest, Link { target: target.to_owned(), params: params.into_iter().flatten().collect() }))
 }
 
 fn param(text: &str) -> Parsed<'_, (String, Option<String>)> {
-    let name =
+    let mut name =
         take_while1(|c: char| !c.is_whitespace() && !matches!(c, '=' | '<' | '>') && bare(c));
-    let (rest, name) = cut(name, "the name of a parameter").parse(text)?;
-    let (rest, value) = opt(preceded(char('='), value)).parse(rest)?;
+    let (rest, name) = name.parse(text)?;
+    let (rest, value) = opt(preceded((char('='), multispace0), value)).parse(rest)?;
     Ok((rest, (name.to_owned(), value)))
 }
 
@@ -193,6 +197,23 @@ mod tests {
         );
     }
 
+    // proves: LINK-03
+    #[test]
+    fn nothing_between_separators_is_tolerated() {
+        let plain = parse("</3>;ver=2.2,</4>").unwrap();
+        for text in [
+            "</3>;ver= \"2.2\",</4>",
+            "</3>;;ver=2.2,</4>",
+            "</3>;ver=2.2;,</4>;",
+            "</3>;ver=2.2,</4>,",
+            ",</3>;ver=2.2,,</4>, ",
+            "</3>;ver=2.2,</4>\0",
+        ] {
+            assert_eq!(parse(text).as_ref(), Ok(&plain), "{text:?}");
+        }
+        assert!(parse("</3>\0,</4>").is_err());
+    }
+
     #[test]
     fn syntax_errors_have_their_offset() {
         let cases = [
@@ -200,9 +221,8 @@ mod tests {
             ("<1/0", 4),
             ("</3>;ver=\"", 10),
             ("</3>;ver=", 9),
-            ("</3>;", 5),
-            ("</3>,", 5),
-            ("</3>,,</4>", 5),
+            ("</3>;=1", 5),
+            ("</3>,x", 5),
             ("3", 0),
             ("</3>x", 4),
             ("</3>;ver=\"1\\", 12),

@@ -74,6 +74,13 @@ fn cases() -> Vec<Case> {
             &br#"[{"n":"3/0/9","v":1}]"#[..],
             &br#"[{"n":"/3/0/9","v":1}]"#[..],
         ),
+        case(
+            Quirk::RelativeToTarget,
+            ContentFormat::JSON,
+            "/3/0",
+            &br#"{"bn":"/3/0","e":[{"n":"9","v":1}]}"#[..],
+            &br#"{"bn":"/3/0/","e":[{"n":"9","v":1}]}"#[..],
+        ),
         case(Quirk::LegacyNumber, ContentFormat(1542), "/3/0/9", hex("C10964"), vec![]),
     ]
 }
@@ -110,11 +117,22 @@ fn encoded_payloads_have_no_quirks() {
     }
 }
 
-const LINKS: [(Quirk, &str); 4] = [
-    (Quirk::Blanks, "</1/0>, </3/0>"),
-    (Quirk::Blanks, "</3>; ver=1.1"),
-    (Quirk::TrailingSlash, "</0/1/>"),
-    (Quirk::BareVersion, "lwm2m=\"1.0\",</0/0>"),
+const LINKS: [(Quirk, &str, usize); 15] = [
+    (Quirk::Blanks, "</1/0>, </3/0>", 7),
+    (Quirk::Blanks, "</3>; ver=1.1", 5),
+    (Quirk::Blanks, "</3>;ver= \"2.2\"", 9),
+    (Quirk::TrailingSlash, "</0/1/>", 5),
+    (Quirk::TrailingSlash, "</>;lwm2m=1.1,</0/0>,</21/1/>", 27),
+    (Quirk::BareVersion, "lwm2m=\"1.0\",</0/0>", 0),
+    (Quirk::EmptyLink, "</3>;;ver=1.1", 5),
+    (Quirk::EmptyLink, "</3>,", 5),
+    (Quirk::EmptyLink, "</3>,,</4>", 5),
+    (Quirk::TrailingNul, "</3>\0", 4),
+    (Quirk::BadEscape, "</%>", 2),
+    (Quirk::BadEscape, "</3>,</%1g>", 7),
+    (Quirk::NotAscii, "</b\u{fc}ro>", 3),
+    (Quirk::NotAscii, "</3>;gr\u{f6}sse=1", 7),
+    (Quirk::NotAscii, "</3>;a=1;\u{e4}", 9),
 ];
 
 #[test]
@@ -122,25 +140,30 @@ fn every_quirk_has_a_case() {
     let cases = cases();
     for quirk in Quirk::ALL {
         let of_payload = cases.iter().any(|case| case.quirk == *quirk);
-        let of_links = LINKS.iter().any(|(of, _)| of == quirk);
-        // The tests of `root` cover quirks of alternate paths.
-        assert!(of_payload || of_links || *quirk == Quirk::OutsideRoot, "{quirk:?}");
+        let of_links = LINKS.iter().any(|(of, ..)| of == quirk);
+        // The tests of `root` cover quirks of alternate paths, those of `answers` quirks of answers.
+        let elsewhere = [Quirk::OutsideRoot, Quirk::NoPayload, Quirk::EmptyMap];
+        assert!(of_payload || of_links || elsewhere.contains(quirk), "{quirk:?}");
     }
 }
 
 #[test]
 fn links_are_read_strictly_or_not() {
-    for (quirk, text) in LINKS {
+    for (quirk, text, at) in LINKS {
         let lenient = Reading::lenient(&TestModel);
         assert!(lenient.links(text).is_ok(), "{text}");
         assert!(lenient.forgiven().eq([quirk]), "{text}");
         let strict = Reading::strict(&TestModel).links(text);
-        assert!(matches!(strict, Err(LinkError::Quirk { quirk: found, .. }) if found == quirk));
+        assert_eq!(strict, Err(LinkError::Quirk { offset: at, quirk }), "{text}");
     }
-    let regular = "</>;rt=\"oma.lwm2m\";ct=\"60 110\",</3>;ver=1.1,</3/0>";
-    assert!(Reading::strict(&TestModel).links(regular).is_ok());
-    let place = Reading::strict(&TestModel).links("</1/0>, </3/0>");
-    assert_eq!(place, Err(LinkError::Quirk { offset: 7, quirk: Quirk::Blanks }));
+    let regular = [
+        "",
+        "</>;rt=\"oma.lwm2m\";ct=\"60 110\",</3>;ver=1.1,</3/0>",
+        "</a%20b>;title=\"gr\u{f6}\\\"sse;, </\";flag,</4>",
+    ];
+    for regular in regular {
+        assert!(Reading::strict(&TestModel).links(regular).is_ok(), "{regular}");
+    }
 }
 
 #[test]

@@ -260,14 +260,19 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// [`Error::Syntax`] for any other item, or if the bytes are cut off.
     pub fn bytes(&mut self) -> Result<Cow<'a, [u8]>, Error> {
-        let head = self.head("bytes", |head| head.major == BYTES)?;
+        self.string_bytes(BYTES, "bytes")
+    }
+
+    /// Reads the bytes of a text or of bytes.
+    fn string_bytes(&mut self, major: u8, expected: &'static str) -> Result<Cow<'a, [u8]>, Error> {
+        let head = self.head(expected, |head| head.major == major)?;
         if head.info != INDEFINITE {
             return self.take(head.argument).map(Cow::Borrowed);
         }
         let mut bytes = Vec::new();
         while !self.take_break() {
-            let definite = |head: &Head| head.major == BYTES && head.info != INDEFINITE;
-            let length = self.head("a piece of bytes", definite)?.argument;
+            let definite = |head: &Head| head.major == major && head.info != INDEFINITE;
+            let length = self.head("a piece of a string", definite)?.argument;
             bytes.extend_from_slice(self.take(length)?);
         }
         Ok(Cow::Owned(bytes))
@@ -314,7 +319,7 @@ impl<'a> Decoder<'a> {
         alloc::format!("{mantissa}e{exponent}").parse().map_err(|_| expected)
     }
 
-    /// Skips an item.
+    /// Skips an item. Texts may have any bytes.
     ///
     /// # Errors
     /// [`Error::Syntax`] if the item is malformed or cut off, [`Error::Nesting`] if it has more than
@@ -327,8 +332,7 @@ impl<'a> Decoder<'a> {
         let offset = self.offset();
         let inner = || depth.checked_sub(1).ok_or(Error::Nesting { offset });
         match self.major() {
-            Some(TEXT) => self.text().map(drop),
-            Some(BYTES) => self.bytes().map(drop),
+            Some(major @ (TEXT | BYTES)) => self.string_bytes(major, "a string").map(drop),
             Some(TAG) => {
                 let _ = self.tag().ok_or_else(|| self.syntax("a tag"))?;
                 self.skip_within(inner()?)

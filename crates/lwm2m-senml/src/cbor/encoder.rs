@@ -130,6 +130,10 @@ impl Encoder {
                 self.head(2, v.len() as u64);
                 self.output.extend_from_slice(v);
             }
+            Value::Date(v) => {
+                self.tag(0);
+                self.text(v);
+            }
             Value::Null => self.output.push(0xF6),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::decoder::Decoder;
 use crate::error::Error;
-use crate::record::{Draft, Field, Number, Record, Source, Value};
+use crate::record::{Draft, Field, Number, Record, Source, Value, typed_value};
 use alloc::borrow::Cow;
 
 /// Iterates over the records of a pack in CBOR. Borrows strings of definite length from the input. The
@@ -11,6 +11,7 @@ use alloc::borrow::Cow;
 pub struct Reader<'a> {
     decoder: Decoder<'a>,
     state: State,
+    any_type: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,14 @@ impl<'a> Reader<'a> {
     /// Creates a reader of the pack in `input`.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
-        Self { decoder: Decoder::new(input), state: State::Begin }
+        Self { decoder: Decoder::new(input), state: State::Begin, any_type: false }
+    }
+
+    /// Sets whether a value may have another type than its field. Then it is read by its own type, and
+    /// an array or map leaves the record without a value. Default: no.
+    #[must_use]
+    pub const fn any_type(self, any_type: bool) -> Self {
+        Self { any_type, ..self }
     }
 
     /// The number of bytes read.
@@ -99,6 +107,22 @@ impl<'a> Reader<'a> {
         Ok(Field::from_name(&name))
     }
 
+    /// Takes a time with tag 0 (a date as text) or tag 1 (seconds since 1970), if it is next: RFC 8949
+    /// sections 3.4.1 and 3.4.2.
+    fn tagged_time(&mut self) -> Result<Option<Value<'a>>, Error> {
+        let mut ahead = self.decoder.clone();
+        let tag = ahead.tag();
+        if !matches!(tag, Some(DATE | EPOCH)) {
+            return Ok(None);
+        }
+        self.decoder = ahead;
+        match (tag, self.decoder.item()?) {
+            (Some(DATE), Value::String(text)) => Ok(Some(Value::Date(text))),
+            (Some(EPOCH), value) if value.finite().is_some() => Ok(Some(value)),
+            _ => Err(self.wrong_type(Field::Value)),
+        }
+    }
+
     /// The error if the next item does not have the type of `field`.
     #[cold]
     fn mismatch(&self, field: Field) -> Error {
@@ -112,6 +136,11 @@ impl<'a> Reader<'a> {
 
 const BYTES: u8 = 2;
 const TEXT: u8 = 3;
+const TAG: u8 = 6;
+/// The tag of a date as text.
+const DATE: u64 = 0;
+/// The tag of seconds since 1970.
+const EPOCH: u64 = 1;
 
 impl<'a> Iterator for Reader<'a> {
     type Item = Result<Record<'a>, Error>;
@@ -165,6 +194,31 @@ impl<'a> Source<'a> for Reader<'a> {
             value => value.finite().map(Some).ok_or_else(|| self.wrong_type(field)),
         }
     }
+
+    #[inline]
+    fn value(&mut self, field: Field) -> Result<Value<'a>, Error> {
+        if field == Field::Value
+            && self.decoder.major() == Some(TAG)
+            && let Some(time) = self.tagged_time()?
+        {
+            return Ok(time);
+        }
+        typed_value(self, field)
+    }
+
+    fn any_value(&mut self) -> Result<Option<Value<'a>>, Error> {
+        let mut ahead = self.decoder.clone();
+        if let Ok(value) = ahead.item() {
+            self.decoder = ahead;
+            return Ok(Some(value));
+        }
+        self.decoder.skip().map(|()| None)
+    }
+
+    #[inline]
+    fn takes_any_type(&self) -> bool {
+        self.any_type
+    }
 }
 
 /// All records of a pack. For tests only: a record in memory can be twenty times as large as in the
@@ -203,10 +257,30 @@ mod tests {
                 assert!(value(&bytes[..length]).is_err(), "{bytes:02x?} {length}");
             }
         }
+        let date = [0xA1, 2, 0xC0, 0x64, b'1', b'9', b'7', b'0'];
+        assert_eq!(value(&date), Ok(Some(Value::Date("1970".into()))), "tag 0");
+        assert_eq!(value(&[0xA1, 2, 0xC1, 0x18, 100]), Ok(Some(Value::Integer(100))), "tag 1");
+        assert!(value(&[0xA1, 2, 0xC1, 0x61, b'1']).is_err(), "tag 1 is for numbers");
+        assert!(value(&[0xA1, 2, 0xC0, 1]).is_err(), "tag 0 is for texts");
         let wrong = Err(Error::Type { offset: 4, field: "v" });
         assert_eq!(value(&[0xA1, 2, 0x61, b'1']), wrong);
         assert!(value(&[0xA1, 2, 0xF9, 0x7C, 0]).is_err(), "infinity");
         assert!(value(&[0xA1, 2, 0x3B, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
+    }
+
+    #[test]
+    fn values_of_another_type_than_their_field_lose_no_record() {
+        let pack =
+            [0x85, 0xA1, 2, 0x61, b'1', 0xA1, 3, 1, 0xA1, 4, 0x81, 0x80, 0xA1, 8, 0xF7, 0xA1, 2, 7];
+        assert!(read(&pack).is_err());
+        let loose: Result<Vec<_>, _> = Reader::new(&pack).any_type(true).collect();
+        let values: Vec<_> = loose.unwrap().into_iter().map(|record| record.value).collect();
+        let text = Some(Value::String("1".into()));
+        assert_eq!(values, [text, Some(Value::Integer(1)), None, None, Some(Value::Integer(7))]);
+        for length in 0..pack.len() {
+            let cut: Result<Vec<_>, _> = Reader::new(&pack[..length]).any_type(true).collect();
+            assert!(cut.is_err(), "{length}");
+        }
     }
 
     #[test]

@@ -132,7 +132,11 @@ impl Writer {
             Value::String(_) => Field::String,
             Value::ObjectLink(_) => Field::ObjectLink,
             Value::Data(_) => Field::Data,
-            Value::Integer(_) | Value::Unsigned(_) | Value::Float(_) | Value::Null => Field::Value,
+            Value::Integer(_)
+            | Value::Unsigned(_)
+            | Value::Float(_)
+            | Value::Date(_)
+            | Value::Null => Field::Value,
         };
         self.value_of(field, value)
     }
@@ -169,7 +173,8 @@ mod tests {
 
     #[test]
     fn values_of_each_type() {
-        let cases: [(Value<'_>, &[u8]); 9] = [
+        let cases: [(Value<'_>, &[u8]); 10] = [
+            (Value::Date("19".into()), &[0x02, 0xC0, 0x62, b'1', b'9']),
             (Value::Integer(-1), &[0x02, 0x20]),
             (Value::Unsigned(u64::MAX), &[0x02, 0x1B, 255, 255, 255, 255, 255, 255, 255, 255]),
             (Value::Float(1.5), &[0x02, 0xFA, 0x3F, 0xC0, 0, 0]),

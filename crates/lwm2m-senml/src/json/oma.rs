@@ -73,6 +73,12 @@ impl<'a> Records<'a> {
         self.reader.read_fields(record, field)
     }
 
+    /// As [`Reader::any_type`].
+    #[must_use]
+    pub fn any_type(self, any_type: bool) -> Self {
+        Self { reader: self.reader.any_type(any_type), ..self }
+    }
+
     /// The number of bytes read.
     #[must_use]
     pub const fn offset(&self) -> usize {
@@ -198,7 +204,7 @@ fn write_value(value: &Value<'_>, output: &mut String) -> Result<(), Error> {
         Value::Boolean(v) => {
             output.push_str(if *v { "\"bv\":true" } else { "\"bv\":false" });
         }
-        Value::String(v) => {
+        Value::String(v) | Value::Date(v) => {
             output.push_str("\"sv\":");
             quoted(v, output);
         }

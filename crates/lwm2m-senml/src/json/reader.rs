@@ -3,7 +3,7 @@
 use super::lexer::{Fault, Parsed, blanks, number, peek, string, symbol, word};
 use crate::base64;
 use crate::error::Error;
-use crate::record::{Draft, Field, Number, Record, Source};
+use crate::record::{Draft, Field, Number, Record, Source, Value};
 use alloc::borrow::Cow;
 
 /// The deepest nesting of arrays and objects in an unknown field.
@@ -17,6 +17,7 @@ pub struct Reader<'a> {
     length: usize,
     state: State,
     forgave_base64: bool,
+    any_type: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +36,14 @@ impl<'a> Reader<'a> {
             Ok(text) => (text, State::Begin),
             Err(error) => ("", State::Invalid(error.valid_up_to())),
         };
-        Self { rest, length: input.len(), state, forgave_base64: false }
+        Self { rest, length: input.len(), state, forgave_base64: false, any_type: false }
+    }
+
+    /// Sets whether a value may have another type than its field. Then it is read by its own type, and
+    /// an array or object leaves the record without a value. Default: no.
+    #[must_use]
+    pub fn any_type(self, any_type: bool) -> Self {
+        Self { any_type, ..self }
     }
 
     /// The number of bytes read.
@@ -117,7 +125,13 @@ impl<'a> Reader<'a> {
         let begin = self.rest;
         self.skip_value()?;
         let part = begin.get(..begin.len() - self.rest.len()).unwrap_or_default();
-        Ok(Self { rest: part, length: self.offset(), state: State::Begin, forgave_base64: false })
+        Ok(Self {
+            rest: part,
+            length: self.offset(),
+            state: State::Begin,
+            forgave_base64: false,
+            any_type: self.any_type,
+        })
     }
 
     /// Skips the next value.
@@ -275,6 +289,22 @@ impl<'a> Source<'a> for Reader<'a> {
             _ => Err(self.wrong_type(field)),
         }
     }
+
+    fn any_value(&mut self) -> Result<Option<Value<'a>>, Error> {
+        Ok(match peek(self.rest) {
+            Some(b'"') => Some(Value::String(self.parse(string)?)),
+            Some(b'-' | b'0'..=b'9') => Some(self.parse(number)?.into()),
+            Some(b't') => self.parse(word("true")).map(|()| Some(Value::Boolean(true)))?,
+            Some(b'f') => self.parse(word("false")).map(|()| Some(Value::Boolean(false)))?,
+            Some(b'n') => self.parse(word("null")).map(|()| Some(Value::Null))?,
+            _ => self.skip_value().map(|()| None)?,
+        })
+    }
+
+    #[inline]
+    fn takes_any_type(&self) -> bool {
+        self.any_type
+    }
 }
 
 /// All records of a pack. For tests only: a record in memory can be twenty times as large as in the
@@ -287,7 +317,6 @@ pub(crate) fn read(input: &[u8]) -> Result<Vec<Record<'_>>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
 
     fn value(text: &str) -> Result<Option<Value<'_>>, Error> {
         read(text.as_bytes()).map(|records| records[0].value.clone())
@@ -337,6 +366,17 @@ mod tests {
         assert_eq!(value(r#"[{"vs":null}]"#), wrong("vs", 7));
         assert_eq!(value(r#"[{"vd":"*"}]"#), wrong("vd", 10));
         assert_eq!(value(r#"[{"bver":-1}]"#), wrong("bver", 11));
+    }
+
+    #[test]
+    fn values_of_another_type_than_their_field_lose_no_record() {
+        let text = br#"[{"v":"1"},{"vs":1},{"vb":[{}]},{"vd":"*"},{"v":7}]"#;
+        let loose: Result<Vec<_>, _> = Reader::new(text).any_type(true).collect();
+        let values: Vec<_> = loose.unwrap().into_iter().map(|record| record.value).collect();
+        let text = |text: &'static str| Some(Value::String(text.into()));
+        let number = |number| Some(Value::Integer(number));
+        assert_eq!(values, [text("1"), number(1), None, text("*"), number(7)]);
+        assert!(Reader::new(b"[{\"vs\":1").any_type(true).any(|record| record.is_err()));
     }
 
     #[test]

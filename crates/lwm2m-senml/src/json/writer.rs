@@ -138,7 +138,7 @@ impl Fields<'_> {
             Value::Float(v) => self.number("\"v\":", Number::Float(*v))?,
             Value::Boolean(true) => self.0.push_str("\"vb\":true,"),
             Value::Boolean(false) => self.0.push_str("\"vb\":false,"),
-            Value::String(v) => self.text("\"vs\":\"", Some(v)),
+            Value::String(v) | Value::Date(v) => self.text("\"vs\":\"", Some(v)),
             Value::ObjectLink(v) => self.text("\"vlo\":\"", Some(v)),
             Value::Data(v) => {
                 self.0.push_str("\"vd\":\"");
