@@ -120,6 +120,9 @@ parameters! {
         /// The largest body that is accepted, in bytes. Larger requests are answered 4.13; larger
         /// responses fail with [`FailReason::TooLarge`](crate::FailReason::TooLarge). Default: 1 MiB.
         max_body: usize = 1 << 20,
+        /// Whether the application evaluates If-Match and If-None-Match. If not, requests with them are
+        /// answered 4.02 (RFC 7252 sections 5.10.8 and 5.4.1). Default: no.
+        conditional_requests: bool = false,
         /// How long an incomplete body, or a response whose blocks are fetched, is kept after its
         /// last block (RFC 7959 sections 2.4 and 2.5). Default: 247 s.
         body_lifetime: Duration = Duration::from_secs(247),

@@ -63,6 +63,8 @@ impl Scheme {
 pub enum Host<'a> {
     /// An address literal.
     Address(IpAddr),
+    /// An IPv6 address with a zone, `fe80::1%25eth0` (RFC 6874). The caller finds the interface.
+    Zoned(Ipv6Addr, &'a str),
     /// A name that the caller resolves. Percent-encoding is kept.
     Name(&'a str),
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
+            Self::Zoned(address, zone) => write!(f, "{address}%{zone}"),
             Self::Name(name) => f.write_str(name),
         }
     }
@@ -144,15 +147,48 @@ impl<'a> Uri<'a> {
         Ok(uri)
     }
 
-    /// Adds the Uri-Path and Uri-Query options of the URI (RFC 7252 section 6.4). Leaves Uri-Host and
-    /// Uri-Port out: host and port are those of the peer.
+    /// Adds the Uri-Path and Uri-Query options of the URI (RFC 7252 section 6.4). Resolves the segments
+    /// `.` and `..`, which no Uri-Path may be (RFC 7252 section 5.10.1). Leaves Uri-Port out: the port is
+    /// that of the peer. See also [`push_host`](Self::push_host).
     pub fn push_options(&self, options: &mut Options) {
-        for segment in self.segments() {
-            options.push(OptionNumber::URI_PATH, &decode(segment).unwrap_or_default());
+        for segment in self.plain_segments() {
+            options.push(OptionNumber::URI_PATH, &segment);
         }
         for parameter in self.parameters() {
             options.push(OptionNumber::URI_QUERY, &decode(parameter).unwrap_or_default());
         }
+    }
+
+    /// Adds the Uri-Host option, if the host is a name (RFC 7252 section 6.4, step 5). Address literals are
+    /// those of the peer.
+    pub fn push_host(&self, options: &mut Options) {
+        if let Host::Name(name) = self.host {
+            let name = decode(name).unwrap_or_default();
+            options.remove(OptionNumber::URI_HOST);
+            options.push(OptionNumber::URI_HOST, &name.to_ascii_lowercase());
+        }
+    }
+
+    /// The decoded segments of the path without `.` and `..` (RFC 3986 section 5.2.4).
+    fn plain_segments(&self) -> Vec<Cow<'a, [u8]>> {
+        let mut plain = Vec::new();
+        let mut segments = self.segments().peekable();
+        while let Some(segment) = segments.next() {
+            let segment = decode(segment).unwrap_or_default();
+            let dots = matches!(&*segment, b"." | b"..");
+            if *segment == *b".." {
+                plain.pop();
+            }
+            // A path that ends in dots ends in a slash.
+            match dots {
+                false => plain.push(segment),
+                true if segments.peek().is_none() && !plain.is_empty() => {
+                    plain.push(Cow::Borrowed(b""));
+                }
+                true => {}
+            }
+        }
+        plain
     }
 
     /// The percent-encoded segments of the path. An empty path and `/` have none.
@@ -176,12 +212,22 @@ fn scheme(uri: &str) -> Result<(Scheme, &str), UriError> {
 fn host_and_port(authority: &str) -> Result<(Host<'_>, Option<&str>), UriError> {
     if let Some(literal) = authority.strip_prefix('[') {
         let (address, rest) = literal.split_once(']').ok_or(UriError::Host)?;
+        let (address, zone) = match address.split_once('%') {
+            // RFC 6874 encodes the percent sign; addresses outside of URIs do not (RFC 4007).
+            Some((address, zone)) => (address, Some(zone.strip_prefix("25").unwrap_or(zone))),
+            None => (address, None),
+        };
         let address: Ipv6Addr = address.parse().map_err(|_| UriError::Host)?;
+        let host = match zone {
+            None => Host::Address(address.into()),
+            Some(zone) if is_zone(zone) => Host::Zoned(address, zone),
+            Some(_) => return Err(UriError::Host),
+        };
         let port = match rest {
             "" => None,
             _ => Some(rest.strip_prefix(':').ok_or(UriError::Host)?),
         };
-        return Ok((Host::Address(address.into()), port));
+        return Ok((host, port));
     }
     let (host, port) = match authority.split_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -196,6 +242,12 @@ fn host_and_port(authority: &str) -> Result<(Host<'_>, Option<&str>), UriError> 
         Err(_) => Host::Name(host),
     };
     Ok((host, port))
+}
+
+/// Whether a text is a zone: the name of an interface or its number.
+fn is_zone(zone: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !zone.is_empty() && zone.bytes().all(is_unreserved)
 }
 
 fn number(port: &str) -> Result<u16, UriError> {
@@ -271,6 +323,62 @@ mod tests {
             assert_eq!(Uri::parse(uri), Err(error), "{uri}");
         }
         assert!(Uri::parse(&long[..MAX_LENGTH]).is_ok());
+    }
+
+    // proves: COAP-26
+    #[test]
+    fn dots_are_resolved() {
+        for (path, expected) in [
+            ("/a/./b", &["a", "b"][..]),
+            ("/a/../b", &["b"]),
+            ("/a/%2e%2E/b", &["b"]),
+            ("/../../a", &["a"]),
+            ("/a/..", &[]),
+            ("/a/b/..", &["a", ""]),
+            ("/a/.", &["a", ""]),
+            ("/.", &[]),
+            ("/a/...", &["a", "..."]),
+        ] {
+            let uri = alloc::format!("coap://h{path}");
+            let mut options = Options::new();
+            Uri::parse(&uri).unwrap().push_options(&mut options);
+            let segments: Vec<_> = options.uri_path().map(<[u8]>::to_vec).collect();
+            let expected: Vec<_> = expected.iter().map(|text| text.as_bytes().to_vec()).collect();
+            assert_eq!(segments, expected, "{path}");
+        }
+    }
+
+    // proves: COAP-25
+    #[test]
+    fn a_name_becomes_uri_host_and_an_address_does_not() {
+        for (uri, expected) in [
+            ("coap://Example.com/a", Some(&b"example.com"[..])),
+            ("coap://b%c3%bcro", Some("büro".as_bytes())),
+            ("coap://127.0.0.1", None),
+            ("coap://[::1]", None),
+            ("coap://[fe80::1%25eth0]", None),
+        ] {
+            let mut options = Options::new();
+            Uri::parse(uri).unwrap().push_host(&mut options);
+            assert_eq!(options.get(OptionNumber::URI_HOST), expected, "{uri}");
+        }
+    }
+
+    // proves: COAP-27
+    #[test]
+    fn an_address_may_have_a_zone() {
+        let link_local = "fe80::1".parse().unwrap();
+        for (uri, zone) in [
+            ("coap://[fe80::1%25eth0]:5683/rd", "eth0"),
+            ("coap://[fe80::1%eth0]", "eth0"),
+            ("coaps://[fe80::1%252]", "2"),
+            ("coap://[fe80::1%25wlan0.1]", "wlan0.1"),
+        ] {
+            assert_eq!(Uri::parse(uri).unwrap().host, Host::Zoned(link_local, zone), "{uri}");
+        }
+        for uri in ["coap://[fe80::1%]", "coap://[fe80::1%25]", "coap://[fe80::1%25a/b]"] {
+            assert_eq!(Uri::parse(uri), Err(UriError::Host), "{uri}");
+        }
     }
 
     #[test]

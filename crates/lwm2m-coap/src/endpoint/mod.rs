@@ -150,6 +150,13 @@ impl Endpoint {
         id
     }
 
+    /// Whether a request has not been sent, because others to the peer are under way (NSTART, RFC 7252
+    /// section 4.7) or its session is not established.
+    #[must_use]
+    pub fn is_queued(&self, id: RequestId) -> bool {
+        self.exchanges.is_queued(id)
+    }
+
     /// Forgets a pending request or an observation. No event follows.
     ///
     /// A peer on datagrams is not told: its next notification is rejected with a Reset, which ends

@@ -3,7 +3,7 @@
 
 use super::bodies::{Assembly, Gathered};
 use super::check::ExchangeOptions;
-use super::key::body_options;
+use super::key::{body_options, digest};
 use super::state::Exchanges;
 use super::streamed::Streamed;
 use crate::ids::PeerId;
@@ -33,16 +33,22 @@ impl Exchanges {
             return Ok(None);
         };
         let (code, options) = (request.code, body_options(&request.options));
-        let gathered = self.gathered(peer, code, &options, block)?;
         if !block.allows(payload.len()) {
+            self.bodies.take_assembly(peer, code, &options);
             return Err(Response::new(Code::BAD_REQUEST));
         }
-        let mut body = match gathered {
+        let Assembly { code, options, body, .. } =
+            self.gathered(now, peer, capacity, code, options, block, payload)?;
+        if let Some(format) = options.content_format() {
+            request.options.set_uint(OptionNumber::CONTENT_FORMAT, format.into());
+        }
+        let mut body = match body {
             Gathered::Kept(body) => body,
-            Gathered::HandedOut(length) => {
+            Gathered::HandedOut(length, _) => {
                 request.payload = Bytes::copy_from_slice(payload);
-                let body = Gathered::HandedOut(length + payload.len());
-                let next = block.more.then(|| Box::new(Assembly { code, options, body }));
+                let body = Gathered::HandedOut(length + payload.len(), digest(payload));
+                let last = payload.len();
+                let next = block.more.then(|| Box::new(Assembly { code, options, body, last }));
                 return Ok(Some(Streamed { next }));
             }
         };
@@ -53,7 +59,8 @@ impl Exchanges {
         }
         body.extend_from_slice(payload);
         if block.more {
-            let assembly = Assembly { code, options, body: Gathered::Kept(body) };
+            let last = payload.len();
+            let assembly = Assembly { code, options, body: Gathered::Kept(body), last };
             self.bodies.keep_assembly(now, peer, assembly, &mut self.touched);
             return Err(next_block(capacity, block));
         }
@@ -64,22 +71,41 @@ impl Exchanges {
     /// The body that a block continues, or begins if it is block 0.
     ///
     /// # Errors
-    /// 4.08 if the block does not follow the one before.
+    /// 4.08 if the block does not follow the one before, 2.31 if it repeats the one before under a new
+    /// message ID.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a block")]
     fn gathered(
         &mut self,
+        now: Instant,
         peer: PeerId,
+        capacity: Capacity,
         code: Code,
-        options: &Options,
+        options: Options,
         block: BlockValue,
-    ) -> Result<Gathered, Response> {
-        match self.bodies.take_assembly(peer, code, options) {
-            _ if block.number == 0 => Ok(match self.streaming.chooses(code, options) {
-                true => Gathered::HandedOut(0),
+        payload: &[u8],
+    ) -> Result<Assembly, Response> {
+        let known = self.bodies.take_assembly(peer, code, &options);
+        if block.number == 0 {
+            let body = match self.streaming.chooses(code, &options) {
+                true => Gathered::HandedOut(0, 0),
                 false => Gathered::Kept(Vec::new()),
-            }),
-            Some(assembly) if assembly.body.len() == block.offset() => Ok(assembly.body),
-            _ => Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE)),
+            };
+            return Ok(Assembly { code, options, body, last: 0 });
         }
+        let Some(mut assembly) = known else {
+            return Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE));
+        };
+        if assembly.options.content_format().is_none() {
+            assembly.options = options;
+        }
+        if assembly.body.len() == block.offset() {
+            return Ok(assembly);
+        }
+        if block.more && assembly.ends_with(block.offset(), payload) {
+            self.bodies.keep_assembly(now, peer, assembly, &mut self.touched);
+            return Err(next_block(capacity, block));
+        }
+        Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Request bodies that are being assembled, and responses whose blocks peers fetch: RFC 7959
 //! sections 2.4 and 2.5.
 
-use super::key::RequestKey;
+use super::key::{RequestKey, digest, same_body};
 use crate::admit::Sender;
 use crate::config::Config;
 use crate::ids::PeerId;
@@ -19,6 +19,19 @@ pub(super) struct Assembly {
     /// The options that all blocks of the body have in common.
     pub(super) options: Options,
     pub(super) body: Gathered,
+    /// The bytes of the last block.
+    pub(super) last: usize,
+}
+
+impl Assembly {
+    /// Whether `payload` at `offset` is the block that came last.
+    pub(super) fn ends_with(&self, offset: usize, payload: &[u8]) -> bool {
+        let same = match &self.body {
+            Gathered::Kept(bytes) => bytes.ends_with(payload),
+            Gathered::HandedOut(_, last) => *last == digest(payload),
+        };
+        same && payload.len() == self.last && offset.checked_add(self.last) == Some(self.body.len())
+    }
 }
 
 /// How much of the body of a request has come.
@@ -26,22 +39,22 @@ pub(super) struct Assembly {
 pub(super) enum Gathered {
     /// Its bytes, which the application gets when it is complete.
     Kept(Vec<u8>),
-    /// The number of bytes that the application has got already.
-    HandedOut(usize),
+    /// The number of bytes that the application has got already, and the digest of the last block.
+    HandedOut(usize, u64),
 }
 
 impl Gathered {
     pub(super) const fn len(&self) -> usize {
         match self {
             Self::Kept(bytes) => bytes.len(),
-            Self::HandedOut(length) => *length,
+            Self::HandedOut(length, _) => *length,
         }
     }
 
     const fn kept(&self) -> usize {
         match self {
             Self::Kept(bytes) => bytes.len(),
-            Self::HandedOut(_) => 0,
+            Self::HandedOut(..) => 0,
         }
     }
 }
@@ -140,7 +153,7 @@ impl Bodies {
         code: Code,
         options: &Options,
     ) -> Option<Assembly> {
-        self.assemblies.take(peer, |body| body.code == code && body.options == *options)
+        self.assemblies.take(peer, |body| body.code == code && same_body(&body.options, options))
     }
 
     pub(super) fn keep_assembly(

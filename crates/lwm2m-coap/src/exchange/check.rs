@@ -23,30 +23,54 @@ impl ExchangeOptions {
     }
 }
 
+/// Why the endpoint refuses a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Refused {
+    pub(super) code: Code,
+    /// The option that is at fault.
+    pub(super) option: OptionNumber,
+}
+
+const fn bad(option: OptionNumber) -> Refused {
+    Refused { code: Code::BAD_OPTION, option }
+}
+
 /// Checks the options of a request.
 ///
 /// # Errors
 /// The code of the error response: 4.02 for a critical option that is unknown, repeated or has a
-/// value of a wrong length, 4.00 for a reserved block size (SZX 7 is reserved unless the peer is
-/// `connected`), 5.05 for a request to a proxy.
-pub(super) fn request(options: &Options, connected: bool) -> Result<ExchangeOptions, Code> {
+/// value of a wrong length, and for If-Match and If-None-Match unless the application evaluates them
+/// (`conditional`); 4.00 for a reserved block size (SZX 7 is reserved unless the peer is `connected`),
+/// 5.05 for a request to a proxy.
+pub(super) fn request(
+    options: &Options,
+    connected: bool,
+    conditional: bool,
+) -> Result<ExchangeOptions, Refused> {
+    let block = |value: &[u8]| {
+        let read = if connected { BlockValue::read } else { BlockValue::from_bytes };
+        read(value).ok_or(Refused { code: Code::BAD_REQUEST, option: OptionNumber::BLOCK1 })
+    };
     let mut exchange_options = ExchangeOptions::default();
     let mut last = None;
     for (number, value) in options.iter() {
         let again = last.replace(number) == Some(number);
         match number {
             OptionNumber::PROXY_URI | OptionNumber::PROXY_SCHEME => {
-                return Err(Code::PROXYING_NOT_SUPPORTED);
+                return Err(Refused { code: Code::PROXYING_NOT_SUPPORTED, option: number });
             }
-            OptionNumber::OBSERVE if value.len() > 3 => return Err(Code::BAD_OPTION),
+            OptionNumber::OBSERVE if value.len() > 3 => return Err(bad(number)),
+            OptionNumber::IF_MATCH | OptionNumber::IF_NONE_MATCH if !conditional => {
+                return Err(bad(number));
+            }
             _ if number.is_critical() && !is_understood(number, value, again) => {
-                return Err(Code::BAD_OPTION);
+                return Err(bad(number));
             }
             OptionNumber::NO_RESPONSE if value.len() <= 1 => {
                 exchange_options.no_response = value.first().copied().unwrap_or_default();
             }
-            OptionNumber::BLOCK1 => exchange_options.block1 = Some(block(value, connected)?),
-            OptionNumber::BLOCK2 => exchange_options.block2 = Some(block(value, connected)?),
+            OptionNumber::BLOCK1 => exchange_options.block1 = Some(block(value)?),
+            OptionNumber::BLOCK2 => exchange_options.block2 = Some(block(value)?),
             _ => {}
         }
     }
@@ -76,11 +100,6 @@ fn is_understood(number: OptionNumber, value: &[u8], again: bool) -> bool {
         })
 }
 
-fn block(value: &[u8], connected: bool) -> Result<BlockValue, Code> {
-    let block = if connected { BlockValue::read(value) } else { BlockValue::from_bytes(value) };
-    block.ok_or(Code::BAD_REQUEST)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +125,17 @@ mod tests {
             (&[(3, b"host"), (7, b"\x16"), (65_000, b"x"), (12, b"abc")], Ok(())),
             (&[(60, b"\x01"), (60, b"\x02"), (11, b"a"), (11, b"b")], Ok(())),
         ] {
-            assert_eq!(request(&with(list), false).map(|_| ()), expected, "{list:?}");
+            let checked = request(&with(list), false, true).map(|_| ());
+            assert_eq!(checked.map_err(|refused| refused.code), expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_refused_unless_the_application_evaluates_them() {
+        for number in [OptionNumber::IF_MATCH, OptionNumber::IF_NONE_MATCH] {
+            let options = with(&[(number.0, b"")]);
+            assert_eq!(request(&options, false, false), Err(bad(number)));
+            assert!(request(&options, false, true).is_ok());
         }
     }
 

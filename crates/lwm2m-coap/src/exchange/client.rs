@@ -184,6 +184,12 @@ impl Exchanges {
         self.end_request(now, transport, id, Err(reason));
     }
 
+    /// Whether the first message of a request waits for its turn.
+    pub(crate) fn is_queued(&self, id: RequestId) -> bool {
+        let stage = self.requests.get(&id.0).map(|exchange| exchange.stage);
+        matches!(stage, Some(Stage::Queued))
+    }
+
     /// Forgets a request or an observation without an event, and on datagrams without a message.
     /// Returns its peer.
     pub(crate) fn cancel(

@@ -67,6 +67,16 @@ pub(super) fn body_options(options: &Options) -> Options {
     filtered(options, |number| !is_transfer(number))
 }
 
+/// Whether blocks with these options belong to one body. Content-Format may be missing in some of them.
+pub(super) fn same_body(one: &Options, other: &Options) -> bool {
+    let complete = one.content_format().is_some() && other.content_format().is_some();
+    if complete || one == other {
+        return one == other;
+    }
+    let rest = |options| filtered(options, |number| number != OptionNumber::CONTENT_FORMAT);
+    rest(one) == rest(other)
+}
+
 fn filtered(options: &Options, keep: impl Fn(OptionNumber) -> bool) -> Options {
     let mut filtered = options.clone();
     if options.iter().any(|(number, _)| !keep(number)) {

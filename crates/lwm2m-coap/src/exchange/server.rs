@@ -2,7 +2,7 @@
 
 use super::assemble::smaller;
 use super::bodies::CachedResponse;
-use super::check::{self, ExchangeOptions};
+use super::check::{self, ExchangeOptions, Refused};
 use super::chunk::Chunk;
 use super::key::{RequestKey, digest};
 use super::server_exchange::ServerExchange;
@@ -21,6 +21,20 @@ use lwm2m_time::Instant;
 /// The most bytes that Block1, Block2, Size2 and ETag add to the options of a response.
 const BLOCK_OPTIONS: usize = 32;
 
+/// The response to a request with an option that is refused. It names the option (RFC 7252 section
+/// 5.4.1), unless that would make it longer than a request whose source is not proven.
+fn refusal(
+    code: Code,
+    option: OptionNumber,
+    incoming: &Incoming<'_>,
+    capacity: Capacity,
+) -> Response {
+    let text = alloc::format!("{option:?} is not supported here");
+    let received = incoming.options.as_encoded().len() + incoming.payload.len();
+    let response = Response::new(code);
+    if capacity.connected || text.len() < received { response.payload(text) } else { response }
+}
+
 impl Exchanges {
     /// Handles a request: reports it to the application, or answers it.
     pub(crate) fn accept(
@@ -34,13 +48,16 @@ impl Exchanges {
         let incoming = transport.protection.unprotect(source.peer, parts);
         let token = incoming.token;
         let capacity = transport.capacity(source.peer);
-        let exchange_options = match check::request(&incoming.options, capacity.connected) {
+        let conditional = self.config.conditional_requests;
+        let checked = check::request(&incoming.options, capacity.connected, conditional);
+        let exchange_options = match checked {
             Ok(exchange_options) => exchange_options,
-            Err(code) => {
+            Err(Refused { code, option }) => {
                 transport.messaging.statistics.refused += 1;
                 // RFC 7252 section 5.4.1: a non-confirmable request is rejected silently.
                 if code != Code::BAD_OPTION || source.confirmable {
-                    answer(now, transport, source, token, &Response::new(code));
+                    let response = refusal(code, option, &incoming, capacity);
+                    answer(now, transport, source, token, &response);
                 }
                 return;
             }

@@ -11,9 +11,6 @@ use bytes::Bytes;
 
 /// How often a download restarts because the representation changed.
 const MAX_RESTARTS: u8 = 3;
-/// The most blocks of a download. It bounds the requests that a peer with tiny blocks causes, and
-/// allows 1 MiB in blocks of 256 bytes.
-const MAX_BLOCKS: u32 = 4096;
 
 /// The progress of the bodies of a request and its response.
 #[derive(Clone, Debug)]
@@ -261,9 +258,6 @@ impl Download {
         }
         self.body.extend_from_slice(payload);
         if block.more {
-            if block.number >= MAX_BLOCKS {
-                return Step::Failed(FailReason::TooLarge);
-            }
             self.size = self.size.min(block.size);
             return Step::Continue(Transfer::Download(self));
         }

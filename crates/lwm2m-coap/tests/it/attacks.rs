@@ -102,7 +102,15 @@ fn invalid_request_blocks_are_refused_and_counted() {
     let lies: [(&str, &[Step]); 8] = [
         ("never begun", &[(1, true, 2, 64, GAP)]),
         ("gap", &[(0, true, 2, 64, OK), (2, true, 2, 64, GAP)]),
-        ("twice", &[(0, true, 2, 64, OK), (1, true, 2, 64, OK), (1, true, 2, 64, GAP)]),
+        (
+            "before the last",
+            &[
+                (0, true, 2, 64, OK),
+                (1, true, 2, 64, OK),
+                (2, true, 2, 64, OK),
+                (1, true, 2, 64, GAP),
+            ],
+        ),
         ("backwards", &[(0, true, 2, 64, OK), (1, true, 2, 64, OK), (0, true, 2, 63, BAD)]),
         ("larger blocks at the same number", &[(0, true, 2, 64, OK), (1, true, 3, 128, GAP)]),
         ("smaller blocks at the same number", &[(0, true, 2, 64, OK), (1, true, 1, 32, GAP)]),

@@ -419,8 +419,8 @@ fn a_response_over_the_limit_fails() {
 }
 
 #[test]
-fn a_response_in_too_many_blocks_fails() {
-    let mut lone = Lone::new();
+fn a_response_may_have_as_many_blocks_as_its_length_allows() {
+    let mut lone = Lone::with(Config::default().max_body(100_000));
     let (_, mut request) = lone.ask(Request::get());
     let mut fetched = 0;
     loop {
@@ -431,8 +431,67 @@ fn a_response_in_too_many_blocks_fails() {
         }
         fetched += 1;
     }
-    assert_eq!(fetched, 4096);
+    assert_eq!(fetched, 100_000 / 16);
     assert!(matches!(&lone.events()[..], [Event::Failed { reason: FailReason::TooLarge, .. }]));
+}
+
+/// The requests that the application gets.
+fn handed_out(lone: &mut Lone) -> Vec<Request> {
+    let requests = lone.events().into_iter().filter_map(|event| match event {
+        Event::Request { request, .. } => Some(request),
+        _ => None,
+    });
+    requests.collect()
+}
+
+// proves: BLK-13
+#[test]
+fn a_block_that_is_repeated_under_a_new_message_id_does_not_end_the_body() {
+    let mut lone = Lone::new();
+    let block = |id: u16, number: usize, more| {
+        let end = (number * 32 + 32).min(80);
+        let piece = &body(80)[number * 32..end];
+        put(id, "5").block(BLOCK1, number as u64, more, 1).payload(piece)
+    };
+    for (id, number) in [(1, 0), (2, 1), (3, 1), (4, 1)] {
+        assert_eq!(lone.receive(&block(id, number, true))[0].code, Code::CONTINUE, "{id}");
+    }
+    assert_eq!(lone.receive(&block(5, 2, false)), []);
+    let requests = handed_out(&mut lone);
+    assert_eq!(requests.len(), 1);
+    assert_eq!(&requests[0].payload[..], body(80));
+    // Another content at the same place is no repetition.
+    let mut lone = Lone::new();
+    lone.receive(&block(1, 0, true));
+    lone.receive(&block(2, 1, true));
+    let other = put(3, "5").block(BLOCK1, 1, true, 1).payload(&[0; 32]);
+    assert_eq!(lone.receive(&other)[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
+}
+
+// proves: BLK-13
+#[test]
+fn the_content_format_may_be_in_one_block_only() {
+    for with_format in [0, 1, 2] {
+        let mut lone = Lone::new();
+        for number in 0..3 {
+            let id = number as u16 + 1;
+            let mut block = put(id, "5").block(BLOCK1, number, number < 2, 0).payload(&[7; 16]);
+            if number == with_format {
+                block = block.uint(OptionNumber::CONTENT_FORMAT, 42);
+            }
+            lone.receive(&block);
+        }
+        let requests = handed_out(&mut lone);
+        assert_eq!(requests[0].options.content_format(), Some(42), "{with_format}");
+        assert_eq!(requests[0].payload.len(), 48);
+    }
+    let mut lone = Lone::new();
+    let block = |number: u64, format| {
+        let block = put(number as u16 + 1, "5").block(BLOCK1, number, true, 0);
+        block.payload(&[7; 16]).uint(OptionNumber::CONTENT_FORMAT, format)
+    };
+    assert_eq!(lone.receive(&block(0, 42))[0].code, Code::CONTINUE);
+    assert_eq!(lone.receive(&block(1, 0))[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
 }
 
 #[test]

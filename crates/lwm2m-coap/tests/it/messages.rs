@@ -55,6 +55,31 @@ fn format_errors_reset_a_confirmable_message_and_drop_another() {
     }
 }
 
+// proves: COAP-28
+#[test]
+fn conditions_are_refused_by_name_unless_the_application_evaluates_them() {
+    let conditions =
+        [(OptionNumber::IF_MATCH, "If-Match"), (OptionNumber::IF_NONE_MATCH, "If-None-Match")];
+    for (number, name) in conditions {
+        let long = message(Con, Code::PUT, 1, b"7").path("a").option(number, &[]).payload(&[0; 64]);
+        let mut lone = Lone::new();
+        let refused = lone.receive(&long).remove(0);
+        assert_eq!(refused.code, Code::BAD_OPTION);
+        assert!(String::from_utf8(refused.payload).unwrap().starts_with(name));
+        let short = message(Con, Code::PUT, 2, b"8").option(number, &[]);
+        let refused = lone.receive(&short).remove(0);
+        assert_eq!(
+            (refused.code, refused.payload.len()),
+            (Code::BAD_OPTION, 0),
+            "no amplification"
+        );
+        assert_eq!(lone.events(), []);
+        let mut lone = Lone::with(Config::default().conditional_requests(true));
+        assert_eq!(lone.receive(&long), []);
+        assert_eq!(lone.events().len(), 1);
+    }
+}
+
 // proves: COAP-04
 #[test]
 fn critical_options_are_understood_or_refused() {

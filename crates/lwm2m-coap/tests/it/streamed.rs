@@ -118,4 +118,8 @@ fn a_repeated_block_is_answered_as_before() {
     assert_eq!(lone.receive(&first), [answer]);
     assert_eq!(handed_out(&mut lone), []);
     pass(&mut lone, &block(2, "5", 1, true));
+    let again = lone.receive(&block(3, "5", 1, true));
+    assert_eq!(again[0].code, Code::CONTINUE, "under a new message ID");
+    assert_eq!(handed_out(&mut lone), []);
+    pass(&mut lone, &block(4, "5", 2, true));
 }
