@@ -4,6 +4,7 @@
 //! has it wins. A mistake in a setting ends the program with status 2 and one line on standard
 //! error; a failure while running ends it with status 1.
 
+pub mod address;
 pub mod descriptors;
 pub mod dtls;
 pub mod exit;

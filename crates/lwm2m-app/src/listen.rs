@@ -38,7 +38,7 @@ pub struct NoAddress;
 
 impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("give an IP address with a port, such as 0.0.0.0:5684, or `off`")
+        f.write_str("give an IP address with a port, such as 0.0.0.0:5684 or [fe80::1%eth0]:5684, or `off`")
     }
 }
 
@@ -50,7 +50,7 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, NoAddress> {
         match text {
             "off" => Ok(Self::Off),
-            _ => text.parse().map(Self::At).map_err(|_| NoAddress),
+            _ => crate::address::parse(text).map(Self::At).map_err(|_| NoAddress),
         }
     }
 }
@@ -72,6 +72,7 @@ mod tests {
         let at = SocketAddr::from(([127, 0, 0, 1], 5684));
         assert_eq!("127.0.0.1:5684".parse(), Ok(Listen::At(at)));
         assert_eq!("off".parse(), Ok(Listen::Off));
+        assert!("[fe80::1%lo]:5684".parse::<Listen>().is_ok(), "an address with a zone");
         for text in ["", "Off", "localhost:5684", "127.0.0.1"] {
             assert_eq!(text.parse::<Listen>(), Err(NoAddress), "{text}");
         }

@@ -58,6 +58,7 @@ pub(crate) fn parts(
         now: Instant::ZERO,
         endpoint_name: config.endpoint_name,
         version: config.version,
+        uri_host: config.uri_host,
         request_span: config.coap.transmission.max_transmit_wait(),
         exchange_lifetime: config.coap.transmission.exchange_lifetime,
         stopping: false,

@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
+use lwm2m_coap::uri::Uri;
 use lwm2m_coap::{ExchangeId, PeerId, Request, RequestId, Response};
 use lwm2m_core::Version;
 use lwm2m_link::{Link, Outputs};
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) endpoint_name: String,
     /// The version of LwM2M to begin with.
     pub(crate) version: Version,
+    /// Whether requests carry the name of the server.
+    pub(crate) uri_host: bool,
     /// The time that CoAP may take for one request, which an Update has to leave.
     pub(crate) request_span: Duration,
     /// How long a bootstrap server may be silent.
@@ -77,8 +80,16 @@ impl Context {
         Some(peer)
     }
 
-    /// Sends a request.
-    pub(crate) fn request(&mut self, peer: PeerId, request: Request) -> Option<RequestId> {
+    /// Sends a request to the server with this URI.
+    pub(crate) fn request(
+        &mut self,
+        peer: PeerId,
+        uri: &str,
+        mut request: Request,
+    ) -> Option<RequestId> {
+        if let (true, Ok(uri)) = (self.uri_host, Uri::parse(uri)) {
+            uri.push_host(&mut request.options);
+        }
         self.link.coap().request(self.now, peer, request).ok()
     }
 

@@ -21,7 +21,8 @@ pub struct Settings {
     #[arg(long, env = "LWM2M_LIFETIME", value_name = "SECONDS")]
     pub lifetime: Option<u32>,
     /// Local address for datagrams [default: any address, any port]
-    #[arg(long, env = "LWM2M_BIND", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "LWM2M_BIND", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
     pub bind: Option<SocketAddr>,
     /// Seconds of silence on a TCP connection before the device pings the server, and as many more
     /// before it closes the connection; 0: never [default: 600]

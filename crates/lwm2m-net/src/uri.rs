@@ -43,12 +43,14 @@ pub async fn resolve(uri: &str) -> Result<Remote, ResolveError> {
     let scheme = uri.scheme;
     let name = match uri.host {
         Host::Address(ip) => return Ok(Remote { scheme, address: SocketAddr::new(ip, uri.port) }),
-        Host::Name(name) => name,
+        // The look-up finds the number of the interface.
+        host => host.to_string(),
     };
-    let lookup = tokio::net::lookup_host((name, uri.port)).await;
-    let addresses = lookup.map_err(|error| ResolveError::Lookup(name.to_owned(), error))?;
-    let first = addresses.min_by_key(SocketAddr::is_ipv6);
-    let address = first.ok_or_else(|| ResolveError::NoAddress(name.to_owned()))?;
+    let first = match tokio::net::lookup_host((name.as_str(), uri.port)).await {
+        Ok(addresses) => addresses.min_by_key(SocketAddr::is_ipv6),
+        Err(error) => return Err(ResolveError::Lookup(name.clone(), error)),
+    };
+    let address = first.ok_or(ResolveError::NoAddress(name))?;
     Ok(Remote { scheme, address })
 }
 
@@ -71,6 +73,16 @@ mod tests {
         assert_eq!(remote.address, "127.0.0.1:5683".parse().unwrap());
         let remote = resolve("coaps://127.0.0.1").await.unwrap();
         assert_eq!((remote.scheme, remote.address.port()), (Scheme::Coaps, 5_684));
+    }
+
+    // proves: COAP-27
+    #[tokio::test]
+    async fn the_zone_of_an_address_is_looked_up() {
+        // Every system has the loopback interface, whose number is 1 on Linux.
+        let remote = resolve("coap://[fe80::1%25lo]:5783").await.unwrap();
+        let std::net::SocketAddr::V6(address) = remote.address else { panic!("{remote:?}") };
+        assert_eq!((address.port(), address.scope_id()), (5_783, 1));
+        assert!(resolve("coap://[fe80::1%25no-such-interface]").await.is_err());
     }
 
     /// The port that a request to a server leaves for, and whether it is DTLS.

@@ -20,15 +20,18 @@ pub struct Settings {
     #[arg(long, env = "LWM2M_COAPS", value_name = "ADDRESS:PORT")]
     pub coaps: Option<Listen>,
     /// Address for CoAP over TCP [default: off]
-    #[arg(long, env = "LWM2M_COAP_TCP", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "LWM2M_COAP_TCP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
     pub coap_tcp: Option<SocketAddr>,
     /// Address for CoAP over TLS [default: off]
-    #[arg(long, env = "LWM2M_COAPS_TCP", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "LWM2M_COAPS_TCP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
     pub coaps_tcp: Option<SocketAddr>,
     /// Address for the HTTP API and the dashboard [default: 127.0.0.1:8080]
     ///
     /// The API has no access control: every program that reaches it controls the devices.
-    #[arg(long, env = "LWM2M_HTTP", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "LWM2M_HTTP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
     pub http: Option<SocketAddr>,
     /// Host name that the HTTP API answers to besides IP addresses and localhost; repeatable
     ///

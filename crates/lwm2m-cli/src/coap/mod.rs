@@ -66,6 +66,9 @@ struct Question {
     /// File for the bytes of the payload
     #[arg(long, short, value_name = "FILE", conflicts_with = "json")]
     output: Option<PathBuf>,
+    /// Leave Uri-Host out where the URI has a name: some servers dislike it
+    #[arg(long)]
+    no_uri_host: bool,
     /// Log every datagram in hex
     #[arg(long, short)]
     verbose: bool,
@@ -236,6 +239,9 @@ fn request(arguments: &Question) -> Result<Request, Failure> {
     let uri = Uri::parse(&arguments.uri).map_err(Failure::usage)?;
     let mut request = Request::new(arguments.method.code());
     uri.push_options(&mut request.options);
+    if !arguments.no_uri_host {
+        uri.push_host(&mut request.options);
+    }
     if arguments.method == Method::Observe {
         request = request.observe(0);
     }

@@ -110,6 +110,7 @@ async fn load(arguments: &Arguments) -> Result<Load, Failure> {
         None => Request::get(),
     };
     uri.push_options(&mut request.options);
+    uri.push_host(&mut request.options);
     if request.payload.len() > 1_024 {
         return Err(Failure::usage("the payload is longer than 1,024 bytes"));
     }

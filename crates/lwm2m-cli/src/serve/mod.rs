@@ -117,7 +117,7 @@ async fn bind(
     security: Option<lwm2m_dtls::Config>,
 ) -> Result<CoapServer<Plugtest>, Failure> {
     let config = ServiceConfig {
-        coap: Config::default().max_body(MAX_BODY),
+        coap: Config::default().max_body(MAX_BODY).conditional_requests(true),
         connections: ConnectionConfig {
             keep_alive: Some(KEEP_ALIVE),
             ..ConnectionConfig::default()

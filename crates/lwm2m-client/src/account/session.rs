@@ -21,7 +21,7 @@ impl Account {
         if self.peer.is_none() {
             self.peer = cx.connect(self.config.address?, self.profile.as_ref(), self.transport);
         }
-        cx.request(self.peer?, request)
+        cx.request(self.peer?, &self.config.uri, request)
     }
 
     /// Ends the session or connection, so that the next request makes a new one: the server has
@@ -98,7 +98,7 @@ impl Account {
     /// does not answer there.
     pub(super) fn want_address(&self, cx: &mut Context) {
         let uri = &self.config.uri;
-        if Uri::parse(uri).is_ok_and(|uri| matches!(uri.host, Host::Name(_))) {
+        if Uri::parse(uri).is_ok_and(|uri| !matches!(uri.host, Host::Address(_))) {
             cx.event(Event::AddressWanted { server: self.server(), uri: uri.clone() });
         }
     }

@@ -195,7 +195,7 @@ impl Bootstrap {
             let transport = Transport::of(&state.account.uri);
             state.peer = cx.connect(state.account.address, state.profile.as_ref(), transport);
         }
-        cx.request(state.peer?, request)
+        cx.request(state.peer?, &state.account.uri, request)
     }
 
     fn set_phase(&mut self, phase: Phase) {

@@ -273,7 +273,7 @@ impl ServerAccount {
 pub(crate) fn literal_address(uri: &Uri<'_>) -> Option<SocketAddr> {
     match uri.host {
         Host::Address(ip) => Some(SocketAddr::new(ip, uri.port)),
-        Host::Name(_) => None,
+        Host::Zoned(..) | Host::Name(_) => None,
     }
 }
 

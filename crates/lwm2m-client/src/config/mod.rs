@@ -48,6 +48,9 @@ pub struct Config {
     pub connections: ConnectionConfig,
     /// Definitions of objects that the OMA registry does not have. Default: none.
     pub definitions: Vec<ObjectDefinition>,
+    /// Whether requests to a server whose URI has a name carry it as Uri-Host (RFC 7252 section 6.4).
+    /// Some servers dislike it. Default: yes.
+    pub uri_host: bool,
 }
 
 impl Config {
@@ -65,6 +68,7 @@ impl Config {
             bootstrap: None,
             declined_formats: Vec::new(),
             definitions: Vec::new(),
+            uri_host: true,
         }
     }
 
@@ -72,6 +76,13 @@ impl Config {
     #[must_use]
     pub fn decline(mut self, format: ContentFormat) -> Self {
         self.declined_formats.push(format);
+        self
+    }
+
+    /// Sets [`Self::uri_host`].
+    #[must_use]
+    pub const fn uri_host(mut self, uri_host: bool) -> Self {
+        self.uri_host = uri_host;
         self
     }
 

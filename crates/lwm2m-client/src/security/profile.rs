@@ -64,6 +64,7 @@ impl Security {
             (Some(name), _) => name.to_string(),
             (None, Host::Name(name)) => name.trim_end_matches('.').to_string(),
             (None, Host::Address(address)) => address.to_string(),
+            (None, Host::Zoned(address, _)) => address.to_string(),
         };
         match name.len() {
             1..=255 => Ok(name),
