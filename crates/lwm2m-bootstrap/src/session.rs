@@ -3,6 +3,7 @@
 use crate::config::Command;
 use crate::event::{Content, SessionError};
 use lwm2m_coap::{Code, PeerId, Request, RequestId, Response};
+use lwm2m_codec::Reading;
 use lwm2m_codec::link::{self, Link, LinkError};
 use lwm2m_core::{ContentFormat, Node, Path};
 use lwm2m_objects::Registry;
@@ -61,7 +62,7 @@ pub(crate) fn content(
         Command::Read(_) => {
             let format = response.options.content_format().map_or(format, ContentFormat);
             let model = registry.model(&[]);
-            let node = lwm2m_codec::decode(format, path, &response.payload, &model)?;
+            let node = Reading::answer(&model).decode(format, path, &response.payload)?;
             Ok(Some(Content::Node(node)))
         }
         Command::Delete(_) | Command::Write(..) => Ok(None),

@@ -348,7 +348,7 @@ mod tests {
         }
     }
 
-    // proves: COAP-25
+    // proves: COAP-29
     #[test]
     fn a_name_becomes_uri_host_and_an_address_does_not() {
         for (uri, expected) in [

@@ -52,6 +52,10 @@ formats! {
 }
 
 impl ContentFormat {
+    /// No format: a server that asks for it sends no Accept, so the client chooses. The number is never
+    /// sent.
+    pub const UNSPECIFIED: Self = Self(u16::MAX);
+
     /// Maps the numbers 1541 to 1543, which old clients still send, to the registered ones. Returns
     /// other formats unchanged.
     #[must_use]

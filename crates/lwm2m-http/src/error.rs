@@ -11,6 +11,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use lwm2m_coap::{Error as CoapError, FailReason};
+use lwm2m_core::AttributeName;
 use lwm2m_core::attributes::AttributeError;
 use lwm2m_core::path::PathError;
 use lwm2m_credentials::StoreError;
@@ -24,6 +25,10 @@ use std::time::Duration;
 /// When to come back to a device that is busy, in seconds: message IDs and slots for requests
 /// become free one after the other.
 const BUSY_FOR: HeaderValue = HeaderValue::from_static("10");
+
+/// How long a client in queue mode listens after it has sent something, in seconds: MAX_TRANSMIT_WAIT
+/// (OMA LwM2M Transport 6.5).
+const AWAKE: u64 = 93;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,14 @@ pub(crate) enum ApiError {
     Depth { operation: &'static str, needed: &'static str },
     #[error("the query parameter `{name}` must be {expected}")]
     Parameter { name: &'static str, expected: &'static str },
+    #[error("the query parameter `timeout` must be a whole number of seconds from 1 to {}", .0.as_secs())]
+    Timeout(Duration),
+    #[error("pmax is shorter than pmin, so the device would ignore it; send pmax of pmin or more")]
+    Periods,
+    #[error(
+        "`{}` is not sent with an observation; set it by PUT …/attributes before", .0.as_str()
+    )]
+    AttributeOfObserve(AttributeName),
     #[error("the query cannot be read; write name=value&name=value, percent-encoded")]
     Query,
     #[error("`{0}`: {1}")]
@@ -62,6 +75,11 @@ pub(crate) enum ApiError {
     NoAttribute,
     #[error("the content type of the body must be application/json or text/plain")]
     ContentType,
+    #[error(
+        "the content type of the body must be application/json: text/plain is for the value of one \
+         resource"
+    )]
+    NotJson,
     #[error("the body is not JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
@@ -92,6 +110,11 @@ pub(crate) enum ApiError {
     Hosts(usize),
     #[error("all {0} event streams are in use; close one, or raise the limit")]
     TooManySubscribers(usize),
+    #[error(
+        "the device is asleep (queue mode): it was heard of {heard} s ago and stays awake for \
+         {AWAKE} s; send the request when it registers or sends an Update"
+    )]
+    Asleep { heard: u64 },
     #[error(transparent)]
     Request(RequestError),
     #[error(transparent)]
@@ -193,13 +216,18 @@ impl Kind {
 }
 
 impl ApiError {
-    /// What went wrong with an operation on the device `endpoint`.
-    pub(crate) fn request(endpoint: &str, error: RequestError) -> Self {
+    /// What went wrong with an operation on the device `endpoint`. `heard` is how long ago it sent a
+    /// Register or Update, if it is in queue mode.
+    pub(crate) fn request(endpoint: &str, heard: Option<Duration>, error: RequestError) -> Self {
+        let heard = heard.map(|heard| heard.as_secs()).filter(|heard| *heard > AWAKE);
         match error {
             RequestError::Submit(SubmitError::UnknownEndpoint) => {
                 Self::UnknownEndpoint(endpoint.to_owned())
             }
-            error => Self::Request(error),
+            error => match heard.filter(|_| request_kind(&error) == Kind::NoAnswer) {
+                Some(heard) => Self::Asleep { heard },
+                None => Self::Request(error),
+            },
         }
     }
 
@@ -213,10 +241,15 @@ impl ApiError {
             Self::NotSaved(_) => Kind::NotSaved,
             Self::Method(_) => Kind::MethodNotAllowed,
             Self::Address | Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,
-            Self::Parameter { .. } | Self::Query | Self::Attribute(..) | Self::NoAttribute => {
-                Kind::InvalidParameter
-            }
+            Self::Parameter { .. }
+            | Self::Timeout(_)
+            | Self::Periods
+            | Self::AttributeOfObserve(_)
+            | Self::Query
+            | Self::Attribute(..)
+            | Self::NoAttribute => Kind::InvalidParameter,
             Self::ContentType
+            | Self::NotJson
             | Self::Json(_)
             | Self::Node(_)
             | Self::Security(_)
@@ -228,6 +261,7 @@ impl ApiError {
             Self::ForeignOrigin | Self::ForeignHost => Kind::ForeignOrigin,
             Self::Hosts(_) => Kind::InvalidHost,
             Self::TooManySubscribers(_) => Kind::TooManySubscribers,
+            Self::Asleep { .. } => Kind::NoAnswer,
             Self::Request(error) => request_kind(error),
             Self::Closed(_) => Kind::Closed,
         }
@@ -245,6 +279,7 @@ const fn request_kind(error: &RequestError) -> Kind {
             Kind::Busy
         }
         RequestError::Elapsed(_)
+        | RequestError::Queued { .. }
         | RequestError::Operation(
             OperationError::Timeout | OperationError::Protocol(FailReason::Closed),
         )
@@ -334,13 +369,31 @@ mod tests {
             (Closed.into(), 503, "closed"),
         ];
         for (error, status, name) in table {
-            let error = ApiError::request("peer", error);
+            let error = ApiError::request("peer", None, error);
             let (found, kind, _) = error.kind().parts();
             assert_eq!((found.as_u16(), kind), (status, name), "{error}");
             let response = error.into_response();
             assert_eq!(response.status(), found);
             assert_eq!(response.headers().contains_key(RETRY_AFTER), name == "busy", "{name}");
         }
+    }
+
+    #[test]
+    fn a_sleeping_device_is_said_to_sleep() {
+        let told = |heard: Option<u64>, error: RequestError| {
+            let heard = heard.map(Duration::from_secs);
+            let error = ApiError::request("peer", heard, error);
+            (error.kind(), error.to_string())
+        };
+        let silent = || RequestError::Elapsed(Duration::from_secs(5));
+        let (kind, text) = told(Some(600), silent());
+        assert_eq!(kind, Kind::NoAnswer);
+        assert!(text.contains("asleep") && text.contains("600 s ago"), "{text}");
+        assert!(told(Some(600), SubmitError::NotConnected.into()).1.contains("asleep"));
+        for (heard, error) in [(Some(60), silent()), (None, silent())] {
+            assert!(!told(heard, error).1.contains("asleep"));
+        }
+        assert!(!told(Some(600), OperationError::Reset.into()).1.contains("asleep"));
     }
 
     #[test]

@@ -1,22 +1,27 @@
 //! The query parameters that operations share: `format`, `timeout`, `replace` and flags.
 
 use crate::error::ApiError;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Query, RawQuery};
 use axum::http::request::Parts;
-use lwm2m_core::{ContentFormat, Path};
+use lwm2m_core::{Attribute, AttributeName, ContentFormat, Path};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The query parameters of a request, in the order in which they were sent.
 #[derive(Debug)]
-pub(crate) struct Parameters(Vec<(String, String)>);
+pub(crate) struct Parameters {
+    pairs: Vec<(String, String)>,
+    /// The query as it was sent.
+    raw: String,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(RawQuery(raw)) = RawQuery::from_request_parts(parts, state).await;
         match Query::from_request_parts(parts, state).await {
-            Ok(Query(pairs)) => Ok(Self(pairs)),
+            Ok(Query(pairs)) => Ok(Self { pairs, raw: raw.unwrap_or_default() }),
             Err(_) => Err(ApiError::Query),
         }
     }
@@ -25,17 +30,45 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 impl Parameters {
     /// The first value of a parameter; empty if it has none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// All parameters.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    /// The attributes of a Write-Attributes: all parameters but `timeout`.
+    pub(crate) fn attributes(&self) -> Result<Vec<Attribute>, ApiError> {
+        // `pmin=` is not `pmin`, which unsets, and `&&` names nothing.
+        let has_value = self.raw.split('&').map(|part| part.contains('='));
+        if has_value.clone().count() != self.pairs.len() && !self.raw.is_empty() {
+            return Err(ApiError::Query);
+        }
+        let mut attributes = Vec::new();
+        for ((name, value), has_value) in self.pairs.iter().zip(has_value) {
+            if name == "timeout" {
+                continue;
+            }
+            let text = if has_value { format!("{name}={value}") } else { name.clone() };
+            let attribute = Attribute::parse(&text);
+            attributes.push(attribute.map_err(|error| ApiError::Attribute(text, error))?);
+        }
+        Ok(attributes)
     }
 
-    /// `format`: a name or a number.
+    /// Refuses notification attributes, which an Observe does not send.
+    pub(crate) fn refuse_attributes(&self) -> Result<(), ApiError> {
+        let names = self.pairs.iter().find_map(|(name, _)| AttributeName::from_name(name));
+        names.map_or(Ok(()), |name| Err(ApiError::AttributeOfObserve(name)))
+    }
+
+    /// `format` of a payload to send: a name or a number.
     pub(crate) fn format(&self) -> Result<Option<ContentFormat>, ApiError> {
         self.format_in("format")
+    }
+
+    /// A format to ask for; `none` leaves it to the device.
+    pub(crate) fn accept_in(&self, name: &'static str) -> Result<Option<ContentFormat>, ApiError> {
+        match self.get(name) {
+            Some(text) if text.eq_ignore_ascii_case("none") => Ok(Some(ContentFormat::UNSPECIFIED)),
+            _ => self.format_in(name),
+        }
     }
 
     /// A content format in another parameter, such as `pathformat`.
@@ -43,7 +76,9 @@ impl Parameters {
         let expected = "a content format: TLV, JSON, SENML_JSON, SENML_CBOR, LWM2M_CBOR, TEXT, \
                         OPAQUE, CBOR, or a number";
         // Links are no values: they are asked for by `/discover`.
-        let read = |text| ContentFormat::from_name(text).filter(|it| *it != ContentFormat::LINK);
+        let carries =
+            |it: &ContentFormat| *it != ContentFormat::LINK && *it != ContentFormat::UNSPECIFIED;
+        let read = |text| ContentFormat::from_name(text).filter(carries);
         let error = ApiError::Parameter { name, expected };
         self.get(name).map(|text| read(text).ok_or(error)).transpose()
     }
@@ -52,20 +87,23 @@ impl Parameters {
     pub(crate) fn paths(&self) -> Result<Arc<[Path]>, ApiError> {
         let expected = "paths with commas between them, such as /3/0/0,/1/0/1";
         let text = self.get("paths").filter(|text| !text.is_empty());
-        let text = text.ok_or(ApiError::Parameter { name: "paths", expected })?;
-        text.split(',').map(|path| path.trim().parse().map_err(ApiError::from)).collect()
+        let error = || ApiError::Parameter { name: "paths", expected };
+        let path = |path: &str| match path.trim() {
+            "" => Err(error()),
+            path => path.parse().map_err(ApiError::from),
+        };
+        text.ok_or_else(error)?.split(',').map(path).collect()
     }
 
-    /// `timeout` in seconds, `default` without it, never more than `max`.
+    /// `timeout` in seconds, `default` without it. More than `max` is refused.
     pub(crate) fn timeout(&self, default: Duration, max: Duration) -> Result<Duration, ApiError> {
-        let error =
-            ApiError::Parameter { name: "timeout", expected: "a whole number of seconds above 0" };
-        let asked = match self.get("timeout").map(str::parse) {
-            None => default,
-            Some(Ok(seconds)) if seconds > 0 => Duration::from_secs(seconds),
-            Some(_) => return Err(error),
-        };
-        Ok(asked.min(max))
+        match self.get("timeout").map(str::parse) {
+            None => Ok(default),
+            Some(Ok(seconds)) if (1..=max.as_secs()).contains(&seconds) => {
+                Ok(Duration::from_secs(seconds))
+            }
+            Some(_) => Err(ApiError::Timeout(max)),
+        }
     }
 
     /// `replace`: true without it.
@@ -86,7 +124,7 @@ mod tests {
 
     fn parameters(query: &str) -> Parameters {
         let uri = format!("/?{query}").parse().unwrap();
-        Parameters(Query::try_from_uri(&uri).unwrap().0)
+        Parameters { pairs: Query::try_from_uri(&uri).unwrap().0, raw: query.to_owned() }
     }
 
     #[test]
@@ -106,10 +144,48 @@ mod tests {
         let timeout = |query| parameters(query).timeout(seconds(5), seconds(100)).ok();
         assert_eq!(timeout(""), Some(seconds(5)));
         assert_eq!(timeout("timeout=7"), Some(seconds(7)));
-        assert_eq!(timeout("timeout=99999999999"), Some(seconds(100)));
-        for bad in ["timeout=0", "timeout=-1", "timeout=x", "timeout="] {
+        assert_eq!(timeout("timeout=100"), Some(seconds(100)));
+        for bad in [
+            "timeout=101",
+            "timeout=99999999999",
+            "timeout=0",
+            "timeout=-1",
+            "timeout=x",
+            "timeout=",
+        ] {
             assert_eq!(timeout(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn only_a_bare_name_unsets_an_attribute() {
+        let attributes = |query| {
+            let attributes = parameters(query).attributes().ok()?;
+            Some(attributes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(attributes("pmin&pmax=60&timeout=9").as_deref(), Some("pmin pmax=60"));
+        assert_eq!(attributes("gt=%2D1.5").as_deref(), Some("gt=-1.5"));
+        for bad in ["pmin=", "pmin=1&&pmax=60", "&pmin=1", "pmin=1&", "colour=red"] {
+            assert_eq!(attributes(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_path_is_not_the_root() {
+        let paths = |query| parameters(query).paths().ok().map(|paths| paths.len());
+        assert_eq!(paths("paths=/3/0/0,/1"), Some(2));
+        assert_eq!(paths("paths=/"), Some(1));
+        for bad in ["paths=/3/0/0,", "paths=,", "paths=/3,,/1", "paths=", ""] {
+            assert_eq!(paths(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_format_to_ask_for_may_be_none() {
+        let query = parameters("format=none");
+        assert_eq!(query.accept_in("format").ok(), Some(Some(ContentFormat::UNSPECIFIED)));
+        assert!(query.format().is_err(), "a payload has a format");
+        assert!(parameters("format=65535").accept_in("format").is_err());
     }
 
     #[test]

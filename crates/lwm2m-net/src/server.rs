@@ -34,6 +34,17 @@ pub enum RequestError {
     /// The device did not answer in the caller's time; the operation was cancelled.
     #[error("the device did not answer within {} s", .0.as_secs_f32())]
     Elapsed(Duration),
+    /// The operation was not sent in the caller's time, because an earlier one on this target has no
+    /// answer: devices get one request at a time (NSTART, RFC 7252 section 4.7). It was cancelled.
+    #[error(
+        "not sent within {} s: the device has yet to answer an earlier operation on {target}", after.as_secs_f32()
+    )]
+    Queued {
+        /// The caller's time.
+        after: Duration,
+        /// What the earlier operation is about.
+        target: Target,
+    },
     /// The server has been shut down.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -252,7 +263,23 @@ impl ServerHandle {
                 guard.disarm();
                 outcome
             }
-            Err(_) => Err(RequestError::Elapsed(timeout)),
+            Err(_) => Err(self.give_up(guard, timeout).await),
+        }
+    }
+
+    /// Cancels an operation whose time is over. Returns why it has no outcome.
+    async fn give_up(&self, guard: CancelGuard<'_>, after: Duration) -> RequestError {
+        let Some(id) = guard.cancellation.abandon() else { return RequestError::Elapsed(after) };
+        let waits = self.handle.with(move |with_sink, _| {
+            with_sink.sink.operations.remove(&id);
+            let target = with_sink.engine.waits_for(id);
+            with_sink.engine.cancel(id);
+            target
+        });
+        match waits.await {
+            Ok(Some(target)) => RequestError::Queued { after, target },
+            Ok(None) => RequestError::Elapsed(after),
+            Err(closed) => closed.into(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! A device as a value: everything that a server keeps of it.
 
 use crate::device_management::Expected;
+use crate::device_management::format::{FormatsSent, RefusedFormats};
 use crate::observation::{Observation, Observed};
-use crate::operation::{OperationId, Target};
+use crate::operation::{Operation, OperationId, Target};
 use crate::registration::Registration;
 use lwm2m_coap::{PeerId, RequestId};
 use lwm2m_time::Instant;
@@ -23,6 +24,8 @@ pub struct Device {
     /// The operations that have no outcome yet.
     pub(crate) operations: BTreeMap<OperationId, PendingOperation>,
     pub(crate) observed: BTreeMap<Target, Observed>,
+    /// The formats that the device has refused, if it has.
+    pub(crate) refused: Option<Box<RefusedFormats>>,
     /// When the timer of the lifetime fires: never after the lifetime ends, but an Update leaves it
     /// where it was.
     pub(crate) timer: Option<Instant>,
@@ -35,6 +38,15 @@ pub struct Device {
 pub(crate) struct PendingOperation {
     pub(crate) target: Target,
     pub(crate) state: OperationState,
+    /// What to send again in another format if the device refuses this one.
+    pub(crate) retry: Option<Box<Retry>>,
+}
+
+/// An operation whose formats the server chose.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    pub(crate) operation: Operation,
+    pub(crate) sent: FormatsSent,
 }
 
 /// How far an operation has come.
@@ -68,6 +80,7 @@ impl Device {
             shares_peer: false,
             operations: BTreeMap::new(),
             observed: BTreeMap::new(),
+            refused: None,
             timer: None,
         }
     }

@@ -4,9 +4,7 @@ use crate::device::Device;
 use crate::operation::Target;
 use lwm2m_codec::link::LinkError;
 use lwm2m_codec::{DecodeError, EncodeError};
-use lwm2m_core::arguments::ArgumentsError;
-use lwm2m_core::{AttributeName, Path};
-use lwm2m_objects::range::RangeError;
+use lwm2m_core::Path;
 
 /// An operation was not submitted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -15,7 +13,7 @@ pub enum SubmitError {
     /// No device is registered under this endpoint name.
     #[error("no device is registered under this endpoint name")]
     UnknownEndpoint,
-    /// The device cannot carry out such an operation.
+    /// The operation has no form on the wire.
     #[error(transparent)]
     Invalid(#[from] Invalid),
     /// The connection or DTLS session of the device is over, or an adopted device has not been
@@ -36,56 +34,23 @@ pub enum SubmitError {
     TooManyObservations,
 }
 
-/// The device would refuse an operation; found without asking it.
+/// An operation has no form on the wire.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Invalid {
-    /// The operation does not apply to paths of this length, in the client's LwM2M version.
-    #[error("the operation cannot be applied to {0} in the LwM2M version of the device")]
+    /// The operation does not apply to paths of this length.
+    #[error("the operation cannot be applied to {0}, a path of this length")]
     Path(Path),
     /// The node is not of the kind that lives at the path.
     #[error("the values are not of the kind that lives at {0}")]
     Node(Path),
-    /// The resource cannot be read.
-    #[error("{0} cannot be read")]
-    NotReadable(Path),
-    /// The resource cannot be written.
-    #[error("{0} cannot be written")]
-    NotWritable(Path),
-    /// The resource cannot be executed.
-    #[error("{0} cannot be executed")]
-    NotExecutable(Path),
-    /// A single value for a multiple-instance resource, or the reverse.
-    #[error("{0} is single where it is multiple, or the reverse")]
+    /// A Write-Composite has both a single value and resource instances of one resource, which LwM2M
+    /// CBOR cannot express.
+    #[error("{0} has both a single value and resource instances")]
     Multiplicity(Path),
-    /// A value of the wrong type, or out of range.
-    #[error("{path}: {error}")]
-    Value {
-        /// The resource.
-        path: Path,
-        /// What is wrong with the value.
-        error: RangeError,
-    },
-    /// The arguments of Execute are malformed.
-    #[error("the arguments of Execute are malformed: {0}")]
-    Arguments(#[from] ArgumentsError),
-    /// The attribute cannot be set at this path, or is unknown in the client's LwM2M version.
-    #[error("{} cannot be set at {path} in the LwM2M version of the device", name.as_str())]
-    Attribute {
-        /// The path.
-        path: Path,
-        /// The attribute.
-        name: AttributeName,
-    },
     /// There are no attributes to write.
     #[error("there are no attributes to write")]
     NoAttributes,
-    /// The object has one instance, whose id is 0.
-    #[error("{0} has one instance at the most, with the id 0")]
-    SingleInstance(Path),
-    /// Composite operations begin with LwM2M 1.1, and the device speaks 1.0.
-    #[error("a device of LwM2M 1.0 has no composite operations; send single ones")]
-    NoComposite,
     /// A composite operation names nothing.
     #[error("a composite operation needs at least one path")]
     NoPaths,
@@ -122,6 +87,10 @@ pub enum OperationError {
     /// The answer breaks a rule of CoAP, or is larger than the server accepts.
     #[error("the answer of the device cannot be accepted: {0}")]
     Protocol(lwm2m_coap::FailReason),
+    /// The answer or notification has the success code of another operation (OMA LwM2M Transport 6.4.4
+    /// and 6.4.5).
+    #[error("the device answered {0}, the success of another operation")]
+    UnexpectedCode(lwm2m_coap::Code),
     /// The answer cannot be decoded, or has paths that were not asked for.
     #[error("the answer of the device cannot be decoded: {0}")]
     Decode(#[from] DecodeError),

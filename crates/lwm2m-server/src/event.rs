@@ -5,10 +5,11 @@ use crate::operation::{OperationId, Response, Target};
 use crate::overload::Overload;
 use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
-use lwm2m_codec::{DecodeError, Timed};
+use lwm2m_codec::{LeftOut, Timed};
 use lwm2m_core::Node;
 use lwm2m_credentials::RefusedName;
 use lwm2m_link::HandshakeFailure;
+use std::fmt;
 use std::sync::Arc;
 
 /// An event of a server. A registration in it is the state right after the event, or right before
@@ -50,14 +51,16 @@ pub enum Event {
         /// What the device answered.
         result: Result<Response, OperationError>,
     },
-    /// A device sent the values of an observation. A decode error does not end the observation.
+    /// A device sent the values of an observation. An error does not end the observation.
     Notification {
         /// The device.
         registration: Arc<Registration>,
         /// What is observed.
         target: Target,
         /// The values at [`Target::path`]; of a composite observation, all values.
-        result: Result<Node, DecodeError>,
+        result: Result<Node, OperationError>,
+        /// The values that the result lacks, because they cannot be decoded; at most 64 of them.
+        left_out: Vec<LeftOut>,
     },
     /// A device sent values by the operation Send (OMA LwM2M Core 6.4.6).
     ValuesReceived {
@@ -65,6 +68,8 @@ pub enum Event {
         registration: Arc<Registration>,
         /// The values, in the order of the payload.
         values: Vec<Timed>,
+        /// The values that cannot be decoded; at most 64 of them.
+        left_out: Vec<LeftOut>,
     },
     /// A DTLS or TLS handshake with a client failed; nothing is proven about the client.
     HandshakeFailed(HandshakeFailure),
@@ -114,4 +119,20 @@ pub enum ObservationEnd {
     Disconnected,
     /// The device ended it with this code.
     Ended(Code),
+}
+
+impl fmt::Display for ObservationEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("it was cancelled"),
+            Self::Deregistered => {
+                f.write_str("the registration ended, or the device registered anew")
+            }
+            Self::Moved => {
+                f.write_str("the device came back with another identity, or left a shared address")
+            }
+            Self::Disconnected => f.write_str("the connection to the device is lost"),
+            Self::Ended(code) => write!(f, "the device ended it with {code}"),
+        }
+    }
 }

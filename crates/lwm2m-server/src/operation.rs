@@ -1,6 +1,7 @@
 //! Operations on a device and what it answers (OMA LwM2M Core 6.3 and 6.4).
 
 use lwm2m_coap::Code;
+use lwm2m_codec::LeftOut;
 use lwm2m_codec::composite::Change;
 use lwm2m_codec::link::Link;
 use lwm2m_core::{Attribute, ContentFormat, Node, Path};
@@ -21,8 +22,12 @@ pub enum WriteMode {
     Partial,
 }
 
-/// An operation on a device. Where a content format is `None`, the server chooses one that the
-/// device understands.
+/// An operation on a device.
+///
+/// Where a content format is `None`, the server chooses one that the device can be expected to
+/// understand. If the device refuses it with 4.06 or 4.15, the server tries once more with the next one,
+/// and remembers the refusal while the device is registered. Where an answer is asked for,
+/// [`ContentFormat::UNSPECIFIED`] leaves its format to the device.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Operation {
     /// Reads an object, instance, resource or (since 1.1) resource instance.
@@ -139,6 +144,26 @@ impl Operation {
         }
     }
 
+    /// Whether the server chooses a format, and may choose another one if the device refuses it.
+    pub(crate) const fn leaves_format_open(&self) -> bool {
+        match self {
+            Self::Read { format, .. }
+            | Self::Observe { format, .. }
+            | Self::Write { format, .. }
+            | Self::Create { format, .. }
+            | Self::WriteComposite { format, .. } => format.is_none(),
+            Self::ReadComposite { path_format, format, .. }
+            | Self::ObserveComposite { path_format, format, .. } => {
+                path_format.is_none() || format.is_none()
+            }
+            Self::Discover { .. }
+            | Self::WriteAttributes { .. }
+            | Self::Execute { .. }
+            | Self::Delete { .. }
+            | Self::CancelObservation { .. } => false,
+        }
+    }
+
     /// The target that the values of the answer belong to.
     pub(crate) fn target(&self) -> Target {
         match self {
@@ -205,10 +230,14 @@ impl fmt::Display for Target {
 pub struct Response {
     /// The response code. After class 4 or 5 the device has not carried the operation out.
     pub code: Code,
+    /// Whether the operation has such a code (OMA LwM2M Transport 6.4.4 and 6.4.5).
+    pub valid: bool,
     /// The decoded payload.
     pub content: Content,
     /// The text that explains an error, if the device sent one.
     pub diagnostic: Option<String>,
+    /// The values that `content` lacks, because they cannot be decoded; at most 64 of them.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// The content of an answer.

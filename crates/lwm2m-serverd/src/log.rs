@@ -78,7 +78,10 @@ fn log(event: &Event) {
             tracing::debug!(endpoint = %it.endpoint, %target, "notification");
         }
         Event::Notification { registration: it, target, result: Err(error), .. } => {
-            tracing::warn!(endpoint = %it.endpoint, %target, %error, "the notification cannot be decoded");
+            tracing::warn!(endpoint = %it.endpoint, %target, %error, "the notification has no value");
+        }
+        Event::ObservationEnded { endpoint, target, reason } => {
+            tracing::info!(%endpoint, %target, %reason, "observation ended");
         }
         _ => {}
     }

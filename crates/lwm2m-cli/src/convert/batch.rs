@@ -56,7 +56,7 @@ fn convert(line: &[u8], direction: Direction) -> Result<Json, ConvertError> {
         Direction::Decode => {
             let hex = line.hex.ok_or(ConvertError::Shape("the line has no hex"))?;
             let model = Registry::builtin().model(&[]);
-            let reading = Reading::lenient(&model);
+            let reading = Reading::answer(&model);
             decode(format, &path, Shape::Node, &input::from_hex(hex.as_bytes())?, &reading)
         }
         Direction::Encode => {
@@ -89,6 +89,13 @@ mod tests {
     }
 
     #[test]
+    fn no_bytes_are_a_node_without_values() {
+        let line = br#"{"format":"senml-cbor","path":"/3303","hex":""}"#;
+        let decoded = convert(line, Direction::Decode).unwrap();
+        assert_eq!(decoded, json!({"kind": "obj", "id": 3303, "instances": []}));
+    }
+
+    #[test]
     fn bad_lines_have_one_clear_error() {
         for (line, word) in [
             ("{", "JSON"),
@@ -97,6 +104,7 @@ mod tests {
             (r#"{"format":"tlv","path":"/3/0","hex":"c8"}"#, "TLV"),
             (r#"{"format":"tlv","path":"/3/0","hex":"c"}"#, "hex"),
             (r#"{"format":"tlv","path":"/3/0"}"#, "no hex"),
+            (r#"{"format":"text","path":"/3/0/9","hex":""}"#, "INTEGER"),
         ] {
             let error = convert(line.as_bytes(), Direction::Decode).unwrap_err().to_string();
             assert!(error.contains(word), "{line}: {error}");

@@ -150,7 +150,7 @@ fn convert_one(
             let model = Registry::builtin().model(&[]);
             let reading = match arguments.strict {
                 true => Reading::strict(&model),
-                false => Reading::lenient(&model),
+                false => Reading::answer(&model),
             };
             let reading = reading.below(&arguments.below);
             let shape = arguments.shape();
@@ -164,6 +164,7 @@ fn convert_one(
             }
             writeln!(out, "{json:#}")?;
             reading.forgiven().for_each(|quirk| eprintln!("forgiven: {quirk}"));
+            reading.left_out().iter().for_each(|value| eprintln!("{value}"));
         }
         Direction::Encode => {
             let json = serde_json::from_slice(&data)?;

@@ -225,7 +225,8 @@ impl Tour {
     /// Sends an operation to the first device and describes the answer; an error code is an error.
     async fn ask(&self, operation: Operation) -> Outcome {
         let response = self.server.request(DEVICES[0].0, operation, PATIENCE).await;
-        let Response { code, content, diagnostic } = response.map_err(|error| error.to_string())?;
+        let Response { code, content, diagnostic, .. } =
+            response.map_err(|error| error.to_string())?;
         if !code.is_success() {
             return Err(format!("{code} {}", diagnostic.unwrap_or_default()));
         }

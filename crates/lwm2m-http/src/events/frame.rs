@@ -3,6 +3,7 @@
 use crate::json::Entries;
 use crate::json::node::{CompositeJson, NodeJson};
 use crate::json::registration::{RegistrationJson, UpdateJson};
+use crate::json::response::{LeftOutJson, TargetJson};
 use lwm2m_codec::Timed;
 use lwm2m_core::{Node, Path};
 use lwm2m_net::Clock;
@@ -21,6 +22,7 @@ pub(super) fn endpoint(event: &Event) -> Option<&str> {
         | Event::Deregistered { registration: it, .. }
         | Event::Notification { registration: it, result: Ok(_), .. }
         | Event::ValuesReceived { registration: it, .. } => Some(&it.endpoint),
+        Event::ObservationEnded { endpoint, .. } => Some(endpoint),
         _ => None,
     }
 }
@@ -35,14 +37,33 @@ pub(super) fn write(text: &mut Vec<u8>, event: &Event, clock: Clock) {
             frame(text, "UPDATED", &data);
         }
         Event::Deregistered { registration: it, .. } => frame(text, "DEREGISTRATION", &json(it)),
-        Event::Notification { registration: it, target, result: Ok(node), .. } => {
-            frame(text, "NOTIFICATION", &NotificationJson::new(it, target, node));
+        Event::Notification { registration: it, target, result: Ok(node), left_out } => {
+            let data = NotificationJson::new(it, target, node);
+            frame(text, "NOTIFICATION", &WithLeftOut { data, left_out: LeftOutJson::of(left_out) });
         }
-        Event::ValuesReceived { registration: it, values } => {
-            frame(text, "SEND", &SendJson::new(it, values));
+        Event::ValuesReceived { registration: it, values, left_out } => {
+            let data = SendJson::new(it, values);
+            frame(text, "SEND", &WithLeftOut { data, left_out: LeftOutJson::of(left_out) });
+        }
+        Event::ObservationEnded { endpoint, target, reason } => {
+            let reason = reason.to_string();
+            frame(
+                text,
+                "OBSERVATION_ENDED",
+                &EndedJson { ep: endpoint, of: target.into(), reason },
+            );
         }
         _ => {}
     }
+}
+
+/// The end of an observation. The dialect has no such event.
+#[derive(Serialize)]
+struct EndedJson<'a> {
+    ep: &'a str,
+    #[serde(flatten)]
+    of: TargetJson<'a>,
+    reason: String,
 }
 
 /// The frame that tells a stream how many events it has missed.
@@ -65,6 +86,15 @@ fn frame(text: &mut Vec<u8>, name: &str, data: &impl Serialize) {
 struct UpdatedJson<'a> {
     registration: RegistrationJson<'a>,
     update: UpdateJson<'a>,
+}
+
+/// Values with the reasons why others are missing.
+#[derive(Serialize)]
+struct WithLeftOut<'a, T> {
+    #[serde(flatten)]
+    data: T,
+    #[serde(rename = "leftOut", skip_serializing_if = "Option::is_none")]
+    left_out: Option<LeftOutJson<'a>>,
 }
 
 #[derive(Serialize)]

@@ -3,8 +3,9 @@
 use super::node::{CompositeJson, NodeJson};
 use super::registration::LinksJson;
 use lwm2m_coap::Code;
-use lwm2m_core::Path;
-use lwm2m_server::{Content, Response};
+use lwm2m_codec::LeftOut;
+use lwm2m_core::{ContentFormat, Path};
+use lwm2m_server::{Content, Observation, Response, Target};
 use serde::Serialize;
 use serde::ser::Serializer;
 use std::sync::Arc;
@@ -26,6 +27,71 @@ pub struct ResponseJson<'a> {
     location: Option<Option<String>>,
     #[serde(rename = "errormessage", skip_serializing_if = "Option::is_none")]
     error_message: Option<&'a str>,
+    #[serde(rename = "leftOut", skip_serializing_if = "Option::is_none")]
+    left_out: Option<LeftOutJson<'a>>,
+}
+
+/// What is observed.
+#[derive(Serialize, Debug)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum TargetJson<'a> {
+    Single {
+        #[serde(serialize_with = "text")]
+        res: &'a Path,
+    },
+    Composite {
+        paths: Vec<String>,
+    },
+}
+
+impl<'a> From<&'a Target> for TargetJson<'a> {
+    fn from(target: &'a Target) -> Self {
+        match target {
+            Target::Path(path) => Self::Single { res: path },
+            Target::Composite(paths) => {
+                Self::Composite { paths: paths.iter().map(ToString::to_string).collect() }
+            }
+        }
+    }
+}
+
+fn text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(path)
+}
+
+/// An observation in the list of a device.
+#[derive(Serialize, Debug)]
+pub(crate) struct ObservationJson<'a> {
+    #[serde(flatten)]
+    of: TargetJson<'a>,
+    /// The format that was asked for; null if the device chose.
+    format: Option<String>,
+}
+
+impl<'a> From<&'a Observation> for ObservationJson<'a> {
+    fn from(observation: &'a Observation) -> Self {
+        let format = Some(observation.format).filter(|it| *it != ContentFormat::UNSPECIFIED);
+        let of = (&observation.target).into();
+        Self { of, format: format.map(|format| format.to_string()) }
+    }
+}
+
+/// The values that an answer lacks, because they cannot be read: paths with the reasons.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeftOutJson<'a>(&'a [LeftOut]);
+
+impl<'a> LeftOutJson<'a> {
+    /// `None` if nothing is left out.
+    pub(crate) fn of(left_out: &'a [LeftOut]) -> Option<Self> {
+        (!left_out.is_empty()).then_some(Self(left_out))
+    }
+}
+
+impl Serialize for LeftOutJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entry = |it: &LeftOut| (it.path.to_string(), it.cause.to_string());
+        serializer.collect_map(self.0.iter().map(entry))
+    }
 }
 
 #[derive(Serialize, Debug)]
@@ -57,13 +123,14 @@ impl<'a> ResponseJson<'a> {
         let success = response.code.is_success();
         let mut json = Self {
             status: response.code,
-            valid: response.code.is_response(),
+            valid: response.valid,
             success,
             failure: !success,
             content: None,
             object_links: None,
             location: None,
             error_message: response.diagnostic.as_deref(),
+            left_out: LeftOutJson::of(&response.left_out),
         };
         match kind {
             RequestKind::Node(_) | RequestKind::Composite(_) => {
@@ -138,12 +205,14 @@ const fn name(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lwm2m_codec::DecodeCause;
     use lwm2m_codec::link::Link;
-    use lwm2m_core::{Node, Resource, Value};
+    use lwm2m_core::{DataType, Node, Resource, Value};
     use serde_json::{Value as Json, json};
 
     fn answer(kind: RequestKind, code: Code, content: Content) -> Json {
-        let response = Response { code, content, diagnostic: None };
+        let valid = code != Code::new(4, 31);
+        let response = Response { code, valid, content, diagnostic: None, left_out: Vec::new() };
         serde_json::to_value(ResponseJson::new(&kind, &response)).unwrap()
     }
 
@@ -187,8 +256,10 @@ mod tests {
     fn failures_of_the_device_are_answers_too() {
         let response = Response {
             code: Code::NOT_FOUND,
+            valid: true,
             content: Content::None,
             diagnostic: Some("no such instance".to_owned()),
+            left_out: Vec::new(),
         };
         let kind = RequestKind::Node(Path::instance(3, 9));
         let json = ResponseJson::new(&kind, &response);
@@ -197,6 +268,22 @@ mod tests {
             json!({"status": "NOT_FOUND(404)", "valid": true, "success": false, "failure": true,
                    "content": null, "errormessage": "no such instance"})
         );
+    }
+
+    #[test]
+    fn what_is_left_out_is_said() {
+        let path = Path::resource(3, 0, 13);
+        let cause = DecodeCause::Type { path, expected: DataType::Time };
+        let response = Response {
+            code: Code::CONTENT,
+            valid: true,
+            content: Content::Node(Node::ObjectInstance(Default::default())),
+            diagnostic: None,
+            left_out: vec![LeftOut { path, cause }],
+        };
+        let kind = RequestKind::Node(Path::instance(3, 0));
+        let json = serde_json::to_value(ResponseJson::new(&kind, &response)).unwrap();
+        assert_eq!(json["leftOut"], json!({"/3/0/13": "the value of /3/0/13 is not a valid TIME"}));
     }
 
     #[test]

@@ -61,9 +61,6 @@ pub enum ValueError {
         /// The type in the object definition.
         defined: DataType,
     },
-    /// The resource is executable.
-    #[error("the resource is executable and has no value; use POST to execute it")]
-    Executable,
     /// The type can neither be looked up nor guessed.
     #[error("the object definition is unknown here and this JSON does not tell a type; add `type`")]
     Unknown,
@@ -127,7 +124,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// definition. Where both are there and differ, numbers of one kind are read as the other, and
 /// text is read as what the definition says; anything else is refused. Where there is neither, the
 /// JSON itself decides: true and false are BOOLEAN, whole numbers INTEGER, others FLOAT, text is
-/// STRING and an object OBJLNK.
+/// STRING and an object OBJLNK. So it does for an executable resource: the device refuses the value.
 ///
 /// # Errors
 /// Why the JSON is no such value.
@@ -136,8 +133,7 @@ pub fn read_value(
     declared: Option<DataType>,
     defined: Option<DataType>,
 ) -> Result<Value, ValueError> {
-    let data_type = match (declared, defined) {
-        (_, Some(DataType::None)) => return Err(ValueError::Executable),
+    let data_type = match (declared, defined.filter(|it| *it != DataType::None)) {
         (Some(declared), Some(defined)) => agreed(declared, defined)?,
         (Some(data_type), None) | (None, Some(data_type)) => data_type,
         (None, None) => guess(json)?,
@@ -284,7 +280,7 @@ mod tests {
             let answer = read(json.clone(), data_type);
             assert_eq!(answer, Err(ValueError::Expected(data_type)), "{json}");
         }
-        assert_eq!(read(json!("x"), DataType::None), Err(ValueError::Executable));
+        assert_eq!(read(json!("x"), DataType::None), Ok(Value::from("x")));
     }
 
     #[test]

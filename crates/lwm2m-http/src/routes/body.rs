@@ -75,11 +75,13 @@ impl Body {
     /// The node that is to be written to `path`. Plain text is the value of a resource or
     /// resource instance.
     pub(crate) fn node(&self, path: &Path, model: &dyn Model) -> Result<Node, ApiError> {
-        if self.media_type != MediaType::Text {
-            return Ok(read_node(path, &self.json()?, model)?);
+        match self.media_type {
+            MediaType::Json => return Ok(read_node(path, &self.json()?, model)?),
+            MediaType::Other if path.depth() >= 3 => return Err(ApiError::ContentType),
+            MediaType::Text | MediaType::Other => {}
         }
         let (Some(object), Some(resource)) = (path.object_id(), path.resource_id()) else {
-            return Err(ApiError::ContentType);
+            return Err(ApiError::NotJson);
         };
         let defined = model.resource(object, resource).map(|resource| resource.data_type);
         let value = read_value(&Json::from(self.text()?), None, defined)?;
@@ -111,7 +113,7 @@ impl Body {
     fn json(&self) -> Result<Json, ApiError> {
         match self.media_type {
             MediaType::Json => Ok(serde_json::from_slice(&self.bytes)?),
-            MediaType::Text | MediaType::Other => Err(ApiError::ContentType),
+            MediaType::Text | MediaType::Other => Err(ApiError::NotJson),
         }
     }
 }

@@ -76,8 +76,9 @@ async fn ask(
     make: impl FnOnce(Arc<[Path]>, Option<ContentFormat>, Option<ContentFormat>) -> Operation,
 ) -> Answer {
     let paths = parameters.paths()?;
+    parameters.refuse_attributes()?;
     let path_format = parameters.format_in("pathformat")?;
-    let format = parameters.format_in("nodeformat")?;
+    let format = parameters.accept_in("nodeformat")?;
     let operation = make(paths.clone(), path_format, format);
     perform(state, endpoint, parameters, operation, RequestKind::Composite(paths)).await
 }

@@ -61,6 +61,7 @@ fn api() -> Router<ApiState> {
         .route("/clients/", get(clients::list))
         .route("/clients/{ep}", get(clients::one))
         .route("/clients/{ep}/", get(clients::one))
+        .route("/clients/{ep}/observations", get(observe::list))
         .route("/clients/{ep}/composite", get(composite::read).put(composite::write))
         .route("/clients/{ep}/composite/", get(composite::read).put(composite::write))
         .route(

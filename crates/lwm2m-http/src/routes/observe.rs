@@ -1,13 +1,27 @@
 //! `…/observe`: Observe and its end.
 
+use super::answer::json;
 use super::operations::perform;
-use super::target::Target;
+use super::target::{Endpoint, Target};
 use crate::error::ApiError;
-use crate::json::response::RequestKind;
+use crate::json::response::{ObservationJson, RequestKind};
 use crate::query::Parameters;
 use crate::state::ApiState;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use lwm2m_server::Operation;
+
+/// GET `/api/clients/{ep}/observations`: what is observed.
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+) -> Result<Response, ApiError> {
+    state.device(&endpoint)?;
+    let observations =
+        state.server().with(move |server, _| server.observations(&endpoint).collect::<Vec<_>>());
+    let observations = observations.await?;
+    Ok(json(&observations.iter().map(ObservationJson::from).collect::<Vec<_>>()))
+}
 
 /// POST: the first value is the answer, later ones are events NOTIFICATION.
 pub(crate) async fn start(
@@ -16,7 +30,8 @@ pub(crate) async fn start(
     parameters: &Parameters,
 ) -> Result<Response, ApiError> {
     let path = target.path;
-    let operation = Operation::Observe { path, format: parameters.format()? };
+    parameters.refuse_attributes()?;
+    let operation = Operation::Observe { path, format: parameters.accept_in("format")? };
     perform(state, &target.endpoint, parameters, operation, RequestKind::Node(path)).await
 }
 

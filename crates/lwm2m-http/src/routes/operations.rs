@@ -9,7 +9,7 @@ use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::Response;
-use lwm2m_core::{Attribute, Node, Path, Resource};
+use lwm2m_core::{AttributeName, Attributes, Node, Path, Resource};
 use lwm2m_server::{Operation, WriteMode};
 
 type Answer = Result<Response, ApiError>;
@@ -23,7 +23,7 @@ pub(crate) async fn get(
     let path = target.path;
     match target.aspect {
         Aspect::Value => {
-            let format = parameters.format()?;
+            let format = parameters.accept_in("format")?;
             let operation = Operation::Read { path, format };
             perform(&state, &target.endpoint, &parameters, operation, RequestKind::Node(path)).await
         }
@@ -122,20 +122,18 @@ async fn create(state: &ApiState, target: Target, parameters: &Parameters, body:
 
 async fn write_attributes(state: &ApiState, target: Target, parameters: &Parameters) -> Answer {
     let target = target.at_depth(1..=4, "Write-Attributes", "an object or anything below one")?;
-    let attributes = attributes(parameters)?;
+    let attributes = parameters.attributes()?;
+    if attributes.is_empty() {
+        return Err(ApiError::NoAttribute);
+    }
+    let set: Attributes = attributes.iter().copied().collect();
+    if let (Some(pmin), Some(pmax)) = (set.get(AttributeName::Pmin), set.get(AttributeName::Pmax))
+        && pmax < pmin
+    {
+        return Err(ApiError::Periods);
+    }
     let operation = Operation::WriteAttributes { path: target.path, attributes };
     perform(state, &target.endpoint, parameters, operation, RequestKind::Nothing).await
-}
-
-/// The query parameters that are attributes, which is all but `timeout`.
-fn attributes(parameters: &Parameters) -> Result<Vec<Attribute>, ApiError> {
-    let parse = |(name, value): (&str, &str)| {
-        let text = if value.is_empty() { name.to_owned() } else { format!("{name}={value}") };
-        Attribute::parse(&text).map_err(|error| ApiError::Attribute(text, error))
-    };
-    let attributes = parameters.iter().filter(|(name, _)| *name != "timeout");
-    let attributes = attributes.map(parse).collect::<Result<Vec<_>, _>>()?;
-    if attributes.is_empty() { Err(ApiError::NoAttribute) } else { Ok(attributes) }
 }
 
 /// Sends an operation to a device and answers with its answer.
@@ -149,6 +147,11 @@ pub(crate) async fn perform(
     let config = state.config();
     let timeout = parameters.timeout(config.timeout, config.max_timeout)?;
     let answer = state.server().request(endpoint, operation, timeout).await;
-    let response = answer.map_err(|error| ApiError::request(endpoint, error))?;
+    let response = answer.map_err(|error| {
+        let device = state.device(endpoint).ok().filter(|it| it.registration.queue_mode);
+        let now = state.server().clock().now();
+        let heard = device.map(|it| now.saturating_since(it.registration.updated_at));
+        ApiError::request(endpoint, heard, error)
+    })?;
     Ok(json(&ResponseJson::new(&kind, &response)))
 }

@@ -31,7 +31,6 @@ async fn read() {
         "/3/0/14": {"kind": "singleResource", "id": 14, "type": "STRING", "value": "+02:00"},
         "/3/0/11": {"kind": "multiResource", "id": 11, "type": "INTEGER", "values": {"0": "0"}},
         "/3/0/11/0": {"kind": "resourceInstance", "id": 0, "type": "INTEGER", "value": "0"},
-        "/1/0/1": null,
     });
     assert_eq!(
         answer.json(),

@@ -38,6 +38,14 @@ const TABLE: &[Row] = &[
     ("DELETE", "/api/clients/peer/3", None, "", 400, "invalid-path"),
     ("GET", "/api/clients/peer/3/0?format=xml", None, "", 400, "invalid-parameter"),
     ("GET", "/api/clients/peer/3/0?timeout=soon", None, "", 400, "invalid-parameter"),
+    ("GET", "/api/clients/peer/3/0?timeout=100000000", None, "", 400, "invalid-parameter"),
+    ("GET", "/api/clients/peer/composite?paths=/3/0/0,,", None, "", 400, "invalid-parameter"),
+    ("POST", "/api/clients/peer/3/0/9/observe?pmin=2", None, "", 400, "invalid-parameter"),
+    ("POST", "/api/clients/peer/composite/observe?paths=/3&pmax=2", None, "", 400, "invalid-parameter"),
+    ("PUT", "/api/clients/peer/3/0/attributes?pmin=", None, "", 400, "invalid-parameter"),
+    ("PUT", "/api/clients/peer/3/0/attributes?pmin=1&&pmax=2", None, "", 400, "invalid-parameter"),
+    ("PUT", "/api/clients/peer/3/0/attributes?pmin=60&pmax=1", None, "", 400, "invalid-parameter"),
+    ("PUT", "/api/clients/peer/3/0/14?format=none", JSON, ZONE, 400, "invalid-parameter"),
     ("PUT", "/api/clients/peer/3/0/14?replace=maybe", JSON, ZONE, 400, "invalid-parameter"),
     ("PUT", "/api/clients/peer/3/0/attributes", None, "", 400, "invalid-parameter"),
     ("PUT", "/api/clients/peer/3/0/attributes?pmin=-1", None, "", 400, "invalid-parameter"),
@@ -84,6 +92,24 @@ async fn the_detail_says_where_and_what_to_do() {
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("/1/0/1") && detail.contains("INTEGER"), "{detail}");
     assert!(detail.contains("whole number"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_wrong_content_type_is_told_the_right_one() {
+    let bench = Bench::new().await;
+    let _device = bench.device("peer", |_| None).await;
+    let detail = async |method, uri, content_type| {
+        bench.send(method, uri, content_type, "x").await.json()["detail"].to_string()
+    };
+    let text = Some("text/plain");
+    for (method, uri) in [("POST", "/api/clients/peer/3303"), ("PUT", "/api/clients/peer/3/0")] {
+        for content_type in [text, None, Some("application/xml")] {
+            let detail = detail(method, uri, content_type).await;
+            assert!(detail.contains("must be application/json:"), "{detail}");
+        }
+    }
+    let detail = detail("PUT", "/api/clients/peer/3/0/14", None).await;
+    assert!(detail.contains("application/json or text/plain"), "{detail}");
 }
 
 #[tokio::test]

@@ -59,6 +59,58 @@ async fn read() {
 }
 
 #[tokio::test]
+async fn what_the_device_can_judge_is_its_answer() {
+    let bench = Bench::new().await;
+    let refuse = |_: &Request| Some(Response::new(Code::METHOD_NOT_ALLOWED));
+    let peer = bench.device("peer", refuse).await;
+    let sent = [
+        (
+            "PUT",
+            "1/0/0?format=TEXT",
+            r#"{"id":"0","kind":"singleResource","value":2,"type":"integer"}"#,
+        ),
+        ("PUT", "3/0/4?format=TEXT", r#"{"value":"x"}"#),
+        ("PUT", "3/0/14/attributes?gt=1", ""),
+        ("POST", "3/0/9", ""),
+        ("GET", "3/0/4?format=none", ""),
+    ];
+    for (method, address, body) in sent {
+        let uri = format!("/api/clients/peer/{address}");
+        let answer = bench.send(method, &uri, Some("application/json"), body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{uri}");
+        assert_eq!(answer.json()["status"], "METHOD_NOT_ALLOWED(405)", "{uri}");
+    }
+    assert_eq!(
+        asked(&peer).await,
+        [
+            "PUT /1/0/0 format=0 \"2\"",
+            "PUT /3/0/4 format=0 \"x\"",
+            "PUT /3/0/14?gt=1",
+            "POST /3/0/9",
+            "GET /3/0/4",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_success_of_another_operation_is_500() {
+    let bench = Bench::new().await;
+    let _peer = bench.device("peer", |_| Some(Response::new(Code::new(2, 3)))).await;
+    let value = Some("application/json");
+    for (method, uri, body) in [
+        ("GET", "/api/clients/peer/3/0/0", ""),
+        ("PUT", "/api/clients/peer/3/0/14", r#"{"value":"x"}"#),
+        ("POST", "/api/clients/peer/3/0/4", ""),
+        ("DELETE", "/api/clients/peer/3303/0", ""),
+        ("POST", "/api/clients/peer/3303", r#"{"id":1,"resources":[]}"#),
+    ] {
+        let answer = bench.send(method, uri, value, body).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{method} {uri}");
+        assert_eq!(answer.json()["type"], "/problems#bad-answer");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_of_the_device_is_an_answer() {
     let bench = Bench::new().await;
     let _peer = bench.device("peer", device).await;

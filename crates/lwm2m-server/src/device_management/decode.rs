@@ -4,8 +4,9 @@ use super::Expected;
 use crate::error::OperationError;
 use crate::operation::{Content, Response, Target};
 use crate::registration::Registration;
+use lwm2m_coap::Code;
 use lwm2m_codec::link::{self, LinkError};
-use lwm2m_codec::{DecodeCause, DecodeError, Reading};
+use lwm2m_codec::{DecodeCause, DecodeError, LeftOut, Reading};
 use lwm2m_core::{ContentFormat, Node, Path};
 use lwm2m_objects::Registry;
 
@@ -23,17 +24,31 @@ pub(crate) fn response(
     let code = response.code;
     if !code.is_success() {
         let diagnostic = diagnostic(&response.payload);
-        return Ok(Response { code, content: Content::None, diagnostic });
+        let valid = expected.may_fail_with(target, code);
+        let (content, left_out) = (Content::None, Vec::new());
+        return Ok(Response { code, valid, content, diagnostic, left_out });
     }
-    let content = match expected {
+    if code != expected.success() {
+        return Err(OperationError::UnexpectedCode(code));
+    }
+    let (content, left_out) = match expected {
         Expected::Node(format) | Expected::Observation(format) => {
-            Content::Node(node(format, target, registration, registry, response)?)
+            let values = node(format, target, registration, registry, response)?;
+            (Content::Node(values.node), values.left_out)
         }
-        Expected::Links => Content::Links(links(response)?),
-        Expected::Created(_) => Content::Created(location(&target.path(), registration, response)),
-        Expected::Deleted | Expected::Code => Content::None,
+        Expected::Links => (Content::Links(links(response)?), Vec::new()),
+        Expected::Created(_) => {
+            (Content::Created(location(&target.path(), registration, response)), Vec::new())
+        }
+        Expected::Deleted | Expected::Written | Expected::Changed => (Content::None, Vec::new()),
     };
-    Ok(Response { code, content, diagnostic: None })
+    Ok(Response { code, valid: true, content, diagnostic: None, left_out })
+}
+
+/// The values of an answer or notification.
+pub(crate) struct Values {
+    pub(crate) node: Node,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// Decodes values by the Content-Format of the answer, or by `asked` if it has none.
@@ -43,18 +58,27 @@ pub(crate) fn node(
     registration: &Registration,
     registry: &Registry,
     response: &lwm2m_coap::Response,
-) -> Result<Node, DecodeError> {
-    let format = response.options.content_format().map_or(asked, ContentFormat);
+) -> Result<Values, OperationError> {
+    if response.code != Code::CONTENT {
+        return Err(OperationError::UnexpectedCode(response.code));
+    }
     let path = target.path();
     let model = registration.model_at(registry, &path);
-    let reading = Reading::lenient(&model).below(&registration.list.root_path);
+    let asked = match asked {
+        // A payload without a format is text, as far as there is a rule.
+        ContentFormat::UNSPECIFIED if path.depth() >= 3 => ContentFormat::TEXT,
+        ContentFormat::UNSPECIFIED => ContentFormat::TLV,
+        asked => asked,
+    };
+    let format = response.options.content_format().map_or(asked, ContentFormat);
+    let reading = Reading::answer(&model).below(&registration.list.root_path);
     let node = reading.decode(format, &path, &response.payload)?;
     match foreign_path(target, &node) {
         Some(path) => {
             let cause = DecodeCause::OutsideTarget { target: target.path(), path };
-            Err(DecodeError { offset: 0, cause })
+            Err(DecodeError { offset: 0, cause }.into())
         }
-        None => Ok(node),
+        None => Ok(Values { node, left_out: reading.left_out() }),
     }
 }
 

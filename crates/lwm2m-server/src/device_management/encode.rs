@@ -1,7 +1,7 @@
 //! Operations to CoAP requests (OMA LwM2M Transport 6.4.4 and 6.4.5).
 
 use super::Expected;
-use super::format::{to_compose, to_create, to_fetch, to_read, to_write};
+use super::format::Formats;
 use crate::error::{Invalid, SubmitError};
 use crate::operation::{Operation, WriteMode};
 use crate::registration::Registration;
@@ -22,76 +22,82 @@ pub(crate) enum EncodedOperation {
 
 /// Encodes an operation that has been checked.
 pub(crate) fn encode(
-    registration: &Registration,
-    operation: Operation,
+    formats: &Formats<'_>,
+    operation: &Operation,
 ) -> Result<EncodedOperation, SubmitError> {
-    let path = *operation.path();
-    let format = |format: Option<ContentFormat>| format.unwrap_or_else(|| to_read(registration));
+    let (path, registration) = (*operation.path(), formats.registration);
     let (request, expected) = match operation {
-        Operation::Read { format: wanted, .. } => {
-            (Request::get().accept(format(wanted).0), Expected::Node(format(wanted)))
+        Operation::Read { format, .. } => {
+            let format = format.unwrap_or_else(|| formats.to_read(&path));
+            (accept(Request::get(), format), Expected::Node(format))
         }
-        Operation::Observe { format: wanted, .. } => {
-            let request = Request::get().accept(format(wanted).0).observe(0);
-            (request, Expected::Observation(format(wanted)))
+        Operation::Observe { format, .. } => {
+            let format = format.unwrap_or_else(|| formats.to_read(&path));
+            (accept(Request::get(), format).observe(0), Expected::Observation(format))
         }
         Operation::Discover { .. } => {
             (Request::get().accept(ContentFormat::LINK.0), Expected::Links)
         }
         Operation::Write { node, format, mode, .. } => {
-            let format = format.unwrap_or_else(|| to_write(registration, &node));
-            (write(writing(registration), &path, &node, format, mode)?, Expected::Code)
+            let format = format.unwrap_or_else(|| formats.to_write(node));
+            (write(writing(registration), &path, node, format, *mode)?, Expected::Written)
         }
         Operation::WriteAttributes { attributes, .. } => {
             let query = |request: Request, one: &Attribute| request.query(&one.to_string());
-            (attributes.iter().fold(Request::put(), query), Expected::Code)
+            (attributes.iter().fold(Request::put(), query), Expected::Changed)
         }
-        Operation::Execute { arguments, .. } => (execute(&arguments), Expected::Code),
+        Operation::Execute { arguments, .. } => (execute(arguments), Expected::Changed),
         Operation::Create { instance, node, format, .. } => {
-            let format = format.unwrap_or_else(|| to_create(registration, instance, &node));
+            let format = format.unwrap_or_else(|| formats.to_create(*instance, node));
             (
-                create(writing(registration), &path, instance, node, format)?,
-                Expected::Created(instance),
+                create(writing(registration), &path, *instance, node, format)?,
+                Expected::Created(*instance),
             )
         }
         Operation::Delete { .. } => (Request::delete(), Expected::Deleted),
         Operation::ReadComposite { paths, path_format, format } => {
-            let (request, format) = fetch(registration, &paths, path_format, format)?;
+            let (request, format) = fetch(formats, paths, *path_format, *format)?;
             (request, Expected::Node(format))
         }
         Operation::ObserveComposite { paths, path_format, format } => {
-            let (request, format) = fetch(registration, &paths, path_format, format)?;
+            let (request, format) = fetch(formats, paths, *path_format, *format)?;
             (request.observe(0), Expected::Observation(format))
         }
         Operation::WriteComposite { changes, format } => {
-            (ipatch(registration, &changes, format)?, Expected::Code)
+            (ipatch(formats, changes, *format)?, Expected::Written)
         }
         Operation::CancelObservation { .. } => return Ok(EncodedOperation::Cancel),
     };
     Ok(EncodedOperation::Request(addressed(request, &registration.list.root_path, &path), expected))
 }
 
+/// Asks for a format, unless it is the client's choice.
+fn accept(request: Request, format: ContentFormat) -> Request {
+    if format == ContentFormat::UNSPECIFIED { request } else { request.accept(format.0) }
+}
+
 /// The request of Read-Composite and Observe-Composite, and the format to ask for.
 fn fetch(
-    registration: &Registration,
+    formats: &Formats<'_>,
     paths: &[Path],
     path_format: Option<ContentFormat>,
     format: Option<ContentFormat>,
 ) -> Result<(Request, ContentFormat), SubmitError> {
-    let format = format.unwrap_or_else(|| to_fetch(registration));
-    let path_format = path_format.unwrap_or_else(|| to_compose(registration, false));
-    let payload = writing(registration).encode_paths(path_format, paths)?;
-    let request = Request::fetch().content_format(path_format.0).accept(format.0).payload(payload);
-    Ok((request, format))
+    let format = format.unwrap_or_else(|| formats.to_fetch());
+    let path_format = path_format.unwrap_or_else(|| formats.to_compose(false));
+    let payload = writing(formats.registration).encode_paths(path_format, paths)?;
+    let request = Request::fetch().content_format(path_format.0).payload(payload);
+    Ok((accept(request, format), format))
 }
 
 fn ipatch(
-    registration: &Registration,
+    formats: &Formats<'_>,
     changes: &[Change],
     format: Option<ContentFormat>,
 ) -> Result<Request, SubmitError> {
     let removes = changes.iter().any(|(_, value)| value.is_none());
-    let format = format.unwrap_or_else(|| to_compose(registration, removes));
+    let format = format.unwrap_or_else(|| formats.to_compose(removes));
+    let writing = writing(formats.registration);
     let payload = match format {
         ContentFormat::LWM2M_CBOR if !removes => {
             let mut tree = Node::Root(BTreeMap::new());
@@ -100,9 +106,9 @@ fn ipatch(
                 let added = tree.insert(&Path::ROOT, path, value);
                 added.then_some(()).ok_or(Invalid::Multiplicity(*path))?;
             }
-            writing(registration).encode(format, &Path::ROOT, &tree)?
+            writing.encode(format, &Path::ROOT, &tree)?
         }
-        _ => writing(registration).encode_changes(format, changes)?,
+        _ => writing.encode_changes(format, changes)?,
     };
     Ok(Request::ipatch().content_format(format.0).payload(payload))
 }
@@ -143,12 +149,12 @@ fn create(
     writing: Writing<'_>,
     path: &Path,
     instance: Option<u16>,
-    node: Node,
+    node: &Node,
     format: ContentFormat,
 ) -> Result<Request, SubmitError> {
     let (Some(object), Node::ObjectInstance(values)) = (path.object_id(), node) else {
         return Err(Invalid::Node(*path).into());
     };
-    let payload = writing.encode_create(format, object, instance, &values)?;
+    let payload = writing.encode_create(format, object, instance, values)?;
     Ok(Request::post().content_format(format.0).payload(payload))
 }

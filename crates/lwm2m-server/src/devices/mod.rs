@@ -181,6 +181,16 @@ impl Devices {
         self.devices.get(key)
     }
 
+    /// The device of an operation without an outcome.
+    pub(crate) fn key_of_operation(&self, id: OperationId) -> Option<DeviceKey> {
+        self.operations.get(&id).copied()
+    }
+
+    /// For the parts of a device that no index depends on.
+    pub(crate) fn get_mut(&mut self, key: DeviceKey) -> Option<&mut Device> {
+        self.devices.get_mut(key)
+    }
+
     /// All devices, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Device> {
         self.devices.iter()

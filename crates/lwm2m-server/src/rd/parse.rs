@@ -148,8 +148,9 @@ impl Parameters {
     }
 
     fn add(&mut self, parameter: &[u8]) -> Result<(), Refusal> {
-        let text = percent_decoded(parameter).ok_or(Refusal::QueryNotUtf8)?;
-        let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+        // Option values are not percent-encoded (RFC 7252 section 6.4).
+        let text = core::str::from_utf8(parameter).map_err(|_| Refusal::QueryNotUtf8)?;
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
         match KNOWN.into_iter().find(|known| *known == name) {
             Some(known) => {
                 let before = self.known.insert(known, value.to_owned());
@@ -215,41 +216,4 @@ fn object_list(request: &Request, config: &Config) -> Result<Option<ObjectList>,
 
 fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
-}
-
-/// Decodes `%20` and the like, because some clients encode what CoAP sends raw. A percent sign
-/// without two hexadecimal digits stays as it is.
-fn percent_decoded(bytes: &[u8]) -> Option<String> {
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        let (byte, after) = encoded_byte(rest).unwrap_or((*first, tail));
-        decoded.push(byte);
-        rest = after;
-    }
-    String::from_utf8(decoded).ok()
-}
-
-fn encoded_byte(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    match bytes {
-        [b'%', high, low, rest @ ..] => Some((hex(*high)? << 4 | hex(*low)?, rest)),
-        _ => None,
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percent_signs_decode_or_stand_for_themselves() {
-        assert_eq!(percent_decoded(b"a%20b%C3%A4"), Some("a b\u{e4}".into()));
-        assert_eq!(percent_decoded(b"100%"), Some("100%".into()));
-        assert_eq!(percent_decoded(b"%zz%4"), Some("%zz%4".into()));
-        assert_eq!(percent_decoded(b"%ff"), None);
-    }
 }

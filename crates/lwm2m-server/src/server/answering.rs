@@ -21,7 +21,7 @@ impl Server {
         response: &Response,
     ) {
         match self.owner_of(request) {
-            Some((key, RequestOwner::Operation(id))) => self.handle_answer(key, id, response),
+            Some((key, RequestOwner::Operation(id))) => self.handle_answer(now, key, id, response),
             Some((key, RequestOwner::Observation(target))) => {
                 self.handle_resumption(now, key, target, request, response);
             }
@@ -35,15 +35,29 @@ impl Server {
     }
 
     /// Handles the answer to an operation.
-    fn handle_answer(&mut self, key: DeviceKey, id: OperationId, response: &Response) {
-        let Some(operation) = self.devices.finish(id) else { return };
+    fn handle_answer(
+        &mut self,
+        now: Instant,
+        key: DeviceKey,
+        id: OperationId,
+        response: &Response,
+    ) {
+        let Some(PendingOperation { target, state, retry }) = self.devices.finish(id) else {
+            return;
+        };
+        let again = retry.and_then(|retry| self.try_next_format(now, key, *retry, response.code));
+        if let Some(state) = again {
+            self.devices.begin(key, id, PendingOperation { target, state, retry: None });
+            return;
+        }
         let Some(device) = self.devices.get(key) else { return };
-        let PendingOperation { target, state: OperationState::Sent(request, expected) } = operation;
+        let OperationState::Sent(request, expected) = state;
         let (registration, registry) = (&device.registration, &self.config.registry);
         let result = decode::response(expected, &target, registration, registry, response);
-        let succeeded = response.code.is_success();
+        let succeeded = response.code == expected.success();
         match expected {
-            Expected::Observation(format) if succeeded => {
+            Expected::Observation(_) if !succeeded => self.link.coap().cancel(request),
+            Expected::Observation(format) => {
                 let relation = Relation::Established(request);
                 let observed = Observed { format, operation: id, relation };
                 self.note_observation(key, target, observed, response);
@@ -121,9 +135,13 @@ impl Server {
         let Some(observed) = device.observed.get(target) else { return };
         let registration = Arc::clone(&device.registration);
         let (format, registry) = (observed.format, &self.config.registry);
-        let result = decode::node(format, target, &registration, registry, response);
+        let (result, left_out) =
+            match decode::node(format, target, &registration, registry, response) {
+                Ok(values) => (Ok(values.node), values.left_out),
+                Err(error) => (Err(error), Vec::new()),
+            };
         let target = target.clone();
-        self.outputs.push_back(Event::Notification { registration, target, result });
+        self.outputs.push_back(Event::Notification { registration, target, result, left_out });
     }
 
     pub(super) fn handle_failure(&mut self, now: Instant, request: RequestId, reason: FailReason) {

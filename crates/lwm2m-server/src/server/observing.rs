@@ -1,12 +1,12 @@
 //! How observations end, and how those of an adopted device begin anew.
 
 use super::Server;
-use crate::device_management::encode::{self, EncodedOperation};
+use crate::device_management::encode::EncodedOperation;
 use crate::devices::DeviceKey;
 use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observation, Observed, Relation};
 use crate::operation::{Operation, Target};
-use lwm2m_coap::{PeerId, RequestId, Response};
+use lwm2m_coap::{Code, PeerId, RequestId, Response};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Server {
                 Operation::ObserveComposite { paths, path_format: None, format: Some(format) }
             }
         };
-        let encoded = encode::encode(&device.registration, observe).ok()?;
+        let encoded = self.encode(key, &observe).ok()?;
         let EncodedOperation::Request(request, _) = encoded else { return None };
         let request = self.link.coap().request(now, peer, request).ok()?;
         let relation = Relation::Asked(request);
@@ -113,7 +113,7 @@ impl Server {
         let Some((format, operation)) = observed.map(|it| (it.format, it.operation)) else {
             return;
         };
-        if response.code.is_success() {
+        if response.code == Code::CONTENT {
             self.report(key, &target, response);
             let relation = Relation::Established(request);
             let observed = Observed { format, operation, relation };

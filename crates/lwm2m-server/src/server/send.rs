@@ -33,14 +33,15 @@ impl Server {
         let format = format.filter(|format| sends(registration.version, *format));
         let format = format.ok_or(Refusal::SendFormat)?;
         let model = registration.model(&self.config.registry);
-        let reading = Reading::lenient(&model).below(&registration.list.root_path);
+        let reading = Reading::answer(&model).below(&registration.list.root_path);
         let values = reading.decode_timed(format, &Path::ROOT, &request.payload);
         let values = values.map_err(|_| Refusal::SendPayload)?;
-        let unlisted = values.iter().find(|value| !registration.list.has_instance(&value.path));
-        if let Some(stranger) = unlisted {
-            return Err(Refusal::Unregistered(stranger.path));
+        let left_out = reading.left_out();
+        let mut paths = values.iter().map(|it| it.path).chain(left_out.iter().map(|it| it.path));
+        if let Some(stranger) = paths.find(|path| !registration.list.has_instance(path)) {
+            return Err(Refusal::Unregistered(stranger));
         }
-        self.outputs.push_back(Event::ValuesReceived { registration, values });
+        self.outputs.push_back(Event::ValuesReceived { registration, values, left_out });
         Ok(Response::new(Code::CHANGED))
     }
 }

@@ -1,14 +1,15 @@
 //! Operations of the application: checked, encoded and handed to CoAP.
 
 use super::Server;
-use crate::device::{OperationState, PendingOperation};
+use crate::device::{OperationState, PendingOperation, Retry};
 use crate::device_management::encode::{self, EncodedOperation};
+use crate::device_management::format::{Formats, FormatsSent, RefusedFormats};
 use crate::device_management::{Expected, validate};
 use crate::devices::DeviceKey;
 use crate::error::{Invalid, OperationError, SubmitError};
 use crate::event::{Event, ObservationEnd};
 use crate::operation::{Operation, OperationId, Target};
-use lwm2m_coap::RequestId;
+use lwm2m_coap::{Code, RequestId};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ impl Server {
     /// Submits an operation on a device. An [`Event::Completed`] follows.
     ///
     /// # Errors
-    /// The device is not registered or cannot be reached, it would refuse the operation for sure,
-    /// or CoAP cannot take the request. Then nothing is sent.
+    /// The device is not registered or cannot be reached, the operation has no form on the wire, or
+    /// CoAP cannot take the request. Then nothing is sent. Whether a resource can be read, written or
+    /// executed, and takes a value, is for the device to judge.
     pub fn submit(
         &mut self,
         now: Instant,
@@ -26,23 +28,64 @@ impl Server {
     ) -> Result<OperationId, SubmitError> {
         let key = self.devices.key_of(endpoint).ok_or(SubmitError::UnknownEndpoint)?;
         let device = self.devices.get(key).ok_or(SubmitError::UnknownEndpoint)?;
-        let registration = Arc::clone(&device.registration);
         let peer = device.peer.filter(|peer| self.link.is_reachable(*peer));
         let peer = peer.ok_or(SubmitError::NotConnected)?;
-        validate::check(&operation, &registration, &self.config.registry)?;
+        validate::check(&operation)?;
         let target = operation.target();
-        let (request, expected) = match encode::encode(&registration, operation)? {
+        let mut retry = None;
+        let (request, expected) = match self.encode(key, &operation)? {
             EncodedOperation::Request(request, expected) => {
                 self.check_room(key, &target, expected)?;
+                let sent = FormatsSent::of(&request.options);
+                let open = operation.leaves_format_open();
+                retry = open.then(|| Box::new(Retry { operation, sent }));
                 (self.link.coap().request(now, peer, request)?, expected)
             }
             EncodedOperation::Cancel => self.cancel_actively(now, key, &target)?,
         };
         let id = self.next_operation_id();
         let state = OperationState::Sent(request, expected);
-        self.devices.begin(key, id, PendingOperation { target, state });
+        self.devices.begin(key, id, PendingOperation { target, state, retry });
         self.handle_link_events(now);
         Ok(id)
+    }
+
+    /// Encodes an operation on a device in the formats that it can be expected to have.
+    pub(super) fn encode(
+        &self,
+        key: DeviceKey,
+        operation: &Operation,
+    ) -> Result<EncodedOperation, SubmitError> {
+        let device = self.devices.get(key).ok_or(SubmitError::UnknownEndpoint)?;
+        let model = device.registration.model_at(&self.config.registry, operation.path());
+        let none = RefusedFormats::default();
+        let refused = device.refused.as_deref().unwrap_or(&none);
+        let formats = Formats { registration: &device.registration, refused, model: &model };
+        encode::encode(&formats, operation)
+    }
+
+    /// Sends an operation again in the next format, if the device has refused the format that the
+    /// server chose. Returns the new state.
+    pub(super) fn try_next_format(
+        &mut self,
+        now: Instant,
+        key: DeviceKey,
+        retry: Retry,
+        code: Code,
+    ) -> Option<OperationState> {
+        if !matches!(code, Code::NOT_ACCEPTABLE | Code::UNSUPPORTED_CONTENT_FORMAT) {
+            return None;
+        }
+        let device = self.devices.get_mut(key)?;
+        device.refused.get_or_insert_default().note(code, retry.sent);
+        let peer = device.peer.filter(|peer| self.link.is_reachable(*peer))?;
+        let encoded = self.encode(key, &retry.operation).ok()?;
+        let EncodedOperation::Request(request, expected) = encoded else { return None };
+        if FormatsSent::of(&request.options) == retry.sent {
+            return None;
+        }
+        let request = self.link.coap().request(now, peer, request).ok()?;
+        Some(OperationState::Sent(request, expected))
     }
 
     /// Gives an operation up: no event follows, and an answer is ignored. The device may carry the
@@ -52,6 +95,22 @@ impl Server {
             self.link.coap().cancel(operation.state.request());
             self.handle_link_events(self.link.now());
         }
+    }
+
+    /// What an operation waits for that was not sent: the target of an earlier operation on the device
+    /// that has no answer. `None` if it was sent, or has ended.
+    ///
+    /// Devices get one confirmable request at a time (NSTART, RFC 7252 section 4.7).
+    #[must_use]
+    pub fn waits_for(&mut self, id: OperationId) -> Option<Target> {
+        let device = self.devices.get(self.devices.key_of_operation(id)?)?;
+        let coap = self.link.coap();
+        let queued = |it: &PendingOperation| coap.is_queued(it.state.request());
+        if !queued(device.operations.get(&id)?) {
+            return None;
+        }
+        let first = device.operations.range(..id).find(|(_, operation)| !queued(operation));
+        first.map(|(_, operation)| operation.target.clone())
     }
 
     fn next_operation_id(&mut self) -> OperationId {

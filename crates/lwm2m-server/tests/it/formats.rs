@@ -58,6 +58,145 @@ fn a_uri_path_option_for_each_id_and_no_empty_one() {
     }
 }
 
+/// A device of a version without `ct` in its list, or with what it says there.
+fn device_with(version: &str, ct: &str) -> Harness {
+    let mut harness = Harness::new();
+    harness.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), &format!("{ct}{LIST}"));
+    harness
+}
+
+/// Submits an operation, refuses each format of the request that `knows` does not have, and returns the
+/// Accept and Content-Format of each request with the code of the outcome.
+fn negotiate(
+    harness: &mut Harness,
+    operation: Operation,
+    knows: &[u16],
+) -> (Vec<(Option<u16>, Option<u16>)>, Code) {
+    let (id, mut request) = harness.order("a", operation);
+    let mut sent = Vec::new();
+    loop {
+        let (accept, content) = (request.options.accept(), request.options.content_format());
+        sent.push((accept, content));
+        let lacks = |format: Option<u16>| format.is_some_and(|it| !knows.contains(&it));
+        let code = match request.code {
+            _ if lacks(content) => Code::UNSUPPORTED_CONTENT_FORMAT,
+            _ if lacks(accept) => Code::NOT_ACCEPTABLE,
+            Code::GET | Code::FETCH => Code::CONTENT,
+            Code::POST if request.uri() == "/16" => Code::CREATED,
+            _ => Code::CHANGED,
+        };
+        harness.answer(&request, Response::new(code).content_format(110).payload(PACK));
+        if let Some(outcome) = harness.outcome(id) {
+            // The pack is not for every path, which does not matter here.
+            return (sent, outcome.map_or(code, |response| response.code));
+        }
+        request = harness.request();
+    }
+}
+
+/// Values for every operation that reads.
+const PACK: &str = r#"[{"n":"/3/0/9","v":100}]"#;
+
+fn ask(path: &str) -> Operation {
+    Operation::Read { path: path.parse().unwrap(), format: None }
+}
+
+// proves: FORMAT-01
+#[test]
+fn one_resource_is_read_in_what_every_client_has() {
+    for ct in ["", "</>;ct=0,"] {
+        let read = |path| negotiate(&mut device_with("1.1", ct), ask(path), &[0, 42, 110]).0;
+        assert_eq!(read("/3/0/9"), [(Some(0), None)]);
+        assert_eq!(read("/19/0/0/0"), [(Some(42), None)], "bytes");
+        assert_eq!(read("/65000/0/1"), [(None, None)], "the type is not known");
+    }
+    let announced = negotiate(&mut device_with("1.1", "</>;ct=112,"), ask("/3/0/9"), &[112]).0;
+    assert_eq!(announced, [(Some(112), None)]);
+    let old = negotiate(&mut device_with("1.0", ""), ask("/3/0/9"), &[11_542]).0;
+    assert_eq!(old, [(Some(11_542), None)]);
+}
+
+// proves: FORMAT-02
+#[test]
+fn a_refused_format_is_followed_by_the_next_one_and_remembered() {
+    let observe = || Operation::Observe { path: Path::instance(3, 0), format: None };
+    let paths = || [Path::resource(3, 0, 9)].into();
+    let composite = || Operation::ReadComposite { paths: paths(), path_format: None, format: None };
+    for version in ["1.0", "1.1", "1.2"] {
+        for operation in [ask("/3/0"), ask("/3"), observe(), ask("/3/0/6")] {
+            let mut harness = device_with(version, "");
+            let first = if version == "1.0" { 11_542 } else { 112 };
+            let (sent, code) = negotiate(&mut harness, operation.clone(), &[0, 42, 110]);
+            let expected = [(Some(first), None), (None, None)];
+            assert_eq!((&sent[..], code), (&expected[..], Code::CONTENT), "{operation:?}");
+            let (sent, _) = negotiate(&mut harness, operation, &[0, 42, 110]);
+            assert_eq!(sent, [(None, None)], "remembered");
+            harness.registered_as(0, &format!("ep=a&lt=60&lwm2m={version}"), LIST);
+            let (sent, _) = negotiate(&mut harness, ask("/3/0"), &[0, 42, 110]);
+            assert_eq!(sent.len(), 2, "until the next Register");
+        }
+    }
+    let mut harness = device_with("1.1", "");
+    let (sent, code) = negotiate(&mut harness, composite(), &[110]);
+    let expected = [(Some(112), Some(112)), (Some(112), Some(110))];
+    assert_eq!((&sent[..], code), (&expected[..], Code::NOT_ACCEPTABLE), "one more try");
+    let (sent, code) = negotiate(&mut harness, composite(), &[110]);
+    assert_eq!(
+        (&sent[..], code),
+        (&[(Some(112), Some(110)), (None, Some(110))][..], Code::CONTENT)
+    );
+}
+
+// proves: FORMAT-02
+#[test]
+fn a_refused_payload_is_sent_in_the_next_format() {
+    let values = ObjectInstance::default().with(2, 101_i64).with(6, true);
+    let write = || Operation::Write {
+        path: Path::instance(1, 0),
+        node: Node::ObjectInstance(values.clone()),
+        format: None,
+        mode: WriteMode::Partial,
+    };
+    let changes = || Operation::WriteComposite {
+        changes: vec![(Path::resource(1, 0, 2), Some(Value::Integer(101)))],
+        format: None,
+    };
+    let created = ObjectInstance::default().with_multiple(0, [(0, "id")]);
+    let create = || Operation::Create {
+        path: Path::object(16),
+        instance: None,
+        node: Node::ObjectInstance(created.clone()),
+        format: None,
+    };
+    for (operation, version, formats, code) in [
+        (write(), "1.1", [112, 110], Code::CHANGED),
+        (write(), "1.0", [11_542, 11_543], Code::UNSUPPORTED_CONTENT_FORMAT),
+        (changes(), "1.1", [112, 110], Code::CHANGED),
+        (changes(), "1.2", [112, 110], Code::CHANGED),
+        (create(), "1.1", [11_542, 112], Code::UNSUPPORTED_CONTENT_FORMAT),
+    ] {
+        let mut harness = device_with(version, "");
+        let expected = formats.map(|format| (None, Some(format)));
+        let outcome = negotiate(&mut harness, operation.clone(), &[0, 110]);
+        assert_eq!(outcome, (expected.to_vec(), code), "{operation:?}");
+        if code == Code::CHANGED {
+            let again = negotiate(&mut harness, operation, &[0, 110]).0;
+            assert_eq!(again, [(None, Some(110))], "remembered");
+        }
+    }
+}
+
+#[test]
+fn a_format_that_was_asked_for_is_not_replaced() {
+    let mut harness = device_with("1.1", "");
+    let (sent, code) = negotiate(&mut harness, read("/3/0", ContentFormat::TLV), &[112]);
+    assert_eq!((&sent[..], code), (&[(Some(11_542), None)][..], Code::NOT_ACCEPTABLE));
+    let (sent, _) = negotiate(&mut harness, ask("/3/0"), &[112]);
+    assert_eq!(sent, [(Some(112), None)]);
+    let (sent, code) = negotiate(&mut harness, read("/3/0", ContentFormat::UNSPECIFIED), &[]);
+    assert_eq!((&sent[..], code), (&[(None, None)][..], Code::CONTENT));
+}
+
 // proves: OJSON-01
 #[test]
 fn old_devices_are_read_and_written_in_oma_json() {

@@ -1,6 +1,7 @@
 //! The server engine against devices made of hand-written datagrams, in virtual time.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod codes;
 mod composite;
 mod formats;
 mod harness;

@@ -54,7 +54,7 @@ fn the_format_to_ask_for_fits_the_device() {
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", offers, read("/3/0/1")), Some(110));
     let old = "</>;ct=11543,</3/0>";
     assert_eq!(accept("ep=a&lt=60", old, read("/3/0/1")), Some(11_542));
-    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", old, read("/3/0/1")), Some(11_542));
+    assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", old, read("/3/0")), Some(112));
     let sorted = "</>;ct=\"60 110 112 11542 11543\",</3/0>";
     assert_eq!(accept("ep=a&lt=60&lwm2m=1.1", sorted, read("/3")), Some(112));
     let newest = "</>;rt=\"oma.lwm2m\";ct=\"60 11544 110\",</3/0>";

@@ -84,8 +84,8 @@ fn unknown_versions_are_refused() {
 #[test]
 fn parameters_in_any_order_unknown_ones_kept() {
     let mut harness = Harness::new();
-    harness.registered_as(0, "imei=1&b=U&flag&lt=60&ep=a%20b&lwm2m=1.1", LIST);
-    let stored = harness.server.registration("a b").unwrap();
+    harness.registered_as(0, "imei=1&b=U&flag&lt=60&ep=dev%41 b&lwm2m=1.1", LIST);
+    let stored = harness.server.registration("dev%41 b").unwrap();
     assert_eq!(stored.additional.get("imei").map(String::as_str), Some("1"));
     assert_eq!(stored.additional.get("flag").map(String::as_str), Some(""));
     for query in ["ep=a&ep=b&lt=60&lwm2m=1.1", "ep=a&lt=60&lt=60&lwm2m=1.1"] {
@@ -183,7 +183,7 @@ fn an_endpoint_name_is_needed_without_security() {
     refused("ep=&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     refused("ep=.&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     refused("ep=..&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
-    refused("ep=a%00&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
+    refused("ep=a\0&lt=60&lwm2m=1.1", Code::BAD_REQUEST);
     let ask =
         |config, query: &str| Harness::with(config).ask(device(0), register(query, LIST)).code;
     let short = Config::default().max_endpoint_name(3);

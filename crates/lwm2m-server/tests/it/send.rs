@@ -15,7 +15,8 @@ fn code(harness: &mut Harness, request: Request) -> Code {
 
 /// The values of the next event, which is a Send of device `a`.
 fn sent(harness: &mut Harness) -> Vec<(Path, Value)> {
-    let Some(Event::ValuesReceived { registration, values }) = harness.events.pop_front() else {
+    let Some(Event::ValuesReceived { registration, values, .. }) = harness.events.pop_front()
+    else {
         panic!("values")
     };
     assert_eq!(&*registration.endpoint, "a");

@@ -49,3 +49,28 @@ impl AiocoapServer {
         self.wait_for("answer")
     }
 }
+
+/// `peers/aiocoap_device.py`: a LwM2M 1.1 device on aiocoap with text and SenML JSON, named
+/// `aiocoap-device`.
+#[derive(Debug)]
+pub struct AiocoapDevice {
+    _process: Process,
+}
+
+impl AiocoapDevice {
+    /// Starts it, and waits until it is registered at `server`. `None` if aiocoap is not there.
+    ///
+    /// # Errors
+    /// It cannot be started, or is not registered.
+    pub fn start(server: SocketAddr) -> Result<Option<Self>, Error> {
+        let python = peer_folder("venv/bin/python");
+        if !available("aiocoap", python.exists()) {
+            return Ok(None);
+        }
+        let mut command = Command::new(python);
+        command.arg(peer_source("aiocoap_device.py")).arg(server.port().to_string());
+        let mut process = Process::start("aiocoap device", &mut command)?;
+        process.wait_for("registered", |line| (line == "registered").then_some(()))?;
+        Ok(Some(Self { _process: process }))
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
 mod aiocoap;
+mod aiocoap_device;
 mod bootstrap;
 mod bootstrap_streams;
 mod capture;
@@ -19,6 +20,7 @@ mod heap;
 mod identities;
 mod libcoap;
 mod libcoap_streams;
+mod link_local;
 mod lossy;
 mod management;
 mod noise;

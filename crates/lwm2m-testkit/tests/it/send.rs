@@ -24,7 +24,7 @@ fn values_arrive_with_the_name_of_the_device() {
         let request = trio.wire.iter().find(|sent| sent.path() == "/dp").unwrap();
         assert_eq!(request.options.content_format(), Some(format.0));
         trio.wire.clear();
-        let Some(Event::ValuesReceived { registration, values }) =
+        let Some(Event::ValuesReceived { registration, values, .. }) =
             trio.server_events().last().cloned()
         else {
             panic!("values in {format}")

@@ -41,7 +41,7 @@ pub enum Reason {
     #[error("the field `{0}` is missing or is not {1}")]
     Field(&'static str, &'static str),
     /// An id is not a number of the range.
-    #[error("an id is a whole number from 0 to 65534")]
+    #[error("an id is a whole number from 0 to 65534, or text of one")]
     Id,
     /// The id in the body is not the id in the path.
     #[error("the `id` {0} in the body is not the last id of the path; change one of them")]

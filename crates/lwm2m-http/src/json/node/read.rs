@@ -73,16 +73,19 @@ const fn error(path: Path, reason: Reason) -> NodeError {
     NodeError { path, reason }
 }
 
-/// The field `id`, if it is there.
+/// The field `id`, if it is there: a number, or text of one.
 fn read_id(path: Path, json: &Json) -> Result<Option<u16>> {
-    let id = |json: &Json| json.as_u64().and_then(|id| u16::try_from(id).ok());
-    match json.get("id") {
-        None | Some(Json::Null) => Ok(None),
-        Some(json) => match id(json) {
-            Some(id) if id != MAX_ID => Ok(Some(id)),
-            _ => Err(error(path, Reason::Id)),
-        },
-    }
+    let id = match json.get("id") {
+        None | Some(Json::Null) => return Ok(None),
+        Some(Json::String(text)) => id_of_text(text),
+        Some(json) => json.as_u64().and_then(|id| u16::try_from(id).ok()),
+    };
+    id.filter(|id| *id != MAX_ID).map(Some).ok_or(error(path, Reason::Id))
+}
+
+/// The ID that a text of digits stands for.
+fn id_of_text(text: &str) -> Option<u16> {
+    Path::from_segments([text.as_bytes()]).ok()?.object_id()
 }
 
 struct Reader<'a> {
@@ -137,9 +140,7 @@ impl Reader<'_> {
         let values = json.get("values").and_then(Json::as_object);
         let values = values.ok_or_else(|| error(path, Reason::Field("values", "a JSON object")))?;
         let entry = |(id, json): (&String, &Json)| {
-            let ids = [id.as_bytes()];
-            let id = Path::from_segments(ids).ok().and_then(|path| path.object_id());
-            let id = id.ok_or_else(|| error(path, Reason::Id))?;
+            let id = id_of_text(id).ok_or_else(|| error(path, Reason::Id))?;
             let path = path.child(id).unwrap_or(path);
             Ok((id, self.typed(path, declared, json)?))
         };

@@ -96,12 +96,20 @@ fn what_does_not_fit_is_refused_with_its_place() {
     assert_eq!(refused("/3/0", nested), text("/3/0/9", reason));
     let named = json!({"type": "NUMBER", "value": 1});
     assert_eq!(refused("/3/0/9", named), text("/3/0/9", Reason::Type));
-    let executable = Reason::Value(ValueError::Executable);
-    assert_eq!(refused("/3/0/4", json!({"value": 1})), text("/3/0/4", executable));
+    assert_eq!(refused("/3/0", json!({"id": "x"})), text("/3/0", Reason::Id));
+    assert_eq!(refused("/3/0", json!({"id": "65535"})), text("/3/0", Reason::Id));
     let negative = json!({"kind": "multiResource", "values": {"-1": 1}});
     assert_eq!(refused("/3/0/6", negative), text("/3/0/6", Reason::Id));
     let no_value = Reason::Field("value", "there");
     assert_eq!(refused("/3/0/9", json!({})), text("/3/0/9", no_value));
+}
+
+#[test]
+fn ids_may_be_text() {
+    let json = json!({"id": "0", "kind": "instance", "resources": [
+        {"id": "9", "kind": "singleResource", "value": 1}]});
+    let node = read_node(&Path::instance(3, 0), &json, &NoModel).unwrap();
+    assert_eq!(node, Node::ObjectInstance(ObjectInstance::default().with(9, 1_i64)));
 }
 
 #[test]

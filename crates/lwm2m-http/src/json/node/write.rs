@@ -145,8 +145,8 @@ fn nodes<'a, T>(level: &'a BTreeMap<u16, T>, view: fn(&'a T) -> View<'a>) -> imp
     Each(move || level.iter().map(move |(id, node)| NodeJson { id: *id, node: view(node) }))
 }
 
-/// The JSON of the answer to a composite operation: a node for each path, and null where the
-/// device sent none.
+/// The JSON of the answer to a composite operation: a node for each path, except for those of which the
+/// device sent nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct CompositeJson<'a> {
     paths: &'a [Path],
@@ -164,7 +164,7 @@ impl<'a> CompositeJson<'a> {
 impl Serialize for CompositeJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // A path that was asked for twice is one member.
-        let node = |path: &Path| (path.to_string(), NodeJson::within(self.tree, path));
-        serializer.collect_map(self.paths.iter().map(node).collect::<BTreeMap<_, _>>())
+        let node = |path: &Path| Some((path.to_string(), NodeJson::within(self.tree, path)?));
+        serializer.collect_map(self.paths.iter().filter_map(node).collect::<BTreeMap<_, _>>())
     }
 }
