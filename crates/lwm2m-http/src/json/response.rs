@@ -283,7 +283,7 @@ mod tests {
         };
         let kind = RequestKind::Node(Path::instance(3, 0));
         let json = serde_json::to_value(ResponseJson::new(&kind, &response)).unwrap();
-        assert_eq!(json["leftOut"], json!({"/3/0/13": "the value of /3/0/13 is not a valid TIME"}));
+        assert_eq!(json["leftOut"], json!({"/3/0/13": "the value of /3/0/13 is not a valid Time"}));
     }
 
     #[test]

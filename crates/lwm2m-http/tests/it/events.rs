@@ -80,7 +80,14 @@ async fn the_life_of_a_device() {
     let data = json!({"ep": "peer", "kind": "single", "res": "/3303/0/5700", "val": node});
     assert_eq!(events.next().await, ("NOTIFICATION".to_owned(), data));
 
+    let observed = bench.get("/api/clients/peer/observations").await.json();
+    assert_eq!(observed[0]["res"], "/3303/0/5700");
+    assert_eq!((&observed[0]["kind"], observed.as_array().unwrap().len()), (&json!("single"), 1));
+
     device.with(|device, now| device.deregister(now)).await.unwrap();
+    let reason = "the registration ended, or the device registered anew";
+    let data = json!({"ep": "peer", "kind": "single", "res": "/3303/0/5700", "reason": reason});
+    assert_eq!(events.next().await, ("OBSERVATION_ENDED".to_owned(), data));
     let (name, gone) = events.next().await;
     assert_eq!(name, "DEREGISTRATION");
     assert_eq!(gone["endpoint"], "peer");

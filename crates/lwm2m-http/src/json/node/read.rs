@@ -80,7 +80,7 @@ fn read_id(path: Path, json: &Json) -> Result<Option<u16>> {
         Some(Json::String(text)) => id_of_text(text),
         Some(json) => json.as_u64().and_then(|id| u16::try_from(id).ok()),
     };
-    id.filter(|id| *id != MAX_ID).map(Some).ok_or(error(path, Reason::Id))
+    id.filter(|id| *id != MAX_ID).map(Some).ok_or_else(|| error(path, Reason::Id))
 }
 
 /// The ID that a text of digits stands for.
