@@ -21,18 +21,9 @@ use lwm2m_time::Instant;
 /// The most bytes that Block1, Block2, Size2 and ETag add to the options of a response.
 const BLOCK_OPTIONS: usize = 32;
 
-/// The response to a request with an option that is refused. It names the option (RFC 7252 section
-/// 5.4.1), unless that would make it longer than a request whose source is not proven.
-fn refusal(
-    code: Code,
-    option: OptionNumber,
-    incoming: &Incoming<'_>,
-    capacity: Capacity,
-) -> Response {
-    let text = alloc::format!("{option:?} is not supported here");
-    let received = incoming.options.as_encoded().len() + incoming.payload.len();
-    let response = Response::new(code);
-    if capacity.connected || text.len() < received { response.payload(text) } else { response }
+/// The response to a request with an option that is refused, which it names (RFC 7252 section 5.4.1).
+fn refusal(code: Code, option: OptionNumber) -> Response {
+    Response::new(code).payload(alloc::format!("{option:?} is not supported here"))
 }
 
 impl Exchanges {
@@ -56,8 +47,7 @@ impl Exchanges {
                 transport.messaging.statistics.refused += 1;
                 // RFC 7252 section 5.4.1: a non-confirmable request is rejected silently.
                 if code != Code::BAD_OPTION || source.confirmable {
-                    let response = refusal(code, option, &incoming, capacity);
-                    answer(now, transport, source, token, &response);
+                    answer(now, transport, source, token, &refusal(code, option));
                 }
                 return;
             }
