@@ -38,7 +38,9 @@ pub struct NoAddress;
 
 impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("give an IP address with a port, such as 0.0.0.0:5684 or [fe80::1%eth0]:5684, or `off`")
+        f.write_str(
+            "give an IP address with a port, such as 0.0.0.0:5684 or [fe80::1%eth0]:5684, or `off`",
+        )
     }
 }
 
