@@ -80,7 +80,7 @@ mod tests {
     async fn the_zone_of_an_address_is_looked_up() {
         // Every system has the loopback interface, whose number is 1 on Linux.
         let remote = resolve("coap://[fe80::1%25lo]:5783").await.unwrap();
-        let std::net::SocketAddr::V6(address) = remote.address else { panic!("{remote:?}") };
+        let SocketAddr::V6(address) = remote.address else { panic!("{remote:?}") };
         assert_eq!((address.port(), address.scope_id()), (5_783, 1));
         assert!(resolve("coap://[fe80::1%25no-such-interface]").await.is_err());
     }

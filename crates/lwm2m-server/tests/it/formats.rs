@@ -65,13 +65,12 @@ fn device_with(version: &str, ct: &str) -> Harness {
     harness
 }
 
+/// Accept and Content-Format of a request.
+type Formats = (Option<u16>, Option<u16>);
+
 /// Submits an operation, refuses each format of the request that `knows` does not have, and returns the
 /// Accept and Content-Format of each request with the code of the outcome.
-fn negotiate(
-    harness: &mut Harness,
-    operation: Operation,
-    knows: &[u16],
-) -> (Vec<(Option<u16>, Option<u16>)>, Code) {
+fn negotiate(harness: &mut Harness, operation: Operation, knows: &[u16]) -> (Vec<Formats>, Code) {
     let (id, mut request) = harness.order("a", operation);
     let mut sent = Vec::new();
     loop {
