@@ -81,3 +81,13 @@ fn operation_whose_caller_goes_ends_once_and_leaves_nothing_behind() {
         });
     }
 }
+
+#[test]
+fn operation_of_a_caller_that_has_gone_is_never_begun() {
+    loom::model(|| {
+        let (cancellation, mut engine) = (Cancellation::new(), Engine::default());
+        assert_eq!(cancellation.abandon(), None);
+        engine.submit(&cancellation);
+        assert_eq!((engine.begun, engine.ended), (0, 0));
+    });
+}
