@@ -7,7 +7,7 @@
 //! so that they end with the run.
 
 use crate::Outcome;
-use crate::process::{command, output, run as run_command};
+use crate::process::{command, output, run as run_command, succeeds};
 use crate::tools::{Tool, sysroot};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -42,7 +42,10 @@ pub(crate) fn run(root: &Path, full: bool) -> Outcome {
         return Ok(());
     }
     let bare = root.join("target/fresh/debian");
-    make_bare(root, &bare)?;
+    if let Err(error) = make_bare(root, &bare) {
+        println!("skipped: fresh: the bare system cannot be made: {error}");
+        return Ok(());
+    }
     prepare(root, &bare)?;
     let toolchain = sysroot(root).ok_or("rustc does not tell where it is")?;
     let cargo_home = cargo_home()?;
@@ -57,10 +60,18 @@ fn missing(root: &Path) -> Outcome<Option<String>> {
     if fs::metadata("/proc/self")?.uid() != 0 {
         return Ok(Some("it needs root; run it as root".to_owned()));
     }
+    if output(&mut command(root, "unshare", &["--mount", "true"])).is_err() {
+        return Ok(Some(
+            "it needs mounts of its own, which this machine does not allow".to_owned(),
+        ));
+    }
     let missing = [DEBOOTSTRAP, UNSHARE].into_iter().find(|tool| !tool.is_there(root));
-    let missing =
-        missing.map(|tool| format!("{} is missing; get it with: {}", tool.name(), tool.get()));
-    Ok(missing)
+    if missing.is_none() && !succeeds(&mut command(root, "unshare", &["--mount", "true"])) {
+        return Ok(Some(
+            "it needs mounts of its own, which this machine does not allow".to_owned(),
+        ));
+    }
+    Ok(missing.map(|tool| format!("{} is missing; get it with: {}", tool.name(), tool.get())))
 }
 
 /// The commands of the README. Lints and tests compile the workspace twice more, with the compiler
