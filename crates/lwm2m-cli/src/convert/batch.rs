@@ -104,7 +104,7 @@ mod tests {
             (r#"{"format":"tlv","path":"/3/0","hex":"c8"}"#, "TLV"),
             (r#"{"format":"tlv","path":"/3/0","hex":"c"}"#, "hex"),
             (r#"{"format":"tlv","path":"/3/0"}"#, "no hex"),
-            (r#"{"format":"text","path":"/3/0/9","hex":""}"#, "INTEGER"),
+            (r#"{"format":"text","path":"/3/0/9","hex":""}"#, "not a valid Integer"),
         ] {
             let error = convert(line.as_bytes(), Direction::Decode).unwrap_err().to_string();
             assert!(error.contains(word), "{line}: {error}");
