@@ -81,6 +81,8 @@ impl Device {
 
     fn request(&mut self, now: Instant, request: Request) {
         let peer = self.link.connect(self.server).expect("a peer");
+        // A device knows its server: refusals to strangers have no text.
+        self.link.hold(peer);
         self.link.coap().request(now, peer, request).expect("a request is sent");
     }
 
