@@ -86,9 +86,11 @@ pub(crate) fn time(
 /// The whole seconds of a time.
 #[expect(clippy::cast_possible_truncation, reason = "within the range of the guard")]
 fn floor(seconds: f64) -> Option<i64> {
-    let whole = seconds as i64;
-    let below = i64::from(seconds < 0.0 && whole as f64 != seconds);
-    (seconds.abs() < 9e15).then_some(whole - below)
+    let whole = || {
+        let whole = seconds as i64;
+        whole - i64::from(seconds < 0.0 && whole as f64 != seconds)
+    };
+    (seconds.abs() < 9e15).then(whole)
 }
 
 /// Converts a value to a scalar.
@@ -162,4 +164,16 @@ fn opaque(bytes: Cow<'_, [u8]>) -> Bytes {
 pub(crate) fn utf8(path: Path, bytes: &[u8]) -> Result<String, DecodeCause> {
     let text = core::str::from_utf8(bytes).map_err(|_| DecodeCause::Utf8 { path })?;
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::floor;
+
+    #[test]
+    fn times_are_whole_seconds_down_and_within_what_doubles_tell_apart() {
+        assert_eq!([1.5, -1.5, -2.0, -0.0].map(floor), [Some(1), Some(-2), Some(-2), Some(0)]);
+        let beyond = [9e15, -9e15, -3e56, f64::MAX, f64::NEG_INFINITY, f64::NAN];
+        assert_eq!(beyond.map(floor), [None; 6]);
+    }
 }

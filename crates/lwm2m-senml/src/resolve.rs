@@ -92,11 +92,11 @@ impl<'a> Resolver<'a> {
         }
         self.value = record.base_value.take().or(self.value);
         self.sum = record.base_sum.take().or(self.sum);
-        if let (Some(base), Some(time)) = (self.time, record.time) {
-            record.time = Some(base + time);
-        } else {
-            record.time = record.time.or(self.time);
-        }
+        record.time = match (self.time, record.time) {
+            (None, None) => None,
+            // Either is 0 by default, which also makes zero of minus zero.
+            (base, time) => Some(base.unwrap_or(0.0) + time.unwrap_or(0.0)),
+        };
         if let (Some(base), Some(number)) =
             (self.value, record.value.as_ref().and_then(Value::number))
         {
@@ -210,6 +210,13 @@ mod tests {
         let pack = r#"[{"bn":"/4/0/","n":"0"},{"n":"1"},{"bn":"/6/","n":"0"},{"n":"1"}]"#;
         let names: Vec<_> = resolved(pack).unwrap().into_iter().map(|(name, ..)| name).collect();
         assert_eq!(names, ["/4/0/0", "/4/0/1", "/6/0", "/6/1"]);
+    }
+
+    #[test]
+    fn a_time_of_minus_zero_is_zero() {
+        let times = resolved(r#"[{"n":"/1","t":-0.0,"v":1},{"n":"/2","bt":-0.0,"v":1}]"#).unwrap();
+        let signs: Vec<_> = times.iter().map(|(_, time, _)| time.map(f64::to_bits)).collect();
+        assert_eq!(signs, [Some(0), Some(0)]);
     }
 
     // proves: SENML-06

@@ -132,7 +132,7 @@ fn quoted(text: &str) -> Parsed<'_, String> {
 }
 
 fn bare(c: char) -> bool {
-    !c.is_whitespace() && !matches!(c, ';' | ',' | '"')
+    !c.is_whitespace() && !c.is_control() && !matches!(c, ';' | ',' | '"')
 }
 
 fn separator<'a>(c: char) -> impl Parser<&'a str, Output = char, Error = Failure> {
@@ -211,7 +211,10 @@ mod tests {
         ] {
             assert_eq!(parse(text).as_ref(), Ok(&plain), "{text:?}");
         }
-        assert!(parse("</3>\0,</4>").is_err());
+        // A NUL within a name would be lost at the end of what is written.
+        for text in ["</3>\0,</4>", "</3>;a\0;b", "</3>;a=\0\0"] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]
