@@ -86,7 +86,7 @@ impl Protection {
                 .unwrap_or_default(),
             _ => self.ccm(&nonce, data.as_slice()).seal(message),
         };
-        out.extend(tag.iter().take(self.tag_length()));
+        out.extend_from_slice(tag.get(..self.tag_length()).unwrap_or_default());
     }
 
     fn ccm<'a>(&'a self, nonce: &'a [u8; 12], data: &'a [u8]) -> Ccm<'a> {
