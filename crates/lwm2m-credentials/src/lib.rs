@@ -38,4 +38,4 @@ pub use name::{MAX_ENDPOINT, is_endpoint_name};
 pub use own::{OwnCredentials, Unlisted};
 pub use refused::RefusedName;
 pub use rules::Mismatch;
-pub use store::{SecurityStore, StoreError};
+pub use store::{MAX_PAGE, SecurityStore, StoreError};

@@ -9,8 +9,12 @@ use lwm2m_dtls::{CertifiedKey, Credentials, Identity, Unsupported};
 use rustls_pki_types::CertificateDer;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use zeroize::Zeroizing;
+
+/// Credentials that [`SecurityStore::page`] copies under one lock, at most.
+pub const MAX_PAGE: usize = 64;
 
 /// The credentials of a server and of its clients, for any number of engines and DTLS endpoints.
 ///
@@ -110,11 +114,31 @@ impl SecurityStore {
         self.read().by_endpoint.get(endpoint).cloned()
     }
 
-    /// All endpoints with their credentials, ordered by name.
+    /// All endpoints with their credentials, ordered by name. Copies them page by page, so handshakes
+    /// and changes go on meanwhile; see [`page`](Self::page).
     #[must_use]
     pub fn list(&self) -> Vec<(Arc<str>, Credential)> {
+        let mut all = self.page(None);
+        let mut copied = all.len();
+        while copied == MAX_PAGE {
+            let next = self.page(all.last().map(|(name, _)| &**name));
+            copied = next.len();
+            all.extend(next);
+        }
+        all
+    }
+
+    /// The next endpoints with their credentials: those after `after`, or the first ones without it.
+    /// Returns up to [`MAX_PAGE`]; fewer only at the end.
+    ///
+    /// An endpoint that has credentials while all pages are read is seen exactly once. One that comes
+    /// or goes meanwhile may be missing.
+    #[must_use]
+    pub fn page(&self, after: Option<&str>) -> Vec<(Arc<str>, Credential)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let clients = self.read();
-        clients.by_endpoint.iter().map(|(name, it)| (Arc::clone(name), it.clone())).collect()
+        let page = clients.by_endpoint.range::<str, _>((start, Bound::Unbounded)).take(MAX_PAGE);
+        page.map(|(name, it)| (Arc::clone(name), it.clone())).collect()
     }
 
     /// Number of endpoints with credentials.

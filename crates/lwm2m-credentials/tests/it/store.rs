@@ -1,7 +1,9 @@
 //! Credentials by endpoint, and endpoints by what is proven.
 
 use crate::harness::{by_certificate, by_psk, by_raw, certified, psk, raw, signing_key, store};
-use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore, StoreError, Unlisted};
+use lwm2m_credentials::{
+    Credential, MAX_PAGE, OwnCredentials, SecurityStore, StoreError, Unlisted,
+};
 use lwm2m_dtls::Credentials;
 use std::sync::Arc;
 
@@ -121,4 +123,21 @@ fn the_servers_own_credentials_are_kept() {
     assert!(store.own().raw_key.is_some() && store.own().certificate.is_some());
     assert_eq!(store.own().unlisted, Unlisted::Refused);
     assert_eq!(OwnCredentials::default().unlisted, Unlisted::NoSec);
+}
+
+#[test]
+fn pages_hold_every_endpoint_once_in_order() {
+    let store = SecurityStore::default();
+    for number in 0..2 * MAX_PAGE {
+        let identity = number.to_string();
+        store.put(&format!("{number:03}"), psk(identity.as_bytes())).unwrap();
+    }
+    let first = store.page(None);
+    let second = store.page(first.last().map(|(name, _)| &**name));
+    let none = store.page(second.last().map(|(name, _)| &**name));
+    assert_eq!((first.len(), second.len(), none.len()), (MAX_PAGE, MAX_PAGE, 0));
+    let names: Vec<_> =
+        first.iter().chain(&second).map(|(name, _)| name.parse::<usize>().unwrap()).collect();
+    assert_eq!(names, (0..2 * MAX_PAGE).collect::<Vec<_>>());
+    assert_eq!(store.list(), [first, second].concat());
 }
