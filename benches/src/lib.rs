@@ -3,6 +3,8 @@
 //! `cargo bench -p lwm2m-benches --features peers` runs the peers too. Only times of one run on
 //! one machine compare.
 
+use lwm2m_core::{Node, ObjectInstance};
+
 /// A value of a resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Value {
@@ -44,6 +46,25 @@ pub fn device() -> Vec<Resource> {
         Single(14, String("+02:00")),
         Single(16, String("U")),
     ]
+}
+
+/// What a device of some size answers to a Read of `/3/0`: 15 values.
+#[must_use]
+pub fn device_object() -> Node {
+    let instance = ObjectInstance::default()
+        .with(0, "Open Mobile Alliance")
+        .with(1, "Lightweight M2M Client")
+        .with(2, "345000123")
+        .with(3, "1.0")
+        .with_multiple(6, [(0, 1_i64), (1, 5)])
+        .with_multiple(7, [(0, 3_800_i64), (1, 5_000)])
+        .with_multiple(8, [(0, 125_i64), (1, 900)])
+        .with(9, 100_i64)
+        .with(10, 15_i64)
+        .with_multiple(11, [(0, 0_i64)])
+        .with(14, "+02:00")
+        .with(16, "U");
+    Node::ObjectInstance(instance)
 }
 
 /// A thousand integers of different lengths.

@@ -3,7 +3,8 @@
 use crate::adapter::{Keys, Session};
 use crate::device::{Device, SERVER, address, endpoint_name};
 use crate::fleet::{Fleet, keys, measured, path};
-use lwm2m_core::{ContentFormat, Node, ObjectInstance};
+use lwm2m_benches::device_object;
+use lwm2m_core::ContentFormat;
 use lwm2m_time::Instant;
 use std::hint::black_box;
 
@@ -49,30 +50,12 @@ fn update(count: u32, keys: Option<&Keys>) {
 fn read(count: u32, keys: Option<&Keys>) {
     let device = path("/3/0");
     let format = ContentFormat::SENML_CBOR;
-    let values = lwm2m_codec::encode(format, &device, &values()).expect("values that fit");
+    let values = lwm2m_codec::encode(format, &device, &device_object()).expect("values that fit");
     registered(FLEET, keys).ask(
         count,
         &|server, now, endpoint| server.read(now, endpoint, device),
         &|device, now| device.answer(now, format.0, &values, false),
     );
-}
-
-/// The example of OMA LwM2M Core 7.4.
-fn values() -> Node {
-    let instance = ObjectInstance::default()
-        .with(0, "Open Mobile Alliance")
-        .with(1, "Lightweight M2M Client")
-        .with(2, "345000123")
-        .with(3, "1.0")
-        .with_multiple(6, [(0, 1_i64), (1, 5)])
-        .with_multiple(7, [(0, 3_800_i64), (1, 5_000)])
-        .with_multiple(8, [(0, 125_i64), (1, 900)])
-        .with(9, 100_i64)
-        .with(10, 15_i64)
-        .with_multiple(11, [(0, 0_i64)])
-        .with(14, "+02:00")
-        .with(16, "U");
-    Node::ObjectInstance(instance)
 }
 
 /// Each device notifies of a temperature that is observed.

@@ -3,7 +3,8 @@
 use crate::device::{Socket, register};
 use crate::http::Connection;
 use crate::{Bench, Outcome};
-use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path};
+use lwm2m_benches::device_object;
+use lwm2m_core::{ContentFormat, Path};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -69,22 +70,4 @@ fn read(mut connection: Connection, target: &str, start: Instant, bench: &Bench)
         reads += 1;
     }
     Ok(reads)
-}
-
-/// What a device of some size answers.
-fn device_object() -> Node {
-    let instance = ObjectInstance::default()
-        .with(0, "Open Mobile Alliance")
-        .with(1, "Lightweight M2M Client")
-        .with(2, "345000123")
-        .with(3, "1.0")
-        .with_multiple(6, [(0, 1_i64), (1, 5)])
-        .with_multiple(7, [(0, 3800_i64), (1, 5000)])
-        .with_multiple(8, [(0, 125_i64), (1, 900)])
-        .with(9, 100_i64)
-        .with(10, 15_i64)
-        .with_multiple(11, [(0, 0_i64)])
-        .with(14, "+02:00")
-        .with(16, "U");
-    Node::ObjectInstance(instance)
 }
