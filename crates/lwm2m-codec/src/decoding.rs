@@ -4,7 +4,7 @@ use crate::error::{DecodeCause, DecodeError};
 use crate::formats::{is_known, is_senml, supports};
 use crate::quirk::Quirk;
 use crate::reading::Reading;
-use crate::tree::{Sink, Target, Timed, Tree};
+use crate::tree::{Sink, Target, Timed, Tree, Values};
 use crate::{cbor, lwm2m_cbor, senml, text, tlv};
 use alloc::vec::Vec;
 use lwm2m_core::{ContentFormat, Model, Node, ObjectInstance, Path, Value};
@@ -54,7 +54,7 @@ impl Reading<'_> {
         payload: &[u8],
     ) -> Result<Node, DecodeError> {
         let target = Target { path: *path, reading: self };
-        let mut tree = Tree::default();
+        let mut tree = Tree::at_most(self.max_values);
         if payload.is_empty() && self.is_answer() && target.is_container() {
             if format != ContentFormat::TLV {
                 self.forgive(Quirk::NoPayload).map_err(|cause| cause.at(0))?;
@@ -75,9 +75,10 @@ impl Reading<'_> {
         path: &Path,
         payload: &[u8],
     ) -> Result<Vec<Timed>, DecodeError> {
-        let mut values = Vec::with_capacity(1 + payload.len() / 16);
+        let expected = (1 + payload.len() / 16).min(self.max_values);
+        let mut values = Values { list: Vec::with_capacity(expected), max: self.max_values };
         decode_into(format, Target { path: *path, reading: self }, payload, &mut values)?;
-        Ok(values)
+        Ok(values.list)
     }
 
     /// As [`decode_create`].
@@ -93,7 +94,7 @@ impl Reading<'_> {
         let path = Path::object(object);
         let target = Target { path, reading: self };
         let format = known(format, self)?;
-        let mut tree = Tree::default();
+        let mut tree = Tree::at_most(self.max_values);
         let id = match format {
             ContentFormat::TLV => tlv::decode_create(target, payload, &mut tree)?,
             ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode_create(target, payload, &mut tree)?,

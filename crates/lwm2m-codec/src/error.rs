@@ -128,6 +128,9 @@ pub enum DecodeCause {
     /// Strict decoding refuses a known deviation of devices.
     #[error("{0}, which strict decoding refuses")]
     Quirk(Quirk),
+    /// The payload has more values than [`Reading::at_most`](crate::Reading::at_most) allows.
+    #[error("the payload has more values than are accepted at a time; send fewer in each message")]
+    TooManyValues,
 }
 
 impl DecodeCause {

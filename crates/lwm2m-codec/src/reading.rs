@@ -26,6 +26,8 @@ pub struct Reading<'m> {
     /// The alternate path without a trailing slash.
     pub(crate) root: &'m str,
     manner: Manner,
+    /// The values that a payload may have.
+    pub(crate) max_values: usize,
     /// One bit per tolerated quirk.
     forgiven: Cell<u32>,
     left_out: RefCell<Vec<LeftOut>>,
@@ -81,7 +83,8 @@ impl<'m> Reading<'m> {
 
     const fn new(model: &'m dyn Model, manner: Manner) -> Self {
         let left_out = RefCell::new(Vec::new());
-        Self { model, root: "", manner, forgiven: Cell::new(0), left_out }
+        let (root, max_values) = ("", usize::MAX);
+        Self { model, root, manner, max_values, forgiven: Cell::new(0), left_out }
     }
 
     /// The values that were left out so far, at most 64.
@@ -108,6 +111,13 @@ impl<'m> Reading<'m> {
     #[must_use]
     pub fn below(self, root: &'m str) -> Self {
         Self { root: root.trim_end_matches('/'), ..self }
+    }
+
+    /// Refuses payloads of more than `values` values, empty object instances and empty resources. A
+    /// value in memory can be 24 times as large as in SenML CBOR. Default: no limit.
+    #[must_use]
+    pub fn at_most(self, values: usize) -> Self {
+        Self { max_values: values, ..self }
     }
 
     /// The quirks that were tolerated so far.

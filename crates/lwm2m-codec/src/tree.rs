@@ -105,8 +105,9 @@ impl Target<'_> {
     #[cold]
     pub(crate) fn leave_out(&self, path: Path, cause: DecodeCause) -> Result<(), DecodeCause> {
         let below = path.depth() > self.path.depth();
-        let outside = matches!(cause, DecodeCause::OutsideTarget { .. });
-        if !self.reading.is_answer() || !below || path.depth() < 3 || outside {
+        let refused =
+            matches!(cause, DecodeCause::OutsideTarget { .. } | DecodeCause::TooManyValues);
+        if !self.reading.is_answer() || !below || path.depth() < 3 || refused {
             return Err(cause);
         }
         self.reading.leave_out(path, cause);
@@ -131,9 +132,19 @@ impl Target<'_> {
     }
 }
 
-impl Sink for Vec<Timed> {
+/// A list of all values.
+pub(crate) struct Values {
+    pub(crate) list: Vec<Timed>,
+    /// How long it may get.
+    pub(crate) max: usize,
+}
+
+impl Sink for Values {
     fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeCause> {
-        self.push(Timed { time, path, value });
+        if self.list.len() >= self.max {
+            return Err(DecodeCause::TooManyValues);
+        }
+        self.list.push(Timed { time, path, value });
         Ok(())
     }
 
@@ -143,8 +154,9 @@ impl Sink for Vec<Timed> {
 }
 
 /// A tree of the newest values.
-#[derive(Default)]
 pub(crate) struct Tree {
+    /// How many more values and containers are accepted.
+    left: usize,
     objects: BTreeMap<u16, Object>,
     /// The instance of the latest value, taken out of the tree, because most of the following values
     /// belong to it.
@@ -155,6 +167,7 @@ pub(crate) struct Tree {
 
 impl Sink for Tree {
     fn value(&mut self, path: Path, time: Option<f64>, value: Value) -> Result<(), DecodeCause> {
+        self.left = self.left.checked_sub(1).ok_or(DecodeCause::TooManyValues)?;
         let &[object, instance, id, ref ri @ ..] = path.ids() else {
             return Err(DecodeCause::NoValue { path });
         };
@@ -192,6 +205,7 @@ impl Sink for Tree {
     }
 
     fn container(&mut self, path: Path) -> Result<(), DecodeCause> {
+        self.left = self.left.checked_sub(1).ok_or(DecodeCause::TooManyValues)?;
         let &[object, instance, ref resource @ ..] = path.ids() else { return Ok(()) };
         let fresh = match resource.first() {
             None => {
@@ -217,6 +231,11 @@ pub(crate) fn age(time: Option<f64>) -> (bool, f64) {
 }
 
 impl Tree {
+    /// An empty tree for up to `values` values and containers.
+    pub(crate) const fn at_most(values: usize) -> Self {
+        Self { left: values, objects: BTreeMap::new(), open: None, times: BTreeMap::new() }
+    }
+
     /// The resources of an instance.
     #[inline]
     fn instance(&mut self, object: u16, instance: u16) -> &mut BTreeMap<u16, Resource> {

@@ -2,7 +2,7 @@
 
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
-use crate::events::Hub;
+use crate::events::{Hub, Limits};
 use crate::group_commit::GroupCommit;
 use lwm2m_net::ServerHandle;
 use lwm2m_objects::{DeviceModel, Registry};
@@ -28,6 +28,9 @@ pub struct ApiConfig {
     /// How many events an event stream may be behind before it misses the oldest. All streams share
     /// the memory of events that they wait for. Default: 16,384.
     pub max_unread_events: usize,
+    /// How many bytes an event stream may be behind before it misses the oldest events.
+    /// Default: 8 MiB.
+    pub max_unread_bytes: usize,
     /// The host names, without ports, that the server answers to besides IP addresses and
     /// `localhost`. Others get 403, because anyone can make a name resolve to this server.
     /// Default: none.
@@ -48,6 +51,7 @@ impl Default for ApiConfig {
             max_timeout: Duration::from_secs(300),
             max_subscribers: 256,
             max_unread_events: 16_384,
+            max_unread_bytes: 8 << 20,
             hosts: Vec::new(),
             credentials_file: None,
             fixed_credentials: BTreeSet::new(),
@@ -78,6 +82,12 @@ impl ApiConfig {
     #[must_use]
     pub fn with_max_unread_events(self, events: usize) -> Self {
         Self { max_unread_events: events, ..self }
+    }
+
+    /// Sets [`Self::max_unread_bytes`].
+    #[must_use]
+    pub fn with_max_unread_bytes(self, bytes: usize) -> Self {
+        Self { max_unread_bytes: bytes, ..self }
     }
 
     /// Adds names to [`Self::hosts`].
@@ -126,9 +136,10 @@ impl ApiState {
     /// An API on `server` with limits of your own.
     #[must_use]
     pub fn with_config(server: ServerHandle, config: ApiConfig) -> Self {
+        let limits = Limits { events: config.max_unread_events, bytes: config.max_unread_bytes };
         let streams = config.max_subscribers.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
-            hub: Hub::new(server.clone(), config.max_unread_events),
+            hub: Hub::new(server.clone(), limits),
             server,
             config,
             streams: Arc::new(Semaphore::new(streams)),

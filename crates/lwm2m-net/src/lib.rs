@@ -10,6 +10,7 @@
 //! | [`clock`] | the monotonic and the wall clock, side by side |
 //! | [`driver`] | the one loop that drives any [`lwm2m_link::Engine`] on a UDP socket and TCP connections |
 //! | [`server`] | a server: operations as futures, events as a stream |
+//! | [`Events`] | the events of a server for any number of subscribers |
 //! | [`directory`] | the registered devices, read beside the engine |
 //! | [`client`] | a client: changes of values in, events out |
 //! | [`coap`] | a CoAP client without LwM2M, for tools |
@@ -27,6 +28,8 @@ pub mod coap;
 pub mod directory;
 pub mod driver;
 #[cfg(feature = "server")]
+mod events;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod service;
 mod tcp;
@@ -39,6 +42,8 @@ pub use clock::Clock;
 #[cfg(feature = "server")]
 pub use directory::Directory;
 pub use driver::{Addresses, Closed, Commands, Driver, FullPorts, Handle, Io, Sockets, Wake};
+#[cfg(feature = "server")]
+pub use events::Events;
 pub use lwm2m_link::ConnectionConfig;
 #[cfg(feature = "server")]
 pub use server::{RequestError, ServerHandle, bind_server};

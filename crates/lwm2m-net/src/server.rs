@@ -4,6 +4,7 @@ use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::driver::{Addresses, Closed, Handle, Sockets};
+use crate::events::{Events, Publisher, Subscriptions};
 use crate::with_sink::Sink;
 use lwm2m_coap::Code;
 use lwm2m_objects::Registry;
@@ -16,10 +17,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, oneshot};
-
-/// Events that a subscriber may be behind before it misses some.
-const EVENTS: usize = 16_384;
+use tokio::sync::oneshot;
 
 /// Why an operation on a device gave no response.
 #[derive(Debug, thiserror::Error)]
@@ -59,33 +57,33 @@ struct ServerSink {
     /// The callers of [`ServerHandle::request`] that wait for an answer.
     operations: HashMap<OperationId, oneshot::Sender<Outcome>>,
     directory: Arc<Directory>,
-    events: broadcast::Sender<Arc<Event>>,
+    events: Publisher,
     selections: Vec<Selection>,
 }
 
 /// A subscriber that wants some of the events only.
 struct Selection {
     wants: fn(&Event) -> bool,
-    events: broadcast::Sender<Arc<Event>>,
+    events: Publisher,
 }
 
 impl ServerSink {
     fn new(server: &Server) -> Self {
-        let (events, _) = broadcast::channel(EVENTS);
         let directory = Arc::new(server.registrations().cloned().collect());
-        Self { operations: HashMap::new(), directory, events, selections: Vec::new() }
+        let (events, selections) = (Publisher::default(), Vec::new());
+        Self { operations: HashMap::new(), directory, events, selections }
     }
 
-    /// Passes an event to its subscribers. The last one may go meanwhile.
+    /// Passes an event to its subscribers.
     fn publish(&mut self, event: Event) {
-        self.selections.retain(|selection| selection.events.receiver_count() > 0);
+        self.selections.retain(|selection| selection.events.has_subscribers());
         let selected = self.selections.iter().filter(|selection| (selection.wants)(&event));
         let selected = selected.map(|selection| &selection.events);
-        let all = Some(&self.events).filter(|events| events.receiver_count() > 0);
+        let all = Some(&self.events).filter(|events| events.has_subscribers());
         let subscribers: Vec<_> = all.into_iter().chain(selected).collect();
         if !subscribers.is_empty() {
-            let event = Arc::new(event);
-            subscribers.into_iter().for_each(|it| _ = it.send(Arc::clone(&event)));
+            let (bytes, event) = (event.memory_estimate(), Arc::new(event));
+            subscribers.into_iter().for_each(|it| it.publish(Arc::clone(&event), bytes));
         }
     }
 
@@ -156,7 +154,7 @@ impl Drop for CancelGuard<'_> {
 /// A socket cannot be bound, for example because the port is in use.
 pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Result<ServerHandle> {
     let sink = ServerSink::new(&server);
-    let (directory, events) = (Arc::clone(&sink.directory), sink.events.clone());
+    let (directory, events) = (Arc::clone(&sink.directory), sink.events.subscriptions());
     let (registry, security) = (Arc::clone(server.registry()), Arc::clone(server.security()));
     let engine = WithSink::new(server, sink);
     let handle = Handle::bind_on_thread("lwm2m-server", sockets, engine).await?;
@@ -167,7 +165,7 @@ pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Res
 #[derive(Clone)]
 pub struct ServerHandle {
     handle: Handle<WithSink>,
-    events: broadcast::Sender<Arc<Event>>,
+    events: Subscriptions,
     directory: Arc<Directory>,
     registry: Arc<Registry>,
     security: Arc<SecurityStore>,
@@ -215,22 +213,23 @@ impl ServerHandle {
     }
 
     /// The events from now on, except completed operations, which go to the caller of
-    /// [`Self::request`]. A subscriber that is more than 16,384 events behind misses the oldest and
-    /// is told how many.
+    /// [`Self::request`]. A subscriber that is more than 16,384 events or 64 MiB behind misses the
+    /// oldest and is told how many.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub fn subscribe(&self) -> Events {
         self.events.subscribe()
     }
 
     /// Like [`subscribe`](Self::subscribe), but only for the events that `wants` selects, so that
     /// others do not push them out. It is called by the engine's thread, for each event.
     #[must_use]
-    pub fn subscribe_to(&self, wants: fn(&Event) -> bool) -> broadcast::Receiver<Arc<Event>> {
-        let (events, receiver) = broadcast::channel(EVENTS);
+    pub fn subscribe_to(&self, wants: fn(&Event) -> bool) -> Events {
+        let events = Publisher::default();
+        let subscriber = events.subscriptions().subscribe();
         self.handle.post(move |with_sink, _| {
             with_sink.sink.selections.push(Selection { wants, events });
         });
-        receiver
+        subscriber
     }
 
     /// Runs `f` on the engine.

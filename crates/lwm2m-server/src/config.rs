@@ -96,6 +96,13 @@ config! {
         /// The links of an object list; longer lists are answered 4.13, as any body that is larger
         /// than the server is willing to process (RFC 7252, 5.9.2.9). Default: 1,000.
         max_links: usize = 1_000,
+        /// The attributes of one link in an object list; a list with more is answered 4.13.
+        /// Default: 16.
+        max_link_attributes: usize = 16,
+        /// The values in one message of a device, and the empty object instances and resources. A
+        /// Send with more is answered 4.13; an answer or a notification is a decode error.
+        /// Default: 10,000.
+        max_values: usize = 10_000,
         /// The observations of one device. Default: 1,024.
         max_observations: usize = 1_024,
     }

@@ -1,12 +1,12 @@
 //! The events of a server.
 
 use crate::error::OperationError;
-use crate::operation::{OperationId, Response, Target};
+use crate::operation::{Content, OperationId, Response, Target};
 use crate::overload::Overload;
 use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
 use lwm2m_codec::{LeftOut, Timed};
-use lwm2m_core::Node;
+use lwm2m_core::{Node, Path, Resource, Value};
 use lwm2m_credentials::RefusedName;
 use lwm2m_link::HandshakeFailure;
 use std::fmt;
@@ -87,6 +87,51 @@ pub enum Event {
         /// The reason.
         reason: ObservationEnd,
     },
+}
+
+/// What an event takes without its values and object list.
+const BASE: usize = 512;
+/// What a value takes in a tree, without its text.
+const LEAF: usize = 96;
+
+impl Event {
+    /// The bytes that this event takes in memory, by estimate: to bound queues of events. An object
+    /// list counts where the device sent it, and where the event may be the last that has it.
+    #[must_use]
+    pub fn memory_estimate(&self) -> usize {
+        BASE + match self {
+            Self::Registered(it) | Self::Deregistered { registration: it, .. } => {
+                it.list.memory_estimate()
+            }
+            Self::Updated { update, .. } => {
+                update.list.as_ref().map_or(0, |list| list.memory_estimate())
+            }
+            Self::Notification { result: Ok(node), .. } => of_node(node),
+            Self::Completed { result: Ok(response), .. } => match &response.content {
+                Content::Node(node) => of_node(node),
+                _ => 0,
+            },
+            Self::ValuesReceived { values, .. } => {
+                values.iter().map(|it| size_of::<Timed>() + of_text(&it.value)).sum()
+            }
+            _ => 0,
+        }
+    }
+}
+
+fn of_node(node: &Node) -> usize {
+    match node {
+        Node::ResourceInstance(value) | Node::Resource(Resource::Single(value)) => of_text(value),
+        node => node.leaves(&Path::ROOT).iter().map(|(_, value)| LEAF + of_text(value)).sum(),
+    }
+}
+
+const fn of_text(value: &Value) -> usize {
+    match value {
+        Value::String(text) | Value::CoreLink(text) => text.len(),
+        Value::Opaque(bytes) => bytes.len(),
+        _ => 0,
+    }
 }
 
 /// Why a registration ended.

@@ -1,10 +1,10 @@
 //! Log lines of the server's events.
 
 use lwm2m_dtls::Reason;
+use lwm2m_net::Events;
 use lwm2m_server::Event;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::error::RecvError;
 use tracing::Level;
 
 /// How long the log waits after events before it looks for more: to wake it for each would take
@@ -12,7 +12,7 @@ use tracing::Level;
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Logs events until the server has ended.
-pub(crate) async fn events(mut events: Receiver<Arc<Event>>) {
+pub(crate) async fn events(mut events: Events) {
     loop {
         match events.recv().await {
             Ok(event) => log(&event),

@@ -6,13 +6,12 @@ use lwm2m_app::Failure;
 use lwm2m_clientd::Device;
 use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
-use lwm2m_net::ServerHandle;
+use lwm2m_net::{Events, ServerHandle};
 use lwm2m_server::{Content, Event, Operation, Response, WriteMode};
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::error::RecvError;
 
 /// A step that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,7 +37,7 @@ pub(super) async fn run(scene: &Scene) -> Result<(), Failure> {
 
 struct Tour {
     server: ServerHandle,
-    events: Receiver<Arc<Event>>,
+    events: Events,
     devices: Vec<Device>,
 }
 

@@ -1,12 +1,12 @@
 //! The links of a registration: objects and object instances. OMA LwM2M Core, section 6.2.1.
 
 use super::parse::located;
-use super::{Link, LinkError, Params};
+use super::{Link, LinkError};
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use lwm2m_core::{ContentFormat, ObjectVersion, Path};
+use lwm2m_core::{ContentFormat, ObjectVersion};
 
 /// A registered object.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -24,8 +24,6 @@ pub struct RegistrationLinks {
     pub root_path: String,
     /// The content formats in `ct` of the root link, in order.
     pub content_formats: Vec<ContentFormat>,
-    /// The links to objects and object instances with their parameters, in order.
-    pub links: Vec<(Path, Params)>,
     /// The objects by ID.
     pub objects: BTreeMap<u16, RegisteredObject>,
     /// All links as they were sent.
@@ -53,7 +51,6 @@ pub fn parse_registration(payload: &[u8]) -> Result<RegistrationLinks, LinkError
     let mut list = RegistrationLinks {
         root_path,
         content_formats,
-        links: Vec::new(),
         objects: BTreeMap::new(),
         sent: Vec::new(),
     };
@@ -86,7 +83,6 @@ impl RegistrationLinks {
                 object.version = Some(version);
             }
         }
-        self.links.push((path, link.params.clone()));
         Ok(())
     }
 }
@@ -106,7 +102,6 @@ mod tests {
         assert_eq!(list.objects.keys().copied().collect::<Vec<_>>(), [1, 3, 5]);
         assert_eq!(list.objects[&1].instances, BTreeSet::from([0, 1]));
         assert!(list.objects[&5].instances.is_empty());
-        assert_eq!(list.links.len(), 4);
         assert_eq!(list.sent.len(), 4);
         let formats = read("</>;rt=\"oma.lwm2m\";ct=\"60 110\",</3/0>").content_formats;
         assert_eq!(formats, [ContentFormat::CBOR, ContentFormat::SENML_JSON]);
@@ -119,9 +114,10 @@ mod tests {
         let list = read("</root>;rt=\"oma.lwm2m\",</root/1/0>,</3/0>,</root/4/0/0>,</root/a>");
         assert_eq!(list.root_path, "/root");
         assert_eq!(list.objects.keys().copied().collect::<Vec<_>>(), [1]);
-        assert_eq!(list.links, [(Path::instance(1, 0), Vec::new())]);
+        assert_eq!(list.objects[&1].instances, BTreeSet::from([0]));
         let plain = read("</3/0/1>,</x/0>,</65535>,</70000/0>,</3/0/>");
-        assert_eq!(plain.links, [(Path::instance(3, 0), Vec::new())]);
+        assert_eq!(plain.objects.keys().copied().collect::<Vec<_>>(), [3]);
+        assert_eq!(plain.objects[&3].instances, BTreeSet::from([0]));
     }
 
     // proves: LINK-07

@@ -1,7 +1,7 @@
 //! Hostile input.
 
 use crate::model::{TestModel, hex};
-use lwm2m_codec::{decode, decode_create, decode_timed, encode, supports};
+use lwm2m_codec::{DecodeCause, Reading, decode, decode_create, decode_timed, encode, supports};
 use lwm2m_core::model::NoModel;
 use lwm2m_core::{ContentFormat, Node, ObjectInstance, Path};
 use proptest::prelude::*;
@@ -127,5 +127,23 @@ fn every_tree_format_is_linear_to_ten_thousand_resources() {
         let writing = is_below(40.0, || drop(payload(&large)), || drop(payload(&small)));
         let reading = is_below(40.0, || read(&long), || read(&short));
         assert!(writing && reading, "{format}: linear to write: {writing}, to read: {reading}");
+    }
+}
+
+#[test]
+fn a_payload_of_more_values_than_wanted_is_refused_in_every_format() {
+    let instance = ObjectInstance::default().with_multiple(6, (0..40).map(|id| (id, 1_i64)));
+    let (path, node) = (Path::instance(3, 0), Node::ObjectInstance(instance));
+    let formats = [ContentFormat::TLV, ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR];
+    for format in formats.into_iter().chain([ContentFormat::LWM2M_CBOR]) {
+        let payload = encode(format, &path, &node).unwrap();
+        let reading = |max| Reading::lenient(&TestModel).at_most(max);
+        let timed = |max| reading(max).decode_timed(format, &path, &payload);
+        let tree = |max| reading(max).decode(format, &path, &payload);
+        assert_eq!(timed(40).unwrap().len(), 40, "{format}");
+        assert_eq!(timed(39).unwrap_err().cause, DecodeCause::TooManyValues, "{format}");
+        // The resource that holds the values counts as well, where the format has it.
+        assert_eq!(tree(41).unwrap(), node, "{format}");
+        assert_eq!(tree(39).unwrap_err().cause, DecodeCause::TooManyValues, "{format}");
     }
 }

@@ -47,6 +47,11 @@ impl Frames {
         self.ends.len() - self.first
     }
 
+    /// The bytes that are kept, those of dropped frames included.
+    pub(super) const fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Drops up to `count` frames from the front, and returns how many.
     pub(super) fn drop_oldest(&mut self, count: usize) -> usize {
         let dropped = count.min(self.count());

@@ -2,17 +2,18 @@
 
 use crate::json::Entries;
 use crate::json::node::{CompositeJson, NodeJson};
-use crate::json::registration::{RegistrationJson, UpdateJson};
+use crate::json::registration::{ObjectListJson, RegistrationJson, UpdateJson};
 use crate::json::response::{LeftOutJson, TargetJson};
 use lwm2m_codec::Timed;
 use lwm2m_core::{Node, Path};
 use lwm2m_net::Clock;
-use lwm2m_server::{Event, Registration, Target};
+use lwm2m_server::{Event, Registration, Target, Update};
 use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// The endpoint name of the device that an event is about, if the dialect has such an event.
 pub(super) fn endpoint(event: &Event) -> Option<&str> {
@@ -27,33 +28,67 @@ pub(super) fn endpoint(event: &Event) -> Option<&str> {
     }
 }
 
-/// Appends the frame of an event; nothing, if the dialect has no such event.
-pub(super) fn write(text: &mut Vec<u8>, event: &Event, clock: Clock) {
-    let json = |registration| RegistrationJson::new(registration, clock);
-    match event {
-        Event::Registered(it) => frame(text, "REGISTRATION", &json(it)),
-        Event::Updated { registration: it, update } => {
-            let data = UpdatedJson { registration: json(it), update: UpdateJson::new(it, update) };
-            frame(text, "UPDATED", &data);
+/// Writes events as frames.
+#[derive(Debug)]
+pub(super) struct Writer {
+    clock: Clock,
+    /// The object list that was written last.
+    objects: Option<ObjectListJson>,
+}
+
+impl Writer {
+    pub(super) const fn new(clock: Clock) -> Self {
+        Self { clock, objects: None }
+    }
+
+    /// Appends the frame of an event; nothing, if the dialect has no such event.
+    pub(super) fn write(&mut self, text: &mut Vec<u8>, event: &Event) {
+        match event {
+            Event::Registered(it) => self.registration(text, "REGISTRATION", it),
+            Event::Updated { registration, update } => self.update(text, registration, update),
+            Event::Deregistered { registration: it, .. } => {
+                self.registration(text, "DEREGISTRATION", it);
+            }
+            Event::Notification { registration: it, target, result: Ok(node), left_out } => {
+                let (data, left_out) =
+                    (NotificationJson::new(it, target, node), LeftOutJson::of(left_out));
+                frame(text, "NOTIFICATION", &WithLeftOut { data, left_out });
+            }
+            Event::ValuesReceived { registration: it, values, left_out } => {
+                let (data, left_out) = (SendJson::new(it, values), LeftOutJson::of(left_out));
+                frame(text, "SEND", &WithLeftOut { data, left_out });
+            }
+            Event::ObservationEnded { endpoint: ep, target, reason } => {
+                let reason = reason.to_string();
+                frame(text, "OBSERVATION_ENDED", &EndedJson { ep, of: target.into(), reason });
+            }
+            _ => {}
         }
-        Event::Deregistered { registration: it, .. } => frame(text, "DEREGISTRATION", &json(it)),
-        Event::Notification { registration: it, target, result: Ok(node), left_out } => {
-            let data = NotificationJson::new(it, target, node);
-            frame(text, "NOTIFICATION", &WithLeftOut { data, left_out: LeftOutJson::of(left_out) });
+    }
+
+    fn registration(&mut self, text: &mut Vec<u8>, name: &str, registration: &Arc<Registration>) {
+        let json = RegistrationJson::new(registration, self.clock);
+        match ObjectListJson::of(&mut self.objects, &registration.list) {
+            Some(objects) => frame(text, name, &json.sharing(objects)),
+            None => frame(text, name, &json),
         }
-        Event::ValuesReceived { registration: it, values, left_out } => {
-            let data = SendJson::new(it, values);
-            frame(text, "SEND", &WithLeftOut { data, left_out: LeftOutJson::of(left_out) });
-        }
-        Event::ObservationEnded { endpoint, target, reason } => {
-            let reason = reason.to_string();
-            frame(
-                text,
-                "OBSERVATION_ENDED",
-                &EndedJson { ep: endpoint, of: target.into(), reason },
-            );
-        }
-        _ => {}
+    }
+
+    /// An Update without an object list costs the same for a device of a thousand links as for one
+    /// of three: its event leaves the list out.
+    fn update(&mut self, text: &mut Vec<u8>, registration: &Registration, update: &Update) {
+        let json = RegistrationJson::new(registration, self.clock);
+        let changed = UpdateJson::new(registration, update);
+        let list = update.list.as_ref();
+        let objects = list.and_then(|list| ObjectListJson::of(&mut self.objects, list));
+        let data = match objects {
+            Some(objects) => UpdatedJson {
+                registration: json.sharing(objects),
+                update: changed.sharing(objects),
+            },
+            None => UpdatedJson { registration: json.without_list(), update: changed },
+        };
+        frame(text, "UPDATED", &data);
     }
 }
 
@@ -181,4 +216,56 @@ fn newest<S: Serializer>(
 
 fn text<S: Serializer>(it: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_link::{Engine as _, Input, Output};
+    use lwm2m_server::{Config, Server};
+    use lwm2m_time::Instant;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    const FROM: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5683);
+
+    /// The frames of what a server tells when it gets `datagram`.
+    fn frames(server: &mut Server, writer: &mut Writer, datagram: &[u8]) -> String {
+        server.handle(Instant::ZERO, Input::datagram(FROM, datagram));
+        let mut text = Vec::new();
+        while let Some(output) = server.poll() {
+            if let Output::Event(event) = output {
+                writer.write(&mut text, &event);
+            }
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    /// The frames of a Register with a list, of a bare Update, and of one with the same list.
+    fn life(list: &str) -> [String; 3] {
+        let mut server = Server::new(Config::default(), [7; 32]);
+        let mut writer = Writer::new(Clock::start());
+        let register = b"\x40\x02\0\x01\xb2rd\x11\x28\x34ep=a\x05lt=60\x09lwm2m=1.1\xff";
+        let register = [register, list.as_bytes()].concat();
+        let registered = frames(&mut server, &mut writer, &register);
+        let id = server.registration("a").unwrap().id;
+        let length = u8::try_from(id.as_str().len()).unwrap();
+        let update = |number, rest: &[u8]| {
+            let head = [0x40, 2, 0, number, 0xb2, b'r', b'd', 0x0d, length - 13];
+            [&head, id.as_str().as_bytes(), rest].concat()
+        };
+        let bare = frames(&mut server, &mut writer, &update(2, b""));
+        let again = [b"\x11\x28\xff", list.as_bytes()].concat();
+        [registered, bare, frames(&mut server, &mut writer, &update(3, &again))]
+    }
+
+    #[test]
+    fn an_update_without_a_list_is_as_short_for_a_thousand_links() {
+        let fat: Vec<_> = (0..1_000).map(|it| format!("</3303/{it}>;a;b;c;d;e;f;g;h")).collect();
+        let ([few, slim_bare, _], [many, fat_bare, fat_again]) =
+            (life("</3303/0>"), life(&fat.join(",")));
+        assert!(many.len() > 50 * few.len(), "{few}");
+        assert!(fat_bare.starts_with("event: UPDATED"), "{fat_bare}");
+        assert_eq!(fat_bare.len(), slim_bare.len(), "{fat_bare}");
+        assert!(fat_again.len() > many.len(), "what the device sent is told");
+    }
 }

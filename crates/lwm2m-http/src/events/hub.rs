@@ -2,13 +2,12 @@
 
 use super::batch::Batch;
 use super::frame;
-use super::queue::Queue;
-use lwm2m_net::{Clock, ServerHandle};
+use super::queue::{Limits, Queue};
+use lwm2m_net::{Clock, Events, ServerHandle};
 use lwm2m_server::Event;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
@@ -20,14 +19,14 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// A batch of this many bytes leaves before its time.
 const MAX_BATCH: usize = 1 << 20;
 
-/// Events that are written before other tasks have their turn.
-const SHARE: usize = 64;
+/// Bytes of frames that are written before other tasks have their turn.
+const SHARE: usize = 1 << 16;
 
 /// Where streams get their events. The task behind it runs while there are streams.
 #[derive(Debug)]
 pub(crate) struct Hub {
     server: ServerHandle,
-    max_unread: usize,
+    limits: Limits,
     joins: Mutex<Option<mpsc::Sender<Join>>>,
 }
 
@@ -40,14 +39,14 @@ struct Join {
 }
 
 impl Hub {
-    pub(crate) fn new(server: ServerHandle, max_unread: usize) -> Self {
-        Self { server, max_unread, joins: Mutex::default() }
+    pub(crate) fn new(server: ServerHandle, limits: Limits) -> Self {
+        Self { server, limits, joins: Mutex::default() }
     }
 
     /// The queue of a new stream: the events from now on, of one device or of all. Dropping it ends
     /// the subscription.
     pub(crate) async fn subscribe(&self, endpoint: Option<String>) -> Arc<Queue> {
-        let queue = Arc::new(Queue::new(self.max_unread));
+        let queue = Arc::new(Queue::new(self.limits));
         let mut joins = self.joins.lock().await;
         loop {
             let sender = joins.get_or_insert_with(|| self.start());
@@ -93,18 +92,18 @@ impl Group {
 }
 
 struct Task {
-    events: Receiver<Arc<Event>>,
-    clock: Clock,
+    events: Events,
+    writer: frame::Writer,
     all: Group,
     by_endpoint: HashMap<String, Group>,
     delivered: Instant,
 }
 
 impl Task {
-    fn new(events: Receiver<Arc<Event>>, clock: Clock) -> Self {
+    fn new(events: Events, clock: Clock) -> Self {
         let delivered = Instant::now();
         let (all, by_endpoint) = (Group::default(), HashMap::new());
-        Self { events, clock, all, by_endpoint, delivered }
+        Self { events, writer: frame::Writer::new(clock), all, by_endpoint, delivered }
     }
 
     async fn run(mut self, mut joins: mpsc::Receiver<Join>) {
@@ -148,37 +147,44 @@ impl Task {
 
     /// Writes and delivers the events that wait.
     async fn drain(&mut self) {
-        for taken in 1.. {
+        let mut written = 0;
+        loop {
             match self.events.try_recv() {
-                Ok(event) => self.write(&event),
+                Ok(event) => written += self.write(&event),
                 Err(TryRecvError::Lagged(missed)) => self.miss(missed),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
-            if taken % SHARE == 0 {
+            if written >= SHARE {
+                written = 0;
                 tokio::task::yield_now().await;
             }
         }
         self.deliver();
     }
 
-    /// Writes an event, if some stream wants it.
-    fn write(&mut self, event: &Event) {
-        let Some(endpoint) = frame::endpoint(event) else { return };
-        let clock = self.clock;
+    /// Writes an event, if some stream wants it, and returns the bytes of its frame.
+    fn write(&mut self, event: &Event) -> usize {
+        let Some(endpoint) = frame::endpoint(event) else { return 0 };
+        let writer = &mut self.writer;
         let one = self.by_endpoint.get_mut(endpoint);
         let all = Some(&mut self.all).filter(|group| !group.streams.is_empty());
-        match (all, one) {
-            (Some(all), None) => drop(all.batch.add(|text| frame::write(text, event, clock))),
-            (None, Some(one)) => drop(one.batch.add(|text| frame::write(text, event, clock))),
-            (Some(all), Some(one)) => {
-                let frame = all.batch.add(|text| frame::write(text, event, clock));
-                one.batch.add(|text| text.extend_from_slice(frame));
+        let (largest, written) = match (all, one) {
+            (Some(group), None) | (None, Some(group)) => {
+                let written = group.batch.add(|text| writer.write(text, event)).len();
+                (group.batch.len(), written)
             }
-            (None, None) => {}
-        }
-        if self.all.batch.len() >= MAX_BATCH {
+            (Some(all), Some(one)) => {
+                let frame = all.batch.add(|text| writer.write(text, event));
+                one.batch.add(|text| text.extend_from_slice(frame));
+                let written = frame.len();
+                (all.batch.len().max(one.batch.len()), written)
+            }
+            (None, None) => (0, 0),
+        };
+        if largest >= MAX_BATCH {
             self.deliver();
         }
+        written
     }
 
     fn deliver(&mut self) {

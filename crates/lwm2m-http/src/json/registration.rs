@@ -31,11 +31,13 @@ pub struct RegistrationJson<'a> {
     #[serde(serialize_with = "text")]
     binding_mode: BindingMode,
     root_path: &'a str,
-    object_links: Part<'a, LinksJson<'a>>,
+    #[serde(skip_serializing_if = "Part::is_absent")]
+    object_links: Part<'a, ListLinks<'a>>,
     secure: bool,
     additional_registration_attributes: &'a BTreeMap<String, String>,
     #[serde(rename = "queuemode")]
     queue_mode: bool,
+    #[serde(skip_serializing_if = "Part::is_absent")]
     available_instances: Part<'a, Instances<'a>>,
 }
 
@@ -54,7 +56,7 @@ impl<'a> RegistrationJson<'a> {
             lifetime: registration.lifetime.as_secs(),
             binding_mode: registration.binding,
             root_path: &registration.list.root_path,
-            object_links: Part::Tree(LinksJson(&registration.list.links)),
+            object_links: Part::Tree(ListLinks(&registration.list)),
             secure: secure(registration),
             additional_registration_attributes: &registration.additional,
             queue_mode: registration.queue_mode,
@@ -73,6 +75,11 @@ impl<'a> RegistrationJson<'a> {
             ..self
         }
     }
+
+    /// The same JSON without the parts that the object list determines.
+    pub(crate) fn without_list(self) -> Self {
+        Self { object_links: Part::Absent, available_instances: Part::Absent, ..self }
+    }
 }
 
 /// A part of a registration that its object list determines.
@@ -81,6 +88,23 @@ impl<'a> RegistrationJson<'a> {
 enum Part<'a, T> {
     Tree(T),
     Written(&'a RawValue),
+    Absent,
+}
+
+impl<T> Part<'_, T> {
+    const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// The links of an object list, parsed while they are written.
+#[derive(Debug)]
+struct ListLinks<'a>(&'a ObjectList);
+
+impl Serialize for ListLinks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        LinksJson(&self.0.links()).serialize(serializer)
+    }
 }
 
 /// What an object list determines in the JSON of a registration, written once for all devices that
@@ -94,16 +118,20 @@ pub(crate) struct ObjectListJson {
 
 impl ObjectListJson {
     /// Writes what `list` determines. JSON of our own types cannot fail, so it is always there.
-    pub(crate) fn new(list: &Arc<ObjectList>) -> Option<Self> {
+    fn new(list: &Arc<ObjectList>) -> Option<Self> {
         Some(Self {
             list: Arc::clone(list),
-            links: to_raw_value(&LinksJson(&list.links)).ok()?,
+            links: to_raw_value(&ListLinks(list)).ok()?,
             instances: to_raw_value(&Instances(&list.objects)).ok()?,
         })
     }
 
-    pub(crate) fn is_of(&self, registration: &Registration) -> bool {
-        Arc::ptr_eq(&self.list, &registration.list)
+    /// Writes the parts of `list` to `last`, unless that has them already.
+    pub(crate) fn of<'a>(last: &'a mut Option<Self>, list: &Arc<ObjectList>) -> Option<&'a Self> {
+        if !last.as_ref().is_some_and(|written| Arc::ptr_eq(&written.list, list)) {
+            *last = Self::new(list);
+        }
+        last.as_ref()
     }
 }
 
@@ -127,7 +155,7 @@ pub struct UpdateJson<'a> {
     sms_number: Option<&'a str>,
     lifetime: Option<u64>,
     alternate_path: Option<&'a str>,
-    object_links: Option<LinksJson<'a>>,
+    object_links: Option<Part<'a, ListLinks<'a>>>,
     secure: bool,
     additional_attributes: BTreeMap<String, String>,
 }
@@ -142,10 +170,15 @@ impl<'a> UpdateJson<'a> {
             sms_number: update.sms.as_deref(),
             lifetime: update.lifetime.map(|lifetime| lifetime.as_secs()),
             alternate_path: None,
-            object_links: update.list.as_ref().map(|list| LinksJson(&list.links)),
+            object_links: update.list.as_ref().map(|list| Part::Tree(ListLinks(list))),
             secure: secure(registration),
             additional_attributes: BTreeMap::new(),
         }
+    }
+
+    /// The same JSON, with the links that have been written for its object list.
+    pub(crate) fn sharing(self, list: &'a ObjectListJson) -> Self {
+        Self { object_links: self.object_links.map(|_| Part::Written(&list.links)), ..self }
     }
 }
 

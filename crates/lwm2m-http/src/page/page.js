@@ -144,7 +144,9 @@ function listen() {
   events.onopen = () => { byId("live").textContent = "live"; loadDevices(); showAddresses(); };
   events.onerror = () => { byId("live").textContent = "connection lost, trying again…"; };
   on("REGISTRATION", keep);
-  on("UPDATED", (update) => keep(update.registration));
+  // An Update that does not change the object list leaves it out.
+  on("UPDATED", ({ registration }) =>
+    keep({ ...registrations.get(registration.endpoint), ...registration }));
   on("DEREGISTRATION", (device) => { registrations.delete(device.endpoint); showDevices(); });
   on("NOTIFICATION", ({ ep, res, val }) => { if (ep === selected?.endpoint) showNode(res, val); });
   on("LAGGED", loadDevices);

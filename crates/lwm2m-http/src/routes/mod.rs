@@ -9,6 +9,7 @@ mod objectspecs;
 mod observe;
 mod operations;
 mod page;
+mod pages;
 mod security;
 mod target;
 

@@ -4,6 +4,7 @@
 //! sessions that used the old credential; see `lwm2m_server::Server::put_credential`.
 
 use super::body::Body;
+use super::pages::{self, Pages, Piece};
 use super::target::Endpoint;
 use crate::error::ApiError;
 use crate::json::security::{read_client, write_client, write_own};
@@ -12,13 +13,34 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use lwm2m_server::Server;
+use lwm2m_server::security::MAX_PAGE;
 use std::io;
+use std::sync::Arc;
 
 /// All credentials of clients, ordered by endpoint name.
 pub(crate) async fn list(State(state): State<ApiState>) -> Response {
-    let clients = state.server().security().list();
-    let list: Vec<_> = clients.iter().map(|(name, it)| write_client(name, it)).collect();
-    Json(list).into_response()
+    pages::list(state, Clients::default()).await
+}
+
+/// A list of credentials that is being sent.
+#[derive(Default)]
+struct Clients {
+    last: Option<Arc<str>>,
+}
+
+impl Pages for Clients {
+    fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
+        let page = state.server().security().page(self.last.as_deref());
+        let is_last = page.len() < MAX_PAGE;
+        for (endpoint, credential) in page {
+            if piece.is_full() {
+                return true;
+            }
+            piece.push(&write_client(&endpoint, &credential));
+            self.last = Some(endpoint);
+        }
+        !is_last
+    }
 }
 
 /// The credential of one client.
@@ -82,9 +104,12 @@ pub(crate) async fn own(State(state): State<ApiState>) -> Response {
 async fn save(state: &ApiState) -> Result<(), ApiError> {
     let Some(file) = state.config().credentials_file.clone() else { return Ok(()) };
     let write = async {
-        let mut clients = state.server().security().list();
-        clients.retain(|(endpoint, _)| !state.config().fixed_credentials.contains(&**endpoint));
-        let saving = move || file.save(clients.iter().map(|(name, it)| (&**name, it)));
+        let state = state.clone();
+        let saving = move || {
+            let mut clients = state.server().security().list();
+            clients.retain(|(endpoint, _)| !state.config().fixed_credentials.contains(&**endpoint));
+            file.save(clients.iter().map(|(name, it)| (&**name, it)))
+        };
         let saved = tokio::task::spawn_blocking(saving).await;
         saved.map_err(io::Error::other).flatten().map_err(ApiError::NotSaved)
     };

@@ -1,10 +1,16 @@
 //! Registrations and where the server listens.
 
-use crate::support::{Bench, within};
+use crate::support::{Bench, LOOPBACK, within};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use futures_util::StreamExt;
+use lwm2m_http::ApiConfig;
+use lwm2m_link::{Engine as _, Input};
+use lwm2m_net::Sockets;
+use lwm2m_server::{Config, Server};
+use lwm2m_time::Instant;
 use serde_json::json;
+use std::net::Ipv4Addr;
 
 #[tokio::test]
 async fn registrations_in_the_dialects_json() {
@@ -111,4 +117,42 @@ async fn the_definitions_of_a_devices_objects() {
     assert_eq!(resource(4)["type"], "none");
     assert_eq!(resource(11)["instancetype"], "multiple");
     assert_eq!(bench.get("/api/objectspecs/nobody").await.status, StatusCode::NOT_FOUND);
+}
+
+/// The Register of device `number`, with a list of its own of 1,000 links.
+fn fat_register(number: u16) -> Vec<u8> {
+    let links: Vec<_> =
+        (0..1_000).map(|link| format!("</{}/{link}>;a;b", 3_000 + number)).collect();
+    let mut register = b"\x40\x02\0\0\xb2rd\x11\x28\x37ep=a".to_vec();
+    register[2..4].copy_from_slice(&number.to_be_bytes());
+    register.extend(format!("{number:03}").bytes());
+    register.extend(b"\x05lt=60\x09lwm2m=1.1\xff");
+    register.extend(links.join(",").bytes());
+    register
+}
+
+#[tokio::test]
+async fn a_list_of_large_registrations_is_held_in_small_pieces() {
+    const DEVICES: u16 = 100;
+    let mut server = Server::new(Config::default(), [1; 32]);
+    for number in 0..DEVICES {
+        let from = (Ipv4Addr::LOCALHOST, number + 1).into();
+        server.handle(Instant::ZERO, Input::datagram(from, &fat_register(number)));
+        while server.poll().is_some() {}
+    }
+    assert_eq!(server.registrations().count(), usize::from(DEVICES));
+    let bench = Bench::of(server, Sockets::from(LOOPBACK), ApiConfig::default()).await;
+    let request = Request::get("/api/clients").header("host", "lwm2m.test");
+    let mut body = bench.call_unread(request.body(Body::empty()).unwrap()).await;
+    let (mut text, mut largest) = (Vec::new(), 0);
+    while let Some(piece) = within(body.next()).await {
+        let piece = piece.unwrap();
+        largest = largest.max(piece.len());
+        text.extend(piece);
+    }
+    let list: Vec<serde_json::Value> = serde_json::from_slice(&text).unwrap();
+    assert_eq!(list.len(), usize::from(DEVICES));
+    let one = text.len() / list.len();
+    assert!(one > 40_000, "{one}");
+    assert!(largest < (1 << 16) + 2 * one, "{largest} bytes of {} at a time", text.len());
 }

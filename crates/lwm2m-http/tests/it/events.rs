@@ -64,7 +64,11 @@ async fn the_life_of_a_device() {
     device.with(|device, now| device.update(now, "lt=62")).await.unwrap();
     let (name, updated) = events.next().await;
     assert_eq!(name, "UPDATED");
-    assert_eq!(updated["registration"], bench.get("/api/clients/peer").await.json());
+    let mut registration = bench.get("/api/clients/peer").await.json();
+    let members = registration.as_object_mut().unwrap();
+    assert!(members.remove("objectLinks").is_some(), "an Update without a list leaves it out");
+    assert!(members.remove("availableInstances").is_some());
+    assert_eq!(updated["registration"], registration);
     let golden = json!({
         "registrationId": registered["registrationId"], "address": registered["address"],
         "smsNumber": null, "lifetime": 62, "alternatePath": null, "objectLinks": null,

@@ -47,8 +47,12 @@ impl Bench {
     }
 
     pub(crate) async fn on(sockets: Sockets, config: ApiConfig) -> Self {
+        Self::of(Server::new(Config::default(), [1; 32]), sockets, config).await
+    }
+
+    /// A bench with this engine.
+    pub(crate) async fn of(server: Server, sockets: Sockets, config: ApiConfig) -> Self {
         let config = config.with_hosts(["lwm2m.test".to_owned()]);
-        let server = Server::new(Config::default(), [1; 32]);
         let server = bind_server(sockets, server).await.expect("a socket");
         let api = router(ApiState::with_config(server.clone(), config));
         Self { server, api }

@@ -1,6 +1,7 @@
 //! CoAP responses to what an operation yields (OMA LwM2M Transport 6.4.4 and 6.4.5).
 
 use super::Expected;
+use crate::config::Config;
 use crate::error::OperationError;
 use crate::operation::{Content, Response, Target};
 use crate::registration::Registration;
@@ -8,7 +9,6 @@ use lwm2m_coap::Code;
 use lwm2m_codec::link::{self, LinkError};
 use lwm2m_codec::{DecodeCause, DecodeError, LeftOut, Reading};
 use lwm2m_core::{ContentFormat, Node, Path};
-use lwm2m_objects::Registry;
 
 /// The longest diagnostic text that is kept, in bytes.
 const MAX_DIAGNOSTIC: usize = 1_024;
@@ -18,7 +18,7 @@ pub(crate) fn response(
     expected: Expected,
     target: &Target,
     registration: &Registration,
-    registry: &Registry,
+    config: &Config,
     response: &lwm2m_coap::Response,
 ) -> Result<Response, OperationError> {
     let code = response.code;
@@ -33,7 +33,7 @@ pub(crate) fn response(
     }
     let (content, left_out) = match expected {
         Expected::Node(format) | Expected::Observation(format) => {
-            let values = node(format, target, registration, registry, response)?;
+            let values = node(format, target, registration, config, response)?;
             (Content::Node(values.node), values.left_out)
         }
         Expected::Links => (Content::Links(links(response)?), Vec::new()),
@@ -56,14 +56,14 @@ pub(crate) fn node(
     asked: ContentFormat,
     target: &Target,
     registration: &Registration,
-    registry: &Registry,
+    config: &Config,
     response: &lwm2m_coap::Response,
 ) -> Result<Values, OperationError> {
     if response.code != Code::CONTENT {
         return Err(OperationError::UnexpectedCode(response.code));
     }
     let path = target.path();
-    let model = registration.model_at(registry, &path);
+    let model = registration.model_at(&config.registry, &path);
     let asked = match asked {
         // A payload without a format is text, as far as there is a rule.
         ContentFormat::UNSPECIFIED if path.depth() >= 3 => ContentFormat::TEXT,
@@ -71,7 +71,8 @@ pub(crate) fn node(
         asked => asked,
     };
     let format = response.options.content_format().map_or(asked, ContentFormat);
-    let reading = Reading::answer(&model).below(&registration.list.root_path);
+    let reading =
+        Reading::answer(&model).below(&registration.list.root_path).at_most(config.max_values);
     let node = reading.decode(format, &path, &response.payload)?;
     match foreign_path(target, &node) {
         Some(path) => {

@@ -7,8 +7,9 @@ mod slab;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::object_lists::ObjectLists;
+
 use self::index::Index;
-use self::object_lists::ObjectLists;
 use self::slab::{Slab, SlabKey};
 use crate::device::{Device, PendingOperation};
 use crate::observation::{Observed, Relation};
@@ -76,6 +77,11 @@ impl Devices {
             plain: HashMap::new(),
             secured: 0,
         }
+    }
+
+    /// The object lists of all devices.
+    pub(crate) const fn lists(&self) -> &ObjectLists {
+        &self.lists
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -242,14 +248,13 @@ impl Devices {
         self.restart_lifetime(key);
     }
 
-    /// Replaces the object list of a device, and returns the list that it now shares.
-    pub(crate) fn set_list(&mut self, key: DeviceKey, list: ObjectList) -> Option<Arc<ObjectList>> {
-        let device = self.devices.get_mut(key)?;
+    /// Replaces the object list of a device.
+    pub(crate) fn set_list(&mut self, key: DeviceKey, mut list: Arc<ObjectList>) {
+        let Some(device) = self.devices.get_mut(key) else { return };
         let registration = Arc::make_mut(&mut device.registration);
         self.lists.release(&registration.list);
-        registration.list = Arc::new(list);
-        self.lists.acquire(&mut registration.list);
-        Some(Arc::clone(&registration.list))
+        self.lists.acquire(&mut list);
+        registration.list = list;
     }
 
     /// Notes the address of a device, and what is proven about it if that may have changed.

@@ -39,6 +39,14 @@ impl ObjectLists {
         (self.memory - freed).saturating_add(added)
     }
 
+    /// The list of a payload, if some device has it as it was sent: then it need not be parsed. The
+    /// hash has a random key, because devices choose the payload.
+    pub(crate) fn find(&self, payload: &[u8]) -> Option<Arc<ObjectList>> {
+        let hash = self.hasher.hash_one(payload);
+        let found = self.table.find(hash, |it| it.list.payload() == Some(payload));
+        found.map(|it| Arc::clone(&it.list))
+    }
+
     /// Counts one more device with this list, and replaces it by the one that all of them share.
     pub(crate) fn acquire(&mut self, list: &mut Arc<ObjectList>) {
         let hash = self.hasher.hash_one(&**list);
@@ -47,7 +55,6 @@ impl ObjectLists {
             *list = Arc::clone(&shared.list);
             return;
         }
-        Arc::make_mut(list).shrink_to_fit();
         let memory = list.memory_estimate();
         self.memory += memory;
         let shared = Shared { list: Arc::clone(list), hash, devices: 1, memory };
@@ -74,10 +81,9 @@ impl ObjectLists {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lwm2m_codec::link::parse_registration;
 
     fn list(text: &str) -> Arc<ObjectList> {
-        Arc::new(ObjectList::new(parse_registration(text.as_bytes()).unwrap()))
+        Arc::new(ObjectList::parse(text.as_bytes()).unwrap())
     }
 
     fn acquired(lists: &mut ObjectLists, text: &str) -> Arc<ObjectList> {
@@ -102,6 +108,29 @@ mod tests {
         assert_eq!(lists.memory(), memory);
         lists.release(&second);
         assert_eq!((lists.memory(), lists.table.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_list_is_found_by_its_payload_while_a_device_has_it_as_it_was_sent() {
+        const TEXT: &str = "</>;ct=110,</1/0>,</3/0>";
+        let mut lists = ObjectLists::default();
+        let first = acquired(&mut lists, TEXT);
+        let found = lists.find(TEXT.as_bytes()).unwrap();
+        assert!(Arc::ptr_eq(&first, &found));
+        assert_eq!(*found, *list(TEXT), "what parsing would yield");
+        assert!(lists.find(b"</1/0>,</3/0>").is_none());
+
+        let changed = || {
+            let mut list = list(TEXT);
+            Arc::make_mut(&mut list).remove_instance(&lwm2m_core::Path::instance(1, 0));
+            list
+        };
+        let (mut one, mut other) = (changed(), changed());
+        lists.acquire(&mut one);
+        lists.acquire(&mut other);
+        assert!(Arc::ptr_eq(&one, &other), "changed lists are shared as well");
+        lists.release(&first);
+        assert!(lists.find(TEXT.as_bytes()).is_none(), "only the changed one is left");
     }
 
     #[test]

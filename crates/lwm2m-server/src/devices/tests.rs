@@ -1,14 +1,13 @@
 //! The tables of devices and their timers.
 
 use super::*;
-use lwm2m_codec::link::parse_registration;
 use lwm2m_core::Version;
 use lwm2m_link::Identity;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn device(devices: &mut Devices, endpoint: &str, peer: u64) -> Device {
-    let list = ObjectList::new(parse_registration(b"</1/0>,</3/0>").unwrap());
+    let list = ObjectList::parse(b"</1/0>,</3/0>").unwrap();
     let registration = Registration {
         id: devices.fresh_id(),
         endpoint: endpoint.into(),

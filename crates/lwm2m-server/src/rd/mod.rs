@@ -5,6 +5,7 @@ pub(crate) mod parse;
 
 use self::parse::{Register, UpdateRequest};
 use crate::config::Config;
+use crate::devices::ObjectLists;
 use crate::registration::RegistrationId;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_codec::link::LinkError;
@@ -37,6 +38,8 @@ pub(crate) enum Refusal {
     SendFormat,
     #[error("the values cannot be decoded")]
     SendPayload,
+    #[error("the payload has too many values; send fewer at a time")]
+    TooManyValues,
     #[error("{0} is not registered")]
     Unregistered(Path),
     #[error("the query is too long")]
@@ -61,6 +64,8 @@ pub(crate) enum Refusal {
     NoObjects,
     #[error("the object list is too long")]
     ListTooLong,
+    #[error("a link of the object list has too many attributes")]
+    TooManyAttributes,
     #[error(transparent)]
     Identity(#[from] Mismatch),
     #[error("no more devices can be registered now")]
@@ -74,7 +79,9 @@ impl Refusal {
             Self::Method => Code::METHOD_NOT_ALLOWED,
             Self::Version => Code::PRECONDITION_FAILED,
             Self::Profile => Code::CONFLICT,
-            Self::ListTooLong => Code::REQUEST_ENTITY_TOO_LARGE,
+            Self::ListTooLong | Self::TooManyAttributes | Self::TooManyValues => {
+                Code::REQUEST_ENTITY_TOO_LARGE
+            }
             Self::Identity(Mismatch::CredentialsNeeded) => Code::FORBIDDEN,
             Self::Full => Code::SERVICE_UNAVAILABLE,
             _ => Code::BAD_REQUEST,
@@ -92,18 +99,22 @@ impl Refusal {
 ///
 /// `/bs` belongs to bootstrap servers and is answered as any unknown resource. An Update is a
 /// POST; PUT was dropped before LwM2M 1.0.
-pub(crate) fn command(request: &Request, config: &Config) -> Result<Command, Refusal> {
+pub(crate) fn command(
+    request: &Request,
+    config: &Config,
+    lists: &ObjectLists,
+) -> Result<Command, Refusal> {
     let mut path = request.options.uri_path();
     let segments = (path.next(), path.next(), path.next());
     match (segments, request.code) {
         ((Some(b"rd"), None, _), Code::POST) => {
-            Ok(Command::Register(Box::new(parse::register(request, config)?)))
+            Ok(Command::Register(Box::new(parse::register(request, config, lists)?)))
         }
         ((Some(b"rd"), Some(id), None), code) => {
             let id = RegistrationId::from_bytes(id).ok_or(Refusal::NotFound)?;
             match code {
                 Code::POST => {
-                    Ok(Command::Update(id, Box::new(UpdateRequest::read(request, config)?)))
+                    Ok(Command::Update(id, Box::new(UpdateRequest::read(request, config, lists)?)))
                 }
                 Code::DELETE => Ok(Command::Deregister(id)),
                 _ => Err(Refusal::Method),

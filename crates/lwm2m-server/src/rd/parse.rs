@@ -1,10 +1,10 @@
 //! The query parameters and object list of Register and Update (OMA LwM2M Core 6.2).
 
 use crate::config::Config;
+use crate::devices::ObjectLists;
 use crate::rd::Refusal;
 use crate::registration::{ObjectList, Registration, RegistrationId};
 use lwm2m_coap::Request;
-use lwm2m_codec::link::parse_registration;
 use lwm2m_core::{BindingMode, ContentFormat, Version};
 use lwm2m_credentials::is_endpoint_name;
 use lwm2m_link::Identity;
@@ -24,7 +24,7 @@ pub(crate) struct Register {
     pub(crate) queue_mode: bool,
     pub(crate) sms: Option<String>,
     pub(crate) additional: BTreeMap<String, String>,
-    pub(crate) list: ObjectList,
+    pub(crate) list: Arc<ObjectList>,
 }
 
 /// Query parameters: those that LwM2M defines, and the others.
@@ -37,7 +37,7 @@ struct Parameters {
 /// An Update, parsed as far as that is possible without the version of the registration.
 pub(crate) struct UpdateRequest {
     parameters: Parameters,
-    pub(crate) list: Option<ObjectList>,
+    pub(crate) list: Option<Arc<ObjectList>>,
 }
 
 /// The parameters of an Update.
@@ -51,7 +51,11 @@ pub(crate) struct UpdateParameters {
 const KNOWN: [&str; 7] = ["ep", "lt", "lwm2m", "b", "Q", "sms", "pid"];
 
 /// Parses a Register.
-pub(crate) fn register(request: &Request, config: &Config) -> Result<Register, Refusal> {
+pub(crate) fn register(
+    request: &Request,
+    config: &Config,
+    lists: &ObjectLists,
+) -> Result<Register, Refusal> {
     let mut parameters = Parameters::read(request, config)?;
     let version = parameters.version(config)?;
     let lifetime = match (parameters.lifetime()?, version) {
@@ -75,7 +79,7 @@ pub(crate) fn register(request: &Request, config: &Config) -> Result<Register, R
         queue_mode: queue_mode || parameters.queue_flag(),
         sms: parameters.known.remove("sms"),
         additional: parameters.additional,
-        list: object_list(request, config)?.ok_or(Refusal::NoObjects)?,
+        list: object_list(request, config, lists)?.ok_or(Refusal::NoObjects)?,
     })
 }
 
@@ -97,7 +101,7 @@ impl Register {
             binding: self.binding,
             queue_mode: self.queue_mode,
             sms: self.sms,
-            list: Arc::new(self.list),
+            list: self.list,
             additional: self.additional,
             address,
             identity,
@@ -109,9 +113,13 @@ impl Register {
 
 impl UpdateRequest {
     /// Parses an Update. Parameters that LwM2M does not define are ignored.
-    pub(crate) fn read(request: &Request, config: &Config) -> Result<Self, Refusal> {
+    pub(crate) fn read(
+        request: &Request,
+        config: &Config,
+        lists: &ObjectLists,
+    ) -> Result<Self, Refusal> {
         let parameters = Parameters::read(request, config)?;
-        Ok(Self { parameters, list: object_list(request, config)? })
+        Ok(Self { parameters, list: object_list(request, config, lists)? })
     }
 
     /// The parameters, as a client of `version` means them.
@@ -196,7 +204,14 @@ pub(crate) fn legal_endpoint(endpoint: String, config: &Config) -> Result<String
 }
 
 /// The object list; `None` without a payload. A missing Content-Format is accepted.
-fn object_list(request: &Request, config: &Config) -> Result<Option<ObjectList>, Refusal> {
+///
+/// A list that some device has is not parsed again. All checks are made either way, because a list
+/// may have come from a server with other bounds.
+fn object_list(
+    request: &Request,
+    config: &Config,
+    lists: &ObjectLists,
+) -> Result<Option<Arc<ObjectList>>, Refusal> {
     if request.payload.is_empty() {
         return Ok(None);
     }
@@ -207,11 +222,17 @@ fn object_list(request: &Request, config: &Config) -> Result<Option<ObjectList>,
     if format.is_some_and(|format| format != ContentFormat::LINK.0) {
         return Err(Refusal::ContentFormat);
     }
-    let list = parse_registration(&request.payload)?;
-    if list.sent.len() > config.max_links {
+    let list = match lists.find(&request.payload) {
+        Some(list) => list,
+        None => Arc::new(ObjectList::parse(&request.payload)?),
+    };
+    if list.link_count() > config.max_links {
         return Err(Refusal::ListTooLong);
     }
-    if list.objects.is_empty() { Err(Refusal::NoObjects) } else { Ok(Some(ObjectList::new(list))) }
+    if list.max_attributes() > config.max_link_attributes {
+        return Err(Refusal::TooManyAttributes);
+    }
+    if list.objects.is_empty() { Err(Refusal::NoObjects) } else { Ok(Some(list)) }
 }
 
 fn unquoted(text: &str) -> &str {

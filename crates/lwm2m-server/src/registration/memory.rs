@@ -4,7 +4,6 @@
 
 use super::{ObjectInfo, ObjectList, Registration};
 use crate::device::Device;
-use lwm2m_codec::link::Link;
 use lwm2m_dtls::Identity as Proven;
 use lwm2m_link::Identity;
 
@@ -38,10 +37,10 @@ impl Registration {
 impl ObjectList {
     /// The bytes that this list takes.
     pub(crate) fn memory_estimate(&self) -> usize {
-        let links: usize = self.links.iter().map(of_link).sum();
         let objects: usize = self.objects.values().map(of_object).sum();
         let formats = size_of_val(&*self.content_formats);
-        size_of::<Self>() + ALLOCATION + text(&self.root_path) + formats + links + objects
+        let texts = text(&self.root_path) + text(self.text());
+        size_of::<Self>() + ALLOCATION + texts + formats + objects
     }
 }
 
@@ -66,13 +65,6 @@ fn of_object(object: &ObjectInfo) -> usize {
         count => 2 * ALLOCATION + count * 2 * size_of::<u16>(),
     };
     2 * size_of::<(u16, ObjectInfo)>() + MAP_ENTRY + instances
-}
-
-fn of_link(link: &Link) -> usize {
-    let params = link.params.iter();
-    let params = params.map(|(name, value)| text(name) + value.as_deref().map_or(0, text));
-    let room = link.params.len() * size_of::<(String, Option<String>)>();
-    size_of::<Link>() + text(&link.target) + room + params.sum::<usize>()
 }
 
 fn text(text: &str) -> usize {

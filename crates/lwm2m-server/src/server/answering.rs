@@ -52,8 +52,8 @@ impl Server {
         }
         let Some(device) = self.devices.get(key) else { return };
         let OperationState::Sent(request, expected) = state;
-        let (registration, registry) = (&device.registration, &self.config.registry);
-        let result = decode::response(expected, &target, registration, registry, response);
+        let registration = &device.registration;
+        let result = decode::response(expected, &target, registration, &self.config, response);
         let succeeded = response.code == expected.success();
         match expected {
             Expected::Observation(_) if !succeeded => self.link.coap().cancel(request),
@@ -116,7 +116,7 @@ impl Server {
         let Some(device) = self.devices.get(key) else { return };
         let mut list = (*device.registration.list).clone();
         change(&mut list);
-        self.devices.set_list(key, list);
+        self.devices.set_list(key, Arc::new(list));
     }
 
     pub(super) fn handle_notification(&mut self, request: RequestId, response: &Response) {
@@ -134,12 +134,11 @@ impl Server {
         let Some(device) = self.devices.get(key) else { return };
         let Some(observed) = device.observed.get(target) else { return };
         let registration = Arc::clone(&device.registration);
-        let (format, registry) = (observed.format, &self.config.registry);
-        let (result, left_out) =
-            match decode::node(format, target, &registration, registry, response) {
-                Ok(values) => (Ok(values.node), values.left_out),
-                Err(error) => (Err(error), Vec::new()),
-            };
+        let decoded = decode::node(observed.format, target, &registration, &self.config, response);
+        let (result, left_out) = match decoded {
+            Ok(values) => (Ok(values.node), values.left_out),
+            Err(error) => (Err(error), Vec::new()),
+        };
         let target = target.clone();
         self.outputs.push_back(Event::Notification { registration, target, result, left_out });
     }

@@ -26,7 +26,8 @@ impl Server {
         peer: PeerId,
         request: &Request,
     ) -> Response {
-        let done = rd::command(request, &self.config).and_then(|command| match command {
+        let done = rd::command(request, &self.config, self.devices.lists());
+        let done = done.and_then(|command| match command {
             Command::Register(register) => self.register(now, peer, *register),
             Command::Update(id, update) => self.update(now, peer, id, *update),
             Command::Deregister(id) => self.deregister(peer, id),
@@ -141,17 +142,19 @@ impl Server {
         parameters.lifetime = parameters.lifetime.map(|it| self.granted(it, identity));
         let list = request.list.map(|list| inherit_formats(list, device));
         let memory = memory_with(device, &parameters);
-        self.check_memory(Some(key), memory, list.as_ref(), plain)?;
+        self.check_memory(Some(key), memory, list.as_deref(), plain)?;
         let moved_from = self.arrive(now, key, peer)?;
-        let list = list.and_then(|list| self.devices.set_list(key, list));
+        let listed = list.is_some();
+        list.into_iter().for_each(|list| self.devices.set_list(key, list));
         self.devices.update(key, memory, |registration| {
             registration.apply(&parameters);
             registration.updated_at = now;
         });
         let UpdateParameters { lifetime, binding, queue_mode, sms } = parameters;
-        let update = Update { lifetime, binding, queue_mode, sms, list, moved_from };
         self.outputs.extend(self.devices.get(key).map(|device| {
             let registration = Arc::clone(&device.registration);
+            let list = listed.then(|| Arc::clone(&registration.list));
+            let update = Update { lifetime, binding, queue_mode, sms, list, moved_from };
             Event::Updated { registration, update }
         }));
         Ok(Response::new(Code::CHANGED))
@@ -265,11 +268,12 @@ impl Server {
 }
 
 /// The list of an Update: Leshan's client names its content formats in Register only.
-fn inherit_formats(mut list: ObjectList, device: &Device) -> ObjectList {
-    if list.content_formats.is_empty() {
-        list.content_formats.clone_from(&device.registration.list.content_formats);
+fn inherit_formats(list: Arc<ObjectList>, device: &Device) -> Arc<ObjectList> {
+    let formats = &device.registration.list.content_formats;
+    match list.content_formats.is_empty() && !formats.is_empty() {
+        true => Arc::new(list.with_formats(formats)),
+        false => list,
     }
-    list
 }
 
 /// The bytes that a device takes after an Update, without its object list.

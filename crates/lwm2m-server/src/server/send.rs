@@ -5,7 +5,7 @@ use crate::devices::DeviceKey;
 use crate::event::Event;
 use crate::rd::Refusal;
 use lwm2m_coap::{Code, PeerId, Request, Response};
-use lwm2m_codec::Reading;
+use lwm2m_codec::{DecodeCause, Reading};
 use lwm2m_core::{ContentFormat, Path, Version};
 use lwm2m_link::Identity;
 use std::sync::Arc;
@@ -33,9 +33,14 @@ impl Server {
         let format = format.filter(|format| sends(registration.version, *format));
         let format = format.ok_or(Refusal::SendFormat)?;
         let model = registration.model(&self.config.registry);
-        let reading = Reading::answer(&model).below(&registration.list.root_path);
+        let reading = Reading::answer(&model)
+            .below(&registration.list.root_path)
+            .at_most(self.config.max_values);
         let values = reading.decode_timed(format, &Path::ROOT, &request.payload);
-        let values = values.map_err(|_| Refusal::SendPayload)?;
+        let values = values.map_err(|error| match error.cause {
+            DecodeCause::TooManyValues => Refusal::TooManyValues,
+            _ => Refusal::SendPayload,
+        })?;
         let left_out = reading.left_out();
         let mut paths = values.iter().map(|it| it.path).chain(left_out.iter().map(|it| it.path));
         if let Some(stranger) = paths.find(|path| !registration.list.has_instance(path)) {

@@ -22,10 +22,10 @@ fn what_is_no_list_of_links_changes_nothing() {
         assert_eq!(harness.ask(device(0), register(query, list)).code, Code::BAD_REQUEST, "{list}");
         assert_eq!(harness.server.registrations().count(), 0);
         let location = harness.registered_as(0, query, LIST);
-        let links = harness.server.registration("a").unwrap().list.links.clone();
+        let links = harness.server.registration("a").unwrap().list.links();
         let changed = update(&location, "").content_format(40).payload(list.to_owned());
         assert_eq!(harness.ask(device(0), changed).code, Code::BAD_REQUEST, "{list}");
-        assert_eq!(harness.server.registration("a").unwrap().list.links, links);
+        assert_eq!(harness.server.registration("a").unwrap().list.links(), links);
     }
 }
 

@@ -91,6 +91,46 @@ fn an_object_list_of_many_links_is_refused() {
 }
 
 #[test]
+fn a_link_of_many_attributes_is_refused() {
+    let link = |attributes: u8| {
+        let names = (0..attributes).map(|n| char::from(b'a' + n)).map(|name| format!(";{name}"));
+        format!("</1/0>,</3/0>{}", names.collect::<String>())
+    };
+    let mut harness = Harness::new();
+    let query = "ep=a&lt=60&lwm2m=1.1";
+    let answer = harness.ask(device(0), register(query, &link(17)));
+    assert_eq!(answer.code, Code::REQUEST_ENTITY_TOO_LARGE);
+    let location = harness.registered_as(0, query, &link(16));
+    let longer = update(&location, "").content_format(40).payload(link(17));
+    assert_eq!(harness.ask(device(0), longer).code, Code::REQUEST_ENTITY_TOO_LARGE);
+}
+
+/// A server that adopted a device knows its list, though it would not accept it.
+#[test]
+fn a_list_that_is_known_is_checked_like_a_new_one() {
+    const LIST: &str = "</1/0>,</3/0>;a;b,</6/0>";
+    for (config, format, code) in [
+        (Config::default(), 40, Code::CREATED),
+        (Config::default(), 0, Code::BAD_REQUEST),
+        (Config::default().max_links(2), 40, Code::REQUEST_ENTITY_TOO_LARGE),
+        (Config::default().max_link_attributes(1), 40, Code::REQUEST_ENTITY_TOO_LARGE),
+        (Config::default().max_object_list(9), 40, Code::REQUEST_ENTITY_TOO_LARGE),
+    ] {
+        let mut fresh = Harness::with(config.clone());
+        let mut knowing = Harness::with(config);
+        let mut old = Harness::new();
+        old.registered_as(0, "ep=a&lt=60&lwm2m=1.1", LIST);
+        let released = old.server.release(old.now, "a").unwrap();
+        knowing.server.adopt(knowing.now, released, None).unwrap();
+        for harness in [&mut fresh, &mut knowing] {
+            let mut register = register("ep=b&lt=60&lwm2m=1.1", LIST);
+            register = register.content_format(format);
+            assert_eq!(harness.ask(device(1), register).code, code);
+        }
+    }
+}
+
+#[test]
 fn the_memory_of_all_registrations_is_bounded() {
     let harness = || Harness::with(Config::default().max_registration_bytes(100_000));
     for (query, list) in [
@@ -121,7 +161,7 @@ fn a_full_server_goes_on_with_those_that_do_not_grow() {
     let grown = harness.ask(device(0), with(&list_of(200)));
     assert_eq!(grown.code, Code::SERVICE_UNAVAILABLE);
     assert_eq!(grown.options.max_age(), Some(60));
-    assert_eq!(harness.server.registration("a").unwrap().list.links.len(), 20);
+    assert_eq!(harness.server.registration("a").unwrap().list.links().len(), 20);
     let code = |harness: &mut Harness, request| harness.ask(device(0), request).code;
     assert_eq!(code(&mut harness, update(&location, "lt=30")), Code::CHANGED);
     assert_eq!(code(&mut harness, with(&list)), Code::CHANGED);

@@ -3,7 +3,7 @@
 use crate::harness::{Harness, device, update};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::{Path, Value};
-use lwm2m_server::Event;
+use lwm2m_server::{Config, Event};
 
 fn send(format: u16, payload: impl Into<bytes::Bytes>) -> Request {
     Request::post().path(["dp"]).content_format(format).payload(payload)
@@ -70,4 +70,25 @@ fn only_registered_peers_are_heard_and_unknown_resources_are_no_error() {
     let end = crate::harness::at(Request::delete(), &location);
     assert_eq!(harness.ask(device(1), end).code, Code::DELETED);
     assert_eq!(harness.ask(device(1), send(110, payload)).code, Code::NOT_FOUND);
+}
+
+/// A record in full, and then records of three bytes: the same resource, another value.
+fn repeated(count: u16) -> Vec<u8> {
+    let [high, low] = count.to_be_bytes();
+    let mut pack = [&[0x99, high, low], &b"\xa2\x21\x66/3/0/9\x02\x01"[..]].concat();
+    (1..count).for_each(|_| pack.extend(b"\xa1\x02\x01"));
+    pack
+}
+
+// proves: SEND-06
+#[test]
+fn the_values_of_a_send_are_bounded() {
+    let mut harness = Harness::with(Config::default().max_values(300));
+    harness.registered(0, "a");
+    let refused = harness.ask(device(0), send(112, repeated(301)));
+    assert_eq!(refused.code, Code::REQUEST_ENTITY_TOO_LARGE);
+    assert!(String::from_utf8(refused.payload).unwrap().contains("too many values"));
+    assert!(harness.events.is_empty());
+    assert_eq!(code(&mut harness, send(112, repeated(300))), Code::CHANGED);
+    assert_eq!(sent(&mut harness).len(), 300);
 }

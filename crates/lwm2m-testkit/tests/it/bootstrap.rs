@@ -61,7 +61,7 @@ fn a_device_gets_its_server_in_every_format() {
         assert_eq!(trio.sim[trio.server].registration(ENDPOINT).unwrap().lifetime.as_secs(), 300);
         let finished = Event::Finished { endpoint: ENDPOINT.to_owned() };
         assert_eq!(trio.bootstrap_events().last(), Some(&finished));
-        let links = &trio.sim[trio.server].registration(ENDPOINT).unwrap().list.links;
+        let links = &trio.sim[trio.server].registration(ENDPOINT).unwrap().list.links();
         assert!(links.iter().all(|link| link.path().unwrap().object_id() != Some(0)));
     }
 }

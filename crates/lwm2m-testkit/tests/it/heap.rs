@@ -1,4 +1,4 @@
-//! Memory and allocations of CoAP, counted, so that results repeat exactly.
+//! Memory and allocations of CoAP and the server, counted, so that results repeat exactly.
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use lwm2m_coap::{
 };
 use lwm2m_dtls::{ClientProfile, ClientSecurity, Credentials};
 use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Transmit};
+use lwm2m_server::Server;
 use lwm2m_time::Instant;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -317,4 +318,32 @@ fn observation_does_not_keep_the_body_that_began_it() {
         link.coap().notify(Instant::ZERO, observer, content, false).is_ok()
     });
     assert!(observed);
+}
+
+/// What an Update without parameters takes, of a device with this object list. The registration is
+/// held elsewhere as well, as by a directory of the fleet.
+fn bare_update(list: &str) -> AllocationInfo {
+    let (mut server, from) = (Server::new(lwm2m_server::Config::default(), [7; 32]), address(1));
+    let register = b"\x40\x02\0\x01\xb2rd\x11\x28\x34ep=a\x05lt=60\x09lwm2m=1.1\xff";
+    server.handle(Instant::ZERO, Input::datagram(from, &[register, list.as_bytes()].concat()));
+    while server.poll().is_some() {}
+    let held = Arc::clone(server.registration("a").unwrap());
+    let id = held.id.as_str().as_bytes();
+    let head = [0x40, 2, 0, 2, 0xb2, b'r', b'd', 0x0d, u8::try_from(id.len()).unwrap() - 13];
+    let update = [&head, id].concat();
+    let info = measure(|| {
+        server.handle(Instant::from_millis(9), Input::datagram(from, &update));
+        while server.poll().is_some() {}
+    });
+    let updated = server.registration("a").unwrap();
+    assert!(updated.updated_at > held.updated_at && Arc::ptr_eq(&updated.list, &held.list));
+    info
+}
+
+#[test]
+fn update_takes_as_much_for_a_thousand_links_as_for_one() {
+    let many: Vec<_> = (0..1_000).map(|it| format!("</3303/{it}>;a;b;c;d;e;f;g;h")).collect();
+    let (few, many) = (bare_update("</3303/0>"), bare_update(&many.join(",")));
+    print("an Update without parameters", &many, 1);
+    assert_eq!((few.count_total, few.bytes_total), (many.count_total, many.bytes_total));
 }
