@@ -1,5 +1,6 @@
 //! The contract between a sans-IO engine and its driver: a socket loop or a simulator.
 
+use crate::journal::{Lsn, Write};
 use alloc::collections::VecDeque;
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -52,6 +53,11 @@ pub enum Input<'a> {
         /// The connection.
         connection: ConnectionId,
     },
+    /// The store has made all [`Output::Write`]s up to this one durable.
+    Written(Lsn),
+    /// The store could not keep the [`Output::Write`]s up to this one. It tries again, and
+    /// [`Input::Written`] follows when it succeeds.
+    WriteFailed(Lsn),
     /// The time that [`Engine::poll_timeout`] named has come. Coming early does nothing.
     Timeout,
 }
@@ -77,6 +83,8 @@ pub enum Output<E> {
     Transmit(Transmit),
     /// Do something with a connection.
     Stream(StreamAction),
+    /// Keep something, after everything that was to be kept before.
+    Write(Write),
     /// Tell the application.
     Event(E),
 }
@@ -176,6 +184,11 @@ impl<E> Outputs<E> {
         self.0.push_back(Output::Stream(action));
     }
 
+    /// Appends a change to keep.
+    pub fn write(&mut self, write: Write) {
+        self.0.push_back(Output::Write(write));
+    }
+
     /// Moves the outputs of the engine below to this queue, up to its next event, which is
     /// returned: the engine above handles it before it calls this again.
     pub fn take_from<B: Engine>(&mut self, below: &mut B) -> Option<B::Event> {
@@ -183,6 +196,7 @@ impl<E> Outputs<E> {
             match below.poll()? {
                 Output::Transmit(transmit) => self.transmit(transmit),
                 Output::Stream(action) => self.stream(action),
+                Output::Write(write) => self.write(write),
                 Output::Event(event) => return Some(event),
             }
         }
@@ -208,13 +222,20 @@ pub struct Outbox<E> {
     pub transmits: VecDeque<Transmit>,
     /// Actions on connections.
     pub actions: VecDeque<StreamAction>,
+    /// Changes to keep.
+    pub writes: VecDeque<Write>,
     /// Events for the application.
     pub events: VecDeque<E>,
 }
 
 impl<E> Default for Outbox<E> {
     fn default() -> Self {
-        Self { transmits: VecDeque::new(), actions: VecDeque::new(), events: VecDeque::new() }
+        Self {
+            transmits: VecDeque::new(),
+            actions: VecDeque::new(),
+            writes: VecDeque::new(),
+            events: VecDeque::new(),
+        }
     }
 }
 
@@ -225,6 +246,7 @@ impl<E> Outbox<E> {
             match output {
                 Output::Transmit(transmit) => self.transmits.push_back(transmit),
                 Output::Stream(action) => self.actions.push_back(action),
+                Output::Write(write) => self.writes.push_back(write),
                 Output::Event(event) => self.events.push_back(event),
             }
         }

@@ -10,6 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`engine`] | the contract by which one driver loop serves every engine |
+//! | [`journal`] | what an engine wants kept, and the answers that wait until it is |
 //! | [`link`] | addresses, peers, identities |
 //! | [`sessions`] | peers whose datagrams or streams are secured, and what became of their sessions |
 //! | `by_identity` | how many sessions a client has |
@@ -22,11 +23,13 @@ extern crate alloc;
 mod by_identity;
 pub mod connections;
 pub mod engine;
+pub mod journal;
 pub mod link;
 pub mod sessions;
 
 pub use connections::{ConnectionConfig, host};
 pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAction, Transmit};
+pub use journal::{Journal, Lsn, Record, Table, Write};
 pub use link::{Coap, Identity, Link, LinkEvent, RebindError};
 pub use lwm2m_coap::{Admit, PeerId};
 pub use sessions::{HandshakeFailure, SecurityEvent};

@@ -49,6 +49,7 @@ impl<E: Engine, S: Sink<E>> Engine for WithSink<E, S> {
         Some(match self.engine.poll()? {
             Output::Transmit(transmit) => Output::Transmit(transmit),
             Output::Stream(action) => Output::Stream(action),
+            Output::Write(write) => Output::Write(write),
             Output::Event(event) => {
                 self.sink.take(self.now, &mut self.engine, event);
                 Output::Event(())

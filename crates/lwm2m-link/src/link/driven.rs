@@ -52,6 +52,8 @@ impl Link {
             Input::Stream { connection, bytes } => self.handle_stream(now, connection, bytes),
             Input::Disconnected { connection } => self.handle_disconnected(now, connection),
             Input::Timeout => self.handle_timeout(now),
+            // The link keeps nothing by itself.
+            Input::Written(_) | Input::WriteFailed(_) => {}
         }
         self.settle();
     }

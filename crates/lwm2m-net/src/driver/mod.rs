@@ -148,6 +148,8 @@ impl<E: Engine, I: Io> Driver<E, I> {
                         self.handle(Input::Disconnected { connection });
                     }
                 }
+                // Nothing is kept yet, and no engine asks for it.
+                Output::Write(_) => {}
                 // The events of `WithSink` went to the sink; other engines' are not wanted.
                 Output::Event(_) => {}
             }

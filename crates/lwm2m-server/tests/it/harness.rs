@@ -99,6 +99,7 @@ impl Harness {
                     continue;
                 }
                 Output::Stream(action) => panic!("{action:?}"),
+                Output::Write(write) => panic!("{write:?} without a store"),
             };
             let view = MessageView::parse(&transmit.payload).unwrap();
             self.sent.push_back(Message {

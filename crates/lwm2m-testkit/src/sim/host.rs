@@ -42,6 +42,7 @@ impl<E: Engine<Event: 'static> + 'static> Host for Hosted<E> {
             match self.engine.as_mut()?.poll()? {
                 Output::Transmit(transmit) => return Some(Output::Transmit(transmit)),
                 Output::Stream(action) => return Some(Output::Stream(action)),
+                Output::Write(write) => return Some(Output::Write(write)),
                 Output::Event(event) => self.events.push((now, event)),
             }
         }

@@ -353,6 +353,8 @@ impl Sim {
                         let to = self.listener(&action);
                         self.streams.act(self.now, place, from, action, to);
                     }
+                    // A node without a disk keeps nothing.
+                    Output::Write(_) => {}
                     Output::Event(never) => match never {},
                 }
             }

@@ -168,6 +168,7 @@ impl Engine for Sleeper {
                     self.dtls.handle_stream(now, session, bytes);
                 }
             }
+            Input::Written(_) | Input::WriteFailed(_) => {}
             Input::Timeout => {
                 self.dtls.handle_timeout(now);
                 self.coap.handle_timeout(now);
