@@ -8,6 +8,7 @@
 pub mod peer;
 pub mod sim;
 
+pub use sim::disk::Disk;
 pub use sim::network::{Conditions, Network};
 pub use sim::streams::{Fate, Streams};
 pub use sim::{CoapPeer, Node, Sim};

@@ -1,6 +1,6 @@
 //! An engine of any kind, and its events so far.
 
-use lwm2m_link::{Engine, Input, Output};
+use lwm2m_link::{Engine, Input, Output, Record};
 use lwm2m_time::Instant;
 use std::any::Any;
 use std::convert::Infallible;
@@ -13,20 +13,22 @@ pub(super) trait Host: Any {
     fn poll_timeout(&self) -> Option<Instant>;
     fn is_up(&self) -> bool;
     fn stop(&mut self);
-    fn start(&mut self);
+    /// Makes the engine anew from what its disk has kept.
+    fn start(&mut self, records: Vec<Record>);
 }
 
 /// An engine, unless it has crashed, and the function that makes it.
 pub(super) struct Hosted<E: Engine> {
     pub(super) engine: Option<E>,
     pub(super) events: Vec<(Instant, E::Event)>,
-    make: Box<dyn FnMut(u8) -> E>,
+    make: Box<dyn FnMut(u8, Vec<Record>) -> E>,
     starts: u8,
 }
 
 impl<E: Engine> Hosted<E> {
-    pub(super) fn new(mut make: impl FnMut(u8) -> E + 'static) -> Self {
-        Self { engine: Some(make(0)), events: Vec::new(), make: Box::new(make), starts: 1 }
+    pub(super) fn new(mut make: impl FnMut(u8, Vec<Record>) -> E + 'static) -> Self {
+        let engine = Some(make(0, Vec::new()));
+        Self { engine, events: Vec::new(), make: Box::new(make), starts: 1 }
     }
 }
 
@@ -60,8 +62,8 @@ impl<E: Engine<Event: 'static> + 'static> Host for Hosted<E> {
         self.engine = None;
     }
 
-    fn start(&mut self) {
-        self.engine = Some((self.make)(self.starts));
+    fn start(&mut self, records: Vec<Record>) {
+        self.engine = Some((self.make)(self.starts, records));
         self.starts = self.starts.wrapping_add(1);
     }
 }

@@ -2,7 +2,8 @@
 //! to input, so that ten minutes of protocol take no time.
 //!
 //! Everything follows from the seed: a bad day can be repeated. Engines can crash and start anew,
-//! lose sight of each other, move to other addresses, and have clocks of their own.
+//! lose sight of each other, move to other addresses, have clocks of their own, and keep records on
+//! disks.
 //!
 //! ```
 //! use lwm2m_coap::{Config, Event, Request};
@@ -24,6 +25,8 @@
 
 mod clock;
 mod coap_peer;
+pub mod disk;
+mod faults;
 mod host;
 pub mod network;
 pub mod streams;
@@ -31,10 +34,11 @@ pub mod streams;
 pub use self::coap_peer::CoapPeer;
 
 use self::clock::Clock;
+use self::disk::{Disk, Outcome};
 use self::host::{Host, Hosted};
 use self::network::{Conditions, InFlight, Network};
 use self::streams::{Arrival, Item, Streams};
-use lwm2m_link::{Engine, Input, Output, StreamAction};
+use lwm2m_link::{Engine, Input, Output, Record, StreamAction};
 use lwm2m_time::Instant;
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -73,7 +77,7 @@ impl<E> fmt::Debug for Node<E> {
 /// - faults: [`Network::set_conditions`], [`sever`](Self::sever), [`heal`](Self::heal),
 ///   [`rebind`](Self::rebind), [`crash`](Self::crash), [`restart`](Self::restart),
 ///   [`set_clock_rate`](Self::set_clock_rate), [`jump_clock`](Self::jump_clock),
-///   [`cut_connections`](Self::cut_connections), [`Streams::fate`]
+///   [`cut_connections`](Self::cut_connections), [`Streams::fate`], [`Disk::is_full`]
 pub struct Sim {
     /// The time now.
     pub now: Instant,
@@ -82,6 +86,7 @@ pub struct Sim {
     /// The connections between the engines.
     pub streams: Streams,
     places: Vec<Place>,
+    seed: u64,
     /// Pairs of partitioned nodes, the smaller index first.
     severed: BTreeSet<(usize, usize)>,
     /// The engines that may have output.
@@ -93,6 +98,7 @@ struct Place {
     host: Box<dyn Host>,
     address: SocketAddr,
     clock: Clock,
+    disk: Option<Disk>,
 }
 
 impl fmt::Debug for Sim {
@@ -110,6 +116,7 @@ impl Sim {
             network: Network::new(conditions, seed),
             streams: Streams::new(seed),
             places: Vec::new(),
+            seed,
             severed: BTreeSet::new(),
             touched: BTreeSet::new(),
         }
@@ -117,13 +124,44 @@ impl Sim {
 
     /// Adds an engine, which `make` makes now and at each [`restart`](Self::restart); `make` is
     /// given how often it was called before.
-    pub fn add<E>(&mut self, address: SocketAddr, make: impl FnMut(u8) -> E + 'static) -> Node<E>
+    pub fn add<E>(
+        &mut self,
+        address: SocketAddr,
+        mut make: impl FnMut(u8) -> E + 'static,
+    ) -> Node<E>
+    where
+        E: Engine<Event: 'static> + 'static,
+    {
+        self.place(address, None, move |starts, _| make(starts))
+    }
+
+    /// As [`add`](Self::add), with a disk for what the engine wants kept; `make` is given all its
+    /// records, in the order of tables and keys. Without a disk they are dropped, and no write is
+    /// ever acknowledged.
+    pub fn add_with_disk<E>(
+        &mut self,
+        address: SocketAddr,
+        make: impl FnMut(u8, Vec<Record>) -> E + 'static,
+    ) -> Node<E>
+    where
+        E: Engine<Event: 'static> + 'static,
+    {
+        let seed = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.places.len() as u64;
+        self.place(address, Some(Disk::new(seed)), make)
+    }
+
+    fn place<E>(
+        &mut self,
+        address: SocketAddr,
+        disk: Option<Disk>,
+        make: impl FnMut(u8, Vec<Record>) -> E + 'static,
+    ) -> Node<E>
     where
         E: Engine<Event: 'static> + 'static,
     {
         let place = self.places.len();
         let host = Box::new(Hosted::new(make));
-        self.places.push(Place { host, address, clock: Clock::new() });
+        self.places.push(Place { host, address, clock: Clock::new(), disk });
         self.touched.insert(place);
         Node { place, engine: PhantomData }
     }
@@ -147,6 +185,14 @@ impl Sim {
         let result = call(&mut self[node], now);
         self.drain();
         result
+    }
+
+    /// The disk of a node: what is kept, and its faults.
+    ///
+    /// # Panics
+    /// The node was added without a disk.
+    pub fn disk<E>(&mut self, node: Node<E>) -> &mut Disk {
+        self.places[node.place].disk.as_mut().expect("a node with a disk")
     }
 
     /// The address of a node.
@@ -197,11 +243,13 @@ impl Sim {
         self.run_until(span, |_| false);
     }
 
-    /// Runs until nothing is in flight. Timers that are due by then fire.
+    /// Runs until nothing is in flight, neither between nodes nor on the way to a disk, except to
+    /// one that is full. Timers that are due by then fire.
     pub fn settle(&mut self) {
         loop {
             self.drain();
-            let Some(next) = self.next_arrival() else { break };
+            let commits = self.disks().filter_map(Disk::due_unless_failed).min();
+            let Some(next) = self.next_arrival().into_iter().chain(commits).min() else { break };
             self.step(next);
         }
     }
@@ -211,7 +259,8 @@ impl Sim {
     pub fn step(&mut self, end: Instant) -> bool {
         self.drain();
         let timeouts = (0..self.places.len()).filter_map(|place| self.timeout(place));
-        let next = timeouts.chain(self.next_arrival()).min();
+        let commits = self.disks().filter_map(Disk::due);
+        let next = timeouts.chain(commits).chain(self.next_arrival()).min();
         let Some(next) = next.filter(|next| *next <= end) else {
             self.now = self.now.max(end);
             return false;
@@ -222,64 +271,12 @@ impl Sim {
         true
     }
 
-    /// Lets neither datagrams nor bytes of connections pass between two nodes until
-    /// [`heal`](Self::heal). Datagrams are lost; connections stall, as TCP does.
-    pub fn sever<A, B>(&mut self, a: Node<A>, b: Node<B>) {
-        self.severed.insert((a.place.min(b.place), a.place.max(b.place)));
-    }
-
-    /// Ends all partitions.
-    pub fn heal(&mut self) {
-        self.severed.clear();
-        self.streams.resume(self.now);
-    }
-
-    /// Gives a node another address, as an address translator does that forgot its mapping. What
-    /// is sent to the old one is lost; the node is not told, and its connections fall silent.
-    pub fn rebind<E>(&mut self, node: Node<E>, address: SocketAddr) {
-        self.places[node.place].address = address;
-        self.streams.silence(node.place);
-    }
-
-    /// Drops an engine with its state and unsent output. Its connections end.
-    pub fn crash<E>(&mut self, node: Node<E>) {
-        self.places[node.place].host.stop();
-        self.streams.end_at(self.now, node.place);
-    }
-
-    /// Restarts an engine; crashes it first if it runs.
-    pub fn restart<E>(&mut self, node: Node<E>) {
-        self.crash(node);
-        self.places[node.place].host.start();
-        self.touched.insert(node.place);
-    }
-
-    /// Makes the clock of a node run fast or slow from now on: 1,000,000 is the speed of
-    /// [`now`](Self::now).
-    pub fn set_clock_rate<E>(&mut self, node: Node<E>, parts_per_million: u32) {
-        self.places[node.place].clock.set_rate(self.now, parts_per_million);
-    }
-
-    /// Makes the clock of a node jump ahead, as after its machine has slept.
-    pub fn jump_clock<E>(&mut self, node: Node<E>, by: Duration) {
-        self.places[node.place].clock.jump(self.now, by);
-    }
-
-    /// Ends all connections. Both sides learn it at once; bytes in flight are lost.
-    pub fn cut_connections(&mut self) {
-        for (place, connection) in self.streams.cut() {
-            self.handle(place, Input::Disconnected { connection });
-        }
-    }
-
-    /// Hands a datagram to a node as if it came from `from`.
-    pub fn inject<E>(&mut self, node: Node<E>, from: SocketAddr, secured: bool, bytes: &[u8]) {
-        self.handle(node.place, Input::Datagram { from, secured, bytes });
-        self.drain();
-    }
-
     fn next_arrival(&self) -> Option<Instant> {
         [self.network.next_arrival(), self.streams.next_arrival()].into_iter().flatten().min()
+    }
+
+    fn disks(&self) -> impl Iterator<Item = &Disk> {
+        self.places.iter().filter_map(|place| place.disk.as_ref())
     }
 
     fn timeout(&self, place: usize) -> Option<Instant> {
@@ -300,9 +297,19 @@ impl Sim {
             self.handle_stream(arrival);
         }
         for place in 0..self.places.len() {
+            self.handle_disk(place);
             if self.timeout(place).is_some_and(|due| due <= self.now) {
                 self.handle(place, Input::Timeout);
             }
+        }
+    }
+
+    fn handle_disk(&mut self, place: usize) {
+        let now = self.now;
+        match self.places[place].disk.as_mut().and_then(|disk| disk.advance(now)) {
+            Some(Outcome::Written(lsn)) => self.handle(place, Input::Written(lsn)),
+            Some(Outcome::Failed(lsn)) => self.handle(place, Input::WriteFailed(lsn)),
+            None => {}
         }
     }
 
@@ -353,8 +360,11 @@ impl Sim {
                         let to = self.listener(&action);
                         self.streams.act(self.now, place, from, action, to);
                     }
-                    // A node without a disk keeps nothing.
-                    Output::Write(_) => {}
+                    Output::Write(write) => {
+                        if let Some(disk) = &mut self.places[place].disk {
+                            disk.push(self.now, write);
+                        }
+                    }
                     Output::Event(never) => match never {},
                 }
             }
