@@ -137,7 +137,7 @@ impl<E: Engine, A: FnMut(&mut E, Instant, Input<'_, E::Event>)> Player<'_, E, A>
             match self.engine.poll() {
                 None => return,
                 Some(Output::Transmit(transmit)) => self.check(&transmit),
-                Some(Output::Stream(_)) => {}
+                Some(Output::Stream(_) | Output::Write(_)) => {}
                 Some(Output::Event(event)) => {
                     (self.application)(self.engine, self.now, Input::Event(event));
                 }

@@ -17,6 +17,20 @@ pub enum Identity {
     Certificate(Arc<CertificateIdentity>),
 }
 
+impl Identity {
+    /// The identity as bytes, to keep it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        crate::resumption::encode_identity(self)
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote; `None` for anything else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        crate::resumption::decode_identity(bytes)
+    }
+}
+
 /// The names of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertificateIdentity {

@@ -55,6 +55,8 @@ pub struct Write {
 pub struct Journal<H> {
     is_kept: bool,
     next: Lsn,
+    /// The newest write that somebody waits for.
+    promised: Lsn,
     written: Lsn,
     has_failed: bool,
     held: VecDeque<(Lsn, H)>,
@@ -65,7 +67,9 @@ impl<H> Journal<H> {
     /// back.
     #[must_use]
     pub const fn new(is_kept: bool) -> Self {
-        Self { is_kept, next: Lsn(0), written: Lsn(0), has_failed: false, held: VecDeque::new() }
+        let start = Lsn(0);
+        let (next, promised, written) = (start, start, start);
+        Self { is_kept, next, promised, written, has_failed: false, held: VecDeque::new() }
     }
 
     /// Whether there is a store.
@@ -82,10 +86,10 @@ impl<H> Journal<H> {
         !self.has_failed && self.next.0 - self.written.0 < OUTSTANDING
     }
 
-    /// The position after the newest write.
+    /// The position after the newest write that was promised.
     #[must_use]
-    pub const fn position(&self) -> Lsn {
-        self.next
+    pub const fn promised(&self) -> Lsn {
+        self.promised
     }
 
     /// Appends a change that an answer or a caller waits for.
@@ -107,15 +111,18 @@ impl<H> Journal<H> {
         }
         let value = record.value.as_ref().map_or(0, Bytes::len);
         self.next.0 += OVERHEAD + record.key.len() as u64 + value as u64;
+        if promised {
+            self.promised = self.next;
+        }
         outputs.write(Write { lsn: self.next, record, promised });
     }
 
-    /// Holds something back until all writes so far are durable; gives it back if they are.
-    pub fn hold(&mut self, held: H) -> Option<H> {
-        if self.written >= self.next {
+    /// Holds something back until what was promised `since` is durable; gives it back if nothing was.
+    pub fn hold(&mut self, since: Lsn, held: H) -> Option<H> {
+        if self.promised == since {
             return Some(held);
         }
-        self.held.push_back((self.next, held));
+        self.held.push_back((self.promised, held));
         None
     }
 
@@ -152,37 +159,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_waits_for_the_writes_before_it() {
+    fn what_is_held_waits_for_what_was_promised_before_it() {
         let (mut journal, mut outputs) = (Journal::new(true), Outputs::<()>::default());
-        assert_eq!(journal.hold('a'), Some('a'));
+        let start = journal.promised();
+        journal.note(&mut outputs, record(1));
+        assert_eq!(journal.hold(start, 'a'), Some('a'), "nobody waits for what is only noted");
         journal.promise(&mut outputs, record(1));
-        assert_eq!(journal.hold('b'), None);
-        let first = journal.position();
-        journal.note(&mut outputs, record(2));
-        assert_eq!(journal.hold('c'), None);
+        let first = journal.promised();
+        assert_eq!(journal.hold(start, 'b'), None);
+        assert_eq!(journal.hold(first, 'c'), Some('c'));
+        journal.promise(&mut outputs, record(2));
+        assert_eq!(journal.hold(first, 'd'), None);
         assert_eq!(journal.released(), None);
         journal.written(first);
         assert_eq!((journal.released(), journal.released()), (Some('b'), None));
-        journal.written(journal.position());
-        assert_eq!((journal.released(), journal.hold('d')), (Some('c'), Some('d')));
+        journal.written(journal.promised());
+        assert_eq!(journal.released(), Some('d'));
         let lsns = core::iter::from_fn(|| outputs.poll()).map(|output| match output {
             Output::Write(write) => (write.lsn, write.promised),
             other => panic!("{other:?}"),
         });
-        assert_eq!(lsns.collect::<Vec<_>>(), [(Lsn(65), true), (Lsn(131), false)]);
+        let expected = [(Lsn(65), false), (Lsn(130), true), (Lsn(196), true)];
+        assert_eq!(lsns.collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn what_failed_is_given_back_and_nothing_is_promised_until_the_store_recovers() {
         let (mut journal, mut outputs) = (Journal::new(true), Outputs::<()>::default());
+        let start = journal.promised();
         journal.promise(&mut outputs, record(1));
-        journal.hold('a');
-        let first = journal.position();
+        journal.hold(start, 'a');
+        let first = journal.promised();
         journal.promise(&mut outputs, record(1));
-        journal.hold('b');
+        journal.hold(first, 'b');
         assert_eq!(journal.failed(first).collect::<Vec<_>>(), ['a']);
         assert!(!journal.can_promise());
-        journal.written(journal.position());
+        journal.written(journal.promised());
         assert!(journal.can_promise());
         assert_eq!(journal.released(), Some('b'));
     }
@@ -199,6 +211,6 @@ mod tests {
     fn without_a_store_nothing_is_written_and_nothing_waits() {
         let (mut journal, mut outputs) = (Journal::new(false), Outputs::<()>::default());
         journal.promise(&mut outputs, record(1));
-        assert_eq!((journal.hold(()), outputs.poll()), (Some(()), None));
+        assert_eq!((journal.hold(Lsn(0), ()), outputs.poll()), (Some(()), None));
     }
 }

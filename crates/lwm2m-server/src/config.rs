@@ -70,6 +70,10 @@ config! {
         /// The sessions that an identity may have at a time. One more ends the oldest: a client
         /// that restarts does not close its old sessions. Default: 4.
         max_sessions_per_identity: usize = 4,
+        /// Whether a store keeps what the server has to remember. Then the driver has to hand
+        /// [`Output::Write`](lwm2m_link::Output::Write) to it, and to tell how far it has come: until
+        /// then devices get no answers to what changes anything. Default: no.
+        is_kept: bool = false,
         /// The object definitions by which payloads are decoded and operations checked. Default:
         /// the built-in ones.
         registry: Arc<Registry> = Arc::new(Registry::builtin().clone()),
@@ -105,5 +109,7 @@ config! {
         max_values: usize = 10_000,
         /// The observations of one device. Default: 1,024.
         max_observations: usize = 1_024,
+        /// The observations that are wished for all devices together. Default: 4,000,000.
+        max_wishes: usize = 4_000_000,
     }
 }

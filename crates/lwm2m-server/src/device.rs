@@ -73,10 +73,15 @@ pub(crate) enum RequestOwner {
 impl Device {
     /// A device that has just registered.
     pub(crate) fn new(registration: Registration, peer: PeerId) -> Self {
+        Self { peer: Some(peer), ..Self::restored(registration) }
+    }
+
+    /// A device that has not been heard of yet.
+    pub(crate) fn restored(registration: Registration) -> Self {
         Self {
             memory: registration.memory_estimate(),
             registration: Arc::new(registration),
-            peer: Some(peer),
+            peer: None,
             shares_peer: false,
             operations: BTreeMap::new(),
             observed: BTreeMap::new(),

@@ -22,6 +22,9 @@ pub enum SubmitError {
         "the connection or session of the device is over; it has to connect and send an Update"
     )]
     NotConnected,
+    /// The store has failed, or is far behind.
+    #[error("this cannot be kept now, because the store has failed or is far behind; try again")]
+    NotKept,
     /// The values cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),

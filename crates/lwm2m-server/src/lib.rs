@@ -16,6 +16,7 @@
 //! | `device`, `devices` | a device as a value; the table of all of them, with timers | |
 //! | `operation`, `device_management` | operations, their checks, requests and answers | 6.3 |
 //! | `observation` | Observe, Notify, Cancel Observation | 6.4 |
+//! | [`records`] | what is kept: the records of the journal | |
 //! | [`security`] | which identity may use which endpoint name | Transport 5.2 |
 //!
 //! ```
@@ -41,8 +42,10 @@ mod observation;
 mod operation;
 mod overload;
 mod rd;
+pub mod records;
 mod registration;
 mod server;
+mod wish;
 
 /// Credentials of clients and of the server itself; see [`Config::security`].
 pub use lwm2m_credentials as security;
@@ -55,4 +58,5 @@ pub use observation::Observation;
 pub use operation::{Content, Operation, OperationId, Response, Target, WriteMode};
 pub use overload::Overload;
 pub use registration::{ObjectInfo, ObjectList, Registration, RegistrationId, Update};
-pub use server::Server;
+pub use server::{Restore, Restored, Server};
+pub use wish::{Wish, WishState};

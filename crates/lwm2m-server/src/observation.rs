@@ -30,6 +30,8 @@ pub(crate) enum Relation {
     /// It has to be begun at the device: this server has adopted the device, or the connection or
     /// session that carried the observation has ended.
     Lost,
+    /// The request that writes its attributes is under way; the Observe follows.
+    Prepared(RequestId),
     /// The request that begins it anew is under way.
     Asked(RequestId),
     /// Notifications carry the token of this request.
@@ -41,7 +43,9 @@ impl Observed {
     pub(crate) const fn request(&self) -> Option<RequestId> {
         match self.relation {
             Relation::Lost => None,
-            Relation::Asked(request) | Relation::Established(request) => Some(request),
+            Relation::Prepared(request)
+            | Relation::Asked(request)
+            | Relation::Established(request) => Some(request),
         }
     }
 }

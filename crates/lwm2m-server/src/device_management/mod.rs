@@ -41,6 +41,14 @@ impl Expected {
         }
     }
 
+    /// The format that values are asked for in.
+    pub(crate) const fn format(self) -> Option<ContentFormat> {
+        match self {
+            Self::Node(format) | Self::Observation(format) => Some(format),
+            _ => None,
+        }
+    }
+
     /// Whether an error code is one of this operation, or one of 5.xx, which devices send where none
     /// of 4.xx fits.
     pub(crate) fn may_fail_with(self, target: &Target, code: Code) -> bool {

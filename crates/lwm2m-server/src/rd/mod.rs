@@ -14,6 +14,8 @@ use lwm2m_credentials::Mismatch;
 
 /// How many seconds a device should wait before it registers again at a full server.
 const RETRY_AFTER: u32 = 60;
+/// How many seconds a device should wait for a store that has failed.
+const RETRY_STORE_AFTER: u32 = 5;
 
 /// A request of a device, parsed.
 pub(crate) enum Command {
@@ -70,6 +72,8 @@ pub(crate) enum Refusal {
     Identity(#[from] Mismatch),
     #[error("no more devices can be registered now")]
     Full,
+    #[error("this cannot be kept now; send it again later")]
+    NotKept,
 }
 
 impl Refusal {
@@ -83,7 +87,7 @@ impl Refusal {
                 Code::REQUEST_ENTITY_TOO_LARGE
             }
             Self::Identity(Mismatch::CredentialsNeeded) => Code::FORBIDDEN,
-            Self::Full => Code::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NotKept => Code::SERVICE_UNAVAILABLE,
             _ => Code::BAD_REQUEST,
         }
     }
@@ -91,7 +95,11 @@ impl Refusal {
     /// The answer to the device.
     pub(crate) fn response(self) -> Response {
         let response = Response::new(self.code()).payload(self.to_string());
-        if self == Self::Full { response.max_age(RETRY_AFTER) } else { response }
+        match self {
+            Self::Full => response.max_age(RETRY_AFTER),
+            Self::NotKept => response.max_age(RETRY_STORE_AFTER),
+            _ => response,
+        }
     }
 }
 

@@ -48,6 +48,16 @@ pub(crate) struct UpdateParameters {
     pub(crate) sms: Option<String>,
 }
 
+impl UpdateParameters {
+    /// Whether there is any.
+    pub(crate) const fn are_some(&self) -> bool {
+        self.lifetime.is_some()
+            || self.binding.is_some()
+            || self.queue_mode.is_some()
+            || self.sms.is_some()
+    }
+}
+
 const KNOWN: [&str; 7] = ["ep", "lt", "lwm2m", "b", "Q", "sms", "pid"];
 
 /// Parses a Register.

@@ -88,6 +88,15 @@ impl ObjectList {
         Self { content_formats: formats.to_vec(), changed: true, ..self.clone() }
     }
 
+    /// This list with other content formats and objects.
+    pub(crate) fn with(
+        self,
+        content_formats: Vec<ContentFormat>,
+        objects: BTreeMap<u16, ObjectInfo>,
+    ) -> Self {
+        Self { content_formats, objects, changed: true, ..self }
+    }
+
     /// Whether the object instance of `path` exists.
     pub(crate) fn has_instance(&self, path: &Path) -> bool {
         let object = path.object_id().and_then(|id| self.objects.get(&id));

@@ -1,6 +1,7 @@
 //! Answers of devices, their notifications, and requests that failed.
 
 use super::Server;
+use super::keeping::Keep;
 use crate::device::{OperationState, PendingOperation, RequestOwner};
 use crate::device_management::{Expected, decode};
 use crate::devices::DeviceKey;
@@ -117,6 +118,7 @@ impl Server {
         let mut list = (*device.registration.list).clone();
         change(&mut list);
         self.devices.set_list(key, Arc::new(list));
+        self.keep_registration(key, Keep::Noted);
     }
 
     pub(super) fn handle_notification(&mut self, request: RequestId, response: &Response) {
@@ -155,10 +157,24 @@ impl Server {
                 self.resume_observations(now, key);
             }
             Some((key, RequestOwner::Observation(target))) => {
-                self.end_observation(key, &target, ObservationEnd::Disconnected);
+                self.handle_silence(key, &target, reason);
             }
             None => {}
         }
+    }
+
+    /// Handles that a device did not answer when an observation was to begin: what is wished waits
+    /// until it is heard of again.
+    fn handle_silence(&mut self, key: DeviceKey, target: &Target, reason: FailReason) {
+        let Some(device) = self.devices.get(key) else { return };
+        let endpoint = Arc::clone(&device.registration.endpoint);
+        if !self.is_wished(&endpoint, target, ObservationEnd::Disconnected) {
+            self.end_observation(key, target, ObservationEnd::Disconnected);
+            return;
+        }
+        self.lose_observation(key, target);
+        let refused = self.wishes.get(&endpoint, target).and_then(|wish| wish.refused);
+        self.note_wish(&endpoint, target, refused, Err(reason.into()));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Devices that go from one server to another.
 
 use super::Server;
+use super::keeping::Keep;
 use crate::device::Device;
+use crate::devices::DeviceKey;
 use crate::error::{AdoptError, OperationError};
 use crate::event::Event;
 use crate::observation::Relation;
@@ -29,6 +31,7 @@ impl Server {
             observed.relation = Relation::Lost;
         }
         device.timer = None;
+        self.forget_registration(endpoint, Keep::Promised);
         device.peer.take().into_iter().for_each(|peer| self.link.release(peer));
         self.outputs.push_back(Event::Released(Arc::clone(&device.registration)));
         self.handle_link_events(now);
@@ -49,9 +52,25 @@ impl Server {
     pub fn adopt(
         &mut self,
         now: Instant,
-        mut device: Device,
+        device: Device,
         peer: Option<PeerId>,
     ) -> Result<(), AdoptError> {
+        let key = self.admit(device, peer)?;
+        self.keep_registration(key, Keep::Promised);
+        self.outputs.extend(
+            self.devices.get(key).map(|device| Event::Adopted(Arc::clone(&device.registration))),
+        );
+        self.resume_observations(now, key);
+        self.handle_link_events(now);
+        Ok(())
+    }
+
+    /// Puts a device into this server, without an event.
+    pub(super) fn admit(
+        &mut self,
+        mut device: Device,
+        peer: Option<PeerId>,
+    ) -> Result<DeviceKey, AdoptError> {
         if let Err(error) = self.check_adoption(&device, peer) {
             return Err(error(Box::new(device)));
         }
@@ -60,16 +79,11 @@ impl Server {
             self.link.hold(peer);
         }
         let key = self.devices.insert(device);
-        self.outputs.extend(
-            self.devices.get(key).map(|device| Event::Adopted(Arc::clone(&device.registration))),
-        );
         if let Some((peer, address)) = peer.and_then(|it| Some((it, self.link.peer_address(it)?))) {
             let identity = self.link.identity(peer).cloned();
             self.devices.set_source(key, address, identity);
         }
-        self.resume_observations(now, key);
-        self.handle_link_events(now);
-        Ok(())
+        Ok(key)
     }
 
     /// The peer of plain CoAP at an address, known or new; `None` while there are too many.

@@ -2,21 +2,28 @@
 
 mod answering;
 mod credentials;
+mod keeping;
 mod migrating;
 mod observing;
 mod registering;
+mod restoring;
 mod send;
 mod submitting;
+mod wishing;
 
+use self::keeping::HeldAnswer;
 use crate::config::Config;
 use crate::devices::{DeviceKey, Devices};
 use crate::event::Event;
 use crate::overload::{Overload, TELL_EVERY};
 use crate::registration::{Registration, RegistrationId};
-use lwm2m_link::{Engine, Input, Link, LinkEvent, Output, Outputs, SecurityEvent};
+use crate::wish::Wishes;
+use lwm2m_link::{Engine, Input, Journal, Link, LinkEvent, Output, Outputs, SecurityEvent};
 use lwm2m_objects::Registry;
 use lwm2m_time::Instant;
 use std::sync::Arc;
+
+pub use self::restoring::{Restore, Restored};
 
 /// A LwM2M server without sockets and clocks.
 ///
@@ -41,6 +48,8 @@ pub struct Server {
     told: (Overload, Option<Instant>),
     /// The number of operations that were submitted.
     operations: u64,
+    wishes: Wishes,
+    journal: Journal<HeldAnswer>,
     outputs: Outputs<Event>,
 }
 
@@ -59,12 +68,14 @@ impl Server {
         }
         Self {
             link,
+            journal: Journal::new(config.is_kept),
             config,
             devices: Devices::new(seed),
             arrived: None,
             refused: 0,
             told: (Overload::default(), None),
             operations: 0,
+            wishes: Wishes::default(),
             outputs: Outputs::default(),
         }
     }
@@ -117,6 +128,13 @@ impl Server {
         }
     }
 
+    /// The position in the log of what was promised last. Who has called a mutator that is documented
+    /// to promise tells its own caller when this is durable.
+    #[must_use]
+    pub const fn promised(&self) -> lwm2m_link::Lsn {
+        self.journal.promised()
+    }
+
     /// What was refused or forgotten so far because a bound was reached.
     #[must_use]
     pub const fn overload(&self) -> Overload {
@@ -157,11 +175,12 @@ impl Server {
     fn handle_coap_event(&mut self, now: Instant, event: lwm2m_coap::Event) {
         match event {
             lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
+                let promised = self.journal.promised();
                 let response = self.handle_request(now, peer, &request);
-                // The exchange may be over: the device has asked again meanwhile.
-                let _ = self.link.coap().respond(now, exchange, response);
-                let key = self.arrived.take().or_else(|| self.devices.key_at(peer));
-                key.into_iter().for_each(|key| self.resume_observations(now, key));
+                let device = self.arrived.take().or_else(|| self.devices.key_at(peer));
+                let answer = HeldAnswer { exchange, response, device };
+                let free = self.journal.hold(promised, answer);
+                free.into_iter().for_each(|answer| self.answer(now, answer));
             }
             lwm2m_coap::Event::Response { id, response, .. } => {
                 self.handle_response(now, id, &response);
@@ -182,6 +201,7 @@ impl Engine for Server {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
         // A registration that is over must not be found, even if the driver is late.
         self.expire(now);
+        self.handle_progress(now, &input);
         self.link.handle(now, input);
         self.handle_link_events(now);
         self.tell_overload(now);

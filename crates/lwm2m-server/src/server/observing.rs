@@ -1,11 +1,13 @@
 //! How observations end, and how those of an adopted device begin anew.
 
 use super::Server;
-use crate::device_management::encode::EncodedOperation;
+use super::wishing::Step;
+use crate::device_management::format::{FormatsSent, RefusedFormats};
+use crate::device_management::{Expected, decode};
 use crate::devices::DeviceKey;
 use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observation, Observed, Relation};
-use crate::operation::{Operation, Target};
+use crate::operation::Target;
 use lwm2m_coap::{Code, PeerId, RequestId, Response};
 use lwm2m_time::Instant;
 use std::sync::Arc;
@@ -40,9 +42,21 @@ impl Server {
 
     pub(super) fn end_observations(&mut self, key: DeviceKey, reason: ObservationEnd) {
         let Some(device) = self.devices.get(key) else { return };
+        let endpoint = Arc::clone(&device.registration.endpoint);
         for target in device.observed.keys().cloned().collect::<Vec<_>>() {
-            self.end_observation(key, &target, reason);
+            match self.is_wished(&endpoint, &target, reason) {
+                true => self.lose_observation(key, &target),
+                false => _ = self.end_observation(key, &target, reason),
+            }
         }
+    }
+
+    /// Notes that the device no longer knows of an observation, or not by this request.
+    pub(super) fn lose_observation(&mut self, key: DeviceKey, target: &Target) {
+        let observed = self.devices.get(key).and_then(|device| device.observed.get(target));
+        let request = observed.and_then(Observed::request);
+        self.devices.set_relation(key, target, Relation::Lost);
+        request.into_iter().for_each(|request| self.link.coap().cancel(request));
     }
 
     /// Removes an observation that CoAP no longer has, or is about to forget.
@@ -55,6 +69,11 @@ impl Server {
         let observed = self.devices.remove_observed(key, target)?;
         if let Some(device) = self.devices.get(key) {
             let endpoint = Arc::clone(&device.registration.endpoint);
+            match reason {
+                ObservationEnd::Cancelled => _ = self.forget_wish(&endpoint, target),
+                ObservationEnd::Ended(code) => self.note_refusal(&endpoint, target, code),
+                _ => {}
+            }
             let target = target.clone();
             self.outputs.push_back(Event::ObservationEnded { endpoint, target, reason });
         }
@@ -81,26 +100,31 @@ impl Server {
     }
 
     fn resume_observation(&mut self, now: Instant, key: DeviceKey, target: Target) -> Option<()> {
+        self.begin_observation(now, key, target, Step::Attributes)
+    }
+
+    fn begin_observation(
+        &mut self,
+        now: Instant,
+        key: DeviceKey,
+        target: Target,
+        step: Step,
+    ) -> Option<()> {
         let device = self.devices.get(key)?;
-        let observed = device.observed.get(&target)?;
-        let (format, operation) = (observed.format, observed.operation);
+        let operation = device.observed.get(&target)?.operation;
         let peer = device.peer.filter(|peer| self.link.is_reachable(*peer))?;
-        let observe = match target.clone() {
-            Target::Path(path) => Operation::Observe { path, format: Some(format) },
-            Target::Composite(paths) => {
-                Operation::ObserveComposite { paths, path_format: None, format: Some(format) }
-            }
-        };
-        let encoded = self.encode(key, &observe).ok()?;
-        let EncodedOperation::Request(request, _) = encoded else { return None };
+        let (request, format, step) = self.observing(key, &target, step)?;
         let request = self.link.coap().request(now, peer, request).ok()?;
-        let relation = Relation::Asked(request);
+        let relation = match step {
+            Step::Attributes => Relation::Prepared(request),
+            Step::Observe => Relation::Asked(request),
+        };
         self.devices.observe(key, target, Observed { format, operation, relation });
         Some(())
     }
 
-    /// Handles the answer to a request that begins an observation anew. Its values are reported as
-    /// those of a notification.
+    /// Handles the answer to a request that begins an observation anew, or prepares it. Its values are
+    /// reported as those of a notification.
     pub(super) fn handle_resumption(
         &mut self,
         now: Instant,
@@ -109,18 +133,81 @@ impl Server {
         request: RequestId,
         response: &Response,
     ) {
-        let observed = self.devices.get(key).and_then(|device| device.observed.get(&target));
-        let Some((format, operation)) = observed.map(|it| (it.format, it.operation)) else {
-            return;
-        };
-        if response.code == Code::CONTENT {
-            self.report(key, &target, response);
+        let Some(device) = self.devices.get(key) else { return };
+        let Some(observed) = device.observed.get(&target) else { return };
+        let (format, operation) = (observed.format, observed.operation);
+        let is_prepared = observed.relation == Relation::Prepared(request);
+        if is_prepared && response.code == Code::CHANGED {
+            self.begin_observation(now, key, target, Step::Observe);
+        } else if is_prepared || response.code != Code::CONTENT {
+            self.handle_refused(now, key, &target, response);
+        } else {
+            self.tell_first(key, &target, response);
             let relation = Relation::Established(request);
             let observed = Observed { format, operation, relation };
             self.note_observation(key, target, observed, response);
-        } else {
-            self.end_observation(key, &target, ObservationEnd::Ended(response.code));
         }
         self.resume_observations(now, key);
     }
+
+    /// Tells the application the values that an observation begins with.
+    fn tell_first(&mut self, key: DeviceKey, target: &Target, response: &Response) {
+        let Some(device) = self.devices.get(key) else { return };
+        let registration = Arc::clone(&device.registration);
+        let wish = self.wishes.get(&registration.endpoint, target);
+        if wish.is_none_or(|wish| wish.operation.is_none()) {
+            self.report(key, target, response);
+        }
+        let Some(format) = device_format(self.devices.get(key), target) else { return };
+        let expected = Expected::Observation(format);
+        let result = decode::response(expected, target, &registration, &self.config, response);
+        self.note_wish(&registration.endpoint, target, None, result);
+    }
+
+    /// Ends an observation that a device refused, unless another format is left to try.
+    fn handle_refused(
+        &mut self,
+        now: Instant,
+        key: DeviceKey,
+        target: &Target,
+        response: &Response,
+    ) {
+        if self.try_next_format_of(now, key, target, response.code) {
+            return;
+        }
+        self.end_observation(key, target, ObservationEnd::Ended(response.code));
+    }
+
+    /// Begins an observation in the next format, if the server chose the one that the device refused.
+    fn try_next_format_of(
+        &mut self,
+        now: Instant,
+        key: DeviceKey,
+        target: &Target,
+        code: Code,
+    ) -> bool {
+        if !matches!(code, Code::NOT_ACCEPTABLE | Code::UNSUPPORTED_CONTENT_FORMAT) {
+            return false;
+        }
+        let sent = |server: &Self| {
+            let (request, ..) = server.observing(key, target, Step::Observe)?;
+            Some(FormatsSent::of(&request.options))
+        };
+        let Some(before) = sent(self) else { return false };
+        let Some(device) = self.devices.get_mut(key) else { return false };
+        let refused: &mut RefusedFormats = device.refused.get_or_insert_default();
+        refused.note(code, before);
+        if sent(self) == Some(before) {
+            return false;
+        }
+        self.begin_observation(now, key, target.clone(), Step::Observe).is_some()
+    }
+}
+
+/// The format of the answers about a target.
+fn device_format(
+    device: Option<&crate::Device>,
+    target: &Target,
+) -> Option<lwm2m_core::ContentFormat> {
+    Some(device?.observed.get(target)?.format)
 }

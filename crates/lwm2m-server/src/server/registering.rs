@@ -1,6 +1,7 @@
 //! Register, Update and De-register (OMA LwM2M Core 6.2), and what else ends registrations.
 
 use super::Server;
+use super::keeping::Keep;
 use crate::device::Device;
 use crate::devices::DeviceKey;
 use crate::error::OperationError;
@@ -31,7 +32,7 @@ impl Server {
             Command::Register(register) => self.register(now, peer, *register),
             Command::Update(id, update) => self.update(now, peer, id, *update),
             Command::Deregister(id) => self.deregister(peer, id),
-            Command::Send => self.receive_values(peer, request),
+            Command::Send => self.receive_values(now, peer, request),
         });
         self.refused += u64::from(matches!(done, Err(Refusal::Full)));
         done.unwrap_or_else(Refusal::response)
@@ -43,6 +44,7 @@ impl Server {
         peer: PeerId,
         register: Register,
     ) -> Result<Response, Refusal> {
+        self.check_journal()?;
         let address = self.link.peer_address(peer).ok_or(Refusal::Full)?;
         let identity = self.link.identity(peer).cloned().ok_or(Refusal::Full)?;
         let claimed = register.endpoint.as_deref();
@@ -73,6 +75,8 @@ impl Server {
         }
         self.link.hold(peer);
         let key = self.devices.insert(device);
+        self.keep_registration(key, Keep::Promised);
+        self.expect_wishes(key);
         self.outputs.extend(
             self.devices.get(key).map(|device| Event::Registered(Arc::clone(&device.registration))),
         );
@@ -143,6 +147,10 @@ impl Server {
         let list = request.list.map(|list| inherit_formats(list, device));
         let memory = memory_with(device, &parameters);
         self.check_memory(Some(key), memory, list.as_deref(), plain)?;
+        let changes = device.peer != Some(peer) || list.is_some() || parameters.are_some();
+        if changes {
+            self.check_journal()?;
+        }
         let moved_from = self.arrive(now, key, peer)?;
         let listed = list.is_some();
         list.into_iter().for_each(|list| self.devices.set_list(key, list));
@@ -150,6 +158,10 @@ impl Server {
             registration.apply(&parameters);
             registration.updated_at = now;
         });
+        match changes {
+            true => self.keep_registration(key, Keep::Promised),
+            false => self.keep_update(key),
+        }
         let UpdateParameters { lifetime, binding, queue_mode, sms } = parameters;
         self.outputs.extend(self.devices.get(key).map(|device| {
             let registration = Arc::clone(&device.registration);
@@ -188,6 +200,7 @@ impl Server {
         };
         if let Some((key, address)) = found.filter(|(key, address)| has_moved(*key, *address)) {
             self.devices.set_source(key, address, None);
+            self.keep_registration(key, Keep::Noted);
             let device = self.devices.get(key);
             self.outputs.extend(device.map(|it| Event::Moved(Arc::clone(&it.registration))));
         }
@@ -234,6 +247,7 @@ impl Server {
 
     fn deregister(&mut self, peer: PeerId, id: RegistrationId) -> Result<Response, Refusal> {
         let key = self.known_to(peer, id)?;
+        self.check_journal()?;
         self.remove(key, DeregistrationReason::Removed);
         Ok(Response::new(Code::DELETED))
     }
@@ -255,6 +269,15 @@ impl Server {
         self.end_observations(key, ObservationEnd::Deregistered);
         if let Some(Device { registration, peer, .. }) = self.devices.remove(key) {
             peer.into_iter().for_each(|peer| self.link.release(peer));
+            match reason {
+                // The new registration takes the place of the old one.
+                DeregistrationReason::Replaced => {}
+                // What is over is over after a restart, too.
+                DeregistrationReason::Expired => {
+                    self.forget_registration(&registration.endpoint, Keep::Noted);
+                }
+                _ => self.forget_registration(&registration.endpoint, Keep::Promised),
+            }
             self.outputs.push_back(Event::Deregistered { registration, reason });
         }
     }

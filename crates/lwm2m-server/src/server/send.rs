@@ -1,6 +1,7 @@
 //! Send (OMA LwM2M Core 6.4.6): values that a device reports by itself.
 
 use super::Server;
+use super::keeping::Keep;
 use crate::devices::DeviceKey;
 use crate::event::Event;
 use crate::rd::Refusal;
@@ -8,6 +9,7 @@ use lwm2m_coap::{Code, PeerId, Request, Response};
 use lwm2m_codec::{DecodeCause, Reading};
 use lwm2m_core::{ContentFormat, Path, Version};
 use lwm2m_link::Identity;
+use lwm2m_time::Instant;
 use std::sync::Arc;
 
 impl Server {
@@ -23,9 +25,11 @@ impl Server {
     /// Accepts values of a registered device, if they belong to instances that it registered.
     pub(super) fn receive_values(
         &mut self,
+        now: Instant,
         peer: PeerId,
         request: &Request,
     ) -> Result<Response, Refusal> {
+        self.check_journal()?;
         let key = self.sender(peer).ok_or(Refusal::NotFound)?;
         let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
         let registration = Arc::clone(&device.registration);
@@ -46,6 +50,7 @@ impl Server {
         if let Some(stranger) = paths.find(|path| !registration.list.has_instance(path)) {
             return Err(Refusal::Unregistered(stranger));
         }
+        self.keep_values(now, &registration.endpoint, &values, Keep::Promised);
         self.outputs.push_back(Event::ValuesReceived { registration, values, left_out });
         Ok(Response::new(Code::CHANGED))
     }

@@ -113,7 +113,7 @@ impl Server {
         first.map(|(_, operation)| operation.target.clone())
     }
 
-    fn next_operation_id(&mut self) -> OperationId {
+    pub(super) fn next_operation_id(&mut self) -> OperationId {
         self.operations += 1;
         OperationId(self.operations)
     }
@@ -169,6 +169,15 @@ impl Server {
     ) {
         let Some(device) = self.devices.get(key) else { return };
         let endpoint = Arc::clone(&device.registration.endpoint);
+        self.complete_for(endpoint, id, result);
+    }
+
+    pub(super) fn complete_for(
+        &mut self,
+        endpoint: Arc<str>,
+        id: OperationId,
+        result: Result<crate::operation::Response, OperationError>,
+    ) {
         self.outputs.push_back(Event::Completed { id, endpoint, result });
     }
 }

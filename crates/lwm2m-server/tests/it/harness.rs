@@ -1,12 +1,15 @@
 //! A server and the datagrams of devices that talk to it.
 
+use bytes::Bytes;
 use lwm2m_coap::{
     Code, MessageBuilder, MessageType, MessageView, Options, Request, Response, Token,
 };
-use lwm2m_link::{Engine, Input, Output};
-use lwm2m_server::{Config, Content, Event, Operation, OperationError, OperationId, Server};
+use lwm2m_link::{Engine, Input, Output, Table, Write};
+use lwm2m_server::{
+    Config, Content, Event, Operation, OperationError, OperationId, Restored, Server,
+};
 use lwm2m_time::Instant;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -72,6 +75,11 @@ pub(crate) struct Harness {
     pub(crate) now: Instant,
     pub(crate) sent: VecDeque<Message>,
     pub(crate) events: VecDeque<Event>,
+    /// What is durable.
+    pub(crate) disk: BTreeMap<(Table, Bytes), Bytes>,
+    /// What is not durable yet.
+    pub(crate) writes: VecDeque<Write>,
+    config: Config,
     next_id: u16,
 }
 
@@ -82,12 +90,53 @@ impl Harness {
 
     pub(crate) fn with(config: Config) -> Self {
         Self {
-            server: Server::new(config, [7; 32]),
+            server: Server::new(config.clone(), [7; 32]),
             now: Instant::from_millis(1_000),
             sent: VecDeque::new(),
             events: VecDeque::new(),
+            disk: BTreeMap::new(),
+            writes: VecDeque::new(),
+            config,
             next_id: 0,
         }
+    }
+
+    /// A server with a store, whose writes are durable after [`commit`](Self::commit).
+    pub(crate) fn kept() -> Self {
+        Self::with(Config::default().is_kept(true))
+    }
+
+    /// Makes all writes durable.
+    pub(crate) fn commit(&mut self) {
+        while let Some(last) = self.writes.back().map(|write| write.lsn) {
+            for Write { record, .. } in self.writes.drain(..) {
+                let key = (record.table, record.key);
+                match record.value {
+                    Some(value) => _ = self.disk.insert(key, value),
+                    None => _ = self.disk.remove(&key),
+                }
+            }
+            self.server.handle(self.now, Input::Written(last));
+            self.drain();
+        }
+    }
+
+    /// Fails all writes.
+    pub(crate) fn fail(&mut self) {
+        let last = self.writes.back().unwrap().lsn;
+        self.server.handle(self.now, Input::WriteFailed(last));
+        self.drain();
+    }
+
+    /// Crashes, and goes on from what is durable.
+    pub(crate) fn crash(&mut self) -> Restored {
+        self.server = Server::new(self.config.clone(), [8; 32]);
+        (self.sent, self.events, self.writes) = Default::default();
+        let mut restore = self.server.restore(self.now);
+        self.disk.iter().for_each(|((table, key), value)| restore.take(*table, key, value));
+        let restored = restore.finish();
+        self.drain();
+        restored
     }
 
     pub(crate) fn drain(&mut self) {
@@ -99,7 +148,10 @@ impl Harness {
                     continue;
                 }
                 Output::Stream(action) => panic!("{action:?}"),
-                Output::Write(write) => panic!("{write:?} without a store"),
+                Output::Write(write) => {
+                    self.writes.push_back(write);
+                    continue;
+                }
             };
             let view = MessageView::parse(&transmit.payload).unwrap();
             self.sent.push_back(Message {
@@ -121,6 +173,11 @@ impl Harness {
 
     /// Sends a request of a device and returns the answer on the acknowledgement.
     pub(crate) fn ask(&mut self, from: SocketAddr, request: Request) -> Message {
+        self.ask_for(from, request).expect("an answer")
+    }
+
+    /// Sends a request of a device, and returns the answer if there is one at once.
+    pub(crate) fn ask_for(&mut self, from: SocketAddr, request: Request) -> Option<Message> {
         self.next_id += 1;
         let token = Token::new(&self.next_id.to_be_bytes()).unwrap();
         let kind = MessageType::Confirmable;
@@ -133,8 +190,8 @@ impl Harness {
             &request.options,
             &request.payload,
         );
-        let answer = self.sent.iter().position(|message| message.token == token).unwrap();
-        self.sent.remove(answer).unwrap()
+        let answer = self.sent.iter().position(|message| message.token == token)?;
+        self.sent.remove(answer)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a message")]

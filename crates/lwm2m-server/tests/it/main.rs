@@ -6,6 +6,7 @@ mod composite;
 mod formats;
 mod harness;
 mod hostile;
+mod keeping;
 mod lifetime;
 mod management;
 #[cfg(feature = "mbedtls")]
@@ -16,4 +17,5 @@ mod register;
 mod scale;
 mod send;
 mod update;
+mod wishes;
 mod writing;

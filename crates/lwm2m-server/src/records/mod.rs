@@ -1,0 +1,87 @@
+//! What a server keeps: the records of its journal, in CBOR.
+//!
+//! Each record is an array or map of numbered fields. A field may be added, and older records lack it;
+//! a number is never used for another meaning.
+
+mod observation;
+mod registration;
+mod target;
+mod value;
+
+pub(crate) use self::observation::KeptWish;
+pub(crate) use self::registration::KeptRegistration;
+pub use self::value::KeptValue;
+
+use bytes::Bytes;
+use lwm2m_link::{Record, Table};
+use minicbor::{Decode, Encode};
+
+/// The keys and peers of sessions, sealed.
+pub const SESSIONS: Table = Table(1);
+/// How far the record numbers of sessions have come.
+pub const COUNTERS: Table = Table(2);
+/// When devices were last heard of, where that is later than their registrations say.
+pub const UPDATES: Table = Table(3);
+/// What is to be observed.
+pub const OBSERVATIONS: Table = Table(4);
+/// Registrations.
+pub const REGISTRATIONS: Table = Table(5);
+/// Operations that wait for their devices, and results.
+pub const COMMANDS: Table = Table(6);
+/// The newest values of resources.
+pub const VALUES: Table = Table(7);
+
+/// All tables, in the order in which they are read, with names for people.
+pub const TABLES: [(Table, &str); 7] = [
+    (SESSIONS, "sessions"),
+    (COUNTERS, "session counters"),
+    (UPDATES, "updates"),
+    (OBSERVATIONS, "observations"),
+    (REGISTRATIONS, "registrations"),
+    (COMMANDS, "commands"),
+    (VALUES, "values"),
+];
+
+/// What a key has after the endpoint name, which may have any other byte.
+const SEPARATOR: u8 = 0xff;
+
+/// The key of something that belongs to a device. No endpoint name has the byte between both parts,
+/// because it is UTF-8.
+pub(crate) fn key_of(endpoint: &str, rest: &str) -> Bytes {
+    [endpoint.as_bytes(), &[SEPARATOR], rest.as_bytes()].concat().into()
+}
+
+/// The parts of such a key.
+pub(crate) fn parts(key: &[u8]) -> Option<(&str, &str)> {
+    let (endpoint, rest) = key.split_at_checked(key.iter().position(|byte| *byte == SEPARATOR)?)?;
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    Some((text(endpoint)?, text(rest.get(1..)?)?))
+}
+
+/// The beginning of the keys of what belongs to a device.
+#[must_use]
+pub fn prefix(endpoint: &str) -> Bytes {
+    key_of(endpoint, "")
+}
+
+/// A record with this value.
+pub(crate) fn put(table: Table, key: Bytes, value: &impl Encode<()>) -> Record {
+    Record { table, key, value: Some(encode(value)) }
+}
+
+/// The end of a record.
+pub(crate) const fn remove(table: Table, key: Bytes) -> Record {
+    Record { table, key, value: None }
+}
+
+fn encode(value: &impl Encode<()>) -> Bytes {
+    // A vector takes everything, and no value here refuses to be encoded.
+    minicbor::to_vec(value).unwrap_or_default().into()
+}
+
+/// Decodes what fills `bytes`; `None` for anything else.
+pub(crate) fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Option<T> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let value = decoder.decode().ok()?;
+    (decoder.position() == bytes.len()).then_some(value)
+}

@@ -1,0 +1,117 @@
+//! What the server keeps: the records that follow from what devices and the application do, and the
+//! answers that wait until they are durable.
+
+use super::Server;
+use crate::devices::DeviceKey;
+use crate::rd::Refusal;
+use crate::records::{self, KeptRegistration, KeptValue};
+use crate::registration::Registration;
+use lwm2m_coap::{ExchangeId, Response};
+use lwm2m_codec::Timed;
+use lwm2m_link::{Input, Record};
+use lwm2m_time::Instant;
+
+/// An answer to a device.
+#[derive(Debug)]
+pub(super) struct HeldAnswer {
+    pub(super) exchange: ExchangeId,
+    pub(super) response: Response,
+    /// The device that has asked. The server asks it in turn only when it has its answer.
+    pub(super) device: Option<DeviceKey>,
+}
+
+/// Whether a change is acknowledged only when it is durable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    Promised,
+    Noted,
+}
+
+impl Server {
+    /// Sends an answer, and goes on with what waited for it.
+    pub(super) fn answer(&mut self, now: Instant, answer: HeldAnswer) {
+        // The exchange may be over: the device has asked again meanwhile.
+        let _ = self.link.coap().respond(now, answer.exchange, answer.response);
+        answer.device.into_iter().for_each(|key| self.resume_observations(now, key));
+    }
+
+    /// Handles what the store has to tell.
+    pub(super) fn handle_progress(&mut self, now: Instant, input: &Input<'_>) {
+        match input {
+            Input::Written(lsn) => {
+                self.journal.written(*lsn);
+                while let Some(answer) = self.journal.released() {
+                    self.answer(now, answer);
+                }
+            }
+            Input::WriteFailed(lsn) => {
+                for answer in self.journal.failed(*lsn).collect::<Vec<_>>() {
+                    let response = Refusal::NotKept.response();
+                    self.answer(now, HeldAnswer { response, ..answer });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Refuses what would have to be kept while nothing can be.
+    pub(super) fn check_journal(&self) -> Result<(), Refusal> {
+        self.journal.can_promise().then_some(()).ok_or(Refusal::NotKept)
+    }
+
+    pub(super) fn keep(&mut self, keep: Keep, record: Record) {
+        match keep {
+            Keep::Promised => self.journal.promise(&mut self.outputs, record),
+            Keep::Noted => self.journal.note(&mut self.outputs, record),
+        }
+    }
+
+    /// Keeps the registration of a device.
+    pub(super) fn keep_registration(&mut self, key: DeviceKey, keep: Keep) {
+        let Some(device) = self.kept(key) else { return };
+        let registration = &*device.registration;
+        let value = KeptRegistration::of(registration, None);
+        let name = registration.endpoint.as_bytes().to_vec().into();
+        let record = records::put(records::REGISTRATIONS, name, &value);
+        self.keep(keep, record);
+    }
+
+    /// Notes that a device was heard of.
+    pub(super) fn keep_update(&mut self, key: DeviceKey) {
+        let Some(device) = self.kept(key) else { return };
+        let Registration { endpoint, updated_at, .. } = &*device.registration;
+        let name = endpoint.as_bytes().to_vec().into();
+        let record = records::put(records::UPDATES, name, &updated_at.as_micros());
+        self.keep(Keep::Noted, record);
+    }
+
+    fn kept(&self, key: DeviceKey) -> Option<&crate::Device> {
+        if self.journal.is_kept() { self.devices.get(key) } else { None }
+    }
+
+    /// Forgets the registration of a device.
+    pub(super) fn forget_registration(&mut self, endpoint: &str, keep: Keep) {
+        for table in [records::UPDATES, records::REGISTRATIONS] {
+            let name = endpoint.as_bytes().to_vec().into();
+            self.keep(keep, records::remove(table, name));
+        }
+    }
+
+    /// Keeps values of a device.
+    pub(super) fn keep_values<'v>(
+        &mut self,
+        now: Instant,
+        endpoint: &str,
+        values: impl IntoIterator<Item = &'v Timed>,
+        keep: Keep,
+    ) {
+        if !self.journal.is_kept() {
+            return;
+        }
+        for Timed { time, path, value } in values {
+            let kept = KeptValue { received_at: now, time: *time, value: value.clone() };
+            let key = KeptValue::key(endpoint, path);
+            self.keep(keep, records::put(records::VALUES, key, &kept));
+        }
+    }
+}
