@@ -97,8 +97,9 @@ mod tests {
         fn keep(&mut self, number: u8) {
             self.numbers.insert(number);
             let (key, value) = (vec![number].into(), Some(Bytes::new()));
+            let since = self.journal.promised();
             self.journal.promise(&mut self.outputs, Record { table: Table(1), key, value });
-            self.journal.hold(number);
+            self.journal.hold(since, number);
         }
     }
 
