@@ -41,7 +41,7 @@ pub(crate) fn run() -> Outcome<()> {
         config.max_registrations = 1_000_000;
         config.max_registration_bytes = usize::MAX;
         let server = lwm2m_server::Server::new(config, lwm2m_net::seed()?);
-        let server = lwm2m_net::bind_server(ANY, server).await?;
+        let server = lwm2m_net::bind_server(ANY, server, None).await?;
         let listener = TcpListener::bind(ANY).await?;
         let coap = server.local().udp.ok_or("no port for coap")?;
         println!("{coap}\n{}", listener.local_addr()?);

@@ -74,7 +74,7 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
         Scheme::Coaps => Sockets { dtls: Some(local), ..Sockets::default() },
         Scheme::CoapTcp | Scheme::CoapsTcp => Sockets::default(),
     };
-    let client = lwm2m_net::bind_client(sockets, client).await;
+    let client = lwm2m_net::bind_client(sockets, client, None).await;
     let client = client.map_err(|error| Failure::bind(&error))?;
     let events = client.subscribe();
     let (told, registered) = watch::channel(false);

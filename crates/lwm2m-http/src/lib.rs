@@ -48,7 +48,7 @@
 //! # async fn run() -> std::io::Result<()> {
 //! let server = lwm2m_server::Server::new(lwm2m_server::Config::default(), lwm2m_net::seed()?);
 //! let address = std::net::SocketAddr::from(([0, 0, 0, 0], 5683));
-//! let server = lwm2m_net::bind_server(address, server).await?;
+//! let server = lwm2m_net::bind_server(address, server, None).await?;
 //! let router = lwm2m_http::router(lwm2m_http::ApiState::new(server));
 //! let listener = tokio::net::TcpListener::bind(("127.0.0.1", 8080)).await?;
 //! lwm2m_http::serve(listener, router, std::future::pending()).await

@@ -4,6 +4,7 @@ use crate::driver::{Addresses, Closed, Handle, Sockets};
 use crate::with_sink::Sink;
 use lwm2m_client::{Client, Event};
 use lwm2m_core::Path;
+use lwm2m_store::Writer;
 use lwm2m_time::Instant;
 use std::io;
 use std::sync::Arc;
@@ -25,13 +26,23 @@ impl Sink<Client> for Listeners {
 }
 
 /// Binds a UDP socket and runs `client` on it. Nothing is sent before [`ClientHandle::start`], so
-/// that no event is missed by who subscribes in between.
+/// that no event is missed by who subscribes in between. With a `writer`, which takes what a client
+/// keeps that was made with a store, the client has a thread of its own.
 ///
 /// # Errors
 /// The socket cannot be bound, for example because the port is in use.
-pub async fn bind_client(sockets: impl Into<Sockets>, client: Client) -> io::Result<ClientHandle> {
+pub async fn bind_client(
+    sockets: impl Into<Sockets>,
+    client: Client,
+    writer: Option<Writer>,
+) -> io::Result<ClientHandle> {
     let (events, _) = broadcast::channel(EVENTS);
-    let handle = Handle::bind(sockets, WithSink::new(client, Listeners(events.clone()))).await?;
+    let engine = WithSink::new(client, Listeners(events.clone()));
+    let handle = match writer {
+        None => Handle::bind(sockets, engine).await?,
+        // The end of a writer waits for its disk.
+        Some(_) => Handle::bind_on_thread("lwm2m-client", sockets, engine, writer).await?,
+    };
     Ok(ClientHandle { handle, events })
 }
 

@@ -7,11 +7,13 @@ use crate::driver::{Addresses, Closed, Handle, Sockets};
 use crate::events::{Events, Publisher, Subscriptions};
 use crate::with_sink::Sink;
 use lwm2m_coap::Code;
+use lwm2m_link::Lsn;
 use lwm2m_objects::Registry;
 use lwm2m_server::security::SecurityStore;
 use lwm2m_server::{
     Event, Operation, OperationError, OperationId, Response, Server, SubmitError, Target,
 };
+use lwm2m_store::{Durability, NotDurable, Reader, Writer};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::io;
@@ -148,17 +150,22 @@ impl Drop for CancelGuard<'_> {
 }
 
 /// Binds a UDP socket, and one for TCP connections if an address is given for them, and runs
-/// `server` on them.
+/// `server` on them. `writer` takes what a server keeps that was made with a store.
 ///
 /// # Errors
 /// A socket cannot be bound, for example because the port is in use.
-pub async fn bind_server(sockets: impl Into<Sockets>, server: Server) -> io::Result<ServerHandle> {
+pub async fn bind_server(
+    sockets: impl Into<Sockets>,
+    server: Server,
+    writer: Option<Writer>,
+) -> io::Result<ServerHandle> {
     let sink = ServerSink::new(&server);
     let (directory, events) = (Arc::clone(&sink.directory), sink.events.subscriptions());
     let (registry, security) = (Arc::clone(server.registry()), Arc::clone(server.security()));
+    let store = writer.as_ref().map(|writer| (writer.reader(), writer.durability()));
     let engine = WithSink::new(server, sink);
-    let handle = Handle::bind_on_thread("lwm2m-server", sockets, engine).await?;
-    Ok(ServerHandle { handle, events, directory, registry, security })
+    let handle = Handle::bind_on_thread("lwm2m-server", sockets, engine, writer).await?;
+    Ok(ServerHandle { handle, events, directory, registry, security, store })
 }
 
 /// A running server. The task behind it ends when the last clone of the handle is dropped.
@@ -169,6 +176,7 @@ pub struct ServerHandle {
     directory: Arc<Directory>,
     registry: Arc<Registry>,
     security: Arc<SecurityStore>,
+    store: Option<(Reader, Durability)>,
 }
 
 impl std::fmt::Debug for ServerHandle {
@@ -210,6 +218,31 @@ impl ServerHandle {
     #[must_use]
     pub const fn security(&self) -> &Arc<SecurityStore> {
         &self.security
+    }
+
+    /// Read access to what the server keeps; `None` without a store.
+    #[must_use]
+    pub fn store(&self) -> Option<&Reader> {
+        self.store.as_ref().map(|(reader, _)| reader)
+    }
+
+    /// Waits until what the server wanted kept up to a position is durable. Without a store nothing is
+    /// kept, and nothing to wait for. Cancel-safe.
+    ///
+    /// # Errors
+    /// See [`NotDurable`].
+    pub async fn written(&self, lsn: Lsn) -> Result<(), NotDurable> {
+        match &self.store {
+            Some((_, durability)) => durability.written(lsn).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells when all of it is on the disk that was kept until the server ended; `None` without a
+    /// store. Drop all handles, then wait for [`Durability::ended`] before the program ends.
+    #[must_use]
+    pub fn durability(&self) -> Option<Durability> {
+        self.store.as_ref().map(|(_, durability)| durability.clone())
     }
 
     /// The events from now on, except completed operations, which go to the caller of
@@ -367,7 +400,7 @@ mod tests {
     #[tokio::test]
     async fn operation_whose_caller_has_gone_is_cancelled() {
         let engine = Server::new(Config::default(), [7; 32]);
-        let server = bind_server(LOOPBACK, engine).await.unwrap();
+        let server = bind_server(LOOPBACK, engine, None).await.unwrap();
         let device = mute_device(&server).await;
         let read = Operation::Read { path: Path::object(3), format: None };
         let mut datagram = [0; 64];

@@ -52,7 +52,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let descriptors = Descriptors::raise(MAX_CONNECTIONS, engine.connections.max_connections);
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
-    let server = lwm2m_net::bind_server(sockets, Server::new(engine, seed)).await;
+    let server = lwm2m_net::bind_server(sockets, Server::new(engine, seed), None).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
     let http = listener.local_addr().map_err(Failure::running)?;

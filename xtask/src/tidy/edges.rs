@@ -29,8 +29,8 @@ const PER_PEER: &[&str] = &["lwm2m-coap", "lwm2m-dtls", "lwm2m-link"];
 const CREDENTIALS: &[&str] = &["lwm2m-credentials"];
 const ENGINES: &[&str] = &["lwm2m-client", "lwm2m-server"];
 const BOOTSTRAP: &[&str] = &["lwm2m-bootstrap"];
-const NET: &[&str] = &["lwm2m-net"];
-const SERVICE: &[&str] = &["lwm2m-http", "lwm2m-net"];
+const NET: &[&str] = &["lwm2m-net", "lwm2m-store"];
+const SERVICE: &[&str] = &["lwm2m-http", "lwm2m-net", "lwm2m-store"];
 const PROGRAMS: &[&str] = &["lwm2m", "lwm2m-app"];
 
 const CLIENT_ENGINE: &[&[&str]] = &[DATA, PER_PEER];
@@ -71,7 +71,13 @@ const CRATES: &[Crate] = &[
     Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: CLIENT_ENGINE },
     Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: SERVER_ENGINE },
     Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: SERVER_ENGINE },
-    Crate { name: "lwm2m-net", sans_io: false, no_std: false, may_use: &[DATA, PER_PEER, ENGINES] },
+    Crate { name: "lwm2m-store", sans_io: false, no_std: false, may_use: &[&["lwm2m-link"]] },
+    Crate {
+        name: "lwm2m-net",
+        sans_io: false,
+        no_std: false,
+        may_use: &[DATA, PER_PEER, ENGINES, &["lwm2m-store"]],
+    },
     Crate {
         name: "lwm2m-http",
         sans_io: false,

@@ -53,7 +53,7 @@ impl Bench {
     /// A bench with this engine.
     pub(crate) async fn of(server: Server, sockets: Sockets, config: ApiConfig) -> Self {
         let config = config.with_hosts(["lwm2m.test".to_owned()]);
-        let server = bind_server(sockets, server).await.expect("a socket");
+        let server = bind_server(sockets, server, None).await.expect("a socket");
         let api = router(ApiState::with_config(server.clone(), config));
         Self { server, api }
     }

@@ -6,6 +6,7 @@ use super::sockets::{Addresses, SocketIo, Sockets};
 use crate::clock::Clock;
 use crate::with_sink::{Sink, WithSink};
 use lwm2m_link::Engine;
+use lwm2m_store::Writer;
 use lwm2m_time::Instant;
 use std::io;
 use tokio::sync::{mpsc, oneshot};
@@ -85,12 +86,13 @@ impl<E> Clone for Handle<E> {
 impl<E: Engine + Send + 'static> Handle<E> {
     /// Binds the sockets and starts a task of the current runtime that drives `engine` on them.
     ///
-    /// Events of the engine are dropped: see [`bind_with`](Handle::bind_with).
+    /// Events of the engine are dropped: see [`bind_with`](Handle::bind_with). So is what it wants
+    /// kept: see [`bind_on_thread`](Handle::bind_on_thread).
     ///
     /// # Errors
     /// A socket cannot be bound, for example because the port is in use.
     pub async fn bind(sockets: impl Into<Sockets>, engine: E) -> io::Result<Self> {
-        let (handle, driver) = Self::prepare(sockets.into(), engine).await?;
+        let (handle, driver) = Self::prepare(sockets.into(), engine, None).await?;
         tokio::spawn(driver.run());
         Ok(handle)
     }
@@ -98,23 +100,31 @@ impl<E: Engine + Send + 'static> Handle<E> {
     /// As [`bind`](Handle::bind), but on a thread of its own, so that work of other tasks never
     /// delays the engine. If the engine panics, each use of the handle is answered by [`Closed`].
     ///
+    /// `writer` takes what the engine wants kept, and is dropped with the engine. Leave it out for an
+    /// engine that was made without a store.
+    ///
     /// # Errors
     /// A socket cannot be bound, or the thread cannot be started.
     pub async fn bind_on_thread(
         name: &str,
         sockets: impl Into<Sockets>,
         engine: E,
+        writer: Option<Writer>,
     ) -> io::Result<Self> {
         let (bound, outcome) = oneshot::channel();
         let sockets = sockets.into();
         let thread = std::thread::Builder::new().name(name.to_owned());
-        thread.spawn(move || drive(sockets, engine, bound))?;
+        thread.spawn(move || drive(sockets, engine, writer, bound))?;
         outcome.await.map_err(|_| io::Error::other("the thread of the engine has ended"))?
     }
 
-    async fn prepare(sockets: Sockets, engine: E) -> io::Result<(Self, Driver<E, SocketIo>)> {
+    async fn prepare(
+        sockets: Sockets,
+        engine: E,
+        writer: Option<Writer>,
+    ) -> io::Result<(Self, Driver<E, SocketIo>)> {
         let clock = Clock::start();
-        let (io, local) = SocketIo::bind(sockets, clock).await?;
+        let (io, local) = SocketIo::bind(sockets, clock, writer).await?;
         let (driver, commands) = Driver::new(engine, io);
         Ok((Self { commands, local, clock }, driver))
     }
@@ -197,6 +207,7 @@ where
 fn drive<E: Engine + Send + 'static>(
     sockets: Sockets,
     engine: E,
+    writer: Option<Writer>,
     bound: oneshot::Sender<io::Result<Handle<E>>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -206,7 +217,7 @@ fn drive<E: Engine + Send + 'static>(
         Err(error) => return drop(bound.send(Err(error))),
     };
     runtime.block_on(async move {
-        match Handle::prepare(sockets, engine).await {
+        match Handle::prepare(sockets, engine, writer).await {
             Ok((handle, driver)) => {
                 // Without a caller there is no handle, and the driver ends at once.
                 let _ = bound.send(Ok(handle));
@@ -248,7 +259,7 @@ mod tests {
     async fn engine_has_a_thread_of_its_own_and_its_panic_is_seen() {
         let engine = Link::new(lwm2m_coap::Config::default(), [1; 32]);
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let handle = Handle::bind_on_thread("an engine", local, engine).await.unwrap();
+        let handle = Handle::bind_on_thread("an engine", local, engine, None).await.unwrap();
         let name = handle.with(|_, _| std::thread::current().name().map(str::to_owned)).await;
         assert_eq!(name.unwrap().as_deref(), Some("an engine"));
         let panicked = handle.with(|_, _| panic!("on purpose")).await;
@@ -257,7 +268,8 @@ mod tests {
         let taken = std::net::UdpSocket::bind(local).unwrap().local_addr();
         let engine = Link::new(lwm2m_coap::Config::default(), [1; 32]);
         let _taken = std::net::UdpSocket::bind(taken.unwrap()).unwrap();
-        assert!(Handle::bind_on_thread("b", _taken.local_addr().unwrap(), engine).await.is_err());
+        let taken = _taken.local_addr().unwrap();
+        assert!(Handle::bind_on_thread("b", taken, engine, None).await.is_err());
     }
 
     /// An engine whose only output is an event that was asked for.
@@ -287,7 +299,8 @@ mod tests {
             released.recv().unwrap();
         };
         let engine = WithSink::new(Bell::default(), sink);
-        let handle = Handle::bind_on_thread("a bell", Sockets::default(), engine).await.unwrap();
+        let handle = Handle::bind_on_thread("a bell", Sockets::default(), engine, None);
+        let handle = handle.await.unwrap();
         let mut ring = Box::pin(handle.with(|it, _| it.engine.0 = true));
         let mut waiting = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(ring.as_mut().poll(&mut waiting).is_pending());

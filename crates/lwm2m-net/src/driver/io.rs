@@ -1,13 +1,16 @@
 //! What a driver needs of its surroundings.
 
-use lwm2m_link::{ConnectionId, StreamAction, Transmit};
+use lwm2m_link::{ConnectionId, Lsn, StreamAction, Transmit, Write};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
 
-/// Datagram sockets, connections and a clock: the sockets of tokio, or a simulation.
+/// Datagram sockets, connections, a clock and a store: the sockets of tokio and a [`Writer`], or a
+/// simulation.
 ///
 /// There are two ports for datagrams: the one for coap, and the one for coaps, which is meant
 /// wherever `secured` is set.
+///
+/// [`Writer`]: lwm2m_store::Writer
 pub trait Io {
     /// The time.
     fn now(&self) -> Instant;
@@ -23,6 +26,10 @@ pub trait Io {
     /// Does what the engine wants with a connection. Returns `false` if the connection had to be
     /// cut instead.
     fn act(&mut self, action: StreamAction) -> bool;
+
+    /// Takes what the engine wants kept, without waiting. [`Wake::Written`] or [`Wake::WriteFailed`]
+    /// follows. Without a store it is dropped: an engine is told at its making whether there is one.
+    fn write(&mut self, write: Write);
 
     /// Waits for the next thing that happens, at most until `until`. The driver drops the future
     /// when something else happens first: nothing may be lost by that.
@@ -76,6 +83,10 @@ pub enum Wake {
         /// The connection.
         connection: ConnectionId,
     },
+    /// All that the engine wanted kept up to a position is durable.
+    Written(Lsn),
+    /// What the engine wanted kept up to a position is not durable yet.
+    WriteFailed(Lsn),
     /// The time that was waited for has come.
     Timeout,
 }

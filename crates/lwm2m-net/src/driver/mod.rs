@@ -129,6 +129,8 @@ impl<E: Engine, I: Io> Driver<E, I> {
                 self.handle(Input::Stream { connection, bytes: &bytes });
             }
             Wake::Disconnected { connection } => self.handle(Input::Disconnected { connection }),
+            Wake::Written(lsn) => self.handle(Input::Written(lsn)),
+            Wake::WriteFailed(lsn) => self.handle(Input::WriteFailed(lsn)),
             Wake::Timeout => self.handle(Input::Timeout),
         }
     }
@@ -148,8 +150,7 @@ impl<E: Engine, I: Io> Driver<E, I> {
                         self.handle(Input::Disconnected { connection });
                     }
                 }
-                // Nothing is kept yet, and no engine asks for it.
-                Output::Write(_) => {}
+                Output::Write(write) => self.io.write(write),
                 // The events of `WithSink` went to the sink; other engines' are not wanted.
                 Output::Event(_) => {}
             }
@@ -168,7 +169,7 @@ impl<E: Engine, I: Io> Driver<E, I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lwm2m_link::{Outputs, StreamAction};
+    use lwm2m_link::{Outputs, StreamAction, Write};
     use lwm2m_time::Instant;
     use std::future::pending;
     use std::net::{Ipv4Addr, SocketAddr};
@@ -244,6 +245,8 @@ mod tests {
         fn act(&mut self, _: StreamAction) -> bool {
             true
         }
+
+        fn write(&mut self, _: Write) {}
 
         async fn wait(&mut self, _: Option<Instant>, _: FullPorts) -> Wake {
             pending().await

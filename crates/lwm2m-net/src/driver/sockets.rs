@@ -1,10 +1,11 @@
-//! The I/O of a driver on the sockets of tokio.
+//! The I/O of a driver on the sockets of tokio, and with a store's writer.
 
 use super::io::{FullPorts, Io, Wake};
 use crate::clock::Clock;
 use crate::tcp::Connections;
 use lwm2m_coap::uri::Scheme;
-use lwm2m_link::{StreamAction, Transmit};
+use lwm2m_link::{StreamAction, Transmit, Write};
+use lwm2m_store::{Progress, Writer};
 use lwm2m_time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::pending;
@@ -95,17 +96,22 @@ impl Addresses {
     }
 }
 
-/// UDP sockets, TCP connections and the clock.
+/// UDP sockets, TCP connections, the clock, and where records are kept.
 pub(super) struct SocketIo {
     plain: Option<UdpPort>,
     secured: Option<UdpPort>,
     connections: Connections,
     clock: Clock,
     buffer: Vec<u8>,
+    writer: Option<Writer>,
 }
 
 impl SocketIo {
-    pub(super) async fn bind(sockets: Sockets, clock: Clock) -> io::Result<(Self, Addresses)> {
+    pub(super) async fn bind(
+        sockets: Sockets,
+        clock: Clock,
+        writer: Option<Writer>,
+    ) -> io::Result<(Self, Addresses)> {
         let port = |scheme: Scheme, at: Option<SocketAddr>| {
             let bind = |at| {
                 UdpPort::bind(at, sockets.share_port).map_err(|error| named(scheme, at, &error))
@@ -127,7 +133,7 @@ impl SocketIo {
             local.tls = Some(listening.map_err(|error| named(Scheme::CoapsTcp, at, &error))?);
         }
         let buffer = vec![0; DATAGRAM];
-        Ok((Self { plain, secured, connections, clock, buffer }, local))
+        Ok((Self { plain, secured, connections, clock, buffer, writer }, local))
     }
 }
 
@@ -150,6 +156,12 @@ impl Io for SocketIo {
         self.connections.act(action)
     }
 
+    fn write(&mut self, write: Write) {
+        if let Some(writer) = &mut self.writer {
+            writer.push(write);
+        }
+    }
+
     async fn wait(&mut self, until: Option<Instant>, full: FullPorts) -> Wake {
         let until = until.map(|at| self.clock.to_tokio(at));
         let sleep = async {
@@ -165,6 +177,7 @@ impl Io for SocketIo {
             () = readable(secured) => Wake::Readable { secured: true },
             () = writable(secured), if full.secured => Wake::Writable { secured: true },
             wake = self.connections.next() => wake,
+            wake = progress(self.writer.as_mut()) => wake,
             () = sleep => Wake::Timeout,
         }
     }
@@ -185,6 +198,16 @@ async fn readable(port: Option<&UdpPort>) {
 async fn writable(port: Option<&UdpPort>) {
     match port {
         Some(port) => port.writable().await,
+        None => pending().await,
+    }
+}
+
+async fn progress(writer: Option<&mut Writer>) -> Wake {
+    match writer {
+        Some(writer) => match writer.next().await {
+            Progress::Written(lsn) => Wake::Written(lsn),
+            Progress::Failed(lsn) => Wake::WriteFailed(lsn),
+        },
         None => pending().await,
     }
 }

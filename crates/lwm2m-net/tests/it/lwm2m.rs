@@ -14,7 +14,7 @@ const MAKER: Path = Path::resource(3, 0, 0);
 async fn start() -> ServerHandle {
     let free = SocketAddr::new(V4, 0);
     let sockets = Sockets { tcp: Some(free), ..Sockets::from(free) };
-    bind_server(sockets, Server::new(Config::default(), [7; 32])).await.unwrap()
+    bind_server(sockets, Server::new(Config::default(), [7; 32]), None).await.unwrap()
 }
 
 /// A connection on which a device has said hello and sent a POST to `path`.

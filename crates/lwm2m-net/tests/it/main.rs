@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod harness;
+mod kept;
 #[cfg(feature = "server")]
 mod lwm2m;
 mod races;

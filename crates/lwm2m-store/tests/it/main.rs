@@ -1,0 +1,17 @@
+//! Stores and the thread that writes them, from outside.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+
+mod store;
+mod writer;
+
+use bytes::Bytes;
+use lwm2m_link::{Record, Table};
+
+const TABLE: Table = Table(7);
+
+/// A record of [`TABLE`], or its end.
+fn record(key: &str, value: Option<&str>) -> Record {
+    let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), value.map(str::to_owned));
+    Record { table: TABLE, key, value: value.map(Bytes::from) }
+}
