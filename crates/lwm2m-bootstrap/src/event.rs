@@ -82,7 +82,7 @@ pub enum SessionError {
     #[error("the device answered {0} to Bootstrap-Finish; complete the accounts in /0 and /1")]
     NotFinished(Code),
     /// The device did not answer.
-    #[error("no answer: {0}")]
+    #[error("{0}")]
     NoAnswer(FailReason),
     /// The answer to Bootstrap-Read cannot be read.
     #[error("the answer cannot be read: {0}")]

@@ -116,7 +116,7 @@ impl BootstrapServer {
                     self.outputs.push_back(Event::HandshakeFailed(failure));
                 }
                 // Sessions that begin or end are known by their peers.
-                LinkEvent::Security(_) => {}
+                LinkEvent::Security(_) | LinkEvent::Unanswered { .. } => {}
             }
         }
     }

@@ -191,7 +191,7 @@ pub enum BootstrapError {
     #[error("the bootstrap server refused with {0}; see its log")]
     Refused(ErrorResponse),
     /// The bootstrap server did not answer.
-    #[error("no answer: {0}")]
+    #[error("{0}")]
     NoAnswer(FailReason),
     /// No session was established with the bootstrap server.
     #[error("no secured session: {0}")]
@@ -248,7 +248,7 @@ pub enum RegistrationError {
     #[error("the server refused with {0}; see its log")]
     Refused(ErrorResponse),
     /// The server did not answer.
-    #[error("no answer: {0}")]
+    #[error("{0}")]
     NoAnswer(FailReason),
     /// No session was established with the server.
     #[error("no secured session: {0}")]

@@ -3,6 +3,7 @@
 use crate::error::{AccountsError, BootstrapError, RegistrationError};
 use crate::ids::SendId;
 use alloc::string::String;
+use core::net::SocketAddr;
 use lwm2m_core::{Arguments, Path};
 use lwm2m_time::Instant;
 
@@ -37,10 +38,20 @@ pub enum Event {
         /// The server.
         server: u16,
     },
+    /// A server has not answered a message, or a flight of the handshake, which was sent again for the
+    /// first time. The client goes on trying; if nothing comes, a failure follows.
+    Unanswered {
+        /// The server; the bootstrap server is 0.
+        server: u16,
+        /// Where it was looked for.
+        address: SocketAddr,
+    },
     /// A registration or Update failed.
     RegistrationFailed {
         /// The server.
         server: u16,
+        /// Where it was looked for; `None` if its address is not known.
+        address: Option<SocketAddr>,
         /// Why.
         reason: RegistrationError,
         /// The time of the next attempt; `None` if the client does not retry.
@@ -122,6 +133,8 @@ pub enum Event {
     },
     /// A bootstrap failed.
     BootstrapFailed {
+        /// Where its server was looked for.
+        address: SocketAddr,
         /// Why.
         reason: BootstrapError,
         /// The time of the next attempt; `None` if the client does not retry.

@@ -189,14 +189,18 @@ impl Life {
                 tracing::info!(%location, "registered");
                 self.registered.send_replace(true);
             }
-            Event::RegistrationFailed { reason, retry_at, .. } => {
+            Event::Unanswered { address, .. } => {
+                tracing::warn!("no answer yet from {address}, trying again");
+            }
+            Event::RegistrationFailed { address, reason, retry_at, .. } => {
                 self.registered.send_replace(false);
+                let server = address.map(tracing::field::display);
                 let Some(at) = *retry_at else {
-                    tracing::error!(%reason, "the registration failed for good; check server and keys, then restart the device");
+                    tracing::error!(server, %reason, "the registration failed for good; check server and keys, then restart the device");
                     return Ok(());
                 };
                 let when = self.until(at).await?;
-                tracing::warn!(%reason, "the registration failed; trying again {when}");
+                tracing::warn!(server, %reason, "the registration failed; trying again {when}");
             }
             Event::AddressWanted { server, uri } => return self.look_up(*server, uri).await,
             Event::SessionEnded { retry_at, .. } => {

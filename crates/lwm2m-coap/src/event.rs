@@ -17,6 +17,15 @@ pub struct Transmit {
     pub payload: Bytes,
 }
 
+/// A confirmable message that its receiver has not acknowledged so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unanswered {
+    /// The receiver.
+    pub peer: PeerId,
+    /// How often the message was sent again.
+    pub retransmissions: u32,
+}
+
 /// Reports to the application.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -101,7 +110,16 @@ pub enum Event {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FailReason {
-    /// The peer neither acknowledged nor answered in time.
+    /// The peer neither acknowledged nor answered a confirmable message (RFC 7252 section 4.2).
+    #[error(
+        "no answer, though the message was sent {sent} times; check address, port and firewall"
+    )]
+    Unacknowledged {
+        /// How often it was sent.
+        sent: u32,
+    },
+    /// The peer did not answer in time a message that it acknowledged, or that was non-confirmable or
+    /// sent on a connection.
     #[error("the peer did not answer in time")]
     Timeout,
     /// The peer rejected the message with a Reset (RFC 7252 section 4.2).

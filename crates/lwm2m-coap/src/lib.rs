@@ -66,7 +66,7 @@ pub use bytes::Bytes;
 pub use config::{Config, PeerParameters, TransmissionParameters};
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use event::{CloseReason, Event, FailReason, GoneReason, ProtocolFault, Transmit};
+pub use event::{CloseReason, Event, FailReason, GoneReason, ProtocolFault, Transmit, Unanswered};
 pub use ids::{ExchangeId, Observer, PeerId, RequestId};
 pub use lwm2m_time::Instant;
 pub use message::{

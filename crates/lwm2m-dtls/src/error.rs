@@ -154,9 +154,18 @@ pub enum Reason {
          log"
     )]
     Disconnected,
-    /// The peer did not answer in time.
-    #[error("no answer; check address, port and firewall, and that the peer speaks DTLS")]
+    /// The peer did not answer on a stream in time.
+    #[error("no answer; check address and port, and that the peer speaks TLS")]
     Timeout,
+    /// The peer did not answer a flight of datagrams.
+    #[error(
+        "no answer, though the flight was sent {sent} times; check address, port and firewall, and that \
+         the peer speaks DTLS"
+    )]
+    Unanswered {
+        /// How often the flight was sent.
+        sent: u32,
+    },
     /// The client's hello came in fragments, and some did not arrive.
     #[error(
         "a part of the client's hello did not arrive; check whether the path drops datagrams, or \
@@ -230,6 +239,7 @@ impl Reason {
             Self::RecordOverflow => Alert::RECORD_OVERFLOW,
             Self::PeerAlert(alert) => *alert,
             Self::Timeout
+            | Self::Unanswered { .. }
             | Self::Disconnected
             | Self::IncompleteHello
             | Self::IgnoredHellos { .. }

@@ -45,6 +45,14 @@ pub enum Event {
         /// What a client needs to resume the session, if it can be resumed.
         resumption: Option<Arc<Resumption>>,
     },
+    /// A flight of a client's handshake on datagrams had no answer and was sent again for the first
+    /// time.
+    Unanswered {
+        /// The session.
+        session: SessionId,
+        /// The server's address.
+        peer: SocketAddr,
+    },
     /// Application data.
     Data {
         /// The session.

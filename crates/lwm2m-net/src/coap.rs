@@ -28,6 +28,9 @@ pub enum Answer {
     Failed(FailReason),
     /// The request failed because no session was established: the reason, in one line.
     NoSession(String),
+    /// The server at this address has not answered so far; the request was sent again for the first
+    /// time, or the first message of a handshake. Another answer follows.
+    Unanswered(SocketAddr),
 }
 
 /// Why a request was not sent.
@@ -52,7 +55,7 @@ type WithSink = crate::with_sink::WithSink<Link, Readers>;
 
 #[derive(Default)]
 struct Readers {
-    readers: HashMap<RequestId, mpsc::Sender<Answer>>,
+    readers: HashMap<RequestId, (PeerId, mpsc::Sender<Answer>)>,
     profile: Option<Arc<ClientProfile>>,
     /// The session with a server on datagrams; on a connection the link knows it.
     sessions: HashMap<SocketAddr, PeerId>,
@@ -90,12 +93,23 @@ impl Readers {
                 response.options.observe().is_none()
             }
             Answer::Failed(_) | Answer::NoSession(_) => true,
+            Answer::Unanswered(_) => false,
         };
-        let Some(reader) = self.readers.get(&id) else { return };
+        let Some((_, reader)) = self.readers.get(&id) else { return };
         let gone = matches!(reader.try_send(answer), Err(mpsc::error::TrySendError::Closed(_)));
         if last || gone {
             self.readers.remove(&id);
             link.coap().cancel(id);
+        }
+    }
+}
+
+impl Readers {
+    fn tell_unanswered(&mut self, link: &mut Link, peer: PeerId) {
+        let Some(address) = link.peer_address(peer) else { return };
+        let of_peer = self.readers.iter().filter(|(_, (of, _))| *of == peer);
+        for id in of_peer.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.pass(link, id, Answer::Unanswered(address));
         }
     }
 }
@@ -109,6 +123,7 @@ impl Sink<Link> for Readers {
                 return;
             }
             LinkEvent::Security(_) => return,
+            LinkEvent::Unanswered { peer } => return self.tell_unanswered(link, peer),
         };
         match event {
             Event::Response { id, response, .. } => self.pass(link, id, Answer::Response(response)),
@@ -197,10 +212,35 @@ impl CoapClient {
             let WithSink { engine, sink, .. } = with_sink;
             let peer = sink.peer(engine, now, server)?;
             let id = engine.coap().request(now, peer, request)?;
-            sink.readers.insert(id, reader);
+            sink.readers.insert(id, (peer, reader));
             Ok::<_, CoapError>(())
         };
         self.0.with(send).await??;
         Ok(answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_link::{Engine, Input};
+
+    #[test]
+    fn a_server_that_does_not_answer_is_told_before_the_request_fails() {
+        let server = SocketAddr::from(([192, 0, 2, 1], 5683));
+        let mut client = WithSink::new(Link::new(Config::default(), [1; 32]), Readers::default());
+        let (reader, mut answers) = mpsc::channel(ANSWERS);
+        let remote = Remote { scheme: Scheme::Coap, address: server };
+        let peer = client.sink.peer(&mut client.engine, Instant::ZERO, remote).unwrap();
+        let id = client.engine.coap().request(Instant::ZERO, peer, Request::get()).unwrap();
+        client.sink.readers.insert(id, (peer, reader));
+        while let Some(due) = client.poll_timeout() {
+            client.handle(due, Input::Timeout);
+            while client.poll().is_some() {}
+        }
+        assert_eq!(answers.try_recv().unwrap(), Answer::Unanswered(server));
+        let reason = FailReason::Unacknowledged { sent: 5 };
+        assert_eq!(answers.try_recv().unwrap(), Answer::Failed(reason));
+        assert!(answers.try_recv().is_err());
     }
 }

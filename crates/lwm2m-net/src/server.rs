@@ -34,15 +34,15 @@ pub enum RequestError {
     /// The device did not answer in the caller's time; the operation was cancelled.
     #[error("the device did not answer within {} s", .0.as_secs_f32())]
     Elapsed(Duration),
-    /// The operation was not sent in the caller's time, because an earlier one on this target has no
-    /// answer: devices get one request at a time (NSTART, RFC 7252 section 4.7). It was cancelled.
+    /// The operation was not sent in the caller's time, because an earlier request about this target
+    /// has no answer: devices get one request at a time (NSTART, RFC 7252 section 4.7). It was cancelled.
     #[error(
-        "not sent within {} s: the device has yet to answer an earlier operation on {target}", after.as_secs_f32()
+        "not sent within {} s: the device has yet to answer an earlier request about {target}", after.as_secs_f32()
     )]
     Queued {
         /// The caller's time.
         after: Duration,
-        /// What the earlier operation is about.
+        /// What the earlier request is about.
         target: Target,
     },
     /// The server has been shut down.

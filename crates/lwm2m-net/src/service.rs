@@ -62,7 +62,7 @@ impl<S: Service> CoapService<S> {
                     Reason::IgnoredHellos { .. } => tracing::debug!("{failure}"),
                     _ => tracing::warn!("{failure}"),
                 },
-                LinkEvent::Security(_) => {}
+                LinkEvent::Security(_) | LinkEvent::Unanswered { .. } => {}
             }
         }
     }

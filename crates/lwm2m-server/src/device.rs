@@ -19,6 +19,8 @@ pub struct Device {
     pub(crate) registration: Arc<Registration>,
     /// The peer that requests go to; `None` until an adopted device has been heard of.
     pub(crate) peer: Option<PeerId>,
+    /// When its last message came.
+    pub(crate) heard_at: Instant,
     /// Whether another device has registered from the same peer, as behind a gateway.
     pub(crate) shares_peer: bool,
     /// The operations that have no outcome yet.
@@ -80,6 +82,7 @@ impl Device {
     pub(crate) fn restored(registration: Registration) -> Self {
         Self {
             memory: registration.memory_estimate(),
+            heard_at: registration.updated_at,
             registration: Arc::new(registration),
             peer: None,
             shares_peer: false,

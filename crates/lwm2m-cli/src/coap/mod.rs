@@ -16,6 +16,7 @@ use lwm2m_net::uri::Remote;
 use print::Style;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,10 +138,7 @@ async fn ask(arguments: &Question, secured: &Secured) -> Result<(), Failure> {
     let mut left = arguments.count.unwrap_or(usize::MAX);
     let (style, mut out) = arguments.output()?;
     let mut first = true;
-    while let Some(answer) = next(arguments, &mut answers, first).await? {
-        let (Answer::Response(response) | Answer::Notification(response)) = answer else {
-            return Err(Failure::running("the server did not answer"));
-        };
+    while let Some(response) = next(arguments, server.address, &mut answers, first).await? {
         if !response.code.is_success() {
             return Err(refused(&response, style, &mut *out)?);
         }
@@ -213,25 +211,39 @@ pub(crate) fn security(uri: &str, secured: &Secured) -> Result<Option<Security>,
     Ok(Some(Security { config, profile: Arc::new(profile) }))
 }
 
-/// The next answer; `None` after the last.
+/// The next response or notification; `None` after the last.
 async fn next(
     arguments: &Question,
+    server: SocketAddr,
     answers: &mut Receiver<Answer>,
     first: bool,
-) -> Result<Option<Answer>, Failure> {
+) -> Result<Option<Response>, Failure> {
     let seconds = arguments.timeout.or_else(|| first.then_some(95));
-    let answer = match seconds {
-        Some(seconds) => {
-            let patience = Duration::from_secs(seconds.into());
-            let late = |_| Failure::running(format!("no answer within {seconds} s"));
-            tokio::time::timeout(patience, answers.recv()).await.map_err(late)?
-        }
-        None => answers.recv().await,
-    };
-    match answer {
-        Some(Answer::Failed(reason)) => Err(Failure::running(reason)),
-        Some(Answer::NoSession(why)) => Err(Failure::running(why)),
-        answer => Ok(answer),
+    let mut out = std::io::stderr();
+    let Some(seconds) = seconds else { return wait(server, answers, &mut out).await };
+    let patience = Duration::from_secs(seconds.into());
+    let late = |_| Failure::running(format!("no answer from {server} within {seconds} s"));
+    tokio::time::timeout(patience, wait(server, answers, &mut out)).await.map_err(late)?
+}
+
+/// Waits for a response or notification, and tells when the server does not answer at first.
+async fn wait(
+    server: SocketAddr,
+    answers: &mut Receiver<Answer>,
+    out: &mut impl Write,
+) -> Result<Option<Response>, Failure> {
+    loop {
+        return match answers.recv().await {
+            None => Ok(None),
+            Some(Answer::Response(response) | Answer::Notification(response)) => Ok(Some(response)),
+            Some(Answer::Failed(reason)) => Err(Failure::running(format!("{server}: {reason}"))),
+            Some(Answer::NoSession(why)) => Err(Failure::running(why)),
+            Some(Answer::Unanswered(address)) => {
+                // Without standard error there is nobody to tell.
+                let _ = writeln!(out, "no answer yet from {address}, trying again");
+                continue;
+            }
+        };
     }
 }
 
@@ -259,4 +271,22 @@ fn request(arguments: &Question) -> Result<Request, Failure> {
         request = request.payload(arguments.input.bytes(bytes).map_err(Failure::usage)?.0);
     }
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_coap::FailReason;
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_named_at_once_and_in_the_end() {
+        let server = SocketAddr::from(([192, 0, 2, 1], 5683));
+        let (reader, mut answers) = tokio::sync::mpsc::channel(2);
+        reader.send(Answer::Unanswered(server)).await.unwrap();
+        reader.send(Answer::Failed(FailReason::Unacknowledged { sent: 5 })).await.unwrap();
+        let mut said = Vec::new();
+        let failure = wait(server, &mut answers, &mut said).await.unwrap_err().to_string();
+        assert_eq!(said, b"no answer yet from 192.0.2.1:5683, trying again\n");
+        assert!(failure.contains("192.0.2.1:5683") && failure.contains("5 times"), "{failure}");
+    }
 }

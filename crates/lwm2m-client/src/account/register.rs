@@ -19,6 +19,7 @@ use core::time::Duration;
 use lwm2m_coap::{Code, FailReason, Request, Response};
 use lwm2m_codec::link;
 use lwm2m_core::{ContentFormat, Version};
+use lwm2m_time::Instant;
 
 /// The answer to a request, or the reason of its failure.
 pub(super) type Answer = Result<Response, FailReason>;
@@ -119,9 +120,8 @@ impl Account {
         let at = cx.now + self.overloaded(response.options.max_age());
         self.state = State::Waiting;
         cx.timers.set(Timer::Account(self.id), at);
-        let (server, retry_at) = (self.server(), Some(at));
         let reason = RegistrationError::Refused(ErrorResponse::of(response));
-        cx.event(Event::RegistrationFailed { server, reason, retry_at });
+        self.tell_failure(cx, reason, Some(at));
     }
 
     /// Changes to the next lower version. Returns `false` at the lowest.
@@ -169,13 +169,23 @@ impl Account {
             None => self.state = State::Idle,
         }
         let elsewhere = reason.may_be_elsewhere();
-        cx.event(Event::RegistrationFailed { server: self.server(), reason, retry_at });
+        self.tell_failure(cx, reason, retry_at);
         if elsewhere {
             self.want_address(cx);
         }
         if retry_at.is_none() {
             cx.effect(Effect::GivenUp);
         }
+    }
+
+    pub(super) fn tell_failure(
+        &self,
+        cx: &mut Context,
+        reason: RegistrationError,
+        retry_at: Option<Instant>,
+    ) {
+        let (server, address) = (self.server(), self.config.address);
+        cx.event(Event::RegistrationFailed { server, address, reason, retry_at });
     }
 
     /// Registers anew in a moment: a server that has just ended a session may be about to restart.

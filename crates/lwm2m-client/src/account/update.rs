@@ -71,8 +71,8 @@ impl Account {
         };
         // The server does not know this client any more, or cannot be reached at this address.
         let elsewhere = reason.may_be_elsewhere();
-        let (server, retry_at) = (self.server(), Some(cx.now));
-        cx.event(Event::RegistrationFailed { server, reason, retry_at });
+        let retry_at = Some(cx.now);
+        self.tell_failure(cx, reason, retry_at);
         if elsewhere {
             self.want_address(cx);
         }

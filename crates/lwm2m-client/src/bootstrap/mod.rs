@@ -251,14 +251,14 @@ impl Bootstrap {
     fn failed(&mut self, cx: &mut Context, reason: BootstrapError) {
         self.abandon(cx);
         let Some(state) = &mut self.server else { return };
-        let retry = state.account.retry;
+        let BootstrapAccount { retry, address, .. } = state.account;
         let next = if reason.is_final() { None } else { state.attempts.failed(&retry) };
         let retry_at = next.map(|wait| cx.now + wait);
         if let Some(at) = retry_at {
             state.phase = Phase::Waiting;
             cx.timers.set(Timer::Bootstrap, at);
         }
-        cx.event(Event::BootstrapFailed { reason, retry_at });
+        cx.event(Event::BootstrapFailed { address, reason, retry_at });
     }
 
     /// Gives the bootstrap that is under way up without telling; the account of its server is as

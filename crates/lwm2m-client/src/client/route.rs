@@ -23,6 +23,7 @@ impl Client {
             match event {
                 LinkEvent::Security(event) => self.handle_security_event(event),
                 LinkEvent::Coap(event) => self.handle_coap_event(event),
+                LinkEvent::Unanswered { peer } => self.handle_unanswered(peer),
             }
             self.run_effects();
         }
@@ -83,6 +84,13 @@ impl Client {
         if let Some(account) = self.accounts.awaiting(id) {
             account.answered(cx, answer);
         }
+    }
+
+    fn handle_unanswered(&mut self, peer: PeerId) {
+        let Some(address) = self.cx.link.peer_address(peer) else { return };
+        // The bootstrap server is 0.
+        let server = self.accounts.of_peer(peer).map_or(0, |account| account.server());
+        self.cx.event(Event::Unanswered { server, address });
     }
 
     fn handle_security_event(&mut self, event: SecurityEvent) {

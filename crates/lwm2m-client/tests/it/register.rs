@@ -291,8 +291,28 @@ fn shutdown_ends_without_an_answer_too() {
     harness.set_reachable(0, false);
     harness.sim.with(harness.client, |it, now| it.shutdown(now));
     harness.run(100.0);
-    let confirmed = Err(RegistrationError::NoAnswer(FailReason::Timeout));
-    assert_eq!(harness.events, [Event::Deregistered { server: 1, confirmed }, Event::Stopped]);
+    let reason = FailReason::Unacknowledged { sent: 5 };
+    let confirmed = Err(RegistrationError::NoAnswer(reason));
+    let unanswered = Event::Unanswered { server: 1, address: address(0) };
+    let deregistered = Event::Deregistered { server: 1, confirmed };
+    assert_eq!(harness.events, [unanswered, deregistered, Event::Stopped]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_told_at_once_and_what_was_tried_at_the_end() {
+    let mut harness = Harness::new(config(), objects());
+    harness.set_reachable(0, false);
+    harness.start();
+    harness.run(3.0);
+    let address = address(0);
+    assert_eq!(harness.events, [Event::Unanswered { server: 1, address }]);
+    harness.run(90.0);
+    let [_, Event::RegistrationFailed { address: Some(tried), reason, .. }] = &harness.events[..]
+    else {
+        panic!("{:?}", harness.events)
+    };
+    assert_eq!(*tried, address);
+    assert!(reason.to_string().contains("sent 5 times"), "{reason}");
 }
 
 #[test]

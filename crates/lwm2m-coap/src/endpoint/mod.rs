@@ -5,7 +5,7 @@ mod receive;
 
 use crate::config::{Config, PeerParameters};
 use crate::error::Error;
-use crate::event::{Event, FailReason, GoneReason, Transmit};
+use crate::event::{Event, FailReason, GoneReason, Transmit, Unanswered};
 use crate::exchange::{Exchanges, Streaming};
 use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
 use crate::message::{Code, MessageView, Options};
@@ -42,7 +42,7 @@ pub struct Endpoint {
     /// Peers without state. Separate from the events, because there may be very many at once and an
     /// event is large.
     idle: VecDeque<PeerId>,
-    unanswered: Vec<PeerId>,
+    unanswered: Vec<Unanswered>,
     /// The latest time that was passed in.
     pub(crate) now: Instant,
 }
@@ -69,11 +69,12 @@ impl Endpoint {
         self.unanswered.clear();
         while let Some(expired) = self.transport.messaging.expire(self.now) {
             match expired {
-                Expired::Undelivered(delivery_of, peer) => {
-                    self.undelivered(delivery_of, FailReason::Timeout, GoneReason::Timeout);
+                Expired::Undelivered(delivery_of, peer, sent) => {
+                    let reason = FailReason::Unacknowledged { sent };
+                    self.undelivered(delivery_of, reason, GoneReason::Timeout);
                     self.settle(peer);
                 }
-                Expired::Unanswered(peer) => self.unanswered.push(peer),
+                Expired::Unanswered(unanswered) => self.unanswered.push(unanswered),
                 Expired::Quiet(peer) => self.settle(peer),
             }
         }
@@ -88,10 +89,10 @@ impl Endpoint {
         self.transport.poll_transmit()
     }
 
-    /// A peer to which a confirmable message was retransmitted for the second time, in the latest
-    /// [`handle_timeout`](Self::handle_timeout). The message goes on being retransmitted; perhaps the
-    /// layer below can reach the peer in another way.
-    pub fn poll_unanswered(&mut self) -> Option<PeerId> {
+    /// A confirmable message that was retransmitted for the first or second time, in the latest
+    /// [`handle_timeout`](Self::handle_timeout). It goes on being retransmitted; perhaps the layer
+    /// below can reach the peer in another way.
+    pub fn poll_unanswered(&mut self) -> Option<Unanswered> {
         self.unanswered.pop()
     }
 
@@ -155,6 +156,13 @@ impl Endpoint {
     #[must_use]
     pub fn is_queued(&self, id: RequestId) -> bool {
         self.exchanges.is_queued(id)
+    }
+
+    /// Whether a message of a request, or of the fetch of its latest notification, is sent and not
+    /// acknowledged: others to the peer wait for that.
+    #[must_use]
+    pub fn is_in_flight(&self, id: RequestId) -> bool {
+        self.exchanges.is_in_flight(id)
     }
 
     /// Forgets a pending request or an observation. No event follows.

@@ -190,6 +190,14 @@ impl Exchanges {
         matches!(stage, Some(Stage::Queued))
     }
 
+    /// Whether the current message of a request is sent and not acknowledged.
+    pub(crate) fn is_in_flight(&self, id: RequestId) -> bool {
+        let observation = self.observations.get(&id);
+        let fetch = observation.and_then(|it| it.fetch).unwrap_or(id.0);
+        let stage = self.requests.get(&fetch).map(|exchange| exchange.stage);
+        matches!(stage, Some(Stage::Sent(..)))
+    }
+
     /// Forgets a request or an observation without an event, and on datagrams without a message.
     /// Returns its peer.
     pub(crate) fn cancel(

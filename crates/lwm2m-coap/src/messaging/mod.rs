@@ -26,7 +26,7 @@ mod send;
 use crate::admit::Sender;
 use crate::config::{Config, PeerParameters, TransmissionParameters};
 use crate::delivery::{Delivery, DeliveryOf, Refused, Source};
-use crate::event::Transmit;
+use crate::event::{Transmit, Unanswered};
 use crate::ids::PeerId;
 use crate::statistics::Statistics;
 use alloc::boxed::Box;
@@ -44,10 +44,10 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 /// What the passing of time has brought.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Expired {
-    /// A confirmable message was never acknowledged.
-    Undelivered(DeliveryOf, PeerId),
-    /// A confirmable message was retransmitted twice.
-    Unanswered(PeerId),
+    /// A confirmable message was sent so often and never acknowledged.
+    Undelivered(DeliveryOf, PeerId, u32),
+    /// A confirmable message was retransmitted for the first or second time.
+    Unanswered(Unanswered),
     /// The last state about a peer has expired.
     Quiet(PeerId),
 }
@@ -58,8 +58,8 @@ enum Timer {
     Acknowledge(PeerId, u16),
 }
 
-/// After how many retransmissions a message counts as unanswered.
-const UNANSWERED: u32 = 2;
+/// How many retransmissions of a message are told.
+const TOLD_RETRANSMISSIONS: u32 = 2;
 
 /// The message layer towards all peers.
 #[derive(Debug)]
@@ -170,7 +170,7 @@ impl Messaging {
         if !outgoing.confirmable.as_mut()?.again(max_retransmit) {
             self.statistics.timeouts += 1;
             self.forget(Delivery { peer, serial });
-            return Some(Expired::Undelivered(delivery_of, peer));
+            return Some(Expired::Undelivered(delivery_of, peer, max_retransmit + 1));
         }
         if outgoing.successor.is_some() {
             // Without a free message ID the older content is retransmitted.
@@ -183,7 +183,8 @@ impl Messaging {
         self.timers.set(Timer::Retransmit(peer, serial), now + retransmission.timeout);
         self.statistics.retransmitted += 1;
         self.transmits.push_back(Transmit { peer, payload });
-        (count == UNANSWERED).then_some(Expired::Unanswered(peer))
+        let unanswered = Unanswered { peer, retransmissions: count };
+        (count <= TOLD_RETRANSMISSIONS).then_some(Expired::Unanswered(unanswered))
     }
 
     /// Retransmits the messages to a peer now that can be retransmitted once more at least.

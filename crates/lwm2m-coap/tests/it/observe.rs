@@ -343,7 +343,7 @@ fn an_observation_whose_first_answer_fails_does_not_exist() {
         .payload(&[0; 16]);
     assert_eq!(lone.receive(&first).len(), 1);
     lone.pass(100 * SECOND);
-    let reason = FailReason::Timeout;
+    let reason = FailReason::Unacknowledged { sent: 5 };
     assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason }]);
     let late = message(Con, Code::CONTENT, 91, request.token.as_bytes()).uint(OBSERVE, 12);
     assert_eq!(lone.receive(&late)[0].kind, Rst);

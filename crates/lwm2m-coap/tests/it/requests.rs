@@ -31,7 +31,7 @@ fn an_unanswered_request_backs_off_and_fails() {
             assert_eq!(*again, first);
             assert_eq!(*at - start, t * multiple);
         }
-        let reason = FailReason::Timeout;
+        let reason = FailReason::Unacknowledged { sent: 5 };
         assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason }]);
         let stopped = lone.endpoint.statistics();
         assert_eq!((stopped.retransmitted, stopped.timeouts), (4, 1));

@@ -106,7 +106,8 @@ fn back_off_doubles_and_ends_with_max_transmit_wait() {
     lone.pass(SECOND - TICK);
     assert_eq!(lone.events(), []);
     lone.pass(TICK);
-    assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason: FailReason::Timeout }]);
+    let reason = FailReason::Unacknowledged { sent: 3 };
+    assert_eq!(lone.events(), [Event::Failed { id, peer: PEER, reason }]);
 }
 
 /// Parameters without randomness.

@@ -206,11 +206,23 @@ impl Endpoint {
         self.events.push_back(Event::Failed { session: Some(id), peer, mode, role, reason });
     }
 
+    /// Resends the flight of a handshake, and tells when a client does so for the first time, or gives
+    /// the handshake up.
+    fn resend(&mut self, now: Instant, id: SessionId) {
+        let before = self.handshakes.get(&id).map(|handshake| handshake.sent);
+        self.drive(now, id, |handshake, context| handshake.handle_timeout(context));
+        let Some(handshake) = self.handshakes.get(&id) else { return };
+        let is_first = (before, handshake.sent) == (Some(1), 2);
+        if handshake.role == Role::Client && is_first {
+            self.events.push_back(Event::Unanswered { session: id, peer: handshake.peer });
+        }
+    }
+
     /// Resends flights that are due and gives up handshakes that took too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(id) = self.timers.pop_expired(now) {
             if self.handshakes.contains_key(&id) {
-                self.drive(now, id, |handshake, context| handshake.handle_timeout(context));
+                self.resend(now, id);
             } else if !self.give_up_hello(id) && !self.give_up_stream(now, id) {
                 self.lingering.remove(&id);
                 #[cfg(feature = "mbedtls")]

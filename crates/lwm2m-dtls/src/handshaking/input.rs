@@ -191,5 +191,6 @@ impl Handshaking {
         let is_demand = message.kind == MessageType::HELLO_VERIFY_REQUEST;
         self.answered = (!is_demand).then_some(message.sequence);
         self.sent_at = context.now;
+        self.sent = 1;
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Handshaking {
     /// The message that our latest flight answers. A copy of it asks for the flight again.
     answered: Option<u16>,
     deadline: Instant,
+    /// How often the latest flight was sent by itself.
+    pub(crate) sent: u32,
     sent_at: Instant,
     resend_at: Instant,
     interval: Duration,
@@ -135,6 +137,7 @@ impl Handshaking {
             reassembly: Reassembly::new(next_message, MAX_REASSEMBLY),
             answered: next_message.checked_sub(1),
             deadline: now + config.handshake_timeout,
+            sent: 1,
             sent_at: now,
             resend_at: now + config.retransmit_after,
             interval: config.retransmit_after,
@@ -180,22 +183,24 @@ impl Handshaking {
         if now >= self.deadline {
             return Err(match self.saw_bad_record || self.awaits_proof_of_key() {
                 true => Reason::WrongKey,
-                false => Reason::Timeout,
+                false => Reason::Unanswered { sent: self.sent },
             });
         }
         if now < self.resend_at {
             return Ok(Progress::Wait);
         }
-        match &mut self.protocol {
+        let progress = match &mut self.protocol {
             Dtls::Native(_) => {
                 self.interval = self.interval.saturating_mul(2).min(MAX_INTERVAL);
                 self.resend_at = now + self.interval;
                 self.sent_at = now;
-                Ok(Progress::Send)
+                Progress::Send
             }
             #[cfg(feature = "mbedtls")]
-            Dtls::MbedTls(_) => self.advance(None, &[], context),
-        }
+            Dtls::MbedTls(_) => self.advance(None, &[], context)?,
+        };
+        self.sent += u32::from(matches!(progress, Progress::Send));
+        Ok(progress)
     }
 
     /// Whether a client waits for a Finished that proves that the server has the pre-shared key.

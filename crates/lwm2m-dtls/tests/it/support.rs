@@ -168,8 +168,10 @@ pub(crate) fn deliver(_: bool, datagram: &[u8]) -> Vec<Vec<u8>> {
     vec![datagram.to_vec()]
 }
 
+/// The events besides those of flights that had no answer at first.
 pub(crate) fn events(endpoint: &mut Endpoint) -> Vec<Event> {
-    std::iter::from_fn(|| endpoint.poll_event()).collect()
+    let all = std::iter::from_fn(|| endpoint.poll_event());
+    all.filter(|event| !matches!(event, Event::Unanswered { .. })).collect()
 }
 
 /// The session of the only Connected event.

@@ -10,7 +10,9 @@ use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::Response;
 use lwm2m_core::{AttributeName, Attributes, Node, Path, Resource};
-use lwm2m_server::{Operation, WriteMode};
+use lwm2m_server::{Operation, Server, WriteMode};
+use lwm2m_time::Instant;
+use std::time::Duration;
 
 type Answer = Result<Response, ApiError>;
 
@@ -146,12 +148,18 @@ pub(crate) async fn perform(
 ) -> Answer {
     let config = state.config();
     let timeout = parameters.timeout(config.timeout, config.max_timeout)?;
-    let answer = state.server().request(endpoint, operation, timeout).await;
-    let response = answer.map_err(|error| {
-        let device = state.device(endpoint).ok().filter(|it| it.registration.queue_mode);
-        let now = state.server().clock().now();
-        let heard = device.map(|it| now.saturating_since(it.registration.updated_at));
-        ApiError::request(endpoint, heard, error)
-    })?;
-    Ok(json(&ResponseJson::new(&kind, &response)))
+    match state.server().request(endpoint, operation, timeout).await {
+        Ok(response) => Ok(json(&ResponseJson::new(&kind, &response))),
+        Err(error) => Err(ApiError::request(endpoint, silent_for(state, endpoint).await, error)),
+    }
+}
+
+/// How long a device with queue mode has said nothing.
+async fn silent_for(state: &ApiState, endpoint: &str) -> Option<Duration> {
+    state.device(endpoint).ok().filter(|it| it.registration.queue_mode)?;
+    let name = endpoint.to_owned();
+    let since = move |server: &mut Server, now: Instant| {
+        server.heard_at(&name).map(|at| now.saturating_since(at))
+    };
+    state.server().with(since).await.ok()?
 }

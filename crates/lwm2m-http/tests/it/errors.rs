@@ -132,6 +132,23 @@ async fn a_silent_device_is_504_after_the_timeout() {
 }
 
 #[tokio::test]
+async fn a_request_behind_another_one_says_for_which_it_waits() {
+    let config =
+        ApiConfig::default().with_timeouts(Duration::from_millis(50), Duration::from_secs(20));
+    let bench = Bench::with_config(config).await;
+    let device = bench.device("silent", |_| None).await;
+    let answer = tokio::select! {
+        biased;
+        first = bench.get("/api/clients/silent/3/0/13?timeout=20") => panic!("{}", first.json()),
+        second = bench.get("/api/clients/silent/3/0/9") => second,
+    };
+    assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
+    let detail = answer.json()["detail"].as_str().expect("a text").to_owned();
+    assert!(detail.contains("not sent") && detail.contains("/3/0/13"), "{detail}");
+    assert_eq!(asked(&device).await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_that_makes_no_sense_is_500() {
     let bench = Bench::new().await;
     let nonsense =

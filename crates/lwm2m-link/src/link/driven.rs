@@ -4,7 +4,7 @@ use super::{Link, LinkEvent, Secured, canonical};
 use crate::connections::Direction;
 use crate::engine::{ConnectionId, Engine, Input, Output, StreamAction};
 use core::net::SocketAddr;
-use lwm2m_coap::{Admit, Sender};
+use lwm2m_coap::{Admit, Sender, Unanswered};
 use lwm2m_time::Instant;
 
 /// A datagram from an unknown address is dropped while the table of peers is full of held peers.
@@ -107,8 +107,11 @@ impl Link {
             self.settle_sessions();
         }
         self.coap.handle_timeout(now);
-        while let Some(peer) = self.coap.poll_unanswered() {
-            self.renew_session(peer);
+        while let Some(Unanswered { peer, retransmissions }) = self.coap.poll_unanswered() {
+            match retransmissions {
+                1 => self.outputs.push_back(LinkEvent::Unanswered { peer }),
+                _ => self.renew_session(peer),
+            }
         }
         self.settle_coap();
         self.connections.handle_timeout(now, &mut self.coap);

@@ -54,6 +54,12 @@ pub enum LinkEvent {
     Coap(Event),
     /// What became of a session. It comes before the failures of the requests that it explains.
     Security(SecurityEvent),
+    /// A message to a peer, or a flight of a handshake that this side began, had no answer and was
+    /// sent again for the first time.
+    Unanswered {
+        /// The peer.
+        peer: PeerId,
+    },
 }
 
 /// What carries the messages of a peer.

@@ -155,6 +155,11 @@ impl Link {
                 }
                 None => self.refused += 1,
             },
+            lwm2m_dtls::Event::Unanswered { session, .. } => {
+                let peer = sessions.peer(session);
+                let told = peer.map(|peer| LinkEvent::Unanswered { peer });
+                told.into_iter().for_each(|event| self.outputs.push_back(event));
+            }
             lwm2m_dtls::Event::Moved { session, .. } => {
                 let peer = sessions.peer(session);
                 peer.into_iter().for_each(|peer| self.follow(peer, session));

@@ -4,6 +4,7 @@ use lwm2m_coap::{Code, Config, Event, Request, RequestId, Response};
 use lwm2m_dtls::{ClientProfile, ClientSecurity, ConnectionIds, Credentials};
 use lwm2m_link::{Identity, Link, LinkEvent, PeerId, SecurityEvent};
 use lwm2m_testkit::{CoapPeer, Conditions, Node, Sim};
+use lwm2m_time::Instant;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,8 @@ pub(crate) struct Harness {
     /// What the device was told.
     pub(crate) told: Vec<Event>,
     pub(crate) security: Vec<SecurityEvent>,
+    /// The peers of the device that did not answer at first, and when it was told.
+    pub(crate) unanswered: Vec<(Instant, PeerId)>,
     /// What the server was told besides requests.
     pub(crate) heard: Vec<Event>,
     /// The peers that asked the server, with their identities.
@@ -83,8 +86,17 @@ impl Harness {
         let server_address = address("192.0.2.2:5684");
         let answer = |_: &Request| Response::new(Code::CONTENT);
         let server = sim.add_engine(server_address, CoapPeer::new(server(), answer));
-        let (told, security, heard) = (Vec::new(), Vec::new(), Vec::new());
-        Self { sim, device, server, server_address, told, security, heard, asked: Vec::new() }
+        Self {
+            sim,
+            device,
+            server,
+            server_address,
+            told: Vec::new(),
+            security: Vec::new(),
+            unanswered: Vec::new(),
+            heard: Vec::new(),
+            asked: Vec::new(),
+        }
     }
 
     pub(crate) fn server(&mut self) -> &mut Link {
@@ -139,6 +151,7 @@ impl Harness {
             match event {
                 LinkEvent::Coap(event) => self.told.push(event),
                 LinkEvent::Security(event) => self.security.push(event),
+                LinkEvent::Unanswered { peer } => self.unanswered.push((self.sim.now, peer)),
             }
         }
         for (_, event) in self.sim.take_events(self.server) {
@@ -148,7 +161,7 @@ impl Harness {
                     self.asked.push((peer, identity));
                 }
                 LinkEvent::Coap(event) => self.heard.push(event),
-                LinkEvent::Security(_) => {}
+                LinkEvent::Security(_) | LinkEvent::Unanswered { .. } => {}
             }
         }
     }

@@ -46,6 +46,7 @@ impl Plain {
     fn event(&mut self) -> Option<Event> {
         match self.out.event(&mut self.server)? {
             LinkEvent::Coap(event) => Some(event),
+            LinkEvent::Unanswered { .. } => None,
             LinkEvent::Security(event) => panic!("{event:?}"),
         }
     }

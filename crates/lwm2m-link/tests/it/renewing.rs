@@ -4,6 +4,7 @@ use crate::harness::{Harness, KEY, address, server_security};
 use lwm2m_coap::{Code, Config, Event, FailReason, Request, RequestId, Response};
 use lwm2m_link::{Link, PeerId, SecurityEvent};
 use lwm2m_testkit::CoapPeer;
+use lwm2m_time::Instant;
 use std::time::Duration;
 
 /// A device with a session.
@@ -97,7 +98,7 @@ fn a_server_that_stays_away_costs_a_bounded_number_of_handshakes() {
     harness.sim.network.capture = Some(Vec::new());
     let asked = harness.ask(peer);
     let (outcome, _) = wait_for(&mut harness, asked);
-    assert_eq!(outcome, Err(FailReason::Timeout));
+    assert_eq!(outcome, Err(FailReason::Unacknowledged { sent: 5 }));
     let sent = harness.sim.network.capture.replace(Vec::new()).unwrap();
     let hellos = sent.iter().filter(|it| it.payload[0] == 22).count();
     assert!((1..=8).contains(&hellos), "{hellos} of one handshake");
@@ -106,6 +107,33 @@ fn a_server_that_stays_away_costs_a_bounded_number_of_handshakes() {
     while harness.wait() {}
     let device = harness.device;
     assert!(!harness.sim[device].is_reachable(peer));
+}
+
+#[test]
+fn a_peer_that_does_not_answer_is_told_at_the_first_retransmission() {
+    let (mut harness, peer) = connected();
+    harness.set_reachable(false);
+    let start = harness.sim.now;
+    let asked = harness.ask(peer);
+    let _ = wait_for(&mut harness, asked);
+    let [(at, told)] = harness.unanswered[..] else { panic!("{:?}", harness.unanswered) };
+    assert_eq!(told, peer);
+    assert!((2.0..=3.0).contains(&(at - start).as_secs_f64()));
+}
+
+#[test]
+fn a_handshake_that_nobody_answers_is_told_at_the_first_retransmission() {
+    let mut harness = Harness::new();
+    harness.set_reachable(false);
+    let peer = harness.connect(KEY);
+    let asked = harness.ask(peer);
+    let (outcome, _) = wait_for(&mut harness, asked);
+    assert_eq!(outcome, Err(FailReason::Closed));
+    assert_eq!(harness.unanswered, [(Instant::from_millis(1_000), peer)]);
+    let [SecurityEvent::Failed(failure)] = &harness.security[..] else {
+        panic!("{:?}", harness.security)
+    };
+    assert!(failure.to_string().contains("sent 7 times"), "{failure}");
 }
 
 #[test]

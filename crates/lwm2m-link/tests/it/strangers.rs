@@ -100,7 +100,7 @@ impl Attackers {
             }
             self.told.extend(self.out.events.drain(..).filter_map(|event| match event {
                 LinkEvent::Coap(event) => Some(event),
-                LinkEvent::Security(_) => None,
+                LinkEvent::Security(_) | LinkEvent::Unanswered { .. } => None,
             }));
             if !any {
                 return;

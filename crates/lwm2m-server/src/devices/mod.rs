@@ -248,6 +248,13 @@ impl Devices {
         self.restart_lifetime(key);
     }
 
+    /// Notes that a message of a device has come.
+    pub(crate) fn heard(&mut self, key: DeviceKey, now: Instant) {
+        if let Some(device) = self.devices.get_mut(key) {
+            device.heard_at = now;
+        }
+    }
+
     /// Replaces the object list of a device.
     pub(crate) fn set_list(&mut self, key: DeviceKey, mut list: Arc<ObjectList>) {
         let Some(device) = self.devices.get_mut(key) else { return };

@@ -21,12 +21,13 @@ impl Server {
         request: RequestId,
         response: &Response,
     ) {
-        match self.owner_of(request) {
-            Some((key, RequestOwner::Operation(id))) => self.handle_answer(now, key, id, response),
-            Some((key, RequestOwner::Observation(target))) => {
+        let Some((key, owner)) = self.owner_of(request) else { return };
+        self.devices.heard(key, now);
+        match owner {
+            RequestOwner::Operation(id) => self.handle_answer(now, key, id, response),
+            RequestOwner::Observation(target) => {
                 self.handle_resumption(now, key, target, request, response);
             }
-            None => {}
         }
     }
 
@@ -121,8 +122,14 @@ impl Server {
         self.keep_registration(key, Keep::Noted);
     }
 
-    pub(super) fn handle_notification(&mut self, request: RequestId, response: &Response) {
+    pub(super) fn handle_notification(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        response: &Response,
+    ) {
         let Some((key, RequestOwner::Observation(target))) = self.owner_of(request) else { return };
+        self.devices.heard(key, now);
         if response.code.is_success() {
             self.report(key, &target, response);
         }
@@ -181,7 +188,7 @@ impl Server {
 impl From<FailReason> for OperationError {
     fn from(reason: FailReason) -> Self {
         match reason {
-            FailReason::Timeout => Self::Timeout,
+            FailReason::Timeout | FailReason::Unacknowledged { .. } => Self::Timeout,
             FailReason::Reset => Self::Reset,
             FailReason::Cancelled => Self::Cancelled,
             reason => Self::Protocol(reason),

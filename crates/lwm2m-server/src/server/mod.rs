@@ -99,6 +99,12 @@ impl Server {
         self.devices.get(key).map(|device| &device.registration)
     }
 
+    /// When the last request, response or notification of a device came.
+    #[must_use]
+    pub fn heard_at(&self, endpoint: &str) -> Option<Instant> {
+        self.devices.get(self.devices.key_of(endpoint)?).map(|device| device.heard_at)
+    }
+
     /// The object definitions by which the server decodes; see also [`Registration::model`].
     #[must_use]
     pub const fn registry(&self) -> &Arc<Registry> {
@@ -124,6 +130,8 @@ impl Server {
             match event {
                 LinkEvent::Security(event) => self.handle_security_event(now, event),
                 LinkEvent::Coap(event) => self.handle_coap_event(now, event),
+                // The operation or the notification goes on.
+                LinkEvent::Unanswered { .. } => {}
             }
         }
     }
@@ -178,6 +186,7 @@ impl Server {
                 let promised = self.journal.promised();
                 let response = self.handle_request(now, peer, &request);
                 let device = self.arrived.take().or_else(|| self.devices.key_at(peer));
+                device.into_iter().for_each(|key| self.devices.heard(key, now));
                 let answer = HeldAnswer { exchange, response, device };
                 let free = self.journal.hold(promised, answer);
                 free.into_iter().for_each(|answer| self.answer(now, answer));
@@ -186,7 +195,7 @@ impl Server {
                 self.handle_response(now, id, &response);
             }
             lwm2m_coap::Event::Notification { id, response, .. } => {
-                self.handle_notification(id, &response);
+                self.handle_notification(now, id, &response);
             }
             lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(now, id, reason),
             // This server has no resources to observe.

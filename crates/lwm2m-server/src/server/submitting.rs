@@ -97,20 +97,22 @@ impl Server {
         }
     }
 
-    /// What an operation waits for that was not sent: the target of an earlier operation on the device
-    /// that has no answer. `None` if it was sent, or has ended.
+    /// What an operation waits for that was not sent: the target of an operation on the device, or of
+    /// an observation, whose message is not acknowledged. `None` if it was sent, or has ended.
     ///
     /// Devices get one confirmable request at a time (NSTART, RFC 7252 section 4.7).
     #[must_use]
     pub fn waits_for(&mut self, id: OperationId) -> Option<Target> {
         let device = self.devices.get(self.devices.key_of_operation(id)?)?;
         let coap = self.link.coap();
-        let queued = |it: &PendingOperation| coap.is_queued(it.state.request());
-        if !queued(device.operations.get(&id)?) {
+        if !coap.is_queued(device.operations.get(&id)?.state.request()) {
             return None;
         }
-        let first = device.operations.range(..id).find(|(_, operation)| !queued(operation));
-        first.map(|(_, operation)| operation.target.clone())
+        let operations = device.operations.values().map(|it| (&it.target, it.state.request()));
+        let observed =
+            device.observed.iter().filter_map(|(target, it)| Some((target, it.request()?)));
+        let mut all = operations.chain(observed);
+        all.find(|(_, request)| coap.is_in_flight(*request)).map(|(target, _)| target.clone())
     }
 
     pub(super) fn next_operation_id(&mut self) -> OperationId {

@@ -17,5 +17,6 @@ mod register;
 mod scale;
 mod send;
 mod update;
+mod waiting;
 mod wishes;
 mod writing;

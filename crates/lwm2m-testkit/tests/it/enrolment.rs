@@ -135,7 +135,8 @@ fn a_server_without_an_authority_issues_nothing() {
             event,
             lwm2m_client::Event::BootstrapFailed {
                 reason: BootstrapError::Refused(ErrorResponse { code: Code::NOT_FOUND, .. }),
-                retry_at: Some(_)
+                retry_at: Some(_),
+                ..
             }
         )
     };

@@ -59,7 +59,7 @@ fn pre_shared_keys_have_to_be_the_same() {
     other[3] ^= 1;
     let reason = refused(psk(), Known { key: other, ..Known::default() });
     assert!(
-        matches!(reason, Reason::WrongKey | Reason::Timeout | Reason::PeerAlert(_)),
+        matches!(reason, Reason::WrongKey | Reason::Unanswered { .. } | Reason::PeerAlert(_)),
         "{reason}"
     );
     let unknown = refused(Security::psk("nobody", KEY), Known::default());

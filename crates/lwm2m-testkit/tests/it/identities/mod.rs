@@ -118,7 +118,7 @@ impl<E: Engine<Event: 'static> + 'static> Harness<E> {
     fn sessions(&self, device: usize) -> impl Iterator<Item = &SecurityEvent> {
         self.heard(device).filter_map(|event| match event {
             LinkEvent::Security(event) => Some(event),
-            LinkEvent::Coap(_) => None,
+            LinkEvent::Coap(_) | LinkEvent::Unanswered { .. } => None,
         })
     }
 
