@@ -109,6 +109,19 @@ config! {
         max_values: usize = 10_000,
         /// The observations of one device. Default: 1,024.
         max_observations: usize = 1_024,
+        /// How long a device in queue mode listens after each of its messages. Default: 93 s, which is
+        /// MAX_TRANSMIT_WAIT (RFC 7252 section 4.8.2).
+        awake_time: Duration = Duration::from_secs(93),
+        /// How long a command waits for its device, where its asker says nothing. Default: 1 day.
+        command_lifetime: Duration = Duration::from_secs(86_400),
+        /// How long the result of a command is kept. Default: 1 day.
+        keep_results_for: Duration = Duration::from_secs(86_400),
+        /// How often a command is sent to a device that does not answer. Default: 3.
+        max_command_attempts: u8 = 3,
+        /// The commands that wait, are under way or keep their results. Default: 1,000,000.
+        max_commands: usize = 1_000_000,
+        /// The bytes of all these commands. Default: 256 MiB.
+        max_command_bytes: usize = 256 << 20,
         /// The observations that are wished for all devices together. Default: 4,000,000.
         max_wishes: usize = 4_000_000,
     }

@@ -9,6 +9,7 @@ use lwm2m_coap::{PeerId, RequestId};
 use lwm2m_time::Instant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A registered device: its registration, its operations and its observations.
 ///
@@ -31,6 +32,12 @@ pub struct Device {
     /// When the timer of the lifetime fires: never after the lifetime ends, but an Update leaves it
     /// where it was.
     pub(crate) timer: Option<Instant>,
+    /// Whether it is in queue mode and sleeps.
+    pub(crate) is_asleep: bool,
+    /// How long it listens after a message, if not as long as others.
+    pub(crate) awake_time: Option<Duration>,
+    /// When the timer fires that notes that it sleeps.
+    pub(crate) sleep_timer: Option<Instant>,
     /// The bytes that the device takes without its object list, by estimate.
     pub(crate) memory: usize,
 }
@@ -83,6 +90,9 @@ impl Device {
         Self {
             memory: registration.memory_estimate(),
             heard_at: registration.updated_at,
+            is_asleep: false,
+            awake_time: None,
+            sleep_timer: None,
             registration: Arc::new(registration),
             peer: None,
             shares_peer: false,

@@ -22,6 +22,18 @@ pub enum SubmitError {
         "the connection or session of the device is over; it has to connect and send an Update"
     )]
     NotConnected,
+    /// The device is in queue mode and sleeps; see [`Server::command`](crate::Server::command).
+    #[error("the device sleeps; ask for it as a command, which waits until the device wakes up")]
+    Asleep {
+        /// When it was heard of last.
+        since: lwm2m_time::Instant,
+    },
+    /// Another operation has the key of this command.
+    #[error("another operation has this idempotency key; a new one needs a new key")]
+    KeyInUse,
+    /// There are as many commands, or as many bytes of them, as the configuration allows.
+    #[error("too many commands wait or keep their results; remove some first")]
+    TooManyCommands,
     /// The store has failed, or is far behind.
     #[error("this cannot be kept now, because the store has failed or is far behind; try again")]
     NotKept,
@@ -57,6 +69,9 @@ pub enum Invalid {
     /// A composite operation names nothing.
     #[error("a composite operation needs at least one path")]
     NoPaths,
+    /// Observations are no commands: see [`Server::wish`](crate::Server::wish).
+    #[error("an observation is no command; it lasts by itself until it is cancelled")]
+    NoCommand,
     /// The target is not observed.
     #[error("{0} is not observed")]
     NotObserved(Target),
@@ -100,6 +115,17 @@ pub enum OperationError {
     /// The links of a Discover cannot be decoded.
     #[error("the links that the device sent cannot be decoded: {0}")]
     Links(#[from] LinkError),
+}
+
+impl OperationError {
+    /// Whether the device may or may not have carried the operation out, so that it is worth another
+    /// try.
+    pub(crate) const fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout | Self::Cancelled | Self::Deregistered | Self::Moved | Self::Released
+        ) || matches!(self, Self::Protocol(lwm2m_coap::FailReason::Closed))
+    }
 }
 
 /// A device was not adopted; the error gives it back.

@@ -1,5 +1,6 @@
 //! The events of a server.
 
+use crate::command::{CommandId, Outcome};
 use crate::error::OperationError;
 use crate::operation::{Content, OperationId, Response, Target};
 use crate::overload::Overload;
@@ -50,6 +51,19 @@ pub enum Event {
         endpoint: Arc<str>,
         /// What the device answered.
         result: Result<Response, OperationError>,
+    },
+    /// A device in queue mode was heard of, and listens for a while.
+    Awake(Arc<Registration>),
+    /// A device in queue mode sleeps: its time to listen is over, or it did not answer.
+    Asleep(Arc<Registration>),
+    /// A command ended.
+    CommandEnded {
+        /// The command.
+        id: CommandId,
+        /// The endpoint name of the device.
+        endpoint: Arc<str>,
+        /// How.
+        outcome: Arc<Outcome>,
     },
     /// A device sent the values of an observation. An error does not end the observation.
     Notification {

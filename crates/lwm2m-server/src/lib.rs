@@ -14,6 +14,7 @@
 //! | `rd` | parses Register, Update, De-register, Send; refusals | 6.2, 6.4.6 |
 //! | `registration` | what a device registered; object lists | 6.2 |
 //! | `device`, `devices` | a device as a value; the table of all of them, with timers | |
+//! | `command`, `commands` | operations that wait for their devices and survive restarts | 6.5 |
 //! | `operation`, `device_management` | operations, their checks, requests and answers | 6.3 |
 //! | `observation` | Observe, Notify, Cancel Observation | 6.4 |
 //! | [`records`] | what is kept: the records of the journal | |
@@ -32,6 +33,8 @@
 //! ```
 #![warn(clippy::indexing_slicing)]
 
+mod command;
+mod commands;
 mod config;
 mod device;
 mod device_management;
@@ -50,6 +53,7 @@ mod wish;
 /// Credentials of clients and of the server itself; see [`Config::security`].
 pub use lwm2m_credentials as security;
 
+pub use command::{Command, CommandId, CommandOptions, CommandState, Outcome};
 pub use config::Config;
 pub use device::Device;
 pub use error::{AdoptError, Invalid, OperationError, SubmitError};
@@ -58,5 +62,5 @@ pub use observation::Observation;
 pub use operation::{Content, Operation, OperationId, Response, Target, WriteMode};
 pub use overload::Overload;
 pub use registration::{ObjectInfo, ObjectList, Registration, RegistrationId, Update};
-pub use server::{Restore, Restored, Server};
+pub use server::{Reach, Restore, Restored, Server};
 pub use wish::{Wish, WishState};

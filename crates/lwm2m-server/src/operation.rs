@@ -144,6 +144,26 @@ impl Operation {
         }
     }
 
+    /// Whether it makes no difference to the device if it gets the operation twice. The values of
+    /// executables do, and so do new instances; a second Delete is an error, so its answer would lie.
+    #[must_use]
+    pub const fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Read { .. }
+            | Self::Discover { .. }
+            | Self::Write { .. }
+            | Self::WriteAttributes { .. }
+            | Self::Observe { .. }
+            | Self::ReadComposite { .. }
+            | Self::WriteComposite { .. }
+            | Self::ObserveComposite { .. } => true,
+            Self::Execute { .. }
+            | Self::Create { .. }
+            | Self::Delete { .. }
+            | Self::CancelObservation { .. } => false,
+        }
+    }
+
     /// Whether the server chooses a format, and may choose another one if the device refuses it.
     pub(crate) const fn leaves_format_open(&self) -> bool {
         match self {

@@ -33,6 +33,8 @@ pub(crate) type DeviceKey = SlabKey;
 pub(crate) enum Timer {
     /// The lifetime of the registration may be over.
     Lifetime(DeviceKey),
+    /// The time may be over for which the device listens.
+    Sleep(DeviceKey),
 }
 
 /// All devices.
@@ -174,6 +176,9 @@ impl Devices {
         if let Some(fires) = device.timer {
             self.timers.remove(fires, Timer::Lifetime(key));
         }
+        if let Some(fires) = device.sleep_timer {
+            self.timers.remove(fires, Timer::Sleep(key));
+        }
         for id in device.operations.keys() {
             self.operations.remove(id);
         }
@@ -246,13 +251,6 @@ impl Devices {
         self.memory = self.memory - device.memory + memory;
         device.memory = memory;
         self.restart_lifetime(key);
-    }
-
-    /// Notes that a message of a device has come.
-    pub(crate) fn heard(&mut self, key: DeviceKey, now: Instant) {
-        if let Some(device) = self.devices.get_mut(key) {
-            device.heard_at = now;
-        }
     }
 
     /// Replaces the object list of a device.
@@ -382,15 +380,38 @@ impl Devices {
         self.timers.next()
     }
 
-    /// A device whose lifetime is over; it is still there, without a timer.
-    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<DeviceKey> {
-        while let Some(Timer::Lifetime(key)) = self.timers.pop_expired(now) {
+    /// Notes when a device is to be looked at whether it still listens. A timer that fires earlier is
+    /// left alone.
+    pub(crate) fn sleep_at(&mut self, key: DeviceKey, at: Instant) {
+        let Some(device) = self.devices.get_mut(key) else { return };
+        match device.sleep_timer {
+            Some(fires) if fires <= at => return,
+            Some(fires) => _ = self.timers.remove(fires, Timer::Sleep(key)),
+            None => {}
+        }
+        device.sleep_timer = Some(at);
+        self.timers.insert(at, Timer::Sleep(key));
+    }
+
+    /// What a device is to be woken for by now: its lifetime is over, or it may sleep. It has no such
+    /// timer any more.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
+        while let Some(timer) = self.timers.pop_expired(now) {
+            let (Timer::Lifetime(key) | Timer::Sleep(key)) = timer;
             let Some(device) = self.devices.get_mut(key) else { continue };
-            device.timer = None;
-            if device.registration.expires_at().is_some_and(|end| end <= now) {
-                return Some(key);
+            match timer {
+                Timer::Sleep(_) => {
+                    device.sleep_timer = None;
+                    return Some(timer);
+                }
+                Timer::Lifetime(_) => {
+                    device.timer = None;
+                    if device.registration.expires_at().is_some_and(|end| end <= now) {
+                        return Some(timer);
+                    }
+                    self.restart_lifetime(key);
+                }
             }
-            self.restart_lifetime(key);
         }
         None
     }

@@ -44,9 +44,9 @@ fn an_update_that_extends_leaves_the_timer_alone() {
     let key = devices.insert(device);
     update(&mut devices, key, 30, 60);
     assert_eq!(devices.next_timeout(), Some(at(60)), "not touched");
-    assert_eq!(devices.pop_expired(at(60)), None);
+    assert_eq!(devices.pop_due(at(60)), None);
     assert_eq!(devices.next_timeout(), Some(at(90)), "set anew when it fired");
-    assert_eq!(devices.pop_expired(at(90)), Some(key));
+    assert_eq!(devices.pop_due(at(90)), Some(Timer::Lifetime(key)));
 }
 
 #[test]
@@ -57,10 +57,10 @@ fn an_update_that_shortens_moves_the_timer() {
     update(&mut devices, key, 1, 10);
     assert_eq!(devices.next_timeout(), Some(at(11)));
     update(&mut devices, key, 2, 0);
-    assert_eq!(devices.pop_expired(at(1_000)), None, "it never ends");
+    assert_eq!(devices.pop_due(at(1_000)), None, "it never ends");
     assert_eq!(devices.next_timeout(), None);
     update(&mut devices, key, 1_000, 5);
-    assert_eq!(devices.pop_expired(at(1_005)), Some(key));
+    assert_eq!(devices.pop_due(at(1_005)), Some(Timer::Lifetime(key)));
 }
 
 #[test]

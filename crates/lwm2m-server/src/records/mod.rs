@@ -3,11 +3,14 @@
 //! Each record is an array or map of numbered fields. A field may be added, and older records lack it;
 //! a number is never used for another meaning.
 
+mod command;
+mod node;
 mod observation;
 mod registration;
 mod target;
 mod value;
 
+pub(crate) use self::command::KeptCommand;
 pub(crate) use self::observation::KeptWish;
 pub(crate) use self::registration::KeptRegistration;
 pub use self::value::KeptValue;

@@ -8,7 +8,7 @@ use crate::devices::DeviceKey;
 use crate::error::OperationError;
 use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observed, Relation};
-use crate::operation::{OperationId, Target};
+use crate::operation::{Content, OperationId, Target};
 use lwm2m_coap::{FailReason, RequestId, Response};
 use lwm2m_core::Path;
 use lwm2m_time::Instant;
@@ -22,7 +22,7 @@ impl Server {
         response: &Response,
     ) {
         let Some((key, owner)) = self.owner_of(request) else { return };
-        self.devices.heard(key, now);
+        self.hear_of(now, key);
         match owner {
             RequestOwner::Operation(id) => self.handle_answer(now, key, id, response),
             RequestOwner::Observation(target) => {
@@ -54,8 +54,12 @@ impl Server {
         }
         let Some(device) = self.devices.get(key) else { return };
         let OperationState::Sent(request, expected) = state;
-        let registration = &device.registration;
+        let registration = Arc::clone(&device.registration);
+        let registration = &registration;
         let result = decode::response(expected, &target, registration, &self.config, response);
+        if let Ok(crate::operation::Response { content: Content::Node(node), .. }) = &result {
+            self.keep_node(now, &registration.endpoint, &target.path(), node);
+        }
         let succeeded = response.code == expected.success();
         match expected {
             Expected::Observation(_) if !succeeded => self.link.coap().cancel(request),
@@ -72,7 +76,7 @@ impl Server {
             }
             _ => {}
         }
-        self.complete(key, id, result);
+        self.complete(now, key, id, result);
     }
 
     /// Handles the answer to a request that begins an observation. Without Observe the device has
@@ -129,9 +133,9 @@ impl Server {
         response: &Response,
     ) {
         let Some((key, RequestOwner::Observation(target))) = self.owner_of(request) else { return };
-        self.devices.heard(key, now);
+        self.hear_of(now, key);
         if response.code.is_success() {
-            self.report(key, &target, response);
+            self.report(now, key, &target, response);
         }
         if !response.code.is_success() || response.options.observe().is_none() {
             self.end_observation(key, &target, ObservationEnd::Ended(response.code));
@@ -139,7 +143,13 @@ impl Server {
     }
 
     /// Tells the application observed values.
-    pub(super) fn report(&mut self, key: DeviceKey, target: &Target, response: &Response) {
+    pub(super) fn report(
+        &mut self,
+        now: Instant,
+        key: DeviceKey,
+        target: &Target,
+        response: &Response,
+    ) {
         let Some(device) = self.devices.get(key) else { return };
         let Some(observed) = device.observed.get(target) else { return };
         let registration = Arc::clone(&device.registration);
@@ -148,6 +158,9 @@ impl Server {
             Ok(values) => (Ok(values.node), values.left_out),
             Err(error) => (Err(error), Vec::new()),
         };
+        if let Ok(node) = &result {
+            self.keep_node(now, &registration.endpoint, &target.path(), node);
+        }
         let target = target.clone();
         self.outputs.push_back(Event::Notification { registration, target, result, left_out });
     }
@@ -156,7 +169,10 @@ impl Server {
         match self.owner_of(request) {
             Some((key, RequestOwner::Operation(id))) => {
                 self.devices.finish(id);
-                self.complete(key, id, Err(reason.into()));
+                if matches!(reason, FailReason::Timeout | FailReason::Unacknowledged { .. }) {
+                    self.fall_asleep(key);
+                }
+                self.complete(now, key, id, Err(reason.into()));
             }
             Some((key, RequestOwner::Observation(target))) if reason == FailReason::Closed => {
                 // With its connection or session. The registration lasts, and may have a new one.
@@ -164,6 +180,9 @@ impl Server {
                 self.resume_observations(now, key);
             }
             Some((key, RequestOwner::Observation(target))) => {
+                if matches!(reason, FailReason::Timeout | FailReason::Unacknowledged { .. }) {
+                    self.fall_asleep(key);
+                }
                 self.handle_silence(key, &target, reason);
             }
             None => {}

@@ -43,7 +43,7 @@ impl Server {
 
     fn apply(&mut self, now: Instant, endpoint: &str, change: &Change) {
         if let Some(key) = self.devices.key_of(endpoint) {
-            self.remove(key, DeregistrationReason::CredentialsChanged);
+            self.remove(now, key, DeregistrationReason::CredentialsChanged);
         }
         self.link.end_sessions_of(|identity| change.revokes(identity));
         self.handle_link_events(now);

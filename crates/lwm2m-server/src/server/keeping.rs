@@ -2,14 +2,25 @@
 //! answers that wait until they are durable.
 
 use super::Server;
+use crate::command::CommandId;
 use crate::devices::DeviceKey;
 use crate::rd::Refusal;
 use crate::records::{self, KeptRegistration, KeptValue};
 use crate::registration::Registration;
 use lwm2m_coap::{ExchangeId, Response};
 use lwm2m_codec::Timed;
+use lwm2m_core::{Node, Path};
 use lwm2m_link::{Input, Record};
 use lwm2m_time::Instant;
+
+/// What waits until a write is durable.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// An answer to a device.
+    Answer(HeldAnswer),
+    /// The next step of a command.
+    Command(CommandId),
+}
 
 /// An answer to a device.
 #[derive(Debug)]
@@ -32,7 +43,10 @@ impl Server {
     pub(super) fn answer(&mut self, now: Instant, answer: HeldAnswer) {
         // The exchange may be over: the device has asked again meanwhile.
         let _ = self.link.coap().respond(now, answer.exchange, answer.response);
-        answer.device.into_iter().for_each(|key| self.resume_observations(now, key));
+        if let Some(key) = answer.device {
+            self.resume_observations(now, key);
+            self.dispatch(now, key);
+        }
     }
 
     /// Handles what the store has to tell.
@@ -40,14 +54,22 @@ impl Server {
         match input {
             Input::Written(lsn) => {
                 self.journal.written(*lsn);
-                while let Some(answer) = self.journal.released() {
-                    self.answer(now, answer);
+                while let Some(held) = self.journal.released() {
+                    match held {
+                        Held::Answer(answer) => self.answer(now, answer),
+                        Held::Command(id) => self.advance_command(now, id),
+                    }
                 }
             }
             Input::WriteFailed(lsn) => {
-                for answer in self.journal.failed(*lsn).collect::<Vec<_>>() {
-                    let response = Refusal::NotKept.response();
-                    self.answer(now, HeldAnswer { response, ..answer });
+                for held in self.journal.failed(*lsn).collect::<Vec<_>>() {
+                    match held {
+                        Held::Answer(answer) => {
+                            let response = Refusal::NotKept.response();
+                            self.answer(now, HeldAnswer { response, ..answer });
+                        }
+                        Held::Command(id) => self.fail_command(id),
+                    }
                 }
             }
             _ => {}
@@ -110,8 +132,23 @@ impl Server {
         }
         for Timed { time, path, value } in values {
             let kept = KeptValue { received_at: now, time: *time, value: value.clone() };
-            let key = KeptValue::key(endpoint, path);
-            self.keep(keep, records::put(records::VALUES, key, &kept));
+            self.keep_value(endpoint, path, &kept, keep);
         }
+    }
+
+    /// Keeps the values of an answer or a notification.
+    pub(super) fn keep_node(&mut self, now: Instant, endpoint: &str, path: &Path, node: &Node) {
+        if !self.journal.is_kept() {
+            return;
+        }
+        for (path, value) in node.leaves(path) {
+            let kept = KeptValue { received_at: now, time: None, value: value.clone() };
+            self.keep_value(endpoint, &path, &kept, Keep::Noted);
+        }
+    }
+
+    fn keep_value(&mut self, endpoint: &str, path: &Path, value: &KeptValue, keep: Keep) {
+        let (key, value) = (KeptValue::key(endpoint, path), Some(value.to_bytes()));
+        self.keep(keep, Record { table: records::VALUES, key, value });
     }
 }

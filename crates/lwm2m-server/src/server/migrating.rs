@@ -23,7 +23,7 @@ impl Server {
     /// - The session stays open, and answers requests to the location with 4.04.
     pub fn release(&mut self, now: Instant, endpoint: &str) -> Option<Device> {
         let key = self.devices.key_of(endpoint)?;
-        self.fail_all(key, &OperationError::Released);
+        self.fail_all(now, key, &OperationError::Released);
         let mut device = self.devices.remove(key)?;
         for observed in device.observed.values_mut() {
             let request = observed.request();

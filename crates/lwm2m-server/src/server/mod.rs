@@ -1,6 +1,7 @@
 //! The engine: registrations, operations and observations over one [`Link`].
 
 mod answering;
+mod commanding;
 mod credentials;
 mod keeping;
 mod migrating;
@@ -8,10 +9,12 @@ mod observing;
 mod registering;
 mod restoring;
 mod send;
+mod sleeping;
 mod submitting;
 mod wishing;
 
-use self::keeping::HeldAnswer;
+use self::keeping::{Held, HeldAnswer};
+use crate::commands::Commands;
 use crate::config::Config;
 use crate::devices::{DeviceKey, Devices};
 use crate::event::Event;
@@ -24,6 +27,7 @@ use lwm2m_time::Instant;
 use std::sync::Arc;
 
 pub use self::restoring::{Restore, Restored};
+pub use self::sleeping::Reach;
 
 /// A LwM2M server without sockets and clocks.
 ///
@@ -49,7 +53,8 @@ pub struct Server {
     /// The number of operations that were submitted.
     operations: u64,
     wishes: Wishes,
-    journal: Journal<HeldAnswer>,
+    commands: Commands,
+    journal: Journal<Held>,
     outputs: Outputs<Event>,
 }
 
@@ -76,6 +81,7 @@ impl Server {
             told: (Overload::default(), None),
             operations: 0,
             wishes: Wishes::default(),
+            commands: Commands::default(),
             outputs: Outputs::default(),
         }
     }
@@ -180,22 +186,35 @@ impl Server {
         }
     }
 
+    /// Goes on with what waited for a message of the device at a peer.
+    fn go_on(&mut self, now: Instant, peer: lwm2m_coap::PeerId) {
+        if let Some(key) = self.devices.key_at(peer) {
+            self.resume_observations(now, key);
+            self.dispatch(now, key);
+        }
+    }
+
     fn handle_coap_event(&mut self, now: Instant, event: lwm2m_coap::Event) {
         match event {
             lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
                 let promised = self.journal.promised();
                 let response = self.handle_request(now, peer, &request);
                 let device = self.arrived.take().or_else(|| self.devices.key_at(peer));
-                device.into_iter().for_each(|key| self.devices.heard(key, now));
+                device.into_iter().for_each(|key| self.hear_of(now, key));
                 let answer = HeldAnswer { exchange, response, device };
-                let free = self.journal.hold(promised, answer);
-                free.into_iter().for_each(|answer| self.answer(now, answer));
+                if let Some(Held::Answer(answer)) =
+                    self.journal.hold(promised, Held::Answer(answer))
+                {
+                    self.answer(now, answer);
+                }
             }
-            lwm2m_coap::Event::Response { id, response, .. } => {
+            lwm2m_coap::Event::Response { id, response, peer, .. } => {
                 self.handle_response(now, id, &response);
+                self.go_on(now, peer);
             }
-            lwm2m_coap::Event::Notification { id, response, .. } => {
+            lwm2m_coap::Event::Notification { id, response, peer, .. } => {
                 self.handle_notification(now, id, &response);
+                self.go_on(now, peer);
             }
             lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(now, id, reason),
             // This server has no resources to observe.
@@ -221,6 +240,7 @@ impl Engine for Server {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.link.poll_timeout().into_iter().chain(self.devices.next_timeout()).min()
+        let own = self.devices.next_timeout().into_iter().chain(self.commands.next_timeout());
+        self.link.poll_timeout().into_iter().chain(own).min()
     }
 }

@@ -112,7 +112,8 @@ impl Server {
     ) -> Option<()> {
         let device = self.devices.get(key)?;
         let operation = device.observed.get(&target)?.operation;
-        let peer = device.peer.filter(|peer| self.link.is_reachable(*peer))?;
+        let listens = |peer: &PeerId| !device.is_asleep && self.link.is_reachable(*peer);
+        let peer = device.peer.filter(listens)?;
         let (request, format, step) = self.observing(key, &target, step)?;
         let request = self.link.coap().request(now, peer, request).ok()?;
         let relation = match step {
@@ -142,7 +143,7 @@ impl Server {
         } else if is_prepared || response.code != Code::CONTENT {
             self.handle_refused(now, key, &target, response);
         } else {
-            self.tell_first(key, &target, response);
+            self.tell_first(now, key, &target, response);
             let relation = Relation::Established(request);
             let observed = Observed { format, operation, relation };
             self.note_observation(key, target, observed, response);
@@ -151,12 +152,12 @@ impl Server {
     }
 
     /// Tells the application the values that an observation begins with.
-    fn tell_first(&mut self, key: DeviceKey, target: &Target, response: &Response) {
+    fn tell_first(&mut self, now: Instant, key: DeviceKey, target: &Target, response: &Response) {
         let Some(device) = self.devices.get(key) else { return };
         let registration = Arc::clone(&device.registration);
         let wish = self.wishes.get(&registration.endpoint, target);
         if wish.is_none_or(|wish| wish.operation.is_none()) {
-            self.report(key, target, response);
+            self.report(now, key, target, response);
         }
         let Some(format) = device_format(self.devices.get(key), target) else { return };
         let expected = Expected::Observation(format);

@@ -3,7 +3,7 @@
 use super::Server;
 use super::keeping::Keep;
 use crate::device::Device;
-use crate::devices::DeviceKey;
+use crate::devices::{DeviceKey, Timer};
 use crate::error::OperationError;
 use crate::event::{DeregistrationReason, Event, ObservationEnd};
 use crate::rd::parse::{self, Register, UpdateParameters, UpdateRequest};
@@ -31,7 +31,7 @@ impl Server {
         let done = done.and_then(|command| match command {
             Command::Register(register) => self.register(now, peer, *register),
             Command::Update(id, update) => self.update(now, peer, id, *update),
-            Command::Deregister(id) => self.deregister(peer, id),
+            Command::Deregister(id) => self.deregister(now, peer, id),
             Command::Send => self.receive_values(now, peer, request),
         });
         self.refused += u64::from(matches!(done, Err(Refusal::Full)));
@@ -70,12 +70,13 @@ impl Server {
         self.check_memory(replaced, device.memory, list, plain)?;
         if let Some(key) = replaced {
             let old_peer = self.devices.get(key).and_then(|device| device.peer);
-            self.remove(key, DeregistrationReason::Replaced);
+            self.remove(now, key, DeregistrationReason::Replaced);
             old_peer.into_iter().for_each(|old_peer| self.leave(now, old_peer, peer));
         }
         self.link.hold(peer);
         let key = self.devices.insert(device);
         self.keep_registration(key, Keep::Promised);
+        self.hear_of(now, key);
         self.expect_wishes(key);
         self.outputs.extend(
             self.devices.get(key).map(|device| Event::Registered(Arc::clone(&device.registration))),
@@ -158,6 +159,7 @@ impl Server {
             registration.apply(&parameters);
             registration.updated_at = now;
         });
+        self.hear_of(now, key);
         match changes {
             true => self.keep_registration(key, Keep::Promised),
             false => self.keep_update(key),
@@ -221,7 +223,7 @@ impl Server {
             if free && self.link.rebind(now, old_peer, peer).is_ok() {
                 return;
             }
-            self.fail_all(key, &OperationError::Moved);
+            self.fail_all(now, key, &OperationError::Moved);
             self.end_observations(key, ObservationEnd::Moved);
         }
         self.link.hold(peer);
@@ -245,10 +247,15 @@ impl Server {
         }
     }
 
-    fn deregister(&mut self, peer: PeerId, id: RegistrationId) -> Result<Response, Refusal> {
+    fn deregister(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        id: RegistrationId,
+    ) -> Result<Response, Refusal> {
         let key = self.known_to(peer, id)?;
         self.check_journal()?;
-        self.remove(key, DeregistrationReason::Removed);
+        self.remove(now, key, DeregistrationReason::Removed);
         Ok(Response::new(Code::DELETED))
     }
 
@@ -264,8 +271,8 @@ impl Server {
     }
 
     /// Ends a registration with its operations and observations.
-    pub(super) fn remove(&mut self, key: DeviceKey, reason: DeregistrationReason) {
-        self.fail_all(key, &OperationError::Deregistered);
+    pub(super) fn remove(&mut self, now: Instant, key: DeviceKey, reason: DeregistrationReason) {
+        self.fail_all(now, key, &OperationError::Deregistered);
         self.end_observations(key, ObservationEnd::Deregistered);
         if let Some(Device { registration, peer, .. }) = self.devices.remove(key) {
             peer.into_iter().for_each(|peer| self.link.release(peer));
@@ -282,11 +289,16 @@ impl Server {
         }
     }
 
-    /// Ends the registrations whose lifetimes are over.
+    /// Ends the registrations whose lifetimes are over, notes which devices sleep, and ends commands
+    /// that have waited too long.
     pub(super) fn expire(&mut self, now: Instant) {
-        while let Some(key) = self.devices.pop_expired(now) {
-            self.remove(key, DeregistrationReason::Expired);
+        while let Some(timer) = self.devices.pop_due(now) {
+            match timer {
+                Timer::Lifetime(key) => self.remove(now, key, DeregistrationReason::Expired),
+                Timer::Sleep(key) => self.check_sleep(now, key),
+            }
         }
+        self.expire_commands(now);
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Restored {
     pub registrations: usize,
     /// What is to be observed.
     pub wishes: usize,
+    /// Commands, with those that have ended.
+    pub commands: usize,
     /// Records that could not be used, because this server does not know them or has no room.
     pub unusable: usize,
 }
@@ -51,7 +53,8 @@ impl Restore<'_> {
             records::UPDATES => self.take_update(key, value),
             records::REGISTRATIONS => self.take_registration(key, value),
             records::OBSERVATIONS => self.take_wish(key, value),
-            records::VALUES | records::SESSIONS | records::COUNTERS | records::COMMANDS => Some(()),
+            records::COMMANDS => self.take_command(key, value),
+            records::VALUES | records::SESSIONS | records::COUNTERS => Some(()),
             _ => None,
         };
         self.restored.unusable += usize::from(used.is_none());
@@ -85,6 +88,7 @@ impl Restore<'_> {
         };
         let device = Device::restored(registration);
         let device = self.server.admit(device, peer).ok()?;
+        self.server.check_sleep(self.now, device);
         self.server.expect_wishes(device);
         self.restored.registrations += 1;
         Some(())
@@ -103,6 +107,12 @@ impl Restore<'_> {
                 latest.as_micros().saturating_sub(as_micros(registration.lifetime)),
             ),
         }
+    }
+
+    fn take_command(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        self.server.restore_command(self.now, key, value)?;
+        self.restored.commands += 1;
+        Some(())
     }
 
     fn take_wish(&mut self, key: &[u8], value: &[u8]) -> Option<()> {

@@ -17,10 +17,26 @@ impl Server {
     /// Submits an operation on a device. An [`Event::Completed`] follows.
     ///
     /// # Errors
-    /// The device is not registered or cannot be reached, the operation has no form on the wire, or
+    /// The device is not registered, sleeps or cannot be reached, the operation has no form on the wire, or
     /// CoAP cannot take the request. Then nothing is sent. Whether a resource can be read, written or
     /// executed, and takes a value, is for the device to judge.
     pub fn submit(
+        &mut self,
+        now: Instant,
+        endpoint: &str,
+        operation: Operation,
+    ) -> Result<OperationId, SubmitError> {
+        let key = self.devices.key_of(endpoint).ok_or(SubmitError::UnknownEndpoint)?;
+        let device = self.devices.get(key).ok_or(SubmitError::UnknownEndpoint)?;
+        if device.is_asleep {
+            return Err(SubmitError::Asleep { since: device.heard_at });
+        }
+        let id = self.submit_now(now, endpoint, operation)?;
+        self.handle_link_events(now);
+        Ok(id)
+    }
+
+    pub(super) fn submit_now(
         &mut self,
         now: Instant,
         endpoint: &str,
@@ -46,7 +62,6 @@ impl Server {
         let id = self.next_operation_id();
         let state = OperationState::Sent(request, expected);
         self.devices.begin(key, id, PendingOperation { target, state, retry });
-        self.handle_link_events(now);
         Ok(id)
     }
 
@@ -152,12 +167,12 @@ impl Server {
     }
 
     /// Fails the operations of a device, which have no outcome yet.
-    pub(super) fn fail_all(&mut self, key: DeviceKey, error: &OperationError) {
+    pub(super) fn fail_all(&mut self, now: Instant, key: DeviceKey, error: &OperationError) {
         let Some(device) = self.devices.get(key) else { return };
         for id in device.operations.keys().copied().collect::<Vec<_>>() {
             if let Some(operation) = self.devices.finish(id) {
                 self.link.coap().cancel(operation.state.request());
-                self.complete(key, id, Err(error.clone()));
+                self.complete(now, key, id, Err(error.clone()));
             }
         }
     }
@@ -165,16 +180,21 @@ impl Server {
     /// Tells the application the outcome of an operation.
     pub(super) fn complete(
         &mut self,
+        now: Instant,
         key: DeviceKey,
         id: OperationId,
         result: Result<crate::operation::Response, OperationError>,
     ) {
         let Some(device) = self.devices.get(key) else { return };
         let endpoint = Arc::clone(&device.registration.endpoint);
-        self.complete_for(endpoint, id, result);
+        match self.command_of(id) {
+            Some(command) => self.handle_outcome(now, command, result),
+            None => self.tell(endpoint, id, result),
+        }
     }
 
-    pub(super) fn complete_for(
+    /// Tells the application the outcome of an operation that is no command's.
+    pub(super) fn tell(
         &mut self,
         endpoint: Arc<str>,
         id: OperationId,

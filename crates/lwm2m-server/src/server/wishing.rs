@@ -77,7 +77,7 @@ impl Server {
     pub(super) fn forget_wish(&mut self, endpoint: &str, target: &Target) -> bool {
         let Some(wish) = self.wishes.remove(endpoint, target) else { return false };
         if let Some(id) = wish.operation {
-            self.complete_for(endpoint.into(), id, Err(OperationError::Cancelled));
+            self.tell(endpoint.into(), id, Err(OperationError::Cancelled));
         }
         let key = KeptWish::key(endpoint, target);
         self.keep(Keep::Promised, records::remove(records::OBSERVATIONS, key));
@@ -172,7 +172,7 @@ impl Server {
             self.keep(Keep::Noted, records::put(records::OBSERVATIONS, key, &value));
         }
         if let Some(id) = operation {
-            self.complete_for(Arc::clone(endpoint), id, result);
+            self.tell(Arc::clone(endpoint), id, result);
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod codes;
+mod commands;
 mod composite;
 mod formats;
 mod harness;
@@ -16,6 +17,7 @@ mod observe;
 mod register;
 mod scale;
 mod send;
+mod sleeping;
 mod update;
 mod waiting;
 mod wishes;
