@@ -1,6 +1,7 @@
 //! The protected records of a session in both directions. There is one epoch, because renegotiation
 //! is refused.
 
+use crate::counters::SessionFingerprint;
 use crate::error::Error;
 use crate::handshake::keys::Keys;
 use crate::record::header::{
@@ -26,6 +27,9 @@ pub(crate) struct Channel {
     pub(crate) window: ReplayWindow,
     /// The sequence number of our next record.
     pub(crate) sequence: u64,
+    /// The number after the last one that we may use. The last one is for the alert that ends the
+    /// session.
+    pub(crate) limit: u64,
     pub(crate) read_cid: Box<[u8]>,
     pub(crate) write_cid: Box<[u8]>,
     pub(crate) return_routability_check: bool,
@@ -48,6 +52,7 @@ impl Channel {
             write: keys.write,
             window: ReplayWindow::default(),
             sequence: 0,
+            limit: MAX_SEQUENCE + 1,
             read_cid: keys.read_cid.into(),
             write_cid: keys.write_cid.into(),
             return_routability_check: keys.return_routability_check,
@@ -63,7 +68,7 @@ impl Channel {
     /// Appends a sealed record.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::SequenceExhausted`].
+    /// [`Error::TooLarge`], [`Error::SequenceExhausted`], [`Error::CountersNotWritten`].
     pub(crate) fn seal(
         &mut self,
         content: ContentType,
@@ -75,8 +80,12 @@ impl Channel {
         if plaintext.len() > limit {
             return Err(Error::TooLarge { limit });
         }
-        if self.sequence > MAX_SEQUENCE {
-            return Err(Error::SequenceExhausted);
+        let reserved = u64::from(content != ContentType::ALERT);
+        if self.sequence + reserved >= self.limit {
+            return Err(match self.limit {
+                0..=MAX_SEQUENCE => Error::CountersNotWritten,
+                _ => Error::SequenceExhausted,
+            });
         }
         let mut iv = [0; 16];
         if self.write.cipher == Cipher::CbcSha256 {
@@ -91,7 +100,7 @@ impl Channel {
     }
 
     /// A digest that identifies the session without revealing its keys.
-    pub(crate) fn fingerprint(&self) -> [u8; 16] {
+    pub(crate) fn fingerprint(&self) -> SessionFingerprint {
         let mut hash = Sha256::new();
         for keys in [&self.read, &self.write] {
             hash.update(keys.key);
@@ -99,7 +108,7 @@ impl Channel {
             hash.update(keys.mac_key);
         }
         let digest: [u8; 32] = hash.finalize().into();
-        digest.first_chunk().copied().unwrap_or_default()
+        SessionFingerprint(digest.first_chunk().copied().unwrap_or_default())
     }
 
     /// Whether the record may belong to the session: by form, epoch, Connection ID and replay

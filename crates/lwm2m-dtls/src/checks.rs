@@ -23,6 +23,7 @@ impl Config {
             (self.connection_ids.is_some(), Unsupported::ConnectionIds),
             (self.key_log.is_some(), Unsupported::KeyLog),
             (self.ticket_key.is_some(), Unsupported::Tickets),
+            (self.durable_sessions.is_some(), Unsupported::Export),
             (raw_only, Unsupported::RawPublicKeys),
             (own.is_some_and(|own| own.key.private_key().is_none()), Unsupported::HiddenKey),
         ];

@@ -54,6 +54,10 @@ pub struct Config {
     /// The key that seals session tickets; without it a server issues none (RFC 5077). Default:
     /// none.
     pub ticket_key: Option<TicketKey>,
+    /// The key that seals the sessions on datagrams that survive a crash; see
+    /// [`Endpoint::counters`](crate::Endpoint::counters). The application keeps it, and apart from
+    /// what it seals. Without it no session is kept, which costs nothing. Default: none.
+    pub durable_sessions: Option<TicketKey>,
     /// How long a session may be resumed. Default: one day.
     pub resumption_lifetime: Duration,
     /// The Unix time at `Instant::ZERO`. Certificates are checked against this clock. Default: 0.
@@ -85,6 +89,7 @@ impl Default for Config {
             connection_ids: None,
             session_cache: 1_000,
             ticket_key: None,
+            durable_sessions: None,
             resumption_lifetime: Duration::from_secs(86_400),
             unix_time_of_origin: Duration::ZERO,
             application_protocol: None,
@@ -100,7 +105,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// A key that seals tickets or exported sessions (AES-128-GCM).
+/// A key that seals tickets, exported or durable sessions (AES-128-GCM).
 #[derive(Clone)]
 pub struct TicketKey(Zeroizing<[u8; 16]>);
 

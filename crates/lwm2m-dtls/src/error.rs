@@ -25,14 +25,27 @@ pub enum Error {
     /// All sequence numbers of the epoch are used: RFC 6347 section 4.1.
     #[error("all 2^48 sequence numbers of the session are used; connect anew")]
     SequenceExhausted,
+    /// The record numbers that are reserved in the store are used up.
+    #[error(
+        "the store has reserved no more record numbers for the session; find out why it does not \
+         write, and connect anew"
+    )]
+    CountersNotWritten,
     /// The configured limit of sessions or handshakes is reached.
     #[error(
         "the configured limit of sessions or handshakes is reached; close one or raise the limit"
     )]
     TooManySessions,
-    /// The exported bytes are altered, sealed with another key, or of another version.
-    #[error("the exported session cannot be read; check that it was sealed with this key")]
+    /// The bytes of a session are altered, sealed with another key, of another version, of the other
+    /// side, or its counters are those of another session.
+    #[error(
+        "the session cannot be read; check that it was sealed with this key, on this side, and that \
+         its counters belong to it"
+    )]
     ImportRefused,
+    /// The credential of a restored session was changed or removed.
+    #[error("the credential of the session was changed or removed; connect anew")]
+    CredentialChanged,
     /// A session with this Connection ID or address is open, or was open lately.
     #[error("a session with the imported address or Connection ID is open already")]
     AlreadyOpen,

@@ -1,6 +1,7 @@
 //! Events and datagrams of an endpoint.
 
 use crate::alert::Alert;
+use crate::counters::SessionFingerprint;
 use crate::error::Reason;
 use crate::handshake::output::Completed;
 use crate::identity::Identity;
@@ -68,6 +69,13 @@ pub enum Event {
         /// The new address.
         peer: SocketAddr,
     },
+    /// Few record numbers are left, or none after [`restore`](crate::Endpoint::restore): write the
+    /// [counters](crate::Endpoint::counters) of the session. This comes before the data that asks
+    /// for them, and again when it seems that a write has failed.
+    CountersDue {
+        /// The session.
+        session: SessionId,
+    },
     /// An established session has ended.
     Closed {
         /// The session.
@@ -78,6 +86,9 @@ pub enum Event {
         identity: Identity,
         /// The cause.
         cause: Cause,
+        /// The key under which the store has the session, if it was given
+        /// [counters](crate::Endpoint::counters) to write: remove it there.
+        kept: Option<SessionFingerprint>,
     },
     /// A handshake has failed.
     Failed {
@@ -128,6 +139,10 @@ pub enum Cause {
     Exhausted,
     /// The session was exported.
     Exported,
+    /// The record numbers that are reserved in the store are used, and a new
+    /// [limit](crate::Endpoint::limit_written) did not come in time. More records might use numbers
+    /// twice after a crash; connect anew.
+    CountersNotWritten,
 }
 
 impl Cause {

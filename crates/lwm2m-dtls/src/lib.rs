@@ -20,6 +20,7 @@
 //! | `cookie` | stateless cookies | RFC 6347 4.2.1 |
 //! | [`certificate`] | trust in certificates | RFC 5280, 6125, 6698 |
 //! | `resumption` | session ids and tickets | RFC 5246, 5077 |
+//! | `counters` | record numbers of sessions that survive a crash | RFC 6347 4.1 |
 //! | `routing_cids` | Connection IDs that name node and shard | RFC 9146 6 |
 //! | `backend`, `checks` | the backends and what each supports | |
 //!
@@ -73,6 +74,7 @@ mod channel;
 mod checks;
 mod config;
 mod cookie;
+mod counters;
 mod credential;
 pub mod crypto;
 mod dtls;
@@ -107,6 +109,7 @@ pub use config::{
     CertifiedKey, ClientProfile, ClientSecurity, Config, ConnectionIds, Credentials, KeyLog,
     TicketKey,
 };
+pub use counters::{SessionCounters, SessionFingerprint};
 pub use endpoint::Endpoint;
 pub use error::{Error, HelloFlaw, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};

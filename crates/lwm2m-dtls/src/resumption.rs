@@ -55,6 +55,28 @@ impl fmt::Debug for Resumption {
     }
 }
 
+impl Resumption {
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let (state, ticket) = (self.state.encode(), self.ticket.as_deref().unwrap_or_default());
+        let length = 1 + self.session_id.len() + 2 + ticket.len() + state.len();
+        let mut out = Zeroizing::new(Vec::with_capacity(length));
+        put_vector8(&mut out, &self.session_id);
+        put_vector16(&mut out, ticket);
+        out.extend_from_slice(&state);
+        out
+    }
+
+    pub(crate) fn decode(input: &[u8]) -> Option<Self> {
+        let (state, (session_id, ticket)) =
+            (vector8, vector16).parse(input).map_err(|_: nom::Err<()>| ()).ok()?;
+        Some(Self {
+            session_id: session_id.to_vec(),
+            ticket: (!ticket.is_empty()).then(|| ticket.to_vec()),
+            state: SessionState::decode(state)?,
+        })
+    }
+}
+
 impl SessionState {
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let name = self.server_name.as_deref().unwrap_or_default().as_bytes();
@@ -167,6 +189,20 @@ impl SessionCache {
     pub(crate) fn get(&self, id: &[u8]) -> Option<(CacheKey, &SessionState)> {
         let (key, state) = self.sessions.get(&<[u8; 32]>::try_from(id).ok()?)?;
         Some((*key, state))
+    }
+
+    /// The session with a key as what resumes it.
+    pub(crate) fn resumption(&self, key: CacheKey) -> Option<Resumption> {
+        let id = self.ids.get(&key)?;
+        let (_, state) = self.sessions.get(id)?;
+        Some(Resumption { session_id: id.to_vec(), ticket: None, state: state.clone() })
+    }
+
+    /// Adds a session again that it had before a restart.
+    pub(crate) fn restore(&mut self, resumption: Resumption) -> Option<CacheKey> {
+        let known = self.get(&resumption.session_id).map(|(key, _)| key);
+        let id = resumption.session_id.as_slice().try_into().ok()?;
+        known.or_else(|| self.insert(id, resumption.state))
     }
 
     /// Adds a session; its id is random, so that no other session has it. Evicts the oldest when

@@ -167,7 +167,7 @@ impl Endpoint {
             self.lingering.insert(id, flight);
             self.timers.set(id, now + LINGER.max(self.config().handshake_timeout));
         }
-        let session = Session::new(peer, finished.records, &completed);
+        let session = Session::new(peer, role, finished.records, &completed);
         self.sessions.insert(id, Box::new(session));
         self.events.push_back(Event::connected(id, peer, role, completed));
     }

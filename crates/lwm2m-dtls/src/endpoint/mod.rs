@@ -1,12 +1,15 @@
 //! The endpoint: sessions by address and Connection ID, limits, timers and events, for any backend.
 
+mod durable;
 mod export;
 mod handshakes;
 mod hellos;
 mod hosts;
+mod kept;
 #[cfg(feature = "mbedtls")]
 mod library;
 mod receive;
+mod sealed;
 mod session;
 mod streams;
 
@@ -137,8 +140,8 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`Error::UnknownSession`], [`Error::NotEstablished`], [`Error::TooLarge`],
-    /// [`Error::SequenceExhausted`].
-    pub fn send(&mut self, _now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
+    /// [`Error::SequenceExhausted`], [`Error::CountersNotWritten`]. The last two end the session.
+    pub fn send(&mut self, now: Instant, session: SessionId, data: &[u8]) -> Result<(), Error> {
         let Some(open) = self.sessions.get_mut(&session) else {
             return self.send_on_stream(session, data);
         };
@@ -146,15 +149,28 @@ impl Endpoint {
             Ok(datagram) => {
                 let peer = open.downlink(datagram.len());
                 self.transmits.push_back(Transmit { peer, payload: Bytes::from(datagram) });
-                Ok(())
             }
+            Err(Error::CountersNotWritten) if open.waits(now, data) => {}
             Err(error) => {
-                if error == Error::SequenceExhausted {
-                    self.remove(session, Cause::Exhausted);
-                }
-                Err(error)
+                self.end_without_numbers(session, error);
+                return Err(error);
             }
         }
+        if open.asks() {
+            self.events.push_back(Event::CountersDue { session });
+        }
+        Ok(())
+    }
+
+    /// Ends a session that has no record numbers left, with the last one.
+    fn end_without_numbers(&mut self, session: SessionId, error: Error) {
+        let cause = match error {
+            Error::SequenceExhausted => Cause::Exhausted,
+            Error::CountersNotWritten => Cause::CountersNotWritten,
+            _ => return,
+        };
+        self.send_alert(session, Alert::CLOSE_NOTIFY);
+        self.remove(session, cause);
     }
 
     /// Closes a session with close_notify, or gives up a handshake.
@@ -319,7 +335,8 @@ impl Endpoint {
         self.lingering.remove(&session);
         self.timers.cancel(session);
         self.by_cid.remove(open.records.read_cid());
-        if open.is_copied
+        let kept = open.kept.as_ref().map(|kept| kept.fingerprint);
+        if (open.is_copied || kept.is_some())
             && cause != Cause::Exported
             && let Some(channel) = open.records.channel()
         {
@@ -329,7 +346,7 @@ impl Endpoint {
             self.session_by_address.remove(&open.peer);
         }
         let (peer, identity) = (open.peer, open.identity.clone());
-        self.events.push_back(Event::Closed { session, peer, identity, cause });
+        self.events.push_back(Event::Closed { session, peer, identity, cause, kept });
         Some(open)
     }
 }

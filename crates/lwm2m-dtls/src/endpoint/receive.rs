@@ -126,6 +126,9 @@ impl Endpoint {
         }
         let opened = session.records.channel_mut().and_then(|channel| channel.open(record));
         let Some(opened) = opened else { return false };
+        if session.asks() {
+            self.events.push_back(Event::CountersDue { session: id });
+        }
         let change = match (opened.content, PathMessage::decode(&opened.plaintext)) {
             (ContentType::RETURN_ROUTABILITY_CHECK, Some(PathMessage::Response(cookie))) => {
                 session.confirm(from, cookie)

@@ -1,7 +1,10 @@
 //! An established session on datagrams and the address of its peer: RFC 9146 section 6, RFC 9853.
 
+use super::kept::Kept;
+use crate::counters::SessionFingerprint;
 use crate::handshake::output::Completed;
 use crate::identity::Identity;
+use crate::mode::Role;
 use crate::records::Records;
 use crate::resumption::CacheKey;
 use alloc::boxed::Box;
@@ -29,8 +32,11 @@ pub(super) struct Session {
     pub(super) identity: Identity,
     /// The server's cache entry for the session, which a fatal alert deletes.
     pub(super) cached: Option<CacheKey>,
-    /// Sealed copies of the session exist.
+    pub(super) role: Role,
+    /// Exported copies of the session exist.
     pub(super) is_copied: bool,
+    /// What a store has of the session, if it has been asked for.
+    pub(super) kept: Option<Box<Kept>>,
 }
 
 /// The unconfirmed address of the newest record. Anybody who sees a record can forward it, and a
@@ -46,18 +52,38 @@ struct Candidate {
 }
 
 impl Session {
-    pub(super) fn new(peer: SocketAddr, records: Records, completed: &Completed) -> Self {
-        Self::of(peer, records, completed.identity.clone(), completed.cached)
+    pub(super) fn new(
+        peer: SocketAddr,
+        role: Role,
+        records: Records,
+        completed: &Completed,
+    ) -> Self {
+        Self::of(peer, role, records, completed.identity.clone(), completed.cached)
     }
 
     /// Creates the session of an identity.
     pub(super) const fn of(
         peer: SocketAddr,
+        role: Role,
         records: Records,
         identity: Identity,
         cached: Option<CacheKey>,
     ) -> Self {
-        Self { peer, candidate: None, records, identity, cached, is_copied: false }
+        let (candidate, kept) = (None, None);
+        Self { peer, candidate, records, identity, cached, role, is_copied: false, kept }
+    }
+
+    /// Lets data wait for new record numbers; `false` if it cannot wait.
+    pub(super) fn waits(&mut self, now: Instant, data: &[u8]) -> bool {
+        self.kept.as_mut().is_some_and(|kept| kept.hold(now, data))
+    }
+
+    /// Whether it is time to ask for a write of the counters.
+    pub(super) fn asks(&mut self) -> bool {
+        match (&mut self.kept, self.records.channel()) {
+            (Some(kept), Some(channel)) => kept.asks(channel),
+            _ => false,
+        }
     }
 
     /// Returns where the peer was last.
@@ -172,16 +198,16 @@ impl PathMessage {
 /// The fingerprints of the latest ended sessions of which sealed copies exist.
 #[derive(Default)]
 pub(super) struct ClosedSessions {
-    known: HashSet<[u8; 16]>,
-    order: VecDeque<[u8; 16]>,
+    known: HashSet<SessionFingerprint>,
+    order: VecDeque<SessionFingerprint>,
 }
 
 impl ClosedSessions {
-    pub(super) fn contains(&self, fingerprint: &[u8; 16]) -> bool {
+    pub(super) fn contains(&self, fingerprint: &SessionFingerprint) -> bool {
         self.known.contains(fingerprint)
     }
 
-    pub(super) fn insert(&mut self, fingerprint: [u8; 16]) {
+    pub(super) fn insert(&mut self, fingerprint: SessionFingerprint) {
         if !self.known.insert(fingerprint) {
             return;
         }

@@ -159,7 +159,7 @@ impl Endpoint {
                 if let (Cause::Alert(_) | Cause::Broken(_), Some(key)) = (cause, cached) {
                     self.shared.cache.forget(key);
                 }
-                Event::Closed { session, peer, identity, cause }
+                Event::Closed { session, peer, identity, cause, kept: None }
             }
             StreamEvent::Failed(mode, reason) => {
                 self.streams.remove(&session);

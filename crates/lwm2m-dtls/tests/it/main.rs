@@ -4,6 +4,7 @@ mod attack;
 #[cfg(feature = "mbedtls")]
 mod backends;
 mod cid;
+mod durable;
 mod interop;
 mod interop_stream;
 mod lossy;

@@ -1,10 +1,11 @@
 //! A session follows only its peer to a new address: RFC 9146 section 6, RFC 9853.
 
 use super::{second_client, with_ids};
+use crate::durable::durable;
 use crate::support::{
     KEY, Pair, SERVER, address, connected, events, psk_config, psk_profile, received,
 };
-use lwm2m_dtls::{ClientProfile, Config, Endpoint, Event, TicketKey};
+use lwm2m_dtls::{ClientProfile, Config, Endpoint, Event};
 use lwm2m_time::Instant;
 use std::time::Duration;
 
@@ -98,7 +99,7 @@ pub(crate) fn a_new_address_gets_little_until_it_has_answered() {
 // proves: CID-06
 #[test]
 pub(crate) fn a_new_address_is_asked_for_what_only_it_can_know() {
-    let mut pair = Pair::new(Config::default(), with_ids(psk_config()));
+    let mut pair = Pair::new(Config::default(), durable(with_ids(psk_config())));
     let session = pair.connect(psk_profile(KEY));
     pair.settle();
     connected(&mut pair.client);
@@ -128,10 +129,10 @@ pub(crate) fn a_new_address_is_asked_for_what_only_it_can_know() {
     pair.client.handle_datagram(pair.now, address(SERVER), &check);
     let answer = pair.client.poll_transmit().expect("an answer").payload;
     assert!(pair.client.poll_transmit().is_none() && pair.client.poll_event().is_none());
-    let mut server = Endpoint::new(with_ids(psk_config()), [9; 32]);
-    let key = TicketKey::new([5; 16]);
-    let copy = pair.server.snapshot(to_client, &key).expect("established");
-    let copied = server.import(&copy, &key).expect("our export");
+    let mut server = Endpoint::new(durable(with_ids(psk_config())), [9; 32]);
+    let counters = pair.server.counters(to_client).expect("established").encode();
+    let sealed = pair.server.seal_session(to_client).expect("established");
+    let copied = server.restore(&sealed, &counters).expect("as it was written");
     server.handle_datagram(pair.now, new, &answer);
     assert_eq!(server.peer(copied), Some(old), "it asked for nothing");
     // The right answer from the right address counts, in time or late.
