@@ -32,4 +32,5 @@ pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAct
 pub use journal::{Journal, Lsn, Record, Table, Write};
 pub use link::{Coap, Identity, Link, LinkEvent, RebindError};
 pub use lwm2m_coap::{Admit, PeerId};
+pub use lwm2m_dtls::{SessionCounters, SessionFingerprint, SessionId};
 pub use sessions::{HandshakeFailure, SecurityEvent};

@@ -17,7 +17,8 @@ use core::net::SocketAddr;
 use hashbrown::HashMap;
 use lwm2m_coap::PeerId;
 use lwm2m_dtls::{
-    Cause, ClientProfile, Endpoint, Error, Mode, Reason, Resumption, Role, SessionId,
+    Cause, ClientProfile, Endpoint, Error, Mode, Reason, Resumption, Role, SessionFingerprint,
+    SessionId,
 };
 use lwm2m_time::Instant;
 
@@ -42,6 +43,19 @@ pub enum SecurityEvent {
     Moved {
         /// The peer.
         peer: PeerId,
+    },
+    /// The store should get the [counters](crate::Link::counters) of a peer: few record numbers are
+    /// left, or none after a restart. It comes before the message that asks for them, and again when
+    /// it seems that a write has failed.
+    CountersDue {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// A session is over whose [counters](crate::Link::counters) were given out: the store removes
+    /// it.
+    Forget {
+        /// What tells the session from others.
+        session: SessionFingerprint,
     },
     /// A session has ended, and whatever was pending in it.
     Ended {
@@ -202,6 +216,32 @@ impl Sessions {
         {
             self.resumptions.remove(&begun.address);
         }
+    }
+
+    /// Seals a session for a store; see [`Link::session_record`](crate::Link::session_record).
+    pub(crate) fn seal(&mut self, session: SessionId) -> Option<Vec<u8>> {
+        let Some(Begun { address, profile }) = self.begun.get(&session) else {
+            return self.endpoint.seal_session(session).ok();
+        };
+        let resumption = self.resumptions.get(address);
+        let resumption = resumption.filter(|(of, _)| Arc::ptr_eq(of, profile));
+        let resumption = resumption.map(|(_, resumption)| &**resumption);
+        self.endpoint.seal_client_session(session, profile, resumption).ok()
+    }
+
+    /// Goes on with a session that this side began before a restart.
+    pub(crate) fn restore_begun(
+        &mut self,
+        sealed: &[u8],
+        counters: &[u8],
+        profile: Arc<ClientProfile>,
+    ) -> Result<SessionId, Error> {
+        let (session, resumption) = self.endpoint.restore_client(sealed, counters, &profile)?;
+        if let Some(address) = self.endpoint.peer(session) {
+            self.begun.insert(session, Begun { address, profile });
+            self.established(session, resumption.map(Arc::new));
+        }
+        Ok(session)
     }
 
     pub(crate) fn name(&mut self, session: SessionId, peer: PeerId) {

@@ -3,6 +3,7 @@
 mod carried;
 mod continuing;
 mod driven;
+mod durable;
 mod rebind;
 mod renewing;
 mod secured;

@@ -92,11 +92,11 @@ impl Link {
     }
 
     /// Whether there is room for one more peer in a session on datagrams.
-    fn has_room_for_session(&self) -> bool {
+    pub(super) fn has_room_for_session(&self) -> bool {
         self.peers.len() - self.by_address.len() < self.max_peers + self.connections.len()
     }
 
-    fn session_of(&self, peer: PeerId) -> Option<SessionId> {
+    pub(super) fn session_of(&self, peer: PeerId) -> Option<SessionId> {
         match self.peers.get(&peer)?.carrier {
             Carrier::Datagrams => None,
             Carrier::Session(session) => Some(session),
@@ -164,7 +164,11 @@ impl Link {
                 let peer = sessions.peer(session);
                 peer.into_iter().for_each(|peer| self.follow(peer, session));
             }
-            lwm2m_dtls::Event::Closed { session, cause, identity, .. } => {
+            lwm2m_dtls::Event::CountersDue { session } => {
+                let peer = self.peer_in(session).map(|(peer, _)| peer);
+                peer.into_iter().for_each(|peer| self.tell(SecurityEvent::CountersDue { peer }));
+            }
+            lwm2m_dtls::Event::Closed { session, cause, identity, kept, .. } => {
                 let is_ours = sessions.is_ours(session);
                 sessions.by_identity.remove(&identity, session);
                 match sessions.forget(session) {
@@ -173,6 +177,7 @@ impl Link {
                     Some(peer) => self.cut_off(peer, &identity, cause),
                     None => {}
                 }
+                kept.into_iter().for_each(|session| self.tell(SecurityEvent::Forget { session }));
             }
             lwm2m_dtls::Event::Failed { session, peer: address, mode, role, reason } => {
                 if let Some(session) = session {
