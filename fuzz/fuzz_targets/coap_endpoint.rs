@@ -77,7 +77,12 @@ impl Application {
                     self.observing.insert(id);
                 }
             }
-            Input::Event(Event::Failed { id, .. }) => self.end(id),
+            Input::Event(Event::Failed { id, .. }) => {
+                // An observation that a peer refuses to refresh fails after its request has ended.
+                if !self.observing.remove(&id) {
+                    self.end(id);
+                }
+            }
             Input::Event(Event::Notification { id, .. }) => {
                 assert!(self.observing.contains(&id), "a notification of no observation");
             }
@@ -130,6 +135,7 @@ impl Application {
                     self.pending.extend(endpoint.cancel_observation(now, id));
                 }
             }
+            _ if bytes.len() == 3 => endpoint.refresh_observations(now, peer(bytes[0] % 2)),
             _ => self.forget(endpoint, bytes),
         }
     }

@@ -187,6 +187,16 @@ impl Endpoint {
         cancellation
     }
 
+    /// Repeats the requests of all observations on a peer with their tokens, one after the other, unless
+    /// it is on a connection (RFC 7641 section 3.3.1): the peer may have ended them, for example because a notification came by
+    /// an unknown path and was rejected. An [`Event::Notification`] follows where the answer has
+    /// another representation than the application was told before.
+    pub fn refresh_observations(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        self.exchanges.refresh_observations(self.now, &mut self.transport, peer);
+        self.settle_touched();
+    }
+
     /// Answers a request: in the acknowledgement if that is not sent yet, else in a separate response
     /// (RFC 7252 section 5.2). A large body is cut into blocks, which the peer fetches from the
     /// endpoint.

@@ -56,7 +56,7 @@ impl Exchanges {
     }
 
     /// Decides whether the request is sent whole or in blocks.
-    fn first_transfer(
+    pub(super) fn first_transfer(
         &mut self,
         capacity: Capacity,
         request: &mut Request,
@@ -128,23 +128,30 @@ impl Exchanges {
         let (peer, confirmable) = (exchange.peer, exchange.request.confirmable);
         let token = match exchange.purpose {
             Purpose::Cancellation(token) => token,
+            Purpose::Refresh(id) => match self.observations.get(&id) {
+                Some(observation) => observation.token,
+                None => return,
+            },
             Purpose::Request | Purpose::Fetch(_) => self.fresh_token(peer),
         };
         let Some(exchange) = self.requests.get_mut(&id) else { return };
         let (options, payload) = exchange.transfer.message(&exchange.request);
         let content =
             Content { code: exchange.request.code, token, options: &options, payload: &payload };
-        match transport.send(now, peer, confirmable, content, DeliveryOf::Request(id)) {
+        let sent = transport.send(now, peer, confirmable, content, DeliveryOf::Request(id));
+        if sent.is_ok() {
+            // A repeated request of an observation leaves the token to the observation.
+            self.tokens.entry((peer, token)).or_insert(TokenUse::Request(id));
+        }
+        match sent {
             Ok(None) => {
                 // A connection delivers the message or ends, so it counts as acknowledged.
                 exchange.stage = Stage::Acknowledged(token);
-                self.tokens.insert((peer, token), TokenUse::Request(id));
                 self.responses
                     .set(id, now + transport.messaging.transmission(peer).response_timeout);
             }
             Ok(Some(delivery)) => {
                 exchange.stage = Stage::Sent(token, delivery);
-                self.tokens.insert((peer, token), TokenUse::Request(id));
                 if confirmable {
                     self.with_peer(peer, |peer| peer.in_flight += 1);
                 } else {
@@ -164,6 +171,9 @@ impl Exchanges {
         id: u64,
     ) {
         let Some(exchange) = self.requests.get_mut(&id) else { return };
+        if let Purpose::Refresh(observed) = exchange.purpose {
+            return self.refreshed(now, transport, observed);
+        }
         if let (Stage::Sent(token, _), true) = (exchange.stage, exchange.request.confirmable) {
             let peer = exchange.peer;
             exchange.stage = Stage::Acknowledged(token);

@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     Cancellation(Token),
     /// A notification whose further blocks are fetched.
     Fetch(RequestId),
+    /// The request of an observation is repeated with its token.
+    Refresh(RequestId),
 }
 
 /// What a token stands for.

@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `client`, `response` | requests of this endpoint and their responses, with the state in `client_exchange` and bodies in `transfer` |
-//! | `observe` | observations that this endpoint holds, with the state in `observation` |
+//! | `observe`, `refresh` | observations that this endpoint holds, with the state in `observation` |
 //! | `server` | requests of peers, with the state in `server_exchange`, bodies in `bodies`, and `check`, `freshness` (Echo), `key` |
 //! | `notify` | observations that peers hold, with the state in `observer` |
 //! | `rebind` | what a move to another path means for all of them |
@@ -27,6 +27,7 @@ mod observe;
 mod observer;
 mod peer;
 mod rebind;
+mod refresh;
 mod response;
 mod server;
 mod server_exchange;

@@ -1,6 +1,7 @@
 //! The state of an observation that this endpoint holds on a peer: RFC 7641 section 3.
 
 use super::key::RequestKey;
+use super::refresh::Refresh;
 use crate::ids::PeerId;
 use crate::message::Token;
 use crate::request::Request;
@@ -17,6 +18,10 @@ pub(super) struct Observation {
     pub(super) freshness: Freshness,
     /// The exchange that fetches the blocks of the newest representation.
     pub(super) fetch: Option<u64>,
+    /// How far the repetition of the request has come.
+    pub(super) refresh: Refresh,
+    /// Identifies the representation that the application was told last.
+    pub(super) latest: u64,
 }
 
 impl Observation {

@@ -2,6 +2,7 @@
 
 use super::client_exchange::{ClientExchange, Purpose, Stage, TokenUse};
 use super::observation::{Freshness, Observation};
+use super::refresh::{Refresh, representation};
 use super::state::Exchanges;
 use super::transfer::{Step, Transfer, first_answer};
 use crate::delivery::{Content, DeliveryOf};
@@ -33,6 +34,8 @@ impl Exchanges {
             request: exchange.request.clone(),
             freshness: Freshness::new(sequence, now),
             fetch: Some(id.0),
+            refresh: Refresh::Done,
+            latest: 0,
         };
         if let Some(replaced) = self.observation_like(&observation) {
             self.end_observation(now, transport, replaced);
@@ -65,8 +68,11 @@ impl Exchanges {
             && let Some(sequence) = response.options.observe()
             && !observation.freshness.advance(sequence, now)
         {
-            transport.messaging.statistics.outdated += 1;
-            return;
+            if !observation.refresh.expects_answer() {
+                transport.messaging.statistics.outdated += 1;
+                return;
+            }
+            observation.freshness = Freshness::new(sequence, now);
         }
         let fetch = observation.fetch;
         let limits = self.limits(capacity);
@@ -132,7 +138,21 @@ impl Exchanges {
         if !response.code.is_success() || response.options.observe().is_none() {
             self.forget_observation(now, transport, id);
         }
-        self.events.push_back(Event::Notification { id, peer, response });
+        if self.brings_news(id, &response) {
+            self.events.push_back(Event::Notification { id, peer, response });
+        }
+    }
+
+    /// Notes what the application is told. `false` for the answer to a repeated request, if the
+    /// application was told the same before.
+    pub(super) fn brings_news(&mut self, id: RequestId, response: &Response) -> bool {
+        let Some(observation) = self.observations.get_mut(&id) else { return true };
+        let told = core::mem::replace(&mut observation.latest, representation(response));
+        let is_known = observation.refresh.expects_answer() && told == observation.latest;
+        if observation.refresh == Refresh::Acknowledged {
+            observation.refresh = Refresh::Done;
+        }
+        !is_known
     }
 
     /// Forgets an observation. On a connection, where the next notification cannot be rejected, tells
@@ -172,9 +192,17 @@ impl Exchanges {
         let peer = observation.peer;
         self.tokens.remove(&(peer, observation.token));
         self.with_peer(peer, |peer| peer.observations.retain(|other| *other != id));
-        if let Some(exchange) = observation.fetch.filter(|exchange| *exchange != id.0) {
+        let fetch = observation.fetch.filter(|exchange| *exchange != id.0);
+        let refresh = match observation.refresh {
+            Refresh::UnderWay(exchange) => Some(exchange),
+            _ => None,
+        };
+        for exchange in fetch.into_iter().chain(refresh) {
             self.drop_request(transport, exchange);
             self.advance(now, transport, peer);
+        }
+        if refresh.is_some() {
+            self.refresh_next(now, transport, peer);
         }
         Some(observation)
     }

@@ -1,6 +1,6 @@
 //! The exchanges of a peer that moves to another path.
 
-use super::client_exchange::{Stage, TokenUse};
+use super::client_exchange::Stage;
 use super::state::Exchanges;
 use crate::ids::PeerId;
 use crate::message::Code;
@@ -71,9 +71,7 @@ impl Exchanges {
 
     /// Lets the current message of a request be sent once more.
     fn requeue(&mut self, id: u64, peer: PeerId, token: crate::message::Token) {
-        if self.tokens.get(&(peer, token)) == Some(&TokenUse::Request(id)) {
-            self.tokens.remove(&(peer, token));
-        }
+        self.release_token(peer, token, id);
         self.responses.cancel(id);
         self.set_stage(id, Stage::Queued);
         self.with_peer(peer, |state| state.queue.push(id));

@@ -2,6 +2,7 @@
 
 use super::check;
 use super::client_exchange::{Purpose, Stage, TokenUse};
+use super::refresh::{Refresh, representation};
 use super::state::Exchanges;
 use super::transfer::{Limits, Step, Transfer};
 use crate::event::{Event, FailReason, ProtocolFault};
@@ -15,7 +16,14 @@ use lwm2m_time::Instant;
 impl Exchanges {
     /// Whether an exchange waits for the response to a message with this token.
     pub(crate) fn awaits(&self, id: u64, peer: PeerId, token: Token) -> bool {
-        self.tokens.get(&(peer, token)) == Some(&TokenUse::Request(id))
+        match self.tokens.get(&(peer, token)) {
+            Some(TokenUse::Request(of)) => *of == id,
+            Some(TokenUse::Observation(of)) => {
+                let observation = self.observations.get(of);
+                observation.is_some_and(|it| it.refresh == Refresh::UnderWay(id))
+            }
+            None => false,
+        }
     }
 
     /// Whether a request to the peer, or an observation, has this token.
@@ -48,10 +56,15 @@ impl Exchanges {
                 self.end_request(now, transport, id, Err(fault));
             }
             TokenUse::Request(id) => self.answer(now, transport, id, token, response, separate),
-            TokenUse::Observation(id) if understood => {
-                self.notification(now, transport, id, response);
+            TokenUse::Observation(id) => {
+                if !separate {
+                    self.refreshed(now, transport, id);
+                }
+                match understood {
+                    true => self.notification(now, transport, id, response),
+                    false => transport.messaging.statistics.bad_responses += 1,
+                }
             }
-            TokenUse::Observation(_) => transport.messaging.statistics.bad_responses += 1,
         }
         understood
     }
@@ -170,14 +183,19 @@ impl Exchanges {
             Stage::Queued => {}
             Stage::Sent(token, delivery) => {
                 transport.messaging.forget(delivery);
-                self.tokens.remove(&(peer, token));
                 if exchange.request.confirmable {
                     self.with_peer(peer, |peer| peer.in_flight -= 1);
                 }
+                self.release_token(peer, token, id);
             }
-            Stage::Acknowledged(token) => {
-                self.tokens.remove(&(peer, token));
-            }
+            Stage::Acknowledged(token) => self.release_token(peer, token, id),
+        }
+    }
+
+    /// Releases the token of an exchange, unless it is that of an observation.
+    pub(super) fn release_token(&mut self, peer: PeerId, token: Token, id: u64) {
+        if self.tokens.get(&(peer, token)) == Some(&TokenUse::Request(id)) {
+            self.tokens.remove(&(peer, token));
         }
     }
 
@@ -208,6 +226,9 @@ impl Exchanges {
                     self.deliver(now, transport, observed, peer, response);
                 }
             }
+            Purpose::Refresh(observed) => {
+                self.refresh_failed(now, transport, observed, outcome.err());
+            }
         }
         self.advance(now, transport, peer);
     }
@@ -224,6 +245,7 @@ impl Exchanges {
             Ok(response) => {
                 if let Some(observation) = self.observations.get_mut(&id) {
                     observation.fetch = None;
+                    observation.latest = representation(&response);
                 }
                 if !response.code.is_success() || response.options.observe().is_none() {
                     self.forget_observation(now, transport, id);

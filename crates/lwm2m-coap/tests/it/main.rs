@@ -12,6 +12,7 @@ mod observe;
 mod pair;
 mod parameters;
 mod random;
+mod refresh;
 mod requests;
 mod strangers;
 mod stream;

@@ -29,6 +29,8 @@ pub(super) struct HeldAnswer {
     pub(super) response: Response,
     /// The device that has asked. The server asks it in turn only when it has its answer.
     pub(super) device: Option<DeviceKey>,
+    /// Whether it has asked from another address, or in another session, than before.
+    pub(super) moved: bool,
 }
 
 /// Whether a change is acknowledged only when it is durable.
@@ -43,10 +45,12 @@ impl Server {
     pub(super) fn answer(&mut self, now: Instant, answer: HeldAnswer) {
         // The exchange may be over: the device has asked again meanwhile.
         let _ = self.link.coap().respond(now, answer.exchange, answer.response);
-        if let Some(key) = answer.device {
-            self.resume_observations(now, key);
-            self.dispatch(now, key);
+        let Some(key) = answer.device else { return };
+        if answer.moved {
+            self.refresh_observations(now, key);
         }
+        self.resume_observations(now, key);
+        self.dispatch(now, key);
     }
 
     /// Handles what the store has to tell.

@@ -199,9 +199,11 @@ impl Server {
             lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
                 let promised = self.journal.promised();
                 let response = self.handle_request(now, peer, &request);
-                let device = self.arrived.take().or_else(|| self.devices.key_at(peer));
+                let arrived = self.arrived.take();
+                let moved = arrived.is_some();
+                let device = arrived.or_else(|| self.devices.key_at(peer));
                 device.into_iter().for_each(|key| self.hear_of(now, key));
-                let answer = HeldAnswer { exchange, response, device };
+                let answer = HeldAnswer { exchange, response, device, moved };
                 if let Some(Held::Answer(answer)) =
                     self.journal.hold(promised, Held::Answer(answer))
                 {

@@ -9,6 +9,7 @@ use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observation, Observed, Relation};
 use crate::operation::Target;
 use lwm2m_coap::{Code, PeerId, RequestId, Response};
+use lwm2m_link::Identity;
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -78,6 +79,16 @@ impl Server {
             self.outputs.push_back(Event::ObservationEnded { endpoint, target, reason });
         }
         Some(observed)
+    }
+
+    /// Lets a device that has moved without a session know what is observed. It has ended an
+    /// observation if it notified before its Update came: the notification from an unknown address
+    /// was rejected.
+    pub(super) fn refresh_observations(&mut self, now: Instant, key: DeviceKey) {
+        let peer = self.devices.get(key).and_then(|device| device.peer);
+        if let Some(peer) = peer.filter(|it| self.link.identity(*it) == Some(&Identity::NoSec)) {
+            self.link.coap().refresh_observations(now, peer);
+        }
     }
 
     /// Begins the lost observations of the device at a peer anew.

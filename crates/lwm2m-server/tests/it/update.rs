@@ -101,8 +101,13 @@ fn operations_and_observations_follow_the_device_to_its_new_address() {
     assert_eq!((again.to, again.token, again.uri()), (device(1), lost.token, lost.uri()));
     harness.answer(&again, Response::new(Code::CONTENT).content_format(0).payload("95"));
     assert!(matches!(harness.content(waiting), Content::Node(_)));
+    let refresh = harness.request();
+    assert_eq!((refresh.to, refresh.token), (device(1), observe.token));
+    assert_eq!((refresh.uri(), refresh.options.observe()), (observe.uri(), Some(0)));
+    harness.answer(&refresh, value("1", 2));
+    assert!(harness.events.is_empty(), "that is known: {:?}", harness.events);
     observe.to = device(1);
-    harness.notify(&observe, MessageType::Confirmable, value("5", 2));
+    harness.notify(&observe, MessageType::Confirmable, value("5", 3));
     assert!(matches!(harness.events.pop_back(), Some(Event::Notification { result: Ok(_), .. })));
     assert_eq!(harness.request().kind, MessageType::Acknowledgement);
 

@@ -8,6 +8,7 @@ use crate::lossy::{
 use crate::secure_lossy::{Keys, MODES, at_a_good_time};
 use crate::trio::objects;
 use lwm2m_client::{Client, Event, ServerAccount};
+use lwm2m_core::{Resource, Value};
 use lwm2m_server::{DeregistrationReason, Event as ServerEvent, Operation, Server};
 use lwm2m_testkit::{Conditions, Node, Sim};
 use std::net::SocketAddr;
@@ -125,6 +126,65 @@ fn a_notification_from_an_address_that_did_not_register_is_not_believed() {
         set_temperature(&mut harness, 31.0);
         harness.sim.run_for(Duration::from_secs(600));
         assert!(!notified(&harness, 31.0));
+    }
+}
+
+/// What the server was told of the temperature, in this order.
+fn told(harness: &Harness) -> Vec<f64> {
+    let value = |(_, event): &(_, ServerEvent)| match event {
+        ServerEvent::Notification { result: Ok(node), .. } => match node {
+            lwm2m_core::Node::Resource(Resource::Single(Value::Float(value))) => Some(*value),
+            other => panic!("{other:?}"),
+        },
+        _ => None,
+    };
+    harness.sim.events(harness.server).iter().filter_map(value).collect()
+}
+
+// proves: OBS-13
+/// The server rejects the notification from the new address, and so ends the observation at the
+/// device. After the Update it reinforces its interest with the same token, which begins it anew.
+#[test]
+fn a_device_that_notified_before_its_update_is_still_observed() {
+    for seed in 0..10 {
+        let mut harness = settled(Conditions::GOOD, seed);
+        success(&mut harness, &OBSERVE);
+        set_temperature(&mut harness, 30.0);
+        set_temperature(&mut harness, 31.0);
+        harness.sim.run_for(Duration::from_secs(5));
+        harness.sim.rebind(harness.device, "198.51.100.1:9".parse().unwrap());
+        set_temperature(&mut harness, 32.0);
+        harness.sim.run_for(Duration::from_secs(5));
+        let lost = |it: &Event| matches!(it, Event::ObservationEnded { .. });
+        assert!(harness.sim.events(harness.device).iter().any(|(_, event)| lost(event)));
+        harness.sim.with(harness.device, |it, now| it.update_registration(now, 1));
+        harness.sim.run_for(Duration::from_secs(5));
+        set_temperature(&mut harness, 33.0);
+        harness.sim.run_for(Duration::from_secs(5));
+        assert_eq!(told(&harness), [30.0, 31.0, 32.0, 33.0], "seed {seed}");
+        let ended = |it: &ServerEvent| matches!(it, ServerEvent::ObservationEnded { .. });
+        assert!(!harness.sim.events(harness.server).iter().any(|(_, event)| ended(event)));
+    }
+}
+
+/// Where the device has lost nothing, nobody hears of the refreshed observation.
+#[test]
+fn an_observation_that_was_not_lost_is_refreshed_in_silence() {
+    for seed in 0..10 {
+        let mut harness = settled(Conditions::GOOD, seed);
+        success(&mut harness, &OBSERVE);
+        set_temperature(&mut harness, 31.0);
+        harness.sim.run_for(Duration::from_secs(5));
+        for port in 1..5 {
+            harness.sim.rebind(harness.device, ([198, 51, 100, 1], port).into());
+            harness.sim.with(harness.device, |it, now| it.update_registration(now, 1));
+            harness.sim.run_for(Duration::from_secs(5));
+        }
+        assert_eq!(told(&harness), [31.0], "seed {seed}");
+        let observed = |(_, it): &&(_, Event)| {
+            matches!(it, Event::Observed { .. } | Event::ObservationEnded { .. })
+        };
+        assert_eq!(harness.sim.events(harness.device).iter().filter(observed).count(), 1);
     }
 }
 
