@@ -92,6 +92,12 @@ impl<H> Journal<H> {
         self.promised
     }
 
+    /// The position up to which all writes are durable.
+    #[must_use]
+    pub const fn durable(&self) -> Lsn {
+        self.written
+    }
+
     /// Appends a change that an answer or a caller waits for.
     pub fn promise<E>(&mut self, outputs: &mut Outputs<E>, record: Record) {
         self.append(outputs, record, true);

@@ -118,6 +118,11 @@ pub enum OperationError {
 }
 
 impl OperationError {
+    /// Whether the device is still where it was, so that other operations can follow.
+    pub(crate) const fn keeps_device(&self) -> bool {
+        !matches!(self, Self::Cancelled | Self::Deregistered | Self::Moved | Self::Released)
+    }
+
     /// Whether the device may or may not have carried the operation out, so that it is worth another
     /// try.
     pub(crate) const fn leaves_open(&self) -> bool {

@@ -204,6 +204,7 @@ impl Server {
         let Some(command) = self.commands.get(id) else { return };
         let (repeats, attempts) = (command.repeats(), command.attempts);
         let endpoint = Arc::clone(&command.endpoint);
+        let goes_on = result.as_ref().err().is_none_or(OperationError::keeps_device);
         match result {
             Ok(response) => self.end_command(now, id, Outcome::Answered(response)),
             Err(error) if !error.leaves_open() => {
@@ -221,7 +222,9 @@ impl Server {
                 self.keep_command(id, Keep::Noted);
             }
         }
-        self.dispatch_to(now, &endpoint);
+        if goes_on {
+            self.dispatch_to(now, &endpoint);
+        }
     }
 
     fn end_command(&mut self, now: Instant, id: CommandId, outcome: Outcome) {

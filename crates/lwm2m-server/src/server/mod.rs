@@ -149,6 +149,12 @@ impl Server {
         self.journal.promised()
     }
 
+    /// The position up to which all is durable, as far as the store has told.
+    #[must_use]
+    pub const fn written(&self) -> lwm2m_link::Lsn {
+        self.journal.durable()
+    }
+
     /// What was refused or forgotten so far because a bound was reached.
     #[must_use]
     pub const fn overload(&self) -> Overload {

@@ -35,7 +35,9 @@ impl Server {
     ) -> Result<OperationId, SubmitError> {
         validate::check(&observe(&target, format))?;
         self.check_wish(endpoint, &target)?;
-        let _ = self.cease(now, endpoint, &target);
+        // Its record is replaced, not removed: a crash between the two would lose the earlier wish.
+        self.drop_wish(endpoint, &target);
+        self.cancel_observations(now, endpoint, &target);
         let id = self.next_operation_id();
         let wish = Wish { format, attributes, refused: None, operation: Some(id) };
         let record = records::put(
@@ -75,12 +77,19 @@ impl Server {
 
     /// Takes a wish back, if there is one.
     pub(super) fn forget_wish(&mut self, endpoint: &str, target: &Target) -> bool {
+        let dropped = self.drop_wish(endpoint, target);
+        if dropped {
+            let key = KeptWish::key(endpoint, target);
+            self.keep(Keep::Promised, records::remove(records::OBSERVATIONS, key));
+        }
+        dropped
+    }
+
+    fn drop_wish(&mut self, endpoint: &str, target: &Target) -> bool {
         let Some(wish) = self.wishes.remove(endpoint, target) else { return false };
         if let Some(id) = wish.operation {
             self.tell(endpoint.into(), id, Err(OperationError::Cancelled));
         }
-        let key = KeptWish::key(endpoint, target);
-        self.keep(Keep::Promised, records::remove(records::OBSERVATIONS, key));
         true
     }
 

@@ -303,3 +303,19 @@ fn a_result_has_the_values() {
     let expected = Node::Resource(Resource::Single(Value::String("maker".to_owned())));
     assert_eq!(response.content, Content::Node(expected));
 }
+
+#[test]
+fn a_command_goes_on_when_its_device_registers_anew() {
+    let (mut harness, location) = asleep();
+    let id = command(&mut harness, write(7));
+    harness.commit();
+    wake(&mut harness, &location);
+    only(&mut harness);
+    harness.ask_for(device(1), register("ep=a&lt=86400&lwm2m=1.1&b=U&Q", LIST));
+    assert!(harness.sent.is_empty(), "not before the device has its answer: {:?}", harness.sent);
+    harness.commit();
+    assert_eq!(harness.sent.pop_front().map(|it| it.code), Some(Code::CREATED));
+    let request = only(&mut harness);
+    harness.answer(&request, Response::new(Code::CHANGED));
+    assert!(matches!(outcome(&harness, id), Some(Outcome::Answered(_))));
+}

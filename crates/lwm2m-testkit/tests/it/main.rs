@@ -12,6 +12,7 @@ mod codec;
 mod composite;
 mod demo_server;
 mod dtls;
+mod durability;
 mod enrolment;
 mod faults;
 mod fleet_heap;
