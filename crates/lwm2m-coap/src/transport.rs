@@ -122,6 +122,13 @@ impl Transport {
         self.messaging.reply(now, source, content)
     }
 
+    /// Notes the response to a request that will be sent later.
+    pub(crate) fn promise(&mut self, source: Source, content: Content<'_>) {
+        if !self.connections.has(source.peer) {
+            self.messaging.promise(source, content);
+        }
+    }
+
     /// Refuses the request of a stranger, and forgets it.
     pub(crate) fn refuse(&mut self, now: Instant, source: Source, content: Content<'_>) {
         let content = self.protection.protect(source.peer, content);

@@ -3,7 +3,7 @@
 use crate::event::SessionId;
 use crate::record::header::MAX_SEQUENCE;
 use crate::record::window::ReplayWindow;
-use crate::wire::{Parsed, complete, put_u16, put_vector8, vector8};
+use crate::wire::{Parsed, complete, put_u16, put_vector8, put_vector16, vector8, vector16};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use nom::Parser;
@@ -11,8 +11,8 @@ use nom::combinator::map_opt;
 use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
 
 const VERSION: u8 = 1;
-/// The most bytes of encoded counters.
-const MOST: usize = 1 + 3 * 8 + 2 + 17 + 4 + CHECK;
+/// The most bytes of encoded counters without their note.
+const MOST: usize = 1 + 3 * 8 + 2 + 17 + 4 + 2 + CHECK;
 /// The length of the checksum.
 const CHECK: usize = 4;
 
@@ -24,7 +24,7 @@ pub struct SessionFingerprint(pub [u8; 16]);
 /// asked for counts as done.
 ///
 /// [`Endpoint::restore`](crate::Endpoint::restore) needs the newest ones that are durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCounters {
     /// The session in this endpoint.
     pub session: SessionId,
@@ -40,50 +40,54 @@ pub struct SessionCounters {
     pub is_limit_written: bool,
     /// The address of the peer, as of [`Endpoint::peer`](crate::Endpoint::peer).
     pub peer: SocketAddr,
+    /// What the application wants back with the session, 65,535 bytes at most. Default: nothing.
+    pub note: Vec<u8>,
     pub(crate) window: ReplayWindow,
 }
 
 /// The counters that a store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct Stored<'a> {
     /// The number after the greatest one that may have been used.
     pub(crate) limit: u64,
     pub(crate) window: ReplayWindow,
     pub(crate) peer: SocketAddr,
+    pub(crate) note: &'a [u8],
 }
 
 impl SessionCounters {
-    /// Encodes the counters: 56 bytes at most. They hold no secret, and a checksum that binds them
-    /// to their session.
+    /// Encodes the counters: 58 bytes at most, and the note. They hold no secret, and a checksum that
+    /// binds them to their session.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { limit, window, peer, .. } = *self;
-        Stored { limit, window, peer }.encode(&self.fingerprint)
+        let Self { limit, window, peer, ref note, .. } = *self;
+        Stored { limit, window, peer, note }.encode(&self.fingerprint)
     }
 }
 
-impl Stored {
+impl<'a> Stored<'a> {
     pub(crate) fn encode(&self, fingerprint: &SessionFingerprint) -> Vec<u8> {
-        let mut out = Vec::with_capacity(MOST);
+        let mut out = Vec::with_capacity(MOST + self.note.len());
         out.push(VERSION);
         let (next, seen) = self.window.parts();
         for number in [self.limit, next, seen] {
             out.extend_from_slice(&number.to_be_bytes());
         }
         put_address(&mut out, self.peer);
+        put_vector16(&mut out, self.note);
         let check = check(fingerprint, &out);
         out.extend_from_slice(&check);
         out
     }
 
     /// Decodes the counters of a session; `None` if they are torn, or those of another session.
-    pub(crate) fn decode(fingerprint: &SessionFingerprint, input: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(fingerprint: &SessionFingerprint, input: &'a [u8]) -> Option<Self> {
         let (body, expected) = input.split_last_chunk::<CHECK>()?;
         (check(fingerprint, body) == *expected).then_some(())?;
-        let parser = (be_u8, be_u64, be_u64, be_u64, address);
-        let (version, limit, next, seen, peer) = complete(parser, body)?;
+        let parser = (be_u8, be_u64, be_u64, be_u64, address, vector16);
+        let (version, limit, next, seen, peer, note) = complete(parser, body)?;
         let is_possible = version == VERSION && limit <= MAX_SEQUENCE + 1;
         let window = ReplayWindow::from_parts(next, seen);
-        (is_possible && next <= MAX_SEQUENCE + 1).then_some(Self { limit, window, peer })
+        (is_possible && next <= MAX_SEQUENCE + 1).then_some(Self { limit, window, peer, note })
     }
 }
 
@@ -137,10 +141,10 @@ mod tests {
         prop_oneof![v4, v6.prop_map(SocketAddr::V6)]
     }
 
-    fn stored() -> impl Strategy<Value = Stored> {
+    fn stored() -> impl Strategy<Value = Stored<'static>> {
         let number = 0..=MAX_SEQUENCE + 1;
         (number.clone(), number, any::<u64>(), peer()).prop_map(|(limit, next, seen, peer)| {
-            Stored { limit, window: ReplayWindow::from_parts(next, seen), peer }
+            Stored { limit, window: ReplayWindow::from_parts(next, seen), peer, note: b"note" }
         })
     }
 
@@ -152,7 +156,7 @@ mod tests {
             change in 1..=u8::MAX,
         ) {
             let bytes = new.encode(&ONE);
-            prop_assert!(bytes.len() <= 56);
+            prop_assert!(bytes.len() <= 58 + 4);
             prop_assert_eq!(Stored::decode(&ONE, &bytes), Some(new));
             let other = SessionFingerprint([2; 16]);
             prop_assert_eq!(Stored::decode(&other, &bytes), None);
@@ -178,10 +182,11 @@ mod tests {
         #[test]
         fn numbers_beyond_the_last_are_refused(stored in stored(), beyond in 1..1u64 << 63) {
             let beyond = MAX_SEQUENCE + 1 + beyond;
-            let late = Stored { limit: beyond, ..stored };
-            prop_assert_eq!(Stored::decode(&ONE, &late.encode(&ONE)), None);
             let window = ReplayWindow::from_parts(beyond, 0);
-            prop_assert_eq!(Stored::decode(&ONE, &Stored { window, ..stored }.encode(&ONE)), None);
+            for late in [Stored { limit: beyond, ..stored }, Stored { window, ..stored }] {
+                let bytes = late.encode(&ONE);
+                prop_assert_eq!(Stored::decode(&ONE, &bytes), None);
+            }
         }
     }
 }

@@ -110,7 +110,7 @@ pub use config::{
     TicketKey,
 };
 pub use counters::{SessionCounters, SessionFingerprint};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Restored};
 pub use error::{Error, HelloFlaw, Reason};
 pub use event::{Cause, Event, SessionId, Transmit};
 pub use identity::{CertificateIdentity, Identity};

@@ -17,8 +17,8 @@ use core::net::SocketAddr;
 use hashbrown::HashMap;
 use lwm2m_coap::PeerId;
 use lwm2m_dtls::{
-    Cause, ClientProfile, Endpoint, Error, Mode, Reason, Resumption, Role, SessionFingerprint,
-    SessionId,
+    Cause, ClientProfile, Endpoint, Error, Mode, Reason, Restored, Resumption, Role,
+    SessionFingerprint, SessionId,
 };
 use lwm2m_time::Instant;
 
@@ -235,13 +235,14 @@ impl Sessions {
         sealed: &[u8],
         counters: &[u8],
         profile: Arc<ClientProfile>,
-    ) -> Result<SessionId, Error> {
-        let (session, resumption) = self.endpoint.restore_client(sealed, counters, &profile)?;
+    ) -> Result<Restored, Error> {
+        let mut restored = self.endpoint.restore_client(sealed, counters, &profile)?;
+        let session = restored.session;
         if let Some(address) = self.endpoint.peer(session) {
             self.begun.insert(session, Begun { address, profile });
-            self.established(session, resumption.map(Arc::new));
+            self.established(session, restored.resumption.take().map(Arc::new));
         }
-        Ok(session)
+        Ok(restored)
     }
 
     pub(crate) fn name(&mut self, session: SessionId, peer: PeerId) {

@@ -216,6 +216,22 @@ impl Endpoint {
         done
     }
 
+    /// Notes the response that a request will get as soon as what it asks for is durable, and marks
+    /// the request for [`promises`](Self::promises). Does nothing for requests that are never sent
+    /// twice: on connections, or not confirmable.
+    pub fn promise(&mut self, exchange: ExchangeId, response: &Response) {
+        self.exchanges.promise(&mut self.transport, exchange, response);
+    }
+
+    /// Lets copies of requests that were [promised](Self::promise) before a restart be duplicates
+    /// again, within EXCHANGE_LIFETIME of the first one: they get the same response, and no event
+    /// follows. `peer` is on the same path as before, which is the same address or session. Times
+    /// count from the same origin. Ignores bytes that are no [`promises`](Self::promises).
+    pub fn restore_promises(&mut self, now: Instant, peer: PeerId, promises: &[u8]) {
+        self.now = self.now.max(now);
+        self.transport.messaging.restore_promises(self.now, peer, promises);
+    }
+
     /// Notifies an observer of a newer state. The notification replaces an older one that is still in
     /// flight (RFC 7641 section 4.5.2). A response of class 4 or 5 ends the observation. The endpoint
     /// makes a notification confirmable if none was within
@@ -339,6 +355,13 @@ impl Endpoint {
     }
 
     // --- getters ------------------------------------------------------------------------------
+
+    /// The latest four [promised](Self::promise) requests of a peer, with their responses, as bytes
+    /// for [`restore_promises`](Self::restore_promises). Empty without any, which allocates nothing.
+    #[must_use]
+    pub fn promises(&self, peer: PeerId) -> Vec<u8> {
+        self.transport.messaging.promises(peer)
+    }
 
     /// Whether there is no state about a peer.
     #[must_use]

@@ -197,6 +197,14 @@ impl Exchanges {
         }
     }
 
+    /// Notes the response that a request will get.
+    pub(crate) fn promise(&self, transport: &mut Transport, id: ExchangeId, response: &Response) {
+        let Some(exchange) = self.waiting.get(&id.0) else { return };
+        if let Some(source) = exchange.source {
+            transport.promise(source, Content::new(response, exchange.token));
+        }
+    }
+
     pub(crate) fn respond(
         &mut self,
         now: Instant,

@@ -9,22 +9,38 @@ use lwm2m_time::Instant;
 pub(super) enum Reply {
     /// There is no reply yet.
     Pending,
+    /// The reply that will be sent when what it promises is durable.
+    Promised(Bytes),
     /// A non-confirmable message has no reply to repeat.
     Never,
     /// An acknowledgement, empty or with a piggybacked response.
     Acknowledged(Bytes),
+    /// An acknowledgement that was promised.
+    Kept(Bytes),
 }
 
 impl Reply {
     pub(super) const fn datagram(&self) -> Option<&Bytes> {
         match self {
-            Self::Pending | Self::Never => None,
-            Self::Acknowledged(datagram) => Some(datagram),
+            Self::Pending | Self::Promised(_) | Self::Never => None,
+            Self::Acknowledged(datagram) | Self::Kept(datagram) => Some(datagram),
         }
     }
 
-    fn bytes(&self) -> usize {
-        self.datagram().map_or(0, Bytes::len)
+    /// The reply of a promised request.
+    fn promised(&self) -> Option<&Bytes> {
+        match self {
+            Self::Promised(datagram) | Self::Kept(datagram) => Some(datagram),
+            _ => None,
+        }
+    }
+
+    const fn is_pending(&self) -> bool {
+        matches!(self, Self::Pending | Self::Promised(_))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.datagram().or_else(|| self.promised()).map_or(0, Bytes::len)
     }
 }
 
@@ -79,13 +95,19 @@ impl Duplicates {
     /// Whether a remembered message has no reply yet.
     pub(super) fn is_unanswered(&self, message_id: u16) -> bool {
         let entry = self.position(message_id).and_then(|position| self.entries.get(position));
-        entry.is_some_and(|entry| matches!(entry.reply, Reply::Pending))
+        entry.is_some_and(|entry| entry.reply.is_pending())
     }
 
     /// The messages that have no reply yet.
     pub(super) fn unanswered(&self) -> impl Iterator<Item = u16> {
         let pairs = self.ids.iter().zip(&self.entries);
-        pairs.filter(|(_, entry)| matches!(entry.reply, Reply::Pending)).map(|(id, _)| *id)
+        pairs.filter(|(_, entry)| entry.reply.is_pending()).map(|(id, _)| *id)
+    }
+
+    /// The promised requests, the latest first, with the times when they expire and their replies.
+    pub(super) fn promised(&self) -> impl Iterator<Item = (u16, Instant, &Bytes)> {
+        let pairs = self.ids.iter().zip(&self.entries).rev();
+        pairs.filter_map(|(id, entry)| Some((*id, entry.expires, entry.reply.promised()?)))
     }
 
     /// Remembers a new message.
@@ -106,7 +128,10 @@ impl Duplicates {
             return (0, 0);
         };
         let before = entry.reply.bytes();
-        entry.reply = reply;
+        entry.reply = match (entry.reply.promised(), reply) {
+            (Some(_), Reply::Acknowledged(datagram)) => Reply::Kept(datagram),
+            (_, reply) => reply,
+        };
         (before, entry.reply.bytes())
     }
 
@@ -122,7 +147,7 @@ impl Duplicates {
 
     /// Forgets the oldest message that does not wait for a reply. Returns the freed bytes.
     pub(super) fn evict_completed(&mut self) -> Option<usize> {
-        let completed = |entry: &Entry| !matches!(entry.reply, Reply::Pending);
+        let completed = |entry: &Entry| !entry.reply.is_pending();
         let position = self.entries.iter().position(completed)?;
         Some(self.remove(position))
     }

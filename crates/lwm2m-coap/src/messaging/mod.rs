@@ -19,6 +19,7 @@ mod message_id;
 mod outgoing;
 mod parameters;
 mod peer;
+mod promised;
 mod rebind;
 mod receive;
 mod send;
@@ -247,6 +248,10 @@ impl Messaging {
     /// Stores the reply to a message for its duplicates.
     fn reply_with(&mut self, source: Source, reply: Reply) {
         self.timers.cancel(Timer::Acknowledge(source.peer, source.message_id));
+        self.store_reply(source, reply);
+    }
+
+    fn store_reply(&mut self, source: Source, reply: Reply) {
         if let Some(peer) = self.peers.get_mut(&source.peer) {
             let (before, after) = peer.duplicates.answer(source.message_id, reply);
             self.reply_bytes = self.reply_bytes + after - before;

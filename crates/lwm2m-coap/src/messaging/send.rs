@@ -165,7 +165,12 @@ impl Messaging {
         Duration::from_micros(shortest.saturating_add(extra as u64))
     }
 
-    fn encode(&mut self, kind: MessageType, message_id: u16, content: Content<'_>) -> Bytes {
+    pub(super) fn encode(
+        &mut self,
+        kind: MessageType,
+        message_id: u16,
+        content: Content<'_>,
+    ) -> Bytes {
         self.scratch.clear();
         MessageBuilder::new(&mut self.scratch, kind, content.code, message_id, content.token)
             .options(content.options)

@@ -11,6 +11,7 @@ mod network;
 mod observe;
 mod pair;
 mod parameters;
+mod promises;
 mod random;
 mod refresh;
 mod requests;

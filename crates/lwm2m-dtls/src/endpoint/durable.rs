@@ -31,6 +31,18 @@ struct Unsealed {
     resumption: Option<Resumption>,
 }
 
+/// A session that goes on after a restart.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Restored {
+    /// The session.
+    pub session: SessionId,
+    /// The [note](SessionCounters::note) of its counters.
+    pub note: Vec<u8>,
+    /// What resumes a session that we began.
+    pub resumption: Option<Resumption>,
+}
+
 /// # Sessions that survive a crash
 /// With [`Config::durable_sessions`](crate::Config::durable_sessions) a session on datagrams is kept
 /// as two values: a sealed one, written once, and its counters. Two rules make that safe:
@@ -40,9 +52,11 @@ struct Unsealed {
 ///   below the greatest limit that is durable. [`Event::CountersDue`] asks for the next one early
 ///   enough. Records without a number wait for it, for a short time; then the session ends with
 ///   [`Cause::CountersNotWritten`](crate::Cause::CountersNotWritten).
-/// - **No record counts twice.** Counters hold the receive window. An application that writes the
-///   counters of a session together with what a record has asked for, before it acknowledges that,
-///   has the record in the window of the restored session, which drops it.
+/// - **No record counts twice.** Counters hold the number of the newest received record, and a
+///   restored session takes newer ones only. An application writes the counters of a session together
+///   with what a record has asked for, before it acknowledges that. So a repeated record is dropped,
+///   unless what it asked for is lost. Above records, the application recognises requests that were
+///   sent again in newer ones; their marks can be the [note](SessionCounters::note) of the counters.
 impl Endpoint {
     /// The counters of a session, to be written now and in the order of these calls. `None` without
     /// [`Config::durable_sessions`](crate::Config::durable_sessions), for sessions on streams, and
@@ -61,6 +75,7 @@ impl Endpoint {
             is_recorded: kept.is_recorded,
             is_limit_written: kept.is_recorded && limit <= channel.limit,
             peer: open.peer,
+            note: Vec::new(),
             window: channel.window,
         })
     }
@@ -122,21 +137,20 @@ impl Endpoint {
     /// [`Error::ImportRefused`] also without
     /// [`Config::durable_sessions`](crate::Config::durable_sessions); [`Error::CredentialChanged`];
     /// [`Error::AlreadyOpen`]; [`Error::TooManySessions`].
-    pub fn restore(&mut self, sealed: &[u8], counters: &[u8]) -> Result<SessionId, Error> {
+    pub fn restore(&mut self, sealed: &[u8], counters: &[u8]) -> Result<Restored, Error> {
         let unsealed = self.unseal(sealed, Role::Server)?;
         if self.credential_of(unsealed.constants.identity()) != Some(unsealed.credential) {
             return Err(Error::CredentialChanged);
         }
-        let session = self.add_restored(unsealed.constants, counters)?;
+        let restored = self.add_restored(unsealed.constants, counters)?;
         let cached = unsealed.resumption.and_then(|it| self.shared.cache.restore(it));
-        if let Some(open) = self.sessions.get_mut(&session) {
+        if let Some(open) = self.sessions.get_mut(&restored.session) {
             open.cached = cached;
         }
-        Ok(session)
+        Ok(restored)
     }
 
-    /// As [`restore`](Self::restore) for a session that we began with this profile. Returns what
-    /// resumes it, too.
+    /// As [`restore`](Self::restore) for a session that we began with this profile.
     ///
     /// # Errors
     /// As of [`restore`](Self::restore).
@@ -145,13 +159,13 @@ impl Endpoint {
         sealed: &[u8],
         counters: &[u8],
         profile: &ClientProfile,
-    ) -> Result<(SessionId, Option<Resumption>), Error> {
+    ) -> Result<Restored, Error> {
         let unsealed = self.unseal(sealed, Role::Client)?;
         if credential::of_profile(profile) != unsealed.credential {
             return Err(Error::CredentialChanged);
         }
-        let session = self.add_restored(unsealed.constants, counters)?;
-        Ok((session, unsealed.resumption))
+        let restored = self.add_restored(unsealed.constants, counters)?;
+        Ok(Restored { resumption: unsealed.resumption, ..restored })
     }
 
     fn credential_of(&self, identity: &Identity) -> Option<CredentialDigest> {
@@ -191,15 +205,18 @@ impl Endpoint {
         unsealed.ok_or(Error::ImportRefused)
     }
 
-    fn add_restored(&mut self, constants: Constants, counters: &[u8]) -> Result<SessionId, Error> {
+    fn add_restored(&mut self, constants: Constants, counters: &[u8]) -> Result<Restored, Error> {
         let fingerprint = constants.fingerprint();
         let counters = Stored::decode(&fingerprint, counters).ok_or(Error::ImportRefused)?;
         let mut session = constants.with(&counters);
         if let Some(channel) = session.records.channel_mut() {
             channel.limit = counters.limit;
+            // Copies of requests may be in records that are older and were held back.
+            channel.window = channel.window.closed();
         }
         session.kept = Some(Box::new(Kept::restored(fingerprint, counters.limit)));
-        self.add_session(session)
+        let session = self.add_session(session)?;
+        Ok(Restored { session, note: counters.note.to_vec(), resumption: None })
     }
 }
 

@@ -28,7 +28,8 @@ impl Endpoint {
         self.shared.config.backend.check_export()?;
         let open = self.sessions.get(&session).ok_or(Error::UnknownSession)?;
         let channel = open.records.channel().ok_or(Error::UnknownSession)?;
-        let exact = Stored { limit: channel.sequence, window: channel.window, peer: open.peer };
+        let exact =
+            Stored { limit: channel.sequence, window: channel.window, peer: open.peer, note: &[] };
         let counters = exact.encode(&channel.fingerprint());
         let mut plain = Constants::encode(VERSION, open, channel, 1 + counters.len());
         put_vector8(&mut plain, &counters);

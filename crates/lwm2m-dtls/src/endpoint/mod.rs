@@ -32,6 +32,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
+pub use durable::Restored;
 use hashbrown::HashMap;
 use hellos::Hellos;
 use hosts::Hosts;

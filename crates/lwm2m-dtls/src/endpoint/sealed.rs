@@ -103,7 +103,7 @@ impl Constants {
     }
 
     /// The session with its counters: it sends from the limit on.
-    pub(super) fn with(self, counters: &Stored) -> Session {
+    pub(super) fn with(self, counters: &Stored<'_>) -> Session {
         let Self { mut channel, identity, role } = self;
         channel.sequence = counters.limit;
         channel.window = counters.window;

@@ -22,6 +22,11 @@ impl ReplayWindow {
         (self.next, self.seen)
     }
 
+    /// The window that takes no number below its greatest one.
+    pub(crate) fn closed(self) -> Self {
+        Self { seen: u64::MAX, ..self }
+    }
+
     /// Whether the number is new and not too old.
     pub(crate) fn accepts(&self, sequence: u64) -> bool {
         if sequence >= self.next {
@@ -66,8 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn a_window_with_all_seen_takes_nothing_earlier() {
-        let window = ReplayWindow::from_parts(10, u64::MAX);
+    fn a_closed_window_takes_nothing_earlier() {
+        let window = ReplayWindow::from_parts(10, 1).closed();
         assert!(!window.accepts(9) && window.accepts(10));
     }
 }

@@ -4,14 +4,16 @@ use super::{Identity, Link};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use lwm2m_coap::PeerId;
-use lwm2m_dtls::{ClientProfile, Error, SessionCounters, SessionId};
+use lwm2m_dtls::{ClientProfile, Error, Restored, SessionCounters, SessionId};
 use lwm2m_time::Instant;
 
 /// # Sessions that survive a crash
 /// They need [`lwm2m_dtls::Config::durable_sessions`]. An engine that promises something to a peer
-/// writes the [counters](Self::counters) of its session with it, under their fingerprint, and the
-/// [session](Self::session_record) if they say that the store does not have it. So a record that was
-/// acknowledged is in the receive window of the restored session, and its repetition does nothing.
+/// [tells CoAP](lwm2m_coap::Endpoint::promise) the answer that it will give. With what it promises it
+/// writes the [counters](Self::counters) of the session, under their fingerprint, and the
+/// [session](Self::session_record) if they say that the store does not have it. So after a restart
+/// the record of the request is dropped when it is repeated, and when the device sends the request
+/// again in a new record, it gets the same answer and nothing is done twice.
 ///
 /// - When the counters are durable and their limit was not before, the engine says so by
 ///   [`limit_written`](Self::limit_written). Such a write must not get lost on its way to the store.
@@ -27,7 +29,9 @@ impl Link {
     /// that it came from, and before a [rebind](Self::rebind) gives it another session.
     pub fn counters(&mut self, peer: PeerId) -> Option<SessionCounters> {
         let session = self.session_of(peer)?;
-        self.sessions.as_mut()?.endpoint.counters(session)
+        let mut counters = self.sessions.as_mut()?.endpoint.counters(session)?;
+        counters.note = self.coap.promises(peer);
+        Some(counters)
     }
 
     /// The session of a peer, sealed; it stays the same as long as the session lasts. `None` if the
@@ -61,9 +65,9 @@ impl Link {
         sealed: &[u8],
         counters: &[u8],
     ) -> Result<PeerId, Error> {
-        let endpoint = &mut self.room_to_import(now)?.endpoint;
-        let session = endpoint.restore(sealed, counters)?;
-        let peer = self.name_imported(session)?;
+        let restored = self.room_to_import(now)?.endpoint.restore(sealed, counters)?;
+        let session = restored.session;
+        let peer = self.go_on_with(&restored)?;
         if let (Some(Identity::Secured(identity)), Some(sessions)) =
             (self.peers.get(&peer).and_then(|it| it.identity.as_deref()), &mut self.sessions)
         {
@@ -85,8 +89,8 @@ impl Link {
         counters: &[u8],
         profile: Arc<ClientProfile>,
     ) -> Result<PeerId, Error> {
-        let session = self.room_to_import(now)?.restore_begun(sealed, counters, profile)?;
-        self.name_imported(session)
+        let restored = self.room_to_import(now)?.restore_begun(sealed, counters, profile)?;
+        self.go_on_with(&restored)
     }
 
     fn room_to_import(&mut self, now: Instant) -> Result<&mut crate::sessions::Sessions, Error> {
@@ -98,8 +102,9 @@ impl Link {
     }
 
     /// Makes a peer of an imported session.
-    fn name_imported(&mut self, session: SessionId) -> Result<PeerId, Error> {
-        let (peer, _) = self.peer_in(session).ok_or(Error::TooManySessions)?;
+    fn go_on_with(&mut self, restored: &Restored) -> Result<PeerId, Error> {
+        let (peer, _) = self.peer_in(restored.session).ok_or(Error::TooManySessions)?;
+        self.coap.restore_promises(self.now, peer, &restored.note);
         self.unused.insert(peer);
         Ok(peer)
     }

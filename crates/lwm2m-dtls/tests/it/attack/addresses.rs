@@ -132,7 +132,7 @@ pub(crate) fn a_new_address_is_asked_for_what_only_it_can_know() {
     let mut server = Endpoint::new(durable(with_ids(psk_config())), [9; 32]);
     let counters = pair.server.counters(to_client).expect("established").encode();
     let sealed = pair.server.seal_session(to_client).expect("established");
-    let copied = server.restore(&sealed, &counters).expect("as it was written");
+    let copied = server.restore(&sealed, &counters).expect("as it was written").session;
     server.handle_datagram(pair.now, new, &answer);
     assert_eq!(server.peer(copied), Some(old), "it asked for nothing");
     // The right answer from the right address counts, in time or late.

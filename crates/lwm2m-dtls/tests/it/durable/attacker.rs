@@ -219,7 +219,9 @@ macro_rules! attacks {
                 max_shrink_time: 30_000,
                 ..ProptestConfig::default()
             })]
-            $(#[test]
+            $(
+            // proves: SEC-33, SEC-34
+            #[test]
             fn $name(steps in prop::collection::vec(step(), 1..60)) {
                 play(Way { mode: $mode, has_cids: $has_cids }, &steps);
             })*

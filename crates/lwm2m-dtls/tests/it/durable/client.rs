@@ -24,7 +24,9 @@ fn what_resumes_the_session_comes_back_with_it() {
         });
         let (session, resumption) = connected.expect("connected");
         let client = &mut nodes.client.endpoint;
-        let counters = client.counters(session).expect("established").encode();
+        let mut counters = client.counters(session).expect("established");
+        counters.note = b"a note".to_vec();
+        let counters = counters.encode();
         let sealed = client.seal_client_session(session, &profile, resumption.as_deref());
         let sealed = sealed.expect("established");
         assert_eq!(client.seal_session(session), Err(Error::CredentialChanged), "not a server's");
@@ -32,13 +34,15 @@ fn what_resumes_the_session_comes_back_with_it() {
         *client = Endpoint::new(durable(Config::default()), [8; 32]);
         let other = psk_profile(b"another key");
         let changed = client.restore_client(&sealed, &counters, &other);
-        assert_eq!(changed.map(|it| it.0), Err(Error::CredentialChanged));
-        assert_eq!(client.restore(&sealed, &counters), Err(Error::ImportRefused));
+        assert_eq!(changed.map(|it| it.session), Err(Error::CredentialChanged));
+        let as_server = client.restore(&sealed, &counters).map(|it| it.session);
+        assert_eq!(as_server, Err(Error::ImportRefused));
         let restored = client.restore_client(&sealed, &counters, &psk_profile(KEY));
-        let (restored, resumption) = restored.expect("as it was written");
+        let restored = restored.expect("as it was written");
+        assert_eq!(restored.note, b"a note");
         // The server has lost it.
-        client.close(restored).expect("open");
-        let resumption = Arc::new(resumption.expect("what resumes it"));
+        client.close(restored.session).expect("open");
+        let resumption = Arc::new(restored.resumption.expect("what resumes it"));
         client.resume(nodes.now, address(SERVER), profile, resumption).expect("a good profile");
         nodes.carry(&mut |_, _| true);
         let resumed = |event: &Event| matches!(event, Event::Connected { resumed: true, .. });

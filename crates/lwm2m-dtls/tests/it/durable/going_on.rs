@@ -27,6 +27,7 @@ fn exchange(nodes: &mut Nodes, sessions: [lwm2m_dtls::SessionId; 2]) -> [Vec<Vec
     arrived
 }
 
+// proves: SEC-35
 #[test]
 fn sessions_of_every_mode_go_on_after_any_number_of_crashes_of_either_side() {
     for way in Way::all() {

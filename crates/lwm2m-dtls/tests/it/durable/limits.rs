@@ -69,6 +69,7 @@ fn a_write_is_asked_for_at_half_of_the_reserve_and_again_at_half_of_the_rest() {
     assert!(nodes.server.write(session, None).is_limit_written);
 }
 
+// proves: SEC-33
 #[test]
 fn a_session_without_a_new_limit_ends_and_its_peer_is_told() {
     let (mut nodes, session) = connect();

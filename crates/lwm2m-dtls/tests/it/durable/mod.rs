@@ -107,7 +107,7 @@ impl Node {
             Some(profile) => self.endpoint.seal_client_session(session, profile, None),
         });
         let sealed = sealed.map(|sealed| sealed.expect("established"));
-        self.disk.under_way.push_back(Commit::Write { counters, sealed, done });
+        self.disk.under_way.push_back(Commit::Write { counters: counters.clone(), sealed, done });
         counters
     }
 
@@ -163,11 +163,9 @@ impl Node {
         let restored = self.disk.sessions.iter().map(|(name, OnDisk { sealed, counters })| {
             let restored = match &self.profile {
                 None => self.endpoint.restore(sealed, counters),
-                Some(profile) => {
-                    self.endpoint.restore_client(sealed, counters, profile).map(|(id, _)| id)
-                }
+                Some(profile) => self.endpoint.restore_client(sealed, counters, profile),
             };
-            (restored.expect("as it was written"), *name)
+            (restored.expect("as it was written").session, *name)
         });
         self.names = restored.collect();
         self.names.keys().copied().collect()

@@ -2,7 +2,7 @@
 
 use super::{Node, Nodes, OnDisk, Way};
 use crate::support::{IDENTITY, KEY, Store, x509_store};
-use lwm2m_dtls::{Config, Credentials, Endpoint, Error, TicketKey};
+use lwm2m_dtls::{Config, Credentials, Endpoint, Error, SessionId, TicketKey};
 use proptest::prelude::*;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -25,11 +25,15 @@ fn two_sessions(way: Way) -> (Node, [OnDisk; 2]) {
     (node, both)
 }
 
+fn restore(endpoint: &mut Endpoint, sealed: &[u8], counters: &[u8]) -> Result<SessionId, Error> {
+    endpoint.restore(sealed, counters).map(|restored| restored.session)
+}
+
 #[test]
 fn torn_and_foreign_values_are_refused_and_the_right_ones_are_not() {
     let (mut node, [one, other]) = two_sessions(Way { mode: 0, has_cids: true });
     let mut refused = |sealed: &[u8], counters: &[u8]| {
-        assert_eq!(node.endpoint.restore(sealed, counters), Err(Error::ImportRefused));
+        assert_eq!(restore(&mut node.endpoint, sealed, counters), Err(Error::ImportRefused));
     };
     refused(&one.sealed, &other.counters);
     refused(&one.counters, &one.sealed);
@@ -53,16 +57,17 @@ fn torn_and_foreign_values_are_refused_and_the_right_ones_are_not() {
     let profile = Way { mode: 0, has_cids: true }.profile();
     let client = node.endpoint.restore_client(&one.sealed, &one.counters, &profile);
     assert!(matches!(client, Err(Error::ImportRefused)));
-    let session = node.endpoint.restore(&one.sealed, &one.counters).expect("as it was written");
-    assert_eq!(node.endpoint.restore(&one.sealed, &one.counters), Err(Error::AlreadyOpen));
+    let session =
+        restore(&mut node.endpoint, &one.sealed, &one.counters).expect("as it was written");
+    assert_eq!(restore(&mut node.endpoint, &one.sealed, &one.counters), Err(Error::AlreadyOpen));
     let key = TicketKey::new([5; 16]);
     assert_eq!(node.endpoint.import(&one.sealed, &key), Err(Error::ImportRefused));
     let exported = node.endpoint.export(session, &key).expect("open");
-    assert_eq!(node.endpoint.restore(&exported, &one.counters), Err(Error::ImportRefused));
+    assert_eq!(restore(&mut node.endpoint, &exported, &one.counters), Err(Error::ImportRefused));
     for other_key in [Some(TicketKey::new([6; 16])), None] {
         node.config.durable_sessions = other_key;
         let mut endpoint = Endpoint::new(node.config.clone(), [9; 32]);
-        assert_eq!(endpoint.restore(&one.sealed, &one.counters), Err(Error::ImportRefused));
+        assert_eq!(restore(&mut endpoint, &one.sealed, &one.counters), Err(Error::ImportRefused));
     }
 }
 
@@ -71,21 +76,22 @@ fn restored_sessions_count_and_the_lengths_of_their_ids_must_fit() {
     let (mut node, [one, other]) = two_sessions(Way { mode: 0, has_cids: true });
     node.config.max_sessions = 1;
     node.crash();
-    node.endpoint.restore(&one.sealed, &one.counters).expect("room for one");
-    let second = node.endpoint.restore(&other.sealed, &other.counters);
+    restore(&mut node.endpoint, &one.sealed, &one.counters).expect("room for one");
+    let second = restore(&mut node.endpoint, &other.sealed, &other.counters);
     assert_eq!(second, Err(Error::TooManySessions));
     node.config.connection_ids = None;
     node.crash();
-    let without_ids = node.endpoint.restore(&one.sealed, &one.counters);
+    let without_ids = restore(&mut node.endpoint, &one.sealed, &one.counters);
     assert_eq!(without_ids, Err(Error::ImportRefused));
 }
 
 #[test]
 fn a_session_that_has_ended_is_not_restored_in_its_endpoint() {
     let (mut node, [one, _]) = two_sessions(Way { mode: 0, has_cids: true });
-    let session = node.endpoint.restore(&one.sealed, &one.counters).expect("as it was written");
+    let session =
+        restore(&mut node.endpoint, &one.sealed, &one.counters).expect("as it was written");
     node.endpoint.close(session).expect("open");
-    assert_eq!(node.endpoint.restore(&one.sealed, &one.counters), Err(Error::AlreadyOpen));
+    assert_eq!(restore(&mut node.endpoint, &one.sealed, &one.counters), Err(Error::AlreadyOpen));
 }
 
 /// A store whose credentials have a generation.
@@ -103,6 +109,7 @@ impl Credentials for Generation {
     }
 }
 
+// proves: SEC-35
 #[test]
 fn a_credential_that_was_changed_or_removed_meanwhile_ends_its_sessions() {
     let psk =
@@ -115,25 +122,25 @@ fn a_credential_that_was_changed_or_removed_meanwhile_ends_its_sessions() {
         Arc::new(Generation(1, psk(KEY))),
     ];
     let (mut node, [one, _]) = two_sessions(Way { mode: 0, has_cids: false });
-    let mut restore = |credentials| {
+    let mut with = |credentials| {
         node.config.credentials = Some(credentials);
         node.crash();
-        node.endpoint.restore(&one.sealed, &one.counters)
+        restore(&mut node.endpoint, &one.sealed, &one.counters)
     };
     for change in changes {
-        assert_eq!(restore(change), Err(Error::CredentialChanged));
+        assert_eq!(with(change), Err(Error::CredentialChanged));
     }
-    assert!(restore(Arc::new(Generation(0, psk(KEY)))).is_ok());
+    assert!(with(Arc::new(Generation(0, psk(KEY)))).is_ok());
     // Raw public keys and certificates.
     let (mut node, [one, _]) = two_sessions(Way { mode: 1, has_cids: false });
     node.config.credentials = Some(Arc::new(x509_store()));
     node.crash();
-    let restored = node.endpoint.restore(&one.sealed, &one.counters);
+    let restored = restore(&mut node.endpoint, &one.sealed, &one.counters);
     assert_eq!(restored, Err(Error::CredentialChanged));
     let (mut node, [one, _]) = two_sessions(Way { mode: 2, has_cids: false });
     node.config.credentials = Some(Arc::new(Store { authorities: Vec::new(), ..x509_store() }));
     node.crash();
-    let restored = node.endpoint.restore(&one.sealed, &one.counters);
+    let restored = restore(&mut node.endpoint, &one.sealed, &one.counters);
     assert_eq!(restored, Err(Error::CredentialChanged));
 }
 

@@ -237,7 +237,8 @@ pub(crate) fn record_numbers_only_grow_and_never_run_over() {
     let mut counters = pair.server.counters(to_client).expect("established");
     counters.limit = (1 << 48) - 2;
     pair.server = Endpoint::new(durable(psk_config()), [9; 32]);
-    let session = pair.server.restore(&sealed, &counters.encode()).expect("as it was sealed");
+    let restored = pair.server.restore(&sealed, &counters.encode()).expect("as it was sealed");
+    let session = restored.session;
     let limit = pair.server.counters(session).expect("restored").limit;
     assert_eq!(limit, 1 << 48);
     pair.server.limit_written(pair.now, session, limit);

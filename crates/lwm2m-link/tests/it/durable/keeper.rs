@@ -90,6 +90,7 @@ impl Keeper {
             match &event {
                 LinkEvent::Coap(Event::Request { exchange, peer, request, .. }) => {
                     if request.code == Code::POST {
+                        self.link.coap().promise(*exchange, &Response::new(Code::CHANGED));
                         self.write(*peer, Some((request.payload.to_vec(), *exchange)));
                     } else {
                         let content = Response::new(Code::CONTENT);

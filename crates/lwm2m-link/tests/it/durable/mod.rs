@@ -1,5 +1,6 @@
 //! Sessions that survive a crash of the server or the reboot of the device.
 
+mod attacker;
 mod device;
 mod going_on;
 mod keeper;
