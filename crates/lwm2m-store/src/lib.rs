@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `store` | what a store is; [`Reader`], which reads beside the writer |
 //! | `memory` | [`MemoryStore`]: a store that ends with the process |
+//! | `file` | [`FileStore`]: a store in a file, its backups (feature `redb`) |
+//! | `inspect` | what is in a store, by table |
 //! | `writer` | [`Writer`]: the thread; group commit, retries |
 //! | `changes` | [`Changes`]: what one commit takes |
 //! | `error` | [`StoreError`]: what went wrong, and what to do |
@@ -31,12 +33,18 @@
 
 mod changes;
 mod error;
+#[cfg(feature = "redb")]
+mod file;
+mod inspect;
 mod memory;
 mod store;
 mod writer;
 
 pub use changes::{Changes, Key};
 pub use error::StoreError;
+#[cfg(feature = "redb")]
+pub use file::{FileStore, backup, open_to_read, restore};
+pub use inspect::{Inspection, Tally, inspect};
 pub use memory::MemoryStore;
 pub use store::{Read, Reader, Records, Store};
 pub use writer::{Durability, NotDurable, Pace, Progress, Writer};

@@ -1,8 +1,8 @@
 //! What every store does.
 
-use crate::{TABLE, record};
+use crate::{TABLE, folder, record};
 use lwm2m_link::{Record, Table};
-use lwm2m_store::{Changes, MemoryStore, Reader, Records, Store};
+use lwm2m_store::{Changes, FileStore, MemoryStore, Reader, Records, Store};
 use std::ops::Bound;
 
 fn keys(records: Records) -> Vec<String> {
@@ -76,6 +76,14 @@ fn iteration_is_of_one_moment(store: &mut dyn Store) {
     store.commit(&Changes::from_iter([record("a", None), record("aa", Some("new"))])).unwrap();
     assert_eq!(keys(records), ["7a", "7a\\xff", "7a\\xff\\xff", "7b"]);
     assert_eq!(keys(reader.table(TABLE).unwrap()), ["7", "7aa", "7a\\xff", "7a\\xff\\xff", "7b"]);
+}
+
+#[test]
+fn file() {
+    let open = |name| FileStore::open(folder(name)).unwrap();
+    changes_replace_and_remove(&mut open("changes"));
+    ranges_end_where_they_should(&mut open("ranges"));
+    iteration_is_of_one_moment(&mut open("moment"));
 }
 
 #[test]
