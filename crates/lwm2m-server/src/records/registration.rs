@@ -44,9 +44,6 @@ pub(crate) struct KeptRegistration<'b> {
     registered_at: u64,
     #[n(12)]
     updated_at: u64,
-    /// The key of the record of its session.
-    #[cbor(n(13), with = "minicbor::bytes")]
-    pub(crate) session: Option<Vec<u8>>,
 }
 
 /// Content formats, and objects with their versions and instances.
@@ -67,7 +64,7 @@ struct KeptObject {
 }
 
 impl<'b> KeptRegistration<'b> {
-    pub(crate) fn of(registration: &'b Registration, session: Option<Vec<u8>>) -> Self {
+    pub(crate) fn of(registration: &'b Registration) -> Self {
         let Registration { list, additional, .. } = registration;
         let text = |(name, value): (&'b String, &'b String)| (name.as_str(), value.as_str());
         let additional = additional.iter().map(text);
@@ -85,7 +82,6 @@ impl<'b> KeptRegistration<'b> {
             identity: registration.identity.secured().map(lwm2m_dtls::Identity::to_bytes),
             registered_at: registration.registered_at.as_micros(),
             updated_at: registration.updated_at.as_micros(),
-            session,
         }
     }
 

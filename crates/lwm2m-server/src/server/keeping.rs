@@ -10,6 +10,7 @@ use crate::registration::Registration;
 use lwm2m_coap::{ExchangeId, Response};
 use lwm2m_codec::Timed;
 use lwm2m_core::{Node, Path};
+use lwm2m_dtls::SessionId;
 use lwm2m_link::{Input, Record};
 use lwm2m_time::Instant;
 
@@ -20,6 +21,8 @@ pub(super) enum Held {
     Answer(HeldAnswer),
     /// The next step of a command.
     Command(CommandId),
+    /// The record numbers that a session may use.
+    Limit(SessionId, u64),
 }
 
 /// An answer to a device.
@@ -62,6 +65,9 @@ impl Server {
                     match held {
                         Held::Answer(answer) => self.answer(now, answer),
                         Held::Command(id) => self.advance_command(now, id),
+                        Held::Limit(session, limit) => {
+                            self.link.limit_written(now, session, limit);
+                        }
                     }
                 }
             }
@@ -73,6 +79,8 @@ impl Server {
                             self.answer(now, HeldAnswer { response, ..answer });
                         }
                         Held::Command(id) => self.fail_command(id),
+                        // The link asks again.
+                        Held::Limit(..) => {}
                     }
                 }
             }
@@ -87,7 +95,10 @@ impl Server {
 
     pub(super) fn keep(&mut self, keep: Keep, record: Record) {
         match keep {
-            Keep::Promised => self.journal.promise(&mut self.outputs, record),
+            Keep::Promised => {
+                self.keep_asking();
+                self.journal.promise(&mut self.outputs, record);
+            }
             Keep::Noted => self.journal.note(&mut self.outputs, record),
         }
     }
@@ -96,7 +107,7 @@ impl Server {
     pub(super) fn keep_registration(&mut self, key: DeviceKey, keep: Keep) {
         let Some(device) = self.kept(key) else { return };
         let registration = &*device.registration;
-        let value = KeptRegistration::of(registration, None);
+        let value = KeptRegistration::of(registration);
         let name = registration.endpoint.as_bytes().to_vec().into();
         let record = records::put(records::REGISTRATIONS, name, &value);
         self.keep(keep, record);

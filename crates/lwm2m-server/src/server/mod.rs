@@ -9,11 +9,13 @@ mod observing;
 mod registering;
 mod restoring;
 mod send;
+mod sessions;
 mod sleeping;
 mod submitting;
 mod wishing;
 
 use self::keeping::{Held, HeldAnswer};
+use self::sessions::Asking;
 use crate::commands::Commands;
 use crate::config::Config;
 use crate::devices::{DeviceKey, Devices};
@@ -55,6 +57,8 @@ pub struct Server {
     wishes: Wishes,
     commands: Commands,
     journal: Journal<Held>,
+    /// The session of the request that is being handled.
+    asking: Option<Asking>,
     outputs: Outputs<Event>,
 }
 
@@ -80,6 +84,7 @@ impl Server {
             refused: 0,
             told: (Overload::default(), None),
             operations: 0,
+            asking: None,
             wishes: Wishes::default(),
             commands: Commands::default(),
             outputs: Outputs::default(),
@@ -183,7 +188,10 @@ impl Server {
             SecurityEvent::Failed(failure) => {
                 self.outputs.push_back(Event::HandshakeFailed(failure));
             }
+            SecurityEvent::CountersDue { peer } => self.keep_session(peer),
+            SecurityEvent::Forget { session } => self.forget_session(&session),
             SecurityEvent::Moved { peer } => {
+                self.keep_session(peer);
                 self.follow(peer);
                 self.resume_observations_at(now, peer);
             }
@@ -204,6 +212,7 @@ impl Server {
         match event {
             lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
                 let promised = self.journal.promised();
+                self.asking = self.asking_of(peer);
                 let response = self.handle_request(now, peer, &request);
                 let arrived = self.arrived.take();
                 let moved = arrived.is_some();

@@ -1,10 +1,12 @@
 //! A server that goes on from what was kept.
 
 use super::Server;
+use super::keeping::Keep;
+use super::sessions::Sessions;
 use crate::device::Device;
 use crate::records::{self, KeptRegistration, KeptWish};
 use crate::registration::Registration;
-use lwm2m_link::Table;
+use lwm2m_link::{Identity, Table};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(93);
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct Restored {
+    /// The sessions of DTLS.
+    pub sessions: usize,
     /// The registrations.
     pub registrations: usize,
     /// What is to be observed.
@@ -33,6 +37,9 @@ pub struct Restore<'s> {
     server: &'s mut Server,
     now: Instant,
     updates: HashMap<String, Instant>,
+    /// Sealed sessions whose counters have not been read yet.
+    sealed: HashMap<Vec<u8>, Vec<u8>>,
+    sessions: Sessions,
     restored: Restored,
 }
 
@@ -42,7 +49,14 @@ impl Server {
     ///
     /// Instants of all servers that use the store have to count from the same origin.
     pub fn restore(&mut self, now: Instant) -> Restore<'_> {
-        Restore { server: self, now, updates: HashMap::new(), restored: Restored::default() }
+        Restore {
+            server: self,
+            now,
+            updates: HashMap::new(),
+            sealed: HashMap::new(),
+            sessions: Sessions::default(),
+            restored: Restored::default(),
+        }
     }
 }
 
@@ -54,7 +68,9 @@ impl Restore<'_> {
             records::REGISTRATIONS => self.take_registration(key, value),
             records::OBSERVATIONS => self.take_wish(key, value),
             records::COMMANDS => self.take_command(key, value),
-            records::VALUES | records::SESSIONS | records::COUNTERS => Some(()),
+            records::SESSIONS => self.take_session(key, value),
+            records::COUNTERS => self.take_counters(key, value),
+            records::VALUES => Some(()),
             _ => None,
         };
         self.restored.unusable += usize::from(used.is_none());
@@ -62,7 +78,17 @@ impl Restore<'_> {
 
     /// Ends reading.
     #[must_use]
-    pub fn finish(self) -> Restored {
+    pub fn finish(mut self) -> Restored {
+        // Counters of which there is no session, and sessions that nobody is registered in.
+        for key in std::mem::take(&mut self.sealed).into_keys() {
+            self.drop_session(&key);
+        }
+        for (peer, has_devices) in std::mem::take(&mut self.sessions).into_peers() {
+            self.server.link.release(peer);
+            if !has_devices {
+                self.server.link.end_session(peer);
+            }
+        }
         self.server.handle_link_events(self.now);
         self.restored
     }
@@ -84,7 +110,7 @@ impl Restore<'_> {
         registration.registered_at = registration.registered_at.min(self.now);
         let peer = match registration.identity.secured() {
             None => self.server.plain_peer(registration.address),
-            Some(_) => None,
+            Some(identity) => self.sessions.of(identity, registration.address),
         };
         let device = Device::restored(registration);
         let device = self.server.admit(device, peer).ok()?;
@@ -106,6 +132,36 @@ impl Restore<'_> {
             false => Instant::from_micros(
                 latest.as_micros().saturating_sub(as_micros(registration.lifetime)),
             ),
+        }
+    }
+
+    fn take_session(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        self.sealed.insert(key.to_vec(), value.to_vec());
+        Some(())
+    }
+
+    fn take_counters(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let sealed = self.sealed.remove(key);
+        let link = &mut self.server.link;
+        let peer = sealed.and_then(|sealed| link.import_session(self.now, &sealed, value).ok());
+        let Some(peer) = peer else {
+            self.drop_session(key);
+            return None;
+        };
+        link.hold(peer);
+        let found = link.peer_address(peer).zip(link.identity(peer).cloned());
+        if let Some((address, Identity::Secured(identity))) = found {
+            self.sessions.add(peer, identity, address);
+            self.restored.sessions += 1;
+        }
+        Some(())
+    }
+
+    /// Removes a session from the store that cannot go on.
+    fn drop_session(&mut self, key: &[u8]) {
+        for table in [records::SESSIONS, records::COUNTERS] {
+            let name = key.to_vec().into();
+            self.server.keep(Keep::Noted, records::remove(table, name));
         }
     }
 
