@@ -96,7 +96,9 @@ impl Link {
         self.peers.len() - self.by_address.len() < self.max_peers + self.connections.len()
     }
 
-    pub(super) fn session_of(&self, peer: PeerId) -> Option<SessionId> {
+    /// The session of a peer; `None` in the clear.
+    #[must_use]
+    pub fn session_of(&self, peer: PeerId) -> Option<SessionId> {
         match self.peers.get(&peer)?.carrier {
             Carrier::Datagrams => None,
             Carrier::Session(session) => Some(session),

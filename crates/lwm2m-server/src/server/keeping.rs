@@ -95,10 +95,7 @@ impl Server {
 
     pub(super) fn keep(&mut self, keep: Keep, record: Record) {
         match keep {
-            Keep::Promised => {
-                self.keep_asking();
-                self.journal.promise(&mut self.outputs, record);
-            }
+            Keep::Promised => self.journal.promise(&mut self.outputs, record),
             Keep::Noted => self.journal.note(&mut self.outputs, record),
         }
     }

@@ -15,7 +15,6 @@ mod submitting;
 mod wishing;
 
 use self::keeping::{Held, HeldAnswer};
-use self::sessions::Asking;
 use crate::commands::Commands;
 use crate::config::Config;
 use crate::devices::{DeviceKey, Devices};
@@ -57,8 +56,6 @@ pub struct Server {
     wishes: Wishes,
     commands: Commands,
     journal: Journal<Held>,
-    /// The session of the request that is being handled.
-    asking: Option<Asking>,
     outputs: Outputs<Event>,
 }
 
@@ -84,7 +81,6 @@ impl Server {
             refused: 0,
             told: (Overload::default(), None),
             operations: 0,
-            asking: None,
             wishes: Wishes::default(),
             commands: Commands::default(),
             outputs: Outputs::default(),
@@ -212,12 +208,17 @@ impl Server {
         match event {
             lwm2m_coap::Event::Request { exchange, peer, request, .. } => {
                 let promised = self.journal.promised();
-                self.asking = self.asking_of(peer);
+                let session = self.link.session_of(peer);
                 let response = self.handle_request(now, peer, &request);
                 let arrived = self.arrived.take();
                 let moved = arrived.is_some();
                 let device = arrived.or_else(|| self.devices.key_at(peer));
                 device.into_iter().for_each(|key| self.hear_of(now, key));
+                if self.journal.promised() > promised {
+                    self.link.coap().promise(exchange, &response);
+                    let its_peer = device.and_then(|key| self.devices.get(key)?.peer);
+                    self.keep_asking(session, [peer].into_iter().chain(its_peer));
+                }
                 let answer = HeldAnswer { exchange, response, device, moved };
                 if let Some(Held::Answer(answer)) =
                     self.journal.hold(promised, Held::Answer(answer))

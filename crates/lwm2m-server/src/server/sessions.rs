@@ -2,60 +2,42 @@
 
 use super::Server;
 use super::keeping::{Held, Keep};
-use crate::records;
+use crate::records::{COUNTERS, SESSIONS, remove};
 use lwm2m_coap::PeerId;
-use lwm2m_dtls::{Identity, SessionCounters, SessionFingerprint};
-use lwm2m_link::Record;
+use lwm2m_dtls::{Identity, SessionCounters, SessionFingerprint, SessionId};
+use lwm2m_link::{Record, Table};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-/// What is to be kept of the session of a request, if the request changes anything: its record number
-/// must be durable with the change, or an attacker could have it carried out again after a crash.
-#[derive(Debug)]
-pub(super) struct Asking {
-    counters: SessionCounters,
-    /// The session itself, unless the store has it.
-    sealed: Option<Vec<u8>>,
-}
-
 impl Server {
-    /// The session of a peer as it is now; a request may move the peer to another one.
-    pub(super) fn asking_of(&mut self, peer: PeerId) -> Option<Asking> {
-        if !self.journal.is_kept() {
-            return None;
-        }
-        let counters = self.link.counters(peer)?;
-        let sealed = match counters.is_recorded {
-            true => None,
-            false => self.link.session_record(peer),
-        };
-        Some(Asking { counters, sealed })
-    }
-
-    /// Keeps the session of the request that is being handled, before what the request changes.
-    pub(super) fn keep_asking(&mut self) {
-        if let Some(asking) = self.asking.take() {
-            self.keep_session_as(asking);
+    /// Keeps the session that a request came in, with the response that it will get: a copy of the
+    /// request then does nothing after a crash, whether an attacker repeats its record or the device
+    /// sends it anew.
+    pub(super) fn keep_asking(
+        &mut self,
+        asked: Option<SessionId>,
+        peers: impl IntoIterator<Item = PeerId>,
+    ) {
+        let Some(asked) = asked else { return };
+        // The request may have moved its device to this session, and the device keeps its peer.
+        let here = |peer: &PeerId| self.link.session_of(*peer) == Some(asked);
+        if let Some(peer) = peers.into_iter().find(here) {
+            self.keep_session(peer);
         }
     }
 
     /// Keeps the session of a peer as it is now.
     pub(super) fn keep_session(&mut self, peer: PeerId) {
-        if let Some(asking) = self.asking_of(peer) {
-            self.keep_session_as(asking);
+        if !self.journal.is_kept() {
+            return;
         }
-    }
-
-    fn keep_session_as(&mut self, asking: Asking) {
-        let Asking { counters, sealed } = asking;
+        let Some(counters) = self.link.counters(peer) else { return };
         let since = self.journal.promised();
-        let name = |fingerprint: SessionFingerprint| fingerprint.0.to_vec().into();
-        let sealed = sealed.map(|sealed| (records::SESSIONS, sealed));
-        let counted = (records::COUNTERS, counters.encode());
-        for (table, value) in sealed.into_iter().chain([counted]) {
-            let key = name(counters.fingerprint);
-            self.keep(Keep::Promised, Record { table, key, value: Some(value.into()) });
+        if !counters.is_recorded {
+            let sealed = self.link.session_record(peer);
+            sealed.into_iter().for_each(|it| self.keep_part(SESSIONS, &counters, it));
         }
+        self.keep_part(COUNTERS, &counters, counters.encode());
         if !counters.is_limit_written {
             let limit = Held::Limit(counters.session, counters.limit);
             // It is never free at once: there is a store, and it has just been written to.
@@ -63,11 +45,16 @@ impl Server {
         }
     }
 
+    fn keep_part(&mut self, table: Table, counters: &SessionCounters, value: Vec<u8>) {
+        let (key, value) = (counters.fingerprint.0.to_vec().into(), Some(value.into()));
+        self.keep(Keep::Promised, Record { table, key, value });
+    }
+
     /// Removes a session that is over.
     pub(super) fn forget_session(&mut self, session: &SessionFingerprint) {
-        for table in [records::SESSIONS, records::COUNTERS] {
+        for table in [SESSIONS, COUNTERS] {
             let name = session.0.to_vec().into();
-            self.keep(Keep::Noted, records::remove(table, name));
+            self.keep(Keep::Noted, remove(table, name));
         }
     }
 }

@@ -3,9 +3,11 @@
 //! what is there afterwards.
 
 use lwm2m_client::{
-    Client, Event as ClientEvent, MemoryObject, Object, RegistrationState, ServerAccount,
+    Client, Event as ClientEvent, MemoryObject, Object, RegistrationState, Security, ServerAccount,
 };
 use lwm2m_core::{Node as Tree, Path, Resource, Value};
+use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
+use lwm2m_dtls::TicketKey;
 use lwm2m_link::{Lsn, Record};
 use lwm2m_server::records::{KeptValue, VALUES};
 use lwm2m_server::{
@@ -16,9 +18,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 const DEVICES: u8 = 50;
+const KEY: &[u8] = b"0123456789abcdef";
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5683);
 const VALUE: Path = Path::resource(3303, 0, 5700);
 const TEXT: Path = Path::resource(3303, 0, 5750);
@@ -55,6 +59,7 @@ struct World {
     /// a crash is carried out again, because a restarted server has forgotten what came twice: without
     /// security nothing tells it from a new one.
     is_orderly: bool,
+    handshakes: u32,
 }
 
 /// What the application was promised.
@@ -66,10 +71,10 @@ enum Promise {
 
 /// A server that goes on from the records. No two have the same message ids and tokens, or devices
 /// would repeat what they answered to an earlier one.
-fn server(records: &[Record], starts: u32) -> Server {
+fn server(config: Config, records: &[Record], starts: u32) -> Server {
     let mut seed = [99; 32];
     seed[..4].copy_from_slice(&starts.to_be_bytes());
-    let mut server = Server::new(Config::default().is_kept(true), seed);
+    let mut server = Server::new(config, seed);
     // The simulation has no way to tell the time here: a store that is read at the beginning of time
     // would cut lifetimes, which are unlimited in this test.
     let mut restore = server.restore(lwm2m_time::Instant::ZERO);
@@ -81,8 +86,12 @@ fn server(records: &[Record], starts: u32) -> Server {
     server
 }
 
-fn client(device: u8) -> Client {
-    let account = ServerAccount::new(1, SERVER).lifetime(86_400 * 365).mute_send(false);
+/// A device; in a session with security, if the server has it.
+fn client(device: u8, is_secured: bool) -> Client {
+    let mut account = ServerAccount::new(1, SERVER).lifetime(86_400 * 365).mute_send(false);
+    if is_secured {
+        account = account.secured(Security::psk(endpoint(device), KEY));
+    }
     let sensor = MemoryObject::new(3303)
         .version(lwm2m_core::ObjectVersion::new(1, 1))
         .instance(0, |it| it.with(5700, 0.0).with(5750, ""))
@@ -95,17 +104,37 @@ fn client(device: u8) -> Client {
     Client::new(config, objects, [device + 1; 32]).unwrap()
 }
 
+fn config(is_secured: bool, with_ids: bool) -> Config {
+    let config = Config::default().is_kept(true);
+    if !is_secured {
+        return config;
+    }
+    let store = SecurityStore::new(OwnCredentials::default());
+    for device in 0..DEVICES {
+        let name = endpoint(device);
+        let credential = Credential::psk(name.as_bytes(), KEY).unwrap();
+        store.put(&name, credential).unwrap();
+    }
+    let mut dtls = lwm2m_dtls::Config::default();
+    dtls.durable_sessions = Some(TicketKey::new([7; 16]));
+    if with_ids {
+        let ids = lwm2m_dtls::RoutingCids::new(lwm2m_dtls::CidRoute::default(), 6);
+        dtls.connection_ids = Some(Arc::new(ids));
+    }
+    config.security(Arc::new(store)).dtls(Some(dtls))
+}
+
 impl World {
-    fn new(conditions: Conditions, seed: u64) -> Self {
+    fn new(conditions: Conditions, seed: u64, is_secured: bool) -> Self {
         let mut sim = Sim::new(conditions, seed);
-        let mut starts = 0;
+        let (mut starts, config) = (0, config(is_secured, seed % 2 == 1));
         let server = sim.add_with_disk(SERVER, move |_, records| {
             starts += 1;
-            server(&records, starts)
+            server(config.clone(), &records, starts)
         });
         let devices = (0..DEVICES).map(|device| {
             let address = SocketAddr::from((Ipv4Addr::new(198, 51, 100, device), 5683));
-            let node = sim.add(address, move |_| client(device));
+            let node = sim.add(address, move |_| client(device, is_secured));
             sim.with(node, |it, now| it.start(now));
             node
         });
@@ -125,7 +154,8 @@ impl World {
             answered: 0,
             unknown: 0,
             executed: BTreeMap::new(),
-            is_orderly: seed % 2 == 1,
+            is_orderly: is_secured || seed % 2 == 1,
+            handshakes: 0,
         }
     }
 
@@ -223,6 +253,7 @@ impl World {
                     *newest = newest.max(value);
                 }
             }
+            ClientEvent::SessionBegun { .. } => self.handshakes += 1,
             ClientEvent::Executed { arguments, .. } => {
                 let text = arguments.to_string();
                 let number: u32 = text[3..text.len() - 1].parse().unwrap();
@@ -327,20 +358,45 @@ fn crashes() -> u32 {
     std::env::var("LWM2M_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
 }
 
+/// Crashes again and again, and runs for a while after each crash.
+fn survive(conditions: Conditions, seed: u64, is_secured: bool, after: Duration) -> World {
+    let mut world = World::new(conditions, seed, is_secured);
+    world.sim.run_for(Duration::from_secs(30));
+    for _ in 0..crashes() / 4 {
+        for _ in 0..world.random(6) {
+            world.act();
+            let pause = u64::from(world.random(40));
+            world.sim.run_for(Duration::from_millis(pause));
+            world.note();
+        }
+        world.crash();
+        world.sim.run_for(after);
+    }
+    world.finish();
+    world
+}
+
 #[test]
 fn what_is_acknowledged_survives_crashes() {
-    for (seed, conditions) in [(1, Conditions::GOOD), (2, Conditions::BAD)] {
-        let mut world = World::new(conditions, seed);
-        world.sim.run_for(Duration::from_secs(30));
-        for _ in 0..crashes() / 2 {
-            for _ in 0..world.random(6) {
-                world.act();
-                let pause = u64::from(world.random(40));
-                world.sim.run_for(Duration::from_millis(pause));
-                world.note();
-            }
-            world.crash();
-        }
-        world.finish();
+    survive(Conditions::GOOD, 1, false, Duration::ZERO);
+}
+
+#[test]
+fn what_is_acknowledged_survives_crashes_on_a_bad_network() {
+    survive(Conditions::BAD, 2, false, Duration::ZERO);
+}
+
+#[test]
+fn sessions_survive_crashes_and_no_device_makes_a_handshake() {
+    // With Connection IDs and without. A device whose request fails three times tries a new handshake,
+    // so it has to be answered between two crashes.
+    for seed in [3, 4] {
+        let world = survive(Conditions::GOOD, seed, true, Duration::from_secs(3));
+        assert_eq!(world.handshakes, u32::from(DEVICES));
     }
+}
+
+#[test]
+fn sessions_survive_crashes_on_a_bad_network() {
+    survive(Conditions::BAD, 5, true, Duration::ZERO);
 }
