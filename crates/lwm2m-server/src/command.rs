@@ -33,7 +33,7 @@ pub struct Command {
     /// The endpoint name of the device.
     pub endpoint: Arc<str>,
     /// What is to be done.
-    pub operation: Operation,
+    pub operation: Arc<Operation>,
     /// How.
     pub options: CommandOptions,
     /// When it was asked for.
@@ -57,7 +57,9 @@ pub enum CommandState {
     Marking,
     /// The device has it, or will get it.
     Sent(OperationId),
-    /// It has ended.
+    /// It has ended so, which is not durable yet.
+    Ending(Instant, Arc<Outcome>),
+    /// It has ended so.
     Ended(Instant, Arc<Outcome>),
 }
 
@@ -80,11 +82,11 @@ pub enum Outcome {
 impl Command {
     /// Whether the device may get it twice.
     #[must_use]
-    pub const fn repeats(&self) -> bool {
+    pub fn repeats(&self) -> bool {
         self.options.may_repeat || self.operation.is_idempotent()
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended for good.
     #[must_use]
     pub const fn has_ended(&self) -> bool {
         matches!(self.state, CommandState::Ended(..))

@@ -14,7 +14,7 @@ type Rank = (Reverse<u8>, CommandId);
 pub(crate) struct Commands {
     all: BTreeMap<CommandId, Command>,
     newest: u64,
-    /// Those that have not ended.
+    /// Those that have not ended and are not about to.
     open: HashMap<Arc<str>, BTreeSet<Rank>>,
     by_operation: HashMap<OperationId, CommandId>,
     keys: HashMap<(Arc<str>, String), CommandId>,
@@ -56,7 +56,7 @@ impl Commands {
         self.all.get(id)
     }
 
-    /// The commands of a device that have not ended, in the order in which they go out.
+    /// The commands of a device that have no outcome, in the order in which they go out.
     pub(crate) fn open(&self, endpoint: &str) -> impl Iterator<Item = &Command> {
         let ranks = self.open.get(endpoint).into_iter().flatten();
         ranks.filter_map(|(_, id)| self.all.get(id))
@@ -86,10 +86,8 @@ impl Commands {
         }
         match &state {
             CommandState::Sent(operation) => _ = self.by_operation.insert(*operation, id),
-            CommandState::Ended(..) => {
-                self.close(&command);
-                self.timers.insert(due, id);
-            }
+            CommandState::Ending(..) => self.close(&command),
+            CommandState::Ended(..) => _ = self.timers.insert(due, id),
             _ => {}
         }
         command.state = state;
@@ -121,7 +119,7 @@ impl Commands {
         Some(command)
     }
 
-    /// Notes that a command has ended, or is gone.
+    /// Notes that a command has an outcome, or is gone.
     fn close(&mut self, command: &Command) {
         let Some(ranks) = self.open.get_mut(&command.endpoint) else { return };
         ranks.remove(&rank(command));

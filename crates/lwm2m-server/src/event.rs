@@ -2,7 +2,7 @@
 
 use crate::command::{CommandId, Outcome};
 use crate::error::OperationError;
-use crate::operation::{Content, OperationId, Response, Target};
+use crate::operation::{Content, Operation, OperationId, Response, Target};
 use crate::overload::Overload;
 use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
@@ -56,12 +56,14 @@ pub enum Event {
     Awake(Arc<Registration>),
     /// A device in queue mode sleeps: its time to listen is over, or it did not answer.
     Asleep(Arc<Registration>),
-    /// A command ended.
+    /// A command ended, which is durable.
     CommandEnded {
         /// The command.
         id: CommandId,
         /// The endpoint name of the device.
         endpoint: Arc<str>,
+        /// What was asked for.
+        operation: Arc<Operation>,
         /// How.
         outcome: Arc<Outcome>,
     },
@@ -121,8 +123,9 @@ impl Event {
                 update.list.as_ref().map_or(0, |list| list.memory_estimate())
             }
             Self::Notification { result: Ok(node), .. } => of_node(node),
-            Self::Completed { result: Ok(response), .. } => match &response.content {
-                Content::Node(node) => of_node(node),
+            Self::Completed { result: Ok(response), .. } => of_response(response),
+            Self::CommandEnded { outcome, .. } => match &**outcome {
+                Outcome::Answered(response) => of_response(response),
                 _ => 0,
             },
             Self::ValuesReceived { values, .. } => {
@@ -130,6 +133,13 @@ impl Event {
             }
             _ => 0,
         }
+    }
+}
+
+fn of_response(response: &Response) -> usize {
+    match &response.content {
+        Content::Node(node) => of_node(node),
+        _ => 0,
     }
 }
 

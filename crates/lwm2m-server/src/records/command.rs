@@ -96,7 +96,9 @@ impl KeptCommand {
         let (sent, outcome) = match &command.state {
             CommandState::Storing | CommandState::Queued => (false, None),
             CommandState::Marking | CommandState::Sent(_) => (true, None),
-            CommandState::Ended(at, outcome) => (true, Some(KeptOutcome::of(*at, outcome))),
+            CommandState::Ending(at, outcome) | CommandState::Ended(at, outcome) => {
+                (true, Some(KeptOutcome::of(*at, outcome)))
+            }
         };
         Some(Self {
             endpoint: command.endpoint.to_string(),
@@ -124,13 +126,13 @@ impl KeptCommand {
                 let at = Instant::from_micros(outcome.ended_at);
                 CommandState::Ended(at, Arc::new(outcome.outcome()?))
             }
-            None if sent && !repeats => CommandState::Ended(now, Arc::new(Outcome::Unknown)),
+            None if sent && !repeats => CommandState::Ending(now, Arc::new(Outcome::Unknown)),
             None => CommandState::Queued,
         };
         Some(Command {
             id,
             endpoint: self.endpoint.into(),
-            operation,
+            operation: Arc::new(operation),
             options: CommandOptions { priority, key, coalesces, may_repeat, expires_in: None },
             created_at: Instant::from_micros(self.created_at),
             expires_at: Instant::from_micros(self.expires_at),

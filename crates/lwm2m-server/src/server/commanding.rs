@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::operation::{Operation, OperationId, Response};
 use crate::records::{self, KeptCommand};
 use bytes::Bytes;
-use lwm2m_link::Record;
+use lwm2m_link::{Lsn, Record};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Server {
         validate::check(&operation)?;
         let earlier = options.key.as_deref().and_then(|key| self.commands.with_key(endpoint, key));
         if let Some(earlier) = earlier {
-            let same = earlier.operation == operation;
+            let same = *earlier.operation == operation;
             return if same { Ok(earlier.id) } else { Err(SubmitError::KeyInUse) };
         }
         let key = self.devices.key_of(endpoint).ok_or(SubmitError::UnknownEndpoint)?;
@@ -41,7 +41,7 @@ impl Server {
         let command = Command {
             id: self.commands.fresh_id(now),
             endpoint: Arc::clone(&device.registration.endpoint),
-            operation,
+            operation: Arc::new(operation),
             options,
             created_at: now,
             expires_at: now + lifetime,
@@ -64,11 +64,9 @@ impl Server {
             return Err(SubmitError::TooManyCommands);
         }
         let id = command.id;
-        if command.options.coalesces {
-            self.supersede(now, &command);
-        }
         let since = self.journal.promised();
-        self.commands.insert(command.clone(), command.expires_at, size);
+        let due = command.expires_at;
+        self.commands.insert(command, due, size);
         self.keep(Keep::Promised, record);
         if self.journal.hold(since, Held::Command(id)).is_some() {
             self.advance_command(now, id);
@@ -76,13 +74,15 @@ impl Server {
         Ok(id)
     }
 
-    /// Ends an earlier write that `command` takes the place of.
-    fn supersede(&mut self, now: Instant, command: &Command) {
-        let Operation::Write { path, mode, .. } = &command.operation else { return };
+    /// Ends the earlier writes that a command takes the place of, now that it is durable itself.
+    fn supersede(&mut self, now: Instant, id: CommandId) {
+        let Some(command) = self.commands.get(id) else { return };
+        let Operation::Write { path, mode, .. } = &*command.operation else { return };
         let is_same = |it: &&Command| {
             let waits = matches!(it.state, CommandState::Queued) && it.options.coalesces;
             waits
-                && matches!(&it.operation, Operation::Write { path: p, mode: m, .. } if p == path && m == mode)
+                && it.id < id
+                && matches!(&*it.operation, Operation::Write { path: p, mode: m, .. } if p == path && m == mode)
         };
         let earlier = self.commands.open(&command.endpoint).filter(is_same).map(|it| it.id);
         for id in earlier.collect::<Vec<_>>() {
@@ -117,13 +117,20 @@ impl Server {
     /// Goes on with a command whose record is durable.
     pub(super) fn advance_command(&mut self, now: Instant, id: CommandId) {
         let Some(command) = self.commands.get(id) else { return };
-        let endpoint = Arc::clone(&command.endpoint);
-        match command.state {
+        let (endpoint, coalesces) = (Arc::clone(&command.endpoint), command.options.coalesces);
+        match &command.state {
             CommandState::Storing => {
                 self.commands.set_state(id, CommandState::Queued, now);
+                if coalesces {
+                    self.supersede(now, id);
+                }
                 self.dispatch_to(now, &endpoint);
             }
             CommandState::Marking => self.send_command(now, id),
+            CommandState::Ending(at, outcome) => {
+                let (at, outcome) = (*at, Arc::clone(outcome));
+                self.tell_end(id, at, outcome);
+            }
             _ => {}
         }
     }
@@ -137,6 +144,10 @@ impl Server {
             }
             Some(CommandState::Marking) => {
                 self.commands.set_state(id, CommandState::Queued, Instant::ZERO);
+            }
+            // The store tries again; the outcome is told when it is durable.
+            Some(CommandState::Ending(..)) => {
+                _ = self.journal.hold(Lsn::default(), Held::Command(id));
             }
             _ => {}
         }
@@ -177,7 +188,7 @@ impl Server {
 
     fn send_command(&mut self, now: Instant, id: CommandId) {
         let Some(command) = self.commands.get(id) else { return };
-        let (endpoint, operation) = (Arc::clone(&command.endpoint), command.operation.clone());
+        let (endpoint, operation) = (Arc::clone(&command.endpoint), Operation::clone(&command.operation));
         match self.submit_now(now, &endpoint, operation) {
             Ok(operation) => self.commands.set_state(id, CommandState::Sent(operation), now),
             Err(SubmitError::Invalid(error)) => {
@@ -227,14 +238,25 @@ impl Server {
         }
     }
 
+    /// Notes how a command ended. It is told when it is durable: after a crash it must not have ended
+    /// in another way.
     fn end_command(&mut self, now: Instant, id: CommandId, outcome: Outcome) {
+        let since = self.journal.promised();
+        let outcome = Arc::new(outcome);
+        self.commands.set_state(id, CommandState::Ending(now, Arc::clone(&outcome)), now);
+        self.keep_command(id, Keep::Promised);
+        if self.journal.hold(since, Held::Command(id)).is_some() {
+            self.tell_end(id, now, outcome);
+        }
+    }
+
+    fn tell_end(&mut self, id: CommandId, at: Instant, outcome: Arc<Outcome>) {
         let Some(command) = self.commands.get(id) else { return };
         let endpoint = Arc::clone(&command.endpoint);
-        let outcome = Arc::new(outcome);
-        let ended = CommandState::Ended(now, Arc::clone(&outcome));
-        self.commands.set_state(id, ended, now + self.config.keep_results_for);
-        self.keep_command(id, Keep::Promised);
-        self.outputs.push_back(Event::CommandEnded { id, endpoint, outcome });
+        let operation = Arc::clone(&command.operation);
+        let ended = CommandState::Ended(at, Arc::clone(&outcome));
+        self.commands.set_state(id, ended, at + self.config.keep_results_for);
+        self.outputs.push_back(Event::CommandEnded { id, endpoint, operation, outcome });
     }
 
     fn keep_command(&mut self, id: CommandId, keep: Keep) {
@@ -254,8 +276,12 @@ impl Server {
                         self.keep(Keep::Noted, records::remove(records::COMMANDS, key_of(id)));
                     }
                 }
-                // It is at the device: the answer, or its absence, ends it.
-                Some((CommandState::Sent(_) | CommandState::Marking, _)) | None => {}
+                // It is at the device: the answer, or its absence, ends it. Or it is ending.
+                Some((
+                    CommandState::Sent(_) | CommandState::Marking | CommandState::Ending(..),
+                    _,
+                ))
+                | None => {}
                 Some((_, expires_at)) if expires_at <= now => {
                     self.end_command(now, id, Outcome::Expired);
                 }
@@ -273,7 +299,11 @@ impl Server {
             CommandState::Ended(at, _) => *at + self.config.keep_results_for,
             _ => command.expires_at,
         };
+        let is_unknown = matches!(command.state, CommandState::Ending(..));
         self.commands.insert(command, due, value.len());
+        if is_unknown {
+            self.end_command(now, id, Outcome::Unknown);
+        }
         Some(())
     }
 

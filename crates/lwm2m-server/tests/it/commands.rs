@@ -80,11 +80,38 @@ fn a_command_is_sent_when_it_is_durable() {
     let request = only(&mut harness);
     assert_eq!(request.uri(), "/1/0/1");
     harness.answer(&request, Response::new(Code::CHANGED));
+    harness.commit();
     assert!(
         matches!(outcome(&harness, id), Some(Outcome::Answered(it)) if it.code == Code::CHANGED)
     );
-    let ended = |event: &Event| matches!(event, Event::CommandEnded { id: it, .. } if *it == id);
-    assert_eq!(harness.events.iter().filter(|event| ended(event)).count(), 1);
+    assert_eq!(ends(&harness, id), 1);
+}
+
+/// How often the application was told of the end of a command.
+fn ends(harness: &Harness, id: CommandId) -> usize {
+    let ended = |event: &&Event| matches!(event, Event::CommandEnded { id: it, .. } if *it == id);
+    harness.events.iter().filter(ended).count()
+}
+
+#[test]
+fn an_outcome_is_told_when_it_is_durable() {
+    let (mut harness, location) = registered();
+    let (id, next) = (command(&mut harness, REBOOT), command(&mut harness, write(7)));
+    harness.commit();
+    let request = only(&mut harness);
+    harness.answer(&request, Response::new(Code::CHANGED));
+    assert_eq!((outcome(&harness, id), ends(&harness, id)), (None, 0));
+    assert_eq!(only(&mut harness).uri(), "/1/0/1", "the next one does not wait for the disk");
+    harness.fail();
+    assert_eq!((outcome(&harness, id), ends(&harness, id)), (None, 0), "the store tries again");
+    harness.commit();
+    assert!(matches!(outcome(&harness, id), Some(Outcome::Answered(_))));
+    assert_eq!(ends(&harness, id), 1);
+
+    wake(&mut harness, &location);
+    harness.crash();
+    assert!(matches!(outcome(&harness, id), Some(Outcome::Answered(_))));
+    assert_eq!(outcome(&harness, next), None);
 }
 
 #[test]
@@ -122,8 +149,12 @@ fn what_may_be_at_the_device_is_sent_again_only_if_it_may_be_repeated() {
         harness.crash();
         wake(&mut harness, &location);
         assert_eq!(!harness.sent.is_empty(), again, "{operation:?}");
+        harness.commit();
         let unknown = outcome(&harness, id) == Some(Outcome::Unknown);
-        assert_eq!(unknown, !again, "{operation:?}");
+        assert_eq!((unknown, ends(&harness, id)), (!again, (!again).into()), "{operation:?}");
+        harness.sent.clear();
+        harness.crash();
+        assert_eq!(outcome(&harness, id) == Some(Outcome::Unknown), !again, "as it was told");
     }
 }
 
@@ -153,6 +184,7 @@ fn a_silent_device_is_asked_three_times_at_most_and_what_must_not_be_repeated_on
         harness.sent.clear();
         harness.pass(Duration::from_secs(200));
     }
+    harness.commit();
     assert!(matches!(outcome(&harness, id), Some(Outcome::Failed(_))));
 
     let id = command(&mut harness, REBOOT);
@@ -160,6 +192,7 @@ fn a_silent_device_is_asked_three_times_at_most_and_what_must_not_be_repeated_on
     wake(&mut harness, &location);
     harness.commit();
     harness.pass(Duration::from_secs(200));
+    harness.commit();
     assert_eq!(outcome(&harness, id), Some(Outcome::Unknown));
 }
 
@@ -221,8 +254,8 @@ fn commands_expire_and_results_are_forgotten() {
     let id = command_as(&mut harness, write(1), options).unwrap();
     harness.commit();
     harness.pass(Duration::from_secs(3_601));
-    assert_eq!(outcome(&harness, id), Some(Outcome::Expired));
     harness.commit();
+    assert_eq!(outcome(&harness, id), Some(Outcome::Expired));
     wake(&mut harness, &location);
     assert!(harness.sent.is_empty());
     harness.pass(Duration::from_secs(86_401));
@@ -281,7 +314,7 @@ fn all_operations_and_results_survive_as_they_are() {
     harness.commit();
     assert_eq!(harness.crash().unusable, 0);
     for (id, operation) in ids.into_iter().zip(operations) {
-        assert_eq!(harness.server.command_by_id(id).unwrap().operation, operation);
+        assert_eq!(*harness.server.command_by_id(id).unwrap().operation, operation);
     }
     let observe = Operation::Observe { path, format: None };
     assert!(command_as(&mut harness, observe, CommandOptions::default()).is_err());
