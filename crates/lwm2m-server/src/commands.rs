@@ -72,6 +72,9 @@ impl Commands {
         if !command.has_ended() {
             self.open.entry(Arc::clone(&command.endpoint)).or_default().insert(rank(&command));
         }
+        if let CommandState::Sent(operation) = command.state {
+            self.by_operation.insert(operation, id);
+        }
         self.timers.insert(due, id);
         self.sizes.insert(id, size);
         self.memory += size;
@@ -87,7 +90,7 @@ impl Commands {
         match &state {
             CommandState::Sent(operation) => _ = self.by_operation.insert(*operation, id),
             CommandState::Ending(..) => self.close(&command),
-            CommandState::Ended(..) => _ = self.timers.insert(due, id),
+            CommandState::Ended(..) => self.timers.insert(due, id),
             _ => {}
         }
         command.state = state;

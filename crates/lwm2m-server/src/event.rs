@@ -41,6 +41,8 @@ pub enum Event {
         registration: Arc<Registration>,
         /// The reason.
         reason: DeregistrationReason,
+        /// Whether the device is in queue mode and slept.
+        was_asleep: bool,
     },
     /// An operation ended. Each operation that was submitted and not cancelled has exactly one such
     /// event.
@@ -49,6 +51,8 @@ pub enum Event {
         id: OperationId,
         /// The endpoint name of the device.
         endpoint: Arc<str>,
+        /// What the operation is about.
+        target: Target,
         /// What the device answered.
         result: Result<Response, OperationError>,
     },

@@ -3,6 +3,7 @@
 use crate::operation::{OperationId, Target};
 use lwm2m_coap::RequestId;
 use lwm2m_core::ContentFormat;
+use lwm2m_time::Instant;
 
 /// An observation that a device accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,8 +35,8 @@ pub(crate) enum Relation {
     Prepared(RequestId),
     /// The request that begins it anew is under way.
     Asked(RequestId),
-    /// Notifications carry the token of this request.
-    Established(RequestId),
+    /// Notifications carry the token of this request, since the device has accepted it.
+    Established(RequestId, Instant),
 }
 
 impl Observed {
@@ -45,7 +46,7 @@ impl Observed {
             Relation::Lost => None,
             Relation::Prepared(request)
             | Relation::Asked(request)
-            | Relation::Established(request) => Some(request),
+            | Relation::Established(request, _) => Some(request),
         }
     }
 }

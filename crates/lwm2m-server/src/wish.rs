@@ -3,6 +3,7 @@
 use crate::operation::{OperationId, Target};
 use lwm2m_coap::Code;
 use lwm2m_core::{Attribute, ContentFormat};
+use lwm2m_time::Instant;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -10,22 +11,32 @@ use std::sync::Arc;
 /// application takes it back.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Wish {
-    /// The format that notifications should have; `None` if the server chooses.
-    pub format: Option<ContentFormat>,
-    /// The attributes that it has. To devices of LwM2M 1.2 they go with the Observe, and hold for it
-    /// alone; before others the server writes them to the path (Write-Attributes).
-    pub attributes: Vec<Attribute>,
+    /// How it is to be observed.
+    pub options: WishOptions,
     /// With what the device refused it, if it did. It is asked again when it registers.
     pub refused: Option<Code>,
     /// The operation that it began with, while that has no outcome.
     pub(crate) operation: Option<OperationId>,
 }
 
+/// How something is to be observed.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct WishOptions {
+    /// The format that notifications should have; `None` if the server chooses.
+    pub format: Option<ContentFormat>,
+    /// The format of the list of paths, if there are several; `None` if the server chooses.
+    pub path_format: Option<ContentFormat>,
+    /// The attributes that it has. To devices of LwM2M 1.2 they go with the Observe, and hold for it
+    /// alone; before others the server writes them to the path (Write-Attributes), which several paths
+    /// do not have.
+    pub attributes: Vec<Attribute>,
+}
+
 /// How far a wish has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WishState {
-    /// The device reports.
-    Observed,
+    /// The device reports, since this time.
+    Observed(Instant),
     /// The device has yet to answer, to wake up or to register.
     Waiting,
     /// The device refused it with this code.

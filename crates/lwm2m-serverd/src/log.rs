@@ -71,7 +71,7 @@ fn log(event: &Event) {
         Event::Moved(it) => {
             tracing::debug!(endpoint = %it.endpoint, address = %it.address, "moved");
         }
-        Event::Deregistered { registration: it, reason } => {
+        Event::Deregistered { registration: it, reason, .. } => {
             tracing::info!(endpoint = %it.endpoint, ?reason, "deregistered");
         }
         Event::Notification { registration: it, target, result: Ok(_), .. } => {

@@ -2,7 +2,7 @@
 
 use super::{key_of, parts, target};
 use crate::operation::Target;
-use crate::wish::Wish;
+use crate::wish::{Wish, WishOptions};
 use bytes::Bytes;
 use lwm2m_core::{Attribute, ContentFormat};
 use minicbor::{Decode, Encode};
@@ -18,13 +18,16 @@ pub(crate) struct KeptWish {
     attributes: Vec<String>,
     #[n(2)]
     refused: Option<u8>,
+    #[n(3)]
+    path_format: Option<u16>,
 }
 
 impl KeptWish {
     pub(crate) fn of(wish: &Wish) -> Self {
         Self {
-            format: wish.format.map(|format| format.0),
-            attributes: wish.attributes.iter().map(ToString::to_string).collect(),
+            format: wish.options.format.map(|format| format.0),
+            path_format: wish.options.path_format.map(|format| format.0),
+            attributes: wish.options.attributes.iter().map(ToString::to_string).collect(),
             refused: wish.refused.map(u8::from),
         }
     }
@@ -32,12 +35,12 @@ impl KeptWish {
     /// The wish; `None` if an attribute is unknown.
     pub(crate) fn wish(&self) -> Option<Wish> {
         let attributes = self.attributes.iter().map(|text| Attribute::parse(text).ok());
-        Some(Wish {
+        let options = WishOptions {
             format: self.format.map(ContentFormat),
+            path_format: self.path_format.map(ContentFormat),
             attributes: attributes.collect::<Option<_>>()?,
-            refused: self.refused.map(lwm2m_coap::Code::from),
-            operation: None,
-        })
+        };
+        Some(Wish { options, refused: self.refused.map(lwm2m_coap::Code::from), operation: None })
     }
 
     pub(crate) fn key(endpoint: &str, target: &Target) -> Bytes {

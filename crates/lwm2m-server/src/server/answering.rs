@@ -60,11 +60,11 @@ impl Server {
         if let Ok(crate::operation::Response { content: Content::Node(node), .. }) = &result {
             self.keep_node(now, &registration.endpoint, &target.path(), node);
         }
-        let succeeded = response.code == expected.success();
+        let (succeeded, about) = (response.code == expected.success(), target.clone());
         match expected {
             Expected::Observation(_) if !succeeded => self.link.coap().cancel(request),
             Expected::Observation(format) => {
-                let relation = Relation::Established(request);
+                let relation = Relation::Established(request, now);
                 let observed = Observed { format, operation: id, relation };
                 self.note_observation(key, target, observed, response);
             }
@@ -76,7 +76,7 @@ impl Server {
             }
             _ => {}
         }
-        self.complete(now, key, id, result);
+        self.complete(now, key, id, about, result);
     }
 
     /// Handles the answer to a request that begins an observation. Without Observe the device has
@@ -168,11 +168,11 @@ impl Server {
     pub(super) fn handle_failure(&mut self, now: Instant, request: RequestId, reason: FailReason) {
         match self.owner_of(request) {
             Some((key, RequestOwner::Operation(id))) => {
-                self.devices.finish(id);
+                let Some(PendingOperation { target, .. }) = self.devices.finish(id) else { return };
                 if matches!(reason, FailReason::Timeout | FailReason::Unacknowledged { .. }) {
                     self.fall_asleep(key);
                 }
-                self.complete(now, key, id, Err(reason.into()));
+                self.complete(now, key, id, target, Err(reason.into()));
             }
             Some((key, RequestOwner::Observation(target))) if reason == FailReason::Closed => {
                 // With its connection or session. The registration lasts, and may have a new one.

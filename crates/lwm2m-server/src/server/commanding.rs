@@ -37,20 +37,33 @@ impl Server {
         }
         let key = self.devices.key_of(endpoint).ok_or(SubmitError::UnknownEndpoint)?;
         let device = self.devices.get(key).ok_or(SubmitError::UnknownEndpoint)?;
+        let endpoint = Arc::clone(&device.registration.endpoint);
+        let id = self.make_command(now, endpoint, operation, options, None)?;
+        self.handle_link_events(now);
+        Ok(id)
+    }
+
+    /// Adds a command; one that is at the device already if it is `sent`.
+    pub(super) fn make_command(
+        &mut self,
+        now: Instant,
+        endpoint: Arc<str>,
+        operation: Operation,
+        options: CommandOptions,
+        sent: Option<OperationId>,
+    ) -> Result<CommandId, SubmitError> {
         let lifetime = options.expires_in.unwrap_or(self.config.command_lifetime);
         let command = Command {
             id: self.commands.fresh_id(now),
-            endpoint: Arc::clone(&device.registration.endpoint),
+            endpoint,
             operation: Arc::new(operation),
             options,
             created_at: now,
             expires_at: now + lifetime,
             attempts: 0,
-            state: CommandState::Storing,
+            state: sent.map_or(CommandState::Storing, CommandState::Sent),
         };
-        let id = self.admit_command(now, command)?;
-        self.handle_link_events(now);
-        Ok(id)
+        self.admit_command(now, command)
     }
 
     fn admit_command(&mut self, now: Instant, command: Command) -> Result<CommandId, SubmitError> {
@@ -138,9 +151,13 @@ impl Server {
     /// Handles that a record of a command could not be kept: who asked for it is told so.
     pub(super) fn fail_command(&mut self, id: CommandId) {
         match self.commands.get(id).map(|it| &it.state) {
-            Some(CommandState::Storing) => {
-                self.commands.remove(id);
+            // Or an operation that was to become a command.
+            Some(CommandState::Storing | CommandState::Sent(_)) => {
+                let removed = self.commands.remove(id);
                 self.keep(Keep::Noted, records::remove(records::COMMANDS, key_of(id)));
+                if let Some(CommandState::Sent(operation)) = removed.map(|it| it.state) {
+                    self.cancel(operation);
+                }
             }
             Some(CommandState::Marking) => {
                 self.commands.set_state(id, CommandState::Queued, Instant::ZERO);
@@ -161,11 +178,9 @@ impl Server {
 
     /// Sends the next command of a device, if the device listens and has none.
     pub(super) fn dispatch(&mut self, now: Instant, key: DeviceKey) {
-        let Some(device) = self.devices.get(key) else { return };
-        let reachable = device.peer.is_some_and(|peer| self.link.is_reachable(peer));
-        if device.is_asleep || !reachable {
+        let Some(device) = self.devices.get(key).filter(|device| self.listens(device)) else {
             return;
-        }
+        };
         let is_free =
             |it: &Command| matches!(it.state, CommandState::Queued | CommandState::Storing);
         let endpoint = Arc::clone(&device.registration.endpoint);
@@ -188,7 +203,8 @@ impl Server {
 
     fn send_command(&mut self, now: Instant, id: CommandId) {
         let Some(command) = self.commands.get(id) else { return };
-        let (endpoint, operation) = (Arc::clone(&command.endpoint), Operation::clone(&command.operation));
+        let (endpoint, operation) =
+            (Arc::clone(&command.endpoint), Operation::clone(&command.operation));
         match self.submit_now(now, &endpoint, operation) {
             Ok(operation) => self.commands.set_state(id, CommandState::Sent(operation), now),
             Err(SubmitError::Invalid(error)) => {

@@ -30,7 +30,7 @@ impl Server {
             request.into_iter().for_each(|request| self.link.coap().cancel(request));
             observed.relation = Relation::Lost;
         }
-        device.timer = None;
+        (device.timer, device.sleep_timer) = (None, None);
         self.forget_registration(endpoint, Keep::Promised);
         device.peer.take().into_iter().for_each(|peer| self.link.release(peer));
         self.outputs.push_back(Event::Released(Arc::clone(&device.registration)));
@@ -60,6 +60,7 @@ impl Server {
         self.outputs.extend(
             self.devices.get(key).map(|device| Event::Adopted(Arc::clone(&device.registration))),
         );
+        self.check_sleep(now, key);
         self.resume_observations(now, key);
         self.handle_link_events(now);
         Ok(())

@@ -6,6 +6,7 @@ mod credentials;
 mod keeping;
 mod migrating;
 mod observing;
+mod queueing;
 mod registering;
 mod restoring;
 mod send;
@@ -27,6 +28,7 @@ use lwm2m_objects::Registry;
 use lwm2m_time::Instant;
 use std::sync::Arc;
 
+pub use self::queueing::Begun;
 pub use self::restoring::{Restore, Restored};
 pub use self::sleeping::Reach;
 

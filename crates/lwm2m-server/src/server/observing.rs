@@ -123,8 +123,7 @@ impl Server {
     ) -> Option<()> {
         let device = self.devices.get(key)?;
         let operation = device.observed.get(&target)?.operation;
-        let listens = |peer: &PeerId| !device.is_asleep && self.link.is_reachable(*peer);
-        let peer = device.peer.filter(listens)?;
+        let peer = device.peer.filter(|_| self.listens(device))?;
         let (request, format, step) = self.observing(key, &target, step)?;
         let request = self.link.coap().request(now, peer, request).ok()?;
         let relation = match step {
@@ -155,7 +154,7 @@ impl Server {
             self.handle_refused(now, key, &target, response);
         } else {
             self.tell_first(now, key, &target, response);
-            let relation = Relation::Established(request);
+            let relation = Relation::Established(request, now);
             let observed = Observed { format, operation, relation };
             self.note_observation(key, target, observed, response);
         }

@@ -274,7 +274,7 @@ impl Server {
     pub(super) fn remove(&mut self, now: Instant, key: DeviceKey, reason: DeregistrationReason) {
         self.fail_all(now, key, &OperationError::Deregistered);
         self.end_observations(key, ObservationEnd::Deregistered);
-        if let Some(Device { registration, peer, .. }) = self.devices.remove(key) {
+        if let Some(Device { registration, peer, is_asleep, .. }) = self.devices.remove(key) {
             peer.into_iter().for_each(|peer| self.link.release(peer));
             match reason {
                 // The new registration takes the place of the old one.
@@ -285,7 +285,8 @@ impl Server {
                 }
                 _ => self.forget_registration(&registration.endpoint, Keep::Promised),
             }
-            self.outputs.push_back(Event::Deregistered { registration, reason });
+            let was_asleep = is_asleep;
+            self.outputs.push_back(Event::Deregistered { registration, reason, was_asleep });
         }
     }
 

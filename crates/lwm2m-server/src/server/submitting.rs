@@ -172,7 +172,7 @@ impl Server {
         for id in device.operations.keys().copied().collect::<Vec<_>>() {
             if let Some(operation) = self.devices.finish(id) {
                 self.link.coap().cancel(operation.state.request());
-                self.complete(now, key, id, Err(error.clone()));
+                self.complete(now, key, id, operation.target, Err(error.clone()));
             }
         }
     }
@@ -183,13 +183,14 @@ impl Server {
         now: Instant,
         key: DeviceKey,
         id: OperationId,
+        target: Target,
         result: Result<crate::operation::Response, OperationError>,
     ) {
         let Some(device) = self.devices.get(key) else { return };
         let endpoint = Arc::clone(&device.registration.endpoint);
         match self.command_of(id) {
             Some(command) => self.handle_outcome(now, command, result),
-            None => self.tell(endpoint, id, result),
+            None => self.tell(endpoint, id, target, result),
         }
     }
 
@@ -198,8 +199,9 @@ impl Server {
         &mut self,
         endpoint: Arc<str>,
         id: OperationId,
+        target: Target,
         result: Result<crate::operation::Response, OperationError>,
     ) {
-        self.outputs.push_back(Event::Completed { id, endpoint, result });
+        self.outputs.push_back(Event::Completed { id, endpoint, target, result });
     }
 }

@@ -11,7 +11,7 @@ use crate::event::ObservationEnd;
 use crate::observation::{Observed, Relation};
 use crate::operation::{Content, Operation, OperationId, Response, Target};
 use crate::records::{self, KeptWish};
-use crate::wish::{Wish, WishState};
+use crate::wish::{Wish, WishOptions, WishState};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::{Attribute, ContentFormat, Version};
 use lwm2m_time::Instant;
@@ -30,16 +30,15 @@ impl Server {
         now: Instant,
         endpoint: &str,
         target: Target,
-        format: Option<ContentFormat>,
-        attributes: Vec<Attribute>,
+        options: WishOptions,
     ) -> Result<OperationId, SubmitError> {
-        validate::check(&observe(&target, format))?;
+        validate::check(&observe(&target, &options))?;
         self.check_wish(endpoint, &target)?;
         // Its record is replaced, not removed: a crash between the two would lose the earlier wish.
         self.drop_wish(endpoint, &target);
         self.cancel_observations(now, endpoint, &target);
         let id = self.next_operation_id();
-        let wish = Wish { format, attributes, refused: None, operation: Some(id) };
+        let wish = Wish { options, refused: None, operation: Some(id) };
         let record = records::put(
             records::OBSERVATIONS,
             KeptWish::key(endpoint, &target),
@@ -75,6 +74,15 @@ impl Server {
         true
     }
 
+    /// Notes that nobody waits for the first answer to a wish any more: no
+    /// [`Event::Completed`](crate::Event::Completed) follows, and its values are told as those of a
+    /// notification.
+    pub fn detach(&mut self, endpoint: &str, target: &Target) {
+        if let Some(wish) = self.wishes.get_mut(endpoint, target) {
+            wish.operation = None;
+        }
+    }
+
     /// Takes a wish back, if there is one.
     pub(super) fn forget_wish(&mut self, endpoint: &str, target: &Target) -> bool {
         let dropped = self.drop_wish(endpoint, target);
@@ -88,7 +96,7 @@ impl Server {
     fn drop_wish(&mut self, endpoint: &str, target: &Target) -> bool {
         let Some(wish) = self.wishes.remove(endpoint, target) else { return false };
         if let Some(id) = wish.operation {
-            self.tell(endpoint.into(), id, Err(OperationError::Cancelled));
+            self.tell(endpoint.into(), id, target.clone(), Err(OperationError::Cancelled));
         }
         true
     }
@@ -100,7 +108,7 @@ impl Server {
             let observed = device.and_then(|device| device.observed.get(target));
             let state = match (wish.refused, observed.map(|it| it.relation)) {
                 (Some(code), _) => WishState::Refused(code),
-                (None, Some(Relation::Established(_))) => WishState::Observed,
+                (None, Some(Relation::Established(_, since))) => WishState::Observed(since),
                 _ => WishState::Waiting,
             };
             (target, wish, state)
@@ -123,7 +131,8 @@ impl Server {
     fn expect(&mut self, key: DeviceKey, target: Target) {
         let Some(device) = self.devices.get(key) else { return };
         let wish = self.wishes.get(&device.registration.endpoint, &target);
-        let format = wish.and_then(|wish| wish.format).unwrap_or(ContentFormat::UNSPECIFIED);
+        let format =
+            wish.and_then(|wish| wish.options.format).unwrap_or(ContentFormat::UNSPECIFIED);
         let operation = wish.and_then(|wish| wish.operation).unwrap_or(OperationId(0));
         let observed = Observed { format, operation, relation: Relation::Lost };
         self.devices.observe(key, target, observed);
@@ -139,7 +148,7 @@ impl Server {
         let device = self.devices.get(key)?;
         let registration = &device.registration;
         let wish = self.wishes.get(&registration.endpoint, target);
-        let attributes = wish.map_or(&[][..], |wish| &wish.attributes);
+        let attributes = wish.map_or(&[][..], |wish| &wish.options.attributes);
         let goes_along = registration.version >= Version::V1_2;
         if let (Step::Attributes, Target::Path(path), false, false) =
             (step, target, attributes.is_empty(), goes_along)
@@ -151,8 +160,9 @@ impl Server {
             return Some((request, ContentFormat::UNSPECIFIED, Step::Attributes));
         }
         let known = device.observed.get(target).map(|it| it.format);
-        let format = wish.map_or(known, |wish| wish.format);
-        let encoded = self.encode(key, &observe(target, format)).ok()?;
+        let known = || WishOptions { format: known, ..WishOptions::default() };
+        let options = wish.map_or_else(known, |wish| wish.options.clone());
+        let encoded = self.encode(key, &observe(target, &options)).ok()?;
         let EncodedOperation::Request(request, expected) = encoded else { return None };
         let format = expected.format().unwrap_or(ContentFormat::UNSPECIFIED);
         let query = |request: Request, one: &Attribute| request.query(&one.to_string());
@@ -181,7 +191,7 @@ impl Server {
             self.keep(Keep::Noted, records::put(records::OBSERVATIONS, key, &value));
         }
         if let Some(id) = operation {
-            self.tell(Arc::clone(endpoint), id, result);
+            self.tell(Arc::clone(endpoint), id, target.clone(), result);
         }
     }
 
@@ -218,11 +228,10 @@ pub(crate) enum Step {
 }
 
 /// The operation that observes a target.
-fn observe(target: &Target, format: Option<ContentFormat>) -> Operation {
+fn observe(target: &Target, options: &WishOptions) -> Operation {
+    let WishOptions { format, path_format, .. } = *options;
     match target.clone() {
         Target::Path(path) => Operation::Observe { path, format },
-        Target::Composite(paths) => {
-            Operation::ObserveComposite { paths, path_format: None, format }
-        }
+        Target::Composite(paths) => Operation::ObserveComposite { paths, path_format, format },
     }
 }

@@ -9,17 +9,17 @@ use lwm2m_server::{
 };
 use std::time::Duration;
 
-const REBOOT: Operation =
+pub(crate) const REBOOT: Operation =
     Operation::Execute { path: Path::resource(3, 0, 4), arguments: String::new() };
 
-fn write(value: i64) -> Operation {
+pub(crate) fn write(value: i64) -> Operation {
     let node = Node::Resource(Resource::Single(Value::Integer(value)));
     let (path, mode) = (Path::resource(1, 0, 1), WriteMode::Replace);
     Operation::Write { path, node, format: None, mode }
 }
 
 /// A registered device, and the location of its registration.
-fn registered() -> (Harness, String) {
+pub(crate) fn registered() -> (Harness, String) {
     let mut harness = Harness::kept();
     harness.ask_for(device(1), register("ep=a&lt=86400&lwm2m=1.1&b=U&Q", LIST));
     harness.commit();
@@ -28,7 +28,7 @@ fn registered() -> (Harness, String) {
 }
 
 /// The same, asleep.
-fn asleep() -> (Harness, String) {
+pub(crate) fn asleep() -> (Harness, String) {
     let (mut harness, location) = registered();
     harness.pass(Duration::from_secs(94));
     harness.commit();
@@ -45,7 +45,7 @@ fn command_as(
     id
 }
 
-fn command(harness: &mut Harness, operation: Operation) -> CommandId {
+pub(crate) fn command(harness: &mut Harness, operation: Operation) -> CommandId {
     command_as(harness, operation, CommandOptions::default()).unwrap()
 }
 
@@ -53,19 +53,19 @@ fn state(harness: &Harness, id: CommandId) -> CommandState {
     harness.server.command_by_id(id).unwrap().state.clone()
 }
 
-fn outcome(harness: &Harness, id: CommandId) -> Option<Outcome> {
+pub(crate) fn outcome(harness: &Harness, id: CommandId) -> Option<Outcome> {
     match state(harness, id) {
         CommandState::Ended(_, outcome) => Some((*outcome).clone()),
         _ => None,
     }
 }
 
-fn wake(harness: &mut Harness, location: &str) {
+pub(crate) fn wake(harness: &mut Harness, location: &str) {
     assert_eq!(harness.ask(device(1), update(location, "")).code, Code::CHANGED);
 }
 
 /// The only request that the server has sent.
-fn only(harness: &mut Harness) -> Message {
+pub(crate) fn only(harness: &mut Harness) -> Message {
     assert_eq!(harness.sent.len(), 1, "{:?}", harness.sent);
     harness.request()
 }
@@ -88,7 +88,7 @@ fn a_command_is_sent_when_it_is_durable() {
 }
 
 /// How often the application was told of the end of a command.
-fn ends(harness: &Harness, id: CommandId) -> usize {
+pub(crate) fn ends(harness: &Harness, id: CommandId) -> usize {
     let ended = |event: &&Event| matches!(event, Event::CommandEnded { id: it, .. } if *it == id);
     harness.events.iter().filter(ended).count()
 }

@@ -38,6 +38,21 @@ fn an_update_that_comes_too_late_is_refused_even_if_the_timer_has_not_run() {
 }
 
 #[test]
+fn the_end_of_a_registration_tells_whether_its_device_slept() {
+    for (query, slept) in [("ep=a&lt=100&lwm2m=1.1&b=U&Q", true), ("ep=a&lt=100&lwm2m=1.1", false)]
+    {
+        let mut harness = Harness::new();
+        harness.registered_as(0, query, LIST);
+        harness.pass(Duration::from_secs(101));
+        let last = harness.events.back();
+        assert!(
+            matches!(last, Some(Event::Deregistered { was_asleep, .. }) if *was_asleep == slept),
+            "{last:?}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_left_of_devices_that_are_gone() {
     let mut harness = Harness::new();
     for n in 0..50 {

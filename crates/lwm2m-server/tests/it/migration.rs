@@ -76,6 +76,19 @@ fn an_adopted_device_keeps_its_location_and_lifetime() {
 }
 
 #[test]
+fn an_adopted_device_falls_asleep_in_its_time() {
+    let (mut old, mut new) = (Harness::new(), Harness::new());
+    old.registered_as(0, "ep=a&lt=86400&lwm2m=1.1&b=U&Q", LIST);
+    old.pass(Duration::from_secs(40));
+    migrate(&mut old, &mut new, true);
+    new.pass(Duration::from_secs(52));
+    assert!(new.server.is_reachable("a"));
+    new.pass(Duration::from_secs(2));
+    assert!(!new.server.is_reachable("a"));
+    assert!(matches!(new.events.back(), Some(Event::Asleep(_))));
+}
+
+#[test]
 fn nothing_is_left_of_a_released_device() {
     let (mut old, mut new) = (Harness::new(), Harness::new());
     old.registered(0, "a");

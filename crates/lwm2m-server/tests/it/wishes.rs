@@ -3,14 +3,15 @@
 use crate::harness::{Harness, LIST, Message, device, register, update};
 use crate::observe::value;
 use lwm2m_coap::{Code, MessageType, Response};
-use lwm2m_core::{Attribute, Path};
-use lwm2m_server::{Event, OperationId, Target, WishState};
+use lwm2m_core::{Attribute, ContentFormat, Path};
+use lwm2m_server::{Event, OperationId, Target, WishOptions, WishState};
 
 const TARGET: Target = Target::Path(Path::resource(3, 0, 9));
 
 fn wish(harness: &mut Harness, attributes: &[&str]) -> OperationId {
     let attributes = attributes.iter().map(|text| Attribute::parse(text).unwrap()).collect();
-    let id = harness.server.wish(harness.now, "a", TARGET, None, attributes).unwrap();
+    let options = WishOptions { attributes, ..WishOptions::default() };
+    let id = harness.server.wish(harness.now, "a", TARGET, options).unwrap();
     harness.drain();
     id
 }
@@ -38,7 +39,7 @@ fn observed() -> (Harness, Message, String) {
     assert_eq!(state(&harness), Some(WishState::Waiting));
     harness.answer(&request, value("5", 1));
     assert!(harness.outcome(id).unwrap().is_ok());
-    assert_eq!(state(&harness), Some(WishState::Observed));
+    assert_eq!(state(&harness), Some(WishState::Observed(harness.now)));
     harness.commit();
     harness.events.clear();
     (harness, request, location)
@@ -75,7 +76,7 @@ fn a_wish_survives_a_crash() {
     harness.ask(device(1), update(&location, ""));
     let request = asked(&mut harness);
     harness.answer(&request, value("6", 1));
-    assert_eq!(state(&harness), Some(WishState::Observed));
+    assert_eq!(state(&harness), Some(WishState::Observed(harness.now)));
 }
 
 #[test]
@@ -156,4 +157,40 @@ fn a_wish_is_tried_in_the_next_format() {
     assert_ne!(first.options.accept(), second.options.accept());
     harness.answer(&second, value("5", 1));
     assert!(harness.outcome(id).unwrap().is_ok());
+}
+
+#[test]
+fn the_first_value_is_a_notification_if_nobody_waits_for_it() {
+    let mut harness = Harness::kept();
+    let id = wish(&mut harness, &[]);
+    harness.server.detach("a", &TARGET);
+    harness.ask_for(device(1), register("ep=a&lt=300&lwm2m=1.1", LIST));
+    harness.commit();
+    harness.sent.pop_front();
+    let request = asked(&mut harness);
+    harness.answer(&request, value("6", 1));
+    assert_eq!((harness.outcome(id), notifications(&mut harness)), (None, 1));
+}
+
+#[test]
+fn how_a_wish_is_to_be_observed_survives_a_crash() {
+    let mut harness = Harness::kept();
+    let target = Target::Composite([Path::resource(3, 0, 9), Path::instance(1, 0)].into());
+    let options = WishOptions {
+        format: Some(ContentFormat::SENML_CBOR),
+        path_format: Some(ContentFormat::SENML_ETCH_JSON),
+        attributes: vec![Attribute::parse("pmin=5").unwrap()],
+    };
+    harness.server.wish(harness.now, "a", target.clone(), options.clone()).unwrap();
+    harness.drain();
+    harness.commit();
+    harness.crash();
+    let kept = harness.server.wishes("a").next();
+    assert_eq!(kept.map(|(target, wish, _)| (target, &wish.options)), Some((&target, &options)));
+    harness.ask_for(device(1), register("ep=a&lt=300&lwm2m=1.2", LIST));
+    harness.commit();
+    harness.sent.pop_front();
+    let request = harness.request();
+    let format = request.options.content_format();
+    assert_eq!(format, Some(ContentFormat::SENML_ETCH_JSON.0), "{request:?}");
 }
