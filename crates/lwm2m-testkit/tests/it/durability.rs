@@ -11,7 +11,8 @@ use lwm2m_dtls::TicketKey;
 use lwm2m_link::{Lsn, Record};
 use lwm2m_server::records::{KeptValue, VALUES};
 use lwm2m_server::{
-    CommandId, CommandOptions, CommandState, Config, Operation, Outcome, Server, Target, WriteMode,
+    CommandId, CommandOptions, CommandState, Config, Operation, Outcome, Server, Target,
+    WishOptions, WriteMode,
 };
 use lwm2m_testkit::{Conditions, Node, Sim};
 use rand_chacha::ChaCha8Rng;
@@ -218,7 +219,7 @@ impl World {
     fn wish(&mut self, device: u8) {
         let target = Target::Path(VALUE);
         let asked = self.sim.with(self.server, |it, now| {
-            it.wish(now, &endpoint(device), target, None, Vec::new()).ok()?;
+            it.wish(now, &endpoint(device), target, WishOptions::default()).ok()?;
             Some(it.promised())
         });
         self.asked.extend(asked.map(|lsn| (lsn, Promise::Wish(device))));
@@ -306,7 +307,7 @@ impl World {
                 self.commands.insert(id, number);
                 continue;
             };
-            let executes = matches!(command.operation, Operation::Execute { .. });
+            let executes = matches!(*command.operation, Operation::Execute { .. });
             match &**outcome {
                 Outcome::Answered(response) => {
                     assert!(response.code.is_success(), "{command:?}: {response:?}");
