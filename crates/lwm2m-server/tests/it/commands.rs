@@ -350,5 +350,6 @@ fn a_command_goes_on_when_its_device_registers_anew() {
     assert_eq!(harness.sent.pop_front().map(|it| it.code), Some(Code::CREATED));
     let request = only(&mut harness);
     harness.answer(&request, Response::new(Code::CHANGED));
+    harness.commit();
     assert!(matches!(outcome(&harness, id), Some(Outcome::Answered(_))));
 }
