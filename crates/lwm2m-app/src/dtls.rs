@@ -9,7 +9,6 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Appends a line for each secret (the format of NSS).
 struct KeyLogFile(Mutex<File>);
@@ -57,7 +56,6 @@ pub fn config(
     let mut config = Config::default();
     config.backend = backend;
     config.provider = provider;
-    config.unix_time_of_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     if ids.length() > 0 {
         config.connection_ids = Some(Arc::new(ids));
     }

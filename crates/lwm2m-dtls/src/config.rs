@@ -60,7 +60,8 @@ pub struct Config {
     pub durable_sessions: Option<TicketKey>,
     /// How long a session may be resumed. Default: one day.
     pub resumption_lifetime: Duration,
-    /// The Unix time at `Instant::ZERO`. Certificates are checked against this clock. Default: 0.
+    /// The Unix time at `Instant::ZERO`. Certificates are checked against this clock. Default: 0, for
+    /// instants that count from the beginning of Unix time.
     pub unix_time_of_origin: Duration,
     /// The application protocol on streams, by its ALPN name (RFC 7301). A peer that names only
     /// other protocols is refused; a peer that names none is accepted. Ignored on datagrams.

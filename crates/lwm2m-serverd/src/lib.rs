@@ -3,10 +3,13 @@
 //! The binary adds flags to this library; `lwm2m demo` starts the same server in its own process.
 
 pub mod credentials;
+pub mod data;
+mod import;
 mod log;
 pub mod settings;
 
 use credentials::ServerEntry;
+use data::Data;
 use lwm2m_app::{Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
@@ -48,12 +51,27 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
+    // Before any socket: a folder that another server uses is said before devices are answered.
+    let data = match settings.ephemeral {
+        true => None,
+        false => Some(Data::open(&settings.data_folder()?)?),
+    };
     let (mut engine, api) = secured(engine(settings), api(settings), settings)?;
+    engine.is_kept = data.is_some();
+    if let (Some(data), Some(dtls)) = (&data, &mut engine.dtls) {
+        let can_export = dtls.backend == Backend::Native;
+        dtls.durable_sessions = Some(data.session_key.clone()).filter(|_| can_export);
+    }
     let descriptors = Descriptors::raise(MAX_CONNECTIONS, engine.connections.max_connections);
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
-    let server = lwm2m_net::bind_server(sockets, Server::new(engine, seed), None).await;
+    let mut server = Server::new(engine, seed);
+    let writer = data.map(|data| data.restore(&mut server)).transpose()?;
+    let server = lwm2m_net::bind_server(sockets, server, writer).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
+    if let Some(path) = settings.security_store.as_deref().filter(|_| !settings.ephemeral) {
+        import::credentials(path, &server).await?;
+    }
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
@@ -103,7 +121,7 @@ fn secured(
     let (store, fixed) = credentials::load(settings.credentials.as_deref(), flags, &*provider)
         .map_err(Failure::usage)?;
     let mut api = api.with_fixed_credentials(fixed);
-    if let Some(path) = settings.security_store.clone() {
+    if let Some(path) = settings.security_store.clone().filter(|_| settings.ephemeral) {
         keys::warn_if_shared(&path);
         let file = CredentialsFile::open(path, &store).map_err(Failure::usage)?;
         api = api.with_credentials_file(file);
@@ -140,14 +158,21 @@ fn api(settings: &Settings) -> ApiConfig {
 }
 
 impl Running {
-    /// Stops listening. Registrations are lost: they are kept in memory only.
+    /// Stops listening, and waits until all that is to be kept is durable.
     ///
     /// # Errors
-    /// The HTTP server had failed.
+    /// The HTTP server had failed, or the store cannot be written.
     pub async fn stop(self) -> Result<(), Failure> {
+        let Self { server, stop, api, .. } = self;
         // If the API has ended already, the next line returns its error.
-        let _ = self.stop.send(());
-        self.api.await.map_err(Failure::running)
+        let _ = stop.send(());
+        api.await.map_err(Failure::running)?;
+        let durability = server.durability();
+        drop(server);
+        if let Some(durability) = durability {
+            durability.ended().await;
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use lwm2m_app::{Failure, exit, log, settings};
-use lwm2m_serverd::Settings;
+use lwm2m_serverd::{Settings, data};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +17,28 @@ struct Arguments {
     config: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do with the data folder instead of serving.
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Copy the data to a file, also while a server runs
+    Backup {
+        /// The file; replaced if it exists
+        file: PathBuf,
+    },
+    /// Make the data folder from a backup; devices come back by new handshakes
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// Replace the data that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Tell what is in the data folder, also while a server runs
+    Inspect,
 }
 
 #[tokio::main]
@@ -31,5 +53,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let file = settings::read(arguments.config.as_deref()).map_err(Failure::usage)?;
     let settings = arguments.settings.or(file);
     log::start(settings.log.unwrap_or_default());
-    lwm2m_serverd::run(&settings).await
+    let folder = settings.data_folder();
+    match arguments.command {
+        None => lwm2m_serverd::run(&settings).await,
+        Some(Command::Backup { file }) => data::backup(&folder?, &file),
+        Some(Command::Restore { file, replace }) => data::restore(&file, &folder?, replace),
+        Some(Command::Inspect) => data::inspect(&folder?),
+    }
 }

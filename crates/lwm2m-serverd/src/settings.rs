@@ -2,7 +2,7 @@
 
 use crate::credentials::UnlistedMode;
 use clap::Args;
-use lwm2m_app::{Listen, LogLevel};
+use lwm2m_app::{Failure, Listen, LogLevel};
 use lwm2m_dtls::Backend;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -44,9 +44,20 @@ pub struct Settings {
     /// TOML file with the credentials of clients and of the server; see docs/operators.md
     #[arg(long, env = "LWM2M_CREDENTIALS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
-    /// File that keeps the credentials set by the HTTP API; without it a restart loses them
+    /// Folder for all that outlives a restart: registrations, sessions, credentials set by the HTTP
+    /// API, commands, observations [default: lwm2m-serverd in the user's data folder]
     ///
-    /// The server creates it if it is missing, and replaces it as a whole; only its owner can read it.
+    /// Made if it is missing; only its owner can read it. One server at a time uses it.
+    #[arg(long, env = "LWM2M_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Keep nothing: a restart loses registrations and all that was set
+    #[arg(long, env = "LWM2M_EPHEMERAL", conflicts_with = "data")]
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// File with credentials that the HTTP API had set before there was a data folder
+    ///
+    /// They move to the data folder, and the file gets the suffix .imported. With --ephemeral it keeps
+    /// the credentials set by the HTTP API.
     #[arg(long, env = "LWM2M_SECURITY_STORE", value_name = "FILE")]
     pub security_store: Option<PathBuf>,
     /// The server's private key in PEM: for raw public keys, and of its certificate
@@ -84,6 +95,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The data folder.
+    ///
+    /// # Errors
+    /// None is named, and the environment does not tell the home of the user.
+    pub fn data_folder(&self) -> Result<PathBuf, Failure> {
+        self.data.clone().map_or_else(crate::data::default_folder, Ok)
+    }
+
     /// These settings, with those of `others` where they have none.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
@@ -95,6 +114,8 @@ impl Settings {
             http: self.http.or(others.http),
             http_host: if self.http_host.is_empty() { others.http_host } else { self.http_host },
             credentials: self.credentials.or(others.credentials),
+            data: self.data.or(others.data),
+            ephemeral: self.ephemeral || others.ephemeral,
             security_store: self.security_store.or(others.security_store),
             key: self.key.or(others.key),
             cert: self.cert.or(others.cert),

@@ -65,6 +65,7 @@ async fn demo(arguments: &Arguments) -> Result<(), Failure> {
         key: Some(keys.file("server.key")),
         cert: Some(keys.file("server.crt")),
         trust: vec![keys.file("ca.crt")],
+        ephemeral: true,
         ..Default::default()
     })
     .await?;

@@ -11,7 +11,8 @@ fn with_server(test: impl FnOnce(&str)) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let (coap, coaps) = (Some(local.into()), Some(Listen::Off));
-    let settings = Settings { coap, coaps, http: Some(local), ..Settings::default() };
+    let settings =
+        Settings { coap, coaps, http: Some(local), ephemeral: true, ..Settings::default() };
     let server = runtime.block_on(lwm2m_serverd::start(&settings)).unwrap();
     test(&server.server.local().udp.unwrap().to_string());
     runtime.block_on(server.stop()).unwrap();

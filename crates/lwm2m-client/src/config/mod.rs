@@ -36,8 +36,8 @@ pub struct Config {
     /// requests in them with 4.15, and requests that accept only them with 4.06. It must not
     /// decline both SenML-ETCH formats in LwM2M 1.2, nor TLV in 1.0. Default: none.
     pub declined_formats: Vec<ContentFormat>,
-    /// The parameters of DTLS and TLS: the library for P-256, timers, and `unix_time_of_origin`,
-    /// without which no certificate is valid yet.
+    /// The parameters of DTLS and TLS: the library for P-256, timers, and `unix_time_of_origin`, by
+    /// which certificates are checked where instants do not count from the beginning of Unix time.
     pub dtls: dtls::Config,
     /// The authorities that the device trusts in general, for certificate usages 0 and 1. Default:
     /// none.

@@ -102,6 +102,11 @@ pub(crate) async fn own(State(state): State<ApiState>) -> Response {
 /// Writes what came by the API to its file, if there is one. Changes that come meanwhile share the
 /// next write.
 async fn save(state: &ApiState) -> Result<(), ApiError> {
+    if state.server().store().is_some() {
+        let promised = state.server().with(|server, _| server.promised()).await?;
+        let written = state.server().written(promised).await;
+        return written.map_err(|error| ApiError::NotSaved(io::Error::other(error)));
+    }
     let Some(file) = state.config().credentials_file.clone() else { return Ok(()) };
     let write = async {
         let state = state.clone();

@@ -4,6 +4,7 @@
 //! a number is never used for another meaning.
 
 mod command;
+mod credential;
 mod node;
 mod observation;
 mod registration;
@@ -11,6 +12,7 @@ mod target;
 mod value;
 
 pub(crate) use self::command::KeptCommand;
+pub(crate) use self::credential::KeptCredential;
 pub(crate) use self::observation::KeptWish;
 pub(crate) use self::registration::KeptRegistration;
 pub use self::value::KeptValue;
@@ -19,6 +21,8 @@ use bytes::Bytes;
 use lwm2m_link::{Record, Table};
 use minicbor::{Decode, Encode};
 
+/// The credentials of clients that were set while the server ran.
+pub const CREDENTIALS: Table = Table(0);
 /// The keys and peers of sessions, sealed.
 pub const SESSIONS: Table = Table(1);
 /// How far the record numbers of sessions have come.
@@ -35,7 +39,8 @@ pub const COMMANDS: Table = Table(6);
 pub const VALUES: Table = Table(7);
 
 /// All tables, in the order in which they are read, with names for people.
-pub const TABLES: [(Table, &str); 7] = [
+pub const TABLES: [(Table, &str); 8] = [
+    (CREDENTIALS, "credentials"),
     (SESSIONS, "sessions"),
     (COUNTERS, "session counters"),
     (UPDATES, "updates"),
@@ -44,6 +49,12 @@ pub const TABLES: [(Table, &str); 7] = [
     (COMMANDS, "commands"),
     (VALUES, "values"),
 ];
+
+/// The name of a table for people.
+#[must_use]
+pub fn name(table: Table) -> Option<&'static str> {
+    TABLES.iter().find(|(it, _)| *it == table).map(|(_, name)| *name)
+}
 
 /// What a key has after the endpoint name, which may have any other byte.
 const SEPARATOR: u8 = 0xff;

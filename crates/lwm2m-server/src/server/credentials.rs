@@ -1,7 +1,10 @@
 //! Changes of credentials, and what ends with the old ones.
 
 use super::Server;
+use super::keeping::Keep;
 use crate::event::DeregistrationReason;
+use crate::records::{CREDENTIALS, KeptCredential, decode, put, remove};
+use bytes::Bytes;
 use lwm2m_credentials::{Change, Credential, SecurityStore, StoreError};
 use lwm2m_time::Instant;
 use std::sync::Arc;
@@ -25,7 +28,10 @@ impl Server {
         credential: Credential,
     ) -> Result<(), StoreError> {
         let backend = self.config.dtls.as_ref().map(|dtls| dtls.backend);
+        let kept = KeptCredential::of(&credential);
         if let Some(change) = self.config.security.change(endpoint, credential, backend)? {
+            let record = kept.map(|kept| put(CREDENTIALS, name(endpoint), &kept));
+            record.into_iter().for_each(|record| self.keep(Keep::Promised, record));
             self.apply(now, endpoint, &change);
         }
         Ok(())
@@ -36,9 +42,20 @@ impl Server {
     pub fn remove_credential(&mut self, now: Instant, endpoint: &str) -> bool {
         let change = self.config.security.revoke(endpoint);
         if let Some(change) = &change {
+            self.keep(Keep::Promised, remove(CREDENTIALS, name(endpoint)));
             self.apply(now, endpoint, change);
         }
         change.is_some()
+    }
+
+    /// Puts a credential back that was kept, unless the endpoint has one by configuration.
+    pub(super) fn restore_credential(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let endpoint = std::str::from_utf8(key).ok()?;
+        let kept: KeptCredential = decode(value)?;
+        if !self.config.security.contains(endpoint) {
+            self.config.security.put(endpoint, kept.credential()?).ok()?;
+        }
+        Some(())
     }
 
     fn apply(&mut self, now: Instant, endpoint: &str, change: &Change) {
@@ -48,4 +65,8 @@ impl Server {
         self.link.end_sessions_of(|identity| change.revokes(identity));
         self.handle_link_events(now);
     }
+}
+
+fn name(endpoint: &str) -> Bytes {
+    Bytes::copy_from_slice(endpoint.as_bytes())
 }

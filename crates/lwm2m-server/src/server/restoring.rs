@@ -9,6 +9,7 @@ use crate::registration::Registration;
 use lwm2m_link::{Identity, Table};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 /// How long a registration lasts at least after a restart: as long as a device may send a request again
@@ -19,6 +20,8 @@ const GRACE: Duration = Duration::from_secs(93);
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct Restored {
+    /// The credentials of clients that were set while the server ran.
+    pub credentials: usize,
     /// The sessions of DTLS.
     pub sessions: usize,
     /// The registrations.
@@ -29,6 +32,21 @@ pub struct Restored {
     pub commands: usize,
     /// Records that could not be used, because this server does not know them or has no room.
     pub unusable: usize,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { credentials, sessions, registrations, wishes, commands, unusable } = self;
+        write!(
+            f,
+            "{registrations} registrations, {sessions} sessions, {wishes} observations, {commands} commands, \
+             {credentials} credentials"
+        )?;
+        if *unusable > 0 {
+            write!(f, "; {unusable} records cannot be used")?;
+        }
+        Ok(())
+    }
 }
 
 /// Reads the records of a store into a server, in the order of their tables and keys.
@@ -68,6 +86,7 @@ impl Restore<'_> {
             records::REGISTRATIONS => self.take_registration(key, value),
             records::OBSERVATIONS => self.take_wish(key, value),
             records::COMMANDS => self.take_command(key, value),
+            records::CREDENTIALS => self.take_credential(key, value),
             records::SESSIONS => self.take_session(key, value),
             records::COUNTERS => self.take_counters(key, value),
             records::VALUES => Some(()),
@@ -133,6 +152,12 @@ impl Restore<'_> {
                 latest.as_micros().saturating_sub(as_micros(registration.lifetime)),
             ),
         }
+    }
+
+    fn take_credential(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        self.server.restore_credential(key, value)?;
+        self.restored.credentials += 1;
+        Some(())
     }
 
     fn take_session(&mut self, key: &[u8], value: &[u8]) -> Option<()> {

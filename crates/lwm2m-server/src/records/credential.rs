@@ -1,0 +1,43 @@
+//! Credentials as records.
+
+use lwm2m_credentials::Credential;
+use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
+
+/// A credential. Its key is the endpoint name.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct KeptCredential {
+    #[n(0)]
+    mode: u8,
+    /// The identity of a pre-shared key, or a SubjectPublicKeyInfo.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    public: Vec<u8>,
+    /// A pre-shared key.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    secret: Vec<u8>,
+}
+
+impl KeptCredential {
+    /// `None` for kinds that cannot be kept yet.
+    pub(crate) fn of(credential: &Credential) -> Option<Self> {
+        let (mode, public, secret) = match credential {
+            Credential::Psk { identity, key } => (0, identity.to_vec(), key.to_vec()),
+            Credential::RawPublicKey(spki) => (1, spki.to_vec(), Vec::new()),
+            Credential::X509 => (2, Vec::new(), Vec::new()),
+            _ => return None,
+        };
+        Some(Self { mode, public, secret })
+    }
+
+    /// The credential; `None` if it is not a legal one.
+    pub(crate) fn credential(mut self) -> Option<Credential> {
+        let secret = Zeroizing::new(std::mem::take(&mut self.secret));
+        match self.mode {
+            0 => Credential::psk(&self.public, &secret).ok(),
+            1 => Credential::raw_public_key(&self.public).ok(),
+            2 => Some(Credential::X509),
+            _ => None,
+        }
+    }
+}
