@@ -66,7 +66,7 @@ pub enum StoreError {
     },
     /// The file or its folder cannot be written.
     #[error(
-        "{} cannot be written ({source}): allow it to the user that runs this program, or choose another folder", file.display()
+        "{} cannot be written ({source}): make it writable for the user of this program, or choose another folder", file.display()
     )]
     ReadOnly {
         /// The file or folder.

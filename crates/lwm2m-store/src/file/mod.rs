@@ -105,8 +105,10 @@ impl Store for FileStore {
         let opened = if self.reader.is_open() { Ok(()) } else { self.open_file(false) };
         let committed = opened.and_then(|()| self.reader.write(|it| commit(it, changes)));
         if committed.is_err() {
-            // `redb` takes no more commits until it is opened again.
+            // `redb` does nothing more until it is opened again, and readers are not to wait for that.
+            // If it fails, the next commit tries once more.
             self.reader.set(None);
+            let _ = self.open_file(false);
         }
         committed
     }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use lwm2m_link::{Lsn, Record, Table, Write};
-use lwm2m_store::{Changes, FileStore, Key, Pace, Progress, Store, Writer};
+use lwm2m_store::{Changes, FileStore, Key, Pace, Progress, Store, StoreError, Writer};
 use lwm2m_testkit::VirtualDisk;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -166,6 +166,27 @@ fn failures_of_the_disk_lose_nothing_and_the_store_recovers() {
             store = trial.open();
             trial.check(seed, &store);
         }
+    }
+}
+
+#[test]
+fn full_disk_is_read_and_has_what_was_acknowledged() {
+    for seed in 0..20 {
+        let mut trial = Trial::new(seed);
+        let mut store = trial.open();
+        let reader = store.reader();
+        trial.disk.set_full(true);
+        let mut unwritten = trial.changes();
+        while trial.commit(&mut store, &unwritten) {
+            unwritten = trial.changes();
+        }
+        let error = store.commit(&unwritten).unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "seed {seed}: {error}");
+        assert!(reader.all().unwrap().all(|record| record.is_ok()));
+        trial.check(seed, &store);
+        trial.disk.set_full(false);
+        assert!(trial.commit(&mut store, &unwritten), "seed {seed}");
+        trial.check(seed, &store);
     }
 }
 

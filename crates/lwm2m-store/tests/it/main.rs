@@ -5,6 +5,7 @@
 mod crash;
 mod damage;
 mod file;
+mod model;
 mod store;
 mod writer;
 
