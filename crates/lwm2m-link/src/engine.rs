@@ -83,7 +83,9 @@ pub enum Output<E> {
     Transmit(Transmit),
     /// Do something with a connection.
     Stream(StreamAction),
-    /// Keep something, after everything that was to be kept before.
+    /// Keep something, after everything that was to be kept before. What an engine wants kept
+    /// between two inputs, or calls of its mutators, becomes durable at once: a crash leaves all of
+    /// it or none.
     Write(Write),
     /// Tell the application.
     Event(E),

@@ -27,9 +27,10 @@ pub trait Io {
     /// cut instead.
     fn act(&mut self, action: StreamAction) -> bool;
 
-    /// Takes what the engine wants kept, without waiting. [`Wake::Written`] or [`Wake::WriteFailed`]
-    /// follows. Without a store it is dropped: an engine is told at its making whether there is one.
-    fn write(&mut self, write: Write);
+    /// Takes what the engine wants kept, without waiting: all of it becomes durable at once, or none.
+    /// [`Wake::Written`] or [`Wake::WriteFailed`] follows. Without a store it is dropped: an engine is
+    /// told at its making whether there is one.
+    fn write(&mut self, writes: Vec<Write>);
 
     /// Waits for the next thing that happens, at most until `until`. The driver drops the future
     /// when something else happens first: nothing may be lost by that.

@@ -141,6 +141,7 @@ impl<E: Engine, I: Io> Driver<E, I> {
 
     /// Does what the engine wants done.
     pub fn flush(&mut self) {
+        let mut writes = Vec::new();
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit(transmit) => self.send(transmit),
@@ -150,10 +151,13 @@ impl<E: Engine, I: Io> Driver<E, I> {
                         self.handle(Input::Disconnected { connection });
                     }
                 }
-                Output::Write(write) => self.io.write(write),
+                Output::Write(write) => writes.push(write),
                 // The events of `WithSink` went to the sink; other engines' are not wanted.
                 Output::Event(_) => {}
             }
+        }
+        if !writes.is_empty() {
+            self.io.write(writes);
         }
     }
 
@@ -169,7 +173,8 @@ impl<E: Engine, I: Io> Driver<E, I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lwm2m_link::{Outputs, StreamAction, Write};
+    use bytes::Bytes;
+    use lwm2m_link::{Lsn, Outputs, Record, StreamAction, Table, Write};
     use lwm2m_time::Instant;
     use std::future::pending;
     use std::net::{Ipv4Addr, SocketAddr};
@@ -223,6 +228,7 @@ mod tests {
         room: usize,
         sent: Vec<(u8, bool)>,
         arrived: Vec<u8>,
+        written: Vec<Vec<u64>>,
     }
 
     impl Io for Ports {
@@ -246,11 +252,30 @@ mod tests {
             true
         }
 
-        fn write(&mut self, _: Write) {}
+        fn write(&mut self, writes: Vec<Write>) {
+            self.written.push(writes.iter().map(|write| write.lsn.0).collect());
+        }
 
         async fn wait(&mut self, _: Option<Instant>, _: FullPorts) -> Wake {
             pending().await
         }
+    }
+
+    #[test]
+    fn what_an_engine_wants_kept_goes_to_the_store_at_once() {
+        let (mut driver, _commands) = Driver::new(Probe::default(), Ports::default());
+        let write = |driver: &mut Driver<Probe, Ports>, lsn| {
+            let record = Record { table: Table(1), key: Bytes::new(), value: None };
+            driver.engine.outputs.write(Write { lsn: Lsn(lsn), record, promised: true });
+        };
+        driver.flush();
+        write(&mut driver, 1);
+        driver.engine.send(1, true);
+        write(&mut driver, 2);
+        driver.flush();
+        write(&mut driver, 3);
+        driver.flush();
+        assert_eq!(driver.io.written, [vec![1, 2], vec![3]]);
     }
 
     #[test]

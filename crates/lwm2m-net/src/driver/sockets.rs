@@ -156,9 +156,9 @@ impl Io for SocketIo {
         self.connections.act(action)
     }
 
-    fn write(&mut self, write: Write) {
+    fn write(&mut self, writes: Vec<Write>) {
         if let Some(writer) = &mut self.writer {
-            writer.push(write);
+            writer.extend(writes);
         }
     }
 

@@ -79,10 +79,17 @@ impl Writer {
 
     /// Takes a write of the engine. Does not wait.
     pub fn push(&mut self, write: Write) {
-        self.newest = write.lsn;
+        self.extend([write]);
+    }
+
+    /// Takes writes of the engine that are durable together or not at all. Does not wait.
+    pub fn extend(&mut self, writes: impl IntoIterator<Item = Write>) {
         let is_running = self.progress.has_changed().is_ok();
-        if is_running {
-            self.queue.push(write);
+        let newest = &mut self.newest;
+        let writes = writes.into_iter().inspect(|write| *newest = write.lsn);
+        match is_running {
+            true => self.queue.extend(writes),
+            false => writes.for_each(drop),
         }
     }
 

@@ -37,13 +37,16 @@ impl Queue {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, write: Write) {
-        let mut pending = self.lock();
-        let wakes = pending.since.is_none() || (write.promised && !pending.is_promised);
-        pending.since.get_or_insert_with(Instant::now);
-        pending.is_promised |= write.promised;
-        pending.batch.newest = write.lsn;
-        pending.batch.changes.push(write.record);
+    /// Adds writes that one commit takes together.
+    pub(super) fn extend(&self, writes: impl IntoIterator<Item = Write>) {
+        let (mut pending, mut wakes) = (self.lock(), false);
+        for write in writes {
+            wakes |= pending.since.is_none() || (write.promised && !pending.is_promised);
+            pending.since.get_or_insert_with(Instant::now);
+            pending.is_promised |= write.promised;
+            pending.batch.newest = write.lsn;
+            pending.batch.changes.push(write.record);
+        }
         drop(pending);
         if wakes {
             self.ready.notify_one();

@@ -64,6 +64,24 @@ fn changes<const N: usize>(records: [Record; N]) -> Changes {
 }
 
 #[tokio::test]
+async fn writes_that_belong_together_are_committed_together() {
+    let (mut writer, commits, verdict) = commanded(Pace { gather: Duration::ZERO, ..PACE });
+    for lsn in (1..2_000).step_by(2) {
+        writer.extend([promised(lsn, "a"), promised(lsn + 1, "b")]);
+        let (mut written, mut both) = (Lsn(0), None);
+        while written < Lsn(lsn + 1) {
+            both = Some(commits.recv().unwrap());
+            verdict.send(Verdict::Succeed).unwrap();
+            let Progress::Written(lsn) = writer.next().await else { panic!("it fails") };
+            written = lsn;
+        }
+        let [a, b] =
+            [("a", lsn), ("b", lsn + 1)].map(|(key, at)| record(key, Some(&at.to_string())));
+        assert_eq!(both, Some(changes([a, b])));
+    }
+}
+
+#[tokio::test]
 async fn writes_gather_while_a_commit_runs_and_the_last_of_a_record_counts() {
     let (mut writer, commits, verdict) = commanded(PACE);
     writer.push(promised(1, "a"));

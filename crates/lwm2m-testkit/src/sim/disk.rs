@@ -22,8 +22,8 @@ pub struct Disk {
     pub is_full: bool,
     rng: ChaCha8Rng,
     kept: BTreeMap<(Table, Bytes), Bytes>,
-    /// What is not committed yet, in order.
-    queue: VecDeque<Write>,
+    /// What is not committed yet, in order; each element becomes durable at once.
+    queue: VecDeque<Vec<Write>>,
     activity: Activity,
 }
 
@@ -33,7 +33,7 @@ enum Activity {
     Idle,
     /// Lets writes gather that nobody waits for.
     Gathering(Instant),
-    /// Commits the first writes of the queue.
+    /// Commits the first elements of the queue.
     Committing(Instant, usize),
     /// Waits after a failure.
     Pausing(Instant),
@@ -73,13 +73,13 @@ impl Disk {
     /// The number of writes that are not committed.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.queue.len()
+        self.queue.iter().map(Vec::len).sum()
     }
 
-    /// Takes a write of the engine.
-    pub(super) fn push(&mut self, now: Instant, write: Write) {
-        let promised = write.promised;
-        self.queue.push_back(write);
+    /// Takes writes of the engine that become durable at once.
+    pub(super) fn push(&mut self, now: Instant, writes: Vec<Write>) {
+        let promised = writes.iter().any(|write| write.promised);
+        self.queue.push_back(writes);
         match self.activity {
             Activity::Idle | Activity::Gathering(_) if promised => self.begin(now),
             Activity::Idle => self.activity = Activity::Gathering(now + PAUSE),
@@ -112,14 +112,14 @@ impl Disk {
             self.begin(now);
             return None;
         };
-        let newest = self.queue.get(count.checked_sub(1)?)?.lsn;
+        let newest = self.queue.get(count.checked_sub(1)?)?.last()?.lsn;
         if self.is_full {
             self.activity = Activity::Pausing(now + PAUSE);
             return Some(Outcome::Failed(newest));
         }
         self.keep(count);
         self.activity = Activity::Idle;
-        if self.queue.iter().any(|write| write.promised) {
+        if self.queue.iter().flatten().any(|write| write.promised) {
             self.begin(now);
         } else if !self.queue.is_empty() {
             self.activity = Activity::Gathering(now + PAUSE);
@@ -144,7 +144,7 @@ impl Disk {
     }
 
     fn keep(&mut self, count: usize) {
-        for Write { record, .. } in self.queue.drain(..count) {
+        for Write { record, .. } in self.queue.drain(..count).flatten() {
             let key = (record.table, record.key);
             match record.value {
                 Some(value) => _ = self.kept.insert(key, value),
@@ -163,10 +163,10 @@ impl Disk {
 mod tests {
     use super::*;
 
-    fn write(lsn: u64, value: Option<&'static [u8]>, promised: bool) -> Write {
+    fn write(lsn: u64, value: Option<&'static [u8]>, promised: bool) -> Vec<Write> {
         let key = Bytes::from_static(b"k");
         let record = Record { table: Table(1), key, value: value.map(Bytes::from_static) };
-        Write { lsn: Lsn(lsn), record, promised }
+        vec![Write { lsn: Lsn(lsn), record, promised }]
     }
 
     /// Advances to what is due next.
@@ -183,9 +183,12 @@ mod tests {
         disk.push(now, write(2, Some(b"b"), true));
         disk.push(now, write(3, Some(b"c"), false));
         assert_eq!(next(&mut disk, &mut now), Some(Outcome::Written(Lsn(1))));
-        assert_eq!(disk.records(), [write(1, Some(b"a"), true).record]);
+        assert_eq!(disk.records(), [write(1, Some(b"a"), true).remove(0).record]);
         assert_eq!(next(&mut disk, &mut now), Some(Outcome::Written(Lsn(3))));
-        assert_eq!((disk.records(), disk.due()), (vec![write(3, Some(b"c"), true).record], None));
+        assert_eq!(
+            (disk.records(), disk.due()),
+            (vec![write(3, Some(b"c"), true).remove(0).record], None)
+        );
         // What nobody waits for takes a second.
         let before = now;
         disk.push(now, write(4, None, false));
@@ -208,6 +211,22 @@ mod tests {
         disk.is_full = false;
         assert_eq!(next(&mut disk, &mut now), None);
         assert_eq!(next(&mut disk, &mut now), Some(Outcome::Written(Lsn(2))));
+    }
+
+    #[test]
+    fn crash_keeps_all_of_what_belongs_together_or_none() {
+        let mut survivors = [0; 2];
+        for seed in 0..100 {
+            let mut disk = Disk::new(seed);
+            let both = [write(1, Some(b"1"), true), write(2, Some(b"2"), true)].concat();
+            disk.push(Instant::ZERO, both);
+            assert_eq!(disk.outstanding(), 2);
+            disk.crash();
+            let value = disk.records().pop().and_then(|record| record.value);
+            assert_ne!(value.as_deref(), Some(&b"1"[..]));
+            survivors[usize::from(value.is_some())] += 1;
+        }
+        assert!(survivors.iter().all(|count| *count > 20), "{survivors:?}");
     }
 
     #[test]

@@ -347,6 +347,7 @@ impl Sim {
     /// Sends the output of the engines.
     fn drain(&mut self) {
         while let Some(place) = self.touched.pop_first() {
+            let mut writes = Vec::new();
             while let Some(output) = self.places[place].host.poll(self.now) {
                 let from = self.places[place].address;
                 match output {
@@ -360,13 +361,12 @@ impl Sim {
                         let to = self.listener(&action);
                         self.streams.act(self.now, place, from, action, to);
                     }
-                    Output::Write(write) => {
-                        if let Some(disk) = &mut self.places[place].disk {
-                            disk.push(self.now, write);
-                        }
-                    }
+                    Output::Write(write) => writes.push(write),
                     Output::Event(never) => match never {},
                 }
+            }
+            if let Some(disk) = self.places[place].disk.as_mut().filter(|_| !writes.is_empty()) {
+                disk.push(self.now, writes);
             }
         }
     }
