@@ -32,9 +32,9 @@ struct Clients {
     by_endpoint: BTreeMap<Arc<str>, Credential>,
     by_identity: HashMap<Bytes, Arc<str>>,
     by_public_key: HashMap<Bytes, Arc<str>>,
-    /// How often a credential was removed or replaced.
-    removals: u64,
-    /// Of each credential that was set after a removal, how many there had been.
+    /// The generation of the credentials that are set next: greater after each removal.
+    next_generation: u64,
+    /// The generations that are not 0.
     generations: HashMap<Arc<str>, u64>,
 }
 
@@ -86,6 +86,45 @@ impl SecurityStore {
         endpoint: &str,
         credential: Credential,
     ) -> Result<Option<Credential>, StoreError> {
+        self.set(endpoint, credential, None)
+    }
+
+    /// Sets the credential of an endpoint as an earlier run of the server had it, with its
+    /// [generation](Self::generation_of): sessions of that run go on, and those of credentials that
+    /// were removed do not.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; the store is then unchanged.
+    pub fn restore(
+        &self,
+        endpoint: &str,
+        credential: Credential,
+        generation: u64,
+    ) -> Result<(), StoreError> {
+        self.set(endpoint, credential, Some(generation)).map(|_| ())
+    }
+
+    /// Numbers the generations of credentials that are set from now on, so that none is one of an
+    /// earlier run: `first` is greater than all of those, for example the Unix time in microseconds.
+    /// Comes after the credentials of files are set: their generation is 0 in each run.
+    pub fn number_generations_from(&self, first: u64) {
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        clients.next_generation = clients.next_generation.max(first);
+    }
+
+    /// The generation of the credential of an endpoint, to be kept with it: another number after
+    /// each removal or replacement. 0 without a credential.
+    #[must_use]
+    pub fn generation_of(&self, endpoint: &str) -> u64 {
+        self.read().generations.get(endpoint).copied().unwrap_or_default()
+    }
+
+    fn set(
+        &self,
+        endpoint: &str,
+        credential: Credential,
+        generation: Option<u64>,
+    ) -> Result<Option<Credential>, StoreError> {
         if !is_endpoint_name(endpoint) {
             return Err(StoreError::Endpoint);
         }
@@ -95,11 +134,12 @@ impl SecurityStore {
         if !known && clients.by_endpoint.len() >= self.max_clients {
             return Err(StoreError::Full(self.max_clients));
         }
-        if clients.by_endpoint.get(endpoint) == Some(&credential) {
+        if generation.is_none() && clients.by_endpoint.get(endpoint) == Some(&credential) {
             return Ok(Some(credential));
         }
         let before = clients.remove(endpoint);
-        clients.insert(endpoint.into(), credential);
+        let generation = generation.unwrap_or(clients.next_generation);
+        clients.insert(endpoint.into(), credential, generation);
         Ok(before)
     }
 
@@ -197,9 +237,10 @@ impl Clients {
         }
     }
 
-    fn insert(&mut self, endpoint: Arc<str>, credential: Credential) {
-        if self.removals > 0 {
-            self.generations.insert(Arc::clone(&endpoint), self.removals);
+    fn insert(&mut self, endpoint: Arc<str>, credential: Credential, generation: u64) {
+        if generation > 0 {
+            self.generations.insert(Arc::clone(&endpoint), generation);
+            self.next_generation = self.next_generation.max(generation);
         }
         match &credential {
             Credential::Psk { identity, .. } => {
@@ -215,7 +256,7 @@ impl Clients {
 
     fn remove(&mut self, endpoint: &str) -> Option<Credential> {
         let credential = self.by_endpoint.remove(endpoint)?;
-        self.removals += 1;
+        self.next_generation += 1;
         self.generations.remove(endpoint);
         match &credential {
             Credential::Psk { identity, .. } => drop(self.by_identity.remove(identity)),
@@ -243,9 +284,7 @@ impl Credentials for SecurityStore {
     }
 
     fn generation(&self, identity: &Identity) -> u64 {
-        let endpoint = self.endpoint_of(identity);
-        let clients = self.read();
-        endpoint.and_then(|it| clients.generations.get(&it).copied()).unwrap_or_default()
+        self.endpoint_of(identity).map_or(0, |endpoint| self.generation_of(&endpoint))
     }
 
     fn raw_key(&self) -> Option<Arc<dyn SigningKey>> {

@@ -141,3 +141,54 @@ fn pages_hold_every_endpoint_once_in_order() {
     assert_eq!(names, (0..2 * MAX_PAGE).collect::<Vec<_>>());
     assert_eq!(store.list(), [first, second].concat());
 }
+
+/// The store after a restart: credentials of a file, and what the earlier run has kept.
+fn restarted(kept: &[(&str, Credential, u64)], first: u64) -> SecurityStore {
+    let store = SecurityStore::default();
+    store.put("of a file", psk(b"of a file")).unwrap();
+    for (endpoint, credential, generation) in kept {
+        store.restore(endpoint, credential.clone(), *generation).unwrap();
+    }
+    store.number_generations_from(first);
+    store
+}
+
+// proves: SEC-32
+#[test]
+fn a_credential_that_was_removed_is_another_one_after_a_restart_too() {
+    let kept = psk(b"kept");
+    let generation = |store: &SecurityStore, identity| {
+        let by_identity = Credentials::generation(store, &by_psk(identity));
+        assert_eq!(by_identity, store.generation_of(std::str::from_utf8(identity).unwrap()));
+        by_identity
+    };
+    let mut all = std::collections::BTreeSet::new();
+    let store = restarted(&[], 1_000);
+    store.put("kept", kept.clone()).unwrap();
+    all.insert(generation(&store, b"kept"));
+    // Nothing has changed.
+    store.put("kept", kept.clone()).unwrap();
+    assert!(!all.insert(generation(&store, b"kept")));
+    store.remove("kept");
+    assert_eq!(store.generation_of("kept"), 0);
+    store.put("kept", kept.clone()).unwrap();
+    let last = generation(&store, b"kept");
+    assert!(all.insert(last));
+    assert_eq!(generation(&store, b"of a file"), 0);
+
+    // Sessions of the earlier run go on.
+    let store = restarted(&[("kept", kept.clone(), last)], 2_000);
+    assert_eq!((generation(&store, b"kept"), generation(&store, b"of a file")), (last, 0));
+    store.remove("kept");
+    store.put("kept", kept.clone()).unwrap();
+    assert!(all.insert(generation(&store, b"kept")));
+
+    // It was removed, and is put again in the next run, or when the clock was set back.
+    for first in [3_000, 0] {
+        let store = restarted(&[("kept", kept.clone(), last)], first);
+        store.put("kept", psk(b"kept and changed")).unwrap();
+        store.put("kept", kept.clone()).unwrap();
+        assert!(!all.contains(&generation(&store, b"kept")) || first == 0);
+        assert!(generation(&store, b"kept") > last);
+    }
+}
