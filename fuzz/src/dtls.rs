@@ -125,6 +125,12 @@ impl Wire {
 /// A client, a server and how they connect: bit 0 is for Connection IDs, 1 and 2 choose the mode. With
 /// the feature `mbedtls`, and a mode that this backend has, bits 3 and 4 choose it for client and server.
 pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
+    let (client, server, profile) = configs(kind);
+    (Endpoint::new(client, [1; 32]), Endpoint::new(server, [2; 32]), profile)
+}
+
+/// The configurations of [`configured`].
+pub fn configs(kind: u8) -> (Config, Config, ClientProfile) {
     let key = RustCrypto
         .signing_key(include_bytes!("../../crates/lwm2m-dtls/tests/data/server.key.der"))
         .expect("a key");
@@ -134,11 +140,10 @@ pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
     let mut config = Config::default();
     config.connection_ids = ids.then(|| Arc::new(FourBytes) as _);
     config.backend = by(8);
-    let client = Endpoint::new(config.clone(), [1; 32]);
+    let client = config.clone();
     config.backend = by(16);
     config.credentials =
         Some(Arc::new(Keys { raw: by(16).has_raw_public_keys().then(|| key.clone()) }));
-    let server = Endpoint::new(config, [2; 32]);
     let security = if raw {
         let server = subject_public_key_info(&key.public_key()).into();
         ClientSecurity::RawPublicKey { key, server }
@@ -149,7 +154,7 @@ pub fn configured(kind: u8) -> (Endpoint, Endpoint, ClientProfile) {
     if kind & 6 == 2 {
         profile.suites = vec![CipherSuite::PSK_WITH_AES_128_CBC_SHA256];
     }
-    (client, server, profile)
+    (client, config, profile)
 }
 
 #[cfg(feature = "mbedtls")]

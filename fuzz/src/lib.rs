@@ -14,6 +14,7 @@
 pub mod allocation;
 pub mod dtls;
 pub mod dtls_model;
+pub mod dtls_restore;
 pub mod payload;
 pub mod tls;
 
