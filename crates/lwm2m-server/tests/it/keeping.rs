@@ -142,3 +142,32 @@ fn records_that_cannot_be_read_are_counted_and_left_out() {
     let restored = harness.crash();
     assert_eq!((restored.registrations, restored.unusable), (1, 4));
 }
+
+proptest::proptest! {
+    /// A damaged or foreign store ends nothing: what cannot be read is left out.
+    #[test]
+    fn any_records_can_be_read(
+        records in proptest::collection::vec(
+            (0u8..10, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..24),
+             proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)),
+            0..20,
+        ),
+        cut in 0usize..200,
+        flipped in 0usize..200,
+    ) {
+        let (mut harness, _) = kept();
+        for (table, key, value) in records {
+            harness.disk.insert((lwm2m_link::Table(table), key.into()), value.into());
+        }
+        for value in harness.disk.values_mut() {
+            let mut bytes = value.to_vec();
+            bytes.truncate(bytes.len().saturating_sub(cut / 10));
+            if let Some(byte) = bytes.get_mut(flipped) {
+                *byte ^= 0x41;
+            }
+            *value = bytes.into();
+        }
+        harness.crash();
+        harness.pass(Duration::from_secs(10));
+    }
+}
