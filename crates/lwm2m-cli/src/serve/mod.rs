@@ -1,5 +1,6 @@
 //! `lwm2m coap serve`: a CoAP server with the resources of the ETSI plugtests, to test clients by.
 
+mod conditions;
 mod links;
 mod resources;
 mod service;

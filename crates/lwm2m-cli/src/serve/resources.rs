@@ -1,10 +1,13 @@
 //! The resources of the ETSI CoAP plugtests, and those that clients create.
 
+use super::conditions::{self, Target};
 use super::links;
 use super::store::{Stored, create};
 use lwm2m_coap::{Code, OptionNumber, Request, Response};
 use std::collections::BTreeMap;
 
+/// The resource that lists the others.
+const LIST: &str = ".well-known/core";
 /// Largest number of created resources.
 const MAX_CREATED: usize = 256;
 /// Format of links: RFC 6690.
@@ -67,6 +70,13 @@ impl Entry {
     pub(super) fn size(&self) -> Option<usize> {
         match &self.kind {
             Kind::Value(stored) | Kind::Fixed(stored) => Some(stored.size()),
+            _ => None,
+        }
+    }
+
+    const fn etag(&self) -> Option<[u8; 4]> {
+        match &self.kind {
+            Kind::Value(stored) | Kind::Fixed(stored) => Some(stored.etag()),
             _ => None,
         }
     }
@@ -171,7 +181,10 @@ impl Resources {
 
     /// Answers a request to the resource at `path`.
     pub(super) fn handle(&mut self, path: &str, request: &Request) -> Answer {
-        if let (".well-known/core", Code::GET) = (path, request.code) {
+        if !conditions::hold(request, self.target(path)) {
+            return Answer::Now(Code::PRECONDITION_FAILED.into());
+        }
+        if let (LIST, Code::GET) = (path, request.code) {
             return Answer::Now(self.list(request));
         }
         let late = matches!(self.entries.get(path), Some(Entry { kind: Kind::Clock(clock), .. }) if clock.late);
@@ -185,6 +198,14 @@ impl Resources {
             _ => Code::METHOD_NOT_ALLOWED.into(),
         };
         if late { Answer::Late(response) } else { Answer::Now(response) }
+    }
+
+    fn target(&self, path: &str) -> Target {
+        match self.entries.get(path).filter(|entry| entry.is_present()) {
+            Some(entry) => Target::Present(entry.etag()),
+            None if path == LIST => Target::Present(None),
+            None => Target::Absent,
+        }
     }
 
     fn list(&self, request: &Request) -> Response {
@@ -232,13 +253,10 @@ impl Resources {
         };
         match &mut entry.kind {
             Kind::Value(stored) => stored.put(request).into(),
-            Kind::Absent => match create(request) {
-                Ok(stored) => {
-                    entry.kind = Kind::Value(stored);
-                    Code::CREATED.into()
-                }
-                Err(code) => code.into(),
-            },
+            Kind::Absent => {
+                entry.kind = Kind::Value(create(request));
+                Code::CREATED.into()
+            }
             Kind::Clock(clock) => {
                 clock.format = request.options.content_format().unwrap_or(TEXT);
                 let created = std::mem::take(&mut clock.deleted);
@@ -295,14 +313,10 @@ impl Resources {
         if self.created >= MAX_CREATED {
             return Code::SERVICE_UNAVAILABLE.into();
         }
-        let stored = match create(request) {
-            Ok(stored) => stored,
-            Err(code) => return code.into(),
-        };
         self.created += 1;
         self.next_name += 1;
         let name = self.next_name.to_string();
-        self.entries.insert(format!("{path}/{name}"), Entry::new("", Kind::Value(stored)));
+        self.entries.insert(format!("{path}/{name}"), Entry::new("", Kind::Value(create(request))));
         Response::new(Code::CREATED).location_segment(path).location_segment(&name)
     }
 

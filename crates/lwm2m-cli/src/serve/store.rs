@@ -22,7 +22,7 @@ impl Stored {
     }
 
     /// The entity-tag of this state.
-    fn etag(&self) -> [u8; 4] {
+    pub(super) const fn etag(&self) -> [u8; 4] {
         self.version.to_be_bytes()
     }
 
@@ -38,15 +38,8 @@ impl Stored {
         response
     }
 
-    /// PUT of an existing state: 4.12 if the client names entity-tags but not the current one.
+    /// PUT of an existing state.
     pub(super) fn put(&mut self, request: &Request) -> Code {
-        let mut wanted = request.options.get_all(OptionNumber::IF_MATCH).peekable();
-        let any = wanted.peek().is_none();
-        if !any && !wanted.any(|tag| tag.is_empty() || tag == self.etag())
-            || request.options.get(OptionNumber::IF_NONE_MATCH).is_some()
-        {
-            return Code::PRECONDITION_FAILED;
-        }
         self.format = request.options.content_format().unwrap_or(0);
         self.body = request.payload.clone();
         self.version = self.version.wrapping_add(1);
@@ -54,11 +47,8 @@ impl Stored {
     }
 }
 
-/// PUT of a new state: 4.12 if the client demands an existing one (If-Match).
-pub(super) fn create(request: &Request) -> Result<Stored, Code> {
-    if request.options.get(OptionNumber::IF_MATCH).is_some() {
-        return Err(Code::PRECONDITION_FAILED);
-    }
+/// PUT of a new state.
+pub(super) fn create(request: &Request) -> Stored {
     let format = request.options.content_format().unwrap_or(0);
-    Ok(Stored::new(format, request.payload.clone()))
+    Stored::new(format, request.payload.clone())
 }

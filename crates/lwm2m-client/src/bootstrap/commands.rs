@@ -77,6 +77,10 @@ impl Bootstrap {
     }
 
     fn command(&self, cx: &mut Context, own: &Path, request: &Request) -> Outcome {
+        if request.options.uri_query().any(|it| !it.is_empty()) {
+            // No command has parameters.
+            return Err(Refusal::BadRequest);
+        }
         if is_finish(request) {
             return Ok(self.finish(cx));
         }

@@ -58,7 +58,7 @@ impl Client {
             return self.cx.refuse(exchange, Refusal::Unavailable);
         }
         let (server, version, account) = (account.server(), account.version, account.id);
-        let query = message.options.uri_query().collect();
+        let query = message.options.uri_query().filter(|it| !it.is_empty()).collect();
         let outcome = parse_path(message).and_then(|path| {
             let request = Request { account, server, version, path, query, message };
             let (cx, attributes) = (&mut self.cx, &mut self.reporting.attributes);

@@ -105,13 +105,13 @@ fn with_attributes(link: Link, attributes: &Attributes) -> Link {
     })
 }
 
-/// The query parameter `depth` of LwM2M 1.2; earlier clients ignore it.
+/// The query parameter `depth` of LwM2M 1.2.
 pub(crate) fn depth(version: Version, query: &[&[u8]]) -> Result<Option<usize>, Refusal> {
-    let value = query.iter().find_map(|parameter| parameter.strip_prefix(b"depth="));
-    match value {
-        Some(_) if version < Version::V1_2 => Ok(None),
-        None => Ok(None),
-        Some([digit @ b'0'..=b'3']) => Ok(Some(usize::from(digit - b'0'))),
-        Some(_) => Err(Refusal::BadRequest),
+    match query {
+        [] => Ok(None),
+        [[b'd', b'e', b'p', b't', b'h', b'=', digit @ b'0'..=b'3']] if version >= Version::V1_2 => {
+            Ok(Some(usize::from(digit - b'0')))
+        }
+        _ => Err(Refusal::BadRequest),
     }
 }

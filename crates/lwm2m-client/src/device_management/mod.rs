@@ -62,6 +62,11 @@ impl Management<'_> {
         if request.path.object_id().is_some_and(|id| HIDDEN.contains(&id)) {
             return Err(Refusal::Unauthorized);
         }
+        // A critical option that means nothing here must not be ignored (RFC 7252 section 5.4.1), and
+        // LwM2M has no 4.02.
+        if !request.query.is_empty() && !request.takes_query() {
+            return Err(Refusal::BadRequest);
+        }
         let declined = |format: Option<ContentFormat>| {
             format.is_some_and(|format| self.declined_formats.contains(&format))
         };

@@ -38,9 +38,18 @@ impl Request<'_> {
         self.message.options.observe() == Some(0)
     }
 
+    /// Whether the operation has parameters: Discover, Observe and its cancellation, which repeats the
+    /// query, and Write-Attributes.
+    pub(super) fn takes_query(&self) -> bool {
+        (self.message.code == Code::GET && self.accept() == Some(ContentFormat::LINK))
+            || self.message.options.observe().is_some()
+            || self.writes_attributes()
+    }
+
     /// Whether this is a Write-Attributes: a PUT with a query and nothing else.
     pub(super) fn writes_attributes(&self) -> bool {
-        !self.query.is_empty()
+        self.message.code == Code::PUT
+            && !self.query.is_empty()
             && self.message.payload.is_empty()
             && self.message.options.content_format().is_none()
     }

@@ -14,7 +14,7 @@ fn harness(version: Version) -> Harness {
     Harness::registered(config().version(version))
 }
 
-fn fetch(paths: &[&str]) -> Request {
+pub(crate) fn fetch(paths: &[&str]) -> Request {
     let names: Vec<_> = paths.iter().map(|path| format!("{{\"n\":\"{path}\"}}")).collect();
     Request::fetch().content_format(JSON).payload(format!("[{}]", names.join(",")))
 }

@@ -1,8 +1,12 @@
 //! Execute, Create and Delete.
 
-use crate::harness::{Harness, JSON, TEXT, TLV, config, delete, device, get, hex, objects, post};
+use crate::composite::fetch;
+use crate::harness::{
+    Harness, JSON, LINK, TEXT, TLV, config, delete, device, get, hex, objects, post, put,
+};
 use lwm2m_client::{Event, MemoryObject, Refusal};
 use lwm2m_coap::Code;
+use lwm2m_core::Version;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,6 +47,35 @@ fn only_executables_are_executed() {
     for path in ["3/0/9999", "3/9/4", "50/0/1", "3/0/5"] {
         assert_eq!(harness.code(post(path)), "4.04", "{path}");
     }
+}
+
+// proves: COAP-30
+#[test]
+fn a_query_that_the_operation_does_not_have_is_refused() {
+    let refused = [
+        get("3/0/9"),
+        get("3/0").accept(LINK),
+        post("3/0/4"),
+        post("16").content_format(TLV).payload(portfolio(1)),
+        post("16/0").content_format(TLV).payload(hex("08 00 00")),
+        put("3/0/14").content_format(TEXT).payload("+01:00"),
+        delete("16/0"),
+        fetch(&["/3/0/9"]),
+    ];
+    let mut harness = Harness::registered(config().version(Version::V1_2));
+    for request in refused {
+        let said = format!("{request:?}");
+        assert_eq!(harness.code(request.query("x=1")), "4.00", "{said}");
+    }
+    assert!(harness.events.is_empty(), "nothing is done: {:?}", harness.events);
+    // An empty parameter says nothing, and a cancellation repeats the query of its Observe.
+    assert_eq!(harness.code(get("3/0/9").query("")), "2.05");
+    assert_eq!(harness.code(get("3/0/9").query("pmin=1").observe(0)), "2.05");
+    assert_eq!(harness.code(get("3/0/9").query("pmin=1").observe(1)), "2.05");
+    // Discover has its depth since 1.2.
+    assert_eq!(harness.code(get("3/0").accept(LINK).query("depth=1")), "2.05");
+    let mut older = Harness::registered(config());
+    assert_eq!(older.code(get("3/0").accept(LINK).query("depth=1")), "4.00");
 }
 
 #[test]

@@ -85,6 +85,10 @@ fn what_cannot_be_understood_changes_nothing() {
         (put("/1").content_format(9999).payload("1"), "4.15"),
         (put("/1/0/1").payload("1"), "4.00"),
         (write("/999/0", settings(1)), "4.00"),
+        (write("/1/1", settings(2)).query("x=1"), "4.00"),
+        (get("/1").accept(TLV).query("x=1"), "4.00"),
+        (Request::delete().path(["1", "0"]).query("x=1"), "4.00"),
+        (Request::post().path(["bs"]).query("x=1"), "4.00"),
     ] {
         assert_eq!(code(&mut harness, request), expected);
     }
