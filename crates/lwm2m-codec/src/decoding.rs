@@ -55,6 +55,7 @@ impl Reading<'_> {
     ) -> Result<Node, DecodeError> {
         let target = Target { path: *path, reading: self };
         let mut tree = Tree::at_most(self.max_values);
+        self.begin();
         if payload.is_empty() && self.is_answer() && target.is_container() {
             if format != ContentFormat::TLV {
                 self.forgive(Quirk::NoPayload).map_err(|cause| cause.at(0))?;
@@ -62,6 +63,7 @@ impl Reading<'_> {
         } else {
             decode_into(format, target, payload, &mut tree)?;
         }
+        self.check_rest().map_err(|cause| cause.at(0))?;
         tree.into_node(&target).map_err(|cause| cause.at(payload.len()))
     }
 
@@ -77,7 +79,9 @@ impl Reading<'_> {
     ) -> Result<Vec<Timed>, DecodeError> {
         let expected = (1 + payload.len() / 16).min(self.max_values);
         let mut values = Values { list: Vec::with_capacity(expected), max: self.max_values };
+        self.begin();
         decode_into(format, Target { path: *path, reading: self }, payload, &mut values)?;
+        self.check_rest().map_err(|cause| cause.at(0))?;
         Ok(values.list)
     }
 

@@ -140,6 +140,11 @@ impl DecodeCause {
         matches!(self, Self::UnsupportedFormat(_) | Self::UnsuitableFormat { .. })
     }
 
+    /// Whether something has no path within that of the request.
+    pub(crate) const fn is_misplaced(&self) -> bool {
+        matches!(self, Self::OutsideTarget { .. } | Self::Name { .. } | Self::Senml(_))
+    }
+
     /// The error with this cause at `offset`.
     pub(crate) const fn at(self, offset: usize) -> DecodeError {
         DecodeError { offset, cause: self }

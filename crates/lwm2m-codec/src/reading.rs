@@ -31,6 +31,10 @@ pub struct Reading<'m> {
     /// One bit per tolerated quirk.
     forgiven: Cell<u32>,
     left_out: RefCell<Vec<LeftOut>>,
+    /// Whether a value was taken from the payload at hand.
+    has_taken: Cell<bool>,
+    /// The first thing in the payload at hand that has no path within that of the request.
+    misplaced: RefCell<Option<DecodeCause>>,
 }
 
 /// How generous a [`Reading`] is.
@@ -44,7 +48,7 @@ enum Manner {
 /// A value that was left out of the answer of a device, because it cannot be read.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LeftOut {
-    /// The path of the value.
+    /// The path of the value; that of the request where a record does not tell.
     pub path: Path,
     /// Why it cannot be read.
     pub cause: DecodeCause,
@@ -75,7 +79,8 @@ impl<'m> Reading<'m> {
     /// Takes what it can of a device's answer, notification or Send. Tolerates every [`Quirk`].
     ///
     /// Below an object, instance or multiple-instance resource, a value that cannot be read is left
-    /// out and reported by [`left_out`](Self::left_out). No payload means no values.
+    /// out and reported by [`left_out`](Self::left_out). So is what has no path, or one outside of the
+    /// request, if there are other values. No payload means no values.
     #[must_use]
     pub const fn answer(model: &'m dyn Model) -> Self {
         Self::new(model, Manner::Answer)
@@ -84,7 +89,9 @@ impl<'m> Reading<'m> {
     const fn new(model: &'m dyn Model, manner: Manner) -> Self {
         let left_out = RefCell::new(Vec::new());
         let (root, max_values) = ("", usize::MAX);
-        Self { model, root, manner, max_values, forgiven: Cell::new(0), left_out }
+        let (has_taken, misplaced) = (Cell::new(false), RefCell::new(None));
+        let forgiven = Cell::new(0);
+        Self { model, root, manner, max_values, forgiven, left_out, has_taken, misplaced }
     }
 
     /// The values that were left out so far, at most 64.
@@ -98,8 +105,31 @@ impl<'m> Reading<'m> {
         self.manner == Manner::Answer
     }
 
+    /// A payload is about to be read.
+    pub(crate) fn begin(&self) {
+        self.has_taken.set(false);
+        self.misplaced.replace(None);
+    }
+
+    /// Notes that a value was taken.
+    #[inline]
+    pub(crate) fn note_taken(&self) {
+        self.has_taken.set(true);
+    }
+
+    /// Refuses a payload of which nothing is left.
+    pub(crate) fn check_rest(&self) -> Result<(), DecodeCause> {
+        match self.misplaced.take().filter(|_| !self.has_taken.get()) {
+            Some(cause) => Err(cause),
+            None => Ok(()),
+        }
+    }
+
     /// Leaves a value out of an answer.
     pub(crate) fn leave_out(&self, path: Path, cause: DecodeCause) {
+        if cause.is_misplaced() {
+            self.misplaced.borrow_mut().get_or_insert_with(|| cause.clone());
+        }
         let mut left_out = self.left_out.borrow_mut();
         if left_out.len() < MAX_LEFT_OUT {
             left_out.push(LeftOut { path, cause });

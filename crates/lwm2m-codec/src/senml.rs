@@ -208,9 +208,34 @@ pub(crate) fn decode(
     payload: &[u8],
     sink: &mut dyn Sink,
 ) -> Result<(), DecodeError> {
+    let decoded = decode_pack(format, target, payload, false, sink);
+    let is_json = !matches!(format, ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR);
+    match decoded {
+        // Nothing has been read so far: JSON as a whole has to be UTF-8.
+        Err(_)
+            if target.reading.is_answer() && is_json && core::str::from_utf8(payload).is_err() =>
+        {
+            let mended = String::from_utf8_lossy(payload);
+            decode_pack(format, target, mended.as_bytes(), true, sink)
+        }
+        decoded => decoded,
+    }
+}
+
+/// As [`decode`]; in a `mended` text, U+FFFD stands for what is not UTF-8.
+fn decode_pack(
+    format: ContentFormat,
+    target: Target<'_>,
+    payload: &[u8],
+    mended: bool,
+    sink: &mut dyn Sink,
+) -> Result<(), DecodeError> {
     each(format, target, payload, |name, time, value| {
         let path = name.ids.path().ok_or(DecodeCause::Name { entry: name.entry })?;
         target.reading.forgive_name(&name.ids)?;
+        if mended && matches!(&value, Some(Scalar::String(text)) if text.contains('\u{FFFD}')) {
+            return target.leave_out(path, DecodeCause::Utf8 { path });
+        }
         take(format, target, path, time, value, sink)
     })
 }
@@ -295,6 +320,7 @@ pub(crate) fn each_resolved<'a>(
 /// A reader of records in one of the formats.
 trait Records<'a> {
     fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error>;
+    fn skip_broken(&mut self) -> bool;
     fn offset(&self) -> usize;
 }
 
@@ -304,6 +330,10 @@ macro_rules! records {
             #[inline]
             fn read_into(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
                 <$reader>::read_into(self, record)
+            }
+
+            fn skip_broken(&mut self) -> bool {
+                <$reader>::skip_broken(self)
             }
 
             #[inline]
@@ -335,16 +365,32 @@ fn each_of<'a, R: Records<'a>>(
     for entry in 0.. {
         let begin = records.offset();
         let at = |cause: DecodeCause| cause.at(begin);
-        if !records.read_into(&mut record).map_err(broken)? {
-            break;
+        let mut lost = None;
+        match records.read_into(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) if target.reading.is_answer() && records.skip_broken() => {
+                // Base fields that come before the fault are those of the other records, too.
+                (record.name, record.value, record.time) = (None, None, None);
+                lost = Some(DecodeCause::Senml(error));
+            }
+            Err(error) => return Err(broken(error)),
         }
         if let Some(name) = &record.base_name {
             base = none.read(name);
         }
         // `take` needs the base fields too, because a Fetch Pack must not have them.
         let bases = (record.base_value, record.base_sum);
-        resolver.apply(&mut record).map_err(|error| at(error.into()))?;
+        match resolver.apply(&mut record) {
+            Ok(()) => {}
+            Err(error @ Error::Version(_)) => return Err(at(error.into())),
+            Err(error) => _ = lost.get_or_insert_with(|| error.into()),
+        }
         (record.base_value, record.base_sum) = bases;
+        if let Some(cause) = lost {
+            target.leave_out(target.path, cause).map_err(at)?;
+            continue;
+        }
         let own = record.name.as_deref().unwrap_or_default();
         let ids = match base.and_then(|base| base.read(own)?.finish()) {
             ids if relative && !ids.is_some_and(|ids| target.has_value_at(&ids)) => {
@@ -352,8 +398,11 @@ fn each_of<'a, R: Records<'a>>(
             }
             ids => ids,
         };
-        let ids = ids.ok_or(DecodeCause::Name { entry }).map_err(at)?;
-        take(entry, ids, &mut record).map_err(at)?;
+        let taken = match ids {
+            Some(ids) => take(entry, ids, &mut record),
+            None => Err(DecodeCause::Name { entry }),
+        };
+        taken.or_else(|cause| target.leave_out_misplaced(cause)).map_err(at)?;
     }
     Ok(records)
 }

@@ -96,7 +96,10 @@ impl Target<'_> {
             .admit(&path)
             .and_then(|(placed, data_type)| sink.value(placed, time, read(placed, data_type)?));
         match taken {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.reading.note_taken();
+                Ok(true)
+            }
             Err(cause) => self.leave_out(path, cause).map(|()| false),
         }
     }
@@ -104,14 +107,22 @@ impl Target<'_> {
     /// Leaves what is at `path` out of an answer that has other values.
     #[cold]
     pub(crate) fn leave_out(&self, path: Path, cause: DecodeCause) -> Result<(), DecodeCause> {
-        let below = path.depth() > self.path.depth();
-        let refused =
-            matches!(cause, DecodeCause::OutsideTarget { .. } | DecodeCause::TooManyValues);
-        if !self.reading.is_answer() || !below || path.depth() < 3 || refused {
+        let below = path.depth() > self.path.depth() && path.depth() >= 3;
+        let odd = below && !matches!(cause, DecodeCause::TooManyValues);
+        if !self.reading.is_answer() || !(odd || cause.is_misplaced()) {
             return Err(cause);
         }
         self.reading.leave_out(path, cause);
         Ok(())
+    }
+
+    /// Leaves what has no path out of an answer.
+    #[cold]
+    pub(crate) fn leave_out_misplaced(&self, cause: DecodeCause) -> Result<(), DecodeCause> {
+        match cause {
+            DecodeCause::Name { .. } => self.leave_out(self.path, cause),
+            cause => Err(cause),
+        }
     }
 
     /// Whether the IDs name a value at or below the path of the request.

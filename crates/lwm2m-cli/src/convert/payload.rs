@@ -1,7 +1,7 @@
 //! LwM2M payloads to and from the JSON of the HTTP API.
 
 use super::ConvertError;
-use lwm2m_codec::link::{self, Link};
+use lwm2m_codec::link::{self, Link, ParamValue};
 use lwm2m_codec::{Reading, Timed, Writing};
 use lwm2m_core::{ContentFormat, Node, Path, Value};
 use lwm2m_http::json::node::{self, NodeJson};
@@ -156,8 +156,8 @@ fn links(json: &Json) -> Result<Vec<Link>, ConvertError> {
         for (name, value) in attributes.into_iter().flatten() {
             let value = match value {
                 Json::Null => None,
-                Json::String(text) => Some(text.trim_matches('"').to_owned()),
-                Json::Number(number) => Some(number.to_string()),
+                Json::String(text) => Some(link_value(text)),
+                Json::Number(number) => Some(number.to_string().into()),
                 _ => return Err(SHAPE),
             };
             link.params.push((name.clone(), value));
@@ -165,6 +165,16 @@ fn links(json: &Json) -> Result<Vec<Link>, ConvertError> {
         Ok(link)
     };
     json.as_array().ok_or(SHAPE)?.iter().map(read).collect()
+}
+
+/// The value that stands in a link as `text`; what could not stand there is taken as it is.
+fn link_value(text: &str) -> ParamValue {
+    let parsed = link::parse(&format!("<>;value={text}")).unwrap_or_default();
+    match &parsed[..] {
+        [Link { params, .. }] if params.len() == 1 => params.iter().find_map(|it| it.1.clone()),
+        _ => None,
+    }
+    .unwrap_or_else(|| text.into())
 }
 
 #[cfg(test)]
@@ -182,11 +192,13 @@ mod tests {
 
     #[test]
     fn links_go_both_ways() {
-        let text = "</>;rt=\"oma.lwm2m\";ct=110,</1/0>,</3>;ver=1.1,</3/0>";
+        let text =
+            "</>;rt=\"oma.lwm2m\";ct=\"60 110\",</1/0>,</3>;ver=1.1,</3/0>;a=\"7\";b=7;c=\"\\\"\"";
         let json = read(ContentFormat::LINK, &Path::ROOT, text.as_bytes());
         let back = encode(ContentFormat::LINK, &Path::ROOT, &json).unwrap();
-        let again = read(ContentFormat::LINK, &Path::ROOT, &back);
-        assert_eq!(json, again, "{}", String::from_utf8_lossy(&back));
+        let ordered =
+            "</>;ct=\"60 110\";rt=\"oma.lwm2m\",</1/0>,</3>;ver=1.1,</3/0>;a=\"7\";b=7;c=\"\\\"\"";
+        assert_eq!(String::from_utf8_lossy(&back), ordered);
         assert_eq!(json[2]["attributes"]["ver"], "1.1");
     }
 

@@ -45,14 +45,30 @@ impl Reading<'_> {
 }
 
 /// The parameters of a link in order. Parameters without a value are flags.
-pub type Params = Vec<(String, Option<String>)>;
+pub type Params = Vec<(String, Option<ParamValue>)>;
+
+/// The value of a parameter.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ParamValue {
+    /// The value without quotes.
+    pub text: String,
+    /// Whether it was in quotes, and is written in quotes if its name is unknown here: there a number
+    /// and a text are different things.
+    pub quoted: bool,
+}
+
+impl<T: Into<String>> From<T> for ParamValue {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), quoted: false }
+    }
+}
 
 /// A link: a target and its parameters.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Link {
     /// The target, without `<` and `>`.
     pub target: String,
-    /// The parameters, with values without quotes.
+    /// The parameters.
     pub params: Params,
 }
 
@@ -106,7 +122,7 @@ impl Link {
     /// Appends a parameter.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
-        self.params.push((name.into(), Some(value.to_string())));
+        self.params.push((name.into(), Some(value.to_string().into())));
         self
     }
 
@@ -137,7 +153,7 @@ impl Link {
 #[must_use]
 pub fn param<'a>(params: &'a Params, name: &str) -> Option<&'a str> {
     let found = params.iter().find(|(known, _)| known == name);
-    found.map(|(_, value)| value.as_deref().unwrap_or(""))
+    found.map(|(_, value)| value.as_ref().map_or("", |value| &value.text))
 }
 
 /// Writes links without blanks.
@@ -154,12 +170,20 @@ pub fn write(links: &[Link]) -> String {
     text
 }
 
-/// Whether a value is quoted: always if the definition of the parameter requires quotes, else if it is
-/// not a number, a version or a word.
-fn quoted(name: &str, value: &str) -> bool {
+/// Parameters whose values are written without quotes where that is possible.
+const BARE: [&str; 15] = [
+    "ct", "ver", "lwm2m", "ssid", "dim", "pmin", "pmax", "gt", "lt", "st", "epmin", "epmax",
+    "edge", "con", "hqmax",
+];
+
+/// Whether a value is quoted: always if the definition of the parameter requires quotes, or if it is
+/// not a number, a version or a word. Values of unknown parameters stay as they were.
+fn quoted(name: &str, value: &ParamValue) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     matches!(name, "rt" | "if" | "uri" | "title")
-        || value.is_empty()
-        || !value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        || value.quoted && !BARE.contains(&name)
+        || value.text.is_empty()
+        || !value.text.bytes().all(word)
 }
 
 impl fmt::Display for Link {
@@ -169,10 +193,10 @@ impl fmt::Display for Link {
             write!(f, ";{name}")?;
             match value {
                 None => {}
-                Some(value) if !quoted(name, value) => write!(f, "={value}")?,
+                Some(value) if !quoted(name, value) => write!(f, "={}", value.text)?,
                 Some(value) => {
                     f.write_str("=\"")?;
-                    for c in value.chars() {
+                    for c in value.text.chars() {
                         if matches!(c, '"' | '\\') {
                             f.write_char('\\')?;
                         }
@@ -203,6 +227,12 @@ mod tests {
         assert_eq!(root.to_string(), "</>;rt=\"oma.lwm2m\";ct=110;ver=1.1");
     }
 
+    #[test]
+    fn known_parameters_have_the_quotes_of_their_definition() {
+        let sent = "</3>;ver=\"1.1\";rt=a;ct=\"110\";pmin=\"1\"";
+        assert_eq!(write(&parse(sent).unwrap()), "</3>;ver=1.1;rt=\"a\";ct=110;pmin=1");
+    }
+
     // proves: LINK-06
     #[test]
     fn discover_answers_round_trip() {
@@ -211,6 +241,7 @@ mod tests {
             "</0/0>;ssid=101;uri=\"coaps://h\"",
             "</>;lwm2m=1.1,</0/0>;ssid=101;uri=\"coaps://h:5684\",</3/0/1>;lt=-50.5",
             "</3/0/7>;lt=\"a\\\"b\\\\c\"",
+            "</3>;word=a;text=\"a\";number=7;digits=\"7\";flag;none=\"\"",
         ] {
             let links = parse(text).unwrap();
             assert_eq!(write(&links), text);
@@ -236,7 +267,17 @@ mod tests {
     proptest! {
         #[test]
         fn links_round_trip(links in proptest::collection::vec(any_link(), 0..8)) {
-            prop_assert_eq!(parse(&write(&links)), Ok(links));
+            let text = write(&links);
+            let parsed = parse(&text).unwrap();
+            prop_assert_eq!(write(&parsed), text);
+            let texts = |links: &[Link]| {
+                let text = |it: &(String, Option<ParamValue>)| {
+                    (it.0.clone(), it.1.as_ref().map(|value| value.text.clone()))
+                };
+                let of = |link: &Link| (link.target.clone(), link.params.iter().map(text).collect());
+                links.iter().map(of).collect::<Vec<(String, Vec<_>)>>()
+            };
+            prop_assert_eq!(texts(&parsed), texts(&links));
         }
 
         #[test]
@@ -246,9 +287,13 @@ mod tests {
         }
     }
 
+    fn any_value() -> impl Strategy<Value = ParamValue> {
+        (".{0,9}", proptest::bool::ANY).prop_map(|(text, quoted)| ParamValue { text, quoted })
+    }
+
     fn any_link() -> impl Strategy<Value = Link> {
         let params =
-            proptest::collection::vec(("[a-z]{1,5}", proptest::option::of(".{0,9}")), 0..4);
+            proptest::collection::vec(("[a-z]{1,5}", proptest::option::of(any_value())), 0..4);
         ("[/a-z0-9]{0,12}", params).prop_map(|(target, params)| Link { target, params })
     }
 }

@@ -45,7 +45,29 @@ fn battery() -> ObjectInstance {
 fn one_odd_value_does_not_lose_the_others() {
     const JSON: ContentFormat = ContentFormat::SENML_JSON;
     const CBOR: ContentFormat = ContentFormat::SENML_CBOR;
-    let cases: [(ContentFormat, &[u8]); 16] = [
+    let long =
+        format!(r#"[{{"bn":"/3/0/","n":"{}","v":1}},{{"n":"9","v":100}}]"#, "1".repeat(1_025));
+    let cases: [(ContentFormat, &[u8]); 31] = [
+        // Names that are no path, or outside of the request.
+        (JSON, br#"[{"bn":"/3/0/","n":"x","v":1},{"n":"9","v":100}]"#),
+        (JSON, br#"[{"bn":"/3/0/","n":7,"v":1},{"n":"9","v":100}]"#),
+        (JSON, br#"[{"bn":"/3/0/","n":"9","n":"9","v":1},{"n":"9","v":100}]"#),
+        (JSON, br#"[{"n":"/4/0/1","v":1},{"n":"/3/0/9","v":100}]"#),
+        (JSON, br#"[{"bn":"/4/0/","n":"1","v":1},{"bn":"/3/0/","n":"9","v":100}]"#),
+        (JSON, br#"[{"bn":"/3/0/","bv":1e308,"n":"0","v":1e308},{"n":"9","bv":0,"v":100}]"#),
+        (JSON, long.as_bytes()),
+        (ContentFormat::JSON, br#"{"bn":"/3/0/","e":[{"n":"x","v":1},{"n":"9","v":100}]}"#),
+        (ContentFormat::JSON, br#"{"bn":"/","e":[{"n":"4/0/1","v":1},{"n":"3/0/9","v":100}]}"#),
+        (ContentFormat::JSON, br#"{"bn":"/3/0/","e":[{"n":[7],"v":1},{"n":"9","v":100}]}"#),
+        (CBOR, b"\x82\xa3\x21\x65/3/0/\x00\x61x\x02\x01\xa2\x00\x619\x02\x18\x64"),
+        (CBOR, b"\x82\xa3\x21\x65/3/0/\x00\x62\xc3\x28\x02\x01\xa2\x00\x619\x02\x18\x64"),
+        (ContentFormat::LWM2M_CBOR, b"\xa2\x83\x03\x00\x09\x18\x64\x83\x04\x00\x01\x01"),
+        // A string that is not UTF-8.
+        (JSON, b"[{\"bn\":\"/3/0/\",\"n\":\"0\",\"vs\":\"\xff\"},{\"n\":\"9\",\"v\":100}]"),
+        (
+            ContentFormat::JSON,
+            b"{\"bn\":\"/3/0/\",\"e\":[{\"n\":\"0\",\"sv\":\"\xff\"},{\"n\":\"9\",\"v\":100}]}",
+        ),
         (JSON, br#"[{"bn":"/3/0/","n":"0","v":1},{"n":"9","v":100}]"#),
         (JSON, br#"[{"bn":"/3/0/","n":"0","vs":1},{"n":"9","v":100}]"#),
         (JSON, br#"[{"bn":"/3/0/","n":"0"},{"n":"9","v":100}]"#),
@@ -68,6 +90,31 @@ fn one_odd_value_does_not_lose_the_others() {
         assert_eq!(taken, (Ok(Node::ObjectInstance(battery())), 1), "{format} {payload:02x?}");
         let request = Reading::lenient(&TestModel).decode(format, &path("/3/0"), payload);
         assert!(request.is_err(), "a Write is all or nothing: {format} {payload:02x?}");
+    }
+}
+
+#[test]
+fn an_answer_of_which_nothing_is_left_is_an_error_with_its_cause() {
+    let outside = DecodeCause::OutsideTarget { target: path("/3/0"), path: path("/4/0/1") };
+    let utf8 = DecodeCause::Utf8 { path: path("/3/0/0") };
+    for (at, text, expected) in [
+        ("/3/0", &br#"[{"n":"/4/0/1","v":1},{"n":"x","v":1}]"#[..], outside),
+        ("/3/0", br#"[{"n":"x","v":1},{"n":"/4/0/1","v":1}]"#, DecodeCause::Name { entry: 0 }),
+        ("/3/0/0", b"[{\"n\":\"/3/0/0\",\"vs\":\"\xff\"}]", utf8),
+    ] {
+        assert_eq!(answer(ContentFormat::SENML_JSON, at, text).0, Err(expected));
+    }
+    let reading = Reading::answer(&TestModel);
+    let sent = br#"[{"n":"x","v":1},{"n":"/3/0/9","v":100}]"#;
+    let values = reading.decode_timed(ContentFormat::SENML_JSON, &Path::ROOT, sent).unwrap();
+    assert_eq!((values.len(), reading.left_out().len()), (1, 1));
+    // The next payload begins anew.
+    let broken = reading.decode_timed(ContentFormat::SENML_JSON, &Path::ROOT, &sent[..18]);
+    assert!(broken.is_err());
+    for text in
+        [&br#"[{"n":"x","v":1}]"#[..], br#"[{"n":"/3/0/9","v":1,"x_":1}]"#, br#"[{"bver":11}]"#]
+    {
+        assert!(reading.decode_timed(ContentFormat::SENML_JSON, &Path::ROOT, text).is_err());
     }
 }
 

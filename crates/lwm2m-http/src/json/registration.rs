@@ -1,6 +1,6 @@
 //! Registrations, and the links of Register and Discover, in the dialect's JSON.
 
-use lwm2m_codec::link::Link;
+use lwm2m_codec::link::{Link, ParamValue};
 use lwm2m_core::BindingMode;
 use lwm2m_link::Identity;
 use lwm2m_net::Clock;
@@ -213,22 +213,24 @@ impl Serialize for LinkJson<'_> {
         json.serialize_field("url", &self.0.target)?;
         // Of a parameter that comes twice, the last value counts.
         let params = self.0.params.iter();
-        let params = params.map(|(name, value)| (name.as_str(), quoted(name, value.as_deref())));
+        let params = params.map(|(name, value)| (name.as_str(), quoted(name, value.as_ref())));
         json.serialize_field("attributes", &params.collect::<BTreeMap<_, _>>())?;
         json.end()
     }
 }
 
 /// The value of a parameter as it stands in a link.
-fn quoted(name: &str, value: Option<&str>) -> Option<String> {
+fn quoted(name: &str, value: Option<&ParamValue>) -> Option<String> {
     // The codec knows which values are quoted.
-    let text = Link::new("").with(name, value?).to_string();
+    let params = vec![(name.to_owned(), Some(value?.clone()))];
+    let text = Link { target: String::new(), params }.to_string();
     text.split_once('=').map(|(_, value)| value.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lwm2m_codec::link;
     use serde_json::json;
 
     #[test]
@@ -237,11 +239,13 @@ mod tests {
             Link::new("/").with("rt", "oma.lwm2m").with("ct", "60 110"),
             Link::new("/3").with("ver", "1.2"),
             Link { target: "/3/0".to_owned(), params: vec![("obs".to_owned(), None)] },
+            link::parse("</4>;number=7;text=\"7\"").unwrap().remove(0),
         ];
         let golden = json!([
             {"url": "/", "attributes": {"ct": "\"60 110\"", "rt": "\"oma.lwm2m\""}},
             {"url": "/3", "attributes": {"ver": "1.2"}},
             {"url": "/3/0", "attributes": {"obs": null}},
+            {"url": "/4", "attributes": {"number": "7", "text": "\"7\""}},
         ]);
         assert_eq!(serde_json::to_value(LinksJson(&parsed)).unwrap(), golden);
     }

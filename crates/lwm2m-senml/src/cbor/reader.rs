@@ -12,6 +12,8 @@ pub struct Reader<'a> {
     decoder: Decoder<'a>,
     state: State,
     any_type: bool,
+    /// The decoder and the state at the record that could not be read.
+    broken: Option<(Decoder<'a>, State)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,14 +28,27 @@ impl<'a> Reader<'a> {
     /// Creates a reader of the pack in `input`.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
-        Self { decoder: Decoder::new(input), state: State::Begin, any_type: false }
+        let (decoder, state) = (Decoder::new(input), State::Begin);
+        Self { decoder, state, any_type: false, broken: None }
     }
 
     /// Sets whether a value may have another type than its field. Then it is read by its own type, and
     /// an array or map leaves the record without a value. Default: no.
     #[must_use]
-    pub const fn any_type(self, any_type: bool) -> Self {
+    pub fn any_type(self, any_type: bool) -> Self {
         Self { any_type, ..self }
+    }
+
+    /// After an error: skips the record that it is about, so that the next one can be read. `false` if
+    /// the pack cannot be read on, or must not be, because a field has to be understood.
+    pub fn skip_broken(&mut self) -> bool {
+        let Some((decoder, state)) = self.broken.take() else { return false };
+        self.decoder = decoder;
+        let skipped = self.decoder.skip().is_ok();
+        if skipped {
+            self.state = state;
+        }
+        skipped
     }
 
     /// The number of bytes read.
@@ -57,14 +72,20 @@ impl<'a> Reader<'a> {
     /// [`Reader::read_into`] for a default record.
     #[inline]
     fn fill(&mut self, record: &mut Record<'a>) -> Result<bool, Error> {
-        let more = match self.advance() {
-            Ok(true) => self.record(record).map(|()| true),
-            other => other,
+        let begin = match self.advance() {
+            Ok(true) => (self.decoder.clone(), self.state),
+            Ok(false) => return Ok(false),
+            Err(error) => {
+                self.state = State::End;
+                return Err(error);
+            }
         };
-        if more.is_err() {
+        let read = self.record(record);
+        if let Err(error) = &read {
             self.state = State::End;
+            self.broken = Some(begin).filter(|_| !matches!(error, Error::MustUnderstand { .. }));
         }
-        more
+        read.map(|()| true)
     }
 
     /// Advances to the next record. Returns `false` at the end of the pack.
@@ -280,6 +301,27 @@ mod tests {
         for length in 0..pack.len() {
             let cut: Result<Vec<_>, _> = Reader::new(&pack[..length]).any_type(true).collect();
             assert!(cut.is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_broken_record_can_be_skipped() {
+        let pack =
+            [0x83, 0xA2, 0, 1, 2, 7, 0xA2, 0, 0x62, 0xC3, 0x28, 2, 7, 0xA2, 0, 0x61, b'd', 2, 8];
+        let mut reader = Reader::new(&pack);
+        let mut record = Record::default();
+        for _ in 0..2 {
+            assert!(reader.read_into(&mut record).is_err());
+            assert!(reader.skip_broken() && !reader.skip_broken());
+        }
+        assert_eq!(reader.read_into(&mut record), Ok(true));
+        assert_eq!(record.name.as_deref(), Some("d"));
+        assert_eq!(reader.read_into(&mut record), Ok(false));
+        for pack in [&[0x81, 0xA2, 0, 1, 2][..], &[0x81, 0xA1], &[7], &[0x81, 0xA1, 0x61, b'_', 0]]
+        {
+            let mut reader = Reader::new(pack);
+            assert!(reader.read_into(&mut record).is_err() && !reader.skip_broken(), "{pack:?}");
+            assert_eq!(reader.read_into(&mut record), Ok(false), "{pack:?}");
         }
     }
 

@@ -73,6 +73,11 @@ impl<'a> Records<'a> {
         self.reader.read_fields(record, field)
     }
 
+    /// As [`Reader::skip_broken`].
+    pub fn skip_broken(&mut self) -> bool {
+        self.reader.skip_broken()
+    }
+
     /// As [`Reader::any_type`].
     #[must_use]
     pub fn any_type(self, any_type: bool) -> Self {

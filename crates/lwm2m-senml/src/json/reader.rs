@@ -18,6 +18,8 @@ pub struct Reader<'a> {
     state: State,
     forgave_base64: bool,
     any_type: bool,
+    /// Where the record begins that could not be read.
+    broken: Option<&'a str>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +38,14 @@ impl<'a> Reader<'a> {
             Ok(text) => (text, State::Begin),
             Err(error) => ("", State::Invalid(error.valid_up_to())),
         };
-        Self { rest, length: input.len(), state, forgave_base64: false, any_type: false }
+        Self {
+            rest,
+            length: input.len(),
+            state,
+            forgave_base64: false,
+            any_type: false,
+            broken: None,
+        }
     }
 
     /// Sets whether a value may have another type than its field. Then it is read by its own type, and
@@ -102,14 +111,32 @@ impl<'a> Reader<'a> {
         record: &mut Record<'a>,
         field: impl Fn(&str) -> Option<Field>,
     ) -> Result<bool, Error> {
-        let more = self.advance().and_then(|more| match more {
-            true => self.record(record, field).map(|()| true),
-            false => Ok(false),
-        });
-        if more.is_err() {
+        let begin = match self.advance() {
+            Ok(true) => self.rest,
+            Ok(false) => return Ok(false),
+            Err(error) => {
+                self.state = State::End;
+                return Err(error);
+            }
+        };
+        let read = self.record(record, field);
+        if let Err(error) = &read {
             self.state = State::End;
+            self.broken = Some(begin).filter(|_| !matches!(error, Error::MustUnderstand { .. }));
         }
-        more
+        read.map(|()| true)
+    }
+
+    /// After an error: skips the record that it is about, so that the next one can be read. `false` if
+    /// the pack cannot be read on, or must not be, because a field has to be understood.
+    pub fn skip_broken(&mut self) -> bool {
+        let Some(begin) = self.broken.take() else { return false };
+        self.rest = begin;
+        let skipped = self.skip_value().is_ok();
+        if skipped {
+            self.state = State::Within;
+        }
+        skipped
     }
 
     /// Fails if the input is not UTF-8.
@@ -131,6 +158,7 @@ impl<'a> Reader<'a> {
             state: State::Begin,
             forgave_base64: false,
             any_type: self.any_type,
+            broken: None,
         })
     }
 
@@ -377,6 +405,25 @@ mod tests {
         let number = |number| Some(Value::Integer(number));
         assert_eq!(values, [text("1"), number(1), None, text("*"), number(7)]);
         assert!(Reader::new(b"[{\"vs\":1").any_type(true).any(|record| record.is_err()));
+    }
+
+    #[test]
+    fn a_broken_record_can_be_skipped() {
+        let text = br#"[{"n":1,"v":7},{"n":"a","v":{"x":[1]}},{"n":"b","n":"c"},{"n":"d","v":8}]"#;
+        let mut reader = Reader::new(text);
+        let mut record = Record::default();
+        for _ in 0..3 {
+            assert!(reader.read_into(&mut record).is_err());
+            assert!(reader.skip_broken() && !reader.skip_broken());
+        }
+        assert_eq!(reader.read_into(&mut record), Ok(true));
+        assert_eq!(record.name.as_deref(), Some("d"));
+        assert_eq!(reader.read_into(&mut record), Ok(false));
+        for text in [&br#"[{"n":1,"v":}]"#[..], b"[{\"n\":1", b"{}", b"[{\"x_\":1}]", b"[\xff]"] {
+            let mut reader = Reader::new(text);
+            assert!(reader.read_into(&mut record).is_err() && !reader.skip_broken(), "{text:?}");
+            assert_eq!(reader.read_into(&mut record), Ok(false), "{text:?}");
+        }
     }
 
     #[test]

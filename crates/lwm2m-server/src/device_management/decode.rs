@@ -8,8 +8,10 @@ use crate::registration::Registration;
 use lwm2m_coap::Code;
 use lwm2m_codec::link::{self, LinkError};
 use lwm2m_codec::{DecodeCause, DecodeError, LeftOut, Reading};
-use lwm2m_core::{ContentFormat, Node, Path};
+use lwm2m_core::{ContentFormat, Node, Path, Resource};
 
+/// The most values that are told as left out.
+const MAX_LEFT_OUT: usize = 64;
 /// The longest diagnostic text that is kept, in bytes.
 const MAX_DIAGNOSTIC: usize = 1_024;
 
@@ -73,22 +75,46 @@ pub(crate) fn node(
     let format = response.options.content_format().map_or(asked, ContentFormat);
     let reading =
         Reading::answer(&model).below(&registration.list.root_path).at_most(config.max_values);
-    let node = reading.decode(format, &path, &response.payload)?;
-    match foreign_path(target, &node) {
-        Some(path) => {
-            let cause = DecodeCause::OutsideTarget { target: target.path(), path };
-            Err(DecodeError { offset: 0, cause }.into())
-        }
-        None => Ok(Values { node, left_out: reading.left_out() }),
-    }
+    let mut node = reading.decode(format, &path, &response.payload)?;
+    let mut left_out = reading.left_out();
+    take_foreign(target, &mut node, &mut left_out)?;
+    Ok(Values { node, left_out })
 }
 
-/// A path in the answer to a composite operation that was not asked for. Answers about one path
+/// Takes out of the answer to a composite operation what was not asked for. Answers about one path
 /// decode to a node at that path, or not at all.
-fn foreign_path(target: &Target, node: &Node) -> Option<Path> {
-    let Target::Composite(_) = target else { return None };
-    let leaves = node.leaves(&Path::ROOT).into_iter().map(|(path, _)| path);
-    leaves.into_iter().find(|path| !target.names(path))
+fn take_foreign(
+    target: &Target,
+    node: &mut Node,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<(), DecodeError> {
+    let Target::Composite(_) = target else { return Ok(()) };
+    let all: Vec<Path> = node.leaves(&Path::ROOT).into_iter().map(|(path, _)| path).collect();
+    let foreign: Vec<_> = all.iter().filter(|path| !target.names(path)).collect();
+    for path in &foreign {
+        let cause = DecodeCause::OutsideTarget { target: target.path(), path: **path };
+        if foreign.len() == all.len() {
+            return Err(DecodeError { offset: 0, cause });
+        }
+        remove(node, path);
+        if left_out.len() < MAX_LEFT_OUT {
+            left_out.push(LeftOut { path: **path, cause });
+        }
+    }
+    Ok(())
+}
+
+/// Removes a value from a tree.
+fn remove(node: &mut Node, path: &Path) {
+    let (Node::Root(objects), [object, instance, resource, below @ ..]) = (node, path.ids()) else {
+        return;
+    };
+    let found = objects.get_mut(object).and_then(|it| it.instances.get_mut(instance));
+    let Some(found) = found else { return };
+    match (found.resources.get_mut(resource), below.first()) {
+        (Some(Resource::Multiple(values)), Some(id)) => _ = values.remove(id),
+        _ => _ = found.resources.remove(resource),
+    }
 }
 
 fn links(response: &lwm2m_coap::Response) -> Result<Vec<link::Link>, OperationError> {

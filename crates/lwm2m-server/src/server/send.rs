@@ -46,7 +46,9 @@ impl Server {
             _ => Refusal::SendPayload,
         })?;
         let left_out = reading.left_out();
-        let mut paths = values.iter().map(|it| it.path).chain(left_out.iter().map(|it| it.path));
+        // A record without a path names no instance.
+        let named = left_out.iter().map(|it| it.path).filter(|path| *path != Path::ROOT);
+        let mut paths = values.iter().map(|it| it.path).chain(named);
         if let Some(stranger) = paths.find(|path| !registration.list.has_instance(path)) {
             return Err(Refusal::Unregistered(stranger));
         }

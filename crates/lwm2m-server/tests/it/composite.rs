@@ -87,7 +87,7 @@ fn read_composite_names_its_paths_in_the_body() {
 #[test]
 fn what_was_not_asked_for_is_an_error() {
     let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
-    for payload in [r#"[{"n":"/3/0/9","v":95},{"n":"/1/0/0","v":1}]"#, "garbage"] {
+    for payload in [r#"[{"n":"/1/0/0","v":1}]"#, "garbage"] {
         let (id, request) = harness.order("a", read(None, None));
         harness.answer(&request, answer(payload));
         assert!(matches!(harness.outcome(id), Some(Err(OperationError::Decode(_)))), "{payload}");
@@ -162,11 +162,22 @@ fn composite_notifications_are_decoded_and_checked() {
         notification(r#"[{"n":"/3/0/9","v":5},{"n":"/1/0/0","v":1}]"#, 2),
     );
     harness.notify(&request, non, notification(r#"[{"n":"/3/0/9","v":90}]"#, 3));
+    harness.notify(&request, non, notification(r#"[{"n":"/1/0/0","v":1}]"#, 4));
     let target = Target::Composite(paths(&THREE));
-    assert_eq!(notified(&mut harness), (target.clone(), None));
+    let left_out = harness.events.iter().find_map(|event| match event {
+        Event::Notification { left_out, .. } => Some(left_out.iter().map(|it| it.path).collect()),
+        _ => None,
+    });
+    assert_eq!(left_out, Some(vec![Path::resource(1, 0, 0)]));
+    let (told, node) = notified(&mut harness);
+    assert_eq!(
+        (told, leaves(&node.unwrap())),
+        (target.clone(), vec![("/3/0/9".to_owned(), 5_i64.into())])
+    );
     let (told, node) = notified(&mut harness);
     assert_eq!(told, target);
     assert_eq!(leaves(&node.unwrap()), [("/3/0/9".to_owned(), 90_i64.into())]);
+    assert_eq!(notified(&mut harness), (target, None), "nothing that was asked for");
     assert_eq!(harness.server.observations("a").count(), 1);
     // Another list is another observation; the same one replaces.
     observed(&mut harness);

@@ -72,6 +72,18 @@ fn only_registered_peers_are_heard_and_unknown_resources_are_no_error() {
     assert_eq!(harness.ask(device(1), send(110, payload)).code, Code::NOT_FOUND);
 }
 
+#[test]
+fn a_record_that_cannot_be_read_does_not_lose_the_others() {
+    let mut harness = Harness::new();
+    harness.registered(0, "a");
+    let payload = r#"[{"bn":"/3/0/","n":"x","v":1},{"n":"9","v":100},{"n":7,"v":1}]"#;
+    assert_eq!(code(&mut harness, send(110, payload)), Code::CHANGED);
+    let Some(Event::ValuesReceived { left_out, .. }) = harness.events.front() else { panic!() };
+    assert_eq!(left_out.len(), 2);
+    assert_eq!(sent(&mut harness), [(Path::resource(3, 0, 9), Value::Integer(100))]);
+    assert_eq!(code(&mut harness, send(110, r#"[{"n":"x","v":1}]"#)), Code::BAD_REQUEST);
+}
+
 /// A record in full, and then records of three bytes: the same resource, another value.
 fn repeated(count: u16) -> Vec<u8> {
     let [high, low] = count.to_be_bytes();
