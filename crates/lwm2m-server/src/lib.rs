@@ -33,6 +33,7 @@
 //! ```
 #![warn(clippy::indexing_slicing)]
 
+mod admission;
 mod command;
 mod commands;
 mod config;

@@ -29,6 +29,7 @@ const COAP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIF
 const COAPS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5684);
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const MAX_REGISTRATIONS: usize = 100_000;
+const MAX_REGISTERS_PER_SECOND: u32 = 5_000;
 
 /// A running server.
 #[derive(Debug)]
@@ -87,7 +88,9 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
 
 fn engine(settings: &Settings) -> Config {
     let max_registrations = settings.max_registrations.unwrap_or(MAX_REGISTRATIONS);
-    let mut config = Config::default().max_registrations(max_registrations);
+    let at_once = settings.max_registers_per_second.unwrap_or(MAX_REGISTERS_PER_SECOND);
+    let mut config =
+        Config::default().max_registrations(max_registrations).max_registers_per_second(at_once);
     // A registered device is a peer, and so is a device that is about to register.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));
     config
@@ -205,6 +208,7 @@ mod tests {
     #[test]
     fn the_limits_are_those_of_the_help() {
         assert_eq!(engine(&Settings::default()).max_registrations, 100_000);
+        assert_eq!(engine(&Settings::default()).max_registers_per_second, 5_000);
         let settings = Settings { max_registrations: Some(7), ..Settings::default() };
         assert_eq!(engine(&settings).max_registrations, 7);
     }

@@ -89,6 +89,10 @@ pub struct Settings {
     /// Largest number of registered devices [default: 100000]
     #[arg(long, env = "LWM2M_MAX_REGISTRATIONS", value_name = "NUMBER")]
     pub max_registrations: Option<usize>,
+    /// Devices that may register in a second, 0 for any number; others are told when to come back
+    /// [default: 5000]
+    #[arg(long, env = "LWM2M_MAX_REGISTERS", value_name = "NUMBER")]
+    pub max_registers_per_second: Option<u32>,
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -126,6 +130,9 @@ impl Settings {
             node: self.node.or(others.node),
             keylog: self.keylog.or(others.keylog),
             max_registrations: self.max_registrations.or(others.max_registrations),
+            max_registers_per_second: self
+                .max_registers_per_second
+                .or(others.max_registers_per_second),
             log: self.log.or(others.log),
         }
     }

@@ -19,10 +19,11 @@ use lwm2m_coap::{PeerId, RequestId};
 use lwm2m_link::{Identity, host};
 use lwm2m_time::{Instant, TimerQueue};
 use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Names a device while it is registered; afterwards it finds nothing.
@@ -145,6 +146,12 @@ impl Devices {
                 return id;
             }
         }
+    }
+
+    /// A random number of a range.
+    pub(crate) fn random(&mut self, range: RangeInclusive<u32>) -> u32 {
+        let (first, last) = range.into_inner();
+        first + self.rng.next_u32() % last.saturating_sub(first).saturating_add(1)
     }
 
     /// Adds a device; no other one has its id or endpoint name.

@@ -74,6 +74,9 @@ pub(crate) enum Refusal {
     Full,
     #[error("this cannot be kept now; send it again later")]
     NotKept,
+    /// With the seconds that the device should wait.
+    #[error("too many devices register at the same time; come back later")]
+    Crowd(u32),
 }
 
 impl Refusal {
@@ -87,7 +90,7 @@ impl Refusal {
                 Code::REQUEST_ENTITY_TOO_LARGE
             }
             Self::Identity(Mismatch::CredentialsNeeded) => Code::FORBIDDEN,
-            Self::Full | Self::NotKept => Code::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NotKept | Self::Crowd(_) => Code::SERVICE_UNAVAILABLE,
             _ => Code::BAD_REQUEST,
         }
     }
@@ -98,6 +101,7 @@ impl Refusal {
         match self {
             Self::Full => response.max_age(RETRY_AFTER),
             Self::NotKept => response.max_age(RETRY_STORE_AFTER),
+            Self::Crowd(seconds) => response.max_age(seconds),
             _ => response,
         }
     }

@@ -16,6 +16,7 @@ mod submitting;
 mod wishing;
 
 use self::keeping::{Held, HeldAnswer};
+use crate::admission::Admission;
 use crate::commands::Commands;
 use crate::config::Config;
 use crate::devices::{DeviceKey, Devices};
@@ -55,6 +56,7 @@ pub struct Server {
     told: (Overload, Option<Instant>),
     /// The number of operations that were submitted.
     operations: u64,
+    admission: Admission,
     wishes: Wishes,
     commands: Commands,
     journal: Journal<Held>,
@@ -67,6 +69,7 @@ impl Server {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         // Tokens go out in the clear, and ids must not follow from them: each has its own stream.
+        let admission = Admission::new(config.max_registers_per_second);
         let link_seed = seed.map(|byte| byte ^ 0x5c);
         let mut link = Link::new(config.coap, link_seed);
         link.set_connection_config(config.connections);
@@ -83,6 +86,7 @@ impl Server {
             refused: 0,
             told: (Overload::default(), None),
             operations: 0,
+            admission,
             wishes: Wishes::default(),
             commands: Commands::default(),
             outputs: Outputs::default(),

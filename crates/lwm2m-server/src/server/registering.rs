@@ -14,9 +14,12 @@ use lwm2m_credentials::RefusedName;
 use lwm2m_link::{Identity, host};
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The seconds after which a device comes back that came with too many others.
+const CROWD_WAITS: RangeInclusive<u32> = 60..=180;
 /// One part in so many of places and memory is for devices with security.
 const RESERVED: usize = 4;
 
@@ -34,7 +37,7 @@ impl Server {
             Command::Deregister(id) => self.deregister(now, peer, id),
             Command::Send => self.receive_values(now, peer, request),
         });
-        self.refused += u64::from(matches!(done, Err(Refusal::Full)));
+        self.refused += u64::from(matches!(done, Err(Refusal::Full | Refusal::Crowd(_))));
         done.unwrap_or_else(Refusal::response)
     }
 
@@ -57,6 +60,9 @@ impl Server {
         let replaced = self.devices.key_of(&endpoint);
         if replaced.is_none() && self.devices.len() >= self.config.max_registrations {
             return Err(Refusal::Full);
+        }
+        if replaced.is_none() && !self.admission.admits(now) {
+            return Err(Refusal::Crowd(self.devices.random(CROWD_WAITS)));
         }
         if replaced.is_none() && identity.secured().is_none() {
             self.check_plain_share(address)?;

@@ -309,3 +309,18 @@ fn a_register_that_comes_twice_is_answered_twice_and_done_once() {
     assert_eq!((harness.sent.len(), harness.events.len()), (2, 1));
     assert_eq!(harness.sent[0], harness.sent[1]);
 }
+
+#[test]
+fn a_crowd_is_told_to_come_back() {
+    let mut harness = Harness::with(Config::default().max_registers_per_second(10));
+    let ask = |harness: &mut Harness, number: u16| {
+        let query = format!("ep=dev-{number}&lt=60&lwm2m=1.1&b=U");
+        harness.ask(device(number), register(&query, LIST)).code
+    };
+    let answers: Vec<_> = (0..60).map(|number| ask(&mut harness, number)).collect();
+    let of = |code: Code| answers.iter().filter(|answer| **answer == code).count();
+    assert_eq!((of(Code::CREATED), of(Code::SERVICE_UNAVAILABLE)), (10, 50));
+    assert_eq!(ask(&mut harness, 0), Code::CREATED, "who is registered may register anew");
+    harness.pass(Duration::from_secs(1));
+    assert_eq!(ask(&mut harness, 59), Code::CREATED);
+}
