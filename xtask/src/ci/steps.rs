@@ -106,6 +106,9 @@ fn bare_metal(ci: &mut Context<'_>) -> Outcome {
     Ok(())
 }
 
+/// How often the simulated server crashes with `--all`, instead of some hundreds of times.
+const CRASHES: &str = "10000";
+
 /// With the Mbed TLS backend where it can be built, so that its tests and all others are built once.
 /// The tests against real peers pass where a peer is missing, unless `--all` is given.
 fn test(ci: &mut Context<'_>) -> Outcome {
@@ -117,7 +120,7 @@ fn test(ci: &mut Context<'_>) -> Outcome {
     words.extend(mbedtls_features(ci));
     let mut tests = command(ci.root, "cargo", &words);
     if ci.options.all {
-        tests.env("LWM2M_PEERS", "require");
+        tests.env("LWM2M_PEERS", "require").env("LWM2M_CRASHES", CRASHES);
     }
     note_missing_peers(ci);
     run_command(&mut tests)
