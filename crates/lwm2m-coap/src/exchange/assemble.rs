@@ -16,7 +16,31 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use lwm2m_time::Instant;
 
+/// What is known when a block is taken.
+#[derive(Default)]
+pub(super) struct Assembled {
+    /// Set if the application takes the body block by block.
+    pub(super) streamed: Option<Streamed>,
+    /// A body of several blocks that is complete now, without its bytes.
+    pub(super) complete: Option<Box<Assembly>>,
+}
+
 impl Exchanges {
+    /// Remembers the answer to a body of several blocks, for a last block that is repeated. It counts
+    /// towards the bounds of bodies.
+    pub(super) fn keep_answer(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        mut complete: Box<Assembly>,
+        answer: &Response,
+    ) {
+        if let Gathered::HandedOut(length, last) = complete.body {
+            complete.body = Gathered::Answered(length, last, Box::new(answer.clone()));
+            self.bodies.keep_assembly(now, peer, *complete, &mut self.touched);
+        }
+    }
+
     /// Assembles the body of a request. Answers all of its blocks but the last. Passes on each block
     /// of a body that the application takes block by block.
     pub(super) fn assemble(
@@ -27,10 +51,10 @@ impl Exchanges {
         request: &mut Request,
         payload: &[u8],
         exchange_options: &ExchangeOptions,
-    ) -> Result<Option<Streamed>, Response> {
+    ) -> Result<Assembled, Response> {
         let Some(block) = exchange_options.block1 else {
             request.payload = Bytes::copy_from_slice(payload);
-            return Ok(None);
+            return Ok(Assembled::default());
         };
         let (code, options) = (request.code, body_options(&request.options));
         if !block.allows(payload.len()) {
@@ -42,14 +66,25 @@ impl Exchanges {
         if let Some(format) = options.content_format() {
             request.options.set_uint(OptionNumber::CONTENT_FORMAT, format.into());
         }
+        let after = Gathered::HandedOut(body.len() + payload.len(), digest(payload));
+        let last = payload.len();
+        // A connection loses nothing, so that nothing is repeated.
+        let is_complete = !block.more && block.number > 0 && !capacity.connected;
         let mut body = match body {
             Gathered::Kept(body) => body,
-            Gathered::HandedOut(length, _) => {
+            Gathered::HandedOut(..) | Gathered::Answered(..) => {
                 request.payload = Bytes::copy_from_slice(payload);
-                let body = Gathered::HandedOut(length + payload.len(), digest(payload));
-                let last = payload.len();
-                let next = block.more.then(|| Box::new(Assembly { code, options, body, last }));
-                return Ok(Some(Streamed { next }));
+                let assembly = Box::new(Assembly { code, options, body: after, last });
+                return Ok(match block.more {
+                    true => Assembled {
+                        streamed: Some(Streamed { next: Some(assembly) }),
+                        complete: None,
+                    },
+                    false => {
+                        let complete = Some(assembly).filter(|_| is_complete);
+                        Assembled { streamed: Some(Streamed { next: None }), complete }
+                    }
+                });
             }
         };
         let announced = exchange_options.size1.unwrap_or(0);
@@ -59,20 +94,20 @@ impl Exchanges {
         }
         body.extend_from_slice(payload);
         if block.more {
-            let last = payload.len();
             let assembly = Assembly { code, options, body: Gathered::Kept(body), last };
             self.bodies.keep_assembly(now, peer, assembly, &mut self.touched);
             return Err(next_block(capacity, block));
         }
         request.payload = body.into();
-        Ok(None)
+        let complete = is_complete.then(|| Box::new(Assembly { code, options, body: after, last }));
+        Ok(Assembled { streamed: None, complete })
     }
 
     /// The body that a block continues, or begins if it is block 0.
     ///
     /// # Errors
-    /// 4.08 if the block does not follow the one before, 2.31 if it repeats the one before under a new
-    /// message ID.
+    /// 4.08 if the block does not follow the one before. 2.31, or the answer to the whole body, if it
+    /// repeats the one before under a new message ID.
     #[expect(clippy::too_many_arguments, reason = "the parts of a block")]
     fn gathered(
         &mut self,
@@ -95,6 +130,14 @@ impl Exchanges {
         let Some(mut assembly) = known else {
             return Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE));
         };
+        if let Gathered::Answered(_, _, answer) = &assembly.body {
+            let answer = Response::clone(answer);
+            if !block.more && assembly.ends_with(block.offset(), payload) {
+                self.bodies.keep_assembly(now, peer, assembly, &mut self.touched);
+                return Err(answer);
+            }
+            return Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE));
+        }
         if assembly.options.content_format().is_none() {
             assembly.options = options;
         }

@@ -7,12 +7,13 @@ use crate::config::Config;
 use crate::ids::PeerId;
 use crate::message::{Code, Options};
 use crate::response::Response;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
 
-/// An incomplete request body.
+/// A request body that is incomplete, or complete and answered.
 #[derive(Clone, Debug)]
 pub(super) struct Assembly {
     pub(super) code: Code,
@@ -28,7 +29,9 @@ impl Assembly {
     pub(super) fn ends_with(&self, offset: usize, payload: &[u8]) -> bool {
         let same = match &self.body {
             Gathered::Kept(bytes) => bytes.ends_with(payload),
-            Gathered::HandedOut(_, last) => *last == digest(payload),
+            Gathered::HandedOut(_, last) | Gathered::Answered(_, last, _) => {
+                *last == digest(payload)
+            }
         };
         same && payload.len() == self.last && offset.checked_add(self.last) == Some(self.body.len())
     }
@@ -41,20 +44,26 @@ pub(super) enum Gathered {
     Kept(Vec<u8>),
     /// The number of bytes that the application has got already, and the digest of the last block.
     HandedOut(usize, u64),
+    /// As `HandedOut`, of a complete body, and the answer to it: for a last block that is repeated
+    /// under a new message ID.
+    Answered(usize, u64, Box<Response>),
 }
 
 impl Gathered {
     pub(super) const fn len(&self) -> usize {
         match self {
             Self::Kept(bytes) => bytes.len(),
-            Self::HandedOut(length, _) => *length,
+            Self::HandedOut(length, _) | Self::Answered(length, ..) => *length,
         }
     }
 
-    const fn kept(&self) -> usize {
+    fn kept(&self) -> usize {
         match self {
             Self::Kept(bytes) => bytes.len(),
             Self::HandedOut(..) => 0,
+            Self::Answered(_, _, answer) => {
+                answer.options.as_encoded().len() + answer.payload.len()
+            }
         }
     }
 }

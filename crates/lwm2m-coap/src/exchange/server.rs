@@ -1,6 +1,6 @@
 //! Requests of peers and the responses to them: RFC 7252 section 5.2.
 
-use super::assemble::smaller;
+use super::assemble::{Assembled, smaller};
 use super::bodies::CachedResponse;
 use super::check::{self, ExchangeOptions, Refused};
 use super::chunk::Chunk;
@@ -96,7 +96,7 @@ impl Exchanges {
             confirmable: source.confirmable,
         };
         let payload = incoming.payload;
-        let streamed =
+        let Assembled { streamed, complete } =
             self.assemble(now, peer, capacity, &mut request, payload, exchange_options)?;
         self.check_load(transport, peer)?;
         let observable = matches!(request.code, Code::GET | Code::FETCH);
@@ -119,6 +119,7 @@ impl Exchanges {
             options: *exchange_options,
             registers: observable && exchange_options.observe == Some(0) && from_the_start,
             streamed,
+            complete,
         };
         self.wait(exchange, request);
         Ok(())
@@ -227,6 +228,10 @@ impl Exchanges {
         let next = exchange.streamed.take().and_then(|streamed| streamed.next);
         if let Some(next) = next.filter(|_| answer.code == Code::CONTINUE) {
             self.bodies.keep_assembly(now, exchange.peer, *next, &mut self.touched);
+        }
+        let is_final = answer.code != Code::CONTINUE && exchange.sender.curtail(&answer).is_none();
+        if let Some(complete) = exchange.complete.take().filter(|_| is_final) {
+            self.keep_answer(now, exchange.peer, complete, &answer);
         }
         if let Some(sequence) = observes {
             let observer = Observer { peer: exchange.peer, token: exchange.token };

@@ -1,5 +1,6 @@
 //! The state of a request from a peer: RFC 7252 section 5.2.
 
+use super::bodies::Assembly;
 use super::check::ExchangeOptions;
 use super::key::RequestKey;
 use super::streamed::Streamed;
@@ -7,6 +8,7 @@ use crate::admit::Sender;
 use crate::delivery::Source;
 use crate::ids::PeerId;
 use crate::message::Token;
+use alloc::boxed::Box;
 use lwm2m_time::Instant;
 
 /// A request that waits for the application's response.
@@ -24,4 +26,6 @@ pub(super) struct ServerExchange {
     pub(super) registers: bool,
     /// Whether the request is one block of a body that is handed out block by block.
     pub(super) streamed: Option<Streamed>,
+    /// Set if the request has a body that came in several blocks and is complete.
+    pub(super) complete: Option<Box<Assembly>>,
 }

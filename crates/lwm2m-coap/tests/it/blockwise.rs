@@ -457,15 +457,49 @@ fn a_block_that_is_repeated_under_a_new_message_id_does_not_end_the_body() {
         assert_eq!(lone.receive(&block(id, number, true))[0].code, Code::CONTINUE, "{id}");
     }
     assert_eq!(lone.receive(&block(5, 2, false)), []);
-    let requests = handed_out(&mut lone);
-    assert_eq!(requests.len(), 1);
-    assert_eq!(&requests[0].payload[..], body(80));
+    let (exchange, request) = lone.asked();
+    assert_eq!(&request.payload[..], body(80));
+    // Nor does the last block, when the body is answered.
+    lone.endpoint.respond(lone.now, exchange, Response::new(Code::CHANGED)).unwrap();
+    let answer = lone.sent_one();
+    for id in 6..9 {
+        let again = lone.receive(&block(id, 2, false)).remove(0);
+        assert_eq!((again.code, &again.options), (Code::CHANGED, &answer.options));
+    }
+    assert_eq!(handed_out(&mut lone), []);
+    let other = put(9, "5").block(BLOCK1, 2, false, 1).payload(&[0; 16]);
+    assert_eq!(lone.receive(&other)[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
     // Another content at the same place is no repetition.
     let mut lone = Lone::new();
     lone.receive(&block(1, 0, true));
     lone.receive(&block(2, 1, true));
     let other = put(3, "5").block(BLOCK1, 1, true, 1).payload(&[0; 32]);
     assert_eq!(lone.receive(&other)[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
+}
+
+/// The answers to complete bodies take room of bodies, and not for ever.
+#[test]
+fn answers_to_repeated_last_blocks_are_bounded() {
+    let block = |id: u16, path: &str, number: u64| {
+        put(id, path).block(BLOCK1, number, number < 1, 0).payload(&[7; 16])
+    };
+    let transfer = |lone: &mut Lone, id: u16, path: &str| {
+        lone.receive(&block(id, path, 0));
+        lone.receive(&block(id + 1, path, 1));
+        lone.answer(Response::new(Code::CHANGED)).remove(0)
+    };
+    let mut lone = Lone::with(Config::default().max_assemblies_per_peer(2));
+    for (id, path) in [(10, "a"), (20, "b"), (30, "c")] {
+        assert_eq!(transfer(&mut lone, id, path).code, Code::CHANGED);
+    }
+    assert_eq!(lone.receive(&block(40, "a", 1))[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
+    assert_eq!(lone.receive(&block(41, "c", 1))[0].code, Code::CHANGED);
+    // The same body may be sent anew.
+    assert_eq!(transfer(&mut lone, 50, "c").code, Code::CHANGED);
+    lone.pass(Duration::from_secs(248));
+    assert_eq!(lone.receive(&block(60, "c", 1))[0].code, Code::REQUEST_ENTITY_INCOMPLETE);
+    lone.pass(Duration::from_secs(248));
+    assert!(lone.endpoint.is_idle(PEER));
 }
 
 // proves: BLK-13

@@ -46,6 +46,9 @@ fn each_block_is_a_request_and_the_last_answer_is_final() {
         assert_eq!((answer.kind, answer.code), (Ack, code));
         assert_eq!(answer.block_value(BLOCK1), Some((number, more, 1)));
     }
+    // Repeated under a new message ID, it gets the same answer.
+    let again = lone.receive(&block(9, "5", 7, false)).remove(0);
+    assert_eq!((again.code, handed_out(&mut lone)), (Code::CHANGED, vec![]));
 }
 
 #[test]
