@@ -72,6 +72,10 @@ impl Server {
         if !flags.contains(&"--coaps") {
             command.args(["--coaps", "off"]);
         }
+        if !flags.contains(&"--data") {
+            // Servers of several tests cannot share a store.
+            command.arg("--ephemeral");
+        }
         let mut process = Process::start("lwm2m-serverd", &mut command)?;
         let coap = process.wait_for("its CoAP address", |line| address(line, "coap on "))?;
         let coaps = match flags.contains(&"--coaps") {

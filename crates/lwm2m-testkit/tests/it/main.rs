@@ -26,6 +26,7 @@ mod lossy;
 mod management;
 mod noise;
 mod odd_device;
+mod openssl_device;
 mod restarts;
 mod secure_bootstrap;
 mod secure_leshan;
