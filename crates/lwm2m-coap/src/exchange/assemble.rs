@@ -32,12 +32,12 @@ impl Exchanges {
         &mut self,
         now: Instant,
         peer: PeerId,
-        mut complete: Box<Assembly>,
+        mut complete: Assembly,
         answer: &Response,
     ) {
         if let Gathered::HandedOut(length, last) = complete.body {
             complete.body = Gathered::Answered(length, last, Box::new(answer.clone()));
-            self.bodies.keep_assembly(now, peer, *complete, &mut self.touched);
+            self.bodies.keep_assembly(now, peer, complete, &mut self.touched);
         }
     }
 

@@ -231,7 +231,7 @@ impl Exchanges {
         }
         let is_final = answer.code != Code::CONTINUE && exchange.sender.curtail(&answer).is_none();
         if let Some(complete) = exchange.complete.take().filter(|_| is_final) {
-            self.keep_answer(now, exchange.peer, complete, &answer);
+            self.keep_answer(now, exchange.peer, *complete, &answer);
         }
         if let Some(sequence) = observes {
             let observer = Observer { peer: exchange.peer, token: exchange.token };
