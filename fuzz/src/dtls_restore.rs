@@ -3,7 +3,7 @@
 use crate::dtls::{address, configs};
 use aes_gcm::Aes128Gcm;
 use aes_gcm::aead::{AeadInOut, KeyInit};
-use lwm2m_dtls::{Endpoint, Event, SessionId, TicketKey};
+use lwm2m_dtls::{Config, Endpoint, Event, SessionId, TicketKey};
 use lwm2m_time::Instant;
 use sha2::{Digest, Sha256};
 use std::cell::OnceCell;
@@ -15,9 +15,11 @@ const PURPOSE: &[u8] = b"durable dtls session";
 const KEYS: std::ops::Range<usize> = 4..4 + 2 * 52;
 const NOW: Instant = Instant::from_millis(1);
 
-/// A session as it is sealed, its counters, and a record of the client that has not arrived.
+/// A server that keeps sessions, with Connection IDs or without. A session as it is sealed, its
+/// counters, and a record of the client that has not arrived.
 #[derive(Clone)]
 struct Template {
+    config: Config,
     plain: Vec<u8>,
     counters: Vec<u8>,
     record: Vec<u8>,
@@ -25,13 +27,6 @@ struct Template {
 
 thread_local! {
     static TEMPLATES: [OnceCell<Template>; 2] = const { [OnceCell::new(), OnceCell::new()] };
-}
-
-/// A server that keeps sessions, with Connection IDs or without.
-fn server(kind: u8) -> Endpoint {
-    let (_, mut config, _) = configs(kind);
-    config.durable_sessions = Some(TicketKey::new(KEY));
-    Endpoint::new(config, [2; 32])
 }
 
 fn connected(endpoint: &mut Endpoint) -> Option<SessionId> {
@@ -43,8 +38,10 @@ fn connected(endpoint: &mut Endpoint) -> Option<SessionId> {
 
 impl Template {
     fn new(kind: u8) -> Self {
-        let (client, _, profile) = configs(kind);
-        let (mut client, mut server) = (Endpoint::new(client, [1; 32]), server(kind));
+        let (client, mut config, profile) = configs(kind);
+        config.durable_sessions = Some(TicketKey::new(KEY));
+        let mut client = Endpoint::new(client, [1; 32]);
+        let mut server = Endpoint::new(config.clone(), [2; 32]);
         let to_server = client.connect(NOW, address(true), Arc::new(profile)).expect("a profile");
         for _ in 0..3 {
             while let Some(sent) = client.poll_transmit() {
@@ -63,7 +60,7 @@ impl Template {
         let mut plain = body.to_vec();
         let gcm = Aes128Gcm::new(&KEY.into());
         gcm.decrypt_in_place(&(*nonce).into(), PURPOSE, &mut plain).expect("sealed by us");
-        Self { plain, counters, record }
+        Self { config, plain, counters, record }
     }
 
     fn sealed(&self) -> Vec<u8> {
@@ -90,13 +87,12 @@ impl Template {
 pub fn play(script: &[u8]) {
     let Some((&[kind, edits], rest)) = script.split_first_chunk() else { return };
     let kind = kind & 1;
-    let mut template = TEMPLATES.with(|templates| {
-        templates[usize::from(kind)].get_or_init(|| Template::new(kind)).clone()
-    });
+    let mut template = TEMPLATES
+        .with(|templates| templates[usize::from(kind)].get_or_init(|| Template::new(kind)).clone());
     let (of_session, of_counters) = rest.split_at(rest.len().min(usize::from(edits) * 2));
     edit(&mut template.plain, of_session);
     edit(&mut template.counters, of_counters);
-    let mut server = server(kind);
+    let mut server = Endpoint::new(template.config.clone(), [3; 32]);
     let counters = template.bound_counters();
     let Ok(restored) = server.restore(&template.sealed(), &counters) else {
         assert!(!script[2..].is_empty(), "the values of a session are refused");
