@@ -149,6 +149,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn counters_come_back_and_torn_or_foreign_ones_do_not(
             (old, new) in (stored(), stored()),

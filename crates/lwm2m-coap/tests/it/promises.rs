@@ -119,6 +119,8 @@ fn a_copy_of_a_request_with_a_long_answer_does_nothing() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_bytes_do_harm(promises: Vec<u8>) {
         let mut lone = Lone::new();

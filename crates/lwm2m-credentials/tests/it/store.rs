@@ -183,12 +183,13 @@ fn a_credential_that_was_removed_is_another_one_after_a_restart_too() {
     store.put("kept", kept.clone()).unwrap();
     assert!(all.insert(generation(&store, b"kept")));
 
-    // It was removed, and is put again in the next run, or when the clock was set back.
-    for first in [3_000, 0] {
-        let store = restarted(&[("kept", kept.clone(), last)], first);
-        store.put("kept", psk(b"kept and changed")).unwrap();
-        store.put("kept", kept.clone()).unwrap();
-        assert!(!all.contains(&generation(&store, b"kept")) || first == 0);
-        assert!(generation(&store, b"kept") > last);
-    }
+    // It was removed, and is put again in the next run.
+    let store = restarted(&[], 3_000);
+    store.put("kept", kept.clone()).unwrap();
+    assert!(all.insert(generation(&store, b"kept")));
+    // The clock was set back: it is another one than that of the run before.
+    let store = restarted(&[("kept", kept.clone(), last)], 0);
+    store.remove("kept");
+    store.put("kept", kept).unwrap();
+    assert!(generation(&store, b"kept") > last);
 }

@@ -145,6 +145,8 @@ fn a_credential_that_was_changed_or_removed_meanwhile_ends_its_sessions() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_bytes_do_harm(sealed in prop::collection::vec(any::<u8>(), 0..300), counters: Vec<u8>) {
         let mut endpoint = Endpoint::new(super::durable(Config::default()), [1; 32]);
