@@ -2,11 +2,12 @@
 
 use super::{Nodes, Way, said};
 use crate::support::{CLIENT, address};
-use lwm2m_dtls::Event;
+use lwm2m_dtls::{Alert, Endpoint, Event, Resumption, SessionId};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Sends and returns what has arrived. What waits for the store is committed.
-fn exchange(nodes: &mut Nodes, sessions: [lwm2m_dtls::SessionId; 2]) -> [Vec<Vec<u8>>; 2] {
+fn exchange(nodes: &mut Nodes, sessions: [SessionId; 2]) -> [Vec<Vec<u8>>; 2] {
     let now = nodes.now;
     nodes.client.endpoint.send(now, sessions[0], b"up").expect("established");
     nodes.server.endpoint.send(now, sessions[1], b"down").expect("established");
@@ -94,14 +95,11 @@ fn sessions_that_share_an_address_are_restored_in_any_order() {
         let mut on_disk = Vec::new();
         for has_cid in [true, true, first_has_cid] {
             let mut other = Nodes::new(Way { mode: 0, has_cids: true });
-            other.server.endpoint = lwm2m_dtls::Endpoint::new(
-                other.server.config.clone(),
-                [on_disk.len() as u8 + 30; 32],
-            );
+            other.server.endpoint =
+                Endpoint::new(other.server.config.clone(), [on_disk.len() as u8 + 30; 32]);
             if !has_cid {
                 other.server.config.connection_ids = None;
-                other.server.endpoint =
-                    lwm2m_dtls::Endpoint::new(other.server.config.clone(), [20; 32]);
+                other.server.endpoint = Endpoint::new(other.server.config.clone(), [20; 32]);
             }
             let [_, to_client] = other.connect();
             other.server.write(to_client, None);
@@ -114,32 +112,70 @@ fn sessions_that_share_an_address_are_restored_in_any_order() {
     }
 }
 
-#[test]
-fn a_session_that_was_resumed_by_id_can_be_resumed_by_id_after_a_crash() {
-    let mut nodes = Nodes::new(Way { mode: 0, has_cids: false });
-    let profile = std::sync::Arc::new(nodes.way.profile());
+/// What a client has of its only session, and the session of the server.
+fn resumable(nodes: &mut Nodes) -> (Arc<Resumption>, SessionId) {
     let server = address(crate::support::SERVER);
-    nodes.client.endpoint.connect(nodes.now, server, profile.clone()).expect("a good profile");
-    let mut resumption = None;
-    for is_full in [true, false] {
-        nodes.carry(&mut |_, _| true);
-        let connected = nodes.client.handle_events().into_iter().find_map(|event| match event {
-            Event::Connected { resumed, resumption, .. } => Some((resumed, resumption)),
-            _ => None,
-        });
-        let (resumed, by) = connected.expect("connected");
-        assert_eq!(resumed, !is_full);
-        resumption = resumption.or(by);
-        let session = nodes.server.handle_events().into_iter().find_map(|event| match event {
-            Event::Connected { session, .. } => Some(session),
-            _ => None,
-        });
-        nodes.server.write(session.expect("connected"), None);
-        nodes.server.commit(nodes.now, usize::MAX);
-        assert_eq!(nodes.server.crash().len(), 1);
-        nodes.now = nodes.now + Duration::from_secs(1);
-        let resumption = resumption.clone().expect("what resumes it");
-        let resuming = nodes.client.endpoint.resume(nodes.now, server, profile.clone(), resumption);
-        resuming.expect("a good profile");
+    let profile = Arc::new(nodes.way.profile());
+    nodes.client.endpoint.connect(nodes.now, server, profile).expect("a good profile");
+    nodes.carry(&mut |_, _| true);
+    let resumption = nodes.client.handle_events().into_iter().find_map(|event| match event {
+        Event::Connected { resumption, .. } => resumption,
+        _ => None,
+    });
+    let session = nodes.server.handle_events().into_iter().find_map(|event| match event {
+        Event::Connected { session, .. } => Some(session),
+        _ => None,
+    });
+    (resumption.expect("what resumes it"), session.expect("connected"))
+}
+
+/// Whether the client resumes a session, and the new session of the server.
+fn resume(nodes: &mut Nodes, resumption: &Arc<Resumption>) -> (bool, SessionId) {
+    nodes.now = nodes.now + Duration::from_secs(1);
+    let profile = Arc::new(nodes.way.profile());
+    let (server, resumption) = (address(crate::support::SERVER), Arc::clone(resumption));
+    let resuming = nodes.client.endpoint.resume(nodes.now, server, profile, resumption);
+    resuming.expect("a good profile");
+    nodes.carry(&mut |_, _| true);
+    nodes.client.handle_events();
+    let connected = nodes.server.handle_events().into_iter().find_map(|event| match event {
+        Event::Connected { session, resumed, .. } => Some((resumed, session)),
+        _ => None,
+    });
+    connected.expect("connected")
+}
+
+/// Writes a session, and restores it after a crash.
+fn crash_with(nodes: &mut Nodes, session: SessionId) -> SessionId {
+    nodes.server.write(session, None);
+    nodes.server.commit(nodes.now, usize::MAX);
+    nodes.server.crash()[0]
+}
+
+#[test]
+fn a_session_can_be_resumed_by_id_after_any_number_of_crashes() {
+    let mut nodes = Nodes::new(Way { mode: 0, has_cids: false });
+    let (resumption, mut session) = resumable(&mut nodes);
+    for _ in 0..3 {
+        let restored = crash_with(&mut nodes, session);
+        crash_with(&mut nodes, restored);
+        let (is_resumed, resumed) = resume(&mut nodes, &resumption);
+        assert!(is_resumed);
+        session = resumed;
+    }
+}
+
+#[test]
+fn a_restored_session_that_ends_with_a_fatal_alert_is_not_resumed_by_id() {
+    for is_fatal in [false, true] {
+        let mut nodes = Nodes::new(Way { mode: 0, has_cids: false });
+        let (resumption, session) = resumable(&mut nodes);
+        let session = crash_with(&mut nodes, session);
+        let ended = match is_fatal {
+            false => nodes.server.endpoint.close(session),
+            true => nodes.server.endpoint.abort(session, Alert::INTERNAL_ERROR),
+        };
+        ended.expect("restored");
+        assert_eq!(resume(&mut nodes, &resumption).0, !is_fatal);
     }
 }
