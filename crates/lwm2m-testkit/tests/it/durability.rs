@@ -63,6 +63,9 @@ struct World {
     handshakes: u32,
 }
 
+/// How many datagrams an attacker repeats after a crash.
+const REPLAYED: usize = 1_000;
+
 /// What the application was promised.
 #[derive(Clone, PartialEq, Debug)]
 enum Promise {
@@ -271,6 +274,20 @@ impl World {
         self.check();
     }
 
+    /// Sends the latest datagrams of all devices again, the newest first: an older value that counts
+    /// again replaces a newer one.
+    fn replay(&mut self) {
+        let capture = self.sim.network.capture.get_or_insert_default();
+        let old = capture.len().saturating_sub(REPLAYED);
+        capture.drain(..old);
+        let sent = capture.clone();
+        // Hellos begin handshakes, of which none comes to an end.
+        for datagram in sent.iter().rev().filter(|it| it.to == SERVER && it.payload[0] != 22) {
+            self.sim.inject(self.server, datagram.from, true, &datagram.payload);
+        }
+        self.sim.network.capture = Some(sent);
+    }
+
     /// Compares what was acknowledged with what is there.
     fn check(&mut self) {
         let values: BTreeMap<String, f64> = self.values();
@@ -361,6 +378,17 @@ fn crashes() -> u32 {
 
 /// Crashes again and again, and runs for a while after each crash.
 fn survive(conditions: Conditions, seed: u64, is_secured: bool, after: Duration) -> World {
+    survive_with(conditions, seed, is_secured, after, |_| {})
+}
+
+/// As [`survive`], with something that happens after each crash.
+fn survive_with(
+    conditions: Conditions,
+    seed: u64,
+    is_secured: bool,
+    after: Duration,
+    mut then: impl FnMut(&mut World),
+) -> World {
     let mut world = World::new(conditions, seed, is_secured);
     world.sim.run_for(Duration::from_secs(30));
     for _ in 0..crashes() / 4 {
@@ -371,6 +399,7 @@ fn survive(conditions: Conditions, seed: u64, is_secured: bool, after: Duration)
             world.note();
         }
         world.crash();
+        then(&mut world);
         world.sim.run_for(after);
     }
     world.finish();
@@ -400,4 +429,14 @@ fn sessions_survive_crashes_and_no_device_makes_a_handshake() {
 #[test]
 fn sessions_survive_crashes_on_a_bad_network() {
     survive(Conditions::BAD, 5, true, Duration::ZERO);
+}
+
+// proves: SEC-34
+#[test]
+fn datagrams_that_are_repeated_after_a_crash_do_nothing() {
+    for seed in [6, 7] {
+        let after = Duration::from_secs(3);
+        let world = survive_with(Conditions::GOOD, seed, true, after, World::replay);
+        assert_eq!(world.handshakes, u32::from(DEVICES));
+    }
 }
