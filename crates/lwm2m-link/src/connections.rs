@@ -6,7 +6,7 @@
 use crate::engine::ConnectionId;
 use alloc::collections::btree_map::{BTreeMap, Entry};
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use lwm2m_coap::{Endpoint, PeerId};
 use lwm2m_dtls::SessionId;
@@ -81,12 +81,26 @@ impl Direction {
 /// The host of an address: with IPv6 the /64 network, all of which one host may have.
 #[must_use]
 pub const fn host(address: SocketAddr) -> IpAddr {
+    prefix(address, 32, 64)
+}
+
+/// The network of an address, all of which one owner may have: /24, with IPv6 /48.
+#[must_use]
+pub const fn network(address: SocketAddr) -> IpAddr {
+    prefix(address, 24, 48)
+}
+
+/// The leading bits of an address, as many as are told for IPv4 and IPv6.
+const fn prefix(address: SocketAddr, v4: u32, v6: u32) -> IpAddr {
     match address.ip().to_canonical() {
-        IpAddr::V6(ip) => {
-            let network = ip.to_bits() & !(u64::MAX as u128);
-            IpAddr::V6(Ipv6Addr::from_bits(network))
+        IpAddr::V4(ip) => {
+            let mask = !(u32::MAX.unbounded_shr(v4));
+            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & mask))
         }
-        ip => ip,
+        IpAddr::V6(ip) => {
+            let mask = !(u128::MAX.unbounded_shr(v6));
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
+        }
     }
 }
 
@@ -274,7 +288,7 @@ mod tests {
     use crate::{Engine, Input, Link, LinkEvent, Outbox, StreamAction};
     use lwm2m_coap::{Config, Event, Request};
 
-    const FROM: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 9);
+    const FROM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
     const CSM: [u8; 2] = [0x00, 0xE1];
     const PATIENCE: Duration = Duration::from_secs(60);
 

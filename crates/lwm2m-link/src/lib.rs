@@ -27,7 +27,7 @@ pub mod journal;
 pub mod link;
 pub mod sessions;
 
-pub use connections::{ConnectionConfig, host};
+pub use connections::{ConnectionConfig, host, network};
 pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAction, Transmit};
 pub use journal::{Journal, Lsn, Record, Table, Write};
 pub use link::{Coap, Identity, Link, LinkEvent, RebindError};

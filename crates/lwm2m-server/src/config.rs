@@ -48,8 +48,9 @@ config! {
     /// Over plain CoAP anyone can register. Such registrations leave room for others: with
     /// [`Config::dtls`], a quarter of the places and of the memory is for devices with security, and
     /// as many places more as there are endpoints with credentials beyond that. One host (with IPv6
-    /// one /64 network) may have as many plain registrations as there are places left for them. And
-    /// they end after [`Config::max_plain_lifetime`] without an Update.
+    /// one /64 network) may have as many plain registrations as there are places left for them, and
+    /// its network (/24, with IPv6 /48) twice as many. And they end after
+    /// [`Config::max_plain_lifetime`] without an Update.
     ///
     /// ```
     /// let config = lwm2m_server::Config::default().max_registrations(100_000);

@@ -50,6 +50,79 @@ fn request(id: u16, code: u8, path: &str, queries: &[String], accept: u16) -> Ve
     buffer
 }
 
+/// Requests that anyone can send in the name of any address, who knows no endpoint.
+fn requests() -> Vec<Vec<u8>> {
+    let ask = |code: u8, path: &str, query: &[&str], accept| {
+        let query: Vec<String> = query.iter().map(ToString::to_string).collect();
+        request(7, code, path, &query, accept)
+    };
+    let est = |last: &str| {
+        let mut options = Options::new();
+        [".well-known", "est", last]
+            .iter()
+            .for_each(|segment| options.push(OptionNumber::URI_PATH, segment.as_bytes()));
+        let (mut buffer, kind) = (Vec::new(), MessageType::Confirmable);
+        let code = if last == "crts" { lwm2m_coap::Code::GET } else { lwm2m_coap::Code::POST };
+        MessageBuilder::new(&mut buffer, kind, code, 7, Token::EMPTY).options(&options);
+        buffer
+    };
+    vec![
+        vec![0x40, 0, 0, 7],
+        vec![0x40, 1, 0, 7],
+        vec![0x50, 1, 0, 7],
+        vec![0x44, 1, 0, 7, 1, 2, 3, 4],
+        vec![0x40, 1, 0, 7, 0xFF],
+        vec![0x4F, 1, 0, 7],
+        vec![0x40, 0x45, 0, 7, 0x60],
+        ask(1, "x", &[], 112),
+        ask(1, "bs", &[], 112),
+        ask(2, "bs", &[], 112),
+        ask(2, "bs", &["ep="], 112),
+        ask(2, "bs", &["ep=nobody"], 112),
+        ask(2, "bs", &["ep=a", "pct=9999"], 112),
+        ask(1, "bspack", &["ep=nobody"], 112),
+        ask(1, "bspack", &["ep=a"], 9_999),
+        est("crts"),
+        est("sen"),
+        est("sren"),
+    ]
+}
+
+/// The bytes that the server sends to a stranger who sends this once and nothing else.
+fn reflected(datagram: &[u8]) -> usize {
+    let (mut server, mut now, mut sent) = (server(), Instant::ZERO, 0);
+    server.handle(now, Input::datagram(stranger(1), datagram));
+    loop {
+        while let Some(output) = server.poll() {
+            if let lwm2m_link::Output::Transmit(transmit) = output {
+                sent += transmit.payload.len();
+            }
+        }
+        let Some(next) = server.poll_timeout() else { return sent };
+        now = now.max(next);
+        server.handle(now, Input::Timeout);
+    }
+}
+
+// proves: COAP-25
+#[test]
+fn forged_addresses_get_no_more_bytes_than_were_sent() {
+    for datagram in requests() {
+        let sent = reflected(&datagram);
+        assert!(sent <= datagram.len(), "{datagram:02x?}: {} in, {sent} out", datagram.len());
+    }
+}
+
+/// Without credentials the name alone opens a bootstrap. Who knows one gets the first command at a
+/// forged address, as often as CoAP sends it, and nothing after it.
+#[test]
+fn who_knows_an_endpoint_without_credentials_gets_one_command_at_most() {
+    let ask = |code, path| request(7, code, path, &["ep=a".to_owned()], 112);
+    let command = 16;
+    let bound = 5 * command + 16;
+    assert!(reflected(&ask(2, "bs")) <= bound, "{}", reflected(&ask(2, "bs")));
+}
+
 proptest! {
     #[test]
     fn random_datagrams(datagrams in proptest::collection::vec(

@@ -1,6 +1,7 @@
 //! All devices, found by registration id, endpoint name, peer, operation and request, with their
 //! timers and the memory that they take.
 
+mod crowds;
 mod index;
 mod object_lists;
 mod slab;
@@ -9,6 +10,7 @@ mod tests;
 
 pub(crate) use self::object_lists::ObjectLists;
 
+use self::crowds::Crowds;
 use self::index::Index;
 use self::slab::{Slab, SlabKey};
 use crate::device::{Device, PendingOperation};
@@ -16,13 +18,13 @@ use crate::observation::{Observed, Relation};
 use crate::operation::{OperationId, Target};
 use crate::registration::{ObjectList, Registration, RegistrationId};
 use lwm2m_coap::{PeerId, RequestId};
-use lwm2m_link::{Identity, host};
+use lwm2m_link::Identity;
 use lwm2m_time::{Instant, TimerQueue};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -57,8 +59,8 @@ pub(crate) struct Devices {
     rng: ChaCha12Rng,
     /// The bytes that all devices take without their object lists, by estimate.
     memory: usize,
-    /// The devices without security of each host.
-    plain: HashMap<IpAddr, usize>,
+    /// The devices without security, by where they are.
+    plain: Crowds,
     /// The number of devices with security.
     secured: usize,
 }
@@ -77,7 +79,7 @@ impl Devices {
             timers: TimerQueue::default(),
             rng: ChaCha12Rng::from_seed(seed),
             memory: 0,
-            plain: HashMap::new(),
+            plain: Crowds::default(),
             secured: 0,
         }
     }
@@ -96,25 +98,22 @@ impl Devices {
         self.secured
     }
 
-    /// The number of devices without security at a host.
-    pub(crate) fn plain_at(&self, host: IpAddr) -> usize {
-        self.plain.get(&host).copied().unwrap_or_default()
+    /// Where the devices without security are.
+    pub(crate) const fn plain(&self) -> &Crowds {
+        &self.plain
     }
 
     fn count_in(&mut self, address: SocketAddr, identity: &Identity) {
         match identity {
-            Identity::NoSec => *self.plain.entry(host(address)).or_default() += 1,
+            Identity::NoSec => self.plain.add(address),
             _ => self.secured += 1,
         }
     }
 
     fn count_out(&mut self, address: SocketAddr, identity: &Identity) {
-        let Identity::NoSec = identity else { return self.secured -= 1 };
-        let host = host(address);
-        let Some(number) = self.plain.get_mut(&host) else { return };
-        *number -= 1;
-        if *number == 0 {
-            self.plain.remove(&host);
+        match identity {
+            Identity::NoSec => self.plain.remove(address),
+            _ => self.secured -= 1,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::rd::{self, Command, Refusal};
 use crate::registration::{ObjectList, RegistrationId, Update};
 use lwm2m_coap::{Code, PeerId, Request, Response};
 use lwm2m_credentials::RefusedName;
-use lwm2m_link::{Identity, host};
+use lwm2m_link::Identity;
 use lwm2m_time::Instant;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -118,7 +118,7 @@ impl Server {
         let reserved = self.reserve(all).max(self.config.security.len());
         let reserved = reserved.saturating_sub(self.devices.secured());
         let free = all.saturating_sub(reserved).saturating_sub(self.devices.len());
-        let fits = free > 0 && self.devices.plain_at(host(address)) <= free;
+        let fits = self.devices.plain().has_room(address, free);
         fits.then_some(()).ok_or(Refusal::Full)
     }
 

@@ -201,7 +201,7 @@ fn plain_registrations_leave_room_and_end() {
         let mut harness = Harness::with(config);
         let first = registered_by(&mut harness, [192, 0, 2, 1], "a", 500);
         assert!(first <= places / 2 + 1, "{first} by one host");
-        let second = registered_by(&mut harness, [192, 0, 2, 2], "b", 500);
+        let second = registered_by(&mut harness, [198, 51, 100, 2], "b", 500);
         assert!(second >= places / 5, "others find room: {second}");
         for host in 3..100 {
             registered_by(&mut harness, [192, 0, 2, host], &format!("{host}-"), 3);
@@ -218,6 +218,18 @@ fn plain_registrations_leave_room_and_end() {
         assert_eq!(harness.server.registrations().count(), 0);
         assert!(registered_by(&mut harness, [192, 0, 2, 1], "a", 1) == 1);
     }
+}
+
+// proves: REG-29
+#[test]
+fn plain_registrations_of_a_network_leave_room_for_others() {
+    let mut harness = Harness::with(Config::default().max_registrations(300));
+    let host = |host| [192, 0, 2, host];
+    let all: usize =
+        (1..200).map(|it| registered_by(&mut harness, host(it), &format!("{it}-"), 300)).sum();
+    assert!((190..=201).contains(&all), "{all} by one network");
+    let foreign = registered_by(&mut harness, [192, 0, 3, 1], "foreign-", 300);
+    assert!(foreign >= 45, "others find room: {foreign}");
 }
 
 /// Requests that anyone can send in the name of any address.
