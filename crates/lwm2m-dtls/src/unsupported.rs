@@ -16,8 +16,11 @@ pub enum Unsupported {
          certificates, or the native backend"
     )]
     RawPublicKeys,
-    /// Export and import of sessions.
-    #[error("the mbedtls backend cannot export or import sessions: use the native backend")]
+    /// Sessions that are exported, imported or kept over a restart.
+    #[error(
+        "the mbedtls backend cannot export, import or keep sessions: leave their key out, or use the \
+         native backend"
+    )]
     Export,
     /// The key log.
     #[error("the mbedtls backend writes no key log: leave it off, or use the native backend")]

@@ -62,6 +62,7 @@ fn configurations() {
     assert_refused(|it| it.connection_ids = Some(ids), Unsupported::ConnectionIds);
     assert_refused(|it| it.key_log = Some(Arc::new(NoLog)), Unsupported::KeyLog);
     assert_refused(|it| it.ticket_key = Some(TicketKey::new([1; 16])), Unsupported::Tickets);
+    assert_refused(|it| it.durable_sessions = Some(TicketKey::new([1; 16])), Unsupported::Export);
     let raw = |it: &mut Config| it.credentials = server_config(rpk().1).credentials;
     assert_refused(raw, Unsupported::RawPublicKeys);
     let mut store = x509_store();
