@@ -1,9 +1,12 @@
 //! Commands: operations that wait for their devices, survive restarts, and keep their results.
 
-use crate::operation::{Operation, OperationId, Response};
+use crate::operation::{Content, Operation, OperationId, Response};
 use lwm2m_time::Instant;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What is kept in place of an answer that there is no room for.
+const NO_ROOM: &str = "the server has no room to keep the answer";
 
 /// The number of a command. It grows, is never used again, and fits a number of JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -77,6 +80,21 @@ pub enum Outcome {
     Unknown,
     /// A later write took its place.
     Superseded,
+}
+
+impl Outcome {
+    /// The outcome where there is no room for what the device answered: with its code alone.
+    pub(crate) fn without_values(self) -> Self {
+        match self {
+            Self::Answered(response) => Self::Answered(Response {
+                content: Content::None,
+                diagnostic: Some(NO_ROOM.to_owned()),
+                left_out: Vec::new(),
+                ..response
+            }),
+            other => other,
+        }
+    }
 }
 
 impl Command {

@@ -97,6 +97,18 @@ impl Commands {
         self.all.insert(id, command);
     }
 
+    /// Notes that the record of a command takes `size` bytes now. Returns `false`, and changes nothing,
+    /// if all records would take more than `most`.
+    pub(crate) fn resize(&mut self, id: CommandId, size: usize, most: usize) -> bool {
+        let Some(known) = self.sizes.get_mut(&id) else { return true };
+        let memory = (self.memory - *known).saturating_add(size);
+        let fits = memory <= most;
+        if fits {
+            (self.memory, *known) = (memory, size);
+        }
+        fits
+    }
+
     /// Counts that the device has not answered.
     pub(crate) fn count_attempt(&mut self, id: CommandId) {
         if let Some(command) = self.all.get_mut(&id) {

@@ -125,7 +125,8 @@ config! {
         max_command_attempts: u8 = 3,
         /// The commands that wait, are under way or keep their results. Default: 1,000,000.
         max_commands: usize = 1_000_000,
-        /// The bytes of all these commands. Default: 256 MiB.
+        /// The bytes of all these commands. Of an answer that does not fit, only the code is kept.
+        /// Default: 256 MiB.
         max_command_bytes: usize = 256 << 20,
         /// The observations that are wished for all devices together. Default: 4,000,000.
         max_wishes: usize = 4_000_000,

@@ -258,12 +258,24 @@ impl Server {
     /// in another way.
     fn end_command(&mut self, now: Instant, id: CommandId, outcome: Outcome) {
         let since = self.journal.promised();
-        let outcome = Arc::new(outcome);
+        let mut outcome = Arc::new(outcome);
         self.commands.set_state(id, CommandState::Ending(now, Arc::clone(&outcome)), now);
+        if !self.resize(id, self.config.max_command_bytes) {
+            outcome = Arc::new(Outcome::clone(&outcome).without_values());
+            self.commands.set_state(id, CommandState::Ending(now, Arc::clone(&outcome)), now);
+            self.resize(id, usize::MAX);
+        }
         self.keep_command(id, Keep::Promised);
         if self.journal.hold(since, Held::Command(id)).is_some() {
             self.tell_end(id, now, outcome);
         }
+    }
+
+    /// Counts the bytes of a command anew. Returns whether they fit.
+    fn resize(&mut self, id: CommandId, most: usize) -> bool {
+        let record = self.commands.get(id).and_then(record_of);
+        let size = record.and_then(|it| it.value).map_or(0, |value| value.len());
+        self.commands.resize(id, size, most)
     }
 
     fn tell_end(&mut self, id: CommandId, at: Instant, outcome: Arc<Outcome>) {

@@ -4,8 +4,8 @@ use crate::harness::{Harness, LIST, Message, device, register, update};
 use lwm2m_coap::{Code, Response};
 use lwm2m_core::{Node, Path, Resource, Value};
 use lwm2m_server::{
-    CommandId, CommandOptions, CommandState, Content, Event, Operation, Outcome, SubmitError,
-    WriteMode,
+    CommandId, CommandOptions, CommandState, Config, Content, Event, Operation, Outcome,
+    SubmitError, WriteMode,
 };
 use std::time::Duration;
 
@@ -352,4 +352,48 @@ fn a_command_goes_on_when_its_device_registers_anew() {
     harness.answer(&request, Response::new(Code::CHANGED));
     harness.commit();
     assert!(matches!(outcome(&harness, id), Some(Outcome::Answered(_))));
+}
+
+#[test]
+fn commands_are_bounded() {
+    let mut harness = Harness::with(Config::default().max_commands(2));
+    harness.registered_as(1, "ep=a&lt=86400&lwm2m=1.1&b=U&Q", LIST);
+    harness.pass(Duration::from_secs(94));
+    let (first, _) = (command(&mut harness, write(1)), command(&mut harness, write(2)));
+    let third = command_as(&mut harness, write(3), CommandOptions::default());
+    assert_eq!(third, Err(SubmitError::TooManyCommands));
+    harness.server.remove_command(harness.now, first);
+    command(&mut harness, write(3));
+}
+
+#[test]
+fn the_bytes_of_commands_and_their_results_are_bounded() {
+    let mut harness = Harness::with(Config::default().max_command_bytes(300));
+    let location = harness.registered_as(1, "ep=a&lt=86400&lwm2m=1.1&b=U&Q", LIST);
+    harness.pass(Duration::from_secs(94));
+    let read = || Operation::Read { path: Path::resource(3, 0, 0), format: None };
+    let large =
+        Operation::Execute { path: Path::resource(3, 0, 4), arguments: "0='x'".repeat(100) };
+    let refused = command_as(&mut harness, large, CommandOptions::default());
+    assert_eq!(refused, Err(SubmitError::TooManyCommands));
+    let ids = [(); 2].map(|()| command(&mut harness, read()));
+    wake(&mut harness, &location);
+    for id in ids {
+        let request = only(&mut harness);
+        let answer = Response::new(Code::CONTENT).content_format(0).payload("x".repeat(100));
+        harness.answer(&request, answer);
+        assert_eq!(ends(&harness, id), 1);
+    }
+    let kept = ids.map(|id| match outcome(&harness, id) {
+        Some(Outcome::Answered(response)) if response.code == Code::CONTENT => response.content,
+        other => panic!("{other:?}"),
+    });
+    assert!(matches!(kept, [Content::Node(_), Content::None]), "{kept:?}");
+    harness.server.remove_command(harness.now, ids[0]);
+    let again = command(&mut harness, read());
+    let request = only(&mut harness);
+    let answer = Response::new(Code::CONTENT).content_format(0).payload("x".repeat(100));
+    harness.answer(&request, answer);
+    let Some(Outcome::Answered(response)) = outcome(&harness, again) else { panic!("no answer") };
+    assert!(matches!(response.content, Content::Node(_)), "there is room again");
 }

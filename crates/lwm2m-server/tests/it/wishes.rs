@@ -4,7 +4,7 @@ use crate::harness::{Harness, LIST, Message, device, register, update};
 use crate::observe::value;
 use lwm2m_coap::{Code, MessageType, Response};
 use lwm2m_core::{Attribute, ContentFormat, Path};
-use lwm2m_server::{Event, OperationId, Target, WishOptions, WishState};
+use lwm2m_server::{Config, Event, OperationId, SubmitError, Target, WishOptions, WishState};
 
 const TARGET: Target = Target::Path(Path::resource(3, 0, 9));
 
@@ -193,4 +193,20 @@ fn how_a_wish_is_to_be_observed_survives_a_crash() {
     let request = harness.request();
     let format = request.options.content_format();
     assert_eq!(format, Some(ContentFormat::SENML_ETCH_JSON.0), "{request:?}");
+}
+
+#[test]
+fn wishes_are_bounded() {
+    let mut harness = Harness::with(Config::default().max_observations(2).max_wishes(3));
+    let mut wish = |endpoint: &str, resource| {
+        let target = Target::Path(Path::resource(3, 0, resource));
+        harness.server.wish(harness.now, endpoint, target, WishOptions::default()).map(drop)
+    };
+    let full = Err(SubmitError::TooManyObservations);
+    assert_eq!([wish("a", 1), wish("a", 2), wish("a", 3)], [Ok(()), Ok(()), full.clone()]);
+    assert_eq!(wish("a", 2), Ok(()), "the same wish takes no more room");
+    assert_eq!([wish("b", 1), wish("c", 1)], [Ok(()), full]);
+    assert!(harness.server.cease(harness.now, "a", &Target::Path(Path::resource(3, 0, 1))));
+    let target = Target::Path(Path::resource(3, 0, 1));
+    assert!(harness.server.wish(harness.now, "c", target, WishOptions::default()).is_ok());
 }
