@@ -16,7 +16,16 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Registrations that [`Directory::page`] copies under one lock, at most.
 pub const MAX_PAGE: usize = 64;
 
-type Devices = BTreeMap<Arc<str>, Arc<Registration>>;
+/// A registered device.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Listed {
+    /// What it registered.
+    pub registration: Arc<Registration>,
+    /// Whether it is in queue mode and sleeps.
+    pub is_asleep: bool,
+}
+
+type Devices = BTreeMap<Arc<str>, Listed>;
 
 /// All registered devices by endpoint name; see [`ServerHandle::directory`].
 ///
@@ -27,9 +36,9 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// The registration of a device.
+    /// A device.
     #[must_use]
-    pub fn get(&self, endpoint: &str) -> Option<Arc<Registration>> {
+    pub fn get(&self, endpoint: &str) -> Option<Listed> {
         self.read().get(endpoint).cloned()
     }
 
@@ -45,36 +54,49 @@ impl Directory {
         self.len() == 0
     }
 
-    /// The next registrations by endpoint name: those after `after`, or the first ones without it.
+    /// The next devices by endpoint name: those after `after`, or the first ones without it.
     /// Returns up to [`MAX_PAGE`]; fewer only at the end.
     ///
     /// A device that stays registered while all pages are read is seen exactly once. One that
     /// comes or goes meanwhile may be missing.
     #[must_use]
-    pub fn page(&self, after: Option<&str>) -> Vec<Arc<Registration>> {
+    pub fn page(&self, after: Option<&str>) -> Vec<Listed> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let devices = self.read();
         let page = devices.range::<str, _>((start, Bound::Unbounded)).take(MAX_PAGE);
-        page.map(|(_, registration)| Arc::clone(registration)).collect()
+        page.map(|(_, device)| device.clone()).collect()
     }
 
-    /// Adds a registration, or replaces the one of the same endpoint.
+    /// Adds a registration, or replaces the one of the same endpoint. A new device is awake.
     pub(crate) fn put(&self, registration: &Arc<Registration>) {
         let mut devices = self.write();
         let replaced = match devices.get_mut(&registration.endpoint) {
-            Some(known) => Some(std::mem::replace(known, Arc::clone(registration))),
-            None => devices.insert(Arc::clone(&registration.endpoint), Arc::clone(registration)),
+            Some(known) => {
+                Some(std::mem::replace(&mut known.registration, Arc::clone(registration)))
+            }
+            None => {
+                let device = Listed { registration: Arc::clone(registration), is_asleep: false };
+                devices.insert(Arc::clone(&registration.endpoint), device);
+                None
+            }
         };
         drop(devices);
         // Perhaps the last reference: it is freed without the lock.
         drop(replaced);
     }
 
+    /// Notes whether a device sleeps.
+    pub(crate) fn set_asleep(&self, registration: &Registration, is_asleep: bool) {
+        if let Some(known) = self.write().get_mut(&registration.endpoint) {
+            known.is_asleep = is_asleep;
+        }
+    }
+
     /// Removes a registration, unless a newer one of the same endpoint has replaced it.
     pub(crate) fn remove(&self, registration: &Registration) {
         let mut devices = self.write();
         let known = devices.get(&registration.endpoint);
-        if known.is_some_and(|known| known.id == registration.id) {
+        if known.is_some_and(|known| known.registration.id == registration.id) {
             devices.remove(&registration.endpoint);
         }
     }
@@ -86,13 +108,6 @@ impl Directory {
 
     fn write(&self) -> RwLockWriteGuard<'_, Devices> {
         self.devices.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl FromIterator<Arc<Registration>> for Directory {
-    fn from_iter<T: IntoIterator<Item = Arc<Registration>>>(registrations: T) -> Self {
-        let entry = |it: Arc<Registration>| (Arc::clone(&it.endpoint), it);
-        Self { devices: RwLock::new(registrations.into_iter().map(entry).collect()) }
     }
 }
 
@@ -126,18 +141,36 @@ mod tests {
     #[test]
     fn pages_hold_every_device_once_in_order() {
         let all = registrations((0..150).map(|number| format!("{number:03}")));
-        let directory: Directory = all.iter().cloned().collect();
+        let directory = Directory::default();
+        all.iter().for_each(|it| directory.put(it));
         assert_eq!(directory.len(), 150);
-        let (mut seen, mut after) = (Vec::new(), None::<Arc<Registration>>);
+        let (mut seen, mut after) = (Vec::new(), None::<Listed>);
         loop {
-            let page = directory.page(after.as_ref().map(|it| &*it.endpoint));
-            seen.extend(page.iter().cloned());
+            let page = directory.page(after.as_ref().map(|it| &*it.registration.endpoint));
+            seen.extend(page.iter().map(|it| Arc::clone(&it.registration)));
             if page.len() < MAX_PAGE {
                 break;
             }
             after = page.last().cloned();
         }
         assert_eq!(seen, all);
+    }
+
+    #[test]
+    fn who_sleeps_does_so_whatever_the_registration_becomes() {
+        let device = registrations(["a".to_owned()]).remove(0);
+        let directory = Directory::default();
+        let is_asleep = || directory.get("a").map(|it| it.is_asleep);
+        directory.set_asleep(&device, true);
+        assert_eq!(is_asleep(), None, "a late event adds no device");
+        directory.put(&device);
+        assert_eq!(is_asleep(), Some(false));
+        directory.set_asleep(&device, true);
+        directory.put(&device);
+        assert_eq!(is_asleep(), Some(true));
+        directory.remove(&device);
+        directory.put(&device);
+        assert_eq!(is_asleep(), Some(false), "a new registration is of a device that is awake");
     }
 
     #[test]
@@ -149,7 +182,7 @@ mod tests {
         directory.put(&old);
         directory.put(&new);
         directory.remove(&old);
-        assert_eq!(directory.get("a"), Some(Arc::clone(&new)));
+        assert_eq!(directory.get("a").map(|it| it.registration), Some(Arc::clone(&new)));
         directory.remove(&new);
         assert!(directory.is_empty());
     }

@@ -46,7 +46,7 @@ pub use driver::{Addresses, Closed, Commands, Driver, FullPorts, Handle, Io, Soc
 pub use events::Events;
 pub use lwm2m_link::ConnectionConfig;
 #[cfg(feature = "server")]
-pub use server::{RequestError, ServerHandle, bind_server};
+pub use server::{Answer, RequestError, ServerHandle, bind_server};
 pub use with_sink::{Sink, WithSink};
 
 /// What the model checker replaces.

@@ -80,7 +80,7 @@ async fn device_is_asked_on_the_connection_that_it_registered_on_and_nowhere_els
     let refused = read(&server).await;
     assert!(matches!(refused, Err(RequestError::Submit(SubmitError::NotConnected))), "{refused:?}");
 
-    let id = server.directory().get("a").unwrap().id;
+    let id = server.directory().get("a").unwrap().registration.id;
     let mut device = post(&server, &["rd", id.as_str()], &[], b"").await;
     assert_eq!(device.message().await.unwrap().0, Code::CHANGED.as_byte());
     let (content, ()) = tokio::join!(read(&server), answer(&mut device, false));
@@ -111,7 +111,7 @@ async fn observation_begins_anew_on_the_next_connection() {
     assert_eq!(observed.unwrap().content, maker());
     let mut events = server.subscribe();
     drop(device);
-    let id = server.directory().get("a").unwrap().id;
+    let id = server.directory().get("a").unwrap().registration.id;
     let mut device = post(&server, &["rd", id.as_str()], &[], b"").await;
     assert_eq!(device.message().await.unwrap().0, Code::CHANGED.as_byte());
     let told = timeout(Duration::from_secs(20), async {

@@ -1,25 +1,23 @@
 //! A server on its sockets: operations as futures, events as a stream, the fleet as a directory.
 
-use crate::cancellation::Cancellation;
+mod durable;
+mod operations;
+mod sink;
+
+use self::sink::{Selection, ServerSink};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::driver::{Addresses, Closed, Handle, Sockets};
 use crate::events::{Events, Publisher, Subscriptions};
-use crate::with_sink::Sink;
-use lwm2m_coap::Code;
 use lwm2m_link::Lsn;
 use lwm2m_objects::Registry;
 use lwm2m_server::security::SecurityStore;
-use lwm2m_server::{
-    Event, Operation, OperationError, OperationId, Response, Server, SubmitError, Target,
-};
+use lwm2m_server::{Event, OperationError, Response, Server, SubmitError, Target};
 use lwm2m_store::{Durability, NotDurable, Reader, Writer};
 use lwm2m_time::Instant;
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Why an operation on a device gave no response.
 #[derive(Debug, thiserror::Error)]
@@ -45,109 +43,30 @@ pub enum RequestError {
         /// What the earlier request is about.
         target: Target,
     },
+    /// The device did not answer to the wish to observe in the caller's time. The wish stays.
+    #[error(
+        "the device did not answer within {} s; the observation begins when it does, or when it registers",
+        .0.as_secs_f32()
+    )]
+    Wished(Duration),
+    /// The store could not keep it.
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
     /// The server has been shut down.
     #[error(transparent)]
     Closed(#[from] Closed),
 }
 
-type Outcome = Result<Response, RequestError>;
+/// What has come of something that was asked of a device. `I` names what goes on.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer<I> {
+    /// The device answered.
+    Now(Response),
+    /// It waits for the device, which is durable. An event will tell the answer.
+    Later(I),
+}
 
 type WithSink = crate::with_sink::WithSink<Server, ServerSink>;
-
-/// What the events of a server go to.
-struct ServerSink {
-    /// The callers of [`ServerHandle::request`] that wait for an answer.
-    operations: HashMap<OperationId, oneshot::Sender<Outcome>>,
-    directory: Arc<Directory>,
-    events: Publisher,
-    selections: Vec<Selection>,
-}
-
-/// A subscriber that wants some of the events only.
-struct Selection {
-    wants: fn(&Event) -> bool,
-    events: Publisher,
-}
-
-impl ServerSink {
-    fn new(server: &Server) -> Self {
-        let directory = Arc::new(server.registrations().cloned().collect());
-        let (events, selections) = (Publisher::default(), Vec::new());
-        Self { operations: HashMap::new(), directory, events, selections }
-    }
-
-    /// Passes an event to its subscribers.
-    fn publish(&mut self, event: Event) {
-        self.selections.retain(|selection| selection.events.has_subscribers());
-        let selected = self.selections.iter().filter(|selection| (selection.wants)(&event));
-        let selected = selected.map(|selection| &selection.events);
-        let all = Some(&self.events).filter(|events| events.has_subscribers());
-        let subscribers: Vec<_> = all.into_iter().chain(selected).collect();
-        if !subscribers.is_empty() {
-            let (bytes, event) = (event.memory_estimate(), Arc::new(event));
-            subscribers.into_iter().for_each(|it| it.publish(Arc::clone(&event), bytes));
-        }
-    }
-
-    /// Keeps the directory up to date.
-    fn follow(&self, server: &Server, event: &Event) {
-        match event {
-            Event::Registered(registration)
-            | Event::Adopted(registration)
-            | Event::Moved(registration)
-            | Event::Updated { registration, .. } => self.directory.put(registration),
-            Event::Deregistered { registration, .. } | Event::Released(registration) => {
-                self.directory.remove(registration);
-            }
-            // Create and Delete change the list of instances before the device's Update does.
-            Event::Completed { endpoint, result: Ok(response), .. }
-                if matches!(response.code, Code::CREATED | Code::DELETED) =>
-            {
-                server.registration(endpoint).into_iter().for_each(|it| self.directory.put(it));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Sink<Server> for ServerSink {
-    fn take(&mut self, _: Instant, server: &mut Server, event: Event) {
-        self.follow(server, &event);
-        match event {
-            Event::Completed { id, result, .. } => {
-                if let Some(reply) = self.operations.remove(&id) {
-                    // The caller may have gone.
-                    let _ = reply.send(result.map_err(RequestError::from));
-                }
-            }
-            event => self.publish(event),
-        }
-    }
-}
-
-/// A request whose caller still waits. Cancels the operation when it is dropped before the answer
-/// has come.
-struct CancelGuard<'a> {
-    handle: &'a Handle<WithSink>,
-    cancellation: Cancellation<OperationId>,
-}
-
-impl CancelGuard<'_> {
-    /// Notes that the answer has come, so that there is nothing to cancel.
-    fn disarm(self) {
-        let _ = self.cancellation.abandon();
-    }
-}
-
-impl Drop for CancelGuard<'_> {
-    fn drop(&mut self) {
-        let Some(id) = self.cancellation.abandon() else { return };
-        self.handle.post(move |with_sink, _| {
-            with_sink.sink.operations.remove(&id);
-            with_sink.engine.cancel(id);
-        });
-    }
-}
 
 /// Binds a UDP socket, and one for TCP connections if an address is given for them, and runs
 /// `server` on them. `writer` takes what a server keeps that was made with a store.
@@ -246,7 +165,7 @@ impl ServerHandle {
     }
 
     /// The events from now on, except completed operations, which go to the caller of
-    /// [`Self::request`]. A subscriber that is more than 16,384 events or 64 MiB behind misses the
+    /// [`Self::request`], unless [`Self::wish`] has told its caller that they come later. A subscriber that is more than 16,384 events or 64 MiB behind misses the
     /// oldest and is told how many.
     #[must_use]
     pub fn subscribe(&self) -> Events {
@@ -275,85 +194,6 @@ impl ServerHandle {
     ) -> Result<R, Closed> {
         self.handle.with(move |with_sink, now| f(&mut with_sink.engine, now)).await
     }
-
-    /// Sends an operation to the device that registered as `endpoint`, and waits for its answer.
-    ///
-    /// # Errors
-    /// See [`RequestError`]. The operation is cancelled after `timeout`, and when the future is
-    /// dropped.
-    pub async fn request(
-        &self,
-        endpoint: &str,
-        operation: Operation,
-        timeout: Duration,
-    ) -> Result<Response, RequestError> {
-        let cancellation = Cancellation::new();
-        let guard = CancelGuard { handle: &self.handle, cancellation: cancellation.clone() };
-        let answered = self.submit(endpoint, operation, cancellation);
-        match tokio::time::timeout(timeout, answered).await {
-            Ok(outcome) => {
-                guard.disarm();
-                outcome
-            }
-            Err(_) => Err(self.give_up(guard, timeout).await),
-        }
-    }
-
-    /// Cancels an operation whose time is over. Returns why it has no outcome.
-    async fn give_up(&self, guard: CancelGuard<'_>, after: Duration) -> RequestError {
-        let Some(id) = guard.cancellation.abandon() else { return RequestError::Elapsed(after) };
-        let waits = self.handle.with(move |with_sink, _| {
-            with_sink.sink.operations.remove(&id);
-            let target = with_sink.engine.waits_for(id);
-            with_sink.engine.cancel(id);
-            target
-        });
-        match waits.await {
-            Ok(Some(target)) => RequestError::Queued { after, target },
-            Ok(None) => RequestError::Elapsed(after),
-            Err(closed) => closed.into(),
-        }
-    }
-
-    /// Submits an operation, unless it is given up before, and waits for its outcome.
-    async fn submit(
-        &self,
-        endpoint: &str,
-        operation: Operation,
-        cancellation: Cancellation<OperationId>,
-    ) -> Outcome {
-        let endpoint = endpoint.to_owned();
-        let (reply, outcome) = oneshot::channel();
-        let submit = move |with_sink: &mut WithSink, now| {
-            if cancellation.is_abandoned() {
-                return;
-            }
-            match with_sink.engine.submit(now, &endpoint, operation) {
-                Ok(id) if cancellation.begin(id) => {
-                    with_sink.sink.operations.insert(id, reply);
-                }
-                Ok(id) => with_sink.engine.cancel(id),
-                // The caller may have gone.
-                Err(error) => drop(reply.send(Err(error.into()))),
-            }
-        };
-        self.handle.run(submit).await?;
-        outcome.await.map_err(|_| Closed)?
-    }
-
-    /// Forgets the observation of exactly `target` without telling the device, which learns it by
-    /// the Reset to its next notification. Returns how many observations were forgotten.
-    ///
-    /// # Errors
-    /// [`Closed`] if the server has been shut down.
-    pub async fn forget_observation(
-        &self,
-        endpoint: &str,
-        target: Target,
-    ) -> Result<usize, Closed> {
-        let endpoint = endpoint.to_owned();
-        self.with(move |server, now| server.cancel_observations(now, &endpoint, &target)).await
-    }
 }
 
 #[cfg(test)]
@@ -361,7 +201,7 @@ mod tests {
     use super::*;
     use lwm2m_core::Path;
     use lwm2m_link::{Engine as _, Input, Output};
-    use lwm2m_server::Config;
+    use lwm2m_server::{Config, Operation};
     use std::net::{Ipv4Addr, SocketAddr};
     use tokio::net::UdpSocket;
 
