@@ -11,7 +11,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use lwm2m_coap::{Error as CoapError, FailReason};
-use lwm2m_core::AttributeName;
+use lwm2m_core::Path;
 use lwm2m_core::attributes::AttributeError;
 use lwm2m_core::path::PathError;
 use lwm2m_credentials::StoreError;
@@ -22,13 +22,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When to come back to a device that is busy, in seconds: message IDs and slots for requests
-/// become free one after the other.
+/// When to come back, in seconds: message IDs and slots for requests become free one after the other,
+/// and a store that failed is tried again.
 const BUSY_FOR: HeaderValue = HeaderValue::from_static("10");
-
-/// How long a client in queue mode listens after it has sent something, in seconds: MAX_TRANSMIT_WAIT
-/// (OMA LwM2M Transport 6.5).
-const AWAKE: u64 = 93;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +60,10 @@ pub(crate) enum ApiError {
     #[error("pmax is shorter than pmin, so the device would ignore it; send pmax of pmin or more")]
     Periods,
     #[error(
-        "`{}` is not sent with an observation; set it by PUT …/attributes before", .0.as_str()
+        "attributes of an observation of several paths need LwM2M 1.2, which the device does not \
+         have; set them by PUT …/attributes on each path"
     )]
-    AttributeOfObserve(AttributeName),
+    CompositeAttributes,
     #[error("the query cannot be read; write name=value&name=value, percent-encoded")]
     Query,
     #[error("`{0}`: {1}")]
@@ -110,11 +107,28 @@ pub(crate) enum ApiError {
     Hosts(usize),
     #[error("all {0} event streams are in use; close one, or raise the limit")]
     TooManySubscribers(usize),
-    #[error(
-        "the device is asleep (queue mode): it was heard of {heard} s ago and stays awake for \
-         {AWAKE} s; send the request when it registers or sends an Update"
-    )]
-    Asleep { heard: u64 },
+    #[error("no command has the number {0}; GET /api/commands lists those that there are")]
+    UnknownCommand(String),
+    #[error("the command was taken back before the device answered")]
+    CommandRemoved,
+    #[error("{reason}")]
+    CommandFailed {
+        reason: String,
+        /// Whether the device has not answered.
+        is_silent: bool,
+    },
+    #[error("the header Idempotency-Key is one text of 1 to 255 visible characters")]
+    IdempotencyKey,
+    #[error("no values at or below {path} are kept of `{endpoint}`; read or observe them once")]
+    NoValues { endpoint: String, path: Path },
+    #[error("more than {0} values are kept at and below this path; ask for a part of it")]
+    TooManyValues(usize),
+    #[error("this server keeps no values; start it with --data DIR")]
+    KeepsNothing,
+    #[error("the store cannot be read: {0}")]
+    StoreRead(#[from] lwm2m_store::StoreError),
+    #[error("reading the store did not come to its end: {0}")]
+    Interrupted(tokio::task::JoinError),
     #[error(transparent)]
     Request(RequestError),
     #[error(transparent)]
@@ -144,11 +158,17 @@ pub(crate) enum Kind {
     NoAnswer,
     BadAnswer,
     GivenUp,
+    UnknownCommand,
+    NoValues,
+    KeepsNothing,
+    StoreFailed,
+    NotKept,
+    KeyInUse,
     Closed,
 }
 
 impl Kind {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 27] = [
         Self::UnknownEndpoint,
         Self::UnknownRoute,
         Self::NoCredentials,
@@ -169,6 +189,12 @@ impl Kind {
         Self::NoAnswer,
         Self::BadAnswer,
         Self::GivenUp,
+        Self::UnknownCommand,
+        Self::NoValues,
+        Self::KeepsNothing,
+        Self::StoreFailed,
+        Self::NotKept,
+        Self::KeyInUse,
         Self::Closed,
     ];
 
@@ -210,24 +236,29 @@ impl Kind {
                 "The device refused the message, or its answer makes no sense",
             ),
             Self::GivenUp => (S::INTERNAL_SERVER_ERROR, "given-up", "The operation was given up"),
+            Self::UnknownCommand => (S::NOT_FOUND, "unknown-command", "No such command"),
+            Self::NoValues => (S::NOT_FOUND, "no-values", "No such values are kept"),
+            Self::KeepsNothing => (S::NOT_IMPLEMENTED, "keeps-nothing", "The server keeps nothing"),
+            Self::StoreFailed => {
+                (S::INTERNAL_SERVER_ERROR, "store-failed", "The store cannot be read")
+            }
+            Self::NotKept => (S::SERVICE_UNAVAILABLE, "not-kept", "It cannot be kept at present"),
+            Self::KeyInUse => {
+                (S::UNPROCESSABLE_ENTITY, "key-in-use", "The key stands for something else")
+            }
             Self::Closed => (S::SERVICE_UNAVAILABLE, "closed", "The server is shutting down"),
         }
     }
 }
 
 impl ApiError {
-    /// What went wrong with an operation on the device `endpoint`. `heard` is how long ago it sent a
-    /// Register or Update, if it is in queue mode.
-    pub(crate) fn request(endpoint: &str, heard: Option<Duration>, error: RequestError) -> Self {
-        let heard = heard.map(|heard| heard.as_secs()).filter(|heard| *heard > AWAKE);
+    /// What went wrong with an operation on the device `endpoint`.
+    pub(crate) fn request(endpoint: &str, error: RequestError) -> Self {
         match error {
             RequestError::Submit(SubmitError::UnknownEndpoint) => {
                 Self::UnknownEndpoint(endpoint.to_owned())
             }
-            error => match heard.filter(|_| request_kind(&error) == Kind::NoAnswer) {
-                Some(heard) => Self::Asleep { heard },
-                None => Self::Request(error),
-            },
+            error => Self::Request(error),
         }
     }
 
@@ -244,9 +275,10 @@ impl ApiError {
             Self::Parameter { .. }
             | Self::Timeout(_)
             | Self::Periods
-            | Self::AttributeOfObserve(_)
             | Self::Query
             | Self::Attribute(..)
+            | Self::IdempotencyKey
+            | Self::CompositeAttributes
             | Self::NoAttribute => Kind::InvalidParameter,
             Self::ContentType
             | Self::NotJson
@@ -261,7 +293,13 @@ impl ApiError {
             Self::ForeignOrigin | Self::ForeignHost => Kind::ForeignOrigin,
             Self::Hosts(_) => Kind::InvalidHost,
             Self::TooManySubscribers(_) => Kind::TooManySubscribers,
-            Self::Asleep { .. } => Kind::NoAnswer,
+            Self::UnknownCommand(_) => Kind::UnknownCommand,
+            Self::CommandFailed { is_silent: true, .. } => Kind::NoAnswer,
+            Self::CommandRemoved | Self::CommandFailed { .. } => Kind::GivenUp,
+            Self::NoValues { .. } => Kind::NoValues,
+            Self::TooManyValues(_) => Kind::InvalidPath,
+            Self::KeepsNothing => Kind::KeepsNothing,
+            Self::StoreRead(_) | Self::Interrupted(_) => Kind::StoreFailed,
             Self::Request(error) => request_kind(error),
             Self::Closed(_) => Kind::Closed,
         }
@@ -273,17 +311,23 @@ const fn request_kind(error: &RequestError) -> Kind {
         RequestError::Submit(SubmitError::Invalid(Invalid::NotObserved(_))) => Kind::NotObserved,
         RequestError::Submit(
             SubmitError::Coap(CoapError::TooManyPending(_) | CoapError::TooManyPeers(_))
-            | SubmitError::TooManyObservations,
+            | SubmitError::TooManyObservations
+            | SubmitError::TooManyCommands,
         )
         | RequestError::Operation(OperationError::Protocol(FailReason::TooManyMessages)) => {
             Kind::Busy
         }
+        RequestError::NotDurable(_) | RequestError::Submit(SubmitError::NotKept) => Kind::NotKept,
+        RequestError::Submit(SubmitError::KeyInUse) => Kind::KeyInUse,
         RequestError::Elapsed(_)
+        | RequestError::Wished(_)
         | RequestError::Queued { .. }
         | RequestError::Operation(
             OperationError::Timeout | OperationError::Protocol(FailReason::Closed),
         )
-        | RequestError::Submit(SubmitError::NotConnected) => Kind::NoAnswer,
+        | RequestError::Submit(SubmitError::NotConnected | SubmitError::Asleep { .. }) => {
+            Kind::NoAnswer
+        }
         RequestError::Submit(_) => Kind::NotSent,
         RequestError::Operation(
             OperationError::Cancelled | OperationError::Deregistered | OperationError::Moved,
@@ -297,7 +341,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let kind = self.kind();
         let mut response = kind.parts().0.into_response();
-        if kind == Kind::Busy {
+        if matches!(kind, Kind::Busy | Kind::NotKept) {
             response.headers_mut().insert(RETRY_AFTER, BUSY_FOR);
         }
         if let Self::Method(Some(allowed)) = self {
@@ -340,7 +384,6 @@ pub(crate) async fn list() -> String {
 mod tests {
     use super::*;
     use lwm2m_coap::PeerId;
-    use lwm2m_core::Path;
 
     #[test]
     fn what_went_wrong_with_an_operation_decides_the_status() {
@@ -358,6 +401,10 @@ mod tests {
             (busy.into(), 503, "busy"),
             (SubmitError::TooManyObservations.into(), 503, "busy"),
             (SubmitError::NotConnected.into(), 504, "no-answer"),
+            (SubmitError::TooManyCommands.into(), 503, "busy"),
+            (SubmitError::NotKept.into(), 503, "not-kept"),
+            (SubmitError::KeyInUse.into(), 422, "key-in-use"),
+            (RequestError::Wished(Duration::from_secs(1)), 504, "no-answer"),
             (Protocol(FailReason::TooManyMessages).into(), 503, "busy"),
             (Protocol(FailReason::TooLarge).into(), 500, "bad-answer"),
             (Timeout.into(), 504, "no-answer"),
@@ -369,31 +416,14 @@ mod tests {
             (Closed.into(), 503, "closed"),
         ];
         for (error, status, name) in table {
-            let error = ApiError::request("peer", None, error);
+            let error = ApiError::request("peer", error);
             let (found, kind, _) = error.kind().parts();
             assert_eq!((found.as_u16(), kind), (status, name), "{error}");
             let response = error.into_response();
             assert_eq!(response.status(), found);
-            assert_eq!(response.headers().contains_key(RETRY_AFTER), name == "busy", "{name}");
+            let later = matches!(name, "busy" | "not-kept");
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), later, "{name}");
         }
-    }
-
-    #[test]
-    fn a_sleeping_device_is_said_to_sleep() {
-        let told = |heard: Option<u64>, error: RequestError| {
-            let heard = heard.map(Duration::from_secs);
-            let error = ApiError::request("peer", heard, error);
-            (error.kind(), error.to_string())
-        };
-        let silent = || RequestError::Elapsed(Duration::from_secs(5));
-        let (kind, text) = told(Some(600), silent());
-        assert_eq!(kind, Kind::NoAnswer);
-        assert!(text.contains("asleep") && text.contains("600 s ago"), "{text}");
-        assert!(told(Some(600), SubmitError::NotConnected.into()).1.contains("asleep"));
-        for (heard, error) in [(Some(60), silent()), (None, silent())] {
-            assert!(!told(heard, error).1.contains("asleep"));
-        }
-        assert!(!told(Some(600), OperationError::Reset.into()).1.contains("asleep"));
     }
 
     #[test]

@@ -7,11 +7,15 @@
 //! | GET / PUT / DELETE `/api/clients/{ep}/{path}` | Read / Write / Delete |
 //! | POST `/api/clients/{ep}/{path}` | Create on an object or instance, Execute on a resource (the body is the arguments) |
 //! | GET `…/discover` · PUT `…/attributes?pmin=10&pmax` | Discover · Write-Attributes (`pmax` alone unsets it) |
-//! | POST / DELETE `…/observe` | Observe / forget the observation; `?active` tells the device too |
+//! | GET `/api/clients/{ep}/{path}?cached` | the newest values that the server keeps, and their times, without asking the device |
+//! | POST / DELETE `…/observe` | wish to observe, with attributes such as `?pmin=10` / take it back; `?active` tells the device too |
 //! | GET / PUT `/api/clients/{ep}/composite?paths=/3/0/0,/1/0/1` | Read-Composite / Write-Composite (the body is `{path: node}`) |
-//! | POST / DELETE `/api/clients/{ep}/composite/observe?paths=…` | Observe-Composite / forget it; `?active` tells the device too |
+//! | POST / DELETE `/api/clients/{ep}/composite/observe?paths=…` | the same for several paths |
+//! | GET `/api/clients/{ep}/observations` | what is to be observed, and whether it is |
+//! | GET `/api/commands[?ep=&state=&from=&limit=]` | operations that wait, and results |
+//! | GET / DELETE `/api/commands/{id}` | one of them / take it back, or forget its result |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
-//! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, NOTIFICATION, SEND, LAGGED |
+//! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, keys included; see [`json::security`] |
 //! | GET `/api/security/server`, `/api/server/security` | the server's public key and certificate |
 //! | GET `/api/server/endpoint` | where the server listens |
@@ -25,12 +29,50 @@
 //! Any answer of a device has status 200, with the answer as JSON; see [`json::response`]. Errors
 //! are problem JSON (RFC 9457): 400 if the operation cannot be sent, 403 for pages of other origins,
 //! 404 for an unknown device or address, 405, 408 if the body does not arrive, 409 for credentials
-//! that contradict others, 413, 500 if the answer cannot be understood, 503 while the server is busy
-//! or stops, 504 if the device does not answer in time.
+//! that contradict others, 413, 422 if an `Idempotency-Key` stands for another operation, 500 if the
+//! answer cannot be understood, 501 if the server keeps no values, 503 while the server is busy or
+//! stops, or its disk is full, 504 if the device does not answer in time.
+//!
+//! # Devices that sleep
+//! An operation on a device in queue mode that sleeps, or does not answer within `timeout`, is kept as
+//! a command. The answer is `{"ep","path","requestId","response":null,"delayed":true}` with status 200,
+//! when that is durable; the event REQUEST_RESPONSE has the answer of the device and the same
+//! `requestId`, which is the number of the command. Commands go out one at a time, in their order, when
+//! the device wakes up. `sleeping` tells of each registration in queue mode whether the device sleeps.
+//!
+//! # Commands
+//! `Prefer: respond-async` (RFC 7240) makes a command of any operation, for any registered device: 202
+//! with the address of the command in `Location`. With `wait=10` the caller waits so many seconds for
+//! the answer first, which then has status 200. Commands survive restarts, and their results are kept for
+//! a day. These tell more:
+//!
+//! | | |
+//! |---|---|
+//! | `Idempotency-Key: …` | requests with one key are one command, also without `Prefer`; the key is free when the command is forgotten |
+//! | `ttl` | how many seconds the command may wait. Default: a day |
+//! | `priority` | 0 to 255; higher ones go first |
+//! | `coalesce` | a later write to the same path that says so, too, takes the place of this one while it waits |
+//! | `repeat` | the device may get the operation twice, as reads, writes and Write-Attributes always may |
+//!
+//! `state` of a command is `waiting`, `sent`, `done` (the device answered, if only by a refusal),
+//! `failed`, `expired`, `unknown` (the device or the server went away before the answer, and the device
+//! may have carried it out) or `superseded`. `from` is the smallest number in a list, which `limit`
+//! makes shorter.
+//!
+//! # Observations
+//! An observation is a wish that lasts until DELETE: the server begins it anew when the device
+//! registers, after a restart, and when the device moves. Its `state` is `observed` (with `since`),
+//! `waiting` or `refused` (with `code`; the server asks again when the device registers). The answer to
+//! POST has the first values. A device that sleeps, or has no connection, gives them later: `delayed` as
+//! above, but the `requestId` is not that of a command. After 504 the wish stays, and its first values
+//! are an event NOTIFICATION. To a device before LwM2M 1.2 the attributes go as Write-Attributes.
 //!
 //! Differences to Leshan: an unknown device is 404 and not 400, error bodies are JSON and not text,
 //! `type` may be left out of values, the server itself refuses an `id` that contradicts the address,
 //! and without `format` the server asks for the best one that the device announced.
+//!
+//! What the API acknowledges is durable, if the server has a store; without one, commands and wishes
+//! last as long as the server.
 //!
 //! Devices do not wait for users of the API. Registrations are read from
 //! [`lwm2m_net::Directory`], beside the engine; the list of all devices is sent in pages, one of
@@ -62,6 +104,7 @@ mod group_commit;
 pub mod json;
 mod origin;
 mod patient;
+mod prefer;
 mod query;
 mod routes;
 mod seats;

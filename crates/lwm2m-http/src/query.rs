@@ -1,9 +1,14 @@
-//! The query parameters that operations share: `format`, `timeout`, `replace` and flags.
+//! What requests of operations share: the query parameters `format`, `timeout`, `replace`, those of
+//! commands, flags; the headers `Prefer` and `Idempotency-Key`.
 
 use crate::error::ApiError;
+use crate::prefer::Preferences;
 use axum::extract::{FromRequestParts, Query, RawQuery};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use lwm2m_core::{Attribute, AttributeName, ContentFormat, Path};
+use lwm2m_core::{Attribute, AttributeName, Attributes, ContentFormat, Path};
+use lwm2m_server::CommandOptions;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +18,19 @@ pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
     /// The query as it was sent.
     raw: String,
+    pub(crate) preferences: Preferences,
+    /// `Idempotency-Key`.
+    key: Option<String>,
 }
+
+/// The parameters of an operation that are no attributes.
+const OTHERS: [&str; 5] = ["timeout", "ttl", "priority", "coalesce", "repeat"];
+
+/// The longest key of a command in bytes.
+const MAX_KEY: usize = 255;
+
+/// The longest time that a command may wait: a year, in seconds.
+const MAX_TTL: u64 = 365 * 86_400;
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = ApiError;
@@ -21,7 +38,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Ok(RawQuery(raw)) = RawQuery::from_request_parts(parts, state).await;
         match Query::from_request_parts(parts, state).await {
-            Ok(Query(pairs)) => Ok(Self { pairs, raw: raw.unwrap_or_default() }),
+            Ok(Query(pairs)) => Ok(Self {
+                pairs,
+                raw: raw.unwrap_or_default(),
+                preferences: Preferences::of(&parts.headers),
+                key: key(&parts.headers)?,
+            }),
             Err(_) => Err(ApiError::Query),
         }
     }
@@ -33,8 +55,46 @@ impl Parameters {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The attributes of a Write-Attributes: all parameters but `timeout`.
+    /// How an operation is to be handled that becomes a command.
+    pub(crate) fn command_options(&self) -> Result<CommandOptions, ApiError> {
+        let ttl = self.number("ttl", 1..=MAX_TTL, "a number of seconds from 1 to 31536000")?;
+        let priority = self.number("priority", 0..=255, "a whole number from 0 to 255")?;
+        Ok(CommandOptions {
+            expires_in: ttl.map(Duration::from_secs),
+            priority: priority.and_then(|it| u8::try_from(it).ok()).unwrap_or_default(),
+            key: self.key.clone(),
+            coalesces: self.flag("coalesce"),
+            may_repeat: self.flag("repeat"),
+        })
+    }
+
+    /// A whole number of a range; `expected` says which.
+    pub(crate) fn number(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        expected: &'static str,
+    ) -> Result<Option<u64>, ApiError> {
+        let read = |text: &str| text.parse().ok().filter(|number| range.contains(number));
+        let error = ApiError::Parameter { name, expected };
+        self.get(name).map(|text| read(text).ok_or(error)).transpose()
+    }
+
+    /// The attributes of a Write-Attributes: all parameters that are not for the server.
     pub(crate) fn attributes(&self) -> Result<Vec<Attribute>, ApiError> {
+        self.attributes_where(|name| !OTHERS.contains(&name))
+    }
+
+    /// The attributes of an observation: the parameters that are some.
+    pub(crate) fn attributes_of_observe(&self) -> Result<Vec<Attribute>, ApiError> {
+        let is_one = |name: &str| AttributeName::from_name(name).is_some();
+        match self.pairs.iter().any(|(name, _)| is_one(name)) {
+            true => self.attributes_where(is_one),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    fn attributes_where(&self, is_one: impl Fn(&str) -> bool) -> Result<Vec<Attribute>, ApiError> {
         // `pmin=` is not `pmin`, which unsets, and `&&` names nothing.
         let has_value = self.raw.split('&').map(|part| part.contains('='));
         if has_value.clone().count() != self.pairs.len() && !self.raw.is_empty() {
@@ -42,20 +102,19 @@ impl Parameters {
         }
         let mut attributes = Vec::new();
         for ((name, value), has_value) in self.pairs.iter().zip(has_value) {
-            if name == "timeout" {
+            if !is_one(name) {
                 continue;
             }
             let text = if has_value { format!("{name}={value}") } else { name.clone() };
             let attribute = Attribute::parse(&text);
             attributes.push(attribute.map_err(|error| ApiError::Attribute(text, error))?);
         }
-        Ok(attributes)
-    }
-
-    /// Refuses notification attributes, which an Observe does not send.
-    pub(crate) fn refuse_attributes(&self) -> Result<(), ApiError> {
-        let names = self.pairs.iter().find_map(|(name, _)| AttributeName::from_name(name));
-        names.map_or(Ok(()), |name| Err(ApiError::AttributeOfObserve(name)))
+        let set: Attributes = attributes.iter().copied().collect();
+        let periods = (set.get(AttributeName::Pmin), set.get(AttributeName::Pmax));
+        match periods {
+            (Some(pmin), Some(pmax)) if pmax < pmin => Err(ApiError::Periods),
+            _ => Ok(attributes),
+        }
     }
 
     /// `format` of a payload to send: a name or a number.
@@ -118,13 +177,68 @@ impl Parameters {
     }
 }
 
+/// The key by which a request that is sent twice is carried out once. Quotes around it, which the draft
+/// of the header demands and few clients send, make no difference.
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut all = headers.get_all("idempotency-key").into_iter();
+    let Some(key) = all.next() else { return Ok(None) };
+    let text = key.to_str().ok().map(str::trim);
+    let inner = |text: &str| text.strip_prefix('"')?.strip_suffix('"').map(str::to_owned);
+    let key = text.map(|text| inner(text).unwrap_or_else(|| text.to_owned()));
+    let key = key.filter(|key| (1..=MAX_KEY).contains(&key.len()) && all.next().is_none());
+    key.map(Some).ok_or(ApiError::IdempotencyKey)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parameters(query: &str) -> Parameters {
         let uri = format!("/?{query}").parse().unwrap();
-        Parameters { pairs: Query::try_from_uri(&uri).unwrap().0, raw: query.to_owned() }
+        let (preferences, key) = (Preferences::default(), None);
+        Parameters {
+            pairs: Query::try_from_uri(&uri).unwrap().0,
+            raw: query.to_owned(),
+            preferences,
+            key,
+        }
+    }
+
+    #[test]
+    fn keys_are_short_texts() {
+        let key = |fields: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                let value = axum::http::HeaderValue::from_bytes(field).unwrap();
+                headers.append("idempotency-key", value);
+            }
+            key(&headers).ok()
+        };
+        assert_eq!(key(&[]), Some(None));
+        assert_eq!(key(&[b"a b"]), Some(Some("a b".to_owned())));
+        assert_eq!(key(&[b"\"a\""]), Some(Some("a".to_owned())));
+        assert_eq!(key(&[&[b'a'; 255]]), Some(Some("a".repeat(255))));
+        let bad: [&[&[u8]]; 6] =
+            [&[b""], &[b" "], &[b"\"\""], &[&[b'a'; 256]], &[b"a", b"a"], &[b"\xe9"]];
+        for fields in bad {
+            assert_eq!(key(fields), None, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_command_is_told() {
+        let options = parameters("ttl=60&priority=7&coalesce&repeat=false").command_options();
+        let expected = CommandOptions {
+            expires_in: Some(Duration::from_secs(60)),
+            priority: 7,
+            coalesces: true,
+            ..CommandOptions::default()
+        };
+        assert_eq!(options.ok(), Some(expected));
+        assert_eq!(parameters("").command_options().ok(), Some(CommandOptions::default()));
+        for bad in ["ttl=0", "ttl=", "ttl=31536001", "ttl=1.5", "priority=256", "priority=-1"] {
+            assert!(parameters(bad).command_options().is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -163,11 +277,16 @@ mod tests {
             let attributes = parameters(query).attributes().ok()?;
             Some(attributes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         };
-        assert_eq!(attributes("pmin&pmax=60&timeout=9").as_deref(), Some("pmin pmax=60"));
+        assert_eq!(attributes("pmin&pmax=60&timeout=9&ttl=5").as_deref(), Some("pmin pmax=60"));
         assert_eq!(attributes("gt=%2D1.5").as_deref(), Some("gt=-1.5"));
-        for bad in ["pmin=", "pmin=1&&pmax=60", "&pmin=1", "pmin=1&", "colour=red"] {
+        let bad = ["pmin=", "pmin=1&&pmax=60", "&pmin=1", "pmin=1&", "pmin=60&pmax=1"];
+        for bad in bad {
             assert_eq!(attributes(bad), None, "{bad}");
+            assert!(parameters(bad).attributes_of_observe().is_err(), "{bad}");
         }
+        assert_eq!(attributes("colour=red"), None);
+        let observe = parameters("colour=red&gt=5&format=TLV").attributes_of_observe();
+        assert_eq!(observe.ok().map(|all| all.len()), Some(1));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::error::ApiError;
 use crate::events::{Hub, Limits};
 use crate::group_commit::GroupCommit;
 use lwm2m_net::ServerHandle;
+use lwm2m_net::directory::Listed;
 use lwm2m_objects::{DeviceModel, Registry};
 use lwm2m_server::Registration;
 use std::collections::BTreeSet;
@@ -182,10 +183,10 @@ impl ApiState {
 
     /// The device that registered as `endpoint`.
     pub(crate) fn device(&self, endpoint: &str) -> Result<KnownDevice<'_>, ApiError> {
-        let registration = self.0.server.directory().get(endpoint);
-        let registration =
-            registration.ok_or_else(|| ApiError::UnknownEndpoint(endpoint.to_owned()))?;
-        Ok(KnownDevice { registration, registry: self.0.server.registry() })
+        let listed = self.0.server.directory().get(endpoint);
+        let Listed { registration, is_asleep } =
+            listed.ok_or_else(|| ApiError::UnknownEndpoint(endpoint.to_owned()))?;
+        Ok(KnownDevice { registration, is_asleep, registry: self.0.server.registry() })
     }
 
     /// A permit for an event stream, given back when it is dropped; `None` if all are taken.
@@ -198,6 +199,8 @@ impl ApiState {
 #[derive(Debug)]
 pub(crate) struct KnownDevice<'a> {
     pub(crate) registration: Arc<Registration>,
+    /// Whether it is in queue mode and sleeps.
+    pub(crate) is_asleep: bool,
     registry: &'a Registry,
 }
 

@@ -1,9 +1,10 @@
 //! Events as frames of `text/event-stream`, in the dialect's JSON.
 
 use crate::json::Entries;
+use crate::json::command::{self, DelayedJson, Request};
 use crate::json::node::{CompositeJson, NodeJson};
 use crate::json::registration::{ObjectListJson, RegistrationJson, UpdateJson};
-use crate::json::response::{LeftOutJson, TargetJson};
+use crate::json::response::{LeftOutJson, RequestKind, TargetJson};
 use lwm2m_codec::Timed;
 use lwm2m_core::{Node, Path};
 use lwm2m_net::Clock;
@@ -23,7 +24,10 @@ pub(super) fn endpoint(event: &Event) -> Option<&str> {
         | Event::Deregistered { registration: it, .. }
         | Event::Notification { registration: it, result: Ok(_), .. }
         | Event::ValuesReceived { registration: it, .. } => Some(&it.endpoint),
-        Event::ObservationEnded { endpoint, .. } => Some(endpoint),
+        Event::Awake(it) | Event::Asleep(it) => Some(&it.endpoint),
+        Event::ObservationEnded { endpoint, .. }
+        | Event::CommandEnded { endpoint, .. }
+        | Event::Completed { endpoint, .. } => Some(endpoint),
         _ => None,
     }
 }
@@ -44,11 +48,13 @@ impl Writer {
     /// Appends the frame of an event; nothing, if the dialect has no such event.
     pub(super) fn write(&mut self, text: &mut Vec<u8>, event: &Event) {
         match event {
-            Event::Registered(it) => self.registration(text, "REGISTRATION", it),
+            Event::Registered(it) => self.registration(text, "REGISTRATION", it, false),
             Event::Updated { registration, update } => self.update(text, registration, update),
-            Event::Deregistered { registration: it, .. } => {
-                self.registration(text, "DEREGISTRATION", it);
+            Event::Deregistered { registration: it, was_asleep, .. } => {
+                self.registration(text, "DEREGISTRATION", it, *was_asleep);
             }
+            Event::Asleep(it) => frame(text, "SLEEPING", &json!({"ep": *it.endpoint})),
+            Event::Awake(it) => frame(text, "AWAKE", &json!({"ep": *it.endpoint})),
             Event::Notification { registration: it, target, result: Ok(node), left_out } => {
                 let (data, left_out) =
                     (NotificationJson::new(it, target, node), LeftOutJson::of(left_out));
@@ -62,12 +68,29 @@ impl Writer {
                 let reason = reason.to_string();
                 frame(text, "OBSERVATION_ENDED", &EndedJson { ep, of: target.into(), reason });
             }
+            Event::CommandEnded { id, endpoint, operation, outcome } => {
+                let (kind, path) = (RequestKind::from(&**operation), command::path(operation));
+                let delayed = DelayedJson::new(endpoint, path, Request::Command(*id));
+                frame(text, "REQUEST_RESPONSE", &delayed.ended(&kind, outcome));
+            }
+            // The first answer to a wish that was told to come later.
+            Event::Completed { id, endpoint, target, result } => {
+                let (kind, path) = (RequestKind::from(target), target.to_string());
+                let delayed = DelayedJson::new(endpoint, path, Request::Wish(*id));
+                frame(text, "REQUEST_RESPONSE", &delayed.answered(&kind, result));
+            }
             _ => {}
         }
     }
 
-    fn registration(&mut self, text: &mut Vec<u8>, name: &str, registration: &Arc<Registration>) {
-        let json = RegistrationJson::new(registration, self.clock);
+    fn registration(
+        &mut self,
+        text: &mut Vec<u8>,
+        name: &str,
+        registration: &Arc<Registration>,
+        is_asleep: bool,
+    ) {
+        let json = RegistrationJson::new(registration, self.clock).asleep(is_asleep);
         match ObjectListJson::of(&mut self.objects, &registration.list) {
             Some(objects) => frame(text, name, &json.sharing(objects)),
             None => frame(text, name, &json),

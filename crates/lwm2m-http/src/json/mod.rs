@@ -1,13 +1,18 @@
 //! The JSON of the dialect: values, nodes, registrations, answers of devices, object definitions.
 
+pub(crate) mod command;
 pub mod node;
 pub mod objectspec;
+pub(crate) mod observation;
 pub mod registration;
 pub mod response;
 pub mod security;
 pub mod value;
 
+use lwm2m_net::Clock;
+use lwm2m_time::Instant;
 use serde::ser::{Serialize, Serializer};
+use std::time::UNIX_EPOCH;
 
 /// An array of what the iterators of a function yield.
 pub(crate) struct Each<F>(pub(crate) F);
@@ -35,4 +40,10 @@ where
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map((self.0)())
     }
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn milliseconds(clock: Clock, instant: Instant) -> u64 {
+    let since = clock.to_wall(instant).duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,11 +1,11 @@
 //! Registrations, and the links of Register and Discover, in the dialect's JSON.
 
+use super::milliseconds;
 use lwm2m_codec::link::{Link, ParamValue};
 use lwm2m_core::BindingMode;
 use lwm2m_link::Identity;
 use lwm2m_net::Clock;
 use lwm2m_server::{ObjectInfo, ObjectList, Registration, Update};
-use lwm2m_time::Instant;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 /// A registration.
 #[derive(Serialize, Debug)]
@@ -37,12 +36,14 @@ pub struct RegistrationJson<'a> {
     additional_registration_attributes: &'a BTreeMap<String, String>,
     #[serde(rename = "queuemode")]
     queue_mode: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sleeping: Option<bool>,
     #[serde(skip_serializing_if = "Part::is_absent")]
     available_instances: Part<'a, Instances<'a>>,
 }
 
 impl<'a> RegistrationJson<'a> {
-    /// The JSON of `registration`, whose times were read from `clock`.
+    /// The JSON of `registration`, whose times were read from `clock`. Its device is awake.
     #[must_use]
     pub fn new(registration: &'a Registration, clock: Clock) -> Self {
         Self {
@@ -60,12 +61,19 @@ impl<'a> RegistrationJson<'a> {
             secure: secure(registration),
             additional_registration_attributes: &registration.additional,
             queue_mode: registration.queue_mode,
+            sleeping: registration.queue_mode.then_some(false),
             available_instances: Part::Tree(Instances(&registration.list.objects)),
         }
     }
 }
 
 impl<'a> RegistrationJson<'a> {
+    /// The same JSON of a device that sleeps, if `is_asleep`. Says so of devices in queue mode alone.
+    #[must_use]
+    pub fn asleep(self, is_asleep: bool) -> Self {
+        Self { sleeping: self.sleeping.map(|_| is_asleep), ..self }
+    }
+
     /// The same JSON, with the parts that have been written for the object list of the
     /// registration.
     pub(crate) fn sharing(self, list: &'a ObjectListJson) -> Self {
@@ -184,11 +192,6 @@ impl<'a> UpdateJson<'a> {
 
 fn secure(registration: &Registration) -> bool {
     !matches!(registration.identity, Identity::NoSec)
-}
-
-fn milliseconds(clock: Clock, instant: Instant) -> u64 {
-    let since = clock.to_wall(instant).duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn text<S: Serializer>(it: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {

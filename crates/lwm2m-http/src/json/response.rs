@@ -4,8 +4,8 @@ use super::node::{CompositeJson, NodeJson};
 use super::registration::LinksJson;
 use lwm2m_coap::Code;
 use lwm2m_codec::LeftOut;
-use lwm2m_core::{ContentFormat, Path};
-use lwm2m_server::{Content, Observation, Response, Target};
+use lwm2m_core::Path;
+use lwm2m_server::{Content, Operation, Response, Target};
 use serde::Serialize;
 use serde::ser::Serializer;
 use std::sync::Arc;
@@ -59,23 +59,6 @@ fn text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(path)
 }
 
-/// An observation in the list of a device.
-#[derive(Serialize, Debug)]
-pub(crate) struct ObservationJson<'a> {
-    #[serde(flatten)]
-    of: TargetJson<'a>,
-    /// The format that was asked for; null if the device chose.
-    format: Option<String>,
-}
-
-impl<'a> From<&'a Observation> for ObservationJson<'a> {
-    fn from(observation: &'a Observation) -> Self {
-        let format = Some(observation.format).filter(|it| *it != ContentFormat::UNSPECIFIED);
-        let of = (&observation.target).into();
-        Self { of, format: format.map(|format| format.to_string()) }
-    }
-}
-
 /// The values that an answer lacks, because they cannot be read: paths with the reasons.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeftOutJson<'a>(&'a [LeftOut]);
@@ -114,6 +97,35 @@ pub enum RequestKind {
     Location,
     /// Write, Write-Attributes, Execute, Delete.
     Nothing,
+}
+
+impl From<&Target> for RequestKind {
+    /// A Read or Observe of the target.
+    fn from(target: &Target) -> Self {
+        match target {
+            Target::Path(path) => Self::Node(*path),
+            Target::Composite(paths) => Self::Composite(Arc::clone(paths)),
+        }
+    }
+}
+
+impl From<&Operation> for RequestKind {
+    fn from(operation: &Operation) -> Self {
+        match operation {
+            Operation::Read { path, .. } | Operation::Observe { path, .. } => Self::Node(*path),
+            Operation::ReadComposite { paths, .. } | Operation::ObserveComposite { paths, .. } => {
+                Self::Composite(Arc::clone(paths))
+            }
+            Operation::CancelObservation { target } => target.into(),
+            Operation::Discover { .. } => Self::Links,
+            Operation::Create { .. } => Self::Location,
+            Operation::Write { .. }
+            | Operation::WriteAttributes { .. }
+            | Operation::Execute { .. }
+            | Operation::Delete { .. }
+            | Operation::WriteComposite { .. } => Self::Nothing,
+        }
+    }
 }
 
 impl<'a> ResponseJson<'a> {
@@ -167,7 +179,7 @@ fn location(content: &Content) -> Option<String> {
 }
 
 /// `CONTENT(205)`: the name of a code with its number.
-fn status<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn status<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
     let (name, class, detail) = (name(*code), code.class(), code.detail());
     serializer.collect_str(&format_args!("{name}({class}{detail:02})"))
 }

@@ -9,7 +9,7 @@ use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::Response;
 use lwm2m_coap::uri::Scheme;
-use lwm2m_net::directory::MAX_PAGE;
+use lwm2m_net::directory::{Listed, MAX_PAGE};
 use lwm2m_server::Registration;
 use serde_json::json;
 use std::sync::Arc;
@@ -28,15 +28,15 @@ struct Registrations {
 }
 
 impl Pages for Registrations {
-    fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
+    async fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
         let clock = state.server().clock();
         let page = state.server().directory().page(self.last.as_ref().map(|it| &*it.endpoint));
         let is_last = page.len() < MAX_PAGE;
-        for registration in page {
+        for Listed { registration, is_asleep } in page {
             if piece.is_full() {
                 return true;
             }
-            let json = RegistrationJson::new(&registration, clock);
+            let json = RegistrationJson::new(&registration, clock).asleep(is_asleep);
             match ObjectListJson::of(&mut self.objects, &registration.list) {
                 Some(objects) => piece.push(&json.sharing(objects)),
                 None => piece.push(&json),
@@ -53,7 +53,8 @@ pub(crate) async fn one(
     Endpoint(endpoint): Endpoint,
 ) -> Result<Response, ApiError> {
     let device = state.device(&endpoint)?;
-    Ok(json(&RegistrationJson::new(&device.registration, state.server().clock())))
+    let registration = RegistrationJson::new(&device.registration, state.server().clock());
+    Ok(json(&registration.asleep(device.is_asleep)))
 }
 
 /// The addresses that devices can register at.

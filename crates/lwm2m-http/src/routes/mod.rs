@@ -2,7 +2,9 @@
 
 mod answer;
 mod body;
+mod cached;
 mod clients;
+mod commands;
 mod composite;
 pub(crate) mod events;
 mod objectspecs;
@@ -70,6 +72,9 @@ fn api() -> Router<ApiState> {
             post(composite::observe).delete(composite::cancel),
         )
         .route("/clients/{ep}/{*path}", operations)
+        .route("/commands", get(commands::list))
+        .route("/commands/", get(commands::list))
+        .route("/commands/{id}", get(commands::one).delete(commands::remove))
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))
         .route("/security/clients", get(security::list).put(security::put))

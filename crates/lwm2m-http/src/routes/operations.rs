@@ -2,19 +2,21 @@
 
 use super::answer::json;
 use super::body::Body;
+use super::observe;
 use super::target::{Aspect, Target};
 use crate::error::ApiError;
+use crate::json::command::{self, DelayedJson, Request};
 use crate::json::response::{RequestKind, ResponseJson};
 use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::Response;
-use lwm2m_core::{AttributeName, Attributes, Node, Path, Resource};
-use lwm2m_server::{Operation, Server, WriteMode};
-use lwm2m_time::Instant;
+use lwm2m_core::{Node, Path, Resource};
+use lwm2m_net::Answer as Answered;
+use lwm2m_server::{Operation, WriteMode};
 use std::time::Duration;
 
-type Answer = Result<Response, ApiError>;
+pub(super) type Answer = Result<Response, ApiError>;
 
 /// GET: Read and Discover.
 pub(crate) async fn get(
@@ -24,15 +26,16 @@ pub(crate) async fn get(
 ) -> Answer {
     let path = target.path;
     match target.aspect {
+        Aspect::Value if parameters.flag("cached") => super::cached::get(&state, target).await,
         Aspect::Value => {
             let format = parameters.accept_in("format")?;
             let operation = Operation::Read { path, format };
-            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Node(path)).await
+            perform(&state, &target.endpoint, &parameters, operation).await
         }
         Aspect::Discover => {
             let target = target.at_depth(1..=3, "Discover", "an object, instance or resource")?;
             let operation = Operation::Discover { path };
-            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Links).await
+            perform(&state, &target.endpoint, &parameters, operation).await
         }
         Aspect::Attributes => Err(ApiError::Method(Some("PUT"))),
         Aspect::Observe => Err(ApiError::Method(Some("POST, DELETE"))),
@@ -65,10 +68,10 @@ pub(crate) async fn post(
         (Aspect::Value, 3) => {
             let arguments = body.text()?.to_owned();
             let operation = Operation::Execute { path: target.path, arguments };
-            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Nothing).await
+            perform(&state, &target.endpoint, &parameters, operation).await
         }
         (Aspect::Value, _) => create(&state, target, &parameters, &body).await,
-        (Aspect::Observe, _) => super::observe::start(&state, target, &parameters).await,
+        (Aspect::Observe, _) => observe::start(&state, target, &parameters).await,
         (Aspect::Discover, _) => Err(ApiError::Method(Some("GET, HEAD"))),
         (Aspect::Attributes, _) => Err(ApiError::Method(Some("PUT"))),
     }
@@ -84,9 +87,11 @@ pub(crate) async fn delete(
         Aspect::Value => {
             let target = target.at_depth(2..=4, "Delete", "an instance or resource instance")?;
             let operation = Operation::Delete { path: target.path };
-            perform(&state, &target.endpoint, &parameters, operation, RequestKind::Nothing).await
+            perform(&state, &target.endpoint, &parameters, operation).await
         }
-        Aspect::Observe => super::observe::cancel(&state, target, &parameters).await,
+        Aspect::Observe => {
+            observe::cancel(&state, &target.endpoint, &parameters, target.path.into()).await
+        }
         Aspect::Discover => Err(ApiError::Method(Some("GET, HEAD"))),
         Aspect::Attributes => Err(ApiError::Method(Some("PUT"))),
     }
@@ -102,7 +107,7 @@ async fn write(state: &ApiState, target: Target, parameters: &Parameters, body: 
     let single = matches!(node, Node::Resource(Resource::Single(_)) | Node::ResourceInstance(_));
     let mode = if replace || single { WriteMode::Replace } else { WriteMode::Partial };
     let operation = Operation::Write { path, node, format, mode };
-    perform(state, &target.endpoint, parameters, operation, RequestKind::Nothing).await
+    perform(state, &target.endpoint, parameters, operation).await
 }
 
 async fn create(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
@@ -119,7 +124,7 @@ async fn create(state: &ApiState, target: Target, parameters: &Parameters, body:
         }
     };
     let operation = Operation::Create { path: Path::object(object), instance, node, format };
-    perform(state, &target.endpoint, parameters, operation, RequestKind::Location).await
+    perform(state, &target.endpoint, parameters, operation).await
 }
 
 async fn write_attributes(state: &ApiState, target: Target, parameters: &Parameters) -> Answer {
@@ -128,38 +133,33 @@ async fn write_attributes(state: &ApiState, target: Target, parameters: &Paramet
     if attributes.is_empty() {
         return Err(ApiError::NoAttribute);
     }
-    let set: Attributes = attributes.iter().copied().collect();
-    if let (Some(pmin), Some(pmax)) = (set.get(AttributeName::Pmin), set.get(AttributeName::Pmax))
-        && pmax < pmin
-    {
-        return Err(ApiError::Periods);
-    }
     let operation = Operation::WriteAttributes { path: target.path, attributes };
-    perform(state, &target.endpoint, parameters, operation, RequestKind::Nothing).await
+    perform(state, &target.endpoint, parameters, operation).await
 }
 
-/// Sends an operation to a device and answers with its answer.
-pub(crate) async fn perform(
+/// Has an operation carried out, and answers with the answer of the device; or says that it comes later.
+pub(super) async fn perform(
     state: &ApiState,
     endpoint: &str,
     parameters: &Parameters,
     operation: Operation,
-    kind: RequestKind,
 ) -> Answer {
-    let config = state.config();
-    let timeout = parameters.timeout(config.timeout, config.max_timeout)?;
-    match state.server().request(endpoint, operation, timeout).await {
-        Ok(response) => Ok(json(&ResponseJson::new(&kind, &response))),
-        Err(error) => Err(ApiError::request(endpoint, silent_for(state, endpoint).await, error)),
+    let timeout = timeout(state, parameters)?;
+    let options = parameters.command_options()?;
+    if parameters.preferences.respond_async || options.key.is_some() {
+        return super::commands::order(state, endpoint, parameters, operation, options).await;
+    }
+    let (kind, path) = (RequestKind::from(&operation), command::path(&operation));
+    match state.server().perform(endpoint, operation, options, timeout).await {
+        Ok(Answered::Now(response)) => Ok(json(&ResponseJson::new(&kind, &response))),
+        Ok(Answered::Later(id)) => {
+            Ok(json(&DelayedJson::new(endpoint, path, Request::Command(id))))
+        }
+        Err(error) => Err(ApiError::request(endpoint, error)),
     }
 }
 
-/// How long a device with queue mode has said nothing.
-async fn silent_for(state: &ApiState, endpoint: &str) -> Option<Duration> {
-    state.device(endpoint).ok().filter(|it| it.registration.queue_mode)?;
-    let name = endpoint.to_owned();
-    let since = move |server: &mut Server, now: Instant| {
-        server.heard_at(&name).map(|at| now.saturating_since(at))
-    };
-    state.server().with(since).await.ok()?
+/// How long a device may take to answer.
+pub(super) fn timeout(state: &ApiState, parameters: &Parameters) -> Result<Duration, ApiError> {
+    parameters.timeout(state.config().timeout, state.config().max_timeout)
 }

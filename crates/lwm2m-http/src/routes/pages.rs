@@ -18,7 +18,7 @@ const ENOUGH: usize = 1 << 16;
 pub(crate) trait Pages: Send + 'static {
     /// Writes the next entries until the piece [is full](Piece::is_full). Returns whether more may
     /// follow.
-    fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool;
+    fn write(&mut self, state: &ApiState, piece: &mut Piece) -> impl Future<Output = bool> + Send;
 }
 
 /// A piece of a JSON array.
@@ -68,7 +68,7 @@ impl<P: Pages> List<P> {
     async fn next(&mut self) -> Option<Bytes> {
         let permit = self.state.begin_page().await;
         let mut piece = Piece { text: Vec::with_capacity(ENOUGH), separator: self.separator? };
-        let more = self.pages.write(&self.state, &mut piece);
+        let more = self.pages.write(&self.state, &mut piece).await;
         let Piece { mut text, separator } = piece;
         if !more {
             text.extend(Some(separator).filter(|separator| *separator == b'['));

@@ -29,7 +29,7 @@ struct Clients {
 }
 
 impl Pages for Clients {
-    fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
+    async fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
         let page = state.server().security().page(self.last.as_deref());
         let is_last = page.len() < MAX_PAGE;
         for (endpoint, credential) in page {

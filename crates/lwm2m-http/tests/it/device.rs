@@ -18,7 +18,11 @@ pub(crate) struct Device {
     link: Link,
     outputs: Outputs<()>,
     server: SocketAddr,
-    script: Script,
+    endpoint: &'static str,
+    /// A parameter of its Register, besides those that all have.
+    parameter: &'static str,
+    /// How it answers from now on.
+    pub(crate) script: Script,
     location: Vec<String>,
     registered: Option<oneshot::Sender<()>>,
     now: Instant,
@@ -28,12 +32,19 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn new(server: SocketAddr, script: Script) -> Self {
+    pub(crate) fn new(
+        server: SocketAddr,
+        endpoint: &'static str,
+        parameter: &'static str,
+        script: Script,
+    ) -> Self {
         let link = Link::new(lwm2m_coap::Config::default(), [7; 32]);
         Self {
             link,
             outputs: Outputs::default(),
             server,
+            endpoint,
+            parameter,
             script,
             location: Vec::new(),
             registered: None,
@@ -44,15 +55,19 @@ impl Device {
     }
 
     /// Registers; the receiver is told when the server has answered.
-    pub(crate) fn register(&mut self, now: Instant, endpoint: &str) -> oneshot::Receiver<()> {
+    pub(crate) fn register(&mut self, now: Instant) -> oneshot::Receiver<()> {
         let request = Request::post()
             .path(["rd"])
             .query("b=U")
             .query("lwm2m=1.1")
             .query("lt=60")
-            .query(&format!("ep={endpoint}"))
+            .query(&format!("ep={}", self.endpoint))
             .content_format(40)
             .payload(LINKS);
+        let request = match self.parameter {
+            "" => request,
+            parameter => request.query(parameter),
+        };
         self.request(now, request);
         let (registered, answered) = oneshot::channel();
         self.registered = Some(registered);

@@ -9,13 +9,13 @@ use lwm2m_http::ApiConfig;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
-struct Events {
+pub(crate) struct Events {
     body: BodyDataStream,
     text: String,
 }
 
 impl Events {
-    async fn open(bench: &Bench, uri: &str) -> Self {
+    pub(crate) async fn open(bench: &Bench, uri: &str) -> Self {
         let request = Request::get(uri).header("host", "lwm2m.test");
         let request = request.body(Body::empty()).expect("a request");
         let response = within(bench.api.clone().oneshot(request)).await.unwrap();
@@ -25,7 +25,7 @@ impl Events {
     }
 
     /// The next event: its name and its data.
-    async fn next(&mut self) -> (String, Json) {
+    pub(crate) async fn next(&mut self) -> (String, Json) {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let line = |name: &str| {

@@ -1,12 +1,16 @@
 //! The API on a real server on the loopback interface, with scripted devices.
 
+mod cached;
 mod clients;
+mod commands;
 mod composite;
 mod device;
 mod errors;
 mod events;
+mod observations;
 mod operations;
 mod page;
 mod security;
 mod serving;
+mod sleeping;
 mod support;

@@ -6,7 +6,8 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use lwm2m_http::{ApiConfig, ApiState, router};
 use lwm2m_net::{Handle, ServerHandle, Sockets, bind_server};
-use lwm2m_server::{Config, Server};
+use lwm2m_server::{Config, Event, Server};
+use lwm2m_store::{Pace, Store, Writer};
 use serde_json::Value as Json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -52,19 +53,86 @@ impl Bench {
 
     /// A bench with this engine.
     pub(crate) async fn of(server: Server, sockets: Sockets, config: ApiConfig) -> Self {
+        Self::with_writer(server, sockets, config, None).await
+    }
+
+    /// A bench that keeps what it has to in this store.
+    pub(crate) async fn kept(store: impl Store) -> Self {
+        let pace = Pace { gather: Duration::from_secs(3_600), retry: Duration::from_millis(1) };
+        let writer = Writer::start(store, pace).expect("a thread");
+        let server = Server::new(Config::default().is_kept(true), [1; 32]);
+        Self::with_writer(server, Sockets::from(LOOPBACK), ApiConfig::default(), Some(writer)).await
+    }
+
+    async fn with_writer(
+        server: Server,
+        sockets: Sockets,
+        config: ApiConfig,
+        writer: Option<Writer>,
+    ) -> Self {
         let config = config.with_hosts(["lwm2m.test".to_owned()]);
-        let server = bind_server(sockets, server, None).await.expect("a socket");
+        let server = bind_server(sockets, server, writer).await.expect("a socket");
         let api = router(ApiState::with_config(server.clone(), config));
         Self { server, api }
     }
 
     /// A device that has registered as `endpoint`.
     pub(crate) async fn device(&self, endpoint: &'static str, script: Script) -> Handle<Device> {
-        let device = Device::new(self.server.local().udp.expect("a socket"), script);
+        self.device_as(endpoint, "", script).await
+    }
+
+    /// A device in queue mode that has registered as `endpoint`, and is awake.
+    pub(crate) async fn sleeper(&self, endpoint: &'static str, script: Script) -> Handle<Device> {
+        self.device_as(endpoint, "Q", script).await
+    }
+
+    /// A device that has registered as `endpoint` with one more parameter.
+    pub(crate) async fn device_as(
+        &self,
+        endpoint: &'static str,
+        parameter: &'static str,
+        script: Script,
+    ) -> Handle<Device> {
+        let address = self.server.local().udp.expect("a socket");
+        let device = Device::new(address, endpoint, parameter, script);
         let device = Handle::bind(LOOPBACK, device).await.expect("a socket");
-        let registered = device.with(move |device, now| device.register(now, endpoint)).await;
-        within(registered.expect("a device")).await.expect("an answer to Register");
+        register(&device).await;
         device
+    }
+
+    /// Makes a device in queue mode fall asleep now.
+    pub(crate) async fn lull(&self, endpoint: &'static str) {
+        let mut events = self.server.subscribe();
+        let awake = Some(Duration::ZERO);
+        let set = self.server.with(move |server, _| server.set_awake_time(endpoint, awake)).await;
+        assert_eq!(set, Ok(true));
+        while !matches!(&*within(events.recv()).await.expect("an event"), Event::Asleep(_)) {}
+    }
+
+    /// Wakes a device that sleeps, by its Update.
+    pub(crate) async fn wake(&self, device: &Handle<Device>, endpoint: &'static str) {
+        let mut events = self.server.subscribe();
+        let set = self.server.with(move |server, _| server.set_awake_time(endpoint, None)).await;
+        assert_eq!(set, Ok(true));
+        device.with(|device, now| device.update(now, "lt=60")).await.expect("a device");
+        while !matches!(&*within(events.recv()).await.expect("an event"), Event::Awake(_)) {}
+    }
+
+    /// A request with these header fields.
+    pub(crate) async fn send_with(
+        &self,
+        method: &str,
+        uri: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(uri).header(header::HOST, "lwm2m.test");
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let add = |request: axum::http::request::Builder, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        let request = fields.iter().fold(request, add);
+        self.call(request.body(body.to_owned().into()).expect("a request")).await
     }
 
     pub(crate) async fn get(&self, uri: &str) -> Answer {
@@ -105,9 +173,28 @@ impl Bench {
     }
 }
 
+/// Registers a device, once more if it is.
+pub(crate) async fn register(device: &Handle<Device>) {
+    let registered = device.with(|device, now| device.register(now)).await;
+    within(registered.expect("a device")).await.expect("an answer to Register");
+}
+
 /// What the device was asked since the last time.
 pub(crate) async fn asked(device: &Handle<Device>) -> Vec<String> {
     device.with(|device, _| std::mem::take(&mut device.asked)).await.expect("a device")
+}
+
+/// Waits until the device was asked something.
+pub(crate) async fn next_asked(device: &Handle<Device>) -> Vec<String> {
+    let asking = async {
+        loop {
+            let asked = asked(device).await;
+            if !asked.is_empty() {
+                return asked;
+            }
+        }
+    };
+    within(asking).await
 }
 
 /// Waits, but not for ever.

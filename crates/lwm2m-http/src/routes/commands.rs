@@ -1,0 +1,217 @@
+//! `/api/commands`: operations that wait for their devices, and their results.
+
+use super::answer::json;
+use super::operations::{Answer, timeout};
+use super::pages::{self, Pages, Piece};
+use crate::error::ApiError;
+use crate::json::command::{self, CommandJson, DelayedJson, Request, STATES};
+use crate::json::response::{RequestKind, ResponseJson};
+use crate::query::Parameters;
+use crate::state::ApiState;
+use axum::extract::{Path as Segment, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::IntoResponse;
+use lwm2m_server::{Command, CommandId, CommandOptions, CommandState, Operation, Outcome, Server};
+
+/// Commands that are copied out of the engine at a time.
+const PAGE: usize = 64;
+
+/// Commands that the engine looks at for one page.
+const SCAN: usize = 1_024;
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Makes a command of an operation. A caller that prefers so gets it at once, or its answer if that
+/// comes while it waits; a caller that has named it waits as for every operation.
+pub(super) async fn order(
+    state: &ApiState,
+    endpoint: &str,
+    parameters: &Parameters,
+    operation: Operation,
+    options: CommandOptions,
+) -> Answer {
+    let preferences = parameters.preferences;
+    let patience = match preferences.respond_async {
+        true => preferences.wait.unwrap_or_default().min(state.config().max_timeout),
+        false => timeout(state, parameters)?,
+    };
+    let command = state.server().command(endpoint, operation, options).await;
+    let mut command = command.map_err(|error| ApiError::request(endpoint, error))?;
+    if !patience.is_zero() {
+        let ended = state.server().ended(command.id, patience).await?;
+        command = ended.ok_or(ApiError::CommandRemoved)?;
+    }
+    let kind = RequestKind::from(&*command.operation);
+    let mut response = match &command.state {
+        CommandState::Ended(_, outcome) if !patience.is_zero() => answered(&kind, outcome)?,
+        _ if preferences.respond_async => {
+            let body = json(&CommandJson::new(&command, &kind, state.server().clock()));
+            (StatusCode::ACCEPTED, body).into_response()
+        }
+        _ => {
+            let path = command::path(&command.operation);
+            json(&DelayedJson::new(endpoint, path, Request::Command(command.id)))
+        }
+    };
+    if preferences.respond_async {
+        let headers = response.headers_mut();
+        // Digits are legal in a header.
+        let location = HeaderValue::try_from(format!("/api/commands/{}", command.id.0));
+        location.into_iter().for_each(|it| _ = headers.insert(LOCATION, it));
+        headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
+    }
+    Ok(response)
+}
+
+/// The answer of the device to a command.
+fn answered(kind: &RequestKind, outcome: &Outcome) -> Answer {
+    match outcome {
+        Outcome::Answered(response) => Ok(json(&ResponseJson::new(kind, response))),
+        outcome => {
+            let reason = command::error(outcome).unwrap_or_default().to_owned();
+            let is_silent = matches!(outcome, Outcome::Expired | Outcome::Unknown);
+            Err(ApiError::CommandFailed { reason, is_silent })
+        }
+    }
+}
+
+/// GET: the commands in the order of their numbers.
+pub(crate) async fn list(State(state): State<ApiState>, parameters: Parameters) -> Answer {
+    let expected = "the number of a command";
+    let from = parameters.number("from", 0..=u64::MAX, expected)?.unwrap_or_default();
+    let limit = parameters.number("limit", 1..=u64::MAX, "a number of commands, at least 1")?;
+    let filter = Filter {
+        endpoint: parameters.get("ep").map(str::to_owned),
+        states: parameters.get("state").map(states).transpose()?,
+    };
+    let left = limit.unwrap_or(u64::MAX);
+    Ok(pages::list(state, Commands { from: CommandId(from), left, filter }).await)
+}
+
+/// The words of a list with commas between them.
+fn states(text: &str) -> Result<Vec<&'static str>, ApiError> {
+    let expected = "waiting, sent, done, failed, expired, unknown or superseded, or several of them \
+                    with commas between them";
+    let word = |text: &str| STATES.into_iter().find(|word| *word == text.trim());
+    let words: Option<Vec<_>> = text.split(',').map(word).collect();
+    words.ok_or(ApiError::Parameter { name: "state", expected })
+}
+
+/// Which commands a list has.
+#[derive(Clone)]
+struct Filter {
+    endpoint: Option<String>,
+    states: Option<Vec<&'static str>>,
+}
+
+impl Filter {
+    fn admits(&self, command: &Command) -> bool {
+        self.endpoint.as_deref().is_none_or(|it| it == &*command.endpoint)
+            && self.states.as_ref().is_none_or(|it| it.contains(&command::state(command)))
+    }
+}
+
+/// A list of commands that is being sent.
+struct Commands {
+    from: CommandId,
+    /// How many more it may have.
+    left: u64,
+    filter: Filter,
+}
+
+impl Pages for Commands {
+    async fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
+        let (from, filter) = (self.from, self.filter.clone());
+        let page = state.server().with(move |server, _| page(server, from, &filter));
+        // A server that shuts down ends the list.
+        let Ok((commands, next)) = page.await else { return false };
+        let clock = state.server().clock();
+        for command in commands {
+            if self.left == 0 {
+                return false;
+            }
+            if piece.is_full() {
+                self.from = command.id;
+                return true;
+            }
+            let kind = RequestKind::from(&*command.operation);
+            piece.push(&CommandJson::new(&command, &kind, clock));
+            self.left -= 1;
+        }
+        let more = next.filter(|_| self.left > 0);
+        self.from = more.unwrap_or(self.from);
+        more.is_some()
+    }
+}
+
+/// Commands for a list, and where it goes on.
+fn page(server: &Server, from: CommandId, filter: &Filter) -> (Vec<Command>, Option<CommandId>) {
+    let mut page = Vec::new();
+    for (seen, command) in server.commands_from(from).enumerate() {
+        if page.len() == PAGE || seen == SCAN {
+            return (page, Some(command.id));
+        }
+        if filter.admits(command) {
+            page.push(command.clone());
+        }
+    }
+    (page, None)
+}
+
+/// GET: one command.
+pub(crate) async fn one(State(state): State<ApiState>, Segment(id): Segment<String>) -> Answer {
+    let number = number(&id)?;
+    let command = state.server().with(move |server, _| server.command_by_id(number).cloned());
+    let command = command.await?.ok_or(ApiError::UnknownCommand(id))?;
+    let kind = RequestKind::from(&*command.operation);
+    Ok(json(&CommandJson::new(&command, &kind, state.server().clock())))
+}
+
+/// DELETE: takes a command back, or forgets its result.
+pub(crate) async fn remove(
+    State(state): State<ApiState>,
+    Segment(id): Segment<String>,
+) -> Result<StatusCode, ApiError> {
+    match state.server().remove_command(number(&id)?).await.map_err(ApiError::Request)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::UnknownCommand(id)),
+    }
+}
+
+fn number(id: &str) -> Result<CommandId, ApiError> {
+    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+    let number = id.parse().ok().filter(|_| digits).map(CommandId);
+    number.ok_or_else(|| ApiError::UnknownCommand(id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_core::Path;
+    use lwm2m_link::{Engine as _, Input};
+    use lwm2m_server::Config;
+    use lwm2m_time::Instant;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    #[test]
+    fn a_page_takes_little_of_the_engines_time() {
+        let mut server = Server::new(Config::default(), [7; 32]);
+        let register = b"\x40\x02\0\x01\xb2rd\x11\x28\x34ep=a\x05lt=60\x09lwm2m=1.1\xff</3/0>";
+        let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 5683));
+        server.handle(Instant::ZERO, Input::datagram(from, register));
+        let read = || Operation::Read { path: Path::object(3), format: None };
+        let ids = (0..SCAN + 2).map(|_| {
+            server.command(Instant::ZERO, "a", read(), CommandOptions::default()).unwrap()
+        });
+        let ids: Vec<_> = ids.collect();
+        let all =
+            |endpoint: Option<&str>| Filter { endpoint: endpoint.map(str::to_owned), states: None };
+        let (commands, next) = page(&server, CommandId(0), &all(None));
+        assert_eq!((commands.len(), next), (PAGE, Some(ids[PAGE])));
+        let (commands, next) = page(&server, CommandId(0), &all(Some("b")));
+        assert_eq!((commands.len(), next), (0, Some(ids[SCAN])));
+        let (commands, next) = page(&server, ids[SCAN], &all(None));
+        assert_eq!((commands.len(), next), (2, None));
+    }
+}
