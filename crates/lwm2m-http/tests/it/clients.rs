@@ -6,9 +6,8 @@ use axum::http::{Request, StatusCode};
 use futures_util::StreamExt;
 use lwm2m_http::ApiConfig;
 use lwm2m_link::{Engine as _, Input};
-use lwm2m_net::Sockets;
+use lwm2m_net::{Clock, Sockets};
 use lwm2m_server::{Config, Server};
-use lwm2m_time::Instant;
 use serde_json::json;
 use std::net::Ipv4Addr;
 
@@ -135,9 +134,10 @@ fn fat_register(number: u16) -> Vec<u8> {
 async fn a_list_of_large_registrations_is_held_in_small_pieces() {
     const DEVICES: u16 = 100;
     let mut server = Server::new(Config::default(), [1; 32]);
+    let now = Clock::start().now();
     for number in 0..DEVICES {
         let from = (Ipv4Addr::LOCALHOST, number + 1).into();
-        server.handle(Instant::ZERO, Input::datagram(from, &fat_register(number)));
+        server.handle(now, Input::datagram(from, &fat_register(number)));
         while server.poll().is_some() {}
     }
     assert_eq!(server.registrations().count(), usize::from(DEVICES));
