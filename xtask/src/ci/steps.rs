@@ -107,7 +107,7 @@ fn bare_metal(ci: &mut Context<'_>) -> Outcome {
 }
 
 /// How often the simulated server crashes with `--all`, instead of some hundreds of times.
-const CRASHES: &str = "10000";
+const CRASHES: &str = "2000";
 
 /// With the Mbed TLS backend where it can be built, so that its tests and all others are built once.
 /// The tests against real peers pass where a peer is missing, unless `--all` is given.
