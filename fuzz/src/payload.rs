@@ -25,7 +25,7 @@ pub fn check(format: ContentFormat, input: &[u8]) {
     let path = Path::from_ids(&[3, 0, 6, 1][..usize::from(place) % 5]).expect("small ids");
     let model: &dyn Model = if place < 128 { &ByNumber } else { &NoModel };
     let root = if place & 64 == 0 { "" } else { "/r" };
-    let readings = Readings { model, root };
+    let readings = Readings { model, root, is_compared: format != ContentFormat::JSON };
     let limit = BASE + TREE * payload.len();
     let _ = readings.agree(limit, |it| it.decode_create(format, 3, payload));
     let timed = readings.agree(limit, |it| it.decode_timed(format, &path, payload));
@@ -57,6 +57,9 @@ pub fn check(format: ContentFormat, input: &[u8]) {
 struct Readings<'m> {
     model: &'m dyn Model,
     root: &'m str,
+    /// Not in OMA JSON: to be decided is what a base name without a slash means before a relative
+    /// name, such as /3/41 and 6, which lenient reading takes for another instance than strict reading.
+    is_compared: bool,
 }
 
 impl<'m> Readings<'m> {
@@ -77,6 +80,9 @@ impl<'m> Readings<'m> {
     ) -> Result<T, E> {
         let lenient = self.lenient();
         let leniently = within(limit, || read(&lenient));
+        if !self.is_compared {
+            return leniently;
+        }
         let strictly = within(limit, || read(&self.strict()));
         match strictly {
             Err(_) if leniently.is_err() || lenient.forgiven().next().is_some() => {}
@@ -120,7 +126,7 @@ fn records(format: ContentFormat, payload: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 /// Checks a Fetch Pack or Patch Pack.
 pub fn check_pack(format: ContentFormat, payload: &[u8]) {
-    let readings = Readings { model: &ByNumber, root: "" };
+    let readings = Readings { model: &ByNumber, root: "", is_compared: true };
     let limit = BASE + TREE * payload.len();
     if let Ok(paths) = readings.agree(limit, |it| it.decode_paths(format, payload)) {
         let encoded = composite::encode_paths(format, &paths).expect("what was decoded");
@@ -136,7 +142,7 @@ pub fn check_pack(format: ContentFormat, payload: &[u8]) {
 /// Checks a text of links: strict and lenient reading agree, each link means the same alone, and what
 /// is written is read again.
 pub fn check_links(text: &str) {
-    let readings = Readings { model: &NoModel, root: "" };
+    let readings = Readings { model: &NoModel, root: "", is_compared: true };
     let limit = 1024 + 128 * text.len();
     let Ok(links) = readings.agree(limit, |it| it.links(text)) else { return };
     let written = write(&links);
