@@ -52,7 +52,13 @@ function drawDevices() {
     element("td", device.secure ? `${device.address} (secured)` : device.address),
     element("td", device.lwM2mVersion),
     element("td", `${device.lifetime} s`),
-    element("td", new Date(device.lastUpdate).toLocaleString()))));
+    element("td", new Date(device.lastUpdate).toLocaleString()),
+    element("td", stateOf(device)))));
+}
+
+function stateOf({ queuemode, sleeping }) {
+  if (!queuemode) return "listens";
+  return sleeping ? "sleeps" : "awake";
 }
 
 async function select(endpoint) {
@@ -61,7 +67,10 @@ async function select(endpoint) {
   byId("name").textContent = endpoint;
   byId("device").hidden = false;
   byId("instances").replaceChildren();
+  fill("observations", []);
+  fill("commands", []);
   say("");
+  await loadWaiting();
   const specs = await call("GET", `api/objectspecs/${encodeURIComponent(endpoint)}`);
   if (selected !== mine) return;
   const names = new Map(specs.map((spec) => [spec.id, spec]));
@@ -76,18 +85,15 @@ function instanceSection(object, id, spec) {
   const path = `/${object}/${id}`;
   const body = document.createElement("tbody");
   values.set(path, { body, spec });
-  const read = async () => {
+  const ask = async (method, address) => {
     say("");
-    const answer = await call("GET", apiPath(endpoint, path));
+    const answer = await call(method, apiPath(endpoint, address)).finally(loadWaiting);
+    if (answer.delayed) return say(`${path}: the device sleeps; it answers when it wakes up`);
     if (!answer.success) throw new Error(`${path}: ${answer.status} ${answer.errormessage ?? ""}`);
     showNode(path, answer.content);
   };
-  const observe = async () => {
-    say("");
-    const answer = await call("POST", apiPath(endpoint, `${path}/observe`));
-    if (!answer.success) throw new Error(`${path}: ${answer.status} ${answer.errormessage ?? ""}`);
-    showNode(path, answer.content);
-  };
+  const read = () => ask("GET", path);
+  const observe = () => ask("POST", `${path}/observe`);
   return element("div", "",
     element("h3", `${path} ${spec?.name ?? ""}`, button("Read", read), button("Observe", observe)),
     element("table", "", body));
@@ -141,14 +147,28 @@ function listen() {
   const on = (name, action) =>
     events.addEventListener(name, (event) => action(JSON.parse(event.data)));
   const keep = (device) => { registrations.set(device.endpoint, device); showDevices(); };
+  const reload = (ep) => { if (ep === selected?.endpoint) loadWaiting().catch((error) => say(error.message)); };
+  const sleeps = (sleeping) => ({ ep }) => {
+    const device = registrations.get(ep);
+    if (device) keep({ ...device, sleeping });
+    reload(ep);
+  };
   events.onopen = () => { byId("live").textContent = "live"; loadDevices(); showAddresses(); };
   events.onerror = () => { byId("live").textContent = "connection lost, trying again…"; };
-  on("REGISTRATION", keep);
+  on("REGISTRATION", (device) => { keep(device); reload(device.endpoint); });
+  on("SLEEPING", sleeps(true));
+  on("AWAKE", sleeps(false));
+  on("REQUEST_RESPONSE", (late) => { showLate(late); reload(late.ep); });
+  on("OBSERVATION_ENDED", ({ ep }) => reload(ep));
   // An Update that does not change the object list leaves it out.
   on("UPDATED", ({ registration }) =>
     keep({ ...registrations.get(registration.endpoint), ...registration }));
   on("DEREGISTRATION", (device) => { registrations.delete(device.endpoint); showDevices(); });
-  on("NOTIFICATION", ({ ep, res, val }) => { if (ep === selected?.endpoint) showNode(res, val); });
+  on("NOTIFICATION", ({ ep, res, val }) => {
+    if (ep !== selected?.endpoint) return;
+    if (res) showNode(res, val);
+    if (selected.awaits) reload(ep);
+  });
   on("LAGGED", loadDevices);
 }
 

@@ -34,6 +34,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), origin::guard))
         .route("/", get(page::index))
         .route("/page.js", get(page::script))
+        .route("/waiting.js", get(page::waiting_script))
         .route("/security.js", get(page::security_script))
         .route("/page.css", get(page::style))
         .route("/problems", get(error::list))

@@ -20,6 +20,10 @@ pub(crate) async fn script() -> Response {
     typed("text/javascript; charset=utf-8", include_str!("../page/page.js"))
 }
 
+pub(crate) async fn waiting_script() -> Response {
+    typed("text/javascript; charset=utf-8", include_str!("../page/waiting.js"))
+}
+
 pub(crate) async fn security_script() -> Response {
     typed("text/javascript; charset=utf-8", include_str!("../page/security.js"))
 }

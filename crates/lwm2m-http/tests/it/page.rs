@@ -9,6 +9,7 @@ async fn the_page_and_its_parts_are_served_with_a_policy() {
     let parts = [
         ("/", "text/html; charset=utf-8"),
         ("/page.js", "text/javascript; charset=utf-8"),
+        ("/waiting.js", "text/javascript; charset=utf-8"),
         ("/security.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
     ];
@@ -29,7 +30,7 @@ async fn the_page_and_its_parts_are_served_with_a_policy() {
 #[tokio::test]
 async fn what_devices_send_cannot_become_markup() {
     let bench = Bench::new().await;
-    for uri in ["/page.js", "/security.js"] {
+    for uri in ["/page.js", "/waiting.js", "/security.js"] {
         let script = bench.get(uri).await;
         let script = String::from_utf8_lossy(&script.body);
         for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
