@@ -11,7 +11,7 @@ use crate::state::ApiState;
 use axum::extract::{Path as Segment, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use lwm2m_server::{Command, CommandId, CommandOptions, CommandState, Operation, Outcome, Server};
 
 /// Commands that are copied out of the engine at a time.
@@ -43,25 +43,30 @@ pub(super) async fn order(
         command = ended.ok_or(ApiError::CommandRemoved)?;
     }
     let kind = RequestKind::from(&*command.operation);
-    let mut response = match &command.state {
-        CommandState::Ended(_, outcome) if !patience.is_zero() => answered(&kind, outcome)?,
+    Ok(match &command.state {
+        CommandState::Ended(_, outcome) if !patience.is_zero() => {
+            let response = answered(&kind, outcome)?;
+            if preferences.respond_async { located(command.id, response) } else { response }
+        }
         _ if preferences.respond_async => {
             let body = json(&CommandJson::new(&command, &kind, state.server().clock()));
-            (StatusCode::ACCEPTED, body).into_response()
+            located(command.id, (StatusCode::ACCEPTED, body).into_response())
         }
         _ => {
             let path = command::path(&command.operation);
             json(&DelayedJson::new(endpoint, path, Request::Command(command.id)))
         }
-    };
-    if preferences.respond_async {
-        let headers = response.headers_mut();
-        // Digits are legal in a header.
-        let location = HeaderValue::try_from(format!("/api/commands/{}", command.id.0));
-        location.into_iter().for_each(|it| _ = headers.insert(LOCATION, it));
-        headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
-    }
-    Ok(response)
+    })
+}
+
+/// A response that names its command, and says that it was made as preferred.
+fn located(id: CommandId, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    // Digits are legal in a header.
+    let location = HeaderValue::try_from(format!("/api/commands/{}", id.0));
+    location.into_iter().for_each(|it| _ = headers.insert(LOCATION, it));
+    headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
+    response
 }
 
 /// The answer of the device to a command.

@@ -2,10 +2,12 @@
 
 use crate::commands::willing;
 use crate::events::Events;
-use crate::support::{Bench, asked, next_asked, register, within};
+use crate::support::{Bench, LOOPBACK, asked, next_asked, register, within};
 use axum::http::StatusCode;
-use lwm2m_coap::{Code, Response};
+use lwm2m_coap::{Code, Response, TransmissionParameters};
 use lwm2m_http::ApiConfig;
+use lwm2m_net::Sockets;
+use lwm2m_server::{Config, Server};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ pub(crate) async fn next(events: &mut Events, wanted: &str) -> Json {
     within(reading).await
 }
 
+// proves: QUEUE-01
 #[tokio::test]
 async fn who_sleeps_is_told_and_listed() {
     let bench = Bench::new().await;
@@ -126,6 +129,28 @@ async fn a_device_that_falls_asleep_before_it_answers_is_no_error() {
     assert_eq!((&told["state"], &told["response"]), (&json!("unknown"), &Json::Null));
     assert!(told["error"].as_str().is_some_and(|text| text.contains("may have")), "{told}");
     assert_eq!(asked, ["GET /3/0/13 accept=112"], "a reboot is not repeated");
+}
+
+#[tokio::test]
+async fn a_device_that_is_given_up_is_asked_again_if_that_does_no_harm() {
+    for (method, uri, status) in [
+        ("GET", "/api/clients/peer/3/0/0", StatusCode::OK),
+        ("POST", "/api/clients/peer/3/0/4", StatusCode::GATEWAY_TIMEOUT),
+    ] {
+        let mut config = Config::default();
+        let hasty = TransmissionParameters::default().ack_timeout(Duration::from_millis(10));
+        config.coap.transmission = hasty.max_retransmit(0);
+        let server = Server::new(config, [1; 32]);
+        let bench = Bench::of(server, Sockets::from(LOOPBACK), ApiConfig::default()).await;
+        let _device = bench.sleeper("peer", |_| None).await;
+        let answer = bench.send(method, uri, None, "").await;
+        assert_eq!(answer.status, status, "{uri}");
+        assert_eq!(bench.get("/api/clients/peer").await.json()["sleeping"], true);
+        let commands = bench.get("/api/commands").await.json();
+        let waits = commands[0]["state"] == "waiting";
+        assert_eq!(waits, status == StatusCode::OK, "{commands}");
+        assert_eq!(answer.json().get("delayed").is_some(), waits);
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub(super) enum Waiter {
 pub(super) struct ServerSink {
     pub(super) operations: HashMap<OperationId, Waiter>,
     /// The callers that wait for the ends of commands.
-    ends: HashMap<CommandId, Vec<oneshot::Sender<()>>>,
+    pub(super) ends: HashMap<CommandId, Vec<oneshot::Sender<()>>>,
     pub(super) directory: Arc<Directory>,
     pub(super) events: Publisher,
     pub(super) selections: Vec<Selection>,
