@@ -58,6 +58,7 @@ mod protection;
 mod request;
 mod response;
 mod statistics;
+mod table;
 mod transport;
 pub mod uri;
 

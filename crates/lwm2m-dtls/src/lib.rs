@@ -97,6 +97,7 @@ mod routing_cids;
 mod seal;
 mod stream;
 mod suite;
+mod table;
 mod tls12;
 #[cfg(feature = "tls13")]
 mod tls13;

@@ -4,6 +4,7 @@
 //! A client that restarts comes from another port and leaves its old session behind, which nobody
 //! ends any more. Without a bound such sessions would take the room of all others in the end.
 
+use crate::table::shrink;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 use lwm2m_coap::PeerId;
@@ -65,6 +66,17 @@ impl ByIdentity {
     pub(crate) fn all_cut_off(&self, is_meant: impl Fn(&Identity) -> bool) -> Vec<PeerId> {
         let meant = self.known.iter().filter(|(identity, _)| is_meant(identity));
         meant.filter_map(|(_, known)| known.cut_off).collect()
+    }
+
+    /// Gives memory back, if most identities have gone.
+    pub(crate) fn shrink(&mut self) {
+        shrink(&mut self.known);
+    }
+
+    /// How many identities are known.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
     }
 
     fn entry(&mut self, identity: &Identity) -> &mut Known {

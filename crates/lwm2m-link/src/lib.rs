@@ -26,6 +26,7 @@ pub mod engine;
 pub mod journal;
 pub mod link;
 pub mod sessions;
+mod table;
 
 pub use connections::{ConnectionConfig, host, network};
 pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAction, Transmit};

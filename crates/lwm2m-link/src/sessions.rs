@@ -8,6 +8,7 @@
 //! session of a client").
 
 use crate::by_identity::ByIdentity;
+use crate::table::shrink;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -262,6 +263,12 @@ impl Sessions {
         self.begun.remove(&session);
         self.waiting.remove(&session);
         self.peers.remove(&session)
+    }
+
+    /// Gives memory back, if that of most peers has gone.
+    pub(crate) fn shrink(&mut self) {
+        shrink(&mut self.peers);
+        self.by_identity.shrink();
     }
 
     /// Whether this side began the session.

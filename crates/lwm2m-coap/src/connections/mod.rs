@@ -19,6 +19,7 @@ use crate::delivery::{Content, Refused};
 use crate::event::{CloseReason, Transmit};
 use crate::ids::PeerId;
 use crate::message::{Code, FRAME_OVERHEAD, FrameView, Options, Token, write_frame};
+use crate::table::shrink;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -139,6 +140,7 @@ impl Connections {
     pub(crate) fn close(&mut self, peer: PeerId) {
         if let Some(connection) = self.by_peer.remove(&peer) {
             self.held -= connection.reader.held();
+            shrink(&mut self.by_peer);
         }
     }
 

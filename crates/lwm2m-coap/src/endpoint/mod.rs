@@ -398,6 +398,8 @@ impl Endpoint {
         }
         if self.is_idle(peer) && self.idle.back() != Some(&peer) {
             self.idle.push_back(peer);
+            self.exchanges.shrink();
+            self.transport.messaging.shrink();
         }
     }
 

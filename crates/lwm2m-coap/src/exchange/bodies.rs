@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::ids::PeerId;
 use crate::message::{Code, Options};
 use crate::response::Response;
+use crate::table::shrink;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -148,6 +149,12 @@ impl Bodies {
     pub(super) fn expire(&mut self, now: Instant, touched: &mut Vec<PeerId>) {
         self.assemblies.expire(now, touched);
         self.cached.expire(now, touched);
+    }
+
+    /// Gives memory back, if that of most peers has gone.
+    pub(super) fn shrink(&mut self) {
+        shrink(&mut self.assemblies.by_peer);
+        shrink(&mut self.cached.by_peer);
     }
 
     pub(super) fn remove_peer(&mut self, peer: PeerId) {

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::ids::{Observer, PeerId, RequestId};
 use crate::message::Token;
+use crate::table::shrink;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -113,6 +114,16 @@ impl Exchanges {
                 return token;
             }
         }
+    }
+
+    /// Gives memory back, if that of most peers has gone.
+    pub(crate) fn shrink(&mut self) {
+        shrink(&mut self.peers);
+        shrink(&mut self.requests);
+        shrink(&mut self.tokens);
+        shrink(&mut self.observations);
+        shrink(&mut self.observers);
+        self.bodies.shrink();
     }
 
     /// Changes the state about a peer. Creates and removes the state as needed.

@@ -30,6 +30,7 @@ use crate::delivery::{Delivery, DeliveryOf, Refused, Source};
 use crate::event::{Transmit, Unanswered};
 use crate::ids::PeerId;
 use crate::statistics::Statistics;
+use crate::table::shrink;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -222,6 +223,11 @@ impl Messaging {
         if let (None, Some(state)) = (self.expiries.at(peer), self.peers.get(&peer)) {
             self.expiries.set(peer, state.quiet_at());
         }
+    }
+
+    /// Gives memory back, if that of most peers has gone.
+    pub(crate) fn shrink(&mut self) {
+        shrink(&mut self.peers);
     }
 
     // --- state --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ use crate::identity::Identity;
 use crate::mode::Role;
 use crate::record::header::{ContentType, write_plain};
 use crate::resumption::Resumption;
+use crate::table::shrink;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -229,5 +230,6 @@ impl Endpoint {
                 self.advance_session(now, id, &[]);
             }
         }
+        shrink(&mut self.lingering);
     }
 }

@@ -25,6 +25,7 @@ use crate::identity::Identity;
 use crate::record::header::ContentType;
 use crate::resumption::Resumption;
 use crate::stream::Stream;
+use crate::table::shrink;
 use crate::unsupported::Unsupported;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -348,6 +349,16 @@ impl Endpoint {
         }
         let (peer, identity) = (open.peer, open.identity.clone());
         self.events.push_back(Event::Closed { session, peer, identity, cause, kept });
+        self.shrink();
         Some(open)
+    }
+
+    /// Gives memory back, if that of most sessions has gone.
+    fn shrink(&mut self) {
+        shrink(&mut self.sessions);
+        shrink(&mut self.session_by_address);
+        shrink(&mut self.by_cid);
+        shrink(&mut self.streams);
+        shrink(&mut self.lingering);
     }
 }

@@ -10,6 +10,7 @@ use crate::handshake::framing::Framing;
 use crate::mode::Role;
 use crate::resumption::Resumption;
 use crate::stream::{Outcome, Stream, StreamEvent};
+use crate::table::shrink;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
@@ -168,6 +169,7 @@ impl Endpoint {
             }
         };
         self.events.push_back(event);
+        shrink(&mut self.streams);
     }
 
     fn end_stream_handshake(&mut self, session: SessionId, peer: SocketAddr, role: Role) {

@@ -107,3 +107,85 @@ impl Link {
         self.unused.insert(carried.peer);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Engine, Input, Outbox};
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+    use lwm2m_coap::Config;
+    use lwm2m_dtls::{ClientProfile, ClientSecurity, Credentials};
+    use zeroize::Zeroizing;
+
+    const ADDRESS: SocketAddr =
+        SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 5684);
+    const NOW: Instant = Instant::ZERO;
+
+    /// Knows every device by the same key.
+    struct Keys;
+
+    impl Credentials for Keys {
+        fn uses_psk(&self) -> bool {
+            true
+        }
+        fn psk(&self, _: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+            Some(Zeroizing::new(Vec::from(*b"0123456789abcdef")))
+        }
+    }
+
+    fn written(link: &mut Link) -> Vec<bytes::Bytes> {
+        let mut out = Outbox::default();
+        out.collect(link);
+        let bytes = |action| match action {
+            StreamAction::Write { payload, .. } => Some(payload),
+            _ => None,
+        };
+        out.actions.into_iter().filter_map(bytes).collect()
+    }
+
+    /// Lets a client connect by TLS, and returns its peer at the server.
+    fn connect(server: &mut Link, number: u64) -> PeerId {
+        let connection = ConnectionId::Accepted(number);
+        server.handle(NOW, Input::Connected { connection, from: ADDRESS, secured: true });
+        let mut client = Link::new(Config::default(), [1; 32]);
+        client.set_security(lwm2m_dtls::Config::default());
+        let (identity, key) = (number.to_be_bytes().to_vec().into(), Keys.psk(b"").expect("a key"));
+        let profile = Arc::new(ClientProfile::new(ClientSecurity::Psk { identity, key }));
+        client.open_secured_connection(NOW, ADDRESS, profile).expect("room");
+        let opened = ConnectionId::Opened(1);
+        loop {
+            let to_server = written(&mut client);
+            let done = to_server.is_empty();
+            for bytes in to_server {
+                server.handle(NOW, Input::Stream { connection, bytes: &bytes });
+            }
+            for bytes in written(server) {
+                client.handle(NOW, Input::Stream { connection: opened, bytes: &bytes });
+            }
+            if done {
+                return server.connections.carried(connection).expect("open").peer;
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_on_a_connection_leaves_nothing_of_its_identity() {
+        let mut server = Link::new(Config::default(), [2; 32]);
+        let mut config = lwm2m_dtls::Config::default();
+        config.credentials = Some(Arc::new(Keys));
+        server.set_security(config);
+        let known = |server: &Link| server.sessions.as_ref().map(|it| it.by_identity.len());
+        for number in 1..20 {
+            let peer = connect(&mut server, number);
+            assert_eq!(known(&server), Some(1));
+            // A registration holds it, and outlives the connection.
+            server.hold(peer);
+            let connection = ConnectionId::Accepted(number);
+            server.handle(NOW, Input::Disconnected { connection });
+            assert_eq!(known(&server), Some(1), "it may come back");
+            server.release(peer);
+            assert_eq!((known(&server), server.peer_count()), (Some(0), 0));
+        }
+    }
+}

@@ -15,6 +15,7 @@ pub use rebind::RebindError;
 use crate::connections::{ConnectionConfig, Connections};
 use crate::engine::{ConnectionId, Outputs};
 use crate::sessions::{SecurityEvent, Sessions};
+use crate::table;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -350,10 +351,27 @@ impl Link {
             // The next peer at this address has another name.
             self.coap.reset_parameters(peer);
             self.forget_carrier(peer, &state);
+            self.shrink();
+        }
+    }
+
+    /// Gives memory back, if that of most peers has gone.
+    fn shrink(&mut self) {
+        table::shrink(&mut self.peers);
+        let (peers, hasher) = (&self.peers, &self.hasher);
+        let hash_of = |peer: &PeerId| peers.get(peer).map_or(0, |it| hasher.hash_one(it.address));
+        table::shrink_by(&mut self.by_address, hash_of);
+        if let Some(sessions) = &mut self.sessions {
+            sessions.shrink();
         }
     }
 
     fn forget_carrier(&mut self, peer: PeerId, state: &Peer) {
+        if let (Some(Identity::Secured(identity)), Some(sessions)) =
+            (state.identity.as_deref(), &mut self.sessions)
+        {
+            sessions.by_identity.reconnect(identity, peer);
+        }
         match (state.carrier, &mut self.sessions) {
             (Carrier::Datagrams, _) => {
                 self.strangers.remove(&peer);
@@ -363,9 +381,6 @@ impl Link {
                 }
             }
             (Carrier::Session(session), Some(sessions)) => {
-                if let Some(Identity::Secured(identity)) = state.identity.as_deref() {
-                    sessions.by_identity.reconnect(identity, peer);
-                }
                 // A client may come back in its session, under another name; a server need not
                 // keep a session that this side began and does not use.
                 let ours = sessions.is_ours(session);

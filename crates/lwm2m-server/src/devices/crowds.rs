@@ -6,6 +6,9 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 
+/// Counts of up to so many hosts keep their memory.
+const SMALL: usize = 1_024;
+
 /// The counts.
 #[derive(Debug, Default)]
 pub(crate) struct Crowds {
@@ -39,6 +42,10 @@ fn count_out<K: Eq + Hash>(counts: &mut HashMap<K, usize>, of: K) {
     *count.get_mut() -= 1;
     if *count.get() == 0 {
         count.remove();
+        // Gives memory back when most devices have gone.
+        if counts.capacity() > SMALL && counts.len() < counts.capacity() / 8 {
+            counts.shrink_to(2 * counts.len());
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use hashbrown::HashTable;
 
+/// An index of up to so many slots keeps its memory.
+const SMALL: usize = 1_024;
+
 /// Slots by the hash of a key. The key stays in the value of the slot, with which the caller
 /// compares: a name or an id is stored once. The hash is kept, so that growing reads no values.
 #[derive(Debug, Default)]
@@ -44,6 +47,10 @@ impl Index {
         let entry = Entry::new(hash, slot);
         if let Ok(found) = self.table.find_entry(entry.wide(), |it| it.slot == slot) {
             found.remove();
+        }
+        // Gives memory back when most devices have gone.
+        if self.table.capacity() > SMALL && self.table.len() < self.table.capacity() / 8 {
+            self.table.shrink_to(2 * self.table.len(), Entry::wide);
         }
     }
 }

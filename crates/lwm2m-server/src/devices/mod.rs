@@ -191,6 +191,11 @@ impl Devices {
         for request in device.requests() {
             self.requests.remove(&request);
         }
+        if self.devices.len() == 0 {
+            // What was left by those who had many requests.
+            self.operations.shrink_to_fit();
+            self.requests.shrink_to_fit();
+        }
         Some(device)
     }
 

@@ -17,40 +17,72 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-/// Values by key; every step takes constant time.
+/// Slots next to each other. They are dropped while none of them has a value.
+#[derive(Debug)]
+struct Chunk<T> {
+    slots: Vec<Slot<T>>,
+    /// How many of them have a value.
+    used: u32,
+    /// The generation of new slots: higher than those of the slots that were dropped.
+    generation: u32,
+}
+
+impl<T> Chunk<T> {
+    /// Makes the slots of the chunk anew, if they were dropped.
+    fn fill(&mut self) {
+        if self.slots.is_empty() {
+            let generation = self.generation;
+            let slot = || Slot { generation, value: None };
+            self.slots.reserve_exact(CHUNK as usize);
+            self.slots.extend((0..CHUNK).map(|_| slot()));
+        }
+    }
+
+    /// Drops the slots if none of them is in use.
+    fn drop_unused(&mut self) {
+        if self.used == 0 {
+            let highest = self.slots.iter().map(|slot| slot.generation).max();
+            self.generation = highest.unwrap_or(self.generation);
+            self.slots = Vec::new();
+        }
+    }
+}
+
+/// Values by key; every step takes constant time on average.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    chunks: Vec<Vec<Slot<T>>>,
-    /// How many slots there are: less than `u32` counts, as registrations are bounded.
-    slots: u32,
+    chunks: Vec<Chunk<T>>,
+    /// The slots without a value. There are less than `u32` counts, as registrations are bounded.
     free: Vec<u32>,
+    used: usize,
 }
 
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
-        Self { chunks: Vec::new(), slots: 0, free: Vec::new() }
+        Self { chunks: Vec::new(), free: Vec::new(), used: 0 }
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.slots as usize - self.free.len()
+        self.used
     }
 
     pub(crate) fn insert(&mut self, value: T) -> SlabKey {
-        if let Some(slot) = self.free.pop()
-            && let Some(place) = self.slot_mut(slot)
-        {
+        if self.free.is_empty() {
+            let first = self.chunks.len() as u32 * CHUNK;
+            self.chunks.push(Chunk { slots: Vec::new(), used: 0, generation: 0 });
+            self.free.extend((first..first + CHUNK).rev());
+        }
+        let slot = self.free.pop().unwrap_or_default();
+        self.used += 1;
+        if let Some(chunk) = self.chunks.get_mut((slot / CHUNK) as usize) {
+            chunk.fill();
+            chunk.used += 1;
+        }
+        let generation = self.slot_mut(slot).map_or(0, |place| {
             place.value = Some(value);
-            return SlabKey { slot, generation: place.generation };
-        }
-        let slot = self.slots;
-        self.slots += 1;
-        if slot.is_multiple_of(CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK as usize));
-        }
-        if let Some(chunk) = self.chunks.last_mut() {
-            chunk.push(Slot { generation: 0, value: Some(value) });
-        }
-        SlabKey { slot, generation: 0 }
+            place.generation
+        });
+        SlabKey { slot, generation }
     }
 
     pub(crate) fn remove(&mut self, key: SlabKey) -> Option<T> {
@@ -58,6 +90,13 @@ impl<T> Slab<T> {
         let value = place.value.take()?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(key.slot);
+        self.used -= 1;
+        let chunk = self.chunks.get_mut((key.slot / CHUNK) as usize)?;
+        chunk.used -= 1;
+        chunk.drop_unused();
+        if self.used == 0 {
+            self.free.shrink_to(CHUNK as usize);
+        }
         Some(value)
     }
 
@@ -79,15 +118,15 @@ impl<T> Slab<T> {
 
     /// All values, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten().filter_map(|slot| slot.value.as_ref())
+        self.chunks.iter().flat_map(|chunk| &chunk.slots).filter_map(|slot| slot.value.as_ref())
     }
 
     fn slot(&self, slot: u32) -> Option<&Slot<T>> {
-        self.chunks.get((slot / CHUNK) as usize)?.get((slot % CHUNK) as usize)
+        self.chunks.get((slot / CHUNK) as usize)?.slots.get((slot % CHUNK) as usize)
     }
 
     fn slot_mut(&mut self, slot: u32) -> Option<&mut Slot<T>> {
-        self.chunks.get_mut((slot / CHUNK) as usize)?.get_mut((slot % CHUNK) as usize)
+        self.chunks.get_mut((slot / CHUNK) as usize)?.slots.get_mut((slot % CHUNK) as usize)
     }
 }
 
@@ -105,6 +144,20 @@ mod tests {
             assert_eq!(slab.at(key.slot), Some((*key, &value)));
         }
         assert_eq!(slab.iter().copied().sum::<u32>(), (0..3 * CHUNK).sum());
+    }
+
+    #[test]
+    fn chunks_that_nobody_needs_are_dropped_and_their_keys_find_nothing() {
+        let mut slab = Slab::new();
+        let keys: Vec<_> = (0..3 * CHUNK).map(|value| slab.insert(value)).collect();
+        let (old, last) = keys.split_at(keys.len() - 1);
+        old.iter().for_each(|key| assert!(slab.remove(*key).is_some()));
+        let in_memory: usize = slab.chunks.iter().map(|chunk| chunk.slots.capacity()).sum();
+        assert_eq!((slab.len(), in_memory), (1, CHUNK as usize));
+        let again: Vec<_> = (0..3 * CHUNK - 1).map(|value| slab.insert(value)).collect();
+        assert!(old.iter().all(|key| slab.get(*key).is_none()));
+        assert!(again.iter().chain(last).all(|key| slab.get(*key).is_some()));
+        assert_eq!(slab.chunks.len(), 3, "slots are used again");
     }
 
     #[test]

@@ -63,8 +63,8 @@ fn visit(server: &mut Server, now: Instant, number: u32, secured: bool) {
     }
 }
 
-/// The bytes per registered, silent device in a fleet of one kind.
-fn bytes_each(devices: u32, secured: bool) -> i64 {
+/// A server that knows so many devices by their keys, if it has security.
+fn server(devices: u32, secured: bool) -> Server {
     let mut config = Config::default();
     config.coap.max_peers = 1 << 20;
     if secured {
@@ -78,22 +78,42 @@ fn bytes_each(devices: u32, secured: bool) -> i64 {
         dtls.session_cache = 0;
         config.dtls = Some(dtls);
     }
-    let mut server = Server::new(config, [1; 32]);
+    Server::new(config, [1; 32])
+}
+
+/// Registers devices, and lets time pass.
+fn visit_all(server: &mut Server, devices: u32, secured: bool, time: Duration) {
     let mut now = Instant::ZERO;
-    let info = measure(|| {
-        for number in 0..devices {
-            now = now + Duration::from_millis(1);
-            visit(&mut server, now, number, secured);
-        }
-        let end = now + Duration::from_secs(600);
-        while let Some(next) = server.poll_timeout().filter(|next| *next <= end) {
-            now = now.max(next);
-            server.handle(now, Input::Timeout);
-            while server.poll().is_some() {}
-        }
-    });
+    for number in 0..devices {
+        now = now + Duration::from_millis(1);
+        visit(server, now, number, secured);
+    }
+    let end = now + time;
+    while let Some(next) = server.poll_timeout().filter(|next| *next <= end) {
+        now = now.max(next);
+        server.handle(now, Input::Timeout);
+        while server.poll().is_some() {}
+    }
+}
+
+/// The bytes per registered, silent device in a fleet of one kind.
+fn bytes_each(devices: u32, secured: bool) -> i64 {
+    let mut server = server(devices, secured);
+    let silence = Duration::from_secs(600);
+    let info = measure(|| visit_all(&mut server, devices, secured, silence));
     assert_eq!(server.registrations().count(), devices as usize);
     info.bytes_current / i64::from(devices)
+}
+
+#[test]
+fn memory_is_given_back_when_devices_leave() {
+    let devices = 12_000;
+    let mut server = server(devices, false);
+    let lifetime = Duration::from_secs(86_400 + 600);
+    let left = measure(|| visit_all(&mut server, devices, false, lifetime)).bytes_current;
+    assert_eq!((server.registrations().count(), server.peer_count()), (0, 0));
+    // It took 8 MB.
+    assert!(left < 400_000, "{left} B are left");
 }
 
 #[test]
