@@ -105,11 +105,17 @@ impl SecurityStore {
     }
 
     /// Numbers the generations of credentials that are set from now on, so that none is one of an
-    /// earlier run: `first` is greater than all of those, for example the Unix time in microseconds.
+    /// earlier run: `first` is the [`next_generation`](Self::next_generation) of that run, or greater.
     /// Comes after the credentials of files are set: their generation is 0 in each run.
     pub fn number_generations_from(&self, first: u64) {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         clients.next_generation = clients.next_generation.max(first);
+    }
+
+    /// The generation of the credential that is set next, to be kept after each change.
+    #[must_use]
+    pub fn next_generation(&self) -> u64 {
+        self.read().next_generation
     }
 
     /// The generation of the credential of an endpoint, to be kept with it: another number after

@@ -16,18 +16,25 @@ pub(crate) struct KeptCredential {
     /// A pre-shared key.
     #[cbor(n(2), with = "minicbor::bytes")]
     secret: Vec<u8>,
+    /// Tells it from others that the endpoint had before.
+    #[n(3)]
+    generation: Option<u64>,
 }
 
 impl KeptCredential {
     /// `None` for kinds that cannot be kept yet.
-    pub(crate) fn of(credential: &Credential) -> Option<Self> {
+    pub(crate) fn of(credential: &Credential, generation: u64) -> Option<Self> {
         let (mode, public, secret) = match credential {
             Credential::Psk { identity, key } => (0, identity.to_vec(), key.to_vec()),
             Credential::RawPublicKey(spki) => (1, spki.to_vec(), Vec::new()),
             Credential::X509 => (2, Vec::new(), Vec::new()),
             _ => return None,
         };
-        Some(Self { mode, public, secret })
+        Some(Self { mode, public, secret, generation: Some(generation) })
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.unwrap_or_default()
     }
 
     /// The credential; `None` if it is not a legal one.

@@ -37,9 +37,11 @@ pub const REGISTRATIONS: Table = Table(5);
 pub const COMMANDS: Table = Table(6);
 /// The newest values of resources.
 pub const VALUES: Table = Table(7);
+/// The generation of the credential that is set next: one record.
+pub const GENERATION: Table = Table(8);
 
 /// All tables, in the order in which they are read, with names for people.
-pub const TABLES: [(Table, &str); 8] = [
+pub const TABLES: [(Table, &str); 9] = [
     (CREDENTIALS, "credentials"),
     (SESSIONS, "sessions"),
     (COUNTERS, "session counters"),
@@ -48,6 +50,7 @@ pub const TABLES: [(Table, &str); 8] = [
     (REGISTRATIONS, "registrations"),
     (COMMANDS, "commands"),
     (VALUES, "values"),
+    (GENERATION, "credential generation"),
 ];
 
 /// The name of a table for people.

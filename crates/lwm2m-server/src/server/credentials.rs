@@ -3,7 +3,7 @@
 use super::Server;
 use super::keeping::Keep;
 use crate::event::DeregistrationReason;
-use crate::records::{CREDENTIALS, KeptCredential, decode, put, remove};
+use crate::records::{CREDENTIALS, GENERATION, KeptCredential, decode, put, remove};
 use bytes::Bytes;
 use lwm2m_credentials::{Change, Credential, SecurityStore, StoreError};
 use lwm2m_time::Instant;
@@ -28,13 +28,22 @@ impl Server {
         credential: Credential,
     ) -> Result<(), StoreError> {
         let backend = self.config.dtls.as_ref().map(|dtls| dtls.backend);
-        let kept = KeptCredential::of(&credential);
-        if let Some(change) = self.config.security.change(endpoint, credential, backend)? {
+        if let Some(change) = self.config.security.change(endpoint, credential.clone(), backend)? {
+            let generation = self.config.security.generation_of(endpoint);
+            let kept = KeptCredential::of(&credential, generation);
             let record = kept.map(|kept| put(CREDENTIALS, name(endpoint), &kept));
             record.into_iter().for_each(|record| self.keep(Keep::Promised, record));
+            self.keep_generation();
             self.apply(now, endpoint, &change);
         }
         Ok(())
+    }
+
+    /// Keeps which generation the next credential has: one that is removed and set again with the same
+    /// key is another one after a restart, too, and opens nothing that the removed one had opened.
+    fn keep_generation(&mut self) {
+        let next = self.config.security.next_generation();
+        self.keep(Keep::Promised, put(GENERATION, Bytes::new(), &next));
     }
 
     /// Removes the credential of an endpoint, and ends its registration and sessions. Returns
@@ -43,6 +52,7 @@ impl Server {
         let change = self.config.security.revoke(endpoint);
         if let Some(change) = &change {
             self.keep(Keep::Promised, remove(CREDENTIALS, name(endpoint)));
+            self.keep_generation();
             self.apply(now, endpoint, change);
         }
         change.is_some()
@@ -50,11 +60,18 @@ impl Server {
 
     /// Puts a credential back that was kept, unless the endpoint has one by configuration.
     pub(super) fn restore_credential(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let security = &self.config.security;
         let endpoint = std::str::from_utf8(key).ok()?;
         let kept: KeptCredential = decode(value)?;
-        if !self.config.security.contains(endpoint) {
-            self.config.security.put(endpoint, kept.credential()?).ok()?;
+        if !security.contains(endpoint) {
+            let generation = kept.generation();
+            security.restore(endpoint, kept.credential()?, generation).ok()?;
         }
+        Some(())
+    }
+
+    pub(super) fn restore_generation(&self, value: &[u8]) -> Option<()> {
+        self.config.security.number_generations_from(decode(value)?);
         Some(())
     }
 

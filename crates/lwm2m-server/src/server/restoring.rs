@@ -89,6 +89,7 @@ impl Restore<'_> {
             records::CREDENTIALS => self.take_credential(key, value),
             records::SESSIONS => self.take_session(key, value),
             records::COUNTERS => self.take_counters(key, value),
+            records::GENERATION => self.server.restore_generation(value),
             records::VALUES => Some(()),
             _ => None,
         };

@@ -50,11 +50,12 @@ impl Server {
         self.keep(Keep::Promised, Record { table, key, value });
     }
 
-    /// Removes a session that is over.
+    /// Removes a session that is over, at once: a device that has ended it must not find it again
+    /// after a crash, and nobody else either.
     pub(super) fn forget_session(&mut self, session: &SessionFingerprint) {
         for table in [SESSIONS, COUNTERS] {
             let name = session.0.to_vec().into();
-            self.keep(Keep::Noted, remove(table, name));
+            self.keep(Keep::Promised, remove(table, name));
         }
     }
 }

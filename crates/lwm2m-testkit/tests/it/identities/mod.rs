@@ -4,6 +4,7 @@
 mod bootstrap;
 mod certificates;
 mod continuing;
+mod kept;
 mod keys;
 mod register;
 mod sessions;

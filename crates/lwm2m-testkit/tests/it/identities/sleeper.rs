@@ -73,6 +73,12 @@ impl Sleeper {
         self.settle();
     }
 
+    /// Ends its session, and tells the server.
+    pub(super) fn close(&mut self) {
+        self.dtls.close(self.session.expect("a session")).expect("it is open");
+        self.settle();
+    }
+
     pub(super) fn ask(&mut self, now: Instant, request: Request) {
         self.coap.request(now, SERVER, request).expect("room");
         self.settle();
