@@ -10,7 +10,12 @@ pub const MAX_ENDPOINT: usize = 252;
 pub fn is_endpoint_name(name: &str) -> bool {
     (1..=MAX_ENDPOINT).contains(&name.len())
         && !matches!(name, "." | "..")
-        && name.trim() == name
+        // This is asked at each Update, of names that are nearly all of this kind.
+        && (name.bytes().all(|byte| byte.is_ascii_graphic()) || is_legible(name))
+}
+
+fn is_legible(name: &str) -> bool {
+    name.trim() == name
         && !name.chars().any(|it| it.is_control() || is_odd_blank(it) || is_invisible(it))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::definition::ObjectDefinition;
 use crate::registry::Registry;
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use lwm2m_core::{Model, ObjectVersion, ResourceModel};
 
 /// The definitions of the object versions that a device registered.
@@ -12,21 +12,26 @@ use lwm2m_core::{Model, ObjectVersion, ResourceModel};
 #[derive(Clone, Debug)]
 pub struct DeviceModel<'r> {
     registry: &'r Registry,
-    listed: BTreeMap<u16, Option<&'r ObjectDefinition>>,
+    /// By ID. Most models are made for one answer about one object.
+    listed: Vec<(u16, Option<&'r ObjectDefinition>)>,
 }
 
 impl<'r> DeviceModel<'r> {
     fn new(registry: &'r Registry, versions: &[(u16, ObjectVersion)]) -> Self {
         let find = |(id, version): &(u16, _)| (*id, registry.object(*id, Some(*version)));
-        Self { registry, listed: versions.iter().map(find).collect() }
+        // Of an object that is listed twice, the last version counts.
+        let mut listed: Vec<_> = versions.iter().rev().map(find).collect();
+        listed.sort_by_key(|(id, _)| *id);
+        listed.dedup_by_key(|(id, _)| *id);
+        Self { registry, listed }
     }
 
     /// The definition of an object on this device.
     #[must_use]
     pub fn object(&self, id: u16) -> Option<&'r ObjectDefinition> {
-        match self.listed.get(&id) {
-            Some(definition) => *definition,
-            None => self.registry.object(id, None),
+        match self.listed.binary_search_by_key(&id, |(id, _)| *id) {
+            Ok(place) => self.listed.get(place).and_then(|(_, definition)| *definition),
+            Err(_) => self.registry.object(id, None),
         }
     }
 }

@@ -40,14 +40,13 @@ impl Registry {
     /// compatible. `None` if the object or its major version is unknown.
     #[must_use]
     pub fn object(&self, id: u16, version: Option<ObjectVersion>) -> Option<&ObjectDefinition> {
-        let newest = |fits: &dyn Fn(ObjectVersion) -> bool| {
-            self.candidates(id).filter(|d| fits(d.version)).max_by_key(|d| d.version)
+        let fits = |known: &&ObjectDefinition| match version {
+            Some(version) => known.version.major == version.major,
+            None => true,
         };
-        match version {
-            None => newest(&|_| true),
-            Some(version) => newest(&|known| known == version)
-                .or_else(|| newest(&|known| known.major == version.major)),
-        }
+        let exact_or_newest =
+            |known: &&ObjectDefinition| (Some(known.version) == version, known.version);
+        self.candidates(id).filter(fits).max_by_key(exact_or_newest)
     }
 
     /// The known versions of an object, oldest first.
@@ -73,8 +72,9 @@ impl Registry {
         below: &'a [ObjectDefinition],
         above: &'a [ObjectDefinition],
     ) -> impl Iterator<Item = &'a ObjectDefinition> {
-        let visible =
-            |definition: &&_| self.own.binary_search_by_key(&key(definition), key).is_err();
+        let visible = |definition: &&_| {
+            self.own.is_empty() || self.own.binary_search_by_key(&key(definition), key).is_err()
+        };
         below.iter().filter(visible).chain(above)
     }
 }
@@ -86,6 +86,8 @@ fn key(definition: &ObjectDefinition) -> (u16, ObjectVersion) {
 /// The part of a sorted table with the versions of one object.
 fn of_object(table: &[ObjectDefinition], id: u16) -> &[ObjectDefinition] {
     let start = table.partition_point(|definition| definition.id < id);
-    let end = table.partition_point(|definition| definition.id <= id);
-    table.get(start..end).unwrap_or(&[])
+    let rest = table.get(start..).unwrap_or(&[]);
+    // An object has few versions.
+    let count = rest.iter().take_while(|definition| definition.id == id).count();
+    rest.get(..count).unwrap_or(&[])
 }

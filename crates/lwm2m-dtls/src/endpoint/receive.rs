@@ -85,10 +85,10 @@ impl Endpoint {
     fn on_protected(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) {
         if record.header.content == ContentType::TLS12_CID {
             let Some(&id) = self.by_cid.get(record.header.cid) else { return };
-            return match self.sessions.contains_key(&id) {
-                true => drop(self.on_session_record(now, from, id, record)),
-                false => self.on_handshake_record(now, id, record),
-            };
+            if !self.on_session_record(now, from, id, record) && !self.sessions.contains_key(&id) {
+                self.on_handshake_record(now, id, record);
+            }
+            return;
         }
         // The session comes first: an attacker may have started a handshake at its address.
         if let Some(&id) = self.session_by_address.get(&from)
@@ -149,7 +149,7 @@ impl Endpoint {
         match opened.content {
             ContentType::APPLICATION_DATA => {
                 // The peer has our last flight: it would not send data otherwise.
-                if self.lingering.remove(&id).is_some() {
+                if !self.lingering.is_empty() && self.lingering.remove(&id).is_some() {
                     self.timers.cancel(id);
                 }
                 let data = Bytes::from(opened.plaintext);
