@@ -44,6 +44,11 @@ pub struct Config {
     /// IPv6 /64, on datagrams and as many on streams. When full, the oldest of the host is evicted.
     /// Default: 1,000.
     pub max_handshakes_per_host: usize,
+    /// The handshakes that clients may begin in a second, on datagrams and streams together, also those
+    /// that resume a session; see [`Admission`](lwm2m_time::Admission). Beyond it, the ClientHello of a
+    /// client on datagrams is dropped, which sends it again, and connections are refused. Default: 0,
+    /// no limit.
+    pub max_handshakes_per_second: u32,
     /// The most established sessions. Default: 10,000,000.
     pub max_sessions: usize,
     /// Generates the Connection IDs for the records of peers; without it we accept records without
@@ -86,6 +91,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(90),
             max_handshakes: 10_000,
             max_handshakes_per_host: 1_000,
+            max_handshakes_per_second: 0,
             max_sessions: 10_000_000,
             connection_ids: None,
             session_cache: 1_000,

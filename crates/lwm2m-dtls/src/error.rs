@@ -36,6 +36,9 @@ pub enum Error {
         "the configured limit of sessions or handshakes is reached; close one or raise the limit"
     )]
     TooManySessions,
+    /// More handshakes came in a second than configured.
+    #[error("too many clients connect at the same time; the client has to try again later")]
+    TooFast,
     /// The bytes of a session are altered, sealed with another key, of another version, of the other
     /// side, or its counters are those of another session.
     #[error(

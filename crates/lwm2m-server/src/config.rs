@@ -85,9 +85,10 @@ config! {
         default_lifetime: Duration = Duration::from_secs(86_400),
         /// The number of registrations; more are answered 5.03. Default: 1,000,000.
         max_registrations: usize = 1_000_000,
-        /// The devices that may register in a second; others are answered 5.03 and told to come back
+        /// The devices that may register in a second, with and without security each; others are answered 5.03 and told to come back
         /// within one to three minutes, each at another time. An address that has proven nothing is not
-        /// told when. Devices that are registered are not concerned. Default: 0, no limit.
+        /// told when. Devices that are registered are not concerned. Default: 0, no limit. For handshakes
+        /// see [`lwm2m_dtls::Config::max_handshakes_per_second`].
         max_registers_per_second: u32 = 0,
         /// The longest lifetime of a registration over plain CoAP. A device that asks for more, or for
         /// 0, which never ends, gets this. 0 is no limit. Default: 30 days.

@@ -33,7 +33,6 @@
 //! ```
 #![warn(clippy::indexing_slicing)]
 
-mod admission;
 mod command;
 mod commands;
 mod config;

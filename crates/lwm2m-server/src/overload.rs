@@ -19,6 +19,8 @@ pub struct Overload {
     pub datagrams: u64,
     /// Connections that were closed at once.
     pub connections: u64,
+    /// Handshakes that were put off, because too many came in a second.
+    pub handshakes: u64,
     /// Requests that CoAP answered 5.03 or dropped.
     pub requests: u64,
     /// Messages and bodies that CoAP forgot before their time.
@@ -33,6 +35,7 @@ impl Overload {
             strangers: self.strangers - earlier.strangers,
             datagrams: self.datagrams - earlier.datagrams,
             connections: self.connections - earlier.connections,
+            handshakes: self.handshakes - earlier.handshakes,
             requests: self.requests - earlier.requests,
             forgotten: self.forgotten - earlier.forgotten,
         }
@@ -47,6 +50,7 @@ impl fmt::Display for Overload {
             (self.strangers, "strangers forgotten"),
             (self.datagrams, "datagrams dropped"),
             (self.connections, "connections closed"),
+            (self.handshakes, "handshakes put off"),
             (self.requests, "requests refused"),
             (self.forgotten, "messages and bodies forgotten early"),
         ];

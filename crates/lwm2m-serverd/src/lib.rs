@@ -30,6 +30,8 @@ const COAPS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECI
 const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const MAX_REGISTRATIONS: usize = 100_000;
 const MAX_REGISTERS_PER_SECOND: u32 = 5_000;
+/// A third of a processor with certificates.
+const MAX_HANDSHAKES_PER_SECOND: u32 = 2_000;
 
 /// A running server.
 #[derive(Debug)]
@@ -141,6 +143,8 @@ fn secured(
             check_clients(backend, &store)?;
             config.max_sessions =
                 engine.max_registrations.saturating_mul(engine.max_sessions_per_identity);
+            config.max_handshakes_per_second =
+                settings.max_handshakes_per_second.unwrap_or(MAX_HANDSHAKES_PER_SECOND);
             Some(config)
         }
         None => None,

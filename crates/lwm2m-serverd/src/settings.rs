@@ -93,6 +93,9 @@ pub struct Settings {
     /// [default: 5000]
     #[arg(long, env = "LWM2M_MAX_REGISTERS", value_name = "NUMBER")]
     pub max_registers_per_second: Option<u32>,
+    /// Handshakes that devices may begin in a second, 0 for any number; others try again [default: 2000]
+    #[arg(long, env = "LWM2M_MAX_HANDSHAKES", value_name = "NUMBER")]
+    pub max_handshakes_per_second: Option<u32>,
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -133,6 +136,9 @@ impl Settings {
             max_registers_per_second: self
                 .max_registers_per_second
                 .or(others.max_registers_per_second),
+            max_handshakes_per_second: self
+                .max_handshakes_per_second
+                .or(others.max_handshakes_per_second),
             log: self.log.or(others.log),
         }
     }

@@ -1,4 +1,4 @@
-//! The clock value and the timer table of the sans-IO engines.
+//! The clock value, the timer table and the bounds on rates of the sans-IO engines.
 //!
 //! Nothing here reads a clock. The driver of an engine passes an [`Instant`] in, so a daemon and a
 //! test on a virtual clock run the same code.
@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`instant`] | a point in time, in microseconds |
 //! | [`timers`] | named deadlines; the earliest one is the next wake-up |
+//! | [`admission`] | how many of something may begin in a second |
 //!
 //! ```
 //! use core::time::Duration;
@@ -24,8 +25,10 @@
 
 extern crate alloc;
 
+pub mod admission;
 pub mod instant;
 pub mod timers;
 
+pub use admission::Admission;
 pub use instant::Instant;
 pub use timers::{TimerQueue, TimerTable};

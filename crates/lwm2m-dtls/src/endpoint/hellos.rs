@@ -178,14 +178,17 @@ impl Endpoint {
     ) {
         let known = self.handshake_by_address.get(&from).copied();
         let Some((id, earlier)) = known.and_then(|id| Some((id, self.handshakes.get(&id)?))) else {
-            return self.accept(now, from, hello, record_sequence);
+            if self.admits(now, from.ip()) {
+                self.accept(now, from, hello, record_sequence);
+            }
+            return;
         };
         if earlier.hello == hello.body {
             return self.on_fragment(now, id, hello);
         }
         // An attacker that has seen two hellos could replay them in turn to trigger a flight each.
         let is_too_soon = earlier.is_replacement && earlier.has_just_sent(now);
-        if earlier.role == Role::Client || is_too_soon {
+        if earlier.role == Role::Client || is_too_soon || !self.admits(now, from.ip()) {
             return;
         }
         self.abandon(id, Reason::Cancelled);

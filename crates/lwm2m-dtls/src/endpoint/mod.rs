@@ -32,12 +32,12 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 pub use durable::Restored;
 use hashbrown::HashMap;
 use hellos::Hellos;
 use hosts::Hosts;
-use lwm2m_time::{Instant, TimerTable};
+use lwm2m_time::{Admission, Instant, TimerTable};
 use rand_chacha::rand_core::RngCore;
 use session::{ClosedSessions, Session};
 
@@ -54,6 +54,9 @@ pub struct Endpoint {
     /// What is configured but not supported; then every session is refused.
     unsupported: Option<Unsupported>,
     cookies: Cookies,
+    admission: Admission,
+    /// Handshakes that were not begun because too many came in a second.
+    deferred: u64,
     next_id: u64,
     /// Established sessions on datagrams.
     sessions: HashMap<SessionId, Box<Session>>,
@@ -84,9 +87,15 @@ impl Endpoint {
     /// unpredictable and used only once.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let unsupported = config.check().err();
+        let per_second = config.max_handshakes_per_second;
         let mut shared = Shared::new(config, seed);
+        let cookies = Cookies::new(shared.random());
+        let mut key = [0; 8];
+        shared.rng.fill_bytes(&mut key);
         Self {
-            cookies: Cookies::new(shared.random()),
+            cookies,
+            admission: Admission::new(per_second, u64::from_be_bytes(key)),
+            deferred: 0,
             shared,
             unsupported,
             next_id: 0,
@@ -261,6 +270,19 @@ impl Endpoint {
     /// The number of handshakes under way on datagrams.
     pub fn handshake_count(&self) -> usize {
         self.handshakes.len()
+    }
+
+    /// How many ClientHellos were dropped, and connections refused, because of
+    /// [`Config::max_handshakes_per_second`].
+    pub const fn deferred(&self) -> u64 {
+        self.deferred
+    }
+
+    /// Whether a client of a host may begin a handshake now.
+    fn admits(&mut self, now: Instant, host: IpAddr) -> bool {
+        let admits = self.admission.admits(now, host);
+        self.deferred += u64::from(!admits);
+        admits
     }
 
     /// The next datagram to be sent.

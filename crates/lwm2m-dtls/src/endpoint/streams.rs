@@ -23,8 +23,12 @@ impl Endpoint {
     /// [`poll_stream`](Self::poll_stream).
     ///
     /// # Errors
-    /// [`Error::TooManySessions`], which [`Event::Failed`] reports as well, [`Error::Unsupported`].
+    /// [`Error::TooManySessions`], which [`Event::Failed`] reports as well, [`Error::TooFast`],
+    /// [`Error::Unsupported`].
     pub fn accept_stream(&mut self, now: Instant, peer: SocketAddr) -> Result<SessionId, Error> {
+        if !self.admits(now, peer.ip()) {
+            return Err(Error::TooFast);
+        }
         if self.stream_hosts.count(peer.ip()) >= self.config().max_handshakes_per_host
             && let Some(oldest) = self.stream_hosts.oldest(peer.ip())
         {

@@ -19,6 +19,13 @@ impl Link {
         self.refused_connections
     }
 
+    /// How many handshakes of clients were put off because too many came in a second
+    /// ([`lwm2m_dtls::Config::max_handshakes_per_second`]).
+    #[must_use]
+    pub fn deferred_handshakes(&self) -> u64 {
+        self.sessions.as_ref().map_or(0, |sessions| sessions.endpoint.deferred())
+    }
+
     /// How many datagrams were dropped because the table of peers was full.
     #[must_use]
     pub const fn refused(&self) -> u64 {

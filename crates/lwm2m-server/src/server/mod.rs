@@ -16,7 +16,6 @@ mod submitting;
 mod wishing;
 
 use self::keeping::{Held, HeldAnswer};
-use crate::admission::Admission;
 use crate::commands::Commands;
 use crate::config::Config;
 use crate::devices::{DeviceKey, Devices};
@@ -26,7 +25,7 @@ use crate::registration::{Registration, RegistrationId};
 use crate::wish::Wishes;
 use lwm2m_link::{Engine, Input, Journal, Link, LinkEvent, Output, Outputs, SecurityEvent};
 use lwm2m_objects::Registry;
-use lwm2m_time::Instant;
+use lwm2m_time::{Admission, Instant};
 use std::sync::Arc;
 
 pub use self::queueing::Begun;
@@ -56,7 +55,8 @@ pub struct Server {
     told: (Overload, Option<Instant>),
     /// The number of operations that were submitted.
     operations: u64,
-    admission: Admission,
+    /// Of registrations without and with security: nobody without can keep those with it out.
+    admission: [Admission; 2],
     wishes: Wishes,
     commands: Commands,
     journal: Journal<Held>,
@@ -69,7 +69,8 @@ impl Server {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         // Tokens go out in the clear, and ids must not follow from them: each has its own stream.
-        let admission = Admission::new(config.max_registers_per_second);
+        let key = seed.first_chunk().map_or(0, |it| u64::from_be_bytes(*it));
+        let admission = [(); 2].map(|()| Admission::new(config.max_registers_per_second, key));
         let link_seed = seed.map(|byte| byte ^ 0x5c);
         let mut link = Link::new(config.coap, link_seed);
         link.set_connection_config(config.connections);
@@ -164,13 +165,14 @@ impl Server {
 
     /// What was refused or forgotten so far because a bound was reached.
     #[must_use]
-    pub const fn overload(&self) -> Overload {
+    pub fn overload(&self) -> Overload {
         let statistics = self.link.statistics();
         Overload {
             registrations: self.refused,
             strangers: self.link.evicted(),
             datagrams: self.link.refused(),
             connections: self.link.refused_connections(),
+            handshakes: self.link.deferred_handshakes(),
             requests: statistics.dropped_overload,
             forgotten: statistics.evicted,
         }

@@ -61,11 +61,14 @@ impl Server {
         if replaced.is_none() && self.devices.len() >= self.config.max_registrations {
             return Err(Refusal::Full);
         }
-        if replaced.is_none() && !self.admission.admits(now) {
-            return Err(Refusal::Crowd(self.devices.random(CROWD_WAITS)));
-        }
-        if replaced.is_none() && identity.secured().is_none() {
+        let is_secured = identity.secured().is_some();
+        if replaced.is_none() && !is_secured {
             self.check_plain_share(address)?;
+        }
+        let [plain, secured] = &mut self.admission;
+        let admission = if is_secured { secured } else { plain };
+        if replaced.is_none() && !admission.admits(now, address.ip()) {
+            return Err(Refusal::Crowd(self.devices.random(CROWD_WAITS)));
         }
         let id = self.devices.fresh_id();
         let mut registration = register.into_registration(id, endpoint, address, identity, now);

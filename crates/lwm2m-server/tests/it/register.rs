@@ -1,6 +1,6 @@
 //! Register: what is stored, what is refused.
 
-use crate::harness::{Harness, LIST, at, device, register, update};
+use crate::harness::{Harness, LIST, Message, at, device, register, update};
 use lwm2m_coap::{Code, MessageBuilder, MessageType, OptionNumber, Options, Request, Token};
 use lwm2m_core::{ObjectVersion, Path, Version};
 use lwm2m_link::{Engine, Input};
@@ -310,17 +310,38 @@ fn a_register_that_comes_twice_is_answered_twice_and_done_once() {
     assert_eq!(harness.sent[0], harness.sent[1]);
 }
 
+/// Registers a device from a host of its own.
+fn from_its_host(harness: &mut Harness, number: u16) -> Message {
+    let [high, low] = number.to_be_bytes();
+    let query = format!("ep=dev-{number}&lt=60&lwm2m=1.1&b=U");
+    harness.ask(([10, 0, high, low], 5683).into(), register(&query, LIST))
+}
+
 #[test]
 fn a_crowd_is_told_to_come_back() {
     let mut harness = Harness::with(Config::default().max_registers_per_second(10));
-    let ask = |harness: &mut Harness, number: u16| {
-        let query = format!("ep=dev-{number}&lt=60&lwm2m=1.1&b=U");
-        harness.ask(device(number), register(&query, LIST)).code
-    };
-    let answers: Vec<_> = (0..60).map(|number| ask(&mut harness, number)).collect();
-    let of = |code: Code| answers.iter().filter(|answer| **answer == code).count();
+    let answers: Vec<_> = (0..60).map(|number| from_its_host(&mut harness, number)).collect();
+    let of = |code: Code| answers.iter().filter(|answer| answer.code == code).count();
     assert_eq!((of(Code::CREATED), of(Code::SERVICE_UNAVAILABLE)), (10, 50));
-    assert_eq!(ask(&mut harness, 0), Code::CREATED, "who is registered may register anew");
+    // Their addresses may be forged, and then they are told no more than the code.
+    assert!(answers.iter().all(|answer| answer.options.max_age().is_none()));
+    assert!(answers.iter().all(|answer| answer.payload.is_empty()));
+    assert_eq!(
+        from_its_host(&mut harness, 0).code,
+        Code::CREATED,
+        "who is registered may register anew"
+    );
     harness.pass(Duration::from_secs(1));
-    assert_eq!(ask(&mut harness, 59), Code::CREATED);
+    assert_eq!(from_its_host(&mut harness, 59).code, Code::CREATED);
+}
+
+#[test]
+fn a_host_with_a_crowd_leaves_room_for_others() {
+    let mut harness = Harness::with(Config::default().max_registers_per_second(100));
+    let of_one_host = (0..200).filter(|number| {
+        let query = format!("ep=flood-{number}&lt=60&lwm2m=1.1&b=U");
+        harness.ask(device(*number), register(&query, LIST)).code == Code::CREATED
+    });
+    assert_eq!(of_one_host.count(), 50);
+    assert_eq!(from_its_host(&mut harness, 1).code, Code::CREATED);
 }

@@ -10,6 +10,7 @@ mod capture;
 mod coap;
 mod codec;
 mod composite;
+mod crowds;
 mod demo_server;
 mod dtls;
 mod durability;

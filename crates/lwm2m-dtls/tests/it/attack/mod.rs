@@ -3,6 +3,7 @@
 
 pub(crate) mod addresses;
 mod certificates;
+mod crowds;
 pub(crate) mod earlier;
 pub(crate) mod handshakes;
 

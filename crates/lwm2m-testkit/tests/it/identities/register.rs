@@ -6,6 +6,7 @@ use lwm2m_dtls::{Mode, Reason};
 use lwm2m_link::{Identity, LinkEvent};
 use lwm2m_server::security::{Mismatch, OwnCredentials, SecurityStore, Unlisted};
 use lwm2m_server::{Config, Event, Server};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) const QUERY: &str = "lt=86400&lwm2m=1.1&b=U";
@@ -177,4 +178,29 @@ impl Harness<Server> {
         let answered = self.heard(device).any(is);
         !answered && self.sim[self.server].registrations().count() == before
     }
+}
+
+#[test]
+fn who_has_proven_an_address_is_told_when_to_come_back() {
+    let config = Config::default().security(psk_store()).dtls(Some(dtls()));
+    let config = config.max_registers_per_second(1);
+    let mut harness = Harness::new(Server::new(config, [7; 32]));
+    let [a, b] = [(b"id-a", b"key a"), (b"id-b", b"key b")]
+        .map(|(identity, key)| harness.device(psk(identity, key)));
+    let strangers = [harness.device(None), harness.device(None)];
+    // Without security there is a limit of its own.
+    assert_eq!(code(&mut harness, strangers[0], register(Some("c"))), Code::CREATED);
+    assert_eq!(code(&mut harness, a, register(Some("a"))), Code::CREATED);
+    let waits: BTreeSet<_> = (0..20)
+        .map(|_| {
+            let answer = harness.ask(b, register(Some("b"))).expect("an answer");
+            assert_eq!(answer.code, Code::SERVICE_UNAVAILABLE);
+            answer.options.max_age().expect("a time to wait")
+        })
+        .collect();
+    assert!(waits.iter().all(|seconds| (60..=180).contains(seconds)), "{waits:?}");
+    assert!(waits.len() > 10, "each at another time: {waits:?}");
+    let answer = harness.ask(strangers[1], register(Some("d"))).expect("an answer");
+    let told = (answer.code, answer.options.max_age(), answer.payload.len());
+    assert_eq!(told, (Code::SERVICE_UNAVAILABLE, None, 0));
 }
