@@ -63,6 +63,13 @@ pub enum Event {
         /// The new state with its complete body.
         response: Response,
     },
+    /// A notification on datagrams that no request of ours asked for, or none that we remember: it is
+    /// rejected, so that the peer stops (RFC 7641 section 3.6). The application may begin the
+    /// observation anew.
+    Unexpected {
+        /// The notifying peer.
+        peer: PeerId,
+    },
     /// A request ended without a response, or an observation of ours ended with its connection.
     Failed {
         /// The request.

@@ -3,7 +3,7 @@
 use super::Endpoint;
 use crate::admit::{Admit, Sender};
 use crate::delivery::{Content, DeliveryOf, Source};
-use crate::event::{FailReason, GoneReason};
+use crate::event::{Event, FailReason, GoneReason};
 use crate::ids::PeerId;
 use crate::message::{Code, Fault, MessageType, MessageView, OptionNumber, ParseError};
 use lwm2m_time::Instant;
@@ -116,6 +116,9 @@ impl Endpoint {
         let notifies = view.options().any(|(number, _)| number == OptionNumber::OBSERVE);
         if source.confirmable || notifies {
             self.transport.messaging.reset(source.peer, source.message_id);
+        }
+        if notifies && !self.exchanges.has_token(source.peer, view.token()) {
+            self.exchanges.events.push_back(Event::Unexpected { peer: source.peer });
         }
     }
 

@@ -9,7 +9,7 @@ use crate::error::OperationError;
 use crate::event::{Event, ObservationEnd};
 use crate::observation::{Observed, Relation};
 use crate::operation::{Content, OperationId, Target};
-use lwm2m_coap::{FailReason, RequestId, Response};
+use lwm2m_coap::{FailReason, PeerId, RequestId, Response};
 use lwm2m_core::Path;
 use lwm2m_time::Instant;
 use std::sync::Arc;
@@ -139,6 +139,15 @@ impl Server {
         }
         if !response.code.is_success() || response.options.observe().is_none() {
             self.end_observation(key, &target, ObservationEnd::Ended(response.code));
+        }
+    }
+
+    /// Handles a notification that this server did not ask for. After a restart that is often the first
+    /// sign of a device, which the former server observed: it is there, and what is wished begins anew.
+    pub(super) fn handle_unexpected(&mut self, now: Instant, peer: PeerId) {
+        if let Some(key) = self.devices.key_at(peer) {
+            self.hear_of(now, key);
+            self.go_on(now, peer);
         }
     }
 

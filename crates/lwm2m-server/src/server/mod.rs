@@ -242,6 +242,7 @@ impl Server {
                 self.handle_notification(now, id, &response);
                 self.go_on(now, peer);
             }
+            lwm2m_coap::Event::Unexpected { peer } => self.handle_unexpected(now, peer),
             lwm2m_coap::Event::Failed { id, reason, .. } => self.handle_failure(now, id, reason),
             // This server has no resources to observe.
             _ => {}

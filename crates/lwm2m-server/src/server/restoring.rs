@@ -104,10 +104,11 @@ impl Restore<'_> {
             self.drop_session(&key);
         }
         for (peer, has_devices) in std::mem::take(&mut self.sessions).into_peers() {
-            self.server.link.release(peer);
+            // First the session: a peer that is forgotten has none to end.
             if !has_devices {
                 self.server.link.end_session(peer);
             }
+            self.server.link.release(peer);
         }
         self.server.handle_link_events(self.now);
         self.restored

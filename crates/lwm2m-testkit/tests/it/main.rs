@@ -28,6 +28,7 @@ mod management;
 mod noise;
 mod odd_device;
 mod openssl_device;
+mod reconciling;
 mod restarts;
 mod secure_bootstrap;
 mod secure_leshan;
