@@ -147,7 +147,7 @@ pub fn check_pack(format: ContentFormat, payload: &[u8]) {
 /// Checks a text of links: strict and lenient reading agree, each link means the same alone, and what
 /// is written is read again.
 pub fn check_links(text: &str) {
-    let readings = Readings { model: &NoModel, root: "", is_compared: true };
+    let readings = Readings { model: &NoModel, root: "" };
     let limit = 1024 + 128 * text.len();
     let Ok(links) = readings.agree(limit, |it| it.links(text)) else { return };
     let written = write(&links);
