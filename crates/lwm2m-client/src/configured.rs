@@ -15,7 +15,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use lwm2m_core::Version;
-use lwm2m_link::{ConnectionConfig, Link, Outputs};
+use lwm2m_link::{ConnectionConfig, Journal, Link, Outputs};
 use lwm2m_objects::Registry;
 use lwm2m_time::{Instant, TimerTable};
 use rand_chacha::ChaCha20Rng;
@@ -66,6 +66,7 @@ pub(crate) fn parts(
         store,
         timers: TimerTable::new(),
         outputs: Outputs::default(),
+        journal: Journal::new(cfg!(feature = "journal") && config.is_kept),
         effects: VecDeque::new(),
         leaving: Vec::new(),
     };

@@ -5,6 +5,7 @@ use crate::effect::Effect;
 use crate::error::Refusal;
 use crate::event::Event;
 use crate::ids::Timer;
+use crate::keeping::Held;
 use crate::objects::store::Store;
 use crate::security::ClientProfile;
 use crate::transport::Transport;
@@ -17,7 +18,7 @@ use core::time::Duration;
 use lwm2m_coap::uri::Uri;
 use lwm2m_coap::{ExchangeId, PeerId, Request, RequestId, Response};
 use lwm2m_core::Version;
-use lwm2m_link::{Link, Outputs};
+use lwm2m_link::{Journal, Link, Outputs, Record};
 use lwm2m_time::{Instant, TimerTable};
 
 /// Shared by all parts; each call of a part gets it.
@@ -40,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) timers: TimerTable<Timer>,
     /// What the application learns, between what leaves for servers.
     pub(crate) outputs: Outputs<Event>,
+    /// What has to survive a crash, and the answers that wait until it does.
+    pub(crate) journal: Journal<Held>,
     /// What other parts have to do.
     pub(crate) effects: VecDeque<Effect>,
     /// Connections that end when nothing is pending on them any more.
@@ -50,6 +53,22 @@ impl Context {
     /// Tells the application.
     pub(crate) fn event(&mut self, event: Event) {
         self.outputs.push_back(event);
+    }
+
+    /// Whether there is a store.
+    pub(crate) const fn is_kept(&self) -> bool {
+        // Without the feature, nothing of what follows is in the program.
+        cfg!(feature = "journal") && self.journal.is_kept()
+    }
+
+    /// Keeps a change that an answer waits for.
+    pub(crate) fn promise(&mut self, record: Record) {
+        self.journal.promise(&mut self.outputs, record);
+    }
+
+    /// Keeps a change that may be lost with the last seconds before a crash.
+    pub(crate) fn note(&mut self, record: Record) {
+        self.journal.note(&mut self.outputs, record);
     }
 
     /// Asks other parts.

@@ -10,13 +10,13 @@ use lwm2m_core::{Arguments, Path};
 pub(crate) enum Effect {
     /// The observations of a server end: it is registered anew, or not at all.
     EndObservations(AccountId),
-    /// An account is gone: its attributes go with it.
-    ForgetAccount(AccountId),
+    /// An account is gone, which had this short server id: its attributes go with it.
+    ForgetAccount(AccountId, u16),
     /// Values at these paths have changed in the device.
     Changed(Vec<Path>),
     /// A server has written to these paths.
     Written(Vec<Path>),
-    /// Object instances at this path have come or gone.
+    /// This object instance has come or gone.
     Instances(Path),
     /// A server has set attributes at this path.
     Attributes(AccountId, Path),
@@ -25,7 +25,9 @@ pub(crate) enum Effect {
     /// A server has executed a resource.
     Executed(Path, Arguments),
     /// A server has accepted a Register.
-    Accepted,
+    Accepted(AccountId),
+    /// A server has accepted the first Update after a restart.
+    Resumed(AccountId),
     /// No further attempt to register with a server is made.
     GivenUp,
     /// Something has ended that a shutdown waits for.

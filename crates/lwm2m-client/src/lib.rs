@@ -12,6 +12,7 @@
 //! | `bootstrap` | how a client gets its servers | 6.1 |
 //! | `device_management` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
 //! | `reporting` | Observe, Notify, attributes, Send | 6.4, 7.3 |
+//! | [`records`], `keeping` | what survives a crash | |
 //! | [`security`] | modes and keys of accounts | E.1; Transport 5.2 |
 //! | [`event`], [`error`] | what the application learns | |
 //!
@@ -58,7 +59,9 @@ pub mod error;
 pub mod event;
 mod format;
 mod ids;
+mod keeping;
 mod objects;
+pub mod records;
 mod reporting;
 pub mod security;
 mod transport;
@@ -72,6 +75,7 @@ pub use error::{
 };
 pub use event::Event;
 pub use ids::SendId;
+pub use keeping::{Restore, Restored};
 pub use lwm2m_objects::ObjectDefinition;
 pub use objects::{Block, MemoryObject, Object};
 pub use security::{Security, SecurityError, SecurityMode};

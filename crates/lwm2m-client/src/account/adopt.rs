@@ -32,18 +32,23 @@ impl Accounts {
     /// Takes over the accounts of a finished bootstrap. Registrations with servers that are still
     /// the same go on.
     pub(crate) fn adopt(&mut self, cx: &mut Context, servers: Vec<Planned>) {
-        for account in self.iter_mut() {
-            if !servers.iter().any(|planned| account.is_same(&planned.account)) {
-                account.retire(cx);
-            }
-        }
-        servers.into_iter().for_each(|planned| self.adopt_one(cx.version, planned));
+        self.replace(cx, servers);
         for account in self.iter_mut() {
             if matches!(account.state, State::Idle | State::Waiting) {
                 account.register_afresh(cx);
             }
         }
         self.synchronise(cx);
+    }
+
+    /// Makes these the accounts.
+    pub(crate) fn replace(&mut self, cx: &mut Context, servers: Vec<Planned>) {
+        for account in self.iter_mut() {
+            if !servers.iter().any(|planned| account.is_same(&planned.account)) {
+                account.retire(cx);
+            }
+        }
+        servers.into_iter().for_each(|planned| self.adopt_one(cx.version, planned));
     }
 
     fn adopt_one(&mut self, version: Version, planned: Planned) {
@@ -68,7 +73,7 @@ impl Account {
         let nobody =
             Planned { settings: u16::MAX, account: ServerAccount::named(0, ""), profile: None };
         *self = Self::new(self.id, nobody, self.highest);
-        cx.effect(Effect::ForgetAccount(self.id));
+        cx.effect(Effect::ForgetAccount(self.id, server));
         peer.into_iter().for_each(|peer| cx.leave(peer));
         if registered {
             let confirmed = Err(RegistrationError::AccountRemoved);

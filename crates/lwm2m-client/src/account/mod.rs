@@ -1,6 +1,7 @@
 //! Accounts: the servers of a client, and the registration with each (OMA LwM2M Core 6.2).
 
 mod adopt;
+mod kept;
 mod register;
 mod session;
 mod state;
@@ -9,7 +10,7 @@ mod update;
 
 pub(crate) use adopt::Planned;
 pub use state::RegistrationState;
-pub(crate) use state::{Attempts, State};
+pub(crate) use state::{Attempts, Registered, State};
 
 use crate::config::ServerAccount;
 use crate::context::Context;
@@ -33,7 +34,7 @@ pub(crate) struct Account {
     pub(crate) id: AccountId,
     pub(crate) config: ServerAccount,
     /// How its sessions are made; `None` without security.
-    profile: Option<Arc<ClientProfile>>,
+    pub(crate) profile: Option<Arc<ClientProfile>>,
     /// The instance of the Server object (1) with its settings.
     pub(crate) instance: u16,
     /// The version that the server accepts, as far as it is known.
@@ -46,6 +47,10 @@ pub(crate) struct Account {
     attempts: Attempts,
     /// How often in a row the server said that it is overloaded.
     overloads: u32,
+    /// Whether the registration is in the store.
+    recorded: bool,
+    /// The registration before a restart, until the client starts.
+    restored: Option<Registered>,
     pub(crate) state: State,
 }
 
@@ -117,6 +122,8 @@ impl Account {
             transport: Transport::Udp,
             attempts: Attempts::FIRST,
             overloads: 0,
+            recorded: false,
+            restored: None,
             state: State::Idle,
         }
     }

@@ -80,6 +80,7 @@ impl Account {
         if let Some(request) = self.state.pending() {
             cx.link.coap().cancel(request);
         }
+        self.forget(cx);
         cx.effect(Effect::EndObservations(self.id));
     }
 
@@ -138,7 +139,7 @@ impl Account {
         let location: Vec<String> = response.options.location_path().map(text).collect();
         let server = self.server();
         cx.event(Event::Registered { server, location: format!("/{}", location.join("/")) });
-        cx.effect(Effect::Accepted);
+        cx.effect(Effect::Accepted(self.id));
         self.state = State::Registered(Registered {
             location,
             known,
@@ -146,7 +147,9 @@ impl Account {
             moving_to: None,
             again: false,
             renewed_at: cx.now,
+            resumes: false,
         });
+        self.keep(cx);
         if cx.stopping {
             return self.deregister(cx, None);
         }

@@ -4,6 +4,7 @@ use super::Account;
 use super::register::Answer;
 use super::state::{Registered, State, update_after};
 use crate::context::Context;
+use crate::effect::Effect;
 use crate::error::{ErrorResponse, RegistrationError};
 use crate::event::Event;
 use crate::ids::Timer;
@@ -85,8 +86,13 @@ impl Account {
         }
         let again = core::mem::take(&mut state.again);
         state.renewed_at = cx.now;
+        let resumes = core::mem::take(&mut state.resumes);
         self.state = State::Registered(state);
         self.accepted();
+        self.keep(cx);
+        if resumes {
+            cx.effect(Effect::Resumed(self.id));
+        }
         cx.event(Event::Updated { server: self.server() });
         self.schedule_update(cx);
         if again {

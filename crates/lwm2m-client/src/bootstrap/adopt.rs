@@ -2,12 +2,15 @@
 
 use super::plan::{Access, Plan, Target};
 use super::{Bootstrap, Phase, operations};
+use crate::account::Planned;
 use crate::context::Context;
 use crate::effect::Effect;
+use crate::error::AccountsError;
 use crate::event::Event;
 use crate::ids::Timer;
-use crate::objects::security_ids as security;
+use crate::objects::{security_ids as security, server};
 use crate::transport::Transport;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 impl Bootstrap {
@@ -18,6 +21,16 @@ impl Bootstrap {
         self.adopt(cx, plan.bootstrap);
         self.finished = plan.servers;
         cx.effect(Effect::Bootstrapped);
+    }
+
+    /// Goes on with the accounts in the objects Security and Server, which a bootstrap has made before
+    /// a restart.
+    pub(crate) fn restore(&mut self, cx: &mut Context) -> Result<Vec<Planned>, AccountsError> {
+        let accounts = operations::object(&cx.store, security::ID);
+        let settings = operations::object(&cx.store, server::ID);
+        let plan = self.plan(cx, &accounts, &settings)?;
+        self.adopt(cx, plan.bootstrap);
+        Ok(plan.servers)
     }
 
     fn adopt(&mut self, cx: &mut Context, access: Option<Access>) {

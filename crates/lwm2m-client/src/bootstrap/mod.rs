@@ -8,6 +8,8 @@ mod pack;
 mod plan;
 mod session;
 
+pub(crate) use operations::instance as values_of;
+
 use crate::account::{Attempts, Planned};
 use crate::config::BootstrapAccount;
 use crate::context::Context;

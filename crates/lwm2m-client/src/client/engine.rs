@@ -15,6 +15,10 @@ impl Engine for Client {
 
     fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.cx.now = now;
+        if matches!(input, Input::Written(_) | Input::WriteFailed(_)) {
+            self.handle_progress(&input);
+            return self.drain();
+        }
         let admit = match input {
             Input::Datagram { from, secured: false, .. } => self.admission(from),
             // A client opens connections and accepts none.

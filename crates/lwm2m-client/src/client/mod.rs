@@ -12,6 +12,7 @@ use crate::configured::{self, Parts};
 use crate::context::Context;
 use crate::error::{ConfigError, SendError, ValueError};
 use crate::ids::SendId;
+use crate::keeping::Keeping;
 use crate::objects::{Object, server};
 use crate::reporting::{Reporting, Watched};
 use crate::transport::same_address;
@@ -38,11 +39,12 @@ use lwm2m_time::Instant;
 /// client then makes a new one, by the keys of the old one where the server allows that. With
 /// several servers each of them has all rights: the Access Control object (2) is not consulted.
 pub struct Client {
-    cx: Context,
-    accounts: Accounts,
-    bootstrap: Bootstrap,
-    reporting: Reporting,
-    declined_formats: Vec<ContentFormat>,
+    pub(crate) cx: Context,
+    pub(crate) accounts: Accounts,
+    pub(crate) bootstrap: Bootstrap,
+    pub(crate) reporting: Reporting,
+    pub(crate) keeping: Keeping,
+    pub(crate) declined_formats: Vec<ContentFormat>,
 }
 
 impl fmt::Debug for Client {
@@ -66,7 +68,8 @@ impl Client {
     ) -> Result<Self, ConfigError> {
         let declined_formats = config.declined_formats.clone();
         let Parts { cx, accounts, bootstrap } = configured::parts(config, objects, seed)?;
-        Ok(Self { cx, accounts, bootstrap, reporting: Reporting::default(), declined_formats })
+        let (reporting, keeping) = (Reporting::default(), Keeping::default());
+        Ok(Self { cx, accounts, bootstrap, reporting, keeping, declined_formats })
     }
 
     /// Begins to register with all servers (OMA LwM2M Core 6.2.1), or to bootstrap if there are
@@ -74,7 +77,7 @@ impl Client {
     pub fn start(&mut self, now: Instant) {
         self.cx.now = now;
         self.cx.stopping = false;
-        self.accounts.iter_mut().for_each(|account| account.register_afresh(&mut self.cx));
+        self.accounts.iter_mut().for_each(|account| account.begin(&mut self.cx));
         if self.accounts.iter().all(|account| account.is_retired()) {
             self.bootstrap.begin(&mut self.cx);
         }
@@ -141,6 +144,7 @@ impl Client {
         let outcome = change(object);
         if id == server::ID || store.instance_ids(id) != instances {
             self.accounts.synchronise(&mut self.cx);
+            self.keep_changes_of(id);
         }
         self.reporting.report(&mut self.cx, &self.accounts, &[Path::object(id)]);
         for (server, paths) in watched.changed(&self.cx.store) {

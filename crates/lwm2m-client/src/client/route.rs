@@ -7,6 +7,7 @@ use crate::effect::Effect;
 use crate::error::Refusal;
 use crate::event::Event;
 use crate::ids::Timer;
+use crate::keeping::Answer;
 use crate::objects::server;
 use alloc::string::ToString;
 use lwm2m_coap::{self as coap, ExchangeId, FailReason, Observer, PeerId, RequestId, Response};
@@ -17,7 +18,7 @@ use lwm2m_link::{HandshakeFailure, LinkEvent, SecurityEvent};
 impl Client {
     /// Handles what the link has to tell, passes on what it has to send, and carries out the effects
     /// of what came before.
-    pub(super) fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.run_effects();
         while let Some(event) = self.cx.outputs.take_from(&mut self.cx.link) {
             match event {
@@ -37,7 +38,7 @@ impl Client {
             coap::Event::Response { id, response, .. } => self.handle_answer(id, Ok(response)),
             coap::Event::Failed { id, reason, .. } => self.handle_answer(id, Err(reason)),
             coap::Event::ObserverGone { observer, .. } => {
-                self.reporting.end(&mut self.cx, &self.accounts, observer);
+                self.reporting.end(&mut self.cx, observer);
             }
             coap::Event::Closed { peer, .. } => self.handle_closed(peer),
             _ => {}
@@ -59,7 +60,9 @@ impl Client {
         }
         let (server, version, account) = (account.server(), account.version, account.id);
         let query = message.options.uri_query().filter(|it| !it.is_empty()).collect();
-        let outcome = parse_path(message).and_then(|path| {
+        let since = self.cx.journal.promised();
+        let outcome = self.check_journal(message).and_then(|()| parse_path(message));
+        let outcome = outcome.and_then(|path| {
             let request = Request { account, server, version, path, query, message };
             let (cx, attributes) = (&mut self.cx, &mut self.reporting.attributes);
             let declined_formats = &self.declined_formats;
@@ -69,10 +72,16 @@ impl Client {
             Ok(done) => (done.response, done.observation),
             Err(refusal) => (Response::new(refusal.code()).payload(refusal.to_string()), None),
         };
-        let answered = self.cx.respond(exchange, response);
-        if let Some(observation) = observation.filter(|_| answered) {
-            self.reporting.begin(&mut self.cx, &self.accounts, observer, observation);
+        self.keep_effects();
+        let mut observation = observation.map(|observation| (observer, observation));
+        if let Some((observer, observation)) = &mut observation {
+            self.keep_observation(*observer, observation, message);
         }
+        if self.cx.journal.promised() > since {
+            self.cx.link.coap().promise(exchange, &response);
+            self.keep_session(account);
+        }
+        self.answer_when_kept(since, Answer { exchange, response, observation });
     }
 
     fn handle_answer(&mut self, id: RequestId, answer: Result<Response, FailReason>) {
@@ -99,7 +108,10 @@ impl Client {
                 // The bootstrap server is 0.
                 let server = self.accounts.of_peer(peer).map_or(0, |account| account.server());
                 self.cx.event(Event::SessionBegun { server, resumed });
+                self.keep_new_session(peer);
             }
+            SecurityEvent::CountersDue { peer } => self.keep_session_of(peer),
+            SecurityEvent::Forget { session } => self.forget_session(&session),
             SecurityEvent::Failed(HandshakeFailure { peer: Some(peer), reason, .. }) => {
                 self.handle_handshake_failed(peer, reason);
             }
@@ -141,7 +153,10 @@ impl Client {
                     }
                 }
                 Timer::Bootstrap => self.bootstrap.handle_timer(cx),
-                Timer::BootstrapAccount => self.bootstrap.purge(cx),
+                Timer::BootstrapAccount => {
+                    self.bootstrap.purge(cx);
+                    self.keep_accounts();
+                }
                 Timer::Pmin(_) | Timer::Epmax(_) | Timer::Pmax(_) => {
                     self.reporting.handle_timer(cx, &self.accounts, timer);
                 }
@@ -160,8 +175,14 @@ impl Client {
     fn run(&mut self, effect: Effect) {
         let (cx, accounts) = (&mut self.cx, &mut self.accounts);
         match effect {
-            Effect::EndObservations(account) => self.reporting.end_all_of(cx, accounts, account),
-            Effect::ForgetAccount(account) => self.reporting.attributes.remove_account(account),
+            Effect::EndObservations(account) => {
+                self.reporting.end_all_of(cx, account);
+                self.forget_resuming(account);
+            }
+            Effect::ForgetAccount(account, server) => {
+                self.reporting.attributes.remove_account(account);
+                self.forget_account(server);
+            }
             Effect::Changed(paths) => self.reporting.report(cx, accounts, &paths),
             Effect::Written(paths) => self.written(&paths),
             Effect::Instances(path) => {
@@ -173,7 +194,11 @@ impl Client {
             }
             Effect::Deleted(path) => self.reporting.attributes.remove_below(&path),
             Effect::Executed(path, arguments) => self.executed(&path, &arguments),
-            Effect::Accepted => self.bootstrap.bore_fruit(),
+            Effect::Accepted(account) => {
+                self.bootstrap.bore_fruit();
+                self.keep_session(account);
+            }
+            Effect::Resumed(account) => self.resume_observations(account),
             Effect::GivenUp => {
                 if accounts.all_idle() {
                     self.bootstrap.begin_for_want(cx);
@@ -184,6 +209,7 @@ impl Client {
             Effect::Bootstrapped => {
                 accounts.adopt(cx, self.bootstrap.take_accounts());
                 self.reporting.report(cx, accounts, &[Path::ROOT]);
+                self.keep_accounts();
             }
         }
     }

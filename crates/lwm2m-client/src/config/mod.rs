@@ -51,6 +51,12 @@ pub struct Config {
     /// Whether requests to a server whose URI has a name carry it as Uri-Host (RFC 7252 section 6.4).
     /// Some servers dislike it. Default: yes.
     pub uri_host: bool,
+    /// Whether there is a store for what has to survive a crash: the driver makes
+    /// [`Output::Write`](lwm2m_link::Output::Write)s durable, and the client answers servers when that
+    /// is done. After a restart, [`Client::restore`](crate::Client::restore) goes on from the records.
+    /// Sessions of DTLS are kept if `dtls.durable_sessions` has a key. Has no effect without the feature
+    /// `journal`, which is part of `std`. Default: no.
+    pub is_kept: bool,
 }
 
 impl Config {
@@ -69,6 +75,7 @@ impl Config {
             declined_formats: Vec::new(),
             definitions: Vec::new(),
             uri_host: true,
+            is_kept: false,
         }
     }
 
@@ -83,6 +90,13 @@ impl Config {
     #[must_use]
     pub const fn uri_host(mut self, uri_host: bool) -> Self {
         self.uri_host = uri_host;
+        self
+    }
+
+    /// Sets [`Self::is_kept`].
+    #[must_use]
+    pub const fn is_kept(mut self, is_kept: bool) -> Self {
+        self.is_kept = is_kept;
         self
     }
 

@@ -24,7 +24,7 @@ use crate::error::Refusal;
 use crate::event::Event;
 use crate::format;
 use crate::objects::{HIDDEN, read};
-use crate::reporting::{AttributeTable, Observation, Observed};
+use crate::reporting::{AttributeTable, LEASE, Observation, Observed};
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -160,8 +160,9 @@ impl Management<'_> {
         last: Vec<Option<lwm2m_core::Node>>,
     ) -> Result<Observation, Refusal> {
         let own = self.own_attributes(request)?;
-        let (account, notified_at) = (request.account, self.cx.now);
-        Ok(Observation { account, observed, format, own, last, notified_at })
+        let (account, server, notified_at) = (request.account, request.server, self.cx.now);
+        let limit = LEASE;
+        Ok(Observation { account, server, observed, format, own, last, notified_at, limit })
     }
 
     /// The attributes in the query of an Observe; a client before 1.2 refuses them.
@@ -253,8 +254,8 @@ impl Management<'_> {
             }
             let path = Path::instance(object, *id);
             self.cx.event(Event::Created { server: request.server, path });
+            self.cx.effect(Effect::Instances(path));
         }
-        self.cx.effect(Effect::Instances(request.path));
         Ok(response.into())
     }
 

@@ -10,13 +10,14 @@ mod observation;
 mod send;
 
 pub(crate) use attributes::AttributeTable;
-pub(crate) use observation::{Observation, Observed};
+pub(crate) use observation::{LEASE, Observation, Observed};
 pub(crate) use send::Watched;
 
 use crate::account::Accounts;
 use crate::context::Context;
 use crate::event::Event;
 use crate::ids::{AccountId, Timer};
+use crate::keeping::forget_observation;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use lwm2m_coap::{Observer, RequestId};
@@ -39,29 +40,49 @@ impl Reporting {
         observer: Observer,
         observation: Observation,
     ) {
-        let (account, path) = (observation.account, observation.observed.path());
+        let (server, path) = (observation.server, observation.observed.path());
         if self.observations.insert(observer, observation).is_none() {
-            cx.event(Event::Observed { server: server(accounts, account), path });
+            cx.event(Event::Observed { server, path });
         }
         self.restart_periods(cx, accounts, observer);
+        // The answer may have waited for the store.
+        if cx.is_kept() {
+            self.evaluate(cx, accounts, observer);
+        }
+    }
+
+    /// Goes on with an observation from before a restart. What was notified last is not known, so its
+    /// value is, when pmin is over.
+    pub(crate) fn resume(
+        &mut self,
+        cx: &mut Context,
+        accounts: &Accounts,
+        observer: Observer,
+        mut observation: Observation,
+    ) {
+        observation.last.fill(None);
+        self.observations.insert(observer, observation);
+        self.restart_periods(cx, accounts, observer);
+        self.evaluate(cx, accounts, observer);
     }
 
     /// Forgets an observation that CoAP has forgotten.
-    pub(crate) fn end(&mut self, cx: &mut Context, accounts: &Accounts, observer: Observer) {
+    pub(crate) fn end(&mut self, cx: &mut Context, observer: Observer) {
         for timer in [Timer::Pmin(observer), Timer::Pmax(observer), Timer::Epmax(observer)] {
             cx.timers.cancel(timer);
         }
         if let Some(ended) = self.observations.remove(&observer) {
-            let server = server(accounts, ended.account);
-            cx.event(Event::ObservationEnded { server, path: ended.observed.path() });
+            let (server, path) = (ended.server, ended.observed.path());
+            forget_observation(cx, server, observer.token);
+            cx.event(Event::ObservationEnded { server, path });
         }
     }
 
     /// Forgets all observations of a server, here and in CoAP.
-    pub(crate) fn end_all_of(&mut self, cx: &mut Context, accounts: &Accounts, account: AccountId) {
+    pub(crate) fn end_all_of(&mut self, cx: &mut Context, account: AccountId) {
         for observer in self.observers(|observation| observation.account == account) {
             cx.link.coap().forget_observer(observer);
-            self.end(cx, accounts, observer);
+            self.end(cx, observer);
         }
     }
 
@@ -70,9 +91,4 @@ impl Reporting {
         let found = self.observations.iter().filter(|(_, observation)| wanted(observation));
         found.map(|(observer, _)| *observer).collect()
     }
-}
-
-/// The short server id of an account.
-fn server(accounts: &Accounts, account: AccountId) -> u16 {
-    accounts.get(account).map_or(0, |account| account.server())
 }

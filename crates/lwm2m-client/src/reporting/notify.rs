@@ -1,7 +1,7 @@
 //! When to notify, and the notifications (OMA LwM2M Core 6.4.2).
 
 use super::conditions::{Periods, is_worth_notifying, periods, seconds};
-use super::{Observation, Reporting, server};
+use super::{Observation, Reporting};
 use crate::account::{Account, Accounts};
 use crate::context::Context;
 use crate::event::Event;
@@ -74,7 +74,7 @@ impl Reporting {
 
     /// Notifies if a value has changed in a way that counts and its pmin is over; a change within
     /// pmin is evaluated again, with the value of that time, when it is over.
-    fn evaluate(&mut self, cx: &mut Context, accounts: &Accounts, observer: Observer) {
+    pub(super) fn evaluate(&mut self, cx: &mut Context, accounts: &Accounts, observer: Observer) {
         let Some(observation) = self.observations.get(&observer) else { return };
         let controls = observation.controls(&self.attributes);
         if let Some(period) = evaluation(&controls) {
@@ -82,7 +82,7 @@ impl Reporting {
         }
         let values = match observation.observed.read(&cx.store) {
             Ok(values) => values,
-            Err(refusal) => return self.notify_end(cx, accounts, observer, refusal.code()),
+            Err(refusal) => return self.notify_end(cx, observer, refusal.code()),
         };
         let changes = controls.iter().zip(observation.last.iter().zip(&values));
         let worth = changes.filter(|(own, (last, now))| is_worth(own, last.as_ref(), now.as_ref()));
@@ -100,7 +100,7 @@ impl Reporting {
         let Some(observation) = self.observations.get(&observer) else { return };
         match observation.observed.read(&cx.store) {
             Ok(values) => self.notify(cx, accounts, observer, values),
-            Err(refusal) => self.notify_end(cx, accounts, observer, refusal.code()),
+            Err(refusal) => self.notify_end(cx, observer, refusal.code()),
         }
     }
 
@@ -112,24 +112,28 @@ impl Reporting {
         values: Vec<Option<Node>>,
     ) {
         let Some(observation) = self.observations.get(&observer) else { return };
-        let (account, format) = (observation.account, observation.format);
+        let (server, format) = (observation.server, observation.format);
         let path = observation.observed.path();
         let Some((top, node)) = observation.observed.tree(&values) else { return };
         let payload = match format::payload(format, &top, &node) {
             Ok(payload) => payload,
-            Err(refusal) => return self.notify_end(cx, accounts, observer, refusal.code()),
+            Err(refusal) => return self.notify_end(cx, observer, refusal.code()),
         };
         let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
         let confirmable = self.is_confirmable(cx, accounts, observation);
         if cx.link.coap().notify(cx.now, observer, response, confirmable).is_err() {
-            return self.end(cx, accounts, observer);
+            return self.end(cx, observer);
         }
         if let Some(observation) = self.observations.get_mut(&observer) {
             observation.last = values;
             observation.notified_at = cx.now;
+            let sequence = cx.link.coap().sequence(observer);
+            if let Some(next) = sequence.filter(|it| cx.is_kept() && observation.needs_lease(*it)) {
+                observation.lease(cx, observer.token, next);
+            }
         }
         self.restart_periods(cx, accounts, observer);
-        cx.event(Event::Notified { server: server(accounts, account), path });
+        cx.event(Event::Notified { server, path });
     }
 
     /// Whether `con` asks for it at or below any path; where it is silent, the Server object says.
@@ -148,16 +152,10 @@ impl Reporting {
     }
 
     /// Tells an observer that there is nothing to observe any more.
-    fn notify_end(
-        &mut self,
-        cx: &mut Context,
-        accounts: &Accounts,
-        observer: Observer,
-        code: Code,
-    ) {
+    fn notify_end(&mut self, cx: &mut Context, observer: Observer, code: Code) {
         // CoAP may have forgotten the observer, too.
         let _ = cx.link.coap().notify(cx.now, observer, Response::new(code), true);
-        self.end(cx, accounts, observer);
+        self.end(cx, observer);
     }
 }
 

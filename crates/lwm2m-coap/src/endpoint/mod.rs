@@ -254,6 +254,32 @@ impl Endpoint {
         done
     }
 
+    /// Goes on with an observation that `request` of a peer began before a restart; `false` if there
+    /// is no room. `sequence` has to be at least the [sequence](Self::sequence) number of the last
+    /// notification before the restart, or the observer takes what follows for older (RFC 7641
+    /// section 3.4).
+    pub fn restore_observer(
+        &mut self,
+        now: Instant,
+        observer: Observer,
+        request: &Request,
+        sequence: u32,
+    ) -> bool {
+        self.now = self.now.max(now);
+        let transport = &mut self.transport;
+        let done =
+            self.exchanges.restore_observer(self.now, transport, observer, request, sequence);
+        self.settle_touched();
+        done
+    }
+
+    /// The 24-bit sequence number of the latest notification of an observation (RFC 7641 section 4.4);
+    /// `None` if there is no such observation.
+    #[must_use]
+    pub fn sequence(&self, observer: Observer) -> Option<u32> {
+        self.exchanges.sequence(observer)
+    }
+
     /// Forgets an observer without telling it. No event follows.
     pub fn forget_observer(&mut self, observer: Observer) {
         self.exchanges.forget_observer(&mut self.transport, observer);

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::event::{Event, GoneReason};
 use crate::ids::{Observer, PeerId};
 use crate::message::{BlockSize, BlockValue, OptionNumber};
+use crate::request::Request;
 use crate::response::Response;
 use crate::transport::Transport;
 use alloc::boxed::Box;
@@ -50,6 +51,30 @@ impl Exchanges {
         };
         self.observers.insert(observer, Box::new(state));
         self.with_peer(observer.peer, |peer| peer.observed_by.push(observer.token));
+    }
+
+    /// Goes on with an observation that a request began before a restart. Returns `false` without room.
+    pub(crate) fn restore_observer(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        observer: Observer,
+        request: &Request,
+        sequence: u32,
+    ) -> bool {
+        let has_room = self.has_room_for_observer(observer);
+        if has_room {
+            let Request { code, options, payload, .. } = request;
+            let size = options.get(OptionNumber::BLOCK2).and_then(BlockValue::read);
+            let key = RequestKey::new(*code, options, payload);
+            let size = size.map(|block| block.size);
+            self.register(now, transport, observer, key, size, sequence & 0xFF_FFFF);
+        }
+        has_room
+    }
+
+    pub(crate) fn sequence(&self, observer: Observer) -> Option<u32> {
+        Some(self.observers.get(&observer)?.sequence)
     }
 
     /// The observation that a peer already holds on the target of `key`.
@@ -191,9 +216,28 @@ impl Exchanges {
 mod tests {
     use crate::ids::{Observer, PeerId};
     use crate::message::{Code, MessageBuilder, MessageType, MessageView, OptionNumber, Token};
-    use crate::{Config, Endpoint, Event, Response};
+    use crate::{Config, Endpoint, Event, Request, Response};
     use alloc::vec::Vec;
     use lwm2m_time::Instant;
+
+    #[test]
+    fn an_observation_goes_on_after_a_restart() {
+        let (peer, token, now) = (PeerId(1), Token::new(b"t").unwrap(), Instant::ZERO);
+        let observer = Observer { peer, token };
+        let mut endpoint = Endpoint::new(Config::default(), [1; 32]);
+        let request = Request::get().path(["3", "0", "9"]).observe(0);
+        assert!(endpoint.restore_observer(now, observer, &request, 0xFF_FFFF));
+        assert_eq!(endpoint.sequence(observer), Some(0xFF_FFFF));
+        let content = Response::new(Code::CONTENT);
+        endpoint.notify(now, observer, content, false).unwrap();
+        let sent = endpoint.poll_transmit().unwrap();
+        let view = MessageView::parse(&sent.payload).unwrap();
+        assert_eq!((view.token(), view.to_options().observe()), (token, Some(0)));
+        assert_eq!(endpoint.sequence(observer), Some(0));
+        // As in any other observation, the bound holds.
+        let mut small = Endpoint::new(Config::default().max_observers(0), [1; 32]);
+        assert!(!small.restore_observer(now, observer, &request, 1));
+    }
 
     #[test]
     fn sequence_numbers_wrap_at_24_bits() {
