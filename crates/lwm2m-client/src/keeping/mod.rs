@@ -22,6 +22,7 @@ use crate::error::Refusal;
 use crate::ids::AccountId;
 use crate::records::{self, ATTRIBUTES};
 use crate::reporting::Observation;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -34,7 +35,7 @@ use lwm2m_link::{Input, Lsn, SessionId};
 /// What waits until a write is durable.
 #[derive(Debug)]
 pub(crate) enum Held {
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// The record numbers that a session may use.
     Limit(SessionId, u64),
 }
@@ -77,8 +78,9 @@ impl Client {
 
     /// Answers a server when all is durable that was promised `since`.
     pub(crate) fn answer_when_kept(&mut self, since: Lsn, answer: Answer) {
-        if let Some(Held::Answer(answer)) = self.cx.journal.hold(since, Held::Answer(answer)) {
-            self.answer(answer);
+        match self.cx.journal.promised() == since {
+            true => self.answer(answer),
+            false => _ = self.cx.journal.hold(since, Held::Answer(Box::new(answer))),
         }
     }
 
@@ -101,7 +103,7 @@ impl Client {
                 self.cx.journal.written(*lsn);
                 while let Some(held) = self.cx.journal.released() {
                     match held {
-                        Held::Answer(answer) => self.answer(answer),
+                        Held::Answer(answer) => self.answer(*answer),
                         Held::Limit(session, limit) => {
                             self.cx.link.limit_written(self.cx.now, session, limit);
                         }
@@ -114,7 +116,7 @@ impl Client {
                     if let Held::Answer(answer) = held {
                         let response = Response::new(Refusal::Unavailable.code())
                             .payload("the store of this device cannot be written; try again later");
-                        self.answer(Answer { response, ..answer });
+                        self.answer(Answer { response, ..*answer });
                     }
                 }
             }

@@ -30,9 +30,31 @@ impl Client {
         let key = records::server_key(observation.server, observer.token.as_bytes());
         let value = KeptObservation::of(request);
         self.cx.promise(records::put(OBSERVATIONS, key, &value));
+        // At once, or both would go on after a crash.
+        for token in self.replaced(observer, observation, request) {
+            let key = records::server_key(observation.server, token.as_bytes());
+            self.cx.promise(records::remove(OBSERVATIONS, key));
+        }
         // An observation that is refreshed goes on counting.
         let sequence = self.cx.link.coap().sequence(observer);
         observation.lease(&mut self.cx, observer.token, sequence.unwrap_or(0));
+    }
+
+    /// The tokens of observations of the same, which the new one ends.
+    fn replaced(
+        &mut self,
+        observer: Observer,
+        new: &Observation,
+        request: &coap::Request,
+    ) -> Vec<Token> {
+        let before = self.reporting.alike(new).map(|it| it.token);
+        let mut replaced: Vec<_> = before.into_iter().collect();
+        if let Some(resuming) = self.keeping.resuming.get_mut(&new.account) {
+            let same = resuming.extract_if(.., |it| is_same_target(&it.request, request));
+            replaced.extend(same.map(|it| it.token));
+        }
+        replaced.retain(|token| *token != observer.token);
+        replaced
     }
 
     /// A server will not confirm the registration from before a restart: its observations are over.
@@ -47,6 +69,10 @@ impl Client {
         let peer = self.accounts.get(account).and_then(|account| account.peer);
         for resuming in self.keeping.resuming.remove(&account).unwrap_or_default() {
             let observer = peer.map(|peer| Observer { peer, token: resuming.token });
+            if observer.is_some_and(|observer| self.reporting.has(observer)) {
+                // The request was sent again, and begun anew.
+                continue;
+            }
             if observer.is_none_or(|it| self.resume(account, it, &resuming.request).is_none()) {
                 forget_observation(&mut self.cx, resuming.server, resuming.token);
             }
@@ -60,6 +86,10 @@ impl Client {
         request: &coap::Request,
     ) -> Option<()> {
         let mut observation = self.observation(account, request)?;
+        if self.reporting.alike(&observation).is_some() {
+            // The server has begun it anew meanwhile.
+            return None;
+        }
         let key = (observation.server, observer.token);
         // The note of the last ones may have been lost.
         let limit = self.keeping.sequences.remove(&key).unwrap_or(LEASE);
@@ -83,6 +113,13 @@ impl Client {
         let done = Management { cx, attributes, declined_formats }.handle(&request).ok()?;
         done.observation
     }
+}
+
+fn is_same_target(one: &coap::Request, other: &coap::Request) -> bool {
+    one.code == other.code
+        && one.options.uri_path().eq(other.options.uri_path())
+        && one.options.uri_query().eq(other.options.uri_query())
+        && one.payload == other.payload
 }
 
 /// Removes an observation that is over.

@@ -48,13 +48,18 @@ impl fmt::Display for Restored {
     }
 }
 
+#[derive(Default)]
+struct Session {
+    sealed: Vec<u8>,
+    counters: Vec<u8>,
+}
+
 /// Reads the records of a store into a client, in any order.
 pub struct Restore<'c> {
     client: &'c mut Client,
     instances: BTreeMap<(u16, u16), KeptInstance>,
     attributes: Vec<(u16, Path, Vec<String>)>,
-    /// Sealed sessions and their counters.
-    sessions: BTreeMap<(u16, [u8; 16]), (Vec<u8>, Vec<u8>)>,
+    sessions: BTreeMap<(u16, [u8; 16]), Session>,
     registrations: Vec<(u16, KeptRegistration)>,
     observations: Vec<Resuming>,
     restored: Restored,
@@ -116,9 +121,9 @@ impl Restore<'_> {
 
     fn take_session(&mut self, key: &[u8], value: &[u8], is_sealed: bool) -> Option<()> {
         let (server, fingerprint) = records::id_and_rest(key)?;
-        let (sealed, counters) =
-            self.sessions.entry((server, fingerprint.try_into().ok()?)).or_default();
-        *if is_sealed { sealed } else { counters } = value.to_vec();
+        let session = self.sessions.entry((server, fingerprint.try_into().ok()?)).or_default();
+        let part = if is_sealed { &mut session.sealed } else { &mut session.counters };
+        *part = value.to_vec();
         Some(())
     }
 
@@ -194,10 +199,10 @@ impl Restore<'_> {
     }
 
     fn restore_sessions(&mut self) {
-        for ((server, fingerprint), (sealed, counters)) in core::mem::take(&mut self.sessions) {
+        for ((server, fingerprint), session) in core::mem::take(&mut self.sessions) {
             let fingerprint = SessionFingerprint(fingerprint);
             self.client.keeping.sessions.insert(fingerprint, server);
-            let used = self.client.restore_session(server, &sealed, &counters).is_some();
+            let used = self.client.restore_session(server, &session).is_some();
             if !used {
                 self.client.forget_session(&fingerprint);
             }
@@ -269,13 +274,14 @@ impl Client {
         }
     }
 
-    fn restore_session(&mut self, server: u16, sealed: &[u8], counters: &[u8]) -> Option<()> {
+    fn restore_session(&mut self, server: u16, session: &Session) -> Option<()> {
         let account = self.accounts.of_server(server)?;
         let profile = account.profile.clone()?;
         if account.peer.is_some() {
             return None;
         }
         let (link, now) = (&mut self.cx.link, self.cx.now);
+        let Session { sealed, counters } = session;
         let peer = link.import_begun_session(now, sealed, counters, profile).ok()?;
         link.hold(peer);
         account.peer = Some(peer);

@@ -66,6 +66,19 @@ impl Reporting {
         self.evaluate(cx, accounts, observer);
     }
 
+    /// Whether there is an observation with this token.
+    pub(crate) fn has(&self, observer: Observer) -> bool {
+        self.observations.contains_key(&observer)
+    }
+
+    /// The observation that a new one replaces.
+    pub(crate) fn alike(&self, new: &Observation) -> Option<Observer> {
+        self.observers(|it| {
+            it.account == new.account && it.observed == new.observed && it.own == new.own
+        })
+        .pop()
+    }
+
     /// Forgets an observation that CoAP has forgotten.
     pub(crate) fn end(&mut self, cx: &mut Context, observer: Observer) {
         for timer in [Timer::Pmin(observer), Timer::Pmax(observer), Timer::Epmax(observer)] {

@@ -12,6 +12,7 @@ mod codec;
 mod composite;
 mod crowds;
 mod demo_server;
+mod device_durability;
 mod device_restarts;
 mod dtls;
 mod durability;
