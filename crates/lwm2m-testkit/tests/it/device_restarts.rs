@@ -158,7 +158,7 @@ fn float(value: f64) -> Tree {
 fn a_device_goes_on_with_registration_session_and_what_servers_told_it() {
     for way in WAYS {
         let mut world = World::new(way);
-        let id = world.sim[world.server].registration(NAME).unwrap().id.clone();
+        let id = world.sim[world.server].registration(NAME).unwrap().id;
         assert_eq!(world.write(TEXT, "written"), "2.04");
         assert_eq!(world.write(LIFETIME, 7_200_i64), "2.04");
         let node = Tree::ObjectInstance(ObjectInstance::default().with(5750, "made"));
@@ -191,10 +191,7 @@ fn a_device_goes_on_with_registration_session_and_what_servers_told_it() {
             assert_eq!(world.value(3303, 7, 5700), Some(1.5.into()));
             assert_eq!(world.value(1, 0, 1), Some(7_200_i64.into()));
             let registration = world.sim[world.server].registration(NAME).unwrap();
-            assert_eq!(
-                (registration.id.clone(), registration.lifetime.as_secs()),
-                (id.clone(), 7_200)
-            );
+            assert_eq!((registration.id, registration.lifetime.as_secs()), (id, 7_200));
             // The value that there is now, then those that the attributes want told.
             assert_eq!(world.notified(), [float(0.0)], "{way:?} in round {round}");
             world.set(49.0);
