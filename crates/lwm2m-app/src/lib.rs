@@ -5,6 +5,7 @@
 //! error; a failure while running ends it with status 1.
 
 pub mod address;
+pub mod data;
 pub mod descriptors;
 pub mod dtls;
 pub mod exit;
@@ -15,6 +16,7 @@ pub mod secured;
 pub mod settings;
 pub mod signal;
 
+pub use data::Data;
 pub use descriptors::Descriptors;
 pub use exit::Failure;
 pub use listen::Listen;

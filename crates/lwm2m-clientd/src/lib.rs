@@ -7,12 +7,14 @@ pub mod objects;
 mod security;
 pub mod settings;
 
-use lwm2m_app::{Failure, signal::End};
+use lwm2m_app::{Data, Failure, signal::End};
 use lwm2m_client::{Client, Config, Event, MemoryObject, Retry, ServerAccount};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_core::{Path, Version};
+use lwm2m_dtls::Backend;
 use lwm2m_net::uri::Remote;
-use lwm2m_net::{ClientHandle, Closed, Sockets};
+use lwm2m_net::{ClientHandle, Clock, Closed, Sockets};
+use lwm2m_store::{Durability, Writer};
 use lwm2m_time::Instant;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub struct Device {
     server: String,
     life: JoinHandle<()>,
     registered: watch::Receiver<bool>,
+    /// Tells when all is on the disk that is kept.
+    durability: Option<Durability>,
 }
 
 /// Starts a device, which registers at once.
@@ -56,17 +60,25 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     account.security = security::security(&settings.security, secured)?;
     account.lifetime = settings.lifetime.unwrap_or(300);
     account.retry = RETRY;
-    let endpoint = settings.endpoint.as_deref().unwrap_or("lwm2m-device");
+    account.queue_mode = settings.queue_mode;
     let version = settings.lwm2m.unwrap_or(Version::V1_1);
-    let mut config = Config::new(endpoint).version(version).server(account);
+    // Before any socket: a folder that another device uses is said before a server is asked.
+    let data = settings.data_folder()?.map(|folder| Data::open(&folder)).transpose()?;
+    let mut config = Config::new(settings.endpoint()).version(version).server(account);
+    config.is_kept = data.is_some();
     (config.coap.max_body, config.coap.max_assembly_total) = (MAX_IMAGE, 2 * MAX_IMAGE);
     config.dtls = settings.security.config()?;
+    if let Some(data) = &data {
+        let can_export = config.dtls.backend == Backend::Native;
+        config.dtls.durable_sessions = Some(data.session_key.clone()).filter(|_| can_export);
+    }
     if let Some(seconds) = settings.keep_alive {
         let keep_alive = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
         config.connections.keep_alive = keep_alive;
     }
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
-    let client = Client::new(config, objects::objects(version), seed).map_err(Failure::usage)?;
+    let mut client =
+        Client::new(config, objects::objects(version), seed).map_err(Failure::usage)?;
     let local = settings.bind.unwrap_or_else(|| any_address(address));
     // No other port than the one that the scheme needs: what is not open cannot be attacked.
     let sockets = match scheme {
@@ -74,14 +86,26 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
         Scheme::Coaps => Sockets { dtls: Some(local), ..Sockets::default() },
         Scheme::CoapTcp | Scheme::CoapsTcp => Sockets::default(),
     };
-    let client = lwm2m_net::bind_client(sockets, client, None).await;
+    let writer = data.map(|data| restore(data, &mut client)).transpose()?;
+    let durability = writer.as_ref().map(Writer::durability);
+    let client = lwm2m_net::bind_client(sockets, client, writer).await;
     let client = client.map_err(|error| Failure::bind(&error))?;
     let events = client.subscribe();
     let (told, registered) = watch::channel(false);
-    let life = Life { client: client.clone(), registered: told };
+    let is_kept = durability.is_some();
+    let life = Life { client: client.clone(), registered: told, is_kept };
     let life = tokio::spawn(life.run(events, settings.period.unwrap_or(5)));
     client.start().await.map_err(Failure::running)?;
-    Ok(Device { client, server: uri.to_owned(), life, registered })
+    Ok(Device { client, server: uri.to_owned(), life, registered, durability })
+}
+
+/// Lets a device go on from what is kept, and returns the thread that keeps what follows.
+fn restore(data: Data, client: &mut Client) -> Result<Writer, Failure> {
+    let mut restore = client.restore(Clock::start().now());
+    data.read(|table, key, value| restore.take(table, key, value))?;
+    let restored = restore.finish();
+    tracing::info!("restored {restored}");
+    data.writer()
 }
 
 fn any_address(server: SocketAddr) -> SocketAddr {
@@ -112,7 +136,13 @@ impl Device {
     /// De-registers and stops. Returns whether the server confirmed it.
     pub async fn stop(self) -> bool {
         self.life.abort();
-        self.client.shutdown(PATIENCE).await.unwrap_or(false)
+        // It holds a handle of the client until it has ended.
+        let _ = self.life.await;
+        let confirmed = self.client.shutdown(PATIENCE).await.unwrap_or(false);
+        if let Some(durability) = self.durability {
+            durability.ended().await;
+        }
+        confirmed
     }
 }
 
@@ -143,6 +173,8 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 struct Life {
     client: ClientHandle,
     registered: watch::Sender<bool>,
+    /// Whether the registration outlives a reboot.
+    is_kept: bool,
 }
 
 impl Life {
@@ -188,6 +220,11 @@ impl Life {
             Event::Registered { location, .. } => {
                 tracing::info!(%location, "registered");
                 self.registered.send_replace(true);
+            }
+            Event::Updated { .. } => {
+                if !self.registered.send_replace(true) {
+                    tracing::info!("registered as before");
+                }
             }
             Event::Unanswered { address, .. } => {
                 tracing::warn!("no answer yet from {address}, trying again");
@@ -251,7 +288,13 @@ impl Life {
 
     async fn execute(&self, path: Path) -> Result<(), Closed> {
         match path.ids() {
-            // A reboot loses the registration, so the device registers anew.
+            // A reboot loses the registration, unless it is kept.
+            [objects::DEVICE, 0, 4] if self.is_kept => {
+                let update = |client: &mut Client, now| {
+                    client.update_registration(now, SHORT_SERVER_ID);
+                };
+                self.client.with(update).await
+            }
             [objects::DEVICE, 0, 4] => self.client.with(|client, now| client.rebind(now)).await,
             [objects::TEMPERATURE, instance, 5605] => {
                 let instance = *instance;

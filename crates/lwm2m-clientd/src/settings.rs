@@ -1,11 +1,12 @@
 //! The settings of the device: flags, environment, file, defaults, in this order.
 
 use clap::Args;
-use lwm2m_app::LogLevel;
 use lwm2m_app::secured::Secured;
+use lwm2m_app::{Failure, LogLevel};
 use lwm2m_core::Version;
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// The device and its server. An entry of the TOML file has the name of the flag, with `_` for `-`.
 #[derive(Args, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +33,23 @@ pub struct Settings {
     #[arg(long, env = "LWM2M_VERSION", value_name = "VERSION")]
     #[serde(default, deserialize_with = "version")]
     pub lwm2m: Option<Version>,
+    /// Folder for all that outlives a restart: what servers wrote, made, observe; the registration, the
+    /// session [default: lwm2m-clientd/ENDPOINT in the user's data folder]
+    ///
+    /// Made if it is missing; only its owner can read it. One device at a time uses it.
+    #[arg(long, env = "LWM2M_DEVICE_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Keep nothing: a restarted device is as if new, and registers anew
+    #[arg(long, env = "LWM2M_EPHEMERAL", conflicts_with = "data")]
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// Register in queue mode, and sleep when nothing is to be done: nothing is received then
+    #[arg(long, env = "LWM2M_QUEUE_MODE")]
+    #[serde(default)]
+    pub queue_mode: bool,
+    /// Seconds to listen after a message in queue mode [default: 93]
+    #[arg(long, env = "LWM2M_AWAKE", value_name = "SECONDS")]
+    pub awake: Option<u32>,
     /// Seconds between changes of the simulated values; 0: no changes [default: 5]
     #[arg(long, env = "LWM2M_PERIOD", value_name = "SECONDS")]
     pub period: Option<u32>,
@@ -44,12 +62,43 @@ pub struct Settings {
     pub security: Secured,
 }
 
+/// An endpoint name as the name of a folder: other bytes than letters, digits, `-` and `_` are written
+/// as `%` and two digits.
+fn folder_name(endpoint: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+        other => format!("%{other:02x}"),
+    };
+    endpoint.bytes().map(byte).collect()
+}
+
 fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Version>, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 impl Settings {
+    /// The endpoint name.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.endpoint.as_deref().unwrap_or("lwm2m-device")
+    }
+
+    /// The data folder; `None` if nothing is kept.
+    ///
+    /// # Errors
+    /// No folder is named, and the environment does not tell the home of the user.
+    pub fn data_folder(&self) -> Result<Option<PathBuf>, Failure> {
+        match (&self.data, self.ephemeral) {
+            (_, true) => Ok(None),
+            (Some(folder), _) => Ok(Some(folder.clone())),
+            (None, _) => {
+                let all = lwm2m_app::data::default_folder("lwm2m-clientd")?;
+                Ok(Some(all.join(folder_name(self.endpoint()))))
+            }
+        }
+    }
+
     /// These settings, with those of `others` where they have none.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
@@ -60,6 +109,10 @@ impl Settings {
             keep_alive: self.keep_alive.or(others.keep_alive),
             bind: self.bind.or(others.bind),
             lwm2m: self.lwm2m.or(others.lwm2m),
+            data: self.data.or(others.data),
+            ephemeral: self.ephemeral || others.ephemeral,
+            queue_mode: self.queue_mode || others.queue_mode,
+            awake: self.awake.or(others.awake),
             period: self.period.or(others.period),
             security: self.security.or(others.security),
             log: self.log.or(others.log),
@@ -98,6 +151,16 @@ mod tests {
         assert_eq!(more.clone().or(file.clone()).security, both);
         assert_eq!(file.or(more).security, both);
         assert!(toml::from_str::<Settings>("[security]\npsk = 'a'").is_err());
+    }
+
+    #[test]
+    fn each_device_has_a_folder_of_its_own() {
+        assert_eq!(folder_name("urn:dev:os:1-a_B"), "urn%3adev%3aos%3a1-a_B");
+        assert_eq!(folder_name("../x"), "%2e%2e%2fx");
+        let named = Settings { data: Some("d".into()), ..Settings::default() };
+        assert_eq!(named.data_folder().unwrap(), Some("d".into()));
+        let ephemeral = Settings { ephemeral: true, ..named };
+        assert_eq!(ephemeral.data_folder().unwrap(), None);
     }
 
     #[test]

@@ -3,20 +3,19 @@
 //! The binary adds flags to this library; `lwm2m demo` starts the same server in its own process.
 
 pub mod credentials;
-pub mod data;
 mod import;
 mod log;
 pub mod settings;
 
 use credentials::ServerEntry;
-use data::Data;
-use lwm2m_app::{Descriptors, Failure, Listen, dtls, keys, signal::End};
+use lwm2m_app::{Data, Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
 use lwm2m_http::{ApiConfig, ApiState, CredentialsFile, MAX_CONNECTIONS};
-use lwm2m_net::{ServerHandle, Sockets};
+use lwm2m_net::{Clock, ServerHandle, Sockets};
 use lwm2m_server::{Config, Server};
+use lwm2m_store::Writer;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -69,7 +68,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
     let mut server = Server::new(engine, seed);
-    let writer = data.map(|data| data.restore(&mut server)).transpose()?;
+    let writer = data.map(|data| restore(data, &mut server)).transpose()?;
     let server = lwm2m_net::bind_server(sockets, server, writer).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
     if let Some(path) = settings.security_store.as_deref().filter(|_| !settings.ephemeral) {
@@ -86,6 +85,15 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let serving = lwm2m_http::serve_at_most(descriptors.http, listener, routes, end);
     let api = tokio::spawn(serving);
     Ok(Running { server, http, stop, api })
+}
+
+/// Lets a server go on from what is kept, and returns the thread that keeps what follows.
+fn restore(data: Data, server: &mut Server) -> Result<Writer, Failure> {
+    let mut restore = server.restore(Clock::start().now());
+    data.read(|table, key, value| restore.take(table, key, value))?;
+    let restored = restore.finish();
+    tracing::info!("restored {restored}");
+    data.writer()
 }
 
 fn engine(settings: &Settings) -> Config {

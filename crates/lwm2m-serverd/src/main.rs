@@ -1,8 +1,8 @@
 //! `lwm2m-serverd`: the LwM2M server as a daemon.
 
 use clap::Parser;
-use lwm2m_app::{Failure, exit, log, settings};
-use lwm2m_serverd::{Settings, data};
+use lwm2m_app::{Failure, data, exit, log, settings};
+use lwm2m_serverd::Settings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,6 +58,6 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         None => lwm2m_serverd::run(&settings).await,
         Some(Command::Backup { file }) => data::backup(&folder?, &file),
         Some(Command::Restore { file, replace }) => data::restore(&file, &folder?, replace),
-        Some(Command::Inspect) => data::inspect(&folder?),
+        Some(Command::Inspect) => data::inspect(&folder?, lwm2m_server::records::name),
     }
 }

@@ -107,7 +107,7 @@ impl Settings {
     /// # Errors
     /// None is named, and the environment does not tell the home of the user.
     pub fn data_folder(&self) -> Result<PathBuf, Failure> {
-        self.data.clone().map_or_else(crate::data::default_folder, Ok)
+        self.data.clone().map_or_else(|| lwm2m_app::data::default_folder("lwm2m-serverd"), Ok)
     }
 
     /// These settings, with those of `others` where they have none.

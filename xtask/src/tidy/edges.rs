@@ -85,7 +85,12 @@ const CRATES: &[Crate] = &[
         may_use: &[DATA, PER_PEER, CREDENTIALS, NET, &["lwm2m-server"]],
     },
     Crate { name: "lwm2m", sans_io: false, no_std: false, may_use: FACADE },
-    Crate { name: "lwm2m-app", sans_io: false, no_std: false, may_use: &[&["lwm2m-dtls"]] },
+    Crate {
+        name: "lwm2m-app",
+        sans_io: false,
+        no_std: false,
+        may_use: &[&["lwm2m-dtls", "lwm2m-link", "lwm2m-store"]],
+    },
     Crate { name: "lwm2m-testkit", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-serverd", sans_io: false, no_std: false, may_use: BINARY },
     Crate { name: "lwm2m-clientd", sans_io: false, no_std: false, may_use: BINARY },

@@ -114,6 +114,7 @@ impl Scene {
             period: Some(period),
             bind: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             security,
+            ephemeral: true,
             ..Default::default()
         };
         lwm2m_clientd::start(&settings).await

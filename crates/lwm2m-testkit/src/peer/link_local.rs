@@ -63,6 +63,7 @@ impl Namespaces {
         let [_, name] = &self.names;
         let mut command = within(name, "lwm2m-clientd")?;
         command.args(["--server", "coap://[fe80::1%25device0]", "--endpoint", endpoint]);
+        command.arg("--ephemeral");
         Process::start("lwm2m-clientd", &mut command)
     }
 }

@@ -242,6 +242,9 @@ impl Device {
         if !flags.contains(&"--period") {
             command.args(["--period", "0"]);
         }
+        if !flags.contains(&"--data") {
+            command.arg("--ephemeral");
+        }
         command.args(flags);
         let process = Process::start("lwm2m-clientd", &mut command)?;
         Ok(Self { kind: Kind::Ours, registered: false, process, endpoint })
