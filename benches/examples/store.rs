@@ -74,7 +74,7 @@ impl Load {
         self.lsn += 1;
         let (lsn, promised) = (Lsn(self.lsn), true);
         let record = record(random(&mut self.state) % self.records, self.lsn);
-        self.writer.push(Write { lsn, record, promised });
+        self.writer.push(Write { lsn, record, keep_last: None, promised });
         self.waiting.push_back((lsn, Instant::now()));
     }
 
@@ -137,7 +137,12 @@ impl Load {
             let begin = Instant::now();
             for record in records {
                 self.lsn += 1;
-                self.writer.push(Write { lsn: Lsn(self.lsn), record, promised: true });
+                self.writer.push(Write {
+                    lsn: Lsn(self.lsn),
+                    record,
+                    keep_last: None,
+                    promised: true,
+                });
             }
             spent += begin.elapsed();
             self.writer.durability().written(Lsn(self.lsn)).await?;

@@ -13,8 +13,12 @@ use bytes::Bytes;
 
 /// The most bytes of writes that are not durable yet. Beyond them nothing more is promised.
 const OUTSTANDING: u64 = 64 << 20;
+/// Beyond these bytes nothing more is noted, so that there is room for promises.
+const NOTED: u64 = OUTSTANDING / 2;
 /// What a write takes besides its key and value.
 const OVERHEAD: u64 = 64;
+/// What a change of all records with a prefix counts, for the store has to look for them.
+const TRIMMING: u64 = 1_024;
 
 /// A position in the log of an engine: the bytes of all writes up to and with this one, so that a
 /// difference is a size.
@@ -43,6 +47,9 @@ pub struct Write {
     pub lsn: Lsn,
     /// The change.
     pub record: Record,
+    /// `None`: it is a change of this record. Otherwise it is one of all records of the table whose keys
+    /// begin with this key: in their order, all but so many of the last ones are removed.
+    pub keep_last: Option<u32>,
     /// Whether somebody waits for it. What nobody waits for is made durable within seconds, and
     /// with the next write that is promised.
     pub promised: bool,
@@ -106,21 +113,45 @@ impl<H> Journal<H> {
     /// Appends a change that may be lost with the last seconds before a crash. While the store is
     /// far behind it is dropped: the next one of its kind makes up for it.
     pub fn note<E>(&mut self, outputs: &mut Outputs<E>, record: Record) {
-        if self.next.0 - self.written.0 < OUTSTANDING {
+        if self.takes_notes() {
             self.append(outputs, record, false);
         }
     }
 
+    /// Appends that of all records whose keys begin with `prefix` only the last ones are kept. It may be
+    /// lost as what is [noted](Self::note).
+    pub fn trim<E>(&mut self, outputs: &mut Outputs<E>, table: Table, prefix: Bytes, last: u32) {
+        if self.takes_notes() {
+            let record = Record { table, key: prefix, value: None };
+            self.write(outputs, record, Some(last), false);
+        }
+    }
+
+    const fn takes_notes(&self) -> bool {
+        self.next.0 - self.written.0 < NOTED
+    }
+
     fn append<E>(&mut self, outputs: &mut Outputs<E>, record: Record, promised: bool) {
+        self.write(outputs, record, None, promised);
+    }
+
+    fn write<E>(
+        &mut self,
+        outputs: &mut Outputs<E>,
+        record: Record,
+        keep_last: Option<u32>,
+        promised: bool,
+    ) {
         if !self.is_kept {
             return;
         }
         let value = record.value.as_ref().map_or(0, Bytes::len);
-        self.next.0 += OVERHEAD + record.key.len() as u64 + value as u64;
+        let effort = if keep_last.is_some() { TRIMMING } else { OVERHEAD };
+        self.next.0 += effort + record.key.len() as u64 + value as u64;
         if promised {
             self.promised = self.next;
         }
-        outputs.write(Write { lsn: self.next, record, promised });
+        outputs.write(Write { lsn: self.next, record, keep_last, promised });
     }
 
     /// Holds something back until what was promised `since` is durable; gives it back if nothing was.
@@ -209,8 +240,12 @@ mod tests {
     fn a_store_that_is_far_behind_bounds_the_journal() {
         let (mut journal, mut outputs) = (Journal::<()>::new(true), Outputs::<()>::default());
         (0..100).for_each(|_| journal.note(&mut outputs, record(1 << 20)));
+        assert!(journal.can_promise(), "notes leave room for promises");
+        assert_eq!(core::iter::from_fn(|| outputs.poll()).count(), 32);
+        (0..32).for_each(|_| journal.promise(&mut outputs, record(1 << 20)));
         assert!(!journal.can_promise());
-        assert_eq!(core::iter::from_fn(|| outputs.poll()).count(), 64);
+        journal.trim(&mut outputs, Table(1), Bytes::new(), 0);
+        assert_eq!(core::iter::from_fn(|| outputs.poll()).count(), 32);
     }
 
     #[test]

@@ -129,6 +129,12 @@ config! {
         /// The bytes of all these commands. Of an answer that does not fit, only the code is kept.
         /// Default: 256 MiB.
         max_command_bytes: usize = 256 << 20,
+        /// What happened to devices, of which the last so many are kept, a sixteenth of them of one device
+        /// in an hour at most. Default: 0, none.
+        max_events: u64 = 0,
+        /// The numbers that are kept of each resource, for its history; for a while some more. Default: 0,
+        /// none.
+        max_history: u32 = 0,
         /// The observations that are wished for all devices together. Default: 4,000,000.
         max_wishes: usize = 4_000_000,
     }

@@ -41,6 +41,7 @@ mod device_management;
 mod devices;
 mod error;
 mod event;
+mod history;
 mod observation;
 mod operation;
 mod overload;

@@ -23,7 +23,7 @@
 //! let mut writer = Writer::start(MemoryStore::default(), Pace::default())?;
 //! let (table, key) = (Table(1), "urn:dev:1".into());
 //! let record = Record { table, key, value: Some("registered".into()) };
-//! writer.push(Write { lsn: Lsn(1), record, promised: true });
+//! writer.push(Write { lsn: Lsn(1), record, keep_last: None, promised: true });
 //! assert_eq!(writer.next().await, Progress::Written(Lsn(1)));
 //! assert_eq!(writer.reader().get(table, b"urn:dev:1")?.as_deref(), Some(&b"registered"[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

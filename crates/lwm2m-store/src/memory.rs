@@ -1,6 +1,6 @@
 //! A store in memory, for programs that keep nothing and for tests.
 
-use crate::changes::{Changes, Key};
+use crate::changes::{Changes, Key, is_below};
 use crate::error::StoreError;
 use crate::store::{Read, Reader, Records, Store};
 use bytes::Bytes;
@@ -27,18 +27,28 @@ impl Store for MemoryStore {
     fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
         let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let map = Arc::make_mut(&mut map);
+        changes.removed().for_each(|prefix| trim(map, prefix, 0));
         for (key, value) in changes.iter() {
             match value {
                 Some(value) => _ = map.insert(key.clone(), value.clone()),
                 None => _ = map.remove(key),
             }
         }
+        changes.trimmed().for_each(|(prefix, last)| trim(map, prefix, last as usize));
         Ok(())
     }
 
     fn reader(&self) -> Reader {
         Reader::new(self.clone())
     }
+}
+
+/// Removes the records below a key, but for the last ones.
+fn trim(map: &mut Map, prefix: &Key, last: usize) {
+    let below = map.range(prefix.clone()..).map(|(key, _)| key);
+    let mut below: Vec<Key> = below.take_while(|key| is_below(key, prefix)).cloned().collect();
+    below.truncate(below.len().saturating_sub(last));
+    below.iter().for_each(|key| _ = map.remove(key));
 }
 
 impl Read for MemoryStore {

@@ -134,7 +134,7 @@ impl Reader {
 }
 
 /// The end of the keys that begin with `prefix`: the same with its last byte one larger.
-fn after_prefix(table: Table, prefix: &[u8]) -> Bound<Key> {
+pub(crate) fn after_prefix(table: Table, prefix: &[u8]) -> Bound<Key> {
     let kept = prefix.iter().rposition(|byte| *byte != u8::MAX).map_or(0, |last| last + 1);
     match prefix.get(..kept).unwrap_or_default() {
         [head @ .., last] => {

@@ -266,7 +266,12 @@ mod tests {
         let (mut driver, _commands) = Driver::new(Probe::default(), Ports::default());
         let write = |driver: &mut Driver<Probe, Ports>, lsn| {
             let record = Record { table: Table(1), key: Bytes::new(), value: None };
-            driver.engine.outputs.write(Write { lsn: Lsn(lsn), record, promised: true });
+            driver.engine.outputs.write(Write {
+                lsn: Lsn(lsn),
+                record,
+                keep_last: None,
+                promised: true,
+            });
         };
         driver.flush();
         write(&mut driver, 1);

@@ -5,6 +5,8 @@
 
 mod command;
 mod credential;
+mod event;
+mod history;
 mod node;
 mod observation;
 mod registration;
@@ -13,6 +15,8 @@ mod value;
 
 pub(crate) use self::command::KeptCommand;
 pub(crate) use self::credential::KeptCredential;
+pub use self::event::{CommandEnd, Happened, KeptEvent};
+pub use self::history::KeptNumber;
 pub(crate) use self::observation::KeptWish;
 pub(crate) use self::registration::KeptRegistration;
 pub use self::value::KeptValue;
@@ -39,9 +43,13 @@ pub const COMMANDS: Table = Table(6);
 pub const VALUES: Table = Table(7);
 /// The generation of the credential that is set next: one record.
 pub const GENERATION: Table = Table(8);
+/// What happened to devices, by number.
+pub const EVENTS: Table = Table(9);
+/// Numbers that devices told, by resource and time.
+pub const HISTORY: Table = Table(10);
 
 /// All tables, in the order in which they are read, with names for people.
-pub const TABLES: [(Table, &str); 9] = [
+pub const TABLES: [(Table, &str); 11] = [
     (CREDENTIALS, "credentials"),
     (SESSIONS, "sessions"),
     (COUNTERS, "session counters"),
@@ -51,6 +59,8 @@ pub const TABLES: [(Table, &str); 9] = [
     (COMMANDS, "commands"),
     (VALUES, "values"),
     (GENERATION, "credential generation"),
+    (EVENTS, "events"),
+    (HISTORY, "history of values"),
 ];
 
 /// The name of a table for people.

@@ -73,6 +73,10 @@ impl Server {
             }
             Expected::Deleted if succeeded && target.path().depth() == 2 => {
                 self.change_list(key, |list| list.remove_instance(&target.path()));
+                self.forget_values_at(&registration.endpoint, &target.path());
+            }
+            Expected::Deleted if succeeded => {
+                self.forget_values_at(&registration.endpoint, &target.path());
             }
             _ => {}
         }

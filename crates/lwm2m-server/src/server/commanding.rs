@@ -8,7 +8,7 @@ use crate::devices::DeviceKey;
 use crate::error::{Invalid, OperationError, SubmitError};
 use crate::event::Event;
 use crate::operation::{Operation, OperationId, Response};
-use crate::records::{self, KeptCommand};
+use crate::records::{self, Happened, KeptCommand};
 use bytes::Bytes;
 use lwm2m_link::{Lsn, Record};
 use lwm2m_time::Instant;
@@ -284,6 +284,7 @@ impl Server {
         let operation = Arc::clone(&command.operation);
         let ended = CommandState::Ended(at, Arc::clone(&outcome));
         self.commands.set_state(id, ended, at + self.config.keep_results_for);
+        self.remember(at, &endpoint, || Happened::CommandEnded(id, (&*outcome).into()));
         self.outputs.push_back(Event::CommandEnded { id, endpoint, operation, outcome });
     }
 

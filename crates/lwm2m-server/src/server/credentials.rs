@@ -46,7 +46,8 @@ impl Server {
         self.keep(Keep::Promised, put(GENERATION, Bytes::new(), &next));
     }
 
-    /// Removes the credential of an endpoint, and ends its registration and sessions. Returns
+    /// Removes the credential of an endpoint, ends its registration and sessions, and forgets the values
+    /// that it told. Returns
     /// `false` if the endpoint had no credential.
     pub fn remove_credential(&mut self, now: Instant, endpoint: &str) -> bool {
         let change = self.config.security.revoke(endpoint);
@@ -54,6 +55,7 @@ impl Server {
             self.keep(Keep::Promised, remove(CREDENTIALS, name(endpoint)));
             self.keep_generation();
             self.apply(now, endpoint, change);
+            self.forget_values_of(endpoint);
         }
         change.is_some()
     }

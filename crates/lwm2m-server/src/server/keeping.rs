@@ -5,11 +5,9 @@ use super::Server;
 use crate::command::CommandId;
 use crate::devices::DeviceKey;
 use crate::rd::Refusal;
-use crate::records::{self, KeptRegistration, KeptValue};
+use crate::records::{self, KeptRegistration};
 use crate::registration::Registration;
 use lwm2m_coap::{ExchangeId, Response};
-use lwm2m_codec::Timed;
-use lwm2m_core::{Node, Path};
 use lwm2m_dtls::SessionId;
 use lwm2m_link::{Input, Record};
 use lwm2m_time::Instant;
@@ -129,38 +127,5 @@ impl Server {
             let name = endpoint.as_bytes().to_vec().into();
             self.keep(keep, records::remove(table, name));
         }
-    }
-
-    /// Keeps values of a device.
-    pub(super) fn keep_values<'v>(
-        &mut self,
-        now: Instant,
-        endpoint: &str,
-        values: impl IntoIterator<Item = &'v Timed>,
-        keep: Keep,
-    ) {
-        if !self.journal.is_kept() {
-            return;
-        }
-        for Timed { time, path, value } in values {
-            let kept = KeptValue { received_at: now, time: *time, value: value.clone() };
-            self.keep_value(endpoint, path, &kept, keep);
-        }
-    }
-
-    /// Keeps the values of an answer or a notification.
-    pub(super) fn keep_node(&mut self, now: Instant, endpoint: &str, path: &Path, node: &Node) {
-        if !self.journal.is_kept() {
-            return;
-        }
-        for (path, value) in node.leaves(path) {
-            let kept = KeptValue { received_at: now, time: None, value: value.clone() };
-            self.keep_value(endpoint, &path, &kept, Keep::Noted);
-        }
-    }
-
-    fn keep_value(&mut self, endpoint: &str, path: &Path, value: &KeptValue, keep: Keep) {
-        let (key, value) = (KeptValue::key(endpoint, path), Some(value.to_bytes()));
-        self.keep(keep, Record { table: records::VALUES, key, value });
     }
 }

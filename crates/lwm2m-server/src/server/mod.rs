@@ -8,6 +8,7 @@ mod migrating;
 mod observing;
 mod queueing;
 mod registering;
+mod remembering;
 mod restoring;
 mod send;
 mod sessions;
@@ -20,6 +21,7 @@ use crate::commands::Commands;
 use crate::config::Config;
 use crate::devices::{DeviceKey, Devices};
 use crate::event::Event;
+use crate::history::History;
 use crate::overload::{Overload, TELL_EVERY};
 use crate::registration::{Registration, RegistrationId};
 use crate::wish::Wishes;
@@ -59,6 +61,10 @@ pub struct Server {
     admission: [Admission; 2],
     wishes: Wishes,
     commands: Commands,
+    /// The events that are kept.
+    history: History,
+    /// The time of the last input.
+    now: Instant,
     journal: Journal<Held>,
     outputs: Outputs<Event>,
 }
@@ -81,6 +87,8 @@ impl Server {
         Self {
             link,
             journal: Journal::new(config.is_kept),
+            history: History::new(config.max_events),
+            now: Instant::ZERO,
             config,
             devices: Devices::new(seed),
             arrived: None,
@@ -254,6 +262,7 @@ impl Engine for Server {
     type Event = Event;
 
     fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
         // A registration that is over must not be found, even if the driver is late.
         self.expire(now);
         self.handle_progress(now, &input);

@@ -8,6 +8,7 @@ use crate::error::OperationError;
 use crate::event::{DeregistrationReason, Event, ObservationEnd};
 use crate::rd::parse::{self, Register, UpdateParameters, UpdateRequest};
 use crate::rd::{self, Command, Refusal};
+use crate::records::Happened;
 use crate::registration::{ObjectList, RegistrationId, Update};
 use lwm2m_coap::{Code, PeerId, Request, Response};
 use lwm2m_credentials::RefusedName;
@@ -78,6 +79,7 @@ impl Server {
         let list = Some(&*device.registration.list);
         self.check_memory(replaced, device.memory, list, plain)?;
         if let Some(key) = replaced {
+            self.forget_unlisted_by(key, &device);
             let old_peer = self.devices.get(key).and_then(|device| device.peer);
             self.remove(now, key, DeregistrationReason::Replaced);
             old_peer.into_iter().for_each(|old_peer| self.leave(now, old_peer, peer));
@@ -87,11 +89,25 @@ impl Server {
         self.keep_registration(key, Keep::Promised);
         self.hear_of(now, key);
         self.expect_wishes(key);
-        self.outputs.extend(
-            self.devices.get(key).map(|device| Event::Registered(Arc::clone(&device.registration))),
-        );
+        if let Some(device) = self.devices.get(key) {
+            let registration = Arc::clone(&device.registration);
+            self.remember(now, &registration.endpoint, || {
+                Happened::Registered(registration.address.to_string())
+            });
+            self.outputs.push_back(Event::Registered(registration));
+        }
         let response = Response::new(Code::CREATED);
         Ok(response.location_segment("rd").location_segment(id.as_str()))
+    }
+
+    /// Forgets what a device told of object instances that it does not have any more when it registers
+    /// anew.
+    fn forget_unlisted_by(&mut self, key: DeviceKey, device: &Device) {
+        let Device { registration, .. } = device;
+        if let Some(old) = self.devices.get(key) {
+            let before = Arc::clone(&old.registration.list);
+            self.forget_unlisted(&registration.endpoint, &before, &registration.list);
+        }
     }
 
     /// Checks whether a device may take `memory` bytes and have `list` from now on: if all devices
@@ -163,14 +179,17 @@ impl Server {
         }
         let moved_from = self.arrive(now, key, peer)?;
         let listed = list.is_some();
-        list.into_iter().for_each(|list| self.devices.set_list(key, list));
+        list.into_iter().for_each(|list| self.replace_list(key, list));
         self.devices.update(key, memory, |registration| {
             registration.apply(&parameters);
             registration.updated_at = now;
         });
         self.hear_of(now, key);
         match changes {
-            true => self.keep_registration(key, Keep::Promised),
+            true => {
+                self.keep_registration(key, Keep::Promised);
+                self.remember_update(now, key);
+            }
             false => self.keep_update(key),
         }
         let UpdateParameters { lifetime, binding, queue_mode, sms } = parameters;
@@ -181,6 +200,23 @@ impl Server {
             Event::Updated { registration, update }
         }));
         Ok(Response::new(Code::CHANGED))
+    }
+
+    fn replace_list(&mut self, key: DeviceKey, list: Arc<ObjectList>) {
+        if let Some(device) = self.devices.get(key) {
+            let registration = Arc::clone(&device.registration);
+            self.forget_unlisted(&registration.endpoint, &registration.list, &list);
+        }
+        self.devices.set_list(key, list);
+    }
+
+    fn remember_update(&mut self, now: Instant, key: DeviceKey) {
+        if let Some(device) = self.devices.get(key) {
+            let registration = Arc::clone(&device.registration);
+            self.remember(now, &registration.endpoint, || {
+                Happened::Updated(registration.address.to_string())
+            });
+        }
     }
 
     /// Notes that a device is at `peer`. Returns its old address if that is another peer.
@@ -294,6 +330,7 @@ impl Server {
                 }
                 _ => self.forget_registration(&registration.endpoint, Keep::Promised),
             }
+            self.remember(now, &registration.endpoint, || Happened::Deregistered(reason));
             let was_asleep = is_asleep;
             self.outputs.push_back(Event::Deregistered { registration, reason, was_asleep });
         }

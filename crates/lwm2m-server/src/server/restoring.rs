@@ -4,7 +4,7 @@ use super::Server;
 use super::keeping::Keep;
 use super::sessions::Sessions;
 use crate::device::Device;
-use crate::records::{self, KeptRegistration, KeptWish};
+use crate::records::{self, KeptEvent, KeptRegistration, KeptWish};
 use crate::registration::Registration;
 use lwm2m_link::{Identity, Table};
 use lwm2m_time::Instant;
@@ -58,6 +58,7 @@ pub struct Restore<'s> {
     /// Sealed sessions whose counters have not been read yet.
     sealed: HashMap<Vec<u8>, Vec<u8>>,
     sessions: Sessions,
+    events: u64,
     restored: Restored,
 }
 
@@ -73,6 +74,7 @@ impl Server {
             updates: HashMap::new(),
             sealed: HashMap::new(),
             sessions: Sessions::default(),
+            events: 0,
             restored: Restored::default(),
         }
     }
@@ -90,7 +92,8 @@ impl Restore<'_> {
             records::SESSIONS => self.take_session(key, value),
             records::COUNTERS => self.take_counters(key, value),
             records::GENERATION => self.server.restore_generation(value),
-            records::VALUES => Some(()),
+            records::VALUES | records::HISTORY => Some(()),
+            records::EVENTS => self.take_event(key),
             _ => None,
         };
         self.restored.unusable += usize::from(used.is_none());
@@ -110,6 +113,7 @@ impl Restore<'_> {
             }
             self.server.link.release(peer);
         }
+        self.server.trim_events(self.events);
         self.server.handle_link_events(self.now);
         self.restored
     }
@@ -190,6 +194,12 @@ impl Restore<'_> {
             let name = key.to_vec().into();
             self.server.keep(Keep::Noted, records::remove(table, name));
         }
+    }
+
+    fn take_event(&mut self, key: &[u8]) -> Option<()> {
+        self.server.history.restore(KeptEvent::read_key(key)?)?;
+        self.events += 1;
+        Some(())
     }
 
     fn take_command(&mut self, key: &[u8], value: &[u8]) -> Option<()> {

@@ -10,7 +10,7 @@ use crate::error::{OperationError, SubmitError};
 use crate::event::ObservationEnd;
 use crate::observation::{Observed, Relation};
 use crate::operation::{Content, Operation, OperationId, Response, Target};
-use crate::records::{self, KeptWish};
+use crate::records::{self, Happened, KeptWish};
 use crate::wish::{Wish, WishOptions, WishState};
 use lwm2m_coap::{Code, Request};
 use lwm2m_core::{Attribute, ContentFormat, Version};
@@ -185,8 +185,14 @@ impl Server {
         let operation = wish.operation.take();
         let changed = wish.refused != refused;
         wish.refused = refused;
-        if changed {
-            let value = KeptWish::of(wish);
+        let value = changed.then(|| KeptWish::of(wish));
+        if result.is_ok() {
+            self.remember(self.now, endpoint, || match refused {
+                Some(code) => Happened::Refused(target.clone(), code),
+                None => Happened::Observed(target.clone()),
+            });
+        }
+        if let Some(value) = value {
             let key = KeptWish::key(endpoint, target);
             self.keep(Keep::Noted, records::put(records::OBSERVATIONS, key, &value));
         }

@@ -109,11 +109,12 @@ impl Harness {
     /// Makes all writes durable.
     pub(crate) fn commit(&mut self) {
         while let Some(last) = self.writes.back().map(|write| write.lsn) {
-            for Write { record, .. } in self.writes.drain(..) {
+            for Write { record, keep_last, .. } in self.writes.drain(..) {
                 let key = (record.table, record.key);
-                match record.value {
-                    Some(value) => _ = self.disk.insert(key, value),
-                    None => _ = self.disk.remove(&key),
+                match (record.value, keep_last) {
+                    (Some(value), None) => _ = self.disk.insert(key, value),
+                    (None, None) => _ = self.disk.remove(&key),
+                    (_, Some(last)) => trim(&mut self.disk, &key, last),
                 }
             }
             self.server.handle(self.now, Input::Written(last));
@@ -277,4 +278,15 @@ impl Harness {
         }
         self.now = end;
     }
+}
+
+/// Removes the records whose keys begin with a key, but for the last ones.
+fn trim(disk: &mut BTreeMap<(Table, Bytes), Bytes>, prefix: &(Table, Bytes), last: u32) {
+    let below: Vec<_> = disk
+        .range(prefix.clone()..)
+        .map(|(key, _)| key.clone())
+        .take_while(|(table, key)| *table == prefix.0 && key.starts_with(&prefix.1))
+        .collect();
+    let gone = below.len().saturating_sub(last as usize);
+    below.iter().take(gone).for_each(|key| _ = disk.remove(key));
 }

@@ -14,6 +14,7 @@ mod management;
 mod mbedtls;
 mod migration;
 mod observe;
+mod past;
 mod queueing;
 mod register;
 mod scale;

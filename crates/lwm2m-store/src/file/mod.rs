@@ -129,8 +129,14 @@ fn commit(database: &Database, changes: &Changes) -> Result<(), redb::Error> {
     let transaction = begin(database)?;
     {
         let mut records = transaction.open_table(RECORDS)?;
+        for prefix in changes.removed() {
+            record::trim(&mut records, prefix, 0)?;
+        }
         for (key, value) in changes.iter() {
             record::put(&mut records, key, value.map(|value| &value[..]))?;
+        }
+        for (prefix, last) in changes.trimmed() {
+            record::trim(&mut records, prefix, last as usize)?;
         }
     }
     Ok(transaction.commit()?)

@@ -2,9 +2,11 @@
 //! with a checksum of both, because `redb` checks pages only when it opens a file.
 
 use crate::changes::Key;
+use crate::store::after_prefix;
 use bytes::Bytes;
 use lwm2m_link::{Record, Table};
 use redb::{ReadableTable, StorageError, Table as RedbTable, TableDefinition};
+use std::ops::Bound;
 
 /// The records.
 pub(super) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -39,6 +41,21 @@ pub(super) fn put(
     body.copy_from_slice(value);
     end.copy_from_slice(&checksum(&raw, value));
     Ok(())
+}
+
+/// Removes the records below a key, but for the last ones.
+pub(super) fn trim(
+    records: &mut RedbTable<'_, &'static [u8], &'static [u8]>,
+    prefix: &Key,
+    last: usize,
+) -> Result<(), StorageError> {
+    let first = raw(prefix);
+    let end = after_prefix(prefix.0, &prefix.1);
+    let end = end.as_ref().map(raw);
+    let range = (Bound::Included(&first[..]), end.as_ref().map(Vec::as_slice));
+    let newest_gone = records.range::<&[u8]>(range)?.rev().nth(last).transpose()?;
+    let Some(newest_gone) = newest_gone.map(|(key, _)| key.value().to_vec()) else { return Ok(()) };
+    records.retain_in::<&[u8], _>(&first[..]..=&newest_gone[..], |_, _| false)
 }
 
 /// Reads the value of a record.

@@ -45,7 +45,7 @@ impl Queue {
             pending.since.get_or_insert_with(Instant::now);
             pending.is_promised |= write.promised;
             pending.batch.newest = write.lsn;
-            pending.batch.changes.push(write.record);
+            pending.batch.changes.write(write);
         }
         drop(pending);
         if wakes {

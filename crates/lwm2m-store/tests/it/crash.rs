@@ -215,6 +215,7 @@ async fn what_a_writer_reports_as_written_survives_and_nothing_overtakes() {
             let (crash, record) = (trial.below(400), |at, trial: &mut Trial| Write {
                 lsn: Lsn(at),
                 record: trial.record(),
+                keep_last: None,
                 promised: trial.below(4) > 0 || at % 7 == 0,
             });
             let writes: Vec<_> = (1..=700).map(|at| record(at, &mut trial)).collect();

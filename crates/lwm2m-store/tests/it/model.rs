@@ -1,7 +1,7 @@
 //! Every store against an ordered map: the same commits, then the same answers.
 
 use bytes::Bytes;
-use lwm2m_link::{Record, Table};
+use lwm2m_link::{Lsn, Record, Table, Write};
 use lwm2m_store::{Changes, FileStore, Key, MemoryStore, Reader, Store};
 use lwm2m_testkit::VirtualDisk;
 use proptest::collection::vec;
@@ -20,13 +20,38 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![Just(0), Just(1), Just(b'a'), Just(254), Just(255)], 0..4)
 }
 
-fn change() -> impl Strategy<Value = Record> {
+/// A change of a record, or at times of all records below a key.
+fn change() -> impl Strategy<Value = Write> {
     let value = proptest::option::weighted(0.8, vec(any::<u8>(), 0..5));
-    (table(), key(), value).prop_map(|(table, key, value)| Record {
-        table,
-        key: key.into(),
-        value: value.map(Bytes::from),
+    let keep_last = proptest::option::weighted(0.2, 0u32..3);
+    (table(), key(), value, keep_last).prop_map(|(table, key, value, keep_last)| {
+        let value = value.map(Bytes::from).filter(|_| keep_last.is_none());
+        let record = Record { table, key: key.into(), value };
+        Write { lsn: Lsn(0), record, keep_last, promised: false }
     })
+}
+
+/// Removes the records below a key, but for the last ones.
+fn trim(model: &mut Model, (table, prefix): &Key, last: u32) {
+    let below = model.keys().filter(|(of, key)| of == table && key.starts_with(prefix));
+    let below: Vec<Key> = below.cloned().collect();
+    let gone = below.len().saturating_sub(last as usize);
+    below.iter().take(gone).for_each(|key| _ = model.remove(key));
+}
+
+/// Does the same to the model as a commit of these changes, one after the other.
+fn apply(model: &mut Model, writes: &[Write]) {
+    let mut trims = BTreeMap::new();
+    for Write { record: Record { table, key, value }, keep_last, .. } in writes {
+        let key = (*table, key.clone());
+        match (value, keep_last) {
+            (Some(value), _) => _ = model.insert(key, value.clone()),
+            (None, None) => _ = model.remove(&key),
+            (None, Some(0)) => trim(model, &key, 0),
+            (None, Some(last)) => _ = trims.insert(key, *last),
+        }
+    }
+    trims.iter().for_each(|(prefix, last)| trim(model, prefix, *last));
 }
 
 fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
@@ -94,16 +119,18 @@ proptest! {
         let open = move |builder: &redb::Builder| builder.create_with_backend(computer.clone());
         let mut file = FileStore::on("a file", open).unwrap();
         let (mut memory, mut model) = (MemoryStore::default(), Model::new());
-        for records in commits {
-            let changes = Changes::from_iter(records.clone());
+        for writes in commits {
+            // In two batches, as after a commit that failed.
+            let (first, second) = writes.split_at(writes.len() / 2);
+            let [mut changes, later] = [first, second].map(|writes| {
+                let mut changes = Changes::default();
+                writes.iter().for_each(|write| changes.write(write.clone()));
+                changes
+            });
+            changes.append(later);
             file.commit(&changes).unwrap();
             memory.commit(&changes).unwrap();
-            for Record { table, key, value } in records {
-                match value {
-                    Some(value) => _ = model.insert((table, key), value),
-                    None => _ = model.remove(&(table, key)),
-                }
-            }
+            apply(&mut model, &writes);
         }
         for (table, bounds, prefix) in queries {
             for reader in [file.reader(), memory.reader()] {

@@ -52,7 +52,7 @@ fn commanded(pace: Pace) -> (Writer, Receiver<Changes>, Sender<Verdict>) {
 }
 
 fn write(lsn: u64, promised: bool, record: Record) -> Write {
-    Write { lsn: Lsn(lsn), record, promised }
+    Write { lsn: Lsn(lsn), record, keep_last: None, promised }
 }
 
 fn promised(lsn: u64, key: &str) -> Write {

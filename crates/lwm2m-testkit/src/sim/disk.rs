@@ -144,11 +144,12 @@ impl Disk {
     }
 
     fn keep(&mut self, count: usize) {
-        for Write { record, .. } in self.queue.drain(..count).flatten() {
+        for Write { record, keep_last, .. } in self.queue.drain(..count).flatten() {
             let key = (record.table, record.key);
-            match record.value {
-                Some(value) => _ = self.kept.insert(key, value),
-                None => _ = self.kept.remove(&key),
+            match (record.value, keep_last) {
+                (Some(value), None) => _ = self.kept.insert(key, value),
+                (None, None) => _ = self.kept.remove(&key),
+                (_, Some(last)) => trim(&mut self.kept, &key, last),
             }
         }
     }
@@ -159,6 +160,15 @@ impl Disk {
     }
 }
 
+/// Removes the records whose keys begin with a key, but for the last ones.
+fn trim(records: &mut BTreeMap<(Table, Bytes), Bytes>, prefix: &(Table, Bytes), last: u32) {
+    let below = records.range(prefix.clone()..).map(|(key, _)| key.clone());
+    let below = below.take_while(|(table, key)| *table == prefix.0 && key.starts_with(&prefix.1));
+    let below: Vec<_> = below.collect();
+    let gone = below.len().saturating_sub(last as usize);
+    below.iter().take(gone).for_each(|key| _ = records.remove(key));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +176,7 @@ mod tests {
     fn write(lsn: u64, value: Option<&'static [u8]>, promised: bool) -> Vec<Write> {
         let key = Bytes::from_static(b"k");
         let record = Record { table: Table(1), key, value: value.map(Bytes::from_static) };
-        vec![Write { lsn: Lsn(lsn), record, promised }]
+        vec![Write { lsn: Lsn(lsn), record, keep_last: None, promised }]
     }
 
     /// Advances to what is due next.

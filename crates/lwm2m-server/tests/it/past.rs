@@ -1,0 +1,197 @@
+//! What is kept of the past: values of instances that exist, the history of numbers, and events.
+
+use crate::harness::{Harness, LIST, at, device, register, update};
+use lwm2m_coap::{Code, Request, Response};
+use lwm2m_core::{Path, Value};
+use lwm2m_link::Table;
+use lwm2m_server::records::{EVENTS, HISTORY, Happened, KeptEvent, KeptNumber, KeptValue, VALUES};
+use lwm2m_server::{Config, Operation, Target, WishOptions};
+use std::time::Duration;
+
+const SENSORS: &str = "</1/0>,</3/0>,</3303/0>,</3303/1>,</3303/10>";
+
+fn harness(config: Config) -> (Harness, String) {
+    let mut harness = Harness::with(config.is_kept(true));
+    let location = registers(&mut harness, SENSORS);
+    (harness, location)
+}
+
+fn registers(harness: &mut Harness, list: &str) -> String {
+    let query = "ep=a&lt=86400&lwm2m=1.1&b=U";
+    harness.ask_for(device(1), register(query, list));
+    harness.commit();
+    harness.sent.pop_front().expect("an answer").location()
+}
+
+/// Sends a value of each sensor.
+fn sends(harness: &mut Harness, value: f64) {
+    let value_of = |sensor| format!(r#"{{"n":"/3303/{sensor}/5700","v":{value}}}"#);
+    let payload = format!("[{}]", [0, 1, 10].map(value_of).join(","));
+    let send = Request::post().path(["dp"]).content_format(110).payload(payload);
+    harness.ask_for(device(1), send);
+    harness.commit();
+    assert_eq!(harness.sent.pop_front().map(|it| it.code), Some(Code::CHANGED));
+}
+
+fn count(harness: &Harness, table: Table) -> usize {
+    harness.disk.keys().filter(|(of, _)| *of == table).count()
+}
+
+/// The sensors of which there are values.
+fn sensors(harness: &Harness) -> Vec<u16> {
+    let values = harness.disk.iter().filter(|((table, _), _)| *table == VALUES);
+    let paths = values.filter_map(|((_, key), it)| Some(KeptValue::read(key, it)?.1));
+    let mut sensors: Vec<_> = paths.filter_map(|path| path.instance_id()).collect();
+    sensors.sort_unstable();
+    sensors
+}
+
+#[test]
+fn values_of_an_instance_that_is_deleted_are_forgotten() {
+    let (mut harness, _) = harness(Config::default().max_history(10));
+    sends(&mut harness, 1.5);
+    assert_eq!((sensors(&harness), count(&harness, HISTORY)), (vec![0, 1, 10], 3));
+    let (_, request) = harness.order("a", Operation::Delete { path: Path::instance(3303, 1) });
+    harness.answer(&request, Response::new(Code::DELETED));
+    harness.commit();
+    assert_eq!((sensors(&harness), count(&harness, HISTORY)), (vec![0, 10], 2));
+    // What the device does not delete stays.
+    let (_, request) = harness.order("a", Operation::Delete { path: Path::instance(3303, 0) });
+    harness.answer(&request, Response::new(Code::METHOD_NOT_ALLOWED));
+    harness.commit();
+    assert_eq!(sensors(&harness), [0, 10]);
+}
+
+#[test]
+fn values_of_instances_that_a_device_does_not_list_any_more_are_forgotten() {
+    let (mut harness, location) = harness(Config::default());
+    sends(&mut harness, 1.5);
+    let fewer = "</1/0>,</3/0>,</3303/0>,</3303/10>";
+    let request = update(&location, "").content_format(40).payload(fewer.to_owned());
+    harness.ask_for(device(1), request);
+    harness.commit();
+    assert_eq!(sensors(&harness), [0, 10]);
+    registers(&mut harness, "</1/0>,</3/0>,</3303/10>");
+    assert_eq!(sensors(&harness), [10], "by a Register");
+    registers(&mut harness, "</1/0>,</3/0>");
+    assert_eq!(sensors(&harness), [0; 0]);
+}
+
+#[test]
+fn values_outlive_the_registration_and_not_the_credential() {
+    let (mut harness, location) = harness(Config::default());
+    sends(&mut harness, 1.5);
+    harness.ask_for(device(1), at(Request::delete(), &location));
+    harness.commit();
+    assert_eq!(sensors(&harness), [0, 1, 10]);
+    let credential = lwm2m_credentials::Credential::psk(b"a", b"key").unwrap();
+    harness.server.put_credential(harness.now, "a", credential).unwrap();
+    harness.server.remove_credential(harness.now, "a");
+    harness.drain();
+    harness.commit();
+    assert_eq!(sensors(&harness), [0; 0]);
+}
+
+// --- the history of numbers ----------------------------------------------------------------------
+
+fn numbers(harness: &Harness, sensor: u16) -> Vec<f64> {
+    let prefix = KeptNumber::prefix("a", &Path::resource(3303, sensor, 5700));
+    let all = harness.disk.iter();
+    let of = all.filter(|((table, key), _)| *table == HISTORY && key.starts_with(&prefix));
+    of.map(|((_, key), record)| match KeptNumber::read(key, record).unwrap().value {
+        Value::Float(value) => value,
+        Value::Integer(value) => value as f64,
+        other => panic!("{other:?}"),
+    })
+    .collect()
+}
+
+#[test]
+fn each_number_is_kept_in_order_and_the_oldest_give_way() {
+    let (mut harness, _) = harness(Config::default().max_history(100));
+    for value in 0..1_000 {
+        harness.pass(Duration::from_millis(10));
+        sends(&mut harness, f64::from(value));
+        let kept = numbers(&harness, 0).len();
+        assert!(kept <= 100 + 1_000, "{kept}");
+    }
+    for sensor in [0, 1, 10] {
+        let kept = numbers(&harness, sensor);
+        assert!((100..700).contains(&kept.len()), "{}", kept.len());
+        assert!(kept.is_sorted() && kept.last() == Some(&999.0), "{kept:?}");
+    }
+    assert_eq!(harness.crash().unusable, 0);
+    assert!(numbers(&harness, 0).len() >= 100);
+}
+
+#[test]
+fn without_a_history_no_number_is_written_but_the_newest() {
+    let (mut harness, _) = harness(Config::default());
+    (0..10).for_each(|value| sends(&mut harness, f64::from(value)));
+    assert_eq!((count(&harness, HISTORY), count(&harness, VALUES)), (0, 3));
+    assert_eq!(count(&harness, EVENTS), 0);
+}
+
+// --- events --------------------------------------------------------------------------------------
+
+fn events(harness: &Harness) -> Vec<KeptEvent> {
+    let all = harness.disk.iter().filter(|((table, _), _)| *table == EVENTS);
+    all.map(|((_, key), record)| KeptEvent::read(key, record).unwrap()).collect()
+}
+
+#[test]
+fn what_happened_is_there_after_a_crash_and_numbers_go_on() {
+    let (mut harness, location) = harness(Config::default().max_events(1_600));
+    let target = Target::Path(Path::resource(3, 0, 9));
+    let wish = WishOptions::default();
+    harness.server.wish(harness.now, "a", target.clone(), wish).unwrap();
+    harness.drain();
+    let request = harness.request();
+    harness.answer(&request, Response::new(Code::METHOD_NOT_ALLOWED));
+    harness.ask_for(device(1), update(&location, "lt=600"));
+    harness.ask_for(device(1), update(&location, ""));
+    harness.commit();
+    harness.crash();
+    harness.ask_for(device(1), at(Request::delete(), &location));
+    harness.commit();
+    let told = events(&harness);
+    assert!(told.iter().map(|it| it.number).eq(0..4), "{told:?}");
+    assert!(told.iter().all(|it| it.endpoint == "a" && it.at == harness.now));
+    let what: Vec<_> = told.into_iter().map(|it| it.what).collect();
+    let address = device(1).to_string();
+    let expected = [
+        Happened::Registered(address.clone()),
+        Happened::Refused(target, Code::METHOD_NOT_ALLOWED),
+        Happened::Updated(address),
+        Happened::Deregistered(lwm2m_server::DeregistrationReason::Removed),
+    ];
+    assert_eq!(what, expected);
+}
+
+#[test]
+fn so_many_events_are_kept_and_one_device_does_not_push_the_others_out() {
+    let mut harness = Harness::with(Config::default().is_kept(true).max_events(160));
+    let registers = |harness: &mut Harness, number: u16| {
+        let query = format!("ep=dev-{number}&lt=86400&lwm2m=1.1&b=U");
+        harness.ask_for(device(number), register(&query, LIST));
+        harness.commit();
+        harness.sent.clear();
+    };
+    registers(&mut harness, 0);
+    for _ in 0..100 {
+        registers(&mut harness, 1);
+    }
+    let of = |harness: &Harness, name: &str| {
+        events(harness).iter().filter(|it| it.endpoint == name).count()
+    };
+    assert_eq!((of(&harness, "dev-0"), of(&harness, "dev-1")), (1, 10), "a sixteenth in an hour");
+    harness.pass(Duration::from_secs(3_600));
+    registers(&mut harness, 1);
+    assert!(of(&harness, "dev-1") > 10);
+    (2..400).for_each(|number| registers(&mut harness, number));
+    assert_eq!(count(&harness, EVENTS), 160, "the last ones");
+    assert_eq!(of(&harness, "dev-0"), 0);
+    harness.crash();
+    registers(&mut harness, 1_000);
+    assert_eq!(count(&harness, EVENTS), 160);
+}
