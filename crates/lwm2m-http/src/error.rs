@@ -7,7 +7,7 @@ use crate::json::node::NodeError;
 use crate::json::security::SecurityJsonError;
 use crate::json::value::ValueError;
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use lwm2m_coap::{Error as CoapError, FailReason};
@@ -25,6 +25,9 @@ use std::time::Duration;
 /// When to come back, in seconds: message IDs and slots for requests become free one after the other,
 /// and a store that failed is tried again.
 const BUSY_FOR: HeaderValue = HeaderValue::from_static("10");
+
+/// What a request without a proof of its sender is asked for (RFC 6750 section 3).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"lwm2m\"");
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +108,24 @@ pub(crate) enum ApiError {
     ForeignHost,
     #[error("a request has one header field Host (RFC 9112 section 3.2), not {0}")]
     Hosts(usize),
+    #[error("send a token in the header `Authorization: Bearer`, or log in by POST /api/session")]
+    LogIn,
+    #[error("the token is not valid: it is mistyped, was revoked, or has expired")]
+    Token,
+    #[error("`{name}` may not do this; it needs the scope {needed}")]
+    Forbidden { name: String, needed: &'static str },
+    #[error("user and password, or the token, do not fit, or the link has been used or has expired")]
+    LogInFailed,
+    #[error("too many log-ins have failed; try again in {0} s")]
+    TooManyAttempts(u64),
+    #[error("{name} must be {expected}")]
+    Member { name: &'static str, expected: &'static str },
+    #[error("the operating system has no randomness for a secret")]
+    NoRandomness,
+    #[error("there are 10000 of them already; remove one first")]
+    TooManyEntries,
+    #[error("there is no `{0}`")]
+    UnknownName(String),
     #[error("all {0} event streams are in use; close one, or raise the limit")]
     TooManySubscribers(usize),
     #[error("no command has the number {0}; GET /api/commands lists those that there are")]
@@ -151,6 +172,10 @@ pub(crate) enum Kind {
     BodyTooSlow,
     ForeignOrigin,
     InvalidHost,
+    Unauthorized,
+    Forbidden,
+    TooManyAttempts,
+    UnknownName,
     TooManySubscribers,
     NotObserved,
     NotSent,
@@ -168,7 +193,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 31] = [
         Self::UnknownEndpoint,
         Self::UnknownRoute,
         Self::NoCredentials,
@@ -182,6 +207,10 @@ impl Kind {
         Self::BodyTooSlow,
         Self::ForeignOrigin,
         Self::InvalidHost,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::TooManyAttempts,
+        Self::UnknownName,
         Self::TooManySubscribers,
         Self::NotObserved,
         Self::NotSent,
@@ -223,6 +252,12 @@ impl Kind {
             Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "body-too-slow", "The body is too slow"),
             Self::ForeignOrigin => (S::FORBIDDEN, "foreign-origin", "Not allowed from there"),
             Self::InvalidHost => (S::BAD_REQUEST, "invalid-host", "Not exactly one Host"),
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "Say who you are"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed for you"),
+            Self::TooManyAttempts => {
+                (S::TOO_MANY_REQUESTS, "too-many-attempts", "Too many failed log-ins")
+            }
+            Self::UnknownName => (S::NOT_FOUND, "unknown-name", "Nothing has this name"),
             Self::TooManySubscribers => {
                 (S::SERVICE_UNAVAILABLE, "too-many-subscribers", "Too many event streams")
             }
@@ -268,6 +303,13 @@ impl ApiError {
             Self::UnknownRoute => Kind::UnknownRoute,
             Self::NoCredentials(_) => Kind::NoCredentials,
             Self::Store(StoreError::Endpoint | StoreError::Unsupported(_)) => Kind::InvalidBody,
+            Self::LogIn | Self::Token | Self::LogInFailed => Kind::Unauthorized,
+            Self::Forbidden { .. } => Kind::Forbidden,
+            Self::TooManyAttempts(_) => Kind::TooManyAttempts,
+            Self::Member { .. } => Kind::InvalidBody,
+            Self::NoRandomness => Kind::StoreFailed,
+            Self::TooManyEntries => Kind::Conflict,
+            Self::UnknownName(_) => Kind::UnknownName,
             Self::FixedCredentials(_) | Self::NoSecurePort(_) | Self::Store(_) => Kind::Conflict,
             Self::NotSaved(_) => Kind::NotSaved,
             Self::Method(_) => Kind::MethodNotAllowed,
@@ -343,6 +385,12 @@ impl IntoResponse for ApiError {
         let mut response = kind.parts().0.into_response();
         if matches!(kind, Kind::Busy | Kind::NotKept) {
             response.headers_mut().insert(RETRY_AFTER, BUSY_FOR);
+        }
+        if let Self::TooManyAttempts(seconds) = self {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        if matches!(self, Self::LogIn | Self::Token) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
         }
         if let Self::Method(Some(allowed)) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

@@ -97,6 +97,7 @@
 //! # }
 //! ```
 
+pub mod access;
 mod credentials_file;
 mod error;
 mod events;
@@ -111,7 +112,8 @@ mod seats;
 mod serve;
 mod state;
 
+pub use access::{Access, AccessConfig};
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use routes::router;
 pub use serve::{MAX_CONNECTIONS, serve, serve_at_most};
-pub use state::{ApiConfig, ApiState};
+pub use state::{ApiConfig, ApiState, BeginError, FirstAccess};

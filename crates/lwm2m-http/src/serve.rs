@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -75,7 +76,7 @@ pub async fn serve_at_most(
             let _ = stream.set_nodelay(true);
             let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
             let (service, held) = (service.clone(), Arc::clone(&seat));
-            let answer = service_fn(move |request| answer(request, &service, &held));
+            let answer = service_fn(move |request| answer(request, Peer(from), &service, &held));
             let connection = graceful.watch(http.serve_connection(stream, answer));
             let task = tokio::spawn(async move {
                 // A peer that breaks HTTP, or goes away, has lost its connection: all there is to do.
@@ -94,9 +95,21 @@ pub async fn serve_at_most(
     let _ = tokio::time::timeout(PATIENCE, graceful.shutdown()).await;
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+impl Peer {
+    /// Whether that is this machine.
+    pub(crate) const fn is_loopback(self) -> bool {
+        self.0.ip().to_canonical().is_loopback()
+    }
+}
+
 /// Answers a request, and keeps the seat told whether the peer owes anything.
 fn answer(
     mut request: Request<Incoming>,
+    peer: Peer,
     service: &TowerToHyperService<Router>,
     seat: &Arc<Seat>,
 ) -> impl Future<Output = Result<Response, std::convert::Infallible>> + use<> {
@@ -106,6 +119,7 @@ fn answer(
         seat.is_answered();
     }
     request.extensions_mut().insert(Arc::clone(&seat));
+    request.extensions_mut().insert(peer);
     let response = service.call(request);
     async move { Ok(response.await?.map(|body| Body::new(Answer::new(body, seat)))) }
 }

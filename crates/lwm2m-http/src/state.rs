@@ -1,13 +1,16 @@
 //! What the routes share: the server, the limits, the event streams.
 
+use crate::access::{Access, GrantKind, Scope, Secret};
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use crate::events::{Hub, Limits};
 use crate::group_commit::GroupCommit;
+use crate::routes;
 use lwm2m_net::ServerHandle;
 use lwm2m_net::directory::Listed;
 use lwm2m_objects::{DeviceModel, Registry};
-use lwm2m_server::Registration;
+use lwm2m_link::Record;
+use lwm2m_server::{Registration, Server};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// The limits of the API. Start from [`ApiConfig::default`] and change what differs:
 /// `ApiConfig::default().with_max_subscribers(16)`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ApiConfig {
     /// The largest body of a request in bytes. Default: 1 MiB.
@@ -39,6 +42,9 @@ pub struct ApiConfig {
     /// Where credentials that come by the API are kept; without it, a restart loses them.
     /// Default: none.
     pub credentials_file: Option<CredentialsFile>,
+    /// Who may use the API. Without it, everybody who reaches the API may do everything.
+    /// Default: none.
+    pub access: Option<Access>,
     /// The endpoints whose credentials the API may not change, because they come from elsewhere.
     /// Default: none.
     pub fixed_credentials: BTreeSet<String>,
@@ -55,6 +61,7 @@ impl Default for ApiConfig {
             max_unread_bytes: 8 << 20,
             hosts: Vec::new(),
             credentials_file: None,
+            access: None,
             fixed_credentials: BTreeSet::new(),
         }
     }
@@ -102,6 +109,12 @@ impl ApiConfig {
     #[must_use]
     pub fn with_credentials_file(self, file: CredentialsFile) -> Self {
         Self { credentials_file: Some(file), ..self }
+    }
+
+    /// Sets [`Self::access`].
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access: Some(access), ..self }
     }
 
     /// Sets [`Self::fixed_credentials`].
@@ -189,11 +202,71 @@ impl ApiState {
         Ok(KnownDevice { registration, is_asleep, registry: self.0.server.registry() })
     }
 
+    /// Keeps records of the API. Without a store they last as long as the server.
+    pub(crate) async fn keep(&self, records: Vec<Record>) -> Result<(), ApiError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let keep = move |server: &mut Server, _| server.keep_for_application(records);
+        let promised = self.server().with(keep).await?;
+        let written = self.server().written(promised).await;
+        written.map_err(|error| ApiError::NotSaved(std::io::Error::other(error)))
+    }
+
+    /// Keeps records that nobody waits for; the last second of them may be lost.
+    pub(crate) fn note(&self, records: Vec<Record>) {
+        self.server().post(move |server, _| server.note_for_application(records));
+    }
+
+    /// The time in milliseconds since 1970.
+    pub(crate) fn milliseconds(&self) -> u64 {
+        let clock = self.server().clock();
+        crate::json::milliseconds(clock, clock.now())
+    }
+
+    /// The time in seconds since 1970.
+    pub(crate) fn seconds(&self) -> u64 {
+        self.milliseconds() / 1_000
+    }
+
+    /// Makes the first token, for an admin, and a link that opens the page once within an hour; `None`
+    /// where somebody can use the API already, or nobody has to prove anything.
+    ///
+    /// # Errors
+    /// They cannot be kept, or the operating system has no randomness.
+    pub async fn begin_access(&self) -> Result<Option<FirstAccess>, BeginError> {
+        if self.config().access.as_ref().is_none_or(|access| !access.is_empty()) {
+            return Ok(None);
+        }
+        let name = || "first admin".to_owned();
+        let grant = async |kind| routes::grant(self, kind, name(), Scope::Admin, None, None).await;
+        let begin = async {
+            let (token, _) = grant(GrantKind::Token).await?;
+            let (link, _) = grant(GrantKind::Link).await?;
+            Ok(Some(FirstAccess { token, link }))
+        };
+        begin.await.map_err(|error: ApiError| BeginError(error.to_string()))
+    }
+
     /// A permit for an event stream, given back when it is dropped; `None` if all are taken.
     pub(crate) fn permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0.streams).try_acquire_owned().ok()
     }
 }
+
+/// What the first admin gets.
+#[derive(Debug)]
+pub struct FirstAccess {
+    /// For programs, and to log in to the page.
+    pub token: Secret,
+    /// For the address of the page: `/#link=` and its text.
+    pub link: Secret,
+}
+
+/// Why there is no first token.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make the first token of the HTTP API: {0}")]
+pub struct BeginError(String);
 
 /// A registered device, with the object definitions that its model is taken from.
 #[derive(Debug)]

@@ -61,9 +61,16 @@ impl Directory {
     /// comes or goes meanwhile may be missing.
     #[must_use]
     pub fn page(&self, after: Option<&str>) -> Vec<Listed> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.page_within("", after)
+    }
+
+    /// As [`Self::page`], of the endpoint names that begin with `prefix`.
+    #[must_use]
+    pub fn page_within(&self, prefix: &str, after: Option<&str>) -> Vec<Listed> {
+        let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
         let devices = self.read();
-        let page = devices.range::<str, _>((start, Bound::Unbounded)).take(MAX_PAGE);
+        let page = devices.range::<str, _>((start, Bound::Unbounded));
+        let page = page.take_while(|(name, _)| name.starts_with(prefix)).take(MAX_PAGE);
         page.map(|(_, device)| device.clone()).collect()
     }
 

@@ -30,10 +30,20 @@ pub(crate) struct Hub {
     joins: Mutex<Option<mpsc::Sender<Join>>>,
 }
 
+/// The devices whose events a stream wants.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Selection {
+    /// All of them.
+    All,
+    /// Those whose endpoint names begin with this.
+    Prefix(String),
+    /// One.
+    Endpoint(String),
+}
+
 /// A stream that wants events.
 struct Join {
-    /// The device whose events it wants; all devices without it.
-    endpoint: Option<String>,
+    selection: Selection,
     queue: Weak<Queue>,
     joined: oneshot::Sender<()>,
 }
@@ -43,16 +53,15 @@ impl Hub {
         Self { server, limits, joins: Mutex::default() }
     }
 
-    /// The queue of a new stream: the events from now on, of one device or of all. Dropping it ends
-    /// the subscription.
-    pub(crate) async fn subscribe(&self, endpoint: Option<String>) -> Arc<Queue> {
+    /// The queue of a new stream: the events from now on. Dropping it ends the subscription.
+    pub(crate) async fn subscribe(&self, selection: Selection) -> Arc<Queue> {
         let queue = Arc::new(Queue::new(self.limits));
         let mut joins = self.joins.lock().await;
         loop {
             let sender = joins.get_or_insert_with(|| self.start());
             let (joined, answer) = oneshot::channel();
-            let endpoint = endpoint.clone();
-            let join = Join { endpoint, queue: Arc::downgrade(&queue), joined };
+            let selection = selection.clone();
+            let join = Join { selection, queue: Arc::downgrade(&queue), joined };
             if sender.send(join).await.is_ok() && answer.await.is_ok() {
                 return queue;
             }
@@ -95,6 +104,7 @@ struct Task {
     events: Events,
     writer: frame::Writer,
     all: Group,
+    by_prefix: HashMap<String, Group>,
     by_endpoint: HashMap<String, Group>,
     delivered: Instant,
 }
@@ -102,8 +112,9 @@ struct Task {
 impl Task {
     fn new(events: Events, clock: Clock) -> Self {
         let delivered = Instant::now();
-        let (all, by_endpoint) = (Group::default(), HashMap::new());
-        Self { events, writer: frame::Writer::new(clock), all, by_endpoint, delivered }
+        let (by_prefix, by_endpoint) = (HashMap::new(), HashMap::new());
+        let (writer, all) = (frame::Writer::new(clock), Group::default());
+        Self { events, writer, all, by_prefix, by_endpoint, delivered }
     }
 
     async fn run(mut self, mut joins: mpsc::Receiver<Join>) {
@@ -136,9 +147,10 @@ impl Task {
     /// Adds a stream. What happened before goes to the others first.
     async fn join(&mut self, join: Join) {
         self.drain().await;
-        let group = match join.endpoint {
-            None => &mut self.all,
-            Some(endpoint) => self.by_endpoint.entry(endpoint).or_default(),
+        let group = match join.selection {
+            Selection::All => &mut self.all,
+            Selection::Prefix(prefix) => self.by_prefix.entry(prefix).or_default(),
+            Selection::Endpoint(endpoint) => self.by_endpoint.entry(endpoint).or_default(),
         };
         group.streams.push(join.queue);
         // The stream may have been given up; then the next delivery finds out.
@@ -165,22 +177,20 @@ impl Task {
     /// Writes an event, if some stream wants it, and returns the bytes of its frame.
     fn write(&mut self, event: &Event) -> usize {
         let Some(endpoint) = frame::endpoint(event) else { return 0 };
-        let writer = &mut self.writer;
-        let one = self.by_endpoint.get_mut(endpoint);
         let all = Some(&mut self.all).filter(|group| !group.streams.is_empty());
-        let (largest, written) = match (all, one) {
-            (Some(group), None) | (None, Some(group)) => {
-                let written = group.batch.add(|text| writer.write(text, event)).len();
-                (group.batch.len(), written)
-            }
-            (Some(all), Some(one)) => {
-                let frame = all.batch.add(|text| writer.write(text, event));
-                one.batch.add(|text| text.extend_from_slice(frame));
-                let written = frame.len();
-                (all.batch.len().max(one.batch.len()), written)
-            }
-            (None, None) => (0, 0),
-        };
+        let within = self.by_prefix.iter_mut().filter(|(prefix, _)| endpoint.starts_with(&**prefix));
+        let one = self.by_endpoint.get_mut(endpoint);
+        let mut groups = all.into_iter().chain(within.map(|(_, group)| group)).chain(one);
+        let Some(first) = groups.next() else { return 0 };
+        // Written once, and copied for the others.
+        let frame = first.batch.add(|text| self.writer.write(text, event));
+        let mut largest = 0;
+        for group in groups {
+            group.batch.add(|text| text.extend_from_slice(frame));
+            largest = largest.max(group.batch.len());
+        }
+        let written = frame.len();
+        let largest = largest.max(first.batch.len());
         if largest >= MAX_BATCH {
             self.deliver();
         }
@@ -189,6 +199,7 @@ impl Task {
 
     fn deliver(&mut self) {
         self.all.deliver();
+        self.by_prefix.retain(|_, group| group.deliver());
         self.by_endpoint.retain(|_, group| group.deliver());
         self.delivered = Instant::now();
     }
@@ -200,10 +211,10 @@ impl Task {
     }
 
     fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.by_endpoint.values().chain([&self.all])
+        self.by_endpoint.values().chain(self.by_prefix.values()).chain([&self.all])
     }
 
     fn is_idle(&self) -> bool {
-        self.all.streams.is_empty() && self.by_endpoint.is_empty()
+        self.all.streams.is_empty() && self.by_prefix.is_empty() && self.by_endpoint.is_empty()
     }
 }

@@ -16,5 +16,5 @@ mod hub;
 mod queue;
 
 pub(crate) use frame::lagged;
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, Selection};
 pub(crate) use queue::{Delivery, Limits, Queue};

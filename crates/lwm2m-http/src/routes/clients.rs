@@ -3,6 +3,7 @@
 use super::answer::json;
 use super::pages::{self, Pages, Piece};
 use super::target::Endpoint;
+use crate::access::Principal;
 use crate::error::ApiError;
 use crate::json::registration::{ObjectListJson, RegistrationJson};
 use crate::state::ApiState;
@@ -15,13 +16,14 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// All registrations, ordered by endpoint name.
-pub(crate) async fn list(State(state): State<ApiState>) -> Response {
-    pages::list(state, Registrations::default()).await
+pub(crate) async fn list(State(state): State<ApiState>, principal: Principal) -> Response {
+    pages::list(state, Registrations { principal, last: None, objects: None }).await
 }
 
 /// A list of registrations that is being sent.
-#[derive(Default)]
 struct Registrations {
+    /// Who asks.
+    principal: Principal,
     last: Option<Arc<Registration>>,
     /// The object list that was written last.
     objects: Option<ObjectListJson>,
@@ -30,7 +32,9 @@ struct Registrations {
 impl Pages for Registrations {
     async fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
         let clock = state.server().clock();
-        let page = state.server().directory().page(self.last.as_ref().map(|it| &*it.endpoint));
+        let prefix = self.principal.prefix().unwrap_or_default();
+        let after = self.last.as_ref().map(|it| &*it.endpoint);
+        let page = state.server().directory().page_within(prefix, after);
         let is_last = page.len() < MAX_PAGE;
         for Listed { registration, is_asleep } in page {
             if piece.is_full() {

@@ -3,6 +3,7 @@
 use super::answer::json;
 use super::operations::{Answer, timeout};
 use super::pages::{self, Pages, Piece};
+use crate::access::Principal;
 use crate::error::ApiError;
 use crate::json::command::{self, CommandJson, DelayedJson, Request, STATES};
 use crate::json::response::{RequestKind, ResponseJson};
@@ -82,11 +83,16 @@ fn answered(kind: &RequestKind, outcome: &Outcome) -> Answer {
 }
 
 /// GET: the commands in the order of their numbers.
-pub(crate) async fn list(State(state): State<ApiState>, parameters: Parameters) -> Answer {
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    principal: Principal,
+    parameters: Parameters,
+) -> Answer {
     let expected = "the number of a command";
     let from = parameters.number("from", 0..=u64::MAX, expected)?.unwrap_or_default();
     let limit = parameters.number("limit", 1..=u64::MAX, "a number of commands, at least 1")?;
     let filter = Filter {
+        principal: Some(principal),
         endpoint: parameters.get("ep").map(str::to_owned),
         states: parameters.get("state").map(states).transpose()?,
     };
@@ -106,13 +112,16 @@ fn states(text: &str) -> Result<Vec<&'static str>, ApiError> {
 /// Which commands a list has.
 #[derive(Clone)]
 struct Filter {
+    /// Who asks.
+    principal: Option<Principal>,
     endpoint: Option<String>,
     states: Option<Vec<&'static str>>,
 }
 
 impl Filter {
     fn admits(&self, command: &Command) -> bool {
-        self.endpoint.as_deref().is_none_or(|it| it == &*command.endpoint)
+        self.principal.as_ref().is_none_or(|it| it.sees(&command.endpoint))
+            && self.endpoint.as_deref().is_none_or(|it| it == &*command.endpoint)
             && self.states.as_ref().is_none_or(|it| it.contains(&command::state(command)))
     }
 }
@@ -164,11 +173,21 @@ fn page(server: &Server, from: CommandId, filter: &Filter) -> (Vec<Command>, Opt
     (page, None)
 }
 
-/// GET: one command.
-pub(crate) async fn one(State(state): State<ApiState>, Segment(id): Segment<String>) -> Answer {
-    let number = number(&id)?;
+/// A command, if it exists for somebody.
+async fn find(state: &ApiState, principal: &Principal, id: &str) -> Result<Command, ApiError> {
+    let number = number(id)?;
     let command = state.server().with(move |server, _| server.command_by_id(number).cloned());
-    let command = command.await?.ok_or(ApiError::UnknownCommand(id))?;
+    let command = command.await?.filter(|command| principal.sees(&command.endpoint));
+    command.ok_or_else(|| ApiError::UnknownCommand(id.to_owned()))
+}
+
+/// GET: one command.
+pub(crate) async fn one(
+    State(state): State<ApiState>,
+    Segment(id): Segment<String>,
+    principal: Principal,
+) -> Answer {
+    let command = find(&state, &principal, &id).await?;
     let kind = RequestKind::from(&*command.operation);
     Ok(json(&CommandJson::new(&command, &kind, state.server().clock())))
 }
@@ -177,8 +196,10 @@ pub(crate) async fn one(State(state): State<ApiState>, Segment(id): Segment<Stri
 pub(crate) async fn remove(
     State(state): State<ApiState>,
     Segment(id): Segment<String>,
+    principal: Principal,
 ) -> Result<StatusCode, ApiError> {
-    match state.server().remove_command(number(&id)?).await.map_err(ApiError::Request)? {
+    let command = find(&state, &principal, &id).await?;
+    match state.server().remove_command(command.id).await.map_err(ApiError::Request)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(ApiError::UnknownCommand(id)),
     }
@@ -211,7 +232,7 @@ mod tests {
         });
         let ids: Vec<_> = ids.collect();
         let all =
-            |endpoint: Option<&str>| Filter { endpoint: endpoint.map(str::to_owned), states: None };
+            |endpoint: Option<&str>| Filter { principal: None, endpoint: endpoint.map(str::to_owned), states: None };
         let (commands, next) = page(&server, CommandId(0), &all(None));
         assert_eq!((commands.len(), next), (PAGE, Some(ids[PAGE])));
         let (commands, next) = page(&server, CommandId(0), &all(Some("b")));

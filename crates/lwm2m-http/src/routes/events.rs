@@ -5,7 +5,8 @@
 //! program should ask for `/api/clients` again.
 
 use crate::error::ApiError;
-use crate::events::{Delivery, Queue, lagged};
+use crate::access::Principal;
+use crate::events::{Delivery, Queue, Selection, lagged};
 use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::Extension;
@@ -37,12 +38,21 @@ pub(crate) struct Closing(pub(crate) watch::Receiver<bool>);
 pub(crate) async fn stream(
     State(state): State<ApiState>,
     closing: Option<Extension<Closing>>,
+    principal: Principal,
     parameters: Parameters,
 ) -> Result<Response, ApiError> {
+    let selection = match (parameters.get("ep"), principal.prefix()) {
+        (Some(endpoint), _) if !principal.sees(endpoint) => {
+            return Err(ApiError::UnknownEndpoint(endpoint.to_owned()));
+        }
+        (Some(endpoint), _) => Selection::Endpoint(endpoint.to_owned()),
+        (None, Some(prefix)) => Selection::Prefix(prefix.to_owned()),
+        (None, None) => Selection::All,
+    };
     let taken = ApiError::TooManySubscribers(state.config().max_subscribers);
     let subscriber = Subscriber {
         permit: state.permit().ok_or(taken)?,
-        events: state.hub().subscribe(parameters.get("ep").map(str::to_owned)).await,
+        events: state.hub().subscribe(selection).await,
         closing: closing.map(|Extension(Closing(closing))| closing),
     };
     let events = stream::unfold(subscriber, async |mut subscriber| {

@@ -1,5 +1,6 @@
 //! The routes, and what surrounds all of them.
 
+mod access;
 mod answer;
 mod body;
 mod cached;
@@ -15,13 +16,16 @@ mod pages;
 mod security;
 mod target;
 
+pub(crate) use self::access::grant;
+
+use crate::access::guard;
 use crate::state::ApiState;
 use crate::{error, origin};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use error::ApiError;
 
 /// The API and the page; see the table in the documentation of this crate.
@@ -30,7 +34,8 @@ pub fn router(state: ApiState) -> Router {
     Router::new()
         .route("/event", get(events::stream))
         .nest("/api", api())
-        // The origin guard applies to the routes above.
+        .layer(from_fn_with_state(state.clone(), guard::guard))
+        // The guards apply to the routes above; that of the origin is asked first.
         .layer(from_fn_with_state(state.clone(), origin::guard))
         .route("/", get(page::index))
         .route("/page.js", get(page::script))
@@ -76,6 +81,12 @@ fn api() -> Router<ApiState> {
         .route("/commands", get(commands::list))
         .route("/commands/", get(commands::list))
         .route("/commands/{id}", get(commands::one).delete(commands::remove))
+        .route("/session", get(access::who).post(access::log_in).delete(access::log_out))
+        .route("/tokens", get(access::tokens).post(access::add_token))
+        .route("/tokens/{id}", delete(access::remove_token))
+        .route("/users", get(access::users))
+        .route("/users/{name}", put(access::put_user).delete(access::remove_user))
+        .route("/audit", get(access::audit))
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))
         .route("/security/clients", get(security::list).put(security::put))

@@ -1,6 +1,6 @@
 //! `/api/security`: the credentials of clients, and the server's own public parts.
 //!
-//! Everyone who may use the API sees keys, as in the dialect. A change ends the registration and the
+//! Pre-shared keys are written and not read: an admin sees them by `?reveal`. A change ends the registration and the
 //! sessions that used the old credential; see `lwm2m_server::Server::put_credential`.
 
 use super::body::Body;
@@ -9,7 +9,12 @@ use super::target::Endpoint;
 use crate::error::ApiError;
 use crate::json::security::{read_client, write_client, write_own};
 use crate::state::ApiState;
-use axum::Json;
+use crate::access::guard::Change;
+use crate::access::{Principal, Scope};
+use crate::query::Parameters;
+use axum::{Extension, Json as JsonBody};
+use lwm2m_credentials::Credential;
+use serde_json::{Value as Json, json};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use lwm2m_server::Server;
@@ -18,13 +23,20 @@ use std::io;
 use std::sync::Arc;
 
 /// All credentials of clients, ordered by endpoint name.
-pub(crate) async fn list(State(state): State<ApiState>) -> Response {
-    pages::list(state, Clients::default()).await
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    principal: Principal,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    let with_keys = shows_keys(&state, &principal, &parameters)?;
+    Ok(pages::list(state, Clients { principal, with_keys, last: None }).await)
 }
 
 /// A list of credentials that is being sent.
-#[derive(Default)]
 struct Clients {
+    /// Who asks.
+    principal: Principal,
+    with_keys: bool,
     last: Option<Arc<str>>,
 }
 
@@ -36,7 +48,9 @@ impl Pages for Clients {
             if piece.is_full() {
                 return true;
             }
-            piece.push(&write_client(&endpoint, &credential));
+            if self.principal.sees(&endpoint) {
+                piece.push(&written(&endpoint, &credential, self.with_keys));
+            }
             self.last = Some(endpoint);
         }
         !is_last
@@ -47,34 +61,78 @@ impl Pages for Clients {
 pub(crate) async fn one(
     State(state): State<ApiState>,
     Endpoint(endpoint): Endpoint,
+    principal: Principal,
+    parameters: Parameters,
 ) -> Result<Response, ApiError> {
+    let with_keys = shows_keys(&state, &principal, &parameters)?;
     match state.server().security().get(&endpoint) {
-        Some(credential) => Ok(Json(write_client(&endpoint, &credential)).into_response()),
+        Some(credential) => Ok(JsonBody(written(&endpoint, &credential, with_keys)).into_response()),
         None => Err(ApiError::NoCredentials(endpoint)),
     }
 }
 
+/// Whether keys are to be in the answer: an admin asks for them by `?reveal`, or the API is set to give
+/// them out as the dialect does.
+fn shows_keys(
+    state: &ApiState,
+    principal: &Principal,
+    parameters: &Parameters,
+) -> Result<bool, ApiError> {
+    let Some(access) = &state.config().access else { return Ok(true) };
+    let is_admin = principal.scope == Scope::Admin;
+    match parameters.flag("reveal") {
+        true if !is_admin => {
+            Err(ApiError::Forbidden { name: principal.name.clone(), needed: Scope::Admin.name() })
+        }
+        reveal => Ok(is_admin && (reveal || access.config().reveal_keys)),
+    }
+}
+
+/// The JSON of a credential. A pre-shared key is secret; a raw public key is not.
+fn written(endpoint: &str, credential: &Credential, with_keys: bool) -> Json {
+    let mut json = write_client(endpoint, credential);
+    if let (Credential::Psk { .. }, false) = (credential, with_keys)
+        && let Some(details) = json["tls"]["details"].as_object_mut()
+    {
+        details.remove("key");
+    }
+    json
+}
+
 /// PUT: sets the credential of the client that the body names.
-pub(crate) async fn put(State(state): State<ApiState>, body: Body) -> Result<(), ApiError> {
+pub(crate) async fn put(
+    State(state): State<ApiState>,
+    principal: Principal,
+    body: Body,
+) -> Result<Extension<Change>, ApiError> {
     let (endpoint, credential) = read_client(&body.any_json()?)?;
+    if !principal.sees(&endpoint) {
+        return Err(ApiError::Forbidden { name: principal.name, needed: "admin of that prefix" });
+    }
     state.may_change_credentials(&endpoint)?;
     let listening = state.server().local();
     if listening.dtls.or(listening.tls).is_none() {
         return Err(ApiError::NoSecurePort(endpoint));
     }
+    let before = state.server().security().get(&endpoint);
+    let before = before.map(|it| written(&endpoint, &it, false));
+    let after = written(&endpoint, &credential, false);
     finish(async move {
         let put = move |server: &mut Server, now| server.put_credential(now, &endpoint, credential);
         state.server().with(put).await??;
         save(&state).await
     })
-    .await
+    .await?;
+    Ok(Extension(Change(json!({"before": before, "after": after}))))
 }
 
 /// DELETE: forgets the credential of a client.
 pub(crate) async fn remove(
     State(state): State<ApiState>,
     Endpoint(endpoint): Endpoint,
-) -> Result<(), ApiError> {
+) -> Result<Extension<Change>, ApiError> {
+    let before = state.server().security().get(&endpoint);
+    let before = before.map(|it| written(&endpoint, &it, false));
     state.may_change_credentials(&endpoint)?;
     finish(async move {
         let name = endpoint.clone();
@@ -84,7 +142,8 @@ pub(crate) async fn remove(
             false => Err(ApiError::NoCredentials(endpoint)),
         }
     })
-    .await
+    .await?;
+    Ok(Extension(Change(json!({"before": before}))))
 }
 
 /// Carries a change out to its end, even if the caller goes away meanwhile.
@@ -96,7 +155,7 @@ async fn finish(
 
 /// The server's public key and certificate.
 pub(crate) async fn own(State(state): State<ApiState>) -> Response {
-    Json(write_own(state.server().security().own())).into_response()
+    JsonBody(write_own(state.server().security().own())).into_response()
 }
 
 /// Writes what came by the API to its file, if there is one. Changes that come meanwhile share the

@@ -184,6 +184,11 @@ impl ServerHandle {
         subscriber
     }
 
+    /// Runs `f` on the engine, and does not wait for it; nothing if the server has been shut down.
+    pub fn post(&self, f: impl FnOnce(&mut Server, Instant) + Send + 'static) {
+        self.handle.post(move |with_sink, now| f(&mut with_sink.engine, now));
+    }
+
     /// Runs `f` on the engine.
     ///
     /// # Errors

@@ -48,6 +48,9 @@ pub const EVENTS: Table = Table(9);
 /// Numbers that devices told, by resource and time.
 pub const HISTORY: Table = Table(10);
 
+/// The first table of the application that runs the server.
+pub const APPLICATION: Table = Table(128);
+
 /// All tables, in the order in which they are read, with names for people.
 pub const TABLES: [(Table, &str); 11] = [
     (CREDENTIALS, "credentials"),

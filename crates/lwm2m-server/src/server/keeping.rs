@@ -9,7 +9,7 @@ use crate::records::{self, KeptRegistration};
 use crate::registration::Registration;
 use lwm2m_coap::{ExchangeId, Response};
 use lwm2m_dtls::SessionId;
-use lwm2m_link::{Input, Record};
+use lwm2m_link::{Input, Lsn, Record};
 use lwm2m_time::Instant;
 
 /// What waits until a write is durable.
@@ -89,6 +89,23 @@ impl Server {
     /// Refuses what would have to be kept while nothing can be.
     pub(super) fn check_journal(&self) -> Result<(), Refusal> {
         self.journal.can_promise().then_some(()).ok_or(Refusal::NotKept)
+    }
+
+    /// Keeps records of the application, which shares the store: its tables are those from
+    /// [`APPLICATION`](crate::records::APPLICATION) on. Returns the position that they are durable at;
+    /// see [`Self::promised`]. They are not given back by [`Self::restore`].
+    pub fn keep_for_application(&mut self, records: Vec<Record>) -> Lsn {
+        for record in records {
+            self.keep(Keep::Promised, record);
+        }
+        self.journal.promised()
+    }
+
+    /// As [`Self::keep_for_application`], for what nobody waits for.
+    pub fn note_for_application(&mut self, records: Vec<Record>) {
+        for record in records {
+            self.keep(Keep::Noted, record);
+        }
     }
 
     pub(super) fn keep(&mut self, keep: Keep, record: Record) {

@@ -1,0 +1,100 @@
+//! Who changed what.
+
+use super::AUDIT;
+use bytes::Bytes;
+use lwm2m_link::Record;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// The entries that are kept; the oldest give way.
+const MAX_ENTRIES: usize = 10_000;
+/// The most bytes of the address that an entry keeps.
+const MAX_WHAT: usize = 512;
+
+/// A request that may have changed something.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// When it was answered, in milliseconds since 1970.
+    pub(crate) at: u64,
+    /// The name of the token or user.
+    pub(crate) who: String,
+    /// The address that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    /// Method and address.
+    pub(crate) what: String,
+    /// The status of the answer.
+    pub(crate) status: u16,
+    /// What it was before and is now, without secrets.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub(crate) change: serde_json::Value,
+}
+
+/// The newest entries, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    entries: VecDeque<(u64, Entry)>,
+}
+
+impl Audit {
+    /// Takes an entry of the store; they come in order.
+    pub(super) fn take(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let number = u64::from_be_bytes(key.try_into().ok()?);
+        self.entries.push_back((number, serde_json::from_slice(value).ok()?));
+        Some(())
+    }
+
+    /// Adds an entry, and returns what to keep.
+    pub(crate) fn add(&mut self, mut entry: Entry) -> Vec<Record> {
+        let end = entry.what.floor_char_boundary(MAX_WHAT);
+        entry.what.truncate(end);
+        let number = self.entries.back().map_or(0, |(number, _)| number + 1);
+        // A struct of texts and numbers is always JSON.
+        let value = serde_json::to_vec(&entry).unwrap_or_default();
+        self.entries.push_back((number, entry));
+        let excess = self.entries.len().saturating_sub(MAX_ENTRIES);
+        let gone = self.entries.drain(..excess).map(|(number, _)| record(number, None));
+        gone.chain([record(number, Some(value))]).collect()
+    }
+
+    /// The newest entries before a number, the newest first.
+    pub(crate) fn page(&self, before: Option<u64>, limit: usize) -> Vec<(u64, Entry)> {
+        let end = before.map_or(self.entries.len(), |before| {
+            self.entries.partition_point(|(number, _)| *number < before)
+        });
+        self.entries.range(..end).rev().take(limit).cloned().collect()
+    }
+}
+
+fn record(number: u64, value: Option<Vec<u8>>) -> Record {
+    let key = Bytes::copy_from_slice(&number.to_be_bytes());
+    Record { table: AUDIT, key, value: value.map(Bytes::from) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(what: &str) -> Entry {
+        let (who, change) = ("a".to_owned(), serde_json::Value::Null);
+        Entry { at: 1, who, from: None, what: what.to_owned(), status: 200, change }
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_goes_on_after_a_restart() {
+        let mut audit = Audit::default();
+        let records: Vec<_> = (0..MAX_ENTRIES).flat_map(|_| audit.add(entry("PUT /"))).collect();
+        assert_eq!(records.len(), MAX_ENTRIES);
+        let last = audit.add(entry(&"ä".repeat(1_000)));
+        assert_eq!((last.len(), last[0].value.as_ref()), (2, None));
+        let mut again = Audit::default();
+        for record in records.iter().skip(1).chain(&last[1..]) {
+            again.take(&record.key, record.value.as_ref().unwrap()).unwrap();
+        }
+        assert_eq!(again.page(None, MAX_ENTRIES), audit.page(None, MAX_ENTRIES));
+        assert!(again.page(None, 1)[0].1.what.len() <= MAX_WHAT);
+        let numbers = |page: Vec<(u64, _)>| page.iter().map(|it| it.0).collect::<Vec<_>>();
+        assert_eq!(numbers(again.page(None, 2)), [10_000, 9_999]);
+        assert_eq!(numbers(again.page(Some(3), 9)), [2, 1]);
+    }
+}
