@@ -114,7 +114,9 @@ pub(crate) enum ApiError {
     Token,
     #[error("`{name}` may not do this; it needs the scope {needed}")]
     Forbidden { name: String, needed: &'static str },
-    #[error("user and password, or the token, do not fit, or the link has been used or has expired")]
+    #[error(
+        "user and password, or the token, do not fit, or the link has been used or has expired"
+    )]
     LogInFailed,
     #[error("too many log-ins have failed; try again in {0} s")]
     TooManyAttempts(u64),

@@ -16,7 +16,11 @@
 //! | GET / DELETE `/api/commands/{id}` | one of them / take it back, or forget its result |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
-//! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, keys included; see [`json::security`] |
+//! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, pre-shared keys with `?reveal`; see [`json::security`] |
+//! | GET / POST / DELETE `/api/session` | who sends the request; log in; log out |
+//! | GET / POST `/api/tokens` · DELETE `/api/tokens/{id}` | tokens of programs, and sessions |
+//! | GET `/api/users` · PUT / DELETE `/api/users/{name}` | users of the page |
+//! | GET `/api/audit[?before=&limit=]` | who changed what |
 //! | GET `/api/security/server`, `/api/server/security` | the server's public key and certificate |
 //! | GET `/api/server/endpoint` | where the server listens |
 //! | GET `/` | a page for a first look |
@@ -27,7 +31,8 @@
 //! `pathformat` and `nodeformat` in place of `format`.
 //!
 //! Any answer of a device has status 200, with the answer as JSON; see [`json::response`]. Errors
-//! are problem JSON (RFC 9457): 400 if the operation cannot be sent, 403 for pages of other origins,
+//! are problem JSON (RFC 9457): 400 if the operation cannot be sent, 401 without a valid token, 403 for
+//! pages of other origins and for what a token may not do,
 //! 404 for an unknown device or address, 405, 408 if the body does not arrive, 409 for credentials
 //! that contradict others, 413, 422 if an `Idempotency-Key` stands for another operation, 500 if the
 //! answer cannot be understood, 501 if the server keeps no values, 503 while the server is busy or
@@ -79,8 +84,9 @@
 //! which is written at a time in the whole server; an event is written once for all streams.
 //!
 //! # Access
-//! The API has no users or passwords: bind it to the loopback interface, or put a proxy that
-//! authenticates in front. Browsers are kept from being misused for requests that other web pages
+//! With [`ApiConfig::access`] each request needs a token (`Authorization: Bearer`) or the cookie of a
+//! session, whose scope and prefix decide what it may do; see [`access`]. Without it everybody who reaches
+//! the API may do everything. Browsers are kept from being misused for requests that other web pages
 //! start: CORS is closed, and requests whose `Sec-Fetch-Site` or `Origin` names another origin get
 //! 403, whatever their content type; browsers send `Origin` with all that can change something.
 //! Against foreign names for this server's address (DNS rebinding), `Host` must be an IP address,
@@ -102,6 +108,7 @@ mod credentials_file;
 mod error;
 mod events;
 mod group_commit;
+mod https;
 pub mod json;
 mod origin;
 mod patient;
@@ -114,6 +121,7 @@ mod state;
 
 pub use access::{Access, AccessConfig};
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
+pub use https::{Https, HttpsError};
 pub use routes::router;
-pub use serve::{MAX_CONNECTIONS, serve, serve_at_most};
+pub use serve::{MAX_CONNECTIONS, serve, serve_at_most, serve_by_tls};
 pub use state::{ApiConfig, ApiState, BeginError, FirstAccess};

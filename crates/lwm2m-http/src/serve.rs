@@ -1,5 +1,6 @@
 //! The API on a TCP socket, within bounds that hold against slow and many peers.
 
+use crate::https::Https;
 use crate::patient::Patient;
 use crate::routes::events::Closing;
 use crate::seats::{Answer, Seat, Seats};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// How many connections are served at a time, unless the caller wants fewer.
 pub const MAX_CONNECTIONS: usize = 512;
@@ -58,7 +60,33 @@ pub async fn serve(
 /// Like [`serve`], with at most `max` connections at a time, at least one.
 pub async fn serve_at_most(
     max: usize,
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    serve_all(max, listener, None, router, shutdown).await;
+}
+
+/// Like [`serve_at_most`], by TLS 1.2 and 1.3. A handshake has the time of the head of a request.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub async fn serve_by_tls(
+    max: usize,
+    listener: TcpListener,
+    https: &Https,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let acceptor = https.acceptor().map_err(io::Error::other)?;
+    serve_all(max, listener, Some(acceptor), router, shutdown).await;
+    Ok(())
+}
+
+async fn serve_all(
+    max: usize,
     mut listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
@@ -74,13 +102,23 @@ pub async fn serve_at_most(
             // Answers are written whole; Nagle's algorithm would only delay them. It is harmless
             // where it cannot be switched off.
             let _ = stream.set_nodelay(true);
-            let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+            let stream = Patient::new(stream, WRITE_TIMEOUT);
             let (service, held) = (service.clone(), Arc::clone(&seat));
             let answer = service_fn(move |request| answer(request, Peer(from), &service, &held));
-            let connection = graceful.watch(http.serve_connection(stream, answer));
+            let (http, watcher, acceptor) = (http.clone(), graceful.watcher(), acceptor.clone());
+            // A peer that breaks TLS or HTTP, or goes away, has lost its connection: all there is
+            // to do.
             let task = tokio::spawn(async move {
-                // A peer that breaks HTTP, or goes away, has lost its connection: all there is to do.
-                let _ = connection.await;
+                let Some(acceptor) = acceptor else {
+                    let connection = http.serve_connection(TokioIo::new(stream), answer);
+                    let _ = watcher.watch(connection).await;
+                    return;
+                };
+                let handshake = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream));
+                if let Ok(Ok(stream)) = handshake.await {
+                    let connection = http.serve_connection(TokioIo::new(stream), answer);
+                    let _ = watcher.watch(connection).await;
+                }
             });
             seat.belongs_to(task.abort_handle());
         }
@@ -139,7 +177,7 @@ mod tests {
     use tokio::time::timeout;
 
     /// Connections that send `said` and wait for ever.
-    async fn flood(address: std::net::SocketAddr, said: &[u8]) -> Vec<TcpStream> {
+    async fn flood(address: SocketAddr, said: &[u8]) -> Vec<TcpStream> {
         let mut flood = Vec::new();
         for _ in 0..20 {
             let mut stream = TcpStream::connect(address).await.unwrap();

@@ -2,6 +2,7 @@
 //!
 //! The binary adds flags to this library; `lwm2m demo` starts the same server in its own process.
 
+mod access;
 pub mod credentials;
 mod import;
 mod log;
@@ -12,12 +13,16 @@ use lwm2m_app::{Data, Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
-use lwm2m_http::{ApiConfig, ApiState, CredentialsFile, MAX_CONNECTIONS};
+use lwm2m_http::{Access, ApiConfig, ApiState, CredentialsFile, MAX_CONNECTIONS};
+use lwm2m_link::Table;
 use lwm2m_net::{Clock, ServerHandle, Sockets};
-use lwm2m_server::{Config, Server};
-use lwm2m_store::Writer;
+use lwm2m_server::{Config, Server, records};
+use lwm2m_store::{Changes, FileStore, Store, Writer};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -39,8 +44,12 @@ pub struct Running {
     pub server: ServerHandle,
     /// The address of the HTTP API.
     pub http: SocketAddr,
+    /// The address of the page, and the beginning of those of the API.
+    pub page: String,
+    /// Lines for the first admin: a token and a link to the page. They are shown once.
+    pub first: Vec<String>,
     stop: oneshot::Sender<()>,
-    api: JoinHandle<()>,
+    api: JoinHandle<io::Result<()>>,
 }
 
 /// Starts a server.
@@ -50,6 +59,8 @@ pub struct Running {
 pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let http = settings.http.unwrap_or(HTTP);
     // Binds HTTP first: if that fails, no device has been answered yet.
+    let (access, https) = (access::config(settings, http)?, access::https(settings)?);
+    let access = Access::new(access);
     let listener = TcpListener::bind(http).await;
     let listener = listener.map_err(|error| Failure::listen("HTTP", http, &error))?;
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
@@ -68,7 +79,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
     let mut server = Server::new(engine, seed);
-    let writer = data.map(|data| restore(data, &mut server)).transpose()?;
+    let writer = data.map(|data| restore(data, &mut server, &access)).transpose()?;
     let server = lwm2m_net::bind_server(sockets, server, writer).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
     if let Some(path) = settings.security_store.as_deref().filter(|_| !settings.ephemeral) {
@@ -77,20 +88,60 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
-    let routes = lwm2m_http::router(ApiState::with_config(server.clone(), api));
+    let scheme = if https.is_some() { "https" } else { "http" };
+    let page = format!("{scheme}://{http}");
+    let state = ApiState::with_config(server.clone(), api.with_access(access));
+    let first = access::begin(settings, &state, &page).await?;
+    let routes = lwm2m_http::router(state);
     let end = async {
         // A dropped sender means the end as well.
         let _ = stopped.await;
     };
-    let serving = lwm2m_http::serve_at_most(descriptors.http, listener, routes, end);
-    let api = tokio::spawn(serving);
-    Ok(Running { server, http, stop, api })
+    let api = tokio::spawn(async move {
+        match https {
+            Some(https) => {
+                access::reload_at_hangup(https.clone());
+                lwm2m_http::serve_by_tls(descriptors.http, listener, &https, routes, end).await
+            }
+            None => {
+                lwm2m_http::serve_at_most(descriptors.http, listener, routes, end).await;
+                Ok(())
+            }
+        }
+    });
+    Ok(Running { server, http, page, first, stop, api })
+}
+
+/// The name of a table in the data folder for people.
+#[must_use]
+pub fn table_name(table: Table) -> Option<&'static str> {
+    let of_api = || lwm2m_http::access::TABLES.iter().find(|(it, _)| *it == table);
+    records::name(table).or_else(|| of_api().map(|(_, name)| *name))
+}
+
+/// Adds an admin token to a data folder, and prints it.
+///
+/// # Errors
+/// There is no store, a server uses it, or it cannot be written.
+pub fn admin_token(folder: &Path) -> Result<(), Failure> {
+    let mut store = FileStore::open(folder).map_err(Failure::usage)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (secret, record) =
+        lwm2m_http::access::admin_token(since.as_secs()).map_err(Failure::running)?;
+    let mut changes = Changes::default();
+    changes.push(record);
+    store.commit(&changes).map_err(Failure::running)?;
+    lwm2m_app::print_line(format_args!("admin token, shown this once: {}", *secret.text()));
+    Ok(())
 }
 
 /// Lets a server go on from what is kept, and returns the thread that keeps what follows.
-fn restore(data: Data, server: &mut Server) -> Result<Writer, Failure> {
+fn restore(data: Data, server: &mut Server, access: &Access) -> Result<Writer, Failure> {
     let mut restore = server.restore(Clock::start().now());
-    data.read(|table, key, value| restore.take(table, key, value))?;
+    data.read(|table, key, value| match table < records::APPLICATION {
+        true => restore.take(table, key, value),
+        false => _ = access.take(table, key, value),
+    })?;
     let restored = restore.finish();
     tracing::info!("restored {restored}");
     data.writer()
@@ -181,7 +232,7 @@ impl Running {
         let Self { server, stop, api, .. } = self;
         // If the API has ended already, the next line returns its error.
         let _ = stop.send(());
-        api.await.map_err(Failure::running)?;
+        api.await.map_err(Failure::running)?.map_err(Failure::running)?;
         let durability = server.durability();
         drop(server);
         if let Some(durability) = durability {
@@ -201,11 +252,12 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     for (scheme, address) in running.server.local().iter() {
         lwm2m_app::print_line(format_args!("listening for {} on {address}", scheme.name()));
     }
-    lwm2m_app::print_line(format_args!("listening for http on http://{}", running.http));
+    running.first.iter().for_each(lwm2m_app::print_line);
+    lwm2m_app::print_line(format_args!("listening for http on {}", running.page));
     tokio::select! {
         () = end.wait() => {}
         ended = &mut running.api => {
-            ended.map_err(Failure::running)?;
+            ended.map_err(Failure::running)?.map_err(Failure::running)?;
             return Err(Failure::running("the HTTP server ended"));
         }
     }

@@ -37,6 +37,8 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Make another admin token for the HTTP API, where all others are lost; no server may run
+    AdminToken,
     /// Tell what is in the data folder, also while a server runs
     Inspect,
 }
@@ -58,6 +60,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         None => lwm2m_serverd::run(&settings).await,
         Some(Command::Backup { file }) => data::backup(&folder?, &file),
         Some(Command::Restore { file, replace }) => data::restore(&file, &folder?, replace),
-        Some(Command::Inspect) => data::inspect(&folder?, lwm2m_server::records::name),
+        Some(Command::AdminToken) => lwm2m_serverd::admin_token(&folder?),
+        Some(Command::Inspect) => data::inspect(&folder?, lwm2m_serverd::table_name),
     }
 }

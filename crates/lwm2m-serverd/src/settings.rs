@@ -29,7 +29,7 @@ pub struct Settings {
     pub coaps_tcp: Option<SocketAddr>,
     /// Address for the HTTP API and the dashboard [default: 127.0.0.1:8080]
     ///
-    /// The API has no access control: every program that reaches it controls the devices.
+    /// On another address than loopback it needs --http-cert and --http-key, or --behind-proxy.
     #[arg(long, env = "LWM2M_HTTP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
     #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
     pub http: Option<SocketAddr>,
@@ -41,6 +41,24 @@ pub struct Settings {
     #[arg(long, env = "LWM2M_HTTP_HOST", value_name = "NAME", value_delimiter = ',')]
     #[serde(default)]
     pub http_host: Vec<String>,
+    /// The certificate of the HTTP API in PEM, followed by intermediate ones; read again at SIGHUP
+    #[arg(long, env = "LWM2M_HTTP_CERT", value_name = "FILE", requires = "http_key")]
+    pub http_cert: Option<PathBuf>,
+    /// The private key of that certificate in PEM
+    #[arg(long, env = "LWM2M_HTTP_KEY", value_name = "FILE", requires = "http_cert")]
+    pub http_key: Option<PathBuf>,
+    /// A proxy on a trusted network speaks HTTPS for the HTTP API
+    #[arg(long, env = "LWM2M_BEHIND_PROXY")]
+    #[serde(default)]
+    pub behind_proxy: bool,
+    /// Let everybody on this machine do everything by the HTTP API, without a token
+    #[arg(long, env = "LWM2M_TRUST_LOOPBACK")]
+    #[serde(default)]
+    pub trust_loopback: bool,
+    /// Give out pre-shared keys to admins without ?reveal, as Leshan's demo server does
+    #[arg(long, env = "LWM2M_REVEAL_KEYS")]
+    #[serde(default)]
+    pub reveal_keys: bool,
     /// TOML file with the credentials of clients and of the server; see docs/operators.md
     #[arg(long, env = "LWM2M_CREDENTIALS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
@@ -120,6 +138,11 @@ impl Settings {
             coaps_tcp: self.coaps_tcp.or(others.coaps_tcp),
             http: self.http.or(others.http),
             http_host: if self.http_host.is_empty() { others.http_host } else { self.http_host },
+            http_cert: self.http_cert.or(others.http_cert),
+            http_key: self.http_key.or(others.http_key),
+            behind_proxy: self.behind_proxy || others.behind_proxy,
+            trust_loopback: self.trust_loopback || others.trust_loopback,
+            reveal_keys: self.reveal_keys || others.reveal_keys,
             credentials: self.credentials.or(others.credentials),
             data: self.data.or(others.data),
             ephemeral: self.ephemeral || others.ephemeral,

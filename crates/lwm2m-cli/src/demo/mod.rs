@@ -66,6 +66,8 @@ async fn demo(arguments: &Arguments) -> Result<(), Failure> {
         cert: Some(keys.file("server.crt")),
         trust: vec![keys.file("ca.crt")],
         ephemeral: true,
+        trust_loopback: true,
+        reveal_keys: true,
         ..Default::default()
     })
     .await?;

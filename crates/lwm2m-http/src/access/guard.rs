@@ -9,7 +9,7 @@ use crate::serve::Peer;
 use crate::state::ApiState;
 use axum::RequestExt;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
-use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
+use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{Extensions, Method};
 use axum::middleware::Next;
@@ -92,6 +92,10 @@ pub(crate) async fn guard(
         Err(error) => return error.into_response(),
     };
     if let Some(principal) = &principal {
+        if principal.session.is_some() && !comes_from_our_page(request.method(), request.headers())
+        {
+            return ApiError::ForeignOrigin.into_response();
+        }
         if let Err(error) = admit(principal, needed, &mut request).await {
             return error.into_response();
         }
@@ -117,12 +121,16 @@ pub(crate) async fn guard(
     response
 }
 
+/// Whether a request with a cookie is one that our page made. Browsers name the origin of all that may
+/// change something, and the guard of origins has compared it; without one it is not from the page.
+fn comes_from_our_page(method: &Method, headers: &HeaderMap) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+        || headers.contains_key(ORIGIN)
+        || headers.contains_key("sec-fetch-site")
+}
+
 /// Checks the need, and that the device of the address exists for somebody.
-async fn admit(
-    principal: &Principal,
-    needed: Need,
-    request: &mut Request,
-) -> Result<(), ApiError> {
+async fn admit(principal: &Principal, needed: Need, request: &mut Request) -> Result<(), ApiError> {
     principal.check(needed)?;
     let parameters = request.extract_parts::<RawPathParams>().await.ok();
     let endpoint = parameters.iter().flatten().find(|(name, _)| *name == "ep");

@@ -20,8 +20,8 @@ pub use password::{MIN_PASSWORD, User};
 pub(crate) use attempts::{Attempts, Source};
 pub(crate) use audit::{Audit, Entry};
 pub(crate) use grant::Hash;
-pub(crate) use password::MAX_PASSWORD;
 pub(crate) use guard::Principal;
+pub(crate) use password::MAX_PASSWORD;
 
 use bytes::Bytes;
 use lwm2m_link::{Record, Table};
@@ -240,6 +240,24 @@ impl Access {
     fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.0.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A new token of an admin, and the record to keep of it. `now` is in seconds since 1970.
+///
+/// # Errors
+/// The operating system has no randomness.
+pub fn admin_token(now: u64) -> Result<(Secret, Record), getrandom::Error> {
+    let secret = Secret::random()?;
+    let grant = Grant {
+        name: "admin by command line".to_owned(),
+        kind: GrantKind::Token,
+        scope: Scope::Admin,
+        prefix: None,
+        created_at: now,
+        expires_at: None,
+    };
+    let record = record(GRANTS, &secret.hash(), Some(grant.encode()));
+    Ok((secret, record))
 }
 
 /// A record of the API.

@@ -178,7 +178,8 @@ impl Task {
     fn write(&mut self, event: &Event) -> usize {
         let Some(endpoint) = frame::endpoint(event) else { return 0 };
         let all = Some(&mut self.all).filter(|group| !group.streams.is_empty());
-        let within = self.by_prefix.iter_mut().filter(|(prefix, _)| endpoint.starts_with(&**prefix));
+        let within =
+            self.by_prefix.iter_mut().filter(|(prefix, _)| endpoint.starts_with(&**prefix));
         let one = self.by_endpoint.get_mut(endpoint);
         let mut groups = all.into_iter().chain(within.map(|(_, group)| group)).chain(one);
         let Some(first) = groups.next() else { return 0 };

@@ -171,5 +171,3 @@ function listen() {
   });
   on("LAGGED", loadDevices);
 }
-
-listen();

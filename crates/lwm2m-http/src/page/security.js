@@ -59,4 +59,3 @@ byId("new-mode").addEventListener("change", showMode);
 byId("make-key").addEventListener("click", makeKey);
 byId("add").append(credentialButton("Add", addCredential));
 showMode();
-loadCredentials().catch((error) => sayOfCredentials(error.message));

@@ -216,14 +216,16 @@ pub(crate) async fn add_token(State(state): State<ApiState>, body: Body) -> Answ
 }
 
 /// DELETE `/api/tokens/{id}`: ends a token and the sessions that were begun by it, or a session.
-pub(crate) async fn remove_token(State(state): State<ApiState>, Segment(name): Segment<String>) -> Answer {
+pub(crate) async fn remove_token(
+    State(state): State<ApiState>,
+    Segment(name): Segment<String>,
+) -> Answer {
     let access = access(&state)?;
     let before = access.grants().into_iter().find(|(hash, _)| id(hash) == name);
     let Some((hash, grant)) = before else { return Err(ApiError::UnknownName(name)) };
     let is_token = grant.kind == GrantKind::Token;
-    let ends = |it: &Hash, other: &Grant| {
-        *it == hash || (is_token && other.is_session_of(&grant.name))
-    };
+    let ends =
+        |it: &Hash, other: &Grant| *it == hash || (is_token && other.is_session_of(&grant.name));
     state.keep(access.end_grants(ends)).await?;
     let change = Change(json!({"before": grant_json(&hash, &grant)}));
     Ok((StatusCode::NO_CONTENT, axum::Extension(change)).into_response())
@@ -263,7 +265,9 @@ pub(crate) async fn put_user(
     if new.name.is_some_and(|it| it != name) {
         return Err(ApiError::Member { name: "`name`", expected: "that of the address" });
     }
-    if new.password.chars().count() < MIN_PASSWORD || new.password.len() > crate::access::MAX_PASSWORD {
+    if new.password.chars().count() < MIN_PASSWORD
+        || new.password.len() > crate::access::MAX_PASSWORD
+    {
         return Err(ApiError::Member { name: "`password`", expected: PASSWORD });
     }
     let before = access.user(&name).map(|it| describe(&name, it.scope, it.prefix.as_deref()));

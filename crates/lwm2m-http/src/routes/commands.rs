@@ -231,8 +231,11 @@ mod tests {
             server.command(Instant::ZERO, "a", read(), CommandOptions::default()).unwrap()
         });
         let ids: Vec<_> = ids.collect();
-        let all =
-            |endpoint: Option<&str>| Filter { principal: None, endpoint: endpoint.map(str::to_owned), states: None };
+        let all = |endpoint: Option<&str>| Filter {
+            principal: None,
+            endpoint: endpoint.map(str::to_owned),
+            states: None,
+        };
         let (commands, next) = page(&server, CommandId(0), &all(None));
         assert_eq!((commands.len(), next), (PAGE, Some(ids[PAGE])));
         let (commands, next) = page(&server, CommandId(0), &all(Some("b")));

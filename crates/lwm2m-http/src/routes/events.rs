@@ -4,8 +4,8 @@
 //! oldest events, and an event `LAGGED` says how many; the server never waits for it. After that a
 //! program should ask for `/api/clients` again.
 
-use crate::error::ApiError;
 use crate::access::Principal;
+use crate::error::ApiError;
 use crate::events::{Delivery, Queue, Selection, lagged};
 use crate::query::Parameters;
 use crate::state::ApiState;

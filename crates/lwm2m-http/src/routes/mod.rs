@@ -41,6 +41,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/page.js", get(page::script))
         .route("/waiting.js", get(page::waiting_script))
         .route("/security.js", get(page::security_script))
+        .route("/access.js", get(page::access_script))
         .route("/page.css", get(page::style))
         .route("/problems", get(error::list))
         .method_not_allowed_fallback(method_not_allowed)

@@ -28,6 +28,10 @@ pub(crate) async fn security_script() -> Response {
     typed("text/javascript; charset=utf-8", include_str!("../page/security.js"))
 }
 
+pub(crate) async fn access_script() -> Response {
+    typed("text/javascript; charset=utf-8", include_str!("../page/access.js"))
+}
+
 pub(crate) async fn style() -> Response {
     typed("text/css; charset=utf-8", include_str!("../page/page.css"))
 }

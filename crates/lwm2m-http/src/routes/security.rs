@@ -6,19 +6,19 @@
 use super::body::Body;
 use super::pages::{self, Pages, Piece};
 use super::target::Endpoint;
-use crate::error::ApiError;
-use crate::json::security::{read_client, write_client, write_own};
-use crate::state::ApiState;
 use crate::access::guard::Change;
 use crate::access::{Principal, Scope};
+use crate::error::ApiError;
+use crate::json::security::{read_client, write_client, write_own};
 use crate::query::Parameters;
-use axum::{Extension, Json as JsonBody};
-use lwm2m_credentials::Credential;
-use serde_json::{Value as Json, json};
+use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json as JsonBody};
+use lwm2m_credentials::Credential;
 use lwm2m_server::Server;
 use lwm2m_server::security::MAX_PAGE;
+use serde_json::{Value as Json, json};
 use std::io;
 use std::sync::Arc;
 
@@ -66,7 +66,9 @@ pub(crate) async fn one(
 ) -> Result<Response, ApiError> {
     let with_keys = shows_keys(&state, &principal, &parameters)?;
     match state.server().security().get(&endpoint) {
-        Some(credential) => Ok(JsonBody(written(&endpoint, &credential, with_keys)).into_response()),
+        Some(credential) => {
+            Ok(JsonBody(written(&endpoint, &credential, with_keys)).into_response())
+        }
         None => Err(ApiError::NoCredentials(endpoint)),
     }
 }

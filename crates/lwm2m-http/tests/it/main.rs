@@ -1,5 +1,6 @@
 //! The API on a real server on the loopback interface, with scripted devices.
 
+mod access;
 mod cached;
 mod clients;
 mod commands;

@@ -86,7 +86,7 @@ async fn the_servers_own_parts_are_told_where_there_are_some() {
 }
 
 /// A folder of its own for a test.
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("lwm2m-http-{name}-{}", std::process::id()));
     // One that an earlier run has left, if any.
     let _ = std::fs::remove_dir_all(&folder);

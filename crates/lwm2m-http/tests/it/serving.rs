@@ -93,3 +93,66 @@ async fn a_request_has_one_host() {
         assert_eq!(&answer[9..], status.as_bytes(), "{path} {hosts:?}");
     }
 }
+
+/// Writes a new certificate for `localhost` and its key.
+fn certify(folder: &std::path::Path) -> rustls::pki_types::CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(folder.join("http.crt"), made.cert.pem()).expect("a file");
+    std::fs::write(folder.join("http.key"), made.signing_key.serialize_pem()).expect("a file");
+    made.cert.der().clone()
+}
+
+/// The head of an answer by TLS, if the server has that certificate.
+async fn ask_by_tls(
+    address: SocketAddr,
+    certificate: &rustls::pki_types::CertificateDer<'static>,
+) -> std::io::Result<String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.clone()).map_err(std::io::Error::other)?;
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(std::io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = TcpStream::connect(address).await?;
+    let name = "localhost".try_into().map_err(std::io::Error::other)?;
+    let mut stream = connector.connect(name, stream).await?;
+    let request = "GET /api/clients HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
+#[tokio::test]
+async fn requests_over_tls_by_a_certificate_that_is_replaced() {
+    let bench = Bench::new().await;
+    let folder = crate::security::folder("https");
+    let path = |name| folder.join(name);
+    let first = certify(&folder);
+    let https = lwm2m_http::Https::load(path("http.crt"), path("http.key")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (api, serving) = (bench.api.clone(), https.clone());
+    tokio::spawn(async move {
+        let never = std::future::pending();
+        lwm2m_http::serve_by_tls(8, listener, &serving, api, never).await
+    });
+    let answer = within(ask_by_tls(address, &first)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    // Whoever speaks HTTP there, or nothing at all, gets nothing.
+    let mut text = String::new();
+    let clear = within(ask(address, "/api/clients").await.read_to_string(&mut text)).await;
+    assert!(clear.is_err() || !text.contains("HTTP"), "{text}");
+    let second = certify(&folder);
+    https.reload().unwrap();
+    assert!(within(ask_by_tls(address, &first)).await.is_err());
+    assert!(within(ask_by_tls(address, &second)).await.is_ok());
+    // What cannot be used changes nothing.
+    std::fs::write(path("http.key"), "no key").unwrap();
+    let refused = https.reload().unwrap_err().to_string();
+    assert!(refused.contains("http.key"), "{refused}");
+    assert!(within(ask_by_tls(address, &second)).await.is_ok());
+}

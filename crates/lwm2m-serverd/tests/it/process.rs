@@ -50,7 +50,7 @@ impl Daemon {
     /// Starts a daemon, and waits until it listens.
     pub(crate) fn start(folder: &Path, ports: Ports) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lwm2m-serverd"))
-            .args(["--coap", "off", "--log", "warn", "--data"])
+            .args(["--coap", "off", "--trust-loopback", "--log", "warn", "--data"])
             .arg(folder)
             .args(["--coaps", &ports.coaps.to_string(), "--http", &ports.http.to_string()])
             .stdout(Stdio::piped())

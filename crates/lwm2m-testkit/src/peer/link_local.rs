@@ -49,7 +49,14 @@ impl Namespaces {
     pub fn server(&self) -> Result<Process, Error> {
         let [name, _] = &self.names;
         let mut command = within(name, "lwm2m-serverd")?;
-        command.args(["--coap", "[fe80::1%server0]:5683", "--http", "127.0.0.1:0", "--ephemeral"]);
+        command.args([
+            "--coap",
+            "[fe80::1%server0]:5683",
+            "--http",
+            "127.0.0.1:0",
+            "--ephemeral",
+            "--trust-loopback",
+        ]);
         let mut process = Process::start("lwm2m-serverd", &mut command)?;
         process.wait_for("its CoAP address", |line| line.contains("coap on ").then_some(()))?;
         Ok(process)

@@ -69,6 +69,7 @@ impl Server {
     fn start_ours_at(coap: &str, flags: &[&str]) -> Result<Self, Error> {
         let mut command = Command::new(daemon("lwm2m-serverd")?);
         command.args(["--coap", coap, "--http", "127.0.0.1:0"]).args(flags);
+        command.args(["--trust-loopback", "--reveal-keys"]);
         if !flags.contains(&"--coaps") {
             command.args(["--coaps", "off"]);
         }
