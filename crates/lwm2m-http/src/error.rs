@@ -115,7 +115,7 @@ pub(crate) enum ApiError {
     #[error("`{name}` may not do this; it needs the scope {needed}")]
     Forbidden { name: String, needed: &'static str },
     #[error(
-        "user and password, or the token, do not fit, or the link has been used or has expired"
+        "user and password do not fit, or the token is not valid; a link works once, within an hour"
     )]
     LogInFailed,
     #[error("too many log-ins have failed; try again in {0} s")]

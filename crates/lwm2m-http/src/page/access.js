@@ -6,7 +6,7 @@ async function session(method, data) {
   const response = await fetch("api/session", { method, body: data && JSON.stringify(data) });
   const text = await response.text();
   const body = text ? JSON.parse(text) : null;
-  if (!response.ok) throw Object.assign(new Error(body.detail), { status: response.status });
+  if (!response.ok) throw new Error(body.detail);
   return body;
 }
 
@@ -49,13 +49,8 @@ async function logOut() {
 
 async function begin() {
   await useLink();
-  let known;
-  try {
-    known = await session("GET");
-  } catch (error) {
-    if (error.status === 401) return askForLogIn();
-    throw error;
-  }
+  const known = await session("GET");
+  if (known.name === null) return askForLogIn();
   const within = known.prefix === null ? "" : `, devices ${known.prefix}…`;
   byId("who").textContent = `${known.name} (${known.scope}${within})`;
   byId("log-out").hidden = ["everybody", "loopback"].includes(known.name);

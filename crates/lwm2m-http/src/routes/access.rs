@@ -37,7 +37,8 @@ fn access(state: &ApiState) -> Result<&Access, ApiError> {
 pub(crate) async fn who(State(state): State<ApiState>, request: Request) -> Answer {
     let principal = request.extensions().get::<Principal>();
     match (access(&state), principal) {
-        (Ok(_), None) => Err(ApiError::LogIn),
+        // No error: the page asks before anybody has logged in.
+        (Ok(_), None) => Ok(json(&json!({"name": null}))),
         (Ok(_), Some(it)) => Ok(json(&describe(&it.name, it.scope, it.prefix()))),
         (Err(_), _) => Ok(json(&describe("everybody", Scope::Admin, None))),
     }

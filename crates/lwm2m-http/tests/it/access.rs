@@ -272,7 +272,8 @@ async fn a_link_opens_the_page_once() {
     assert_eq!(again.status, 401);
     let out = server.ask("DELETE", "/api/session", &session, "").await;
     assert_eq!((out.status.as_u16(), &*cookie_of(&out)), (204, "lwm2m_session="));
-    assert_eq!(server.ask("GET", "/api/session", &session[..1], "").await.status, 401);
+    let who = server.ask("GET", "/api/session", &session[..1], "").await.json();
+    assert_eq!(who, json!({"name": null}));
 }
 
 #[tokio::test]
@@ -291,11 +292,11 @@ async fn users_log_in_by_password_and_too_many_failures_wait() {
     let answer = log_in("ann", "a long password").await;
     assert_eq!(answer.json()["scope"], "operator");
     let cookie = cookie_of(&answer);
-    let who = async || server.ask("GET", "/api/session", &[("cookie", &cookie)], "").await.status;
-    assert_eq!(who().await, 200);
+    let who = async || server.ask("GET", "/api/session", &[("cookie", &cookie)], "").await.json();
+    assert_eq!(who().await["name"], "ann");
     // A new password ends the sessions of the old one.
     assert_eq!(put("another password").await, 200);
-    assert_eq!(who().await, 401);
+    assert_eq!(who().await, json!({"name": null}));
     for (name, status) in
         [("ann", 401), ("bob", 401), ("ann", 401), ("ann", 401), ("ann", 401), ("ann", 401)]
     {
