@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 use lwm2m_coap::uri::Uri;
-use lwm2m_coap::{ExchangeId, PeerId, Request, RequestId, Response};
+use lwm2m_coap::{ExchangeId, Observer, PeerId, Request, RequestId, Response};
 use lwm2m_core::Version;
 use lwm2m_link::{Journal, Link, Outputs, Record};
 use lwm2m_time::{Instant, TimerTable};
@@ -41,6 +41,12 @@ pub(crate) struct Context {
     pub(crate) timers: TimerTable<Timer>,
     /// What the application learns, between what leaves for servers.
     pub(crate) outputs: Outputs<Event>,
+    /// How long the device listens in queue mode.
+    pub(crate) awake_time: Duration,
+    /// Whether the device sleeps: nothing is received.
+    pub(crate) asleep: bool,
+    /// How much had been sent when the device last listened anew.
+    pub(crate) sent: u64,
     /// What has to survive a crash, and the answers that wait until it does.
     pub(crate) journal: Journal<Held>,
     /// What other parts have to do.
@@ -88,6 +94,7 @@ impl Context {
         profile: Option<&Arc<ClientProfile>>,
         transport: Transport,
     ) -> Option<PeerId> {
+        self.wake();
         let (link, now) = (&mut self.link, self.now);
         let peer = match (transport, profile.map(Arc::clone)) {
             (Transport::Udp, Some(profile)) => link.connect_secured(now, address, profile),
@@ -106,10 +113,22 @@ impl Context {
         uri: &str,
         mut request: Request,
     ) -> Option<RequestId> {
+        self.wake();
         if let (true, Ok(uri)) = (self.uri_host, Uri::parse(uri)) {
             uri.push_host(&mut request.options);
         }
         self.link.coap().request(self.now, peer, request).ok()
+    }
+
+    /// Sends a notification.
+    pub(crate) fn notify(
+        &mut self,
+        observer: Observer,
+        response: Response,
+        confirmable: bool,
+    ) -> Result<(), lwm2m_coap::Error> {
+        self.wake();
+        self.link.coap().notify(self.now, observer, response, confirmable)
     }
 
     /// Sends a response; `false` if the server has asked again meanwhile and expects none.

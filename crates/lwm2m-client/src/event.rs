@@ -140,6 +140,15 @@ pub enum Event {
         /// The time of the next attempt; `None` if the client does not retry.
         retry_at: Option<Instant>,
     },
+    /// The device is in queue mode and its time to listen is over: it receives nothing until
+    /// [`Event::Awake`], so that the application may turn the receiver off (OMA LwM2M Core 6.5).
+    Sleeping {
+        /// When the client has something to do by itself: an Update, or to look whether a notification
+        /// is due. `None` if it does not.
+        until: Option<Instant>,
+    },
+    /// The device sleeps no more: it is about to send something. This comes before the datagram.
+    Awake,
     /// A Send has ended.
     Sent {
         /// The Send.

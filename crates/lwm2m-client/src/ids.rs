@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Account(AccountId),
     /// The next Bootstrap-Request, or the end of the bootstrap server's time for a command.
     Bootstrap,
+    /// The time to listen in queue mode is over.
+    Sleep,
     /// The account of the bootstrap server is purged.
     BootstrapAccount,
     /// The minimum period has passed: a change may be notified.

@@ -12,6 +12,7 @@
 //! | `bootstrap` | how a client gets its servers | 6.1 |
 //! | `device_management` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
 //! | `reporting` | Observe, Notify, attributes, Send | 6.4, 7.3 |
+//! | `sleeping` | queue mode | 6.5 |
 //! | [`records`], `keeping` | what survives a crash | |
 //! | [`security`] | modes and keys of accounts | E.1; Transport 5.2 |
 //! | [`event`], [`error`] | what the application learns | |
@@ -64,6 +65,7 @@ mod objects;
 pub mod records;
 mod reporting;
 pub mod security;
+mod sleeping;
 mod transport;
 
 pub use account::RegistrationState;

@@ -66,6 +66,9 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let data = settings.data_folder()?.map(|folder| Data::open(&folder)).transpose()?;
     let mut config = Config::new(settings.endpoint()).version(version).server(account);
     config.is_kept = data.is_some();
+    if let Some(seconds) = settings.awake {
+        config.awake_time = Duration::from_secs(seconds.into());
+    }
     (config.coap.max_body, config.coap.max_assembly_total) = (MAX_IMAGE, 2 * MAX_IMAGE);
     config.dtls = settings.security.config()?;
     if let Some(data) = &data {
@@ -246,6 +249,8 @@ impl Life {
                 self.registered.send_replace(false);
             }
             Event::SessionBegun { resumed, .. } => tracing::info!(resumed, "session established"),
+            Event::Sleeping { .. } => tracing::info!("asleep"),
+            Event::Awake => tracing::info!("awake"),
             Event::Deregistered { .. } => {
                 self.registered.send_replace(false);
             }

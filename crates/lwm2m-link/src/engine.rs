@@ -162,33 +162,38 @@ pub trait Engine {
 
 /// The queue of outputs of an engine.
 #[derive(Clone, Debug)]
-pub struct Outputs<E>(VecDeque<Output<E>>);
+pub struct Outputs<E> {
+    queue: VecDeque<Output<E>>,
+    sent: u64,
+}
 
 impl<E> Default for Outputs<E> {
     fn default() -> Self {
-        Self(VecDeque::new())
+        Self { queue: VecDeque::new(), sent: 0 }
     }
 }
 
 impl<E> Outputs<E> {
     /// Appends an event.
     pub fn push_back(&mut self, event: E) {
-        self.0.push_back(Output::Event(event));
+        self.queue.push_back(Output::Event(event));
     }
 
     /// Appends a datagram.
     pub fn transmit(&mut self, transmit: Transmit) {
-        self.0.push_back(Output::Transmit(transmit));
+        self.sent += 1;
+        self.queue.push_back(Output::Transmit(transmit));
     }
 
     /// Appends an action.
     pub fn stream(&mut self, action: StreamAction) {
-        self.0.push_back(Output::Stream(action));
+        self.sent += u64::from(matches!(action, StreamAction::Write { .. }));
+        self.queue.push_back(Output::Stream(action));
     }
 
     /// Appends a change to keep.
     pub fn write(&mut self, write: Write) {
-        self.0.push_back(Output::Write(write));
+        self.queue.push_back(Output::Write(write));
     }
 
     /// Moves the outputs of the engine below to this queue, up to its next event, which is
@@ -206,13 +211,20 @@ impl<E> Outputs<E> {
 
     /// The next output: what [`Engine::poll`] returns.
     pub fn poll(&mut self) -> Option<Output<E>> {
-        self.0.pop_front()
+        self.queue.pop_front()
+    }
+
+    /// How many datagrams and pieces of streams were put into the queue: if it grows, something is
+    /// sent.
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
+        self.sent
     }
 }
 
 impl<E> Extend<E> for Outputs<E> {
     fn extend<I: IntoIterator<Item = E>>(&mut self, events: I) {
-        self.0.extend(events.into_iter().map(Output::Event));
+        self.queue.extend(events.into_iter().map(Output::Event));
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum State {
 
 impl State {
     /// The request that is under way, if any.
-    pub(super) fn pending(&self) -> Option<RequestId> {
+    pub(crate) fn pending(&self) -> Option<RequestId> {
         match self {
             Self::Registering(state) => Some(state.request),
             Self::Registered(state) => state.update.as_ref().map(|(id, _)| *id),

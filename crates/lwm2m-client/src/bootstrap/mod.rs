@@ -156,7 +156,7 @@ impl Bootstrap {
     }
 
     /// Whether the bootstrap server has been asked and has not finished.
-    fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         let phase = self.server.as_ref().map(|state| &state.phase);
         matches!(phase, Some(Phase::Enrolling(_) | Phase::Packing(_) | Phase::Open(_)))
     }

@@ -19,6 +19,10 @@ impl Engine for Client {
             self.handle_progress(&input);
             return self.drain();
         }
+        // A receiver that is off hears nothing.
+        if self.cx.asleep && matches!(input, Input::Datagram { .. }) {
+            return;
+        }
         let admit = match input {
             Input::Datagram { from, secured: false, .. } => self.admission(from),
             // A client opens connections and accepts none.

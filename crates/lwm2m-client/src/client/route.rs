@@ -28,6 +28,7 @@ impl Client {
             }
             self.run_effects();
         }
+        self.listen();
     }
 
     fn handle_coap_event(&mut self, event: coap::Event) {
@@ -153,6 +154,7 @@ impl Client {
                     }
                 }
                 Timer::Bootstrap => self.bootstrap.handle_timer(cx),
+                Timer::Sleep => self.fall_asleep(),
                 Timer::BootstrapAccount => {
                     self.bootstrap.purge(cx);
                     self.keep_accounts();

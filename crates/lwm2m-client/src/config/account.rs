@@ -28,9 +28,9 @@ pub struct ServerAccount {
     /// The transports that Register names (/1/x/7). Default: U, or T where the URI says TCP.
     pub binding: BindingMode,
     /// Whether Register tells the server that the client uses queue mode (the query parameter `Q`,
-    /// in LwM2M 1.0 a letter of the binding; OMA LwM2M Core 6.5). Default: `false`. Nothing else
-    /// follows: the client listens all the time, and does not tell the application when the device
-    /// could sleep.
+    /// in LwM2M 1.0 a letter of the binding; OMA LwM2M Core 6.5). If all servers are told so, the
+    /// client sleeps ([`Event::Sleeping`](crate::Event::Sleeping)) when it has sent nothing for
+    /// [`Config::awake_time`](crate::Config::awake_time). Default: `false`.
     pub queue_mode: bool,
     /// The Default Minimum Period in seconds (/1/x/2). Default: none.
     pub pmin: Option<u32>,
@@ -250,6 +250,13 @@ impl ServerAccount {
     #[must_use]
     pub const fn mute_send(mut self, mute: bool) -> Self {
         self.mute_send = mute;
+        self
+    }
+
+    /// Sets whether the client uses queue mode.
+    #[must_use]
+    pub const fn queue_mode(mut self, queue_mode: bool) -> Self {
+        self.queue_mode = queue_mode;
         self
     }
 

@@ -51,6 +51,10 @@ pub struct Config {
     /// Whether requests to a server whose URI has a name carry it as Uri-Host (RFC 7252 section 6.4).
     /// Some servers dislike it. Default: yes.
     pub uri_host: bool,
+    /// How long the client listens in queue mode after each message that it has sent. Servers have to
+    /// know of another time than the default: MAX_TRANSMIT_WAIT, 93 s (OMA LwM2M Core 6.5; RFC 7252
+    /// section 4.8.2).
+    pub awake_time: Duration,
     /// Whether there is a store for what has to survive a crash: the driver makes
     /// [`Output::Write`](lwm2m_link::Output::Write)s durable, and the client answers servers when that
     /// is done. After a restart, [`Client::restore`](crate::Client::restore) goes on from the records.
@@ -75,6 +79,7 @@ impl Config {
             declined_formats: Vec::new(),
             definitions: Vec::new(),
             uri_host: true,
+            awake_time: coap::Config::default().transmission.max_transmit_wait(),
             is_kept: false,
         }
     }
@@ -90,6 +95,13 @@ impl Config {
     #[must_use]
     pub const fn uri_host(mut self, uri_host: bool) -> Self {
         self.uri_host = uri_host;
+        self
+    }
+
+    /// Sets [`Self::awake_time`].
+    #[must_use]
+    pub const fn awake_time(mut self, time: Duration) -> Self {
+        self.awake_time = time;
         self
     }
 

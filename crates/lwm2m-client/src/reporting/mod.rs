@@ -66,6 +66,11 @@ impl Reporting {
         self.evaluate(cx, accounts, observer);
     }
 
+    /// Whether a Send is under way.
+    pub(crate) fn is_sending(&self) -> bool {
+        !self.sends.is_empty()
+    }
+
     /// Whether there is an observation with this token.
     pub(crate) fn has(&self, observer: Observer) -> bool {
         self.observations.contains_key(&observer)

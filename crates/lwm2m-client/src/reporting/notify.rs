@@ -46,7 +46,7 @@ impl Reporting {
                 self.evaluate(cx, accounts, observer);
             }
             Timer::Pmax(observer) => self.notify_regularly(cx, accounts, observer),
-            Timer::Account(_) | Timer::Bootstrap | Timer::BootstrapAccount => {}
+            Timer::Account(_) | Timer::Bootstrap | Timer::BootstrapAccount | Timer::Sleep => {}
         }
     }
 
@@ -121,7 +121,7 @@ impl Reporting {
         };
         let response = Response::new(Code::CONTENT).content_format(format.0).payload(payload);
         let confirmable = self.is_confirmable(cx, accounts, observation);
-        if cx.link.coap().notify(cx.now, observer, response, confirmable).is_err() {
+        if cx.notify(observer, response, confirmable).is_err() {
             return self.end(cx, observer);
         }
         if let Some(observation) = self.observations.get_mut(&observer) {
@@ -154,7 +154,7 @@ impl Reporting {
     /// Tells an observer that there is nothing to observe any more.
     fn notify_end(&mut self, cx: &mut Context, observer: Observer, code: Code) {
         // CoAP may have forgotten the observer, too.
-        let _ = cx.link.coap().notify(cx.now, observer, Response::new(code), true);
+        let _ = cx.notify(observer, Response::new(code), true);
         self.end(cx, observer);
     }
 }

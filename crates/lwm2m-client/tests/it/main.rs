@@ -16,5 +16,6 @@ mod register;
 mod report;
 mod secure;
 mod send;
+mod sleeping;
 mod values;
 mod write;
