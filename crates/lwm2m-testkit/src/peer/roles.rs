@@ -48,14 +48,22 @@ impl Server {
         }
     }
 
-    /// Kills our server and starts a new one without state at the same address.
+    /// Starts Leshan's server for clients that listen so many seconds in queue mode.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn replace_ours(self) -> Result<Self, Error> {
+    pub fn start_leshan_for_queues(awake: u8) -> Result<Self, Error> {
+        Self::run_leshan(leshan("PeerServer").env("PEER_AWAKE_SECONDS", awake.to_string()))
+    }
+
+    /// Kills our server and starts a new one at the same address: with the flags, or without state.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn replace_ours(self, flags: &[&str]) -> Result<Self, Error> {
         let coap = self.coap;
         drop(self);
-        Self::start_ours_at(&coap.to_string(), &[])
+        Self::start_ours_at(&coap.to_string(), flags)
     }
 
     /// Starts our server on free ports of loopback with more flags, and waits until it listens.
@@ -195,6 +203,21 @@ impl Device {
         security: &[&str],
     ) -> Result<Self, Error> {
         Self::start_leshan_at(&format!("coaps://{server}"), endpoint, lifetime, security)
+    }
+
+    /// Starts Leshan's device in queue mode.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_leshan_in_queue_mode(
+        server: SocketAddr,
+        endpoint: &'static str,
+        lifetime: u32,
+    ) -> Result<Self, Error> {
+        let mut command = leshan("PeerClient");
+        command.args([endpoint, &format!("coap://{server}"), &lifetime.to_string()]);
+        let process = Process::start("Leshan's client", command.env("PEER_QUEUE_MODE", "1"))?;
+        Ok(Self { kind: Kind::Leshan, registered: false, process, endpoint })
     }
 
     /// Starts Leshan's device with the URI of its server: `coap`, `coaps`, `coap+tcp`, or `coaps+tcp`, which knows

@@ -30,6 +30,7 @@ mod management;
 mod noise;
 mod odd_device;
 mod openssl_device;
+mod queue;
 mod reconciling;
 mod restarts;
 mod secure_bootstrap;

@@ -32,7 +32,7 @@ fn device_registers_with_a_server_that_restarted(kind: Kind) {
     let mut device = Device::start(kind, server.coap, "restarted", 3).unwrap();
     events.wait_for("REGISTRATION", |_| true).unwrap();
     device.wait_until_registered().unwrap();
-    let server = server.replace_ours().unwrap();
+    let server = server.replace_ours(&[]).unwrap();
     if kind == Kind::Leshan {
         device.process.tell("").unwrap();
     }

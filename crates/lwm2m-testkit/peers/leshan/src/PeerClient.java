@@ -2,7 +2,7 @@
 // Usage: PeerClient ENDPOINT SERVER_URI LIFETIME_SECONDS [SECURITY]     SECURITY: see PeerAccount, with a coaps or
 // coaps+tcp URI. Connections are those of PeerStream; Leshan's own for them are in no repository.
 // Prints one line per event: "registered LOCATION", "updated", "deregistered", "failed WHY".
-// Deregisters and ends when its standard input closes.
+// With the environment variable PEER_QUEUE_MODE it is in queue mode. Deregisters and ends when its standard input closes.
 
 import java.net.InetAddress;
 import java.util.ArrayList;
@@ -63,6 +63,7 @@ public final class PeerClient {
         objects.setClassForObject(PeerTemperature.ID, PeerTemperature.class);
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
+        engine.setQueueMode(System.getenv("PEER_QUEUE_MODE") != null);
         engine.setRequestTimeoutInMs(5_000).setDeregistrationTimeoutInMs(2_000).setRetryWaitingTimeInMs(1_000);
 
         CaliforniumClientEndpointsProvider.Builder transport = new CaliforniumClientEndpointsProvider.Builder(

@@ -1,4 +1,4 @@
-// Registrations and notifications as server-sent events.
+// Registrations, notifications and the sleep of clients as server-sent events.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -16,11 +16,12 @@ import org.eclipse.leshan.core.observation.SingleObservation;
 import org.eclipse.leshan.core.response.ObserveCompositeResponse;
 import org.eclipse.leshan.core.response.ObserveResponse;
 import org.eclipse.leshan.server.observation.ObservationListener;
+import org.eclipse.leshan.server.queue.PresenceListener;
 import org.eclipse.leshan.server.registration.Registration;
 import org.eclipse.leshan.server.registration.RegistrationListener;
 import org.eclipse.leshan.server.registration.RegistrationUpdate;
 
-final class PeerEvents implements RegistrationListener, ObservationListener {
+final class PeerEvents implements RegistrationListener, ObservationListener, PresenceListener {
     private final List<OutputStream> streams = new CopyOnWriteArrayList<>();
 
     void stream(HttpExchange http) throws IOException {
@@ -83,6 +84,16 @@ final class PeerEvents implements RegistrationListener, ObservationListener {
         data.set("val", PeerJson.nodes(response.getContent()));
         observation.getPaths().forEach(path -> data.withArray("paths").add(path.toString()));
         emit("NOTIFICATION", data);
+    }
+
+    @Override
+    public void onAwake(Registration registration) {
+        emit("AWAKE", PeerJson.registration(registration));
+    }
+
+    @Override
+    public void onSleeping(Registration registration) {
+        emit("SLEEPING", PeerJson.registration(registration));
     }
 
     @Override

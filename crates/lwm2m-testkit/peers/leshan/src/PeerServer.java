@@ -1,7 +1,8 @@
 // A LwM2M server on Eclipse Leshan's library, for tests, driven over HTTP in the dialect of Leshan's demo server.
 // Usage: PeerServer [CID_LENGTH [KEY PUBLIC_KEY | KEY CERTIFICATE AUTHORITY]]     0: it takes Connection IDs, gives none
 // Listens on free ports of 127.0.0.1, prints "listening COAP_PORT HTTP_PORT" and then "secured COAPS_PORT". Credentials
-// of clients are set by PUT /api/security/clients. Ends when its standard input closes.
+// of clients are set by PUT /api/security/clients. The environment variable PEER_AWAKE_SECONDS says how long clients in
+// queue mode listen. Ends when its standard input closes.
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -44,6 +45,7 @@ import org.eclipse.leshan.core.response.LwM2mResponse;
 import org.eclipse.leshan.server.LeshanServer;
 import org.eclipse.leshan.server.LeshanServerBuilder;
 import org.eclipse.leshan.server.model.VersionedModelProvider;
+import org.eclipse.leshan.server.queue.StaticClientAwakeTimeProvider;
 import org.eclipse.leshan.server.registration.Registration;
 import org.eclipse.leshan.servers.security.InMemorySecurityStore;
 import org.eclipse.leshan.servers.security.NonUniqueSecurityInfoException;
@@ -95,7 +97,12 @@ public final class PeerServer {
         PeerSecurity.configure(builder, Arrays.asList(args).subList(Math.min(1, args.length), args.length));
         builder.setObjectModelProvider(new VersionedModelProvider(models));
         builder.setEndpointsProviders(transport.build());
+        String awake = System.getenv("PEER_AWAKE_SECONDS");
+        if (awake != null) {
+            builder.setClientAwakeTimeProvider(new StaticClientAwakeTimeProvider(1_000 * Integer.parseInt(awake)));
+        }
         server = builder.build();
+        server.getPresenceService().addListener(events);
         server.getRegistrationService().addListener(events);
         server.getObservationService().addListener(events);
         server.start();
