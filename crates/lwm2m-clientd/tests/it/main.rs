@@ -1,0 +1,5 @@
+//! The daemon as a process.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod crash;
+mod process;
