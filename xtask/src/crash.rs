@@ -1,23 +1,26 @@
-//! `crash`: the server is killed again and again under load, and nothing that it acknowledged is lost.
+//! `crash`: the server, or a device, is killed again and again under load, and nothing that it
+//! acknowledged is lost.
 
 use crate::Outcome;
 use crate::process::{command, run};
 use std::path::Path;
 
-/// The test that `cargo test` runs with a few kills.
-const TEST: [&str; 9] =
-    ["test", "--release", "-p", "lwm2m-serverd", "--test", "it", "crash", "--", "--nocapture"];
-
-/// Runs with the options `--kills N` and `--devices N`. Default: 500 and 1,000.
+/// Runs with the options `--kills N` and `--devices N`; with `--device` a device is killed instead of the
+/// server. Default: 500 kills of a server with 1,000 devices, and 1,000 of a device.
 pub(crate) fn run_with(root: &Path, options: &[&str]) -> Outcome {
-    let (mut kills, mut devices) = ("500", "1000");
-    for option in options.chunks(2) {
-        match option {
-            ["--kills", number] => kills = number,
-            ["--devices", number] => devices = number,
-            _ => return Err("crash takes --kills N and --devices N".into()),
+    let (mut kills, mut devices, mut package) = (None, "1000", "lwm2m-serverd");
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match *option {
+            "--device" => package = "lwm2m-clientd",
+            "--kills" => kills = options.next().copied(),
+            "--devices" if let Some(number) = options.next() => devices = number,
+            _ => return Err("crash takes --kills N, --devices N and --device".into()),
         }
     }
-    let mut test = command(root, "cargo", &TEST);
+    let kills = kills.unwrap_or(if package == "lwm2m-clientd" { "1000" } else { "500" });
+    // The test that `cargo test` runs with a few kills.
+    let test = ["test", "--release", "-p", package, "--test", "it", "crash", "--", "--nocapture"];
+    let mut test = command(root, "cargo", &test);
     run(test.env("LWM2M_KILLS", kills).env("LWM2M_DEVICES", devices))
 }

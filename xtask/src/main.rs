@@ -3,7 +3,7 @@
 //! - [`ci`]: every check, with its time and its result;
 //! - [`fresh`]: the commands of the README on a bare Debian;
 //! - [`fuzz`]: fuzz targets for a while, or campaigns of hours;
-//! - [`crash`]: the server is killed again and again under load;
+//! - [`crash`]: the server, or a device, is killed again and again under load;
 //! - [`speed`]: CoAP servers under the same load;
 //! - [`tidy`]: the repository's own rules (crate edges, sans-IO, sizes, …);
 //! - [`coverage`]: the requirements table against the tests that prove its rows.
@@ -37,7 +37,7 @@ Usage: cargo xtask COMMAND
                                 fuzz targets, all of them unless named, for a minute each unless told otherwise
   fuzz --campaign HOURS [TARGET]...
                                 fuzz targets by turns; keeps their corpora and crashes, reports what grew
-  crash [--kills N] [--devices N]
+  crash [--kills N] [--devices N] [--device]
                                 the server is killed 500 times under the load of 1,000 devices, unless told
                                 otherwise; nothing that it acknowledged may be lost
   speed                         our CoAP server and libcoap's under the same load, in one run

@@ -152,6 +152,8 @@ async fn what_a_device_acknowledges_survives_kills_and_it_makes_no_handshake() {
         if let Some(answer) = answer {
             told.note(number, instance, &answer.code.to_string());
         }
+        // What it has told before.
+        while timeout(Duration::from_millis(2), events.recv()).await.is_ok() {}
         device = Daemon::start(address, folder.path(), &sessions);
         until(&mut events, |event| match event {
             Event::Registered(_) => panic!("a kept registration is made anew"),
