@@ -52,11 +52,11 @@ impl Client {
         }
     }
 
-    /// Removes a session that is over.
+    /// Removes a session that is over, at once: nobody may find it again after a crash.
     pub(crate) fn forget_session(&mut self, session: &SessionFingerprint) {
         let Some(server) = self.keeping.sessions.remove(session) else { return };
         for table in [SESSIONS, COUNTERS] {
-            self.cx.note(records::remove(table, records::server_key(server, &session.0)));
+            self.cx.promise(records::remove(table, records::server_key(server, &session.0)));
         }
     }
 }
