@@ -69,6 +69,11 @@ impl Account {
         Some(())
     }
 
+    /// Whether there is a registration from before a restart.
+    pub(crate) const fn is_restored(&self) -> bool {
+        self.restored.is_some()
+    }
+
     /// Begins: with an Update, if the server may still know this client, else with a Register.
     pub(crate) fn begin(&mut self, cx: &mut Context) {
         match self.restored.take() {

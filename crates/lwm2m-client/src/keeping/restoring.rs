@@ -152,8 +152,8 @@ impl Restore<'_> {
     pub fn finish(mut self) -> Restored {
         self.restore_instances();
         self.restore_attributes();
-        self.restore_sessions();
         self.restore_registrations();
+        self.restore_sessions();
         self.restore_observations();
         self.client.drain();
         self.restored
@@ -275,7 +275,8 @@ impl Client {
     }
 
     fn restore_session(&mut self, server: u16, session: &Session) -> Option<()> {
-        let account = self.accounts.of_server(server)?;
+        // Without its registration, nothing tells whether it is a session with this server.
+        let account = self.accounts.of_server(server).filter(|it| it.is_restored())?;
         let profile = account.profile.clone()?;
         if account.peer.is_some() {
             return None;
@@ -283,8 +284,16 @@ impl Client {
         let (link, now) = (&mut self.cx.link, self.cx.now);
         let Session { sealed, counters } = session;
         let peer = link.import_begun_session(now, sealed, counters, profile).ok()?;
-        link.hold(peer);
-        account.peer = Some(peer);
-        Some(())
+        match link.peer_address(peer).is_some_and(|address| account.is_at(address)) {
+            true => {
+                link.hold(peer);
+                account.peer = Some(peer);
+                Some(())
+            }
+            false => {
+                link.end_session(peer);
+                None
+            }
+        }
     }
 }
