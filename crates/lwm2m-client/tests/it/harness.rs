@@ -1,7 +1,7 @@
 //! A client and raw servers, which are CoAP alone, in virtual time.
 
 use core::time::Duration;
-use lwm2m_client::{Client, Config, Event, MemoryObject, Object, ServerAccount};
+use lwm2m_client::{Client, Config, Event, MemoryObject, Object, Restored, ServerAccount};
 use lwm2m_coap::{self as coap, Code, PeerId, Request, RequestId, Response};
 use lwm2m_core::{ContentFormat, ObjectInstance, Path, Value};
 use lwm2m_link::{Coap, Link, LinkEvent};
@@ -90,6 +90,40 @@ impl Harness {
         let servers = (0..config.servers.len().max(3)).map(|it| server(&mut sim, it)).collect();
         let client = Client::new(config, objects, [9; 32]).unwrap();
         let client = sim.add_engine(CLIENT, client);
+        Self::with(sim, servers, client)
+    }
+
+    /// A client with the usual objects and a disk.
+    pub(crate) fn kept(config: Config) -> Self {
+        let mut sim = Sim::new(Conditions::INSTANT, 1);
+        let servers = (0..3).map(|it| server(&mut sim, it)).collect();
+        let config = config.is_kept(true);
+        let client = sim.add_with_disk(CLIENT, move |starts, _| {
+            Client::new(config.clone(), objects(), [starts; 32]).unwrap()
+        });
+        Self::with(sim, servers, client)
+    }
+
+    /// Restarts a client that has a disk, a second after what it was told.
+    pub(crate) fn restart(&mut self) -> Restored {
+        self.run(2.0);
+        self.sim.restart(self.client);
+        let records = self.sim.disk(self.client).records();
+        let restored = self.sim.with(self.client, |it, now| {
+            let mut restore = it.restore(now);
+            for record in &records {
+                restore.take(record.table, &record.key, record.value.as_deref().unwrap());
+            }
+            restore.finish()
+        });
+        self.events.clear();
+        self.servers.iter_mut().for_each(|server| server.heard.clear());
+        self.start();
+        self.run(1.0);
+        restored
+    }
+
+    fn with(sim: Sim, servers: Vec<Server>, client: Node<Client>) -> Self {
         Self { sim, client, servers, events: Vec::new(), next_message_id: 40_000 }
     }
 

@@ -8,6 +8,7 @@ mod codes;
 mod composite;
 mod formats;
 mod harness;
+mod kept;
 mod manage;
 mod multiple_servers;
 mod random;
