@@ -232,6 +232,14 @@ impl Endpoint {
         self.transport.messaging.restore_promises(self.now, peer, promises);
     }
 
+    /// Lets the message IDs to a peer, on the same path as before a restart, begin where the time says:
+    /// the peer would take a message for a copy whose ID it remembers from before. For protected paths,
+    /// where nobody else can use that the IDs are known. Times count from the same origin.
+    pub fn restore_message_ids(&mut self, now: Instant, peer: PeerId) {
+        self.now = self.now.max(now);
+        self.transport.messaging.restore_message_ids(self.now, peer);
+    }
+
     /// Notifies an observer of a newer state. The notification replaces an older one that is still in
     /// flight (RFC 7641 section 4.5.2). A response of class 4 or 5 ends the observation. The endpoint
     /// makes a notification confirmable if none was within

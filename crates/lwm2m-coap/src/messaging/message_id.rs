@@ -19,6 +19,13 @@ impl MessageIds {
         Self { next: first, used: 0, window_start: now }
     }
 
+    /// Begins where the time says, so that an endpoint that restarts does not repeat the IDs of its life
+    /// before: they are used up after 268 s, which is longer than EXCHANGE_LIFETIME, unless more than
+    /// 244 were used in a second.
+    pub(super) const fn by_time(now: Instant) -> Self {
+        Self::new((now.as_micros() >> 12) as u16, now)
+    }
+
     /// The next message ID, or `None` while too many are in use.
     pub(super) fn next(&mut self, now: Instant, lifetime: Duration) -> Option<u16> {
         if now - self.window_start >= lifetime {
@@ -40,6 +47,20 @@ mod tests {
     use alloc::collections::BTreeMap;
 
     const LIFETIME: Duration = Duration::from_secs(247);
+
+    #[test]
+    fn no_id_comes_back_in_the_next_life() {
+        let mut last_use: BTreeMap<u16, Instant> = BTreeMap::new();
+        for life in 0..200 {
+            let start = Instant::from_millis(life * 1_500);
+            let mut ids = MessageIds::by_time(start);
+            for _ in 0..300 {
+                let id = ids.next(start, LIFETIME).unwrap();
+                let before = last_use.insert(id, start);
+                assert!(before.is_none_or(|before| start - before >= LIFETIME), "{id} in {life}");
+            }
+        }
+    }
 
     // proves: COAP-13
     #[test]

@@ -38,6 +38,7 @@ use alloc::vec::Vec;
 use duplicates::Reply;
 use hashbrown::HashMap;
 use lwm2m_time::{Instant, TimerTable};
+use message_id::MessageIds;
 use parameters::Parameters;
 use peer::Peer;
 use rand_chacha::ChaCha20Rng;
@@ -242,6 +243,13 @@ impl Messaging {
             self.expiries.set(id, now + self.transmission(id).non_lifetime);
         }
         self.peers.get_mut(&id).map(|peer| &mut **peer)
+    }
+
+    /// Lets message IDs begin where no life of this endpoint of late has used them.
+    pub(crate) fn restore_message_ids(&mut self, now: Instant, peer: PeerId) {
+        if let Some(peer) = self.peer(now, peer) {
+            peer.message_ids = MessageIds::by_time(now);
+        }
     }
 
     fn message_id(&mut self, now: Instant, peer: PeerId) -> Result<u16, Refused> {

@@ -90,7 +90,9 @@ impl Link {
         profile: Arc<ClientProfile>,
     ) -> Result<PeerId, Error> {
         let restored = self.room_to_import(now)?.restore_begun(sealed, counters, profile)?;
-        self.go_on_with(&restored)
+        let peer = self.go_on_with(&restored)?;
+        self.coap.restore_message_ids(self.now, peer);
+        Ok(peer)
     }
 
     fn room_to_import(&mut self, now: Instant) -> Result<&mut crate::sessions::Sessions, Error> {
