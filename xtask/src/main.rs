@@ -39,7 +39,8 @@ Usage: cargo xtask COMMAND
                                 fuzz targets by turns; keeps their corpora and crashes, reports what grew
   crash [--kills N] [--devices N] [--device]
                                 the server is killed 500 times under the load of 1,000 devices, unless told
-                                otherwise; nothing that it acknowledged may be lost
+                                otherwise; nothing that it acknowledged may be lost. --device: a device is
+                                killed 1,000 times
   speed                         our CoAP server and libcoap's under the same load, in one run
   tidy                          the repository's own rules
   coverage [--open AREA | --update]

@@ -95,8 +95,7 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let client = client.map_err(|error| Failure::bind(&error))?;
     let events = client.subscribe();
     let (told, registered) = watch::channel(false);
-    let is_kept = durability.is_some();
-    let life = Life { client: client.clone(), registered: told, is_kept };
+    let life = Life { client: client.clone(), registered: told };
     let life = tokio::spawn(life.run(events, settings.period.unwrap_or(5)));
     client.start().await.map_err(Failure::running)?;
     Ok(Device { client, server: uri.to_owned(), life, registered, durability })
@@ -176,8 +175,6 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 struct Life {
     client: ClientHandle,
     registered: watch::Sender<bool>,
-    /// Whether the registration outlives a reboot.
-    is_kept: bool,
 }
 
 impl Life {
@@ -293,13 +290,7 @@ impl Life {
 
     async fn execute(&self, path: Path) -> Result<(), Closed> {
         match path.ids() {
-            // A reboot loses the registration, unless it is kept.
-            [objects::DEVICE, 0, 4] if self.is_kept => {
-                let update = |client: &mut Client, now| {
-                    client.update_registration(now, SHORT_SERVER_ID);
-                };
-                self.client.with(update).await
-            }
+            // A server that asks for a reboot expects a Register.
             [objects::DEVICE, 0, 4] => self.client.with(|client, now| client.rebind(now)).await,
             [objects::TEMPERATURE, instance, 5605] => {
                 let instance = *instance;

@@ -31,7 +31,7 @@ mod table;
 pub use connections::{ConnectionConfig, host, network};
 pub use engine::{ConnectionId, Engine, Input, Outbox, Output, Outputs, StreamAction, Transmit};
 pub use journal::{Journal, Lsn, Record, Table, Write};
-pub use link::{Coap, Identity, Link, LinkEvent, RebindError};
+pub use link::{Coap, Identity, Link, LinkEvent, RebindError, SessionWrites};
 pub use lwm2m_coap::{Admit, PeerId};
 pub use lwm2m_dtls::{SessionCounters, SessionFingerprint, SessionId};
 pub use sessions::{HandshakeFailure, SecurityEvent};

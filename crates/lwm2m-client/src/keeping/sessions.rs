@@ -5,10 +5,9 @@ use crate::account::State;
 use crate::client::Client;
 use crate::ids::AccountId;
 use crate::records::{self, COUNTERS, SESSIONS};
-use alloc::vec::Vec;
 use lwm2m_coap::PeerId;
 use lwm2m_dtls::SessionFingerprint;
-use lwm2m_link::{Record, Table};
+use lwm2m_link::{Record, SessionWrites};
 
 impl Client {
     /// Keeps the session with a server as it is now.
@@ -17,22 +16,18 @@ impl Client {
             return;
         };
         let (server, Some(peer)) = (account.server(), account.peer) else { return };
-        let Some(counters) = self.cx.link.counters(peer) else { return };
+        let Some(writes) = self.cx.link.session_writes(peer) else { return };
+        let SessionWrites { fingerprint, sealed, counters, limit, .. } = writes;
         let since = self.cx.journal.promised();
-        self.keeping.sessions.insert(counters.fingerprint, server);
-        let key = records::server_key(server, &counters.fingerprint.0);
-        let mut keep = |table: Table, value: Vec<u8>| {
-            let record = Record { table, key: key.clone(), value: Some(value.into()) };
-            self.cx.journal.promise(&mut self.cx.outputs, record);
-        };
-        if !counters.is_recorded {
-            let sealed = self.cx.link.session_record(peer);
-            sealed.into_iter().for_each(|sealed| keep(SESSIONS, sealed));
+        self.keeping.sessions.insert(fingerprint, server);
+        let parts = [(SESSIONS, sealed), (COUNTERS, Some(counters))];
+        for (table, value) in parts.into_iter().filter(|(_, value)| value.is_some()) {
+            let key = records::server_key(server, &fingerprint.0);
+            self.cx.promise(Record { table, key, value: value.map(Into::into) });
         }
-        keep(COUNTERS, counters.encode());
-        if !counters.is_limit_written {
+        if let Some((session, limit)) = limit {
             // It is never free at once: there is a store, and it has just been written to.
-            self.cx.journal.hold(since, Held::Limit(counters.session, counters.limit));
+            self.cx.journal.hold(since, Held::Limit(session, limit));
         }
     }
 

@@ -4,8 +4,22 @@ use super::{Identity, Link};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use lwm2m_coap::PeerId;
-use lwm2m_dtls::{ClientProfile, Error, Restored, SessionCounters, SessionId};
+use lwm2m_dtls::{ClientProfile, Error, Restored, SessionCounters, SessionFingerprint, SessionId};
 use lwm2m_time::Instant;
+
+/// What an engine writes to keep a session as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SessionWrites {
+    /// The key of both values.
+    pub fingerprint: SessionFingerprint,
+    /// The session, sealed, unless the store has it.
+    pub sealed: Option<Vec<u8>>,
+    /// Its counters.
+    pub counters: Vec<u8>,
+    /// What [`Link::limit_written`] has to be told when both are durable; `None` if it knows.
+    pub limit: Option<(SessionId, u64)>,
+}
 
 /// # Sessions that survive a crash
 /// They need [`lwm2m_dtls::Config::durable_sessions`]. An engine that promises something to a peer
@@ -39,6 +53,19 @@ impl Link {
     pub fn session_record(&mut self, peer: PeerId) -> Option<Vec<u8>> {
         let session = self.session_of(peer)?;
         self.sessions.as_mut()?.seal(session)
+    }
+
+    /// What to write to keep the session of a peer: its [counters](Self::counters), and the
+    /// [session](Self::session_record) if the store does not have it. `None` if the peer has no session
+    /// that can be kept.
+    pub fn session_writes(&mut self, peer: PeerId) -> Option<SessionWrites> {
+        let counters = self.counters(peer)?;
+        Some(SessionWrites {
+            fingerprint: counters.fingerprint,
+            sealed: if counters.is_recorded { None } else { self.session_record(peer) },
+            counters: counters.encode(),
+            limit: (!counters.is_limit_written).then_some((counters.session, counters.limit)),
+        })
     }
 
     /// Notes that [counters](Self::counters) of a session with this limit are durable, and so is the

@@ -10,6 +10,7 @@ mod secured;
 mod settling;
 mod strangers;
 
+pub use durable::SessionWrites;
 pub use rebind::RebindError;
 
 use crate::connections::{ConnectionConfig, Connections};

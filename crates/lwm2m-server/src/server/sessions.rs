@@ -4,8 +4,8 @@ use super::Server;
 use super::keeping::{Held, Keep};
 use crate::records::{COUNTERS, SESSIONS, remove};
 use lwm2m_coap::PeerId;
-use lwm2m_dtls::{Identity, SessionCounters, SessionFingerprint, SessionId};
-use lwm2m_link::{Record, Table};
+use lwm2m_dtls::{Identity, SessionFingerprint, SessionId};
+use lwm2m_link::{Record, SessionWrites};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -31,23 +31,18 @@ impl Server {
         if !self.journal.is_kept() {
             return;
         }
-        let Some(counters) = self.link.counters(peer) else { return };
+        let Some(writes) = self.link.session_writes(peer) else { return };
+        let SessionWrites { fingerprint, sealed, counters, limit, .. } = writes;
         let since = self.journal.promised();
-        if !counters.is_recorded {
-            let sealed = self.link.session_record(peer);
-            sealed.into_iter().for_each(|it| self.keep_part(SESSIONS, &counters, it));
+        let parts = [(SESSIONS, sealed), (COUNTERS, Some(counters))];
+        for (table, value) in parts.into_iter().filter(|(_, value)| value.is_some()) {
+            let (key, value) = (fingerprint.0.to_vec().into(), value.map(Into::into));
+            self.keep(Keep::Promised, Record { table, key, value });
         }
-        self.keep_part(COUNTERS, &counters, counters.encode());
-        if !counters.is_limit_written {
-            let limit = Held::Limit(counters.session, counters.limit);
+        if let Some((session, limit)) = limit {
             // It is never free at once: there is a store, and it has just been written to.
-            self.journal.hold(since, limit);
+            self.journal.hold(since, Held::Limit(session, limit));
         }
-    }
-
-    fn keep_part(&mut self, table: Table, counters: &SessionCounters, value: Vec<u8>) {
-        let (key, value) = (counters.fingerprint.0.to_vec().into(), Some(value.into()));
-        self.keep(Keep::Promised, Record { table, key, value });
     }
 
     /// Removes a session that is over, at once: a device that has ended it must not find it again

@@ -154,6 +154,7 @@ fn float(value: f64) -> Tree {
     Tree::Resource(Resource::Single(Value::Float(value)))
 }
 
+// proves: REG-30, SEC-35
 #[test]
 fn a_device_goes_on_with_registration_session_and_what_servers_told_it() {
     for way in WAYS {
