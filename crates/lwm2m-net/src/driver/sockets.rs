@@ -104,6 +104,9 @@ pub(super) struct SocketIo {
     clock: Clock,
     buffer: Vec<u8>,
     writer: Option<Writer>,
+    /// Whether a socket had more datagrams than were taken from it. It stays readable then, and the
+    /// driver's task would never give way to what tells it of all others.
+    busy: bool,
 }
 
 impl SocketIo {
@@ -133,7 +136,7 @@ impl SocketIo {
             local.tls = Some(listening.map_err(|error| named(Scheme::CoapsTcp, at, &error))?);
         }
         let buffer = vec![0; DATAGRAM];
-        Ok((Self { plain, secured, connections, clock, buffer, writer }, local))
+        Ok((Self { plain, secured, connections, clock, buffer, writer, busy: false }, local))
     }
 }
 
@@ -149,7 +152,7 @@ impl Io for SocketIo {
 
     fn receive(&mut self, secured: bool, take: &mut dyn FnMut(SocketAddr, &[u8])) {
         let port = if secured { &self.secured } else { &self.plain };
-        port.iter().for_each(|port| port.receive(&mut self.buffer, &mut *take));
+        self.busy = port.as_ref().is_some_and(|port| port.receive(&mut self.buffer, take));
     }
 
     fn act(&mut self, action: StreamAction) -> bool {
@@ -170,6 +173,10 @@ impl Io for SocketIo {
                 None => pending().await,
             }
         };
+        if self.busy {
+            tokio::task::yield_now().await;
+            self.busy = false;
+        }
         let (plain, secured) = (self.plain.as_ref(), self.secured.as_ref());
         tokio::select! {
             () = readable(plain) => Wake::Readable { secured: false },
@@ -247,8 +254,8 @@ impl UdpPort {
         }
     }
 
-    /// Gives the datagrams that wait, up to [`BATCH`], to `take`.
-    fn receive(&self, buffer: &mut [u8], take: &mut dyn FnMut(SocketAddr, &[u8])) {
+    /// Gives the datagrams that wait, up to [`BATCH`], to `take`. Returns whether more may wait.
+    fn receive(&self, buffer: &mut [u8], take: &mut dyn FnMut(SocketAddr, &[u8])) -> bool {
         for _ in 0..BATCH {
             match self.socket.try_recv_from(buffer) {
                 Ok((length, from)) => {
@@ -256,7 +263,7 @@ impl UdpPort {
                     tracing::trace!(%from, bytes = %Hex(datagram), "received");
                     take(from, datagram);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // An ICMP error of an earlier datagram; its sender finds out by its own timers.
                 Err(error) => {
                     tracing::debug!(local = %self.local, %error, "receiving failed");
@@ -264,6 +271,7 @@ impl UdpPort {
                 }
             }
         }
+        true
     }
 
     /// Sends a datagram; `false` if the socket is full.
@@ -298,5 +306,82 @@ struct Hex<'a>(&'a [u8]);
 impl std::fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Handle;
+    use bytes::Bytes;
+    use lwm2m_link::{Engine, Input, Output, Outputs};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// Sends back what comes without security, and tells of all else.
+    struct Echo {
+        outputs: Outputs<()>,
+        due: Option<Instant>,
+        told: mpsc::Sender<&'static str>,
+    }
+
+    impl Engine for Echo {
+        type Event = ();
+
+        fn handle(&mut self, _: Instant, input: Input<'_>) {
+            let told = match input {
+                Input::Datagram { from: to, secured: false, bytes } => {
+                    let payload = Bytes::copy_from_slice(bytes);
+                    return self.outputs.transmit(Transmit { to, payload, secured: false });
+                }
+                Input::Datagram { .. } => "a datagram",
+                Input::Connected { .. } => "a connection",
+                Input::Timeout => {
+                    self.due = None;
+                    "a timer"
+                }
+                _ => return,
+            };
+            self.told.send(told).unwrap();
+        }
+
+        fn poll(&mut self) -> Option<Output<()>> {
+            self.outputs.poll()
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            self.due
+        }
+    }
+
+    // proves: SEC-36
+    #[tokio::test]
+    async fn a_port_that_is_flooded_keeps_nothing_else_waiting() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let sockets = Sockets { dtls: Some(any), tcp: Some(any), ..Sockets::from(any) };
+        let (told, news) = mpsc::channel();
+        let echo = Echo { outputs: Outputs::default(), due: None, told };
+        let handle = Handle::bind_on_thread("echo", sockets, echo, None).await.unwrap();
+        let Addresses { udp: Some(to), dtls: Some(dtls), tcp: Some(tcp), .. } = *handle.local()
+        else {
+            panic!("three ports")
+        };
+        // The port sends to itself what it receives, so that it is never empty.
+        let flood = handle.with(move |echo, now| {
+            let one = Transmit { to, payload: Bytes::from_static(&[0]), secured: false };
+            (0..2 * BATCH).for_each(|_| echo.outputs.transmit(one.clone()));
+            echo.due = Some(now + Duration::from_millis(1));
+        });
+        flood.await.unwrap();
+        let device = std::net::UdpSocket::bind(any).unwrap();
+        device.send_to(&[0], dtls).unwrap();
+        let _connection = std::net::TcpStream::connect(tcp).unwrap();
+        let patience = Duration::from_secs(20);
+        let told = (0..3).map(|_| news.recv_timeout(patience).expect("nothing waits for the port"));
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        assert_eq!(told, ["a connection", "a datagram", "a timer"]);
+        let asked = handle.with(|_, _| ());
+        tokio::time::timeout(patience, asked).await.expect("commands go on").unwrap();
     }
 }
