@@ -5,6 +5,7 @@
 //! of signatures is bounded, too.
 
 use super::der::{self, KeyUsages};
+use super::early::Readable;
 use super::flaw::CertificateFlaw;
 use super::spki::point_of;
 use crate::crypto::provider::Provider;
@@ -12,6 +13,7 @@ use crate::error::Reason;
 use crate::identity::CertificateIdentity;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::time::Duration;
 use rustls_pki_types::{
@@ -31,6 +33,7 @@ const MAX_SIGNATURES: u8 = 8;
 
 /// The received chain with its parsed leaf.
 pub(super) struct Chain<'a> {
+    readable: &'a Readable<'a>,
     pub(super) leaf: &'a CertificateDer<'a>,
     pub(super) end_entity: EndEntityCert<'a>,
     /// The certificates after the leaf, as long as each is of the issuer of the one before.
@@ -40,15 +43,15 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    pub(super) fn new(chain: &'a [CertificateDer<'a>]) -> Result<Self, Reason> {
-        let (leaf, rest) = chain.split_first().ok_or(Reason::NoCertificate)?;
+    pub(super) fn new(readable: &'a Readable<'a>) -> Result<Self, Reason> {
+        let (leaf, rest) = readable.certificates().split_first().ok_or(Reason::NoCertificate)?;
         if rest.len() > MAX_INTERMEDIATES {
             return Err(Reason::BadCertificate(CertificateFlaw::LongChain));
         }
         let end_entity = EndEntityCert::try_from(leaf).map_err(reason)?;
         let (length, broken) = ordered(end_entity.issuer(), rest);
         let intermediates = rest.get(..length).unwrap_or_default();
-        Ok(Self { leaf, end_entity, intermediates, broken })
+        Ok(Self { readable, leaf, end_entity, intermediates, broken })
     }
 
     /// The names and key of the leaf. With `is_limited`, the common name is not one of them.
@@ -60,7 +63,7 @@ impl<'a> Chain<'a> {
         let identity = CertificateIdentity {
             common_name: common_name.filter(|_| !is_limited),
             dns_names: self.end_entity.valid_dns_names().map(Into::into).collect(),
-            sha256: Sha256::digest(self.leaf).into(),
+            sha256: Sha256::digest(self.readable.original(self.leaf)).into(),
         };
         let key = point.try_into().map_err(|_| no_key())?;
         let chain = core::iter::once(self.leaf).chain(self.intermediates);
@@ -84,8 +87,9 @@ impl<'a> Chain<'a> {
         };
         let left = AtomicU8::new(MAX_SIGNATURES);
         let algorithms = provider.certificate_algorithms().iter();
-        let algorithms: Vec<_> =
-            algorithms.map(|&algorithm| Bounded { algorithm, left: &left }).collect();
+        let algorithms: Vec<_> = algorithms
+            .map(|&algorithm| Bounded { algorithm, left: &left, readable: self.readable })
+            .collect();
         let algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
             algorithms.iter().map(|algorithm| algorithm as _).collect();
         let time = UnixTime::since_unix_epoch(unix_time);
@@ -178,10 +182,16 @@ fn limits_names(path: &VerifiedPath<'_>) -> bool {
 }
 
 /// An algorithm that fails after a number of signatures.
-#[derive(Debug)]
 struct Bounded<'a> {
     algorithm: &'static dyn SignatureVerificationAlgorithm,
     left: &'a AtomicU8,
+    readable: &'a Readable<'a>,
+}
+
+impl fmt::Debug for Bounded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.algorithm.fmt(f)
+    }
 }
 
 impl SignatureVerificationAlgorithm for Bounded<'_> {
@@ -193,7 +203,7 @@ impl SignatureVerificationAlgorithm for Bounded<'_> {
     ) -> Result<(), InvalidSignature> {
         let left = self.left.load(Ordering::Relaxed).checked_sub(1).ok_or(InvalidSignature)?;
         self.left.store(left, Ordering::Relaxed);
-        self.algorithm.verify_signature(public_key, message, signature)
+        self.algorithm.verify_signature(public_key, self.readable.signed(message), signature)
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {

@@ -56,7 +56,9 @@ pub enum CertificateFlaw {
     )]
     Signature,
     /// A date cannot be read.
-    #[error("its validity cannot be read, or begins before 1970; issue it with a later notBefore")]
+    #[error(
+        "its validity cannot be read; issue it anew, with dates as RFC 5280 section 4.1.2.5 has them"
+    )]
     Validity,
     /// The chain has more than four certificates after the peer's.
     #[error("its chain has more than 4 further certificates; send only those up to the authority")]

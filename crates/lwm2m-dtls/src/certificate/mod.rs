@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 mod der;
+mod early;
 mod flaw;
 mod name;
 mod request;

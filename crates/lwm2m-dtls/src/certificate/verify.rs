@@ -2,6 +2,7 @@
 
 use super::chain::Chain;
 use super::der::{self, KeyUsages};
+use super::early::Readable;
 use super::flaw::CertificateFlaw;
 use super::spki::point_of;
 use crate::crypto::provider::{Point, Provider};
@@ -94,7 +95,8 @@ pub(crate) fn verify_client(
     provider: &dyn Provider,
     unix_time: Duration,
 ) -> Result<VerifiedPeer, Reason> {
-    let chain = Chain::new(chain)?;
+    let readable = Readable::new(chain);
+    let chain = Chain::new(&readable)?;
     let (anchors, usage) = (anchors(authorities), KeyUsage::client_auth());
     let is_limited = chain.check_path(&anchors, usage, provider, unix_time, &|_| true)?;
     let peer = chain.peer(is_limited)?;
@@ -125,9 +127,13 @@ pub(crate) fn verify_server(
     provider: &dyn Provider,
     unix_time: Duration,
 ) -> Result<VerifiedPeer, Reason> {
-    let parsed = Chain::new(chain)?;
+    let readable = Readable::new(chain);
+    let parsed = Chain::new(&readable)?;
     let association = &verification.association;
-    let pinned = association.matches_certificate(parsed.leaf);
+    let matches = |certificate: &CertificateDer<'_>| {
+        association.matches_certificate(&readable.original(certificate).into())
+    };
+    let pinned = matches(parsed.leaf);
     let path = |anchors: &[TrustAnchor<'_>], accepts: &dyn Fn(&VerifiedPath<'_>) -> bool| {
         parsed.check_path(anchors, KeyUsage::server_auth(), provider, unix_time, accepts)
     };
@@ -140,8 +146,7 @@ pub(crate) fn verify_server(
         CertificateUsage::ServiceCertificateConstraint => return Err(Reason::UnknownPeerKey),
         CertificateUsage::CaConstraint => {
             let constrained = |path: &VerifiedPath<'_>| {
-                path.intermediate_certificates()
-                    .any(|ca| association.matches_certificate(&ca.der()))
+                path.intermediate_certificates().any(|ca| matches(&ca.der()))
                     || roots_of(path, &verification.roots)
                         .any(|root| association.matches_certificate(root))
             };
@@ -157,7 +162,7 @@ pub(crate) fn verify_server(
 
 /// Whether the leaf of a chain is issued for the host. Its trust is not checked.
 pub(crate) fn is_for(chain: &[CertificateDer<'_>], host: &str) -> bool {
-    Chain::new(chain).is_ok_and(|chain| check_name(&chain, host, false).is_ok())
+    Chain::new(&Readable::new(chain)).is_ok_and(|chain| check_name(&chain, host, false).is_ok())
 }
 
 fn spki_of(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {

@@ -260,13 +260,11 @@ fn each_flaw_of_a_certificate_has_its_name() {
         params.custom_extensions.push(unknown);
     };
     let authority: Alter<'_> = &|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let early: Alter<'_> = &|params| params.not_before = date_time_ymd(1960, 1, 1);
     let authorities = Authorities::new(AS_IT_IS, AS_IT_IS);
     for (alter, expected) in [
         (AS_IT_IS, None),
         (critical, flaw(CertificateFlaw::CriticalExtension)),
         (authority, flaw(CertificateFlaw::IsAuthority)),
-        (early, flaw(CertificateFlaw::Validity)),
     ] {
         let both = judged(&authorities, &authorities.issue(&limited(alter)));
         assert_eq!(both, [expected.clone(), expected]);
@@ -290,6 +288,42 @@ fn each_flaw_of_a_certificate_has_its_name() {
     let root = authorities.root.clone().into();
     assert_eq!(check_authority(&root), Ok(()));
     assert_eq!(check_authority(&authorities.middle), Err(CertificateFlaw::Key));
+}
+
+/// RFC 5280 section 4.1.2.5.1: dates begin with 1950. What was signed is the date that was received.
+// proves: X509-12
+#[test]
+fn a_certificate_may_be_valid_since_before_1970() {
+    let early: Alter<'_> = &|params| params.not_before = date_time_ymd(1960, 1, 1);
+    let authorities = Authorities::new(early, early);
+    let mut params = named(NAME, &[NAME]);
+    early(&mut params);
+    let own = authorities.issue(&params);
+    assert_eq!(judged(&authorities, &own), [None, None]);
+    let root = CertificateDer::from(authorities.root.clone());
+    for (usage, configured) in [
+        (CertificateUsage::CaConstraint, &authorities.middle),
+        (CertificateUsage::CaConstraint, &root),
+        (CertificateUsage::ServiceCertificateConstraint, &own.chain[0]),
+        (CertificateUsage::TrustAnchorAssertion, &authorities.middle),
+        (CertificateUsage::DomainIssued, &own.chain[0]),
+    ] {
+        let mut profile = x509_profile(usage, configured);
+        if let ClientSecurity::Certificate { verification, .. } = &mut profile.security {
+            Arc::make_mut(verification).roots = vec![root.clone()];
+        }
+        let store = Authorities::server(own.clone());
+        assert_eq!(outcome(profile, store).0, None, "{usage:?}");
+    }
+    for place in 0..2 {
+        let mut forged = (*own).clone();
+        let mut bytes = forged.chain[place].to_vec();
+        let date = bytes.windows(13).position(|it| it == b"600101000000Z").expect("a date");
+        bytes[date + 1] = b'1';
+        forged.chain[place] = bytes.into();
+        let refused = Some(Reason::UnknownAuthority);
+        assert_eq!(judged(&authorities, &Arc::new(forged)), [refused.clone(), refused]);
+    }
 }
 
 #[test]
