@@ -42,12 +42,14 @@ const fn is_unproven(reason: &Reason) -> bool {
     matches!(reason, Reason::IgnoredHellos { .. })
 }
 
+/// The level of the line that [`log`] writes.
 const fn level(event: &Event) -> Option<Level> {
     Some(match event {
         Event::HandshakeFailed(failure) if is_unproven(&failure.reason) => Level::DEBUG,
-        Event::HandshakeFailed(_) | Event::NameRefused(_) => Level::WARN,
+        Event::HandshakeFailed(_) | Event::NameRefused(_) | Event::Overloaded(_) => Level::WARN,
         Event::Notification { result: Err(_), .. } => Level::WARN,
         Event::Registered(_) | Event::Deregistered { .. } => Level::INFO,
+        Event::ObservationEnded { .. } => Level::INFO,
         Event::Updated { .. } | Event::Moved(_) | Event::Notification { .. } => Level::DEBUG,
         _ => return None,
     })
@@ -84,5 +86,54 @@ fn log(event: &Event) {
             tracing::info!(%endpoint, %target, %reason, "observation ended");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_core::Path;
+    use lwm2m_server::{ObservationEnd, Overload, Target};
+    use std::sync::{Arc, Mutex};
+    use tracing::{Metadata, Subscriber, span};
+
+    /// Remembers the level of each line.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<Level>>>);
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn what_was_refused_and_what_ended_without_being_asked_for_has_a_line() {
+        let ended = Event::ObservationEnded {
+            endpoint: "a".into(),
+            target: Target::from(Path::object(3)),
+            reason: ObservationEnd::Disconnected,
+        };
+        for (event, expected) in
+            [(ended, Level::INFO), (Event::Overloaded(Overload::default()), Level::WARN)]
+        {
+            let lines = Lines::default();
+            tracing::subscriber::with_default(lines.clone(), || {
+                assert!(wants(&event), "{event:?} has a line, so the log asks for it");
+                log(&event);
+            });
+            assert_eq!(*lines.0.lock().unwrap(), [expected]);
+            assert_eq!(level(&event), Some(expected));
+        }
     }
 }
