@@ -165,6 +165,22 @@ fn no_other_port_is_opened_than_those_asked_for() {
     assert!(first.starts_with("coaps on "), "{first}");
 }
 
+/// A pipe and a file get the bytes of the payload and nothing else.
+#[test]
+fn a_payload_goes_to_a_pipe_or_a_file_as_it_is() {
+    let server = Server::start(&[]);
+    let create = format!("{}/large-create", server.udp);
+    for (number, hex, bytes) in [(1, "00ff1b0a", &b"\x00\xff\x1b\n"[..]), (2, "6162", b"ab")] {
+        success(&["coap", "post", &create, "--input", "hex", hex], b"");
+        let uri = format!("{create}/{number}");
+        assert_eq!(lwm2m(&["coap", "get", &uri], b"").stdout, bytes);
+        let file = std::env::temp_dir().join(format!("lwm2m-payload-{}", std::process::id()));
+        success(&["coap", "get", &uri, "--output", file.to_str().unwrap()], b"");
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
 #[test]
 fn load_goes_through_sessions() {
     let folder = std::env::temp_dir().join(format!("lwm2m-load-{}", std::process::id()));
@@ -199,6 +215,9 @@ fn load_counts_what_shards_answer() {
     assert_eq!((&report["succeeded"], &report["failed"]), (&5_000.into(), &0.into()));
     let table = success(&["load", &uri, "--requests", "100", "--put", "x"], b"");
     assert!(table.contains("requests/s") && table.contains("p99"), "{table}");
+    let nothing = format!("{}/nothing", server.udp);
+    let refused = failure(&["load", &nothing, "--requests", "100"], 1);
+    assert!(refused.contains("refused every request"), "{refused}");
     assert!(
         failure(&["load", &uri, "--requests", "40000", "--sockets", "1"], 2).contains("2 sockets")
     );

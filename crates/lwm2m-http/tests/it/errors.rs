@@ -92,6 +92,8 @@ async fn every_error_is_a_problem_and_stays_away_from_the_device() {
         assert_eq!(problem["type"], format!("/problems#{kind}"), "{method} {uri}: {problem}");
         assert_eq!(problem["status"], *status);
         assert_eq!(problem["instance"], uri.split('?').next().unwrap());
+        let [title, detail] = ["title", "detail"].map(|it| problem[it].to_string().to_lowercase());
+        assert!(!detail.contains(title.trim_matches('"')), "said twice: {problem}");
         for member in ["title", "detail"] {
             assert!(problem[member].as_str().is_some_and(|text| text.len() > 5), "{problem}");
         }
