@@ -8,12 +8,14 @@
 //! | POST `/api/clients/{ep}/{path}` | Create on an object or instance, Execute on a resource (the body is the arguments) |
 //! | GET `…/discover` · PUT `…/attributes?pmin=10&pmax` | Discover · Write-Attributes (`pmax` alone unsets it) |
 //! | GET `/api/clients/{ep}/{path}?cached` | the newest values that the server keeps, and their times, without asking the device |
+//! | GET `/api/clients/{ep}/{path}?history[&since=&limit=]` | the numbers that a resource had, with their times: the last ones, or those after a time |
 //! | POST / DELETE `…/observe` | wish to observe, with attributes such as `?pmin=10` / take it back; `?active` tells the device too |
 //! | GET / PUT `/api/clients/{ep}/composite?paths=/3/0/0,/1/0/1` | Read-Composite / Write-Composite (the body is `{path: node}`) |
 //! | POST / DELETE `/api/clients/{ep}/composite/observe?paths=…` | the same for several paths |
 //! | GET `/api/clients/{ep}/observations` | what is to be observed, and whether it is |
 //! | GET `/api/commands[?ep=&state=&from=&limit=]` | operations that wait, and results |
 //! | GET / DELETE `/api/commands/{id}` | one of them / take it back, or forget its result |
+//! | GET `/api/events[?ep=&since=&limit=]` | what happened to devices: the last events, or those after a number |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, pre-shared keys with `?reveal`; see [`json::security`] |

@@ -35,6 +35,8 @@ pub struct ApiConfig {
     /// How many bytes an event stream may be behind before it misses the oldest events.
     /// Default: 8 MiB.
     pub max_unread_bytes: usize,
+    /// How far back the history of a resource is told. Default: 30 days.
+    pub history_for: Duration,
     /// The host names, without ports, that the server answers to besides IP addresses and
     /// `localhost`. Others get 403, because anyone can make a name resolve to this server.
     /// Default: none.
@@ -59,6 +61,7 @@ impl Default for ApiConfig {
             max_subscribers: 256,
             max_unread_events: 16_384,
             max_unread_bytes: 8 << 20,
+            history_for: Duration::from_secs(30 * 86_400),
             hosts: Vec::new(),
             credentials_file: None,
             access: None,
@@ -96,6 +99,12 @@ impl ApiConfig {
     #[must_use]
     pub fn with_max_unread_bytes(self, bytes: usize) -> Self {
         Self { max_unread_bytes: bytes, ..self }
+    }
+
+    /// Sets [`Self::history_for`].
+    #[must_use]
+    pub fn with_history_for(self, span: Duration) -> Self {
+        Self { history_for: span, ..self }
     }
 
     /// Adds names to [`Self::hosts`].

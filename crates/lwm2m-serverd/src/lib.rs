@@ -22,7 +22,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -36,6 +36,9 @@ const MAX_REGISTRATIONS: usize = 100_000;
 const MAX_REGISTERS_PER_SECOND: u32 = 5_000;
 /// A third of a processor with certificates.
 const MAX_HANDSHAKES_PER_SECOND: u32 = 2_000;
+const EVENTS: u64 = 10_000;
+const HISTORY: u32 = 1_000;
+const HISTORY_DAYS: u32 = 30;
 
 /// A running server.
 #[derive(Debug)]
@@ -150,8 +153,11 @@ fn restore(data: Data, server: &mut Server, access: &Access) -> Result<Writer, F
 fn engine(settings: &Settings) -> Config {
     let max_registrations = settings.max_registrations.unwrap_or(MAX_REGISTRATIONS);
     let at_once = settings.max_registers_per_second.unwrap_or(MAX_REGISTERS_PER_SECOND);
-    let mut config =
-        Config::default().max_registrations(max_registrations).max_registers_per_second(at_once);
+    let mut config = Config::default()
+        .max_registrations(max_registrations)
+        .max_registers_per_second(at_once)
+        .max_events(settings.events.unwrap_or(EVENTS))
+        .max_history(settings.history.unwrap_or(HISTORY));
     // A registered device is a peer, and so is a device that is about to register.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));
     config
@@ -220,7 +226,9 @@ fn check_clients(backend: Backend, store: &SecurityStore) -> Result<(), Failure>
 }
 
 fn api(settings: &Settings) -> ApiConfig {
-    ApiConfig::default().with_hosts(settings.http_host.iter().cloned())
+    let days = settings.history_days.unwrap_or(HISTORY_DAYS);
+    let span = Duration::from_secs(86_400 * u64::from(days));
+    ApiConfig::default().with_hosts(settings.http_host.iter().cloned()).with_history_for(span)
 }
 
 impl Running {
@@ -273,6 +281,10 @@ mod tests {
     fn the_limits_are_those_of_the_help() {
         assert_eq!(engine(&Settings::default()).max_registrations, 100_000);
         assert_eq!(engine(&Settings::default()).max_registers_per_second, 5_000);
+        assert_eq!(engine(&Settings::default()).max_events, 10_000);
+        assert_eq!(engine(&Settings::default()).max_history, 1_000);
+        let month = Duration::from_secs(30 * 86_400);
+        assert_eq!(api(&Settings::default()).history_for, month);
         let settings = Settings { max_registrations: Some(7), ..Settings::default() };
         assert_eq!(engine(&settings).max_registrations, 7);
     }

@@ -114,6 +114,15 @@ pub struct Settings {
     /// Handshakes that devices may begin in a second, 0 for any number; others try again [default: 2000]
     #[arg(long, env = "LWM2M_MAX_HANDSHAKES", value_name = "NUMBER")]
     pub max_handshakes_per_second: Option<u32>,
+    /// Events of devices that are kept, for GET /api/events; 0: none [default: 10000]
+    #[arg(long, env = "LWM2M_EVENTS", value_name = "NUMBER")]
+    pub events: Option<u64>,
+    /// Numeric values of each resource that are kept, for ?history; 0: none [default: 1000]
+    #[arg(long, env = "LWM2M_HISTORY", value_name = "NUMBER")]
+    pub history: Option<u32>,
+    /// Days after which such values are not told any more [default: 30]
+    #[arg(long, env = "LWM2M_HISTORY_DAYS", value_name = "DAYS")]
+    pub history_days: Option<u32>,
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -162,6 +171,9 @@ impl Settings {
             max_handshakes_per_second: self
                 .max_handshakes_per_second
                 .or(others.max_handshakes_per_second),
+            events: self.events.or(others.events),
+            history: self.history.or(others.history),
+            history_days: self.history_days.or(others.history_days),
             log: self.log.or(others.log),
         }
     }

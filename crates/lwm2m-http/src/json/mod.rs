@@ -1,6 +1,7 @@
 //! The JSON of the dialect: values, nodes, registrations, answers of devices, object definitions.
 
 pub(crate) mod command;
+pub(crate) mod happened;
 pub mod node;
 pub mod objectspec;
 pub(crate) mod observation;

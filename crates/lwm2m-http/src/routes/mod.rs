@@ -13,6 +13,7 @@ mod observe;
 mod operations;
 mod page;
 mod pages;
+mod past;
 mod security;
 mod target;
 
@@ -90,6 +91,7 @@ fn api() -> Router<ApiState> {
         .route("/audit", get(access::audit))
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))
+        .route("/events", get(past::events))
         .route("/security/clients", get(security::list).put(security::put))
         .route("/security/clients/", get(security::list).put(security::put))
         .route("/security/clients/{ep}", get(security::one).delete(security::remove))

@@ -27,6 +27,9 @@ pub(crate) async fn get(
     let path = target.path;
     match target.aspect {
         Aspect::Value if parameters.flag("cached") => super::cached::get(&state, target).await,
+        Aspect::Value if parameters.flag("history") => {
+            super::past::history(&state, target, &parameters).await
+        }
         Aspect::Value => {
             let format = parameters.accept_in("format")?;
             let operation = Operation::Read { path, format };

@@ -11,6 +11,7 @@ mod events;
 mod observations;
 mod operations;
 mod page;
+mod past;
 mod security;
 mod serving;
 mod sleeping;

@@ -58,10 +58,15 @@ impl Bench {
 
     /// A bench that keeps what it has to in this store.
     pub(crate) async fn kept(store: impl Store) -> Self {
+        Self::keeping(Config::default(), ApiConfig::default(), store).await
+    }
+
+    /// A bench with these settings that keeps what it has to in this store.
+    pub(crate) async fn keeping(engine: Config, config: ApiConfig, store: impl Store) -> Self {
         let pace = Pace { gather: Duration::from_secs(3_600), retry: Duration::from_millis(1) };
         let writer = Writer::start(store, pace).expect("a thread");
-        let server = Server::new(Config::default().is_kept(true), [1; 32]);
-        Self::with_writer(server, Sockets::from(LOOPBACK), ApiConfig::default(), Some(writer)).await
+        let server = Server::new(engine.is_kept(true), [1; 32]);
+        Self::with_writer(server, Sockets::from(LOOPBACK), config, Some(writer)).await
     }
 
     async fn with_writer(
