@@ -233,6 +233,12 @@ impl Link {
         self.connection_of(peer).is_some_and(|connection| self.connections.has(connection))
     }
 
+    /// Whether the peer is on connections, also if its connection is over.
+    #[must_use]
+    pub fn uses_connections(&self, peer: PeerId) -> bool {
+        self.connection_of(peer).is_some()
+    }
+
     /// Whether something can be sent to the peer: not if its connection or session is over.
     #[must_use]
     pub fn is_reachable(&self, peer: PeerId) -> bool {

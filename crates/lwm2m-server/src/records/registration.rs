@@ -44,6 +44,9 @@ pub(crate) struct KeptRegistration<'b> {
     registered_at: u64,
     #[n(12)]
     updated_at: u64,
+    /// Whether it cannot be reached by datagrams at its address: it was on a connection.
+    #[n(13)]
+    connected: Option<bool>,
 }
 
 /// Content formats, and objects with their versions and instances.
@@ -64,7 +67,7 @@ struct KeptObject {
 }
 
 impl<'b> KeptRegistration<'b> {
-    pub(crate) fn of(registration: &'b Registration) -> Self {
+    pub(crate) fn of(registration: &'b Registration, connected: bool) -> Self {
         let Registration { list, additional, .. } = registration;
         let text = |(name, value): (&'b String, &'b String)| (name.as_str(), value.as_str());
         let additional = additional.iter().map(text);
@@ -82,7 +85,13 @@ impl<'b> KeptRegistration<'b> {
             identity: registration.identity.secured().map(lwm2m_dtls::Identity::to_bytes),
             registered_at: registration.registered_at.as_micros(),
             updated_at: registration.updated_at.as_micros(),
+            connected: connected.then_some(true),
         }
+    }
+
+    /// Whether it cannot be reached by datagrams at its address.
+    pub(crate) fn was_connected(&self) -> bool {
+        self.connected.unwrap_or_default()
     }
 
     /// The registration; `None` if a field has no legal value.

@@ -119,7 +119,8 @@ impl Server {
     pub(super) fn keep_registration(&mut self, key: DeviceKey, keep: Keep) {
         let Some(device) = self.kept(key) else { return };
         let registration = &*device.registration;
-        let value = KeptRegistration::of(registration);
+        let connected = device.peer.is_none_or(|peer| self.link.uses_connections(peer));
+        let value = KeptRegistration::of(registration, connected);
         let name = registration.endpoint.as_bytes().to_vec().into();
         let record = records::put(records::REGISTRATIONS, name, &value);
         self.keep(keep, record);

@@ -134,6 +134,8 @@ impl Restore<'_> {
         registration.updated_at = self.lasting(heard, &registration);
         registration.registered_at = registration.registered_at.min(self.now);
         let peer = match registration.identity.secured() {
+            // It connects again by itself.
+            _ if kept.was_connected() => None,
             None => self.server.plain_peer(registration.address),
             Some(identity) => self.sessions.of(identity, registration.address),
         };

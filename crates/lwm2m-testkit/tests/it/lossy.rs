@@ -76,7 +76,7 @@ pub(crate) fn harness_of(
     Harness { sim, device, server }
 }
 
-fn objects() -> Vec<Box<dyn Object>> {
+pub(crate) fn objects() -> Vec<Box<dyn Object>> {
     let device = MemoryObject::new(3)
         .instance(0, |it| {
             it.with(0, "Maker").with(14, "+00").with(16, "U").with_multiple(11, [(0, 0i64)])

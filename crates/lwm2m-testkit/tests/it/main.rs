@@ -39,6 +39,7 @@ mod secure_leshan_server;
 mod secure_lossy;
 mod send;
 mod streams;
+mod streams_kept;
 mod transports;
 mod trio;
 mod versions;

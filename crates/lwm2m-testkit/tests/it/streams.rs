@@ -38,7 +38,7 @@ fn device(security: Option<Security>) -> lwm2m_client::Config {
     config
 }
 
-fn configs(mode: Option<Mode>) -> (lwm2m_client::Config, lwm2m_server::Config) {
+pub(crate) fn configs(mode: Option<Mode>) -> (lwm2m_client::Config, lwm2m_server::Config) {
     let Some(mode) = mode else { return (device(None), lwm2m_server::Config::default()) };
     let keys = Keys::new();
     (device(Some(keys.security(mode))), keys.server(mode, ENDPOINT))
