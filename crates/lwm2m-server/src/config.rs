@@ -135,6 +135,12 @@ config! {
         /// The numbers that are kept of each resource, for its history; for a while some more. Default: 0,
         /// none.
         max_history: u32 = 0,
+        /// The values that are kept of a device, and ten times as many numbers of its history; for a while
+        /// some more. Beyond that those of the lowest paths are forgotten. Default: 10,000.
+        max_kept_values: u32 = 10_000,
+        /// The devices without credentials whose values are kept when they are not registered any more:
+        /// so many of those that left last. Default: 10,000.
+        max_departed: usize = 10_000,
         /// The observations that are wished for all devices together. Default: 4,000,000.
         max_wishes: usize = 4_000_000,
     }

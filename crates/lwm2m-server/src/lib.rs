@@ -36,6 +36,7 @@
 mod command;
 mod commands;
 mod config;
+mod departed;
 mod device;
 mod device_management;
 mod devices;

@@ -47,12 +47,14 @@ pub const GENERATION: Table = Table(8);
 pub const EVENTS: Table = Table(9);
 /// Numbers that devices told, by resource and time.
 pub const HISTORY: Table = Table(10);
+/// Devices without credentials that are not registered any more and have values, by number.
+pub const DEPARTED: Table = Table(11);
 
 /// The first table of the application that runs the server.
 pub const APPLICATION: Table = Table(128);
 
 /// All tables, in the order in which they are read, with names for people.
-pub const TABLES: [(Table, &str); 11] = [
+pub const TABLES: [(Table, &str); 12] = [
     (CREDENTIALS, "credentials"),
     (SESSIONS, "sessions"),
     (COUNTERS, "session counters"),
@@ -64,6 +66,7 @@ pub const TABLES: [(Table, &str); 11] = [
     (GENERATION, "credential generation"),
     (EVENTS, "events"),
     (HISTORY, "history of values"),
+    (DEPARTED, "departed devices"),
 ];
 
 /// The name of a table for people.

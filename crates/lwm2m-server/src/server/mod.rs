@@ -19,6 +19,7 @@ mod wishing;
 use self::keeping::{Held, HeldAnswer};
 use crate::commands::Commands;
 use crate::config::Config;
+use crate::departed::Departed;
 use crate::devices::{DeviceKey, Devices};
 use crate::event::Event;
 use crate::history::History;
@@ -63,6 +64,7 @@ pub struct Server {
     commands: Commands,
     /// The events that are kept.
     history: History,
+    departed: Departed,
     /// The time of the last input.
     now: Instant,
     journal: Journal<Held>,
@@ -88,6 +90,7 @@ impl Server {
             link,
             journal: Journal::new(config.is_kept),
             history: History::new(config.max_events),
+            departed: Departed::default(),
             now: Instant::ZERO,
             config,
             devices: Devices::new(seed),

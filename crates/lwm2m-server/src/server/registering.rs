@@ -331,6 +331,9 @@ impl Server {
                 _ => self.forget_registration(&registration.endpoint, Keep::Promised),
             }
             self.remember(now, &registration.endpoint, || Happened::Deregistered(reason));
+            if reason != DeregistrationReason::Replaced {
+                self.depart(&registration.endpoint);
+            }
             let was_asleep = is_asleep;
             self.outputs.push_back(Event::Deregistered { registration, reason, was_asleep });
         }

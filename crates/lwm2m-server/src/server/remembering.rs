@@ -9,10 +9,13 @@ use lwm2m_core::{Node, Path};
 use lwm2m_link::Record;
 use lwm2m_time::Instant;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One number in so many has the older ones of its resource removed. To look for them takes longer than
 /// to write a number.
 const TRIM_EVERY: u32 = 64;
+/// How many numbers are kept of a device for each value.
+const NUMBERS: u32 = 10;
 /// From this number on a time is Unix time; a smaller one is relative (RFC 8428 section 4.5.3).
 const ABSOLUTE: f64 = 268_435_456.0;
 
@@ -51,6 +54,10 @@ impl Server {
         }
         let (key, value) = (KeptValue::key(endpoint, path), Some(value.to_bytes()));
         self.keep(keep, Record { table: records::VALUES, key, value });
+        if self.devices.random(1..=TRIM_EVERY) == 1 {
+            let (prefix, most) = (records::prefix(endpoint), self.config.max_kept_values);
+            self.journal.trim(&mut self.outputs, records::VALUES, prefix, most);
+        }
     }
 
     /// Adds a number to the history of its resource.
@@ -64,6 +71,9 @@ impl Server {
         let (key, bytes) = (KeptNumber::key(endpoint, path, at), KeptNumber::to_bytes(value));
         self.keep(Keep::Noted, Record { table: records::HISTORY, key, value: Some(bytes) });
         if self.devices.random(1..=TRIM_EVERY) == 1 {
+            let all = self.config.max_kept_values.saturating_mul(NUMBERS);
+            let (table, of_device) = (records::HISTORY, records::prefix(endpoint));
+            self.journal.trim(&mut self.outputs, table, of_device, all);
             let (prefix, most) = (KeptNumber::prefix(endpoint, path), self.config.max_history);
             self.journal.trim(&mut self.outputs, records::HISTORY, prefix, most);
         }
@@ -114,6 +124,29 @@ impl Server {
                 self.forget_values_at(endpoint, &Path::instance(*object, *instance));
             }
         }
+    }
+
+    /// Notes that a device is not registered any more. Without a credential its values are forgotten
+    /// when many others have left after it.
+    pub(super) fn depart(&mut self, endpoint: &Arc<str>) {
+        if !self.journal.is_kept() || self.config.security.contains(endpoint) {
+            return;
+        }
+        let (number, earlier) = self.departed.add(endpoint);
+        let name = endpoint.as_bytes().to_vec();
+        let (table, key) = (records::DEPARTED, KeptEvent::key(number));
+        self.keep(Keep::Noted, Record { table, key, value: Some(name.into()) });
+        earlier.into_iter().for_each(|number| self.forget_departed(number));
+        while let Some((number, gone)) = self.departed.pop_beyond(self.config.max_departed) {
+            self.forget_departed(number);
+            if self.devices.key_of(&gone).is_none() && !self.config.security.contains(&gone) {
+                self.forget_values_of(&gone);
+            }
+        }
+    }
+
+    fn forget_departed(&mut self, number: u64) {
+        self.keep(Keep::Noted, records::remove(records::DEPARTED, KeptEvent::key(number)));
     }
 
     /// Keeps that something happened to a device, for the history of events.

@@ -94,6 +94,7 @@ impl Restore<'_> {
             records::GENERATION => self.server.restore_generation(value),
             records::VALUES | records::HISTORY => Some(()),
             records::EVENTS => self.take_event(key),
+            records::DEPARTED => self.take_departed(key, value),
             _ => None,
         };
         self.restored.unusable += usize::from(used.is_none());
@@ -196,6 +197,11 @@ impl Restore<'_> {
             let name = key.to_vec().into();
             self.server.keep(Keep::Noted, records::remove(table, name));
         }
+    }
+
+    fn take_departed(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let (number, endpoint) = (KeptEvent::read_key(key)?, std::str::from_utf8(value).ok()?);
+        self.server.departed.restore(number, endpoint)
     }
 
     fn take_event(&mut self, key: &[u8]) -> Option<()> {

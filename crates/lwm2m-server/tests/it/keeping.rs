@@ -2,7 +2,7 @@
 
 use crate::harness::{Harness, LIST, at, device, register, update};
 use lwm2m_coap::{Code, Request};
-use lwm2m_server::records::{KeptValue, VALUES};
+use lwm2m_server::records::{DEPARTED, KeptValue, VALUES};
 use std::time::Duration;
 
 const REGISTER: &str = "ep=a&lt=300&lwm2m=1.1&b=U&Q&vendor=x";
@@ -37,7 +37,8 @@ fn every_change_is_acknowledged_when_it_is_durable() {
         let answer = harness.sent.pop_front().expect("the answer");
         assert!(answer.code.is_success(), "{change:?}: {answer:?}");
     }
-    assert!(harness.disk.keys().all(|(table, _)| *table == VALUES), "{:?}", harness.disk);
+    let stays = [VALUES, DEPARTED];
+    assert!(harness.disk.keys().all(|(table, _)| stays.contains(table)), "{:?}", harness.disk);
 }
 
 #[test]

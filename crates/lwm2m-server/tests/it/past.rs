@@ -4,7 +4,9 @@ use crate::harness::{Harness, LIST, at, device, register, update};
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_core::{Path, Value};
 use lwm2m_link::Table;
-use lwm2m_server::records::{EVENTS, HISTORY, Happened, KeptEvent, KeptNumber, KeptValue, VALUES};
+use lwm2m_server::records::{
+    DEPARTED, EVENTS, HISTORY, Happened, KeptEvent, KeptNumber, KeptValue, VALUES,
+};
 use lwm2m_server::{Config, Operation, Target, WishOptions};
 use std::time::Duration;
 
@@ -90,6 +92,60 @@ fn values_outlive_the_registration_and_not_the_credential() {
     harness.drain();
     harness.commit();
     assert_eq!(sensors(&harness), [0; 0]);
+}
+
+#[test]
+fn of_devices_that_anybody_can_make_up_the_last_ones_to_leave_have_values() {
+    let config = || Config::default().is_kept(true).max_departed(3).max_history(10);
+    let mut harness = Harness::with(config());
+    let lives = |harness: &mut Harness, number: u16, stays: bool| {
+        let query = format!("ep=dev-{number}&lt=86400&lwm2m=1.1&b=U");
+        harness.ask_for(device(number), register(&query, SENSORS));
+        harness.commit();
+        let location = harness.sent.pop_front().expect("an answer").location();
+        let payload = r#"[{"n":"/3303/0/5700","v":1.5}]"#;
+        let send = Request::post().path(["dp"]).content_format(110).payload(payload);
+        harness.ask_for(device(number), send);
+        harness.commit();
+        if !stays {
+            harness.ask_for(device(number), at(Request::delete(), &location));
+            harness.commit();
+        }
+        harness.sent.clear();
+    };
+    let known = |harness: &Harness| -> Vec<String> {
+        let values = harness.disk.iter().filter(|((table, _), _)| *table == VALUES);
+        values.filter_map(|((_, key), it)| Some(KeptValue::read(key, it)?.0.to_owned())).collect()
+    };
+    lives(&mut harness, 0, true);
+    (1..=3).for_each(|number| lives(&mut harness, number, false));
+    // One that comes and goes pushes nobody out, and is the last that left.
+    (0..10).for_each(|_| lives(&mut harness, 1, false));
+    assert_eq!(known(&harness), ["dev-0", "dev-1", "dev-2", "dev-3"]);
+    lives(&mut harness, 4, false);
+    assert_eq!(known(&harness), ["dev-0", "dev-1", "dev-3", "dev-4"]);
+    assert_eq!(count(&harness, HISTORY), count(&harness, VALUES), "and its numbers");
+    assert_eq!(harness.crash().unusable, 0);
+    // Who has come back is not forgotten when it is its turn.
+    lives(&mut harness, 3, true);
+    (5..=7).for_each(|number| lives(&mut harness, number, false));
+    assert_eq!(known(&harness), ["dev-0", "dev-3", "dev-5", "dev-6", "dev-7"]);
+    assert_eq!(count(&harness, DEPARTED), 3);
+}
+
+#[test]
+fn the_values_of_a_device_are_bounded() {
+    let (mut harness, _) = harness(Config::default().max_kept_values(100).max_history(10));
+    for from in (0..2_000).step_by(50) {
+        let value = |id| format!(r#"{{"n":"/3303/0/{id}","v":1.5}}"#);
+        let values: Vec<_> = (from..from + 50).map(value).collect();
+        let send = Request::post().path(["dp"]).content_format(110);
+        harness.ask_for(device(1), send.payload(format!("[{}]", values.join(","))));
+        harness.commit();
+        assert_eq!(harness.sent.pop_front().map(|it| it.code), Some(Code::CHANGED));
+        assert!(count(&harness, VALUES) < 600 && count(&harness, HISTORY) < 1_600);
+    }
+    assert!(count(&harness, VALUES) >= 100);
 }
 
 // --- the history of numbers ----------------------------------------------------------------------
