@@ -2,6 +2,8 @@
 //! the other.
 
 use crate::Instant;
+use alloc::boxed::Box;
+use alloc::vec;
 use core::net::IpAddr;
 
 const SECOND: u64 = 1_000_000;
@@ -15,12 +17,14 @@ const SHARE: u32 = 8;
 ///
 /// While more than half of a second's worth is left, everybody is admitted. The other half is for hosts
 /// that had less than an eighth of it in this second, so that a host that floods leaves room. Which hosts
-/// count as one is decided by a hash, so that the memory is the same for any number of them: 1 KiB.
+/// count as one is decided by a hash, so that the memory is the same for any number of them: 1 KiB, or none
+/// without a limit.
 ///
 /// ```
 /// use lwm2m_time::{Admission, Instant};
 ///
-/// let mut admission = Admission::new(100, 7);
+/// // A random key.
+/// let mut admission = Admission::new(100, 0x9e37_79b9_7f4a_7c15);
 /// let (now, flood) = (Instant::from_millis(5_000), "192.0.2.1".parse()?);
 /// assert_eq!((0..1_000).filter(|_| admission.admits(now, flood)).count(), 50);
 /// assert!(admission.admits(now, "192.0.2.2".parse()?));
@@ -34,7 +38,7 @@ pub struct Admission {
     unused: u64,
     at: Instant,
     /// What each group of hosts had since the beginning of this second.
-    taken: [u32; GROUPS],
+    taken: Box<[u32]>,
     since: Instant,
     key: u64,
 }
@@ -43,9 +47,10 @@ impl Admission {
     /// Admits so many a second; 0 is no limit. `key` is random, so that nobody can choose hosts that
     /// count as one with somebody else's.
     #[must_use]
-    pub const fn new(per_second: u32, key: u64) -> Self {
+    pub fn new(per_second: u32, key: u64) -> Self {
         let (at, since, key) = (Instant::ZERO, Instant::ZERO, key | 1);
-        Self { per_second, unused: SECOND, at, taken: [0; GROUPS], since, key }
+        let groups = if per_second > 0 { GROUPS } else { 0 };
+        Self { per_second, unused: SECOND, at, taken: vec![0; groups].into(), since, key }
     }
 
     /// Whether one more may begin now for a host.
@@ -69,7 +74,8 @@ impl Admission {
         self.unused = self.unused.saturating_add(passed).min(SECOND);
         self.at = self.at.max(now);
         if now.saturating_since(self.since).as_secs() > 0 {
-            (self.since, self.taken) = (now, [0; GROUPS]);
+            self.since = now;
+            self.taken.fill(0);
         }
     }
 
