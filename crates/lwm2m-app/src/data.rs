@@ -3,7 +3,7 @@
 use crate::Failure;
 use lwm2m_dtls::TicketKey;
 use lwm2m_link::{Record, Table};
-use lwm2m_store::{FileStore, Pace, Reader, Store, StoreError, Writer};
+use lwm2m_store::{FileStore, Pace, Reader, Records, Store, StoreError, Writer};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -54,11 +54,20 @@ impl Data {
     /// # Errors
     /// The store cannot be read.
     pub fn read(&self, mut take: impl FnMut(Table, &[u8], &[u8])) -> Result<(), Failure> {
-        for record in self.store.reader().all().map_err(failure)? {
-            let Record { table, key, value } = record.map_err(failure)?;
-            take(table, &key, value.as_deref().unwrap_or_default());
-        }
-        Ok(())
+        hand(self.store.reader().all(), &mut take)
+    }
+
+    /// As [`read`](Self::read), for some tables, in this order.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn read_tables(
+        &self,
+        tables: &[Table],
+        mut take: impl FnMut(Table, &[u8], &[u8]),
+    ) -> Result<(), Failure> {
+        let reader = self.store.reader();
+        tables.iter().try_for_each(|table| hand(reader.table(*table), &mut take))
     }
 
     /// The thread that keeps what follows.
@@ -68,6 +77,17 @@ impl Data {
     pub fn writer(self) -> Result<Writer, Failure> {
         Writer::start(self.store, Pace::default()).map_err(Failure::running)
     }
+}
+
+fn hand(
+    records: Result<Records, StoreError>,
+    take: &mut impl FnMut(Table, &[u8], &[u8]),
+) -> Result<(), Failure> {
+    for record in records.map_err(failure)? {
+        let Record { table, key, value } = record.map_err(failure)?;
+        take(table, &key, value.as_deref().unwrap_or_default());
+    }
+    Ok(())
 }
 
 fn failure(error: StoreError) -> Failure {

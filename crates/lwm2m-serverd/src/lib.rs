@@ -141,10 +141,9 @@ pub fn admin_token(folder: &Path) -> Result<(), Failure> {
 /// Lets a server go on from what is kept, and returns the thread that keeps what follows.
 fn restore(data: Data, server: &mut Server, access: &Access) -> Result<Writer, Failure> {
     let mut restore = server.restore(Clock::start().now());
-    data.read(|table, key, value| match table < records::APPLICATION {
-        true => restore.take(table, key, value),
-        false => _ = access.take(table, key, value),
-    })?;
+    data.read_tables(&records::RESTORED, |table, key, value| restore.take(table, key, value))?;
+    let of_api = lwm2m_http::access::TABLES.map(|(table, _)| table);
+    data.read_tables(&of_api, |table, key, value| _ = access.take(table, key, value))?;
     let restored = restore.finish();
     tracing::info!("restored {restored}");
     data.writer()

@@ -69,6 +69,21 @@ pub const TABLES: [(Table, &str); 12] = [
     (DEPARTED, "departed devices"),
 ];
 
+/// The tables that a server goes on from, in the order in which they are read. The others are for who
+/// asks for the past, and too large to be read at each start.
+pub const RESTORED: [Table; 10] = [
+    CREDENTIALS,
+    SESSIONS,
+    COUNTERS,
+    UPDATES,
+    OBSERVATIONS,
+    REGISTRATIONS,
+    COMMANDS,
+    GENERATION,
+    EVENTS,
+    DEPARTED,
+];
+
 /// The name of a table for people.
 #[must_use]
 pub fn name(table: Table) -> Option<&'static str> {

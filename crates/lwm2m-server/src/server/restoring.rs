@@ -49,7 +49,8 @@ impl fmt::Display for Restored {
     }
 }
 
-/// Reads the records of a store into a server, in the order of their tables and keys.
+/// Reads the records of a store into a server, in the order of their tables and keys; at least those of
+/// [`RESTORED`](records::RESTORED).
 #[derive(Debug)]
 pub struct Restore<'s> {
     server: &'s mut Server,

@@ -5,6 +5,7 @@ use lwm2m_coap::{
     Code, MessageBuilder, MessageType, MessageView, Options, Request, Response, Token,
 };
 use lwm2m_link::{Engine, Input, Output, Table, Write};
+use lwm2m_server::records::{RESTORED, name};
 use lwm2m_server::{
     Config, Content, Event, Operation, OperationError, OperationId, Restored, Server,
 };
@@ -134,7 +135,11 @@ impl Harness {
         self.server = Server::new(self.config.clone(), [8; 32]);
         (self.sent, self.events, self.writes) = Default::default();
         let mut restore = self.server.restore(self.now);
-        self.disk.iter().for_each(|((table, key), value)| restore.take(*table, key, value));
+        let all = self.disk.iter();
+        // The other known ones are not read at a start.
+        let needed =
+            all.filter(|((table, _), _)| RESTORED.contains(table) || name(*table).is_none());
+        needed.for_each(|((table, key), value)| restore.take(*table, key, value));
         let restored = restore.finish();
         self.drain();
         restored
