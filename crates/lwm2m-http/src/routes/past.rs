@@ -3,6 +3,7 @@
 use super::answer::json;
 use super::operations::Answer;
 use super::target::Target;
+use crate::access::Principal;
 use crate::error::ApiError;
 use crate::json::happened::HappenedJson;
 use crate::json::milliseconds;
@@ -25,13 +26,20 @@ const MOST_NUMBERS: u64 = 10_000;
 const SOME_NUMBERS: u64 = 1_000;
 
 /// GET: the last events, or those after a number; the oldest first.
-pub(crate) async fn events(State(state): State<ApiState>, parameters: Parameters) -> Answer {
+pub(crate) async fn events(
+    State(state): State<ApiState>,
+    principal: Principal,
+    parameters: Parameters,
+) -> Answer {
     let since = parameters.number("since", 0..=u64::MAX, "the number of an event")?;
     let limit = parameters.number("limit", 1..=MOST_EVENTS, "a number from 1 to 1000")?;
     let limit = usize::try_from(limit.unwrap_or(SOME_EVENTS)).unwrap_or(usize::MAX);
     let endpoint = parameters.get("ep").map(str::to_owned);
     let reader = state.server().store().ok_or(ApiError::KeepsNothing)?.clone();
-    let read = move || read_events(&reader, endpoint.as_deref(), since, limit);
+    let is_wanted = move |event: &KeptEvent| {
+        principal.sees(&event.endpoint) && endpoint.as_ref().is_none_or(|it| *it == event.endpoint)
+    };
+    let read = move || read_events(&reader, is_wanted, since, limit);
     let events = tokio::task::spawn_blocking(read).await.map_err(ApiError::Interrupted)??;
     let clock = state.server().clock();
     Ok(json(&events.iter().map(|event| HappenedJson::new(event, clock)).collect::<Vec<_>>()))
@@ -39,11 +47,10 @@ pub(crate) async fn events(State(state): State<ApiState>, parameters: Parameters
 
 fn read_events(
     reader: &Reader,
-    endpoint: Option<&str>,
+    is_wanted: impl Fn(&KeptEvent) -> bool,
     since: Option<u64>,
     limit: usize,
 ) -> Result<Vec<KeptEvent>, StoreError> {
-    let is_wanted = |event: &KeptEvent| endpoint.is_none_or(|it| it == event.endpoint);
     // What cannot be read is of a later version.
     let first = since.map(KeptEvent::key_after).unwrap_or_default();
     let events = reader.range(EVENTS, (Bound::Included(&first[..]), Bound::Unbounded))?;
@@ -51,7 +58,7 @@ fn read_events(
         Ok(it) => KeptEvent::read(&it.key, it.value.as_deref().unwrap_or_default()).map(Ok),
         Err(error) => Some(Err(error)),
     };
-    let wanted = |event: &Result<KeptEvent, StoreError>| event.as_ref().map_or(true, is_wanted);
+    let wanted = |event: &Result<KeptEvent, StoreError>| event.as_ref().map_or(true, &is_wanted);
     page(since.is_none(), events.filter_map(read).filter(wanted), limit)
 }
 

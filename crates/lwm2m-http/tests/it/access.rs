@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use lwm2m_coap::{Code, Response};
 use lwm2m_http::{Access, AccessConfig, ApiConfig, ApiState, router};
+use lwm2m_store::MemoryStore;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
@@ -21,7 +22,10 @@ impl Guarded {
     }
 
     async fn with(config: AccessConfig) -> Self {
-        let mut bench = Bench::new().await;
+        Self::on(Bench::new().await, config).await
+    }
+
+    async fn on(mut bench: Bench, config: AccessConfig) -> Self {
         let config = ApiConfig::default().with_access(Access::new(config));
         let state = ApiState::with_config(bench.server.clone(), config);
         let first = state.begin_access().await.expect("kept").expect("nobody has access yet");
@@ -244,6 +248,37 @@ async fn keys_are_written_and_not_read() {
     assert_eq!(audit.json()[1]["who"], "first admin");
 }
 
+#[tokio::test]
+async fn the_past_has_what_lies_within_the_prefix() {
+    let engine = lwm2m_server::Config::default().max_events(100);
+    let bench = Bench::keeping(engine, ApiConfig::default(), MemoryStore::default()).await;
+    let server = Guarded::on(bench, AccessConfig::default()).await;
+    let tenant = json!({"name": "t", "scope": "viewer", "prefix": "a-"});
+    let (tenant, _) = server.token(tenant).await;
+    let _a = server.bench.device("a-1", refusing).await;
+    let _b = server.bench.device("b-1", refusing).await;
+    // What was noted before is durable with the next promise.
+    let _c = server.bench.device("a-2", refusing).await;
+    let names = async |token: &str, query: &str| {
+        let list = server.by(token, "GET", &format!("/api/events{query}"), "").await.json();
+        let list = list.as_array().expect("a list").clone();
+        list.iter().map(|it| it["ep"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(names(&server.admin, "").await.contains(&"b-1".to_owned()));
+    let own = names(&tenant, "").await;
+    assert!(own.contains(&"a-1".to_owned()), "{own:?}");
+    assert!(own.iter().all(|name| name.starts_with("a-")), "{own:?}");
+    assert_eq!(names(&tenant, "?ep=b-1").await, [""; 0]);
+    let history = "/api/clients/b-1/3303/0/5700?history";
+    assert_eq!(server.by(&tenant, "GET", history, "").await.status, 404);
+    let of_admin = server.by(&server.admin, "GET", history, "").await.json();
+    let of_tenant = server.by(&tenant, "GET", history, "").await.json();
+    assert_ne!(
+        of_admin["type"], of_tenant["type"],
+        "it is not told whether there is such a device"
+    );
+}
+
 fn cookie_of(answer: &Answer) -> String {
     let cookie = answer.header(header::SET_COOKIE);
     assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
@@ -342,7 +377,7 @@ async fn bodies_of_every_wrong_kind_are_refused() {
 
 #[tokio::test]
 async fn a_restart_loses_no_token_and_revives_none() {
-    let store = lwm2m_store::MemoryStore::default();
+    let store = MemoryStore::default();
     let mut bench = Bench::kept(store.clone()).await;
     let access = Access::new(AccessConfig::default());
     let config = ApiConfig::default().with_access(access);
