@@ -10,7 +10,7 @@ use lwm2m_core::{Node as Tree, Path, Resource, Value};
 use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::TicketKey;
 use lwm2m_link::{Lsn, Record};
-use lwm2m_server::records::{KeptValue, VALUES};
+use lwm2m_server::records::{EVENTS, KeptEvent, KeptValue, VALUES};
 use lwm2m_server::{
     CommandId, CommandOptions, CommandState, Config, Operation, Outcome, Server, Target,
     WishOptions, WriteMode,
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const DEVICES: u8 = 50;
+const MAX_EVENTS: u64 = 100;
 const KEY: &[u8] = b"0123456789abcdef";
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5683);
 const VALUE: Path = Path::resource(3303, 0, 5700);
@@ -110,7 +111,8 @@ fn client(device: u8, is_secured: bool) -> Client {
 }
 
 fn config(is_secured: bool, with_ids: bool) -> Config {
-    let config = Config::default().is_kept(true);
+    let config =
+        Config::default().is_kept(true).max_events(MAX_EVENTS).max_history(10).max_departed(5);
     if !is_secured {
         return config;
     }
@@ -313,7 +315,18 @@ impl World {
             assert_eq!(server.wishes(&endpoint(*device)).count(), 1, "wish {device}");
         }
         assert!(self.executed.values().all(|count| *count == 1), "{:?}", self.executed);
+        self.check_events();
         self.check_commands();
+    }
+
+    /// The events are the last ones, without a gap.
+    fn check_events(&mut self) {
+        let records = self.sim.disk(self.server).records();
+        let events = records.iter().filter(|record| record.table == EVENTS);
+        let read = |it: &Record| KeptEvent::read(&it.key, it.value.as_ref()?).map(|it| it.number);
+        let numbers: Vec<u64> = events.map(|it| read(it).expect("an event")).collect();
+        assert!(numbers.len() as u64 <= MAX_EVENTS);
+        assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
     }
 
     /// Takes the results of commands that have ended.
