@@ -1,5 +1,5 @@
 //! A device with a disk that restarts: it goes on in its session, with its registration and with what
-//! servers have told it.
+//! servers have told it; in queue mode it is found where it wakes up.
 
 use lwm2m_client::{
     Client, Event as ClientEvent, MemoryObject, Object, Restored, Security, ServerAccount,
@@ -7,7 +7,7 @@ use lwm2m_client::{
 use lwm2m_core::{Attribute, Node as Tree, ObjectInstance, Path, Resource, Value};
 use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::TicketKey;
-use lwm2m_server::{Config, Event, Operation, OperationId, Server, WriteMode};
+use lwm2m_server::{CommandOptions, Config, Event, Operation, OperationId, Server, WriteMode};
 use lwm2m_testkit::{Conditions, Node, Sim};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -37,8 +37,8 @@ struct World {
     device: Node<Client>,
 }
 
-fn client(way: Way, starts: u8) -> Client {
-    let mut account = ServerAccount::new(1, SERVER).lifetime(3_600).mute_send(false);
+fn client(way: Way, starts: u8, queue_mode: bool) -> Client {
+    let mut account = ServerAccount::new(1, SERVER).lifetime(3_600).queue_mode(queue_mode);
     if way != Way::Plain {
         account = account.secured(Security::psk(NAME, KEY));
     }
@@ -72,10 +72,10 @@ fn server(way: Way) -> Server {
 }
 
 impl World {
-    fn new(way: Way) -> Self {
+    fn new(way: Way, queue_mode: bool) -> Self {
         let mut sim = Sim::new(Conditions::INSTANT, 1);
         let server = sim.add_engine(SERVER, server(way));
-        let device = sim.add_with_disk(DEVICE, move |starts, _| client(way, starts));
+        let device = sim.add_with_disk(DEVICE, move |starts, _| client(way, starts, queue_mode));
         let mut world = Self { sim, server, device };
         world.sim.with(device, |it, now| it.start(now));
         world.sim.run_for(AT_ONCE);
@@ -158,7 +158,7 @@ fn float(value: f64) -> Tree {
 #[test]
 fn a_device_goes_on_with_registration_session_and_what_servers_told_it() {
     for way in WAYS {
-        let mut world = World::new(way);
+        let mut world = World::new(way, false);
         let id = world.sim[world.server].registration(NAME).unwrap().id;
         assert_eq!(world.write(TEXT, "written"), "2.04");
         assert_eq!(world.write(LIFETIME, 7_200_i64), "2.04");
@@ -199,5 +199,40 @@ fn a_device_goes_on_with_registration_session_and_what_servers_told_it() {
             world.set(51.0);
             assert_eq!(world.notified(), [float(51.0)], "{way:?} in round {round}");
         }
+    }
+}
+
+// proves: QUEUE-05
+#[test]
+fn a_device_in_queue_mode_gets_what_waits_where_it_wakes_up() {
+    for (way, restarts) in WAYS.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let mut world = World::new(way, true);
+        world.sim.run_for(Duration::from_secs(200));
+        assert!(world.sim[world.device].is_asleep());
+        let node = Tree::Resource(Resource::Single("waited".into()));
+        let write = Operation::Write { path: TEXT, node, format: None, mode: WriteMode::Replace };
+        let options = CommandOptions::default();
+        let ask = |it: &mut Server, now| it.command(now, NAME, write, options);
+        world.sim.with(world.server, ask).unwrap();
+        world.sim.run_for(Duration::from_secs(100));
+        assert_eq!(world.value(3303, 0, 5750), Some("factory".into()), "nothing is sent");
+        world.sim.take_events(world.device);
+
+        world.sim.rebind(world.device, SocketAddr::from(([198, 51, 100, 2], 61_616)));
+        match restarts {
+            true => _ = world.restart(),
+            false => world.sim.with(world.device, |it, now| it.update_registration(now, 1)),
+        }
+        world.sim.run_for(Duration::from_secs(60));
+        assert_eq!(world.value(3303, 0, 5750), Some("waited".into()), "{way:?}, {restarts}");
+        let events = world.sim.take_events(world.device);
+        let sessions = events.iter().filter_map(|(_, event)| match event {
+            ClientEvent::SessionBegun { resumed, .. } => Some(*resumed),
+            ClientEvent::Registered { .. } => panic!("{way:?}: a Register"),
+            _ => None,
+        });
+        // Without Connection IDs nothing but a new session tells who it is, which costs no key.
+        let expected = if way == (Way::Dtls { with_ids: false }) { vec![true] } else { vec![] };
+        assert_eq!(sessions.collect::<Vec<_>>(), expected, "{way:?}, {restarts}");
     }
 }
