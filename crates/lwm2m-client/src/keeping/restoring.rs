@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use lwm2m_coap::Token;
+use lwm2m_coap::{Code, Token};
 use lwm2m_core::{Attribute, Path};
 use lwm2m_dtls::SessionFingerprint;
 use lwm2m_link::Table;
@@ -136,7 +136,11 @@ impl Restore<'_> {
     fn take_observation(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         let (server, token) = records::id_and_rest(key)?;
         let (kept, token): (KeptObservation, _) = (records::decode(value)?, Token::new(token)?);
-        self.observations.push(Resuming { server, token, request: kept.request() });
+        let request = kept.request();
+        // Nothing else may be carried out by a record.
+        let is_observe = matches!(request.code, Code::GET | Code::FETCH);
+        let observes = is_observe && request.options.observe() == Some(0);
+        self.observations.push(observes.then_some(Resuming { server, token, request })?);
         Some(())
     }
 

@@ -1,10 +1,11 @@
 //! What a client keeps over a restart.
 
 use crate::bootstrap::{account, provision};
-use crate::harness::{Harness, TEXT, TLV, config, delete, get, post, put};
-use lwm2m_client::{BootstrapAccount, Config, MemoryObject, RegistrationState};
+use crate::harness::{Harness, TEXT, TLV, config, delete, get, objects, post, put};
+use lwm2m_client::{BootstrapAccount, Client, Config, MemoryObject, RegistrationState};
 use lwm2m_coap::{Request, Response};
 use lwm2m_core::{ContentFormat, Node, Object, ObjectInstance, Path};
+use lwm2m_time::Instant;
 
 fn write(path: &str, text: &str) -> Request {
     put(path).content_format(TEXT).payload(text.to_owned())
@@ -134,4 +135,40 @@ fn registration_that_is_over_is_made_anew() {
     let restored = harness.restart();
     assert_eq!((restored.registrations, restored.unusable), (0, 1));
     assert!(harness.heard()[0].contains("POST /rd ep=test"));
+}
+
+#[test]
+fn damaged_records_are_told_and_do_nothing() {
+    let mut harness = started(config());
+    assert_eq!(code(&mut harness, write("/3/0/14", "+05:00")), "2.04");
+    assert_eq!(code(&mut harness, delete("/16/1")), "2.02");
+    assert_eq!(code(&mut harness, put("/3303/0/5700").query("gt=30")), "2.04");
+    assert_eq!(code(&mut harness, get("/3303/0/5700").observe(0)), "2.05");
+    harness.run(2.0);
+    let records = harness.sim.disk(harness.client).records();
+    assert_eq!(records.len(), 5);
+    let client = || Client::new(config().is_kept(true), objects(), [7; 32]).unwrap();
+    let restored = |table, key: &[u8], value: &[u8]| {
+        let mut client = client();
+        let mut restore = client.restore(Instant::ZERO);
+        restore.take(table, key, value);
+        let restored = restore.finish();
+        client.start(Instant::ZERO);
+        restored
+    };
+    for record in records {
+        let value = record.value.unwrap();
+        assert_eq!(restored(record.table, &record.key, &value).unusable, 0);
+        for length in 0..value.len() {
+            assert_eq!(restored(record.table, &record.key, &value[..length]).unusable, 1);
+        }
+        for place in 0..value.len() {
+            let mut changed = value.to_vec();
+            changed[place] ^= 0xff;
+            restored(record.table, &record.key, &changed);
+        }
+        for length in 0..record.key.len() {
+            restored(record.table, &record.key[..length], &value);
+        }
+    }
 }
