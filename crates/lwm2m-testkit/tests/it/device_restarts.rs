@@ -26,7 +26,11 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Way {
     Plain,
-    Dtls { with_ids: bool },
+    Dtls {
+        with_ids: bool,
+    },
+    /// By DTLS, and the session is not kept.
+    Unkept,
 }
 
 const WAYS: [Way; 3] = [Way::Plain, Way::Dtls { with_ids: false }, Way::Dtls { with_ids: true }];
@@ -50,7 +54,8 @@ fn client(way: Way, starts: u8, queue_mode: bool) -> Client {
         .instance(0, |it| it.with(16, "U").with_multiple(11, [(0, 0i64)]))
         .on_execute(4, |_, _| Ok(()));
     let mut config = lwm2m_client::Config::new(NAME).server(account).is_kept(true);
-    config.dtls.durable_sessions = Some(TicketKey::new([8; 16]));
+    let key = TicketKey::new([8; 16]);
+    config.dtls.durable_sessions = Some(key).filter(|_| way != Way::Unkept);
     let objects: Vec<Box<dyn Object>> = vec![Box::new(mandatory), Box::new(sensor)];
     // No two lives have the same tokens.
     Client::new(config, objects, [starts; 32]).unwrap()
@@ -58,11 +63,11 @@ fn client(way: Way, starts: u8, queue_mode: bool) -> Client {
 
 fn server(way: Way) -> Server {
     let mut config = Config::default();
-    if let Way::Dtls { with_ids } = way {
+    if way != Way::Plain {
         let store = SecurityStore::new(OwnCredentials::default());
         store.put(NAME, Credential::psk(NAME.as_bytes(), KEY).unwrap()).unwrap();
         let mut dtls = lwm2m_dtls::Config::default();
-        if with_ids {
+        if way == (Way::Dtls { with_ids: true }) {
             let ids = lwm2m_dtls::RoutingCids::new(lwm2m_dtls::CidRoute::default(), 6);
             dtls.connection_ids = Some(Arc::new(ids));
         }
@@ -235,4 +240,21 @@ fn a_device_in_queue_mode_gets_what_waits_where_it_wakes_up() {
         let expected = if way == (Way::Dtls { with_ids: false }) { vec![true] } else { vec![] };
         assert_eq!(sessions.collect::<Vec<_>>(), expected, "{way:?}, {restarts}");
     }
+}
+
+#[test]
+fn a_device_whose_session_is_not_kept_goes_on_in_a_new_one() {
+    let mut world = World::new(Way::Unkept, false);
+    world.ask(Operation::Observe { path: VALUE, format: None });
+    world.sim.run_for(AT_ONCE);
+    world.sim.take_events(world.server);
+    world.restart();
+    world.sim.run_for(AT_ONCE);
+    let events = world.sim.take_events(world.device);
+    let has = |is: fn(&ClientEvent) -> bool| events.iter().any(|(_, event)| is(event));
+    assert!(has(|it| matches!(it, ClientEvent::SessionBegun { .. })));
+    assert!(has(|it| matches!(it, ClientEvent::Updated { .. })));
+    assert!(!has(|it| matches!(it, ClientEvent::Registered { .. })));
+    world.set(5.0);
+    assert_eq!(world.notified().last(), Some(&float(5.0)));
 }
