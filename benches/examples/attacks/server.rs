@@ -60,8 +60,11 @@ impl Target {
         let output = process.stdout.take().ok_or("no output")?;
         let mut lines = BufReader::new(output).lines();
         let mut address = || -> Outcome<SocketAddr> {
-            let line = lines.next().ok_or("the server has ended")??;
-            let address = line.rsplit([' ', '/']).next().ok_or("no address")?;
+            let line = lines
+                .find(|line| line.as_ref().map_or(true, |it| it.starts_with("listening for")))
+                .ok_or("the server has ended")??;
+            let address = line.trim_end_matches('/').rsplit([' ', '/']).next();
+            let address = address.ok_or("no address")?;
             Ok(address.parse()?)
         };
         let at = Addresses {
@@ -139,6 +142,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Outcome<()> {
         coap_tcp: Some(ANY),
         coaps_tcp: Some(ANY),
         http: Some(ANY),
+        trust_loopback: true,
         ephemeral: true,
         credentials: Some(folder.join("credentials.toml")),
         ..Settings::default()

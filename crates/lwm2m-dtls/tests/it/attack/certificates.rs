@@ -191,7 +191,9 @@ fn a_chain_costs_few_signatures_before_anybody_is_authenticated() {
         {
             let (reason, checked) = show(&root, &chain, to, by);
             assert_eq!(reason, Some(expected.clone()), "{count} to the {to:?} by {by:?}");
-            assert!(checked <= 8, "{checked} for {count} to the {to:?} by {by:?}");
+            // A chain that is too long is refused unread.
+            let most = if count > 4 { 0 } else { 8 };
+            assert!(checked <= most, "{checked} for {count} to the {to:?} by {by:?}");
         }
     }
 }
