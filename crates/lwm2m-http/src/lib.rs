@@ -3,7 +3,7 @@
 //!
 //! | method and address | what |
 //! |---|---|
-//! | GET `/api/clients`, `/api/clients/{ep}` | registrations, one registration |
+//! | GET `/api/clients`, `/api/clients/{ep}` | registrations, one registration; see [Fleets](#fleets) |
 //! | GET / PUT / DELETE `/api/clients/{ep}/{path}` | Read / Write / Delete |
 //! | POST `/api/clients/{ep}/{path}` | Create on an object or instance, Execute on a resource (the body is the arguments) |
 //! | GET `…/discover` · PUT `…/attributes?pmin=10&pmax` | Discover · Write-Attributes (`pmax` alone unsets it) |
@@ -39,6 +39,22 @@
 //! that contradict others, 413, 422 if an `Idempotency-Key` stands for another operation, 500 if the
 //! answer cannot be understood, 501 if the server keeps no values, 503 while the server is busy or
 //! stops, or its disk is full, 504 if the device does not answer in time.
+//!
+//! # Fleets
+//! With one of these parameters, `GET /api/clients` answers with a page of the registrations in the order of
+//! their endpoint names. If there are more, the header `Link` has the address of the next page. `ETag` and
+//! `If-None-Match` spare what has not changed.
+//!
+//! | | |
+//! |---|---|
+//! | `limit` | the most registrations of a page, 1 to 1000. Default: 100 |
+//! | `after` | the endpoint name after which the page begins |
+//! | `prefix`, `q` | what the endpoint name begins with; what it contains, whatever the case |
+//! | `state` | `listening` (not in queue mode), `awake` or `asleep` |
+//! | `object` | the number of an object that the device has, or of its instance: `3303` or `3303/0` |
+//! | `binding` | letters that the binding mode has, such as `U` |
+//! | `secure` | `true`: by DTLS or TLS; `false`: in the clear |
+//! | `fields` | the members of each registration, with commas between them |
 //!
 //! # Devices that sleep
 //! An operation on a device in queue mode that sleeps, or does not answer within `timeout`, is kept as

@@ -16,6 +16,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Registrations that [`Directory::page`] copies under one lock, at most.
 pub const MAX_PAGE: usize = 64;
 
+/// Registrations that [`Directory::scan`] looks at under one lock, at most.
+pub const MAX_SCAN: usize = 1_024;
+
 /// A registered device.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Listed {
@@ -72,6 +75,35 @@ impl Directory {
         let page = devices.range::<str, _>((start, Bound::Unbounded));
         let page = page.take_while(|(name, _)| name.starts_with(prefix)).take(MAX_PAGE);
         page.map(|(_, device)| device.clone()).collect()
+    }
+
+    /// The devices among the next [`MAX_SCAN`] by endpoint name that `wants` selects, of the names that
+    /// begin with `prefix` and come after `after`; and the name after which the next scan goes on, if
+    /// there is more.
+    #[must_use]
+    pub fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        wants: impl Fn(&Listed) -> bool,
+    ) -> (Vec<Listed>, Option<Arc<str>>) {
+        let start = after.filter(|after| *after >= prefix);
+        let start = start.map_or(Bound::Included(prefix), Bound::Excluded);
+        let devices = self.read();
+        let mut rest = devices.range::<str, _>((start, Bound::Unbounded));
+        let mut last = None;
+        let mut found = Vec::new();
+        for (name, device) in rest.by_ref().take(MAX_SCAN) {
+            if !name.starts_with(prefix) {
+                return (found, None);
+            }
+            last = Some(name);
+            if wants(device) {
+                found.push(device.clone());
+            }
+        }
+        let last = last.map(Arc::clone);
+        (found, last.filter(|_| rest.next().is_some()))
     }
 
     /// Adds a registration, or replaces the one of the same endpoint. A new device is awake.

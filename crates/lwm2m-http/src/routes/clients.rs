@@ -2,12 +2,15 @@
 
 use super::answer::json;
 use super::pages::{self, Pages, Piece};
+use super::selection::Selection;
 use super::target::Endpoint;
 use crate::access::Principal;
 use crate::error::ApiError;
 use crate::json::registration::{ObjectListJson, RegistrationJson};
+use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use lwm2m_coap::uri::Scheme;
 use lwm2m_net::directory::{Listed, MAX_PAGE};
@@ -15,9 +18,17 @@ use lwm2m_server::Registration;
 use serde_json::json;
 use std::sync::Arc;
 
-/// All registrations, ordered by endpoint name.
-pub(crate) async fn list(State(state): State<ApiState>, principal: Principal) -> Response {
-    pages::list(state, Registrations { principal, last: None, objects: None }).await
+/// All registrations, ordered by endpoint name, or those that the query selects.
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    principal: Principal,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if let Some(selection) = Selection::read(&parameters, &principal)? {
+        return selection.answer(&state, &headers).await;
+    }
+    Ok(pages::list(state, Registrations { principal, last: None, objects: None }).await)
 }
 
 /// A list of registrations that is being sent.

@@ -15,6 +15,7 @@ mod page;
 mod pages;
 mod past;
 mod security;
+mod selection;
 mod target;
 
 pub(crate) use self::access::grant;

@@ -199,6 +199,14 @@ async fn lists_have_what_lies_within_the_prefix() {
         let headers = [("authorization", &*bearer), ("prefer", "respond-async")];
         assert_eq!(server.ask("GET", &path, &headers, "").await.status, 202);
     }
+    for (query, count) in
+        [("q=-", 2), ("prefix=a", 2), ("prefix=", 2), ("prefix=b-", 0), ("after=a-1", 1)]
+    {
+        let page = server.by(&tenant, "GET", &format!("/api/clients?{query}"), "").await.json();
+        assert!(page.as_array().unwrap().len() <= count, "{query}: {page}");
+        let foreign = |it: &Json| it["endpoint"].as_str().unwrap().starts_with("b-");
+        assert!(!page.as_array().unwrap().iter().any(foreign), "{query}: {page}");
+    }
     for (path, name) in
         [("/api/clients", "endpoint"), ("/api/commands", "ep"), (credentials, "endpoint")]
     {

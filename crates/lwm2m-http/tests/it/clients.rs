@@ -156,3 +156,62 @@ async fn a_list_of_large_registrations_is_held_in_small_pieces() {
     assert!(one > 40_000, "{one}");
     assert!(largest < (1 << 16) + 2 * one, "{largest} bytes of {} at a time", text.len());
 }
+
+#[tokio::test]
+async fn a_fleet_is_read_in_pages_of_those_that_the_query_selects() {
+    let bench = Bench::new().await;
+    let mut devices = Vec::new();
+    for number in 0..7 {
+        devices.push(bench.device(format!("urn:Meter-{number}").leak(), |_| None).await);
+        devices.push(bench.device(format!("valve {number}").leak(), |_| None).await);
+    }
+    let names = |answer: &crate::support::Answer| -> Vec<String> {
+        let list = answer.json();
+        let list = list.as_array().expect("a list");
+        list.iter().map(|it| it["endpoint"].as_str().expect("text").to_owned()).collect()
+    };
+    // All pages by their links.
+    let mut address = "/api/clients?limit=5&fields=endpoint".to_owned();
+    let mut all = Vec::new();
+    loop {
+        let page = bench.get(&address).await;
+        all.extend(names(&page));
+        let members = page.json()[0].as_object().unwrap().len();
+        assert_eq!(members, 1, "fields");
+        let Some(next) = page.header("link").strip_suffix(">; rel=\"next\"") else { break };
+        address = next.strip_prefix('<').unwrap().to_owned();
+    }
+    let mut expected: Vec<_> = (0..7).map(|it| format!("urn:Meter-{it}")).collect();
+    expected.extend((0..7).map(|it| format!("valve {it}")));
+    assert_eq!(all, expected);
+    for (query, count) in [
+        ("q=METER", 7),
+        ("q=e%205", 1),
+        ("prefix=valve", 7),
+        ("prefix=valve&q=meter", 0),
+        ("prefix=x", 0),
+        ("object=3303", 14),
+        ("object=3303/7", 0),
+        ("object=4", 0),
+        ("state=listening", 14),
+        ("state=asleep", 0),
+        ("binding=U", 14),
+        ("binding=T", 0),
+        ("secure=false&limit=3", 3),
+        ("secure=true", 0),
+        ("after=valve%205", 1),
+        ("prefix=valve&after=a", 7),
+    ] {
+        let answer = bench.get(&format!("/api/clients?{query}")).await;
+        assert_eq!(names(&answer).len(), count, "{query}");
+    }
+    for query in ["limit=0", "limit=1001", "limit=x", "state=x", "object=x", "secure=1"] {
+        assert_eq!(bench.get(&format!("/api/clients?{query}")).await.status, 400, "{query}");
+    }
+    let page = bench.get("/api/clients?limit=2").await;
+    let request = Request::get("/api/clients?limit=2")
+        .header("host", "localhost")
+        .header("if-none-match", page.header("etag"));
+    let again = tower::ServiceExt::oneshot(bench.api.clone(), request.body(Body::empty()).unwrap());
+    assert_eq!(again.await.unwrap().status(), StatusCode::NOT_MODIFIED);
+}
