@@ -44,6 +44,8 @@ pub(crate) enum ApiError {
     NoSecurePort(String),
     #[error("the credentials cannot be stored: {0}")]
     Store(#[from] StoreError),
+    #[error("this identity or public key cannot be used; take another one")]
+    TakenElsewhere,
     #[error("the change holds, but a restart will lose it: the file cannot be written: {0}")]
     NotSaved(#[source] std::io::Error),
     #[error("there is nothing at this address")]
@@ -122,8 +124,12 @@ pub(crate) enum ApiError {
     TooManyAttempts(u64),
     #[error("{name} must be {expected}")]
     Member { name: &'static str, expected: &'static str },
-    #[error("the operating system has no randomness for a secret")]
+    #[error("the server cannot make a secret: it has no randomness or memory for it")]
     NoRandomness,
+    #[error("the change cannot be kept at present: {0}")]
+    NotKept(String),
+    #[error("the request did not come to its end: {0}")]
+    Unfinished(tokio::task::JoinError),
     #[error("there are 10000 of them already; remove one first")]
     TooManyEntries,
     #[error("there is no `{0}`")]
@@ -191,11 +197,12 @@ pub(crate) enum Kind {
     StoreFailed,
     NotKept,
     KeyInUse,
+    Failed,
     Closed,
 }
 
 impl Kind {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 32] = [
         Self::UnknownEndpoint,
         Self::UnknownRoute,
         Self::NoCredentials,
@@ -226,6 +233,7 @@ impl Kind {
         Self::StoreFailed,
         Self::NotKept,
         Self::KeyInUse,
+        Self::Failed,
         Self::Closed,
     ];
 
@@ -283,6 +291,7 @@ impl Kind {
             Self::KeyInUse => {
                 (S::UNPROCESSABLE_ENTITY, "key-in-use", "The key stands for something else")
             }
+            Self::Failed => (S::INTERNAL_SERVER_ERROR, "failed", "The server has failed"),
             Self::Closed => (S::SERVICE_UNAVAILABLE, "closed", "The server is shutting down"),
         }
     }
@@ -309,10 +318,14 @@ impl ApiError {
             Self::Forbidden { .. } => Kind::Forbidden,
             Self::TooManyAttempts(_) => Kind::TooManyAttempts,
             Self::Member { .. } => Kind::InvalidBody,
-            Self::NoRandomness => Kind::StoreFailed,
+            Self::NotKept(_) => Kind::NotKept,
+            Self::NoRandomness | Self::Unfinished(_) => Kind::Failed,
             Self::TooManyEntries => Kind::Conflict,
             Self::UnknownName(_) => Kind::UnknownName,
-            Self::FixedCredentials(_) | Self::NoSecurePort(_) | Self::Store(_) => Kind::Conflict,
+            Self::TakenElsewhere
+            | Self::FixedCredentials(_)
+            | Self::NoSecurePort(_)
+            | Self::Store(_) => Kind::Conflict,
             Self::NotSaved(_) => Kind::NotSaved,
             Self::Method(_) => Kind::MethodNotAllowed,
             Self::Address | Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,

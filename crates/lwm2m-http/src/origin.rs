@@ -1,7 +1,7 @@
 //! The origin guard: inside a browser, only pages of this server may use the API.
 //!
-//! The API has no credentials of its own, so any page that an operator has open could drive it
-//! through the operator's browser. CORS, which is closed here, keeps such a page from reading
+//! The browser of an operator who has logged in sends the cookie of the page, and a trusted machine needs
+//! no proof at all, so any page that an operator has open could drive the API through the browser. CORS, which is closed here, keeps such a page from reading
 //! answers, but not from sending: a form or a `fetch` without preflight goes out all the same.
 //! Browsers tell where a request comes from, and a page cannot forge that:
 //! - `Sec-Fetch-Site`, where present, must be `same-origin` or `none` (typed into the address bar);

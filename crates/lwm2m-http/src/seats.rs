@@ -65,7 +65,7 @@ impl Seats {
 }
 
 /// The address, or with IPv6 its network: one owner has all addresses of that.
-fn owner(host: IpAddr) -> IpAddr {
+pub(crate) fn owner(host: IpAddr) -> IpAddr {
     match host.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
         ip => ip,

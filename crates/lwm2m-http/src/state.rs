@@ -1,6 +1,6 @@
 //! What the routes share: the server, the limits, the event streams.
 
-use crate::access::{Access, GrantKind, Scope, Secret};
+use crate::access::{Access, Secret};
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use crate::events::{Hub, Limits};
@@ -216,10 +216,16 @@ impl ApiState {
         if records.is_empty() {
             return Ok(());
         }
-        let keep = move |server: &mut Server, _| server.keep_for_application(records);
+        let keep = move |server: &mut Server, _| {
+            // What is taken away is, also where that cannot be promised at present.
+            let removes = records.iter().all(|record| record.value.is_none());
+            (removes || server.can_promise()).then(|| server.keep_for_application(records))
+        };
         let promised = self.server().with(keep).await?;
+        let promised =
+            promised.ok_or_else(|| ApiError::NotKept("the store has failed".to_owned()))?;
         let written = self.server().written(promised).await;
-        written.map_err(|error| ApiError::NotSaved(std::io::Error::other(error)))
+        written.map_err(|error| ApiError::NotKept(error.to_string()))
     }
 
     /// Keeps records that nobody waits for; the last second of them may be lost.
@@ -233,11 +239,6 @@ impl ApiState {
         crate::json::milliseconds(clock, clock.now())
     }
 
-    /// The time in seconds since 1970.
-    pub(crate) fn seconds(&self) -> u64 {
-        self.milliseconds() / 1_000
-    }
-
     /// Makes the first token, for an admin, and a link that opens the page once within an hour; `None`
     /// where somebody can use the API already, or nobody has to prove anything.
     ///
@@ -247,14 +248,9 @@ impl ApiState {
         if self.config().access.as_ref().is_none_or(|access| !access.is_empty()) {
             return Ok(None);
         }
-        let name = || "first admin".to_owned();
-        let grant = async |kind| routes::grant(self, kind, name(), Scope::Admin, None, None).await;
-        let begin = async {
-            let (token, _) = grant(GrantKind::Token).await?;
-            let (link, _) = grant(GrantKind::Link).await?;
-            Ok(Some(FirstAccess { token, link }))
-        };
-        begin.await.map_err(|error: ApiError| BeginError(error.to_string()))
+        let first = routes::first(self).await.map_err(|error| BeginError(error.to_string()))?;
+        let (token, link) = first;
+        Ok(Some(FirstAccess { token, link }))
     }
 
     /// A permit for an event stream, given back when it is dropped; `None` if all are taken.

@@ -1,7 +1,7 @@
 //! Who may use the HTTP API, and by which way: the rules that hold before the first request.
 
 use crate::Settings;
-use lwm2m_app::Failure;
+use lwm2m_app::{Failure, keys};
 use lwm2m_http::{AccessConfig, ApiState, Https};
 use std::net::SocketAddr;
 
@@ -25,6 +25,7 @@ pub(crate) fn config(settings: &Settings, http: SocketAddr) -> Result<AccessConf
     let config = AccessConfig::default()
         .with_trust_loopback(settings.trust_loopback)
         .with_https(has_https || settings.behind_proxy)
+        .with_behind_proxy(settings.behind_proxy)
         .with_reveal_keys(settings.reveal_keys);
     Ok(config)
 }
@@ -37,9 +38,25 @@ pub(crate) fn https(settings: &Settings) -> Result<Option<Https>, Failure> {
     match (settings.http_cert.clone(), settings.http_key.clone()) {
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => {
+            keys::warn_if_shared(&key);
             Https::load(certificate, key).map(Some).map_err(Failure::usage)
         }
         _ => Err(Failure::usage("--http-cert and --http-key go together")),
+    }
+}
+
+/// Where people find the page.
+pub(crate) fn page(settings: &Settings, http: SocketAddr) -> String {
+    let is_https = settings.http_cert.is_some() || settings.behind_proxy;
+    let scheme = if is_https { "https" } else { "http" };
+    match (settings.http_host.first(), settings.behind_proxy) {
+        (Some(name), true) => format!("{scheme}://{name}"),
+        (Some(name), false) => format!("{scheme}://{name}:{}", http.port()),
+        (None, true) => format!("{scheme}://YOUR-PROXY"),
+        (None, false) if http.ip().is_unspecified() => {
+            format!("{scheme}://localhost:{}", http.port())
+        }
+        (None, false) => format!("{scheme}://{http}"),
     }
 }
 

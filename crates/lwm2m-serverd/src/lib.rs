@@ -47,8 +47,6 @@ pub struct Running {
     pub server: ServerHandle,
     /// The address of the HTTP API.
     pub http: SocketAddr,
-    /// The address of the page, and the beginning of those of the API.
-    pub page: String,
     /// Lines for the first admin: a token and a link to the page. They are shown once.
     pub first: Vec<String>,
     stop: oneshot::Sender<()>,
@@ -91,8 +89,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
-    let scheme = if https.is_some() { "https" } else { "http" };
-    let page = format!("{scheme}://{http}");
+    let page = access::page(settings, http);
     let state = ApiState::with_config(server.clone(), api.with_access(access));
     let first = access::begin(settings, &state, &page).await?;
     let routes = lwm2m_http::router(state);
@@ -112,7 +109,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
             }
         }
     });
-    Ok(Running { server, http, page, first, stop, api })
+    Ok(Running { server, http, first, stop, api })
 }
 
 /// The name of a table in the data folder for people.
@@ -127,6 +124,8 @@ pub fn table_name(table: Table) -> Option<&'static str> {
 /// # Errors
 /// There is no store, a server uses it, or it cannot be written.
 pub fn admin_token(folder: &Path) -> Result<(), Failure> {
+    // Fails if there is none: a token in a new store would be of no use to anybody.
+    drop(lwm2m_store::open_to_read(folder).map_err(Failure::usage)?);
     let mut store = FileStore::open(folder).map_err(Failure::usage)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let (secret, record) =
@@ -260,7 +259,8 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         lwm2m_app::print_line(format_args!("listening for {} on {address}", scheme.name()));
     }
     running.first.iter().for_each(lwm2m_app::print_line);
-    lwm2m_app::print_line(format_args!("listening for http on {}", running.page));
+    let scheme = if settings.http_cert.is_some() { "https" } else { "http" };
+    lwm2m_app::print_line(format_args!("listening for http on {scheme}://{}", running.http));
     tokio::select! {
         () = end.wait() => {}
         ended = &mut running.api => {

@@ -6,7 +6,7 @@ use lwm2m_link::Record;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// The entries that are kept; the oldest give way.
+/// The entries that each ring keeps; the oldest give way.
 const MAX_ENTRIES: usize = 10_000;
 /// The most bytes of the address that an entry keeps.
 const MAX_WHAT: usize = 512;
@@ -23,46 +23,69 @@ pub(crate) struct Entry {
     pub(crate) from: Option<String>,
     /// Method and address.
     pub(crate) what: String,
-    /// The status of the answer.
-    pub(crate) status: u16,
+    /// The status of the answer; none if the caller was gone before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    /// Whether it administers the API or the credentials of devices.
+    #[serde(default)]
+    pub(crate) administers: bool,
     /// What it was before and is now, without secrets.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub(crate) change: serde_json::Value,
 }
 
-/// The newest entries, by number.
+/// The newest entries, by number. What administers the API and the credentials is in a ring of its own,
+/// so that operations on devices do not push it out.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
-    entries: VecDeque<(u64, Entry)>,
+    operations: VecDeque<(u64, Entry)>,
+    administration: VecDeque<(u64, Entry)>,
+    next: u64,
 }
 
 impl Audit {
+    fn ring(&mut self, entry: &Entry) -> &mut VecDeque<(u64, Entry)> {
+        match entry.administers {
+            true => &mut self.administration,
+            false => &mut self.operations,
+        }
+    }
+
     /// Takes an entry of the store; they come in order.
     pub(super) fn take(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         let number = u64::from_be_bytes(key.try_into().ok()?);
-        self.entries.push_back((number, serde_json::from_slice(value).ok()?));
+        let entry = serde_json::from_slice(value).ok()?;
+        self.next = number + 1;
+        self.ring(&entry).push_back((number, entry));
         Some(())
     }
 
     /// Adds an entry, and returns what to keep.
     pub(crate) fn add(&mut self, mut entry: Entry) -> Vec<Record> {
         let end = entry.what.floor_char_boundary(MAX_WHAT);
-        entry.what.truncate(end);
-        let number = self.entries.back().map_or(0, |(number, _)| number + 1);
+        entry.what = entry.what.get(..end).unwrap_or_default().to_owned();
         // A struct of texts and numbers is always JSON.
         let value = serde_json::to_vec(&entry).unwrap_or_default();
-        self.entries.push_back((number, entry));
-        let excess = self.entries.len().saturating_sub(MAX_ENTRIES);
-        let gone = self.entries.drain(..excess).map(|(number, _)| record(number, None));
+        let number = self.next;
+        self.next += 1;
+        let ring = self.ring(&entry);
+        ring.push_back((number, entry));
+        let excess = ring.len().saturating_sub(MAX_ENTRIES);
+        let gone = ring.drain(..excess).map(|(number, _)| record(number, None));
         gone.chain([record(number, Some(value))]).collect()
     }
 
     /// The newest entries before a number, the newest first.
     pub(crate) fn page(&self, before: Option<u64>, limit: usize) -> Vec<(u64, Entry)> {
-        let end = before.map_or(self.entries.len(), |before| {
-            self.entries.partition_point(|(number, _)| *number < before)
-        });
-        self.entries.range(..end).rev().take(limit).cloned().collect()
+        let newest = |ring: &VecDeque<(u64, Entry)>| {
+            let end = before
+                .map_or(ring.len(), |before| ring.partition_point(|(number, _)| *number < before));
+            ring.range(..end).rev().take(limit).cloned().collect::<Vec<_>>()
+        };
+        let mut page = [newest(&self.operations), newest(&self.administration)].concat();
+        page.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        page.truncate(limit);
+        page
     }
 }
 
@@ -77,7 +100,8 @@ mod tests {
 
     fn entry(what: &str) -> Entry {
         let (who, change) = ("a".to_owned(), serde_json::Value::Null);
-        Entry { at: 1, who, from: None, what: what.to_owned(), status: 200, change }
+        let (from, status, administers) = (None, Some(200), false);
+        Entry { at: 1, who, from, what: what.to_owned(), status, administers, change }
     }
 
     #[test]
@@ -93,8 +117,13 @@ mod tests {
         }
         assert_eq!(again.page(None, MAX_ENTRIES), audit.page(None, MAX_ENTRIES));
         assert!(again.page(None, 1)[0].1.what.len() <= MAX_WHAT);
+        again.add(Entry { administers: true, ..entry("PUT /api/users/a") });
+        (0..MAX_ENTRIES).for_each(|_| _ = again.add(entry("PUT /")));
+        let oldest = again.page(None, 2 * MAX_ENTRIES).pop().map(|(number, _)| number);
+        assert_eq!(oldest, Some(10_001), "operations push out what administers");
         let numbers = |page: Vec<(u64, _)>| page.iter().map(|it| it.0).collect::<Vec<_>>();
-        assert_eq!(numbers(again.page(None, 2)), [10_000, 9_999]);
-        assert_eq!(numbers(again.page(Some(3), 9)), [2, 1]);
+        assert_eq!(numbers(audit.page(None, 2)), [10_000, 9_999]);
+        assert_eq!(numbers(audit.page(Some(3), 9)), [2, 1]);
+        assert_eq!(numbers(again.page(Some(10_003), 2)), [10_002, 10_001]);
     }
 }

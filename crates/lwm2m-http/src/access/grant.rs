@@ -49,6 +49,16 @@ pub enum GrantKind {
     Link,
 }
 
+/// What a session was begun by.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parent {
+    /// A user, by name.
+    User(String),
+    /// A token, by the number that names it in the API.
+    Token(String),
+}
+
 /// The right to use the API. Times are in seconds since 1970.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Grant {
@@ -61,6 +71,9 @@ pub struct Grant {
     /// The beginning of the endpoint names that it is confined to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
+    /// The user or token that a session was begun by, and ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// When it was made.
     pub created_at: u64,
     /// When it ends, if it does.
@@ -80,10 +93,6 @@ impl Grant {
 
     pub(super) fn is_valid(&self, now: u64) -> bool {
         self.expires_at.is_none_or(|end| now < end)
-    }
-
-    pub(crate) fn is_session_of(&self, name: &str) -> bool {
-        self.kind == GrantKind::Session && self.name == name
     }
 }
 

@@ -1,20 +1,22 @@
 //! Lets requests in, and notes what they changed.
 
+use super::attempts::Source;
 use super::audit::Entry;
 use super::grant::{GrantKind, Hash, Scope, Secret};
-use super::rules::{Need, need};
-use super::{Access, LINK, SESSION};
+use super::rules::{Need, administers, need};
+use super::{Access, SESSION, now};
 use crate::error::ApiError;
+use crate::prefer::Preferences;
 use crate::serve::Peer;
 use crate::state::ApiState;
 use axum::RequestExt;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{Extensions, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 /// The name of the cookie of a session.
@@ -26,14 +28,14 @@ pub(crate) struct Principal {
     pub(crate) name: String,
     pub(crate) scope: Scope,
     prefix: Option<Arc<str>>,
-    /// The session of the page, if it is one.
-    pub(crate) session: Option<Hash>,
+    /// What proves it; nothing where nobody has to.
+    pub(crate) grant: Option<(Hash, GrantKind)>,
 }
 
 impl Principal {
     /// Somebody who may do everything.
     fn everything(name: &str) -> Self {
-        Self { name: name.to_owned(), scope: Scope::Admin, prefix: None, session: None }
+        Self { name: name.to_owned(), scope: Scope::Admin, prefix: None, grant: None }
     }
 
     /// Whether a device exists for them.
@@ -44,6 +46,17 @@ impl Principal {
     /// The beginning of the endpoint names that exist for them; `None`: all do.
     pub(crate) fn prefix(&self) -> Option<&str> {
         self.prefix.as_deref()
+    }
+
+    /// Whether what proved it is still valid.
+    pub(crate) fn is_valid(&self, state: &ApiState) -> bool {
+        let access = state.config().access.as_ref();
+        let grant = access.zip(self.grant.as_ref());
+        grant.is_none_or(|(access, (hash, _))| access.is_valid(hash, now()))
+    }
+
+    const fn is_session(&self) -> bool {
+        matches!(self.grant, Some((_, GrantKind::Session)))
     }
 
     fn check(&self, need: Need) -> Result<(), ApiError> {
@@ -61,13 +74,16 @@ impl Principal {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Principal {
-    type Rejection = Infallible;
+impl FromRequestParts<ApiState> for Principal {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let known = parts.extensions.get::<Self>().cloned();
-        // Without access control, everybody may do everything.
-        Ok(known.unwrap_or_else(|| Self::everything("everybody")))
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        match (parts.extensions.get::<Self>(), &state.config().access) {
+            (Some(principal), _) => Ok(principal.clone()),
+            // Without access control, everybody may do everything.
+            (None, None) => Ok(Self::everything("everybody")),
+            (None, Some(_)) => Err(ApiError::LogIn),
+        }
     }
 }
 
@@ -84,41 +100,82 @@ pub(crate) async fn guard(
 ) -> Response {
     let Some(access) = state.config().access.clone() else { return next.run(request).await };
     let route = request.extract_parts::<MatchedPath>().await.ok();
-    let needed = need(request.method(), route.as_ref().map(MatchedPath::as_str));
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let needed = need(request.method(), route, orders(request.headers()));
     let peer = request.extensions().get::<Peer>().copied();
-    let principal = match identify(&access, request.headers(), peer, state.seconds()) {
-        Ok(principal) => Some(principal),
-        Err(_) if needed == Need::Nothing => None,
+    let principal = match identify(&access, request.headers(), peer, now()) {
+        Ok(principal) => principal,
+        Err(_) if needed == Need::Nothing => return next.run(request).await,
         Err(error) => return error.into_response(),
     };
-    if let Some(principal) = &principal {
-        if principal.session.is_some() && !comes_from_our_page(request.method(), request.headers())
-        {
-            return ApiError::ForeignOrigin.into_response();
-        }
-        if let Err(error) = admit(principal, needed, &mut request).await {
-            return error.into_response();
-        }
-        request.extensions_mut().insert(principal.clone());
+    if let Err(error) = admit(&principal, needed, &mut request).await {
+        return error.into_response();
     }
-    let (method, what) = (request.method().clone(), what(&request));
-    let mut response = next.run(request).await;
-    let change = response.extensions_mut().remove::<Change>();
-    if let Some(principal) = principal
-        && !matches!(method, Method::GET | Method::HEAD)
-    {
-        let entry = Entry {
+    request.extensions_mut().insert(principal.clone());
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let reveals = request.uri().query().is_some_and(|query| query.contains("reveal"));
+    let is_noted = needed != Need::Nothing && (!reads || reveals || orders(request.headers()));
+    let noting = is_noted.then(|| Noting {
+        entry: Some(Entry {
             at: state.milliseconds(),
             who: principal.name,
             from: peer.map(|Peer(address)| address.ip().to_string()),
-            what,
-            status: response.status().as_u16(),
-            change: change.map_or(serde_json::Value::Null, |Change(change)| change),
-        };
-        let records = access.audit().add(entry);
-        state.note(records);
+            what: what(&request),
+            status: None,
+            administers: administers(route),
+            change: serde_json::Value::Null,
+        }),
+        access,
+        state,
+    });
+    let mut response = next.run(request).await;
+    let change = response.extensions_mut().remove::<Change>();
+    if let Some(noting) = noting {
+        noting.answered(&response, change);
     }
     response
+}
+
+/// What becomes an entry of the audit log when the request is answered, or its caller goes away.
+struct Noting {
+    entry: Option<Entry>,
+    access: Access,
+    state: ApiState,
+}
+
+impl Noting {
+    /// What was refused has changed nothing.
+    fn answered(mut self, response: &Response, change: Option<Change>) {
+        let status = response.status();
+        match &mut self.entry {
+            _ if status.is_client_error() => self.entry = None,
+            Some(entry) => {
+                entry.status = Some(status.as_u16());
+                entry.change = change.map_or(serde_json::Value::Null, |Change(change)| change);
+            }
+            None => {}
+        }
+    }
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            note(&self.access, &self.state, entry);
+        }
+    }
+}
+
+/// Adds an entry to the audit log.
+pub(crate) fn note(access: &Access, state: &ApiState, entry: Entry) {
+    let mut audit = access.audit();
+    // While the log is locked, so that the store has the entries in their order.
+    state.note(audit.add(entry));
+}
+
+/// Whether a request leaves its operation to the server, whatever the operation is.
+fn orders(headers: &HeaderMap) -> bool {
+    headers.contains_key("idempotency-key") || Preferences::of(headers).respond_async
 }
 
 /// Whether a request with a cookie is one that our page made. Browsers name the origin of all that may
@@ -129,11 +186,23 @@ fn comes_from_our_page(method: &Method, headers: &HeaderMap) -> bool {
         || headers.contains_key("sec-fetch-site")
 }
 
-/// Checks the need, and that the device of the address exists for somebody.
+/// Checks the need, where the request comes from, and that the device of the address exists for
+/// somebody.
 async fn admit(principal: &Principal, needed: Need, request: &mut Request) -> Result<(), ApiError> {
+    if principal.is_session() && !comes_from_our_page(request.method(), request.headers()) {
+        return Err(ApiError::ForeignOrigin);
+    }
     principal.check(needed)?;
-    let parameters = request.extract_parts::<RawPathParams>().await.ok();
-    let endpoint = parameters.iter().flatten().find(|(name, _)| *name == "ep");
+    if principal.prefix.is_none() {
+        return Ok(());
+    }
+    let parameters = match request.extract_parts::<RawPathParams>().await {
+        Ok(parameters) => parameters,
+        // There is no route.
+        Err(RawPathParamsRejection::MissingPathParams(_)) => return Ok(()),
+        Err(_) => return Err(ApiError::Address),
+    };
+    let endpoint = parameters.iter().find(|(name, _)| *name == "ep");
     match endpoint {
         Some((_, endpoint)) if !principal.sees(endpoint) => {
             Err(ApiError::UnknownEndpoint(endpoint.to_owned()))
@@ -148,7 +217,7 @@ fn what(request: &Request) -> String {
     format!("{} {address}", request.method())
 }
 
-/// Who sends a request. A token that is not valid is refused, also from where none is needed.
+/// Who sends a request. A token that is not valid is refused, also from a machine that is trusted.
 fn identify(
     access: &Access,
     headers: &HeaderMap,
@@ -165,14 +234,20 @@ fn identify(
             name: grant.name,
             scope: grant.scope,
             prefix: grant.prefix.map(Arc::from),
-            session: (kind == GrantKind::Session).then_some(hash),
+            grant: Some((hash, kind)),
         }),
         None if kind == GrantKind::Token => Err(ApiError::Token),
-        None if access.config().trust_loopback && peer.is_some_and(Peer::is_loopback) => {
+        None if access.config().trust_loopback && is_local(headers, peer) => {
             Ok(Principal::everything("loopback"))
         }
         None => Err(ApiError::LogIn),
     }
+}
+
+/// Whether a request comes from this machine, and not through a proxy on it.
+fn is_local(headers: &HeaderMap, peer: Option<Peer>) -> bool {
+    const OF_PROXIES: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+    peer.is_some_and(Peer::is_loopback) && !OF_PROXIES.iter().any(|it| headers.contains_key(*it))
 }
 
 /// The secret in the header `Authorization`.
@@ -206,16 +281,27 @@ pub(crate) fn set_cookie(secret: Option<&Secret>, https: bool) -> String {
     format!("{COOKIE_NAME}={}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}", *value)
 }
 
-/// The seconds after which a link or session ends.
-pub(crate) const fn lifetime(kind: GrantKind) -> Option<u64> {
-    match kind {
-        GrantKind::Token => None,
-        GrantKind::Session => Some(SESSION.as_secs()),
-        GrantKind::Link => Some(LINK.as_secs()),
-    }
+/// Where failed log-ins are counted: the address of the peer, or with IPv6 its network.
+pub(crate) fn source(access: &Access, extensions: &Extensions) -> Option<Source> {
+    let peer = extensions.get::<Peer>().filter(|_| !access.config().behind_proxy);
+    peer.map(|Peer(address)| Source::Address(crate::seats::owner(address.ip())))
 }
 
-/// The address of the peer of a request.
-pub(crate) fn address(extensions: &Extensions) -> Option<std::net::IpAddr> {
-    extensions.get::<Peer>().map(|Peer(address)| address.ip())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_on_this_machine_is_not_this_machine() {
+        let local = |address: &str| Some(Peer(address.parse().unwrap()));
+        let none = HeaderMap::new();
+        assert!(
+            is_local(&none, local("127.0.0.1:1")) && is_local(&none, local("[::ffff:127.0.0.1]:1"))
+        );
+        assert!(!is_local(&none, local("192.0.2.1:1")) && !is_local(&none, None));
+        for name in ["forwarded", "via", "x-forwarded-for", "x-real-ip"] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), "x".parse().unwrap())]);
+            assert!(!is_local(&headers, local("127.0.0.1:1")), "{name}");
+        }
+    }
 }

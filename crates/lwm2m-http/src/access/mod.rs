@@ -14,7 +14,7 @@ pub(crate) mod guard;
 mod password;
 mod rules;
 
-pub use grant::{Grant, GrantKind, Scope, Secret};
+pub use grant::{Grant, GrantKind, Parent, Scope, Secret};
 pub use password::{MIN_PASSWORD, User};
 
 pub(crate) use attempts::{Attempts, Source};
@@ -27,8 +27,8 @@ use bytes::Bytes;
 use lwm2m_link::{Record, Table};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
-use tokio::sync::Semaphore;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Tokens, sessions and links, by the hashes of their secrets.
 pub const GRANTS: Table = Table(128);
@@ -45,6 +45,8 @@ pub const TABLES: [(Table, &str); 3] =
 pub(crate) const MAX_ENTRIES: usize = 10_000;
 /// The most sessions of one user; the oldest gives way.
 const MAX_SESSIONS: usize = 32;
+/// How many log-ins may wait for their passwords to be checked.
+const MAX_WAITING: usize = 16;
 /// How long a session of the page lasts.
 pub(crate) const SESSION: Duration = Duration::from_secs(12 * 3_600);
 /// How long a link can be used.
@@ -56,6 +58,8 @@ pub(crate) const LINK: Duration = Duration::from_secs(3_600);
 pub struct AccessConfig {
     /// Whether requests from loopback addresses need no proof and may do everything. Default: false.
     pub trust_loopback: bool,
+    /// Whether all requests come from a proxy, so that their addresses tell nothing. Default: false.
+    pub behind_proxy: bool,
     /// Whether browsers reach the API by HTTPS alone, so that its cookie may never go out in the clear.
     /// Default: false.
     pub https: bool,
@@ -68,6 +72,12 @@ impl AccessConfig {
     #[must_use]
     pub const fn with_trust_loopback(self, trust_loopback: bool) -> Self {
         Self { trust_loopback, ..self }
+    }
+
+    /// Sets [`Self::behind_proxy`].
+    #[must_use]
+    pub const fn with_behind_proxy(self, behind_proxy: bool) -> Self {
+        Self { behind_proxy, ..self }
     }
 
     /// Sets [`Self::https`].
@@ -94,7 +104,12 @@ struct Shared {
     audit: Mutex<Audit>,
     attempts: Mutex<Attempts>,
     /// The permit to hash a password, which takes a processor for some time.
-    hashing: Semaphore,
+    hashing: Arc<Semaphore>,
+    /// Permits to wait for it.
+    waiting: Arc<Semaphore>,
+    /// Held from the look at what is changed until it is on its way to the store, so that memory and
+    /// store see changes in one order.
+    changing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +127,9 @@ impl Access {
             entries: RwLock::default(),
             audit: Mutex::default(),
             attempts: Mutex::default(),
-            hashing: Semaphore::new(1),
+            hashing: Arc::new(Semaphore::new(1)),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            changing: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -168,33 +185,29 @@ impl Access {
         self.read().users.iter().map(|(name, user)| (name.clone(), user.clone())).collect()
     }
 
-    /// Adds a grant, and returns what to keep; `None` if there are too many. Those that have ended by
-    /// `now` are forgotten, and so is the oldest session of somebody who has many.
-    pub(crate) fn add_grant(&self, hash: Hash, grant: Grant, now: u64) -> Option<Vec<Record>> {
-        let mut entries = self.write();
-        let mut gone: Vec<_> = entries
-            .grants
-            .iter()
-            .filter(|(_, it)| !it.is_valid(now))
-            .map(|(hash, _)| *hash)
-            .collect();
-        if grant.kind == GrantKind::Session {
-            let sessions = entries.grants.iter().filter(|(_, it)| it.is_session_of(&grant.name));
-            let mut sessions: Vec<_> = sessions.map(|(hash, it)| (it.created_at, *hash)).collect();
-            sessions.sort_unstable();
-            let excess = (sessions.len() + 1).saturating_sub(MAX_SESSIONS);
-            gone.extend(sessions.into_iter().take(excess).map(|(_, hash)| hash));
-        }
-        for hash in &gone {
-            entries.grants.remove(hash);
-        }
-        if entries.grants.len() >= MAX_ENTRIES {
-            return None;
-        }
-        let added = record(GRANTS, &hash, Some(grant.encode()));
-        entries.grants.insert(hash, grant);
-        let gone = gone.iter().map(|hash| record(GRANTS, hash, None));
-        Some(gone.chain([added]).collect())
+    /// Whether a grant is there and has not ended by `now`.
+    pub(crate) fn is_valid(&self, hash: &Hash, now: u64) -> bool {
+        self.read().grants.get(hash).is_some_and(|grant| grant.is_valid(now))
+    }
+
+    /// What has to give way to a new grant: those that have ended by `now`, and the oldest session of
+    /// somebody who has many. `None` if there are too many others.
+    pub(crate) fn outdated(&self, new: &Grant, now: u64) -> Option<Vec<Hash>> {
+        let entries = self.read();
+        let ended = entries.grants.iter().filter(|(_, it)| !it.is_valid(now));
+        let mut gone: Vec<_> = ended.map(|(hash, _)| *hash).collect();
+        let is_sibling = |it: &Grant| it.parent.is_some() && it.parent == new.parent;
+        let siblings = entries.grants.iter().filter(|(_, it)| it.is_valid(now) && is_sibling(it));
+        let mut siblings: Vec<_> = siblings.map(|(hash, it)| (it.created_at, *hash)).collect();
+        siblings.sort_unstable();
+        let excess = (siblings.len() + 1).saturating_sub(MAX_SESSIONS);
+        gone.extend(siblings.into_iter().take(excess).map(|(_, hash)| hash));
+        (entries.grants.len() - gone.len() < MAX_ENTRIES).then_some(gone)
+    }
+
+    /// Adds a grant that is kept.
+    pub(crate) fn add_grant(&self, hash: Hash, grant: Grant) {
+        self.write().grants.insert(hash, grant);
     }
 
     /// Ends the grants that `ends` selects, and returns what to keep.
@@ -204,15 +217,15 @@ impl Access {
         ended.map(|(hash, _)| record(GRANTS, &hash, None)).collect()
     }
 
-    /// Sets a user, and returns what to keep; `None` if there are too many.
-    pub(crate) fn put_user(&self, name: &str, user: User) -> Option<Record> {
-        let mut entries = self.write();
-        if entries.users.len() >= MAX_ENTRIES && !entries.users.contains_key(name) {
-            return None;
-        }
-        let record = record(USERS, name.as_bytes(), Some(user.encode()));
-        entries.users.insert(name.to_owned(), user);
-        Some(record)
+    /// Whether there is no room for a user of this name.
+    pub(crate) fn is_full_for(&self, name: &str) -> bool {
+        let entries = self.read();
+        entries.users.len() >= MAX_ENTRIES && !entries.users.contains_key(name)
+    }
+
+    /// Sets a user that is kept.
+    pub(crate) fn put_user(&self, name: &str, user: User) {
+        self.write().users.insert(name.to_owned(), user);
     }
 
     /// Removes a user, and returns what to keep; `None` if there is none of the name.
@@ -229,8 +242,17 @@ impl Access {
         self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn hashing(&self) -> &Semaphore {
-        &self.0.hashing
+    /// The turn to hash a password; `None` if too many wait for it.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.0.waiting).try_acquire_owned().ok()?;
+        let turn = Arc::clone(&self.0.hashing).acquire_owned().await.ok()?;
+        drop(place);
+        Some(turn)
+    }
+
+    /// The turn to change something.
+    pub(crate) async fn begin_change(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.changing.lock().await
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Entries> {
@@ -240,6 +262,11 @@ impl Access {
     fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.0.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The time in seconds since 1970. The machine's own clock counts, because it may be set after the start.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// A new token of an admin, and the record to keep of it. `now` is in seconds since 1970.
@@ -253,11 +280,22 @@ pub fn admin_token(now: u64) -> Result<(Secret, Record), getrandom::Error> {
         kind: GrantKind::Token,
         scope: Scope::Admin,
         prefix: None,
+        parent: None,
         created_at: now,
         expires_at: None,
     };
     let record = record(GRANTS, &secret.hash(), Some(grant.encode()));
     Ok((secret, record))
+}
+
+/// The record of a grant, or of its end.
+pub(crate) fn grant_record(hash: &Hash, grant: Option<&Grant>) -> Record {
+    record(GRANTS, hash, grant.map(Grant::encode))
+}
+
+/// The record of a user.
+pub(crate) fn user_record(name: &str, user: &User) -> Record {
+    record(USERS, name.as_bytes(), Some(user.encode()))
 }
 
 /// A record of the API.

@@ -14,22 +14,27 @@ pub(crate) enum Need {
     Everything,
 }
 
-/// What a request needs. A route that no rule knows needs a look at most where it only reads, and all
-/// rights otherwise, so that nothing is open because somebody forgot it here.
-pub(super) fn need(method: &Method, route: Option<&str>) -> Need {
-    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let Some(route) = route.and_then(|route| route.strip_prefix("/api/")) else {
-        return if reads { Need::Scope(Scope::Viewer) } else { Need::Everything };
-    };
-    let first = route.split('/').next().unwrap_or_default();
-    match first {
+/// What a request needs. A route that is not named here needs all rights, so that nothing is open
+/// because somebody forgot it; where there is no route, there is nothing to protect.
+pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
+    let Some(route) = route else { return Need::Scope(Scope::Viewer) };
+    let reads = matches!(*method, Method::GET | Method::HEAD) && !orders;
+    let path = route.strip_prefix("/api/").or_else(|| route.strip_prefix('/')).unwrap_or(route);
+    match path.split('/').next().unwrap_or_default() {
         "session" => Need::Nothing,
-        "tokens" | "users" | "audit" => Need::Everything,
-        "security" if !reads => Need::Scope(Scope::Admin),
-        _ if reads => Need::Scope(Scope::Viewer),
+        "clients" | "commands" if reads => Need::Scope(Scope::Viewer),
         "clients" | "commands" => Need::Scope(Scope::Operator),
+        "objectspecs" | "event" | "events" | "server" if reads => Need::Scope(Scope::Viewer),
+        "security" if reads => Need::Scope(Scope::Viewer),
+        "security" => Need::Scope(Scope::Admin),
         _ => Need::Everything,
     }
+}
+
+/// Whether a route administers the API or the credentials of devices.
+pub(super) fn administers(route: Option<&str>) -> bool {
+    let path = route.and_then(|route| route.strip_prefix("/api/")).unwrap_or_default();
+    !matches!(path.split('/').next(), Some("clients" | "commands"))
 }
 
 #[cfg(test)]
@@ -53,11 +58,14 @@ mod tests {
             (Method::GET, "/api/audit", Everything),
             (Method::POST, "/api/session", Nothing),
             (Method::PUT, "/api/forgotten", Everything),
+            (Method::GET, "/api/forgotten", Everything),
             (Method::POST, "/event", Everything),
         ];
         for (method, route, expected) in table {
-            assert_eq!(need(&method, Some(route)), expected, "{method} {route}");
+            assert_eq!(need(&method, Some(route), false), expected, "{method} {route}");
         }
-        assert_eq!(need(&Method::DELETE, None), Everything);
+        // A read that is left to the server is a command.
+        let read = "/api/clients/{ep}/{*path}";
+        assert_eq!(need(&Method::GET, Some(read), true), Need::Scope(Operator));
     }
 }

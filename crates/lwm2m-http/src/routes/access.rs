@@ -3,21 +3,24 @@
 use super::answer::json;
 use super::body::Body;
 use super::operations::Answer;
-use crate::access::guard::{Change, address, lifetime, set_cookie};
+use crate::access::guard::{Change, note, set_cookie, source};
 use crate::access::{
-    Access, Entry, Grant, GrantKind, Hash, MIN_PASSWORD, Principal, Scope, Secret, Source, User,
+    Access, Entry, Grant, GrantKind, Hash, LINK, MAX_PASSWORD, MIN_PASSWORD, Parent, Principal,
+    SESSION, Scope, Secret, Source, User, grant_record, now, user_record,
 };
 use crate::error::ApiError;
 use crate::json::value::hex;
 use crate::query::Parameters;
 use crate::state::ApiState;
+use axum::Extension;
 use axum::extract::{FromRequest, Path as Segment, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use lwm2m_link::Record;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use std::net::IpAddr;
+use zeroize::Zeroizing;
 
 /// How many bytes of its hash name a grant.
 const ID: usize = 8;
@@ -52,97 +55,128 @@ fn describe(name: &str, scope: Scope, prefix: Option<&str>) -> Json {
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum LogIn {
-    Password { user: String, password: zeroize::Zeroizing<String> },
-    Token { token: zeroize::Zeroizing<String> },
+    Password { user: String, password: Zeroizing<String> },
+    Token { token: Zeroizing<String> },
 }
 
 /// POST `/api/session`: begins a session of the page, by a password, a token or a link.
 pub(crate) async fn log_in(State(state): State<ApiState>, request: Request) -> Answer {
-    let access = access(&state)?;
-    let from = address(request.extensions());
+    let access = access(&state)?.clone();
+    let from = source(&access, request.extensions());
     let body = Body::from_request(request, &state).await?;
     let log_in = serde_json::from_value(body.any_json()?).map_err(|_| ApiError::Member {
         name: "the body",
         expected: "{\"user\": …, \"password\": …} or {\"token\": …}",
     })?;
-    let (name, scope, prefix, expires_at) = match log_in {
+    let known = match log_in {
         LogIn::Password { user, password } => {
-            let known = by_password(&state, access, &user, password, from).await?;
-            (user, known.scope, known.prefix, None)
+            Known::User(by_password(&access, user, password, from).await?)
         }
-        LogIn::Token { token } => {
-            let Grant { name, scope, prefix, kind, expires_at, .. } =
-                by_token(&state, access, &token, from).await?;
-            // A session ends with its token; a link is only the way to it.
-            (name, scope, prefix, expires_at.filter(|_| kind == GrantKind::Token))
-        }
+        LogIn::Token { token } => by_token(&access, &token)?,
     };
-    let left = expires_at.map(|at| at.saturating_sub(state.seconds()));
-    let described = describe(&name, scope, prefix.as_deref());
-    let (secret, _) = grant(&state, GrantKind::Session, name, scope, prefix, left).await?;
-    let cookie = set_cookie(Some(&secret), access.config().https);
-    Ok(with_cookie(json(&described), &cookie))
+    let https = access.config().https;
+    finish(async move {
+        let _turn = access.begin_change().await;
+        let (grant, used) = known.session(&access).ok_or(ApiError::LogInFailed)?;
+        let described = describe(&grant.name, grant.scope, grant.prefix.as_deref());
+        let (at, who) = (state.milliseconds(), grant.name.clone());
+        // A link is used up before anything comes of it.
+        let used = access.end_grants(|it, _| Some(*it) == used);
+        let secret = add(&state, &access, grant, used).await?;
+        let (what, status) = ("POST /api/session".to_owned(), Some(StatusCode::OK.as_u16()));
+        let (from, change) = (None, Json::Null);
+        note(&access, &state, Entry { at, who, from, what, status, administers: true, change });
+        Ok(with_cookie(json(&described), &set_cookie(Some(&secret), https)))
+    })
+    .await
+}
+
+/// Who has proved to be somebody.
+enum Known {
+    User((String, User)),
+    Token(Secret),
+}
+
+impl Known {
+    /// The session to begin, and the link that it uses up; `None` if the user or the token is not there
+    /// any more, or not the same.
+    fn session(self, access: &Access) -> Option<(Grant, Option<Hash>)> {
+        let now = now();
+        let session = |name, scope, prefix, parent, end: Option<u64>| {
+            let until = now.saturating_add(SESSION.as_secs());
+            let expires_at = Some(end.map_or(until, |end| end.min(until)));
+            let kind = GrantKind::Session;
+            Grant { name, kind, scope, prefix, parent, created_at: now, expires_at }
+        };
+        match self {
+            Self::User((name, user)) => {
+                let is_same = access.user(&name).as_ref() == Some(&user);
+                let parent = Some(Parent::User(name.clone()));
+                is_same.then(|| (session(name, user.scope, user.prefix, parent, None), None))
+            }
+            Self::Token(secret) => {
+                let (hash, it) = access.grant(&secret, now)?;
+                let (parent, end, used) = match it.kind {
+                    GrantKind::Link => (it.parent, None, Some(hash)),
+                    _ => (Some(Parent::Token(id(&hash))), it.expires_at, None),
+                };
+                Some((session(it.name, it.scope, it.prefix, parent, end), used))
+            }
+        }
+    }
 }
 
 async fn by_password(
-    state: &ApiState,
     access: &Access,
-    name: &str,
-    password: zeroize::Zeroizing<String>,
-    from: Option<IpAddr>,
-) -> Result<User, ApiError> {
-    let sources = [Source::User(name.to_owned())].into_iter().chain(from.map(Source::Address));
-    let sources: Vec<_> = sources.collect();
-    // One at a time: the wait is looked up when the attempts before this one are counted.
-    let Ok(permit) = access.hashing().acquire().await else { return Err(ApiError::LogInFailed) };
-    let wait = access.attempts().wait(&sources, state.seconds());
+    name: String,
+    password: Zeroizing<String>,
+    from: Option<Source>,
+) -> Result<(String, User), ApiError> {
+    if password.len() > MAX_PASSWORD || name.len() > MAX_NAME {
+        return Err(ApiError::LogInFailed);
+    }
+    let sources: Vec<_> = [Source::User(name.clone())].into_iter().chain(from).collect();
+    let turn = access.turn().await.ok_or(ApiError::TooManyAttempts(1))?;
+    // In its turn: the attempts before this one have been counted.
+    let wait = access.attempts().wait(&sources, now());
     if wait > 0 {
         return Err(ApiError::TooManyAttempts(wait));
     }
-    let user = access.user(name);
+    let access = access.clone();
+    // All of it goes on if the caller goes away, so that it counts, and one is hashed at a time.
     let check = move || {
+        let user = access.user(&name);
         let is_right = User::is_password(user.as_ref(), &password);
-        user.filter(|_| is_right)
+        access.attempts().note(&sources, is_right, now());
+        drop(turn);
+        user.filter(|_| is_right).map(|user| (name, user))
     };
-    let checked = tokio::task::spawn_blocking(check).await.map_err(ApiError::Interrupted)?;
-    drop(permit);
-    access.attempts().note(&sources, checked.is_some(), state.seconds());
+    let checked = tokio::task::spawn_blocking(check).await.map_err(ApiError::Unfinished)?;
     checked.ok_or(ApiError::LogInFailed)
 }
 
-/// A token, or a link, which is used up.
-async fn by_token(
-    state: &ApiState,
-    access: &Access,
-    token: &str,
-    from: Option<IpAddr>,
-) -> Result<Grant, ApiError> {
-    let sources: Vec<_> = from.map(Source::Address).into_iter().collect();
-    let wait = access.attempts().wait(&sources, state.seconds());
-    if wait > 0 {
-        return Err(ApiError::TooManyAttempts(wait));
+/// A token or a link. Nobody can guess one, so failures are not counted.
+fn by_token(access: &Access, token: &str) -> Result<Known, ApiError> {
+    let secret = Secret::parse(token.trim()).ok_or(ApiError::LogInFailed)?;
+    let grant = access.grant(&secret, now()).map(|(_, grant)| grant.kind);
+    match grant {
+        Some(GrantKind::Token | GrantKind::Link) => Ok(Known::Token(secret)),
+        Some(GrantKind::Session) | None => Err(ApiError::LogInFailed),
     }
-    let found = Secret::parse(token.trim()).and_then(|it| access.grant(&it, state.seconds()));
-    let found = found.filter(|(_, grant)| grant.kind != GrantKind::Session);
-    access.attempts().note(&sources, found.is_some(), state.seconds());
-    let (hash, grant) = found.ok_or(ApiError::LogInFailed)?;
-    if grant.kind == GrantKind::Link {
-        let ended = access.end_grants(|it, _| *it == hash);
-        if ended.is_empty() {
-            return Err(ApiError::LogInFailed);
-        }
-        state.keep(ended).await?;
-    }
-    Ok(grant)
 }
 
 /// DELETE `/api/session`: logs out.
 pub(crate) async fn log_out(State(state): State<ApiState>, principal: Principal) -> Answer {
-    let access = access(&state)?;
-    let ended = access.end_grants(|hash, _| principal.session == Some(*hash));
-    state.keep(ended).await?;
-    let response = StatusCode::NO_CONTENT.into_response();
-    Ok(with_cookie(response, &set_cookie(None, access.config().https)))
+    let access = access(&state)?.clone();
+    finish(async move {
+        let _turn = access.begin_change().await;
+        let is_own = |hash: &Hash| principal.grant == Some((*hash, GrantKind::Session));
+        let ended = access.end_grants(|hash, _| is_own(hash));
+        state.keep(ended).await?;
+        let response = StatusCode::NO_CONTENT.into_response();
+        Ok(with_cookie(response, &set_cookie(None, access.config().https)))
+    })
+    .await
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Response {
@@ -153,23 +187,46 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
     response
 }
 
-/// Makes a grant and keeps it.
-pub(crate) async fn grant(
+/// Keeps a new grant, together with other changes, and then adds it.
+async fn add(
     state: &ApiState,
-    kind: GrantKind,
-    name: String,
-    scope: Scope,
-    prefix: Option<String>,
-    expires_in: Option<u64>,
-) -> Result<(Secret, Grant), ApiError> {
+    access: &Access,
+    grant: Grant,
+    mut records: Vec<Record>,
+) -> Result<Secret, ApiError> {
     let secret = Secret::random().map_err(|_| ApiError::NoRandomness)?;
-    let now = state.seconds();
-    let lifetime = [lifetime(kind), expires_in].into_iter().flatten().min();
-    let expires_at = lifetime.map(|seconds| now.saturating_add(seconds));
-    let grant = Grant { name, kind, scope, prefix, created_at: now, expires_at };
-    let records = access(state)?.add_grant(secret.hash(), grant.clone(), now);
-    state.keep(records.ok_or(ApiError::TooManyEntries)?).await?;
-    Ok((secret, grant))
+    let hash = secret.hash();
+    let gone = access.outdated(&grant, now()).ok_or(ApiError::TooManyEntries)?;
+    records.extend(access.end_grants(|it, _| gone.contains(it)));
+    records.push(grant_record(&hash, Some(&grant)));
+    state.keep(records).await?;
+    access.add_grant(hash, grant);
+    Ok(secret)
+}
+
+/// Makes the first token, and a link that opens the page once.
+pub(crate) async fn first(state: &ApiState) -> Result<(Secret, Secret), ApiError> {
+    let access = access(state)?;
+    let now = now();
+    let (scope, created_at) = (Scope::Admin, now);
+    let grant = |kind, parent, expires_at| {
+        let name = "first admin".to_owned();
+        Grant { name, kind, scope, prefix: None, parent, created_at, expires_at }
+    };
+    let token = Secret::random().map_err(|_| ApiError::NoRandomness)?;
+    let of_token = grant(GrantKind::Token, None, None);
+    let parent = Some(Parent::Token(id(&token.hash())));
+    let of_link = grant(GrantKind::Link, parent, Some(now + LINK.as_secs()));
+    // Both or none: without the token nobody could get in.
+    let records = vec![grant_record(&token.hash(), Some(&of_token))];
+    let link = add(state, access, of_link, records).await?;
+    access.add_grant(token.hash(), of_token);
+    Ok((token, link))
+}
+
+/// Carries a change out to its end, even if the caller goes away meanwhile.
+async fn finish(change: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    tokio::spawn(change).await.map_err(ApiError::Unfinished)?
 }
 
 /// GET `/api/tokens`: tokens, and the sessions of the page.
@@ -206,14 +263,26 @@ pub(crate) async fn add_token(State(state): State<ApiState>, body: Body) -> Answ
                     \"prefix\": … and \"expires_in\": seconds";
     let new: NewToken = serde_json::from_value(body.any_json()?)
         .map_err(|_| ApiError::Member { name: "the body", expected })?;
-    let name = legal_name(new.name)?;
-    let (secret, grant) =
-        grant(&state, GrantKind::Token, name, new.scope, legal_prefix(new.prefix)?, new.expires_in)
-            .await?;
-    let mut answer = grant_json(&secret.hash(), &grant);
-    let change = Change(json!({"after": answer}));
-    answer["token"] = (*secret.text()).as_str().into();
-    Ok((StatusCode::CREATED, axum::Extension(change), json(&answer)).into_response())
+    let now = now();
+    let grant = Grant {
+        name: legal_name(new.name)?,
+        kind: GrantKind::Token,
+        scope: new.scope,
+        prefix: legal_prefix(new.prefix)?,
+        parent: None,
+        created_at: now,
+        expires_at: new.expires_in.map(|seconds| now.saturating_add(seconds)),
+    };
+    let access = access(&state)?.clone();
+    finish(async move {
+        let _turn = access.begin_change().await;
+        let secret = add(&state, &access, grant.clone(), Vec::new()).await?;
+        let mut answer = grant_json(&secret.hash(), &grant);
+        let change = Change(json!({"after": answer}));
+        answer["token"] = (*secret.text()).as_str().into();
+        Ok((StatusCode::CREATED, Extension(change), json(&answer)).into_response())
+    })
+    .await
 }
 
 /// DELETE `/api/tokens/{id}`: ends a token and the sessions that were begun by it, or a session.
@@ -221,15 +290,18 @@ pub(crate) async fn remove_token(
     State(state): State<ApiState>,
     Segment(name): Segment<String>,
 ) -> Answer {
-    let access = access(&state)?;
-    let before = access.grants().into_iter().find(|(hash, _)| id(hash) == name);
-    let Some((hash, grant)) = before else { return Err(ApiError::UnknownName(name)) };
-    let is_token = grant.kind == GrantKind::Token;
-    let ends =
-        |it: &Hash, other: &Grant| *it == hash || (is_token && other.is_session_of(&grant.name));
-    state.keep(access.end_grants(ends)).await?;
-    let change = Change(json!({"before": grant_json(&hash, &grant)}));
-    Ok((StatusCode::NO_CONTENT, axum::Extension(change)).into_response())
+    let access = access(&state)?.clone();
+    finish(async move {
+        let _turn = access.begin_change().await;
+        let before = access.grants().into_iter().find(|(hash, _)| id(hash) == name);
+        let Some((hash, grant)) = before else { return Err(ApiError::UnknownName(name)) };
+        let parent = Some(Parent::Token(id(&hash)));
+        let ended = access.end_grants(|it, other| *it == hash || other.parent == parent);
+        state.keep(ended).await?;
+        let change = Change(json!({"before": grant_json(&hash, &grant)}));
+        Ok((StatusCode::NO_CONTENT, Extension(change)).into_response())
+    })
+    .await
 }
 
 /// GET `/api/users`: who can log in to the page.
@@ -248,7 +320,7 @@ struct NewUser {
     scope: Scope,
     #[serde(default)]
     prefix: Option<String>,
-    password: zeroize::Zeroizing<String>,
+    password: Zeroizing<String>,
 }
 
 /// PUT `/api/users/{name}`: sets a user, and ends the sessions of the one of before.
@@ -266,25 +338,35 @@ pub(crate) async fn put_user(
     if new.name.is_some_and(|it| it != name) {
         return Err(ApiError::Member { name: "`name`", expected: "that of the address" });
     }
-    if new.password.chars().count() < MIN_PASSWORD
-        || new.password.len() > crate::access::MAX_PASSWORD
-    {
+    if new.password.chars().count() < MIN_PASSWORD || new.password.len() > MAX_PASSWORD {
         return Err(ApiError::Member { name: "`password`", expected: PASSWORD });
     }
-    let before = access.user(&name).map(|it| describe(&name, it.scope, it.prefix.as_deref()));
-    let (scope, prefix) = (new.scope, legal_prefix(new.prefix)?);
+    let (scope, prefix, password) = (new.scope, legal_prefix(new.prefix)?, new.password);
     let after = describe(&name, scope, prefix.as_deref());
-    let permit = access.hashing().acquire().await;
-    let hash = move || User::new(scope, prefix, &new.password);
-    let user = tokio::task::spawn_blocking(hash).await.map_err(ApiError::Interrupted)?;
-    drop(permit);
+    let turn = access.turn().await.ok_or(ApiError::TooManyAttempts(1))?;
+    let hash = move || {
+        let user = User::new(scope, prefix, &password);
+        drop(turn);
+        user
+    };
+    let user = tokio::task::spawn_blocking(hash).await.map_err(ApiError::Unfinished)?;
     let user = user.map_err(|_| ApiError::NoRandomness)?;
-    let record = access.put_user(&name, user).ok_or(ApiError::TooManyEntries)?;
-    let ended = access.end_grants(|_, grant| grant.is_session_of(&name));
-    state.keep(ended.into_iter().chain([record]).collect()).await?;
-    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    let change = Change(json!({"before": before, "after": after}));
-    Ok((status, axum::Extension(change), json(&after)).into_response())
+    let access = access.clone();
+    finish(async move {
+        let _turn = access.begin_change().await;
+        if access.is_full_for(&name) {
+            return Err(ApiError::TooManyEntries);
+        }
+        let before = access.user(&name).map(|it| describe(&name, it.scope, it.prefix.as_deref()));
+        let parent = Some(Parent::User(name.clone()));
+        let ended = access.end_grants(|_, grant| grant.parent == parent);
+        state.keep(ended.into_iter().chain([user_record(&name, &user)]).collect()).await?;
+        access.put_user(&name, user);
+        let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+        let change = Change(json!({"before": before, "after": after}));
+        Ok((status, Extension(change), json(&after)).into_response())
+    })
+    .await
 }
 
 const PASSWORD: &str = "12 characters or more, and 256 bytes or fewer";
@@ -294,14 +376,19 @@ pub(crate) async fn remove_user(
     State(state): State<ApiState>,
     Segment(name): Segment<String>,
 ) -> Answer {
-    let access = access(&state)?;
-    let Some(user) = access.user(&name) else { return Err(ApiError::UnknownName(name)) };
-    let before = describe(&name, user.scope, user.prefix.as_deref());
-    let removed = access.remove_user(&name);
-    let ended = access.end_grants(|_, grant| grant.is_session_of(&name));
-    state.keep(ended.into_iter().chain(removed).collect()).await?;
-    let change = Change(json!({"before": before}));
-    Ok((StatusCode::NO_CONTENT, axum::Extension(change)).into_response())
+    let access = access(&state)?.clone();
+    finish(async move {
+        let _turn = access.begin_change().await;
+        let Some(user) = access.user(&name) else { return Err(ApiError::UnknownName(name)) };
+        let before = describe(&name, user.scope, user.prefix.as_deref());
+        let removed = access.remove_user(&name);
+        let parent = Some(Parent::User(name));
+        let ended = access.end_grants(|_, grant| grant.parent == parent);
+        state.keep(ended.into_iter().chain(removed).collect()).await?;
+        let change = Change(json!({"before": before}));
+        Ok((StatusCode::NO_CONTENT, Extension(change)).into_response())
+    })
+    .await
 }
 
 /// GET `/api/audit?before=&limit=`: who changed what, the newest first.

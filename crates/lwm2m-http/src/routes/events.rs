@@ -54,6 +54,8 @@ pub(crate) async fn stream(
         permit: state.permit().ok_or(taken)?,
         events: state.hub().subscribe(selection).await,
         closing: closing.map(|Extension(Closing(closing))| closing),
+        principal,
+        state,
     };
     let events = stream::unfold(subscriber, async |mut subscriber| {
         let text = subscriber.next().await?;
@@ -66,21 +68,24 @@ pub(crate) async fn stream(
 struct Subscriber {
     events: Arc<Queue>,
     closing: Option<watch::Receiver<bool>>,
+    principal: Principal,
+    state: ApiState,
     #[expect(dead_code, reason = "held, and given back when the stream ends")]
     permit: OwnedSemaphorePermit,
 }
 
 impl Subscriber {
-    /// The next piece of the stream; `None` when the server stops.
+    /// The next piece of the stream; `None` when the server stops, or the token is not valid any more.
     async fn next(&mut self) -> Option<Bytes> {
-        tokio::select! {
+        let next = tokio::select! {
             delivery = self.events.next() => delivery.map(|delivery| match delivery {
                 Delivery::Frames(text) => text,
                 Delivery::Missed(missed) => lagged(missed).into(),
             }),
             () = closed(self.closing.as_mut()) => None,
             () = tokio::time::sleep(HEARTBEAT) => Some(COMMENT),
-        }
+        };
+        next.filter(|_| self.principal.is_valid(&self.state))
     }
 }
 

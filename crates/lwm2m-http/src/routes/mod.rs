@@ -18,7 +18,7 @@ mod security;
 mod selection;
 mod target;
 
-pub(crate) use self::access::grant;
+pub(crate) use self::access::first;
 
 use crate::access::guard;
 use crate::state::ApiState;

@@ -15,7 +15,7 @@ use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as JsonBody};
-use lwm2m_credentials::Credential;
+use lwm2m_credentials::{Credential, StoreError};
 use lwm2m_server::Server;
 use lwm2m_server::security::MAX_PAGE;
 use serde_json::{Value as Json, json};
@@ -121,11 +121,20 @@ pub(crate) async fn put(
     let after = written(&endpoint, &credential, false);
     finish(async move {
         let put = move |server: &mut Server, now| server.put_credential(now, &endpoint, credential);
-        state.server().with(put).await??;
+        let put = state.server().with(put).await?;
+        put.map_err(|error| known_to(&principal, error))?;
         save(&state).await
     })
     .await?;
     Ok(Extension(Change(json!({"before": before, "after": after}))))
+}
+
+/// The error as somebody may see it, for whom other devices may not exist.
+fn known_to(principal: &Principal, error: StoreError) -> ApiError {
+    match error {
+        StoreError::Taken(endpoint) if !principal.sees(&endpoint) => ApiError::TakenElsewhere,
+        error => error.into(),
+    }
 }
 
 /// DELETE: forgets the credential of a client.

@@ -252,8 +252,12 @@ async fn keys_are_written_and_not_read() {
     let audit = server.by(&server.admin, "GET", "/api/audit", "").await;
     let text = String::from_utf8_lossy(&audit.body);
     assert!(text.contains("\"identity\":\"i\"") && !text.contains("00ff"), "{text}");
-    assert_eq!(audit.json()[1]["what"], "PUT /api/security/clients");
-    assert_eq!(audit.json()[1]["who"], "first admin");
+    let log = audit.json();
+    let noted = |what: &str| log.as_array().unwrap().iter().find(|it| it["what"] == what).cloned();
+    let put = noted("PUT /api/security/clients").expect("an entry");
+    assert_eq!((&put["who"], &put["status"]), (&json!("first admin"), &json!(200)));
+    assert!(noted("GET /api/security/clients?reveal").is_some(), "who saw the keys: {log}");
+    assert!(noted("GET /api/security/clients").is_none(), "{log}");
 }
 
 #[tokio::test]
@@ -415,4 +419,79 @@ async fn a_restart_loses_no_token_and_revives_none() {
     assert_eq!(again.by(&revoked, "GET", "/api/clients", "").await.status, 401);
     let users = again.by(&again.admin, "GET", "/api/users", "").await.json();
     assert_eq!(users[0]["name"], "ann");
+}
+
+#[tokio::test]
+async fn a_viewer_leaves_nothing_to_the_server() {
+    let server = Guarded::new().await;
+    let _device = server.bench.device("a-1", refusing).await;
+    for (scope, status) in [("viewer", 403), ("operator", 202)] {
+        let (token, _) = server.token(json!({"name": scope, "scope": scope})).await;
+        let bearer = format!("Bearer {token}");
+        for order in [("prefer", "respond-async"), ("prefer", "wait=1, respond-async")] {
+            let headers = [("authorization", &*bearer), order];
+            let answer = server.ask("GET", "/api/clients/a-1/3/0/0", &headers, "").await;
+            assert!(answer.status == status || answer.status == 200, "{scope} {order:?}");
+            assert_eq!(answer.status == 403, scope == "viewer", "{scope} {order:?}");
+        }
+        let headers = [("authorization", &*bearer), ("idempotency-key", "k")];
+        let answer = server.ask("GET", "/api/clients/a-1/3/0/0", &headers, "").await;
+        assert_eq!(answer.status == 403, scope == "viewer", "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn who_goes_away_is_in_the_audit_log_all_the_same() {
+    let server = Guarded::new().await;
+    let _device = server.bench.device("a-1", |_| None).await;
+    let request = Request::post("/api/clients/a-1/3/0/4")
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {}", server.admin))
+        .body(Body::empty())
+        .unwrap();
+    let request = server.bench.api.clone().oneshot(request);
+    let gone = tokio::time::timeout(std::time::Duration::from_millis(300), request).await;
+    assert!(gone.is_err(), "the device does not answer");
+    let log = server.by(&server.admin, "GET", "/api/audit", "").await.json();
+    assert_eq!(log[0]["what"], "POST /api/clients/a-1/3/0/4");
+    assert!(log[0].get("status").is_none(), "{log}");
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_token_and_not_with_a_namesake() {
+    let server = Guarded::new().await;
+    let (token, id) = server.token(json!({"name": "ann", "scope": "viewer"})).await;
+    let password = json!({"scope": "viewer", "password": "a long password"}).to_string();
+    assert_eq!(server.by(&server.admin, "PUT", "/api/users/ann", &password).await.status, 201);
+    let log_in = async |body: Json| {
+        cookie_of(&server.ask("POST", "/api/session", &[OUR_PAGE], &body.to_string()).await)
+    };
+    let of_token = log_in(json!({"token": token})).await;
+    let of_user = log_in(json!({"user": "ann", "password": "a long password"})).await;
+    server.by(&server.admin, "DELETE", &format!("/api/tokens/{id}"), "").await;
+    let who = async |cookie: &str| {
+        let answer = server.ask("GET", "/api/session", &[("cookie", cookie)], "").await;
+        answer.json()["name"].clone()
+    };
+    assert_eq!((who(&of_token).await, who(&of_user).await), (json!(null), json!("ann")));
+    assert_eq!(server.by(&server.admin, "DELETE", "/api/users/ann", "").await.status, 204);
+    assert_eq!(who(&of_user).await, json!(null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_stream_ends_with_its_token() {
+    let server = Guarded::new().await;
+    let (token, id) = server.token(json!({"name": "v", "scope": "viewer"})).await;
+    let request = Request::get("/api/event")
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::empty())
+        .unwrap();
+    let response = server.bench.api.clone().oneshot(request).await.unwrap();
+    let mut body = response.into_body().into_data_stream();
+    let first = futures_util::StreamExt::next(&mut body).await;
+    assert!(first.is_some_and(|piece| piece.is_ok()), "it is alive");
+    server.by(&server.admin, "DELETE", &format!("/api/tokens/{id}"), "").await;
+    // At the next event, or heartbeat.
+    assert!(futures_util::StreamExt::next(&mut body).await.is_none());
 }

@@ -91,6 +91,12 @@ impl Server {
         self.journal.can_promise().then_some(()).ok_or(Refusal::NotKept)
     }
 
+    /// Whether what is kept now can be expected to become durable.
+    #[must_use]
+    pub const fn can_promise(&self) -> bool {
+        self.journal.can_promise()
+    }
+
     /// Keeps records of the application, which shares the store: its tables are those from
     /// [`APPLICATION`](crate::records::APPLICATION) on. Returns the position that they are durable at;
     /// see [`Self::promised`]. They are not given back by [`Self::restore`].
