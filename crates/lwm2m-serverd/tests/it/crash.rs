@@ -10,11 +10,14 @@ use lwm2m_server::records::{KeptValue, REGISTRATIONS, VALUES};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 const KEY: &[u8] = b"0123456789abcdef";
 const VALUE: Path = Path::resource(3303, 0, 5700);
+/// How long a device tries before it makes a new handshake: two and four seconds are the shortest times
+/// of the first two transmissions.
+const DEVICES_PATIENCE: Duration = Duration::from_secs(6);
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -160,23 +163,30 @@ async fn what_is_acknowledged_survives_kills_and_no_device_makes_a_handshake() {
         devices.iter().map(|(name, (location, _))| (name.clone(), location.clone())).collect()
     };
     let before = locations(&told);
+    let mut long_outages = 0;
     for kill in 0..kills {
         // At a moment that nobody can foresee, between no answers and some hundreds.
         let more = told.acknowledged.load(Ordering::Relaxed) + 1 + kill * 7919 % 300;
         told.until(|told| told.acknowledged.load(Ordering::Relaxed) >= more).await;
+        let killed_at = Instant::now();
         daemon.kill();
         let then = told.values();
         check(&folder, &told);
         daemon = Daemon::start(folder.path(), ports);
         // A device whose message fails three times tries a new handshake, as it should: so each has an
-        // answer before the next kill.
+        // answer before the next kill. On a machine that is too busy, it does so all the same.
         told.until(|told| told.values().iter().all(|(name, value)| *value > then[name])).await;
+        long_outages += u32::from(killed_at.elapsed() > DEVICES_PATIENCE);
     }
     assert_eq!(locations(&told), before, "no device had to register again");
-    assert_eq!(told.handshakes.load(Ordering::Relaxed), devices);
+    let more = told.handshakes.load(Ordering::Relaxed) - devices;
+    assert!(more <= long_outages * devices, "{more} more handshakes, {long_outages} long outages");
     let (status, answer) = ask(ports.http, "GET", "/api/security/clients/dev-0", "");
     assert_eq!(status, 200, "{answer}");
-    println!("{} values acknowledged, {kills} kills", told.acknowledged.load(Ordering::Relaxed));
+    println!(
+        "{} values acknowledged, {kills} kills, {more} more handshakes",
+        told.acknowledged.load(Ordering::Relaxed)
+    );
     running.shutdown().await;
     drop(daemon);
 }

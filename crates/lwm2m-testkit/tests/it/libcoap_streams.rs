@@ -5,7 +5,7 @@ use lwm2m_link::{ConnectionId, Engine, Input, Link, LinkEvent, Output, StreamAct
 use lwm2m_testkit::peer::{LibcoapServer, PATIENCE};
 use lwm2m_time::Instant;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant as Wall};
 
 /// So long without a notification of what changes each second is the end of them.
@@ -53,6 +53,18 @@ impl Connected {
     }
 }
 
+/// A connection to their server, which listens for TCP somewhat later than it says it listens.
+fn connected(address: SocketAddr) -> TcpStream {
+    let deadline = Wall::now() + PATIENCE;
+    loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => return stream,
+            Err(error) => assert!(Wall::now() < deadline, "{error}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
 fn begun(of: RequestId) -> impl Fn(&Event) -> bool {
     move |event| matches!(event, Event::Response { id, .. } if *id == of)
 }
@@ -65,7 +77,7 @@ fn notified(of: RequestId) -> impl Fn(&Event) -> bool {
 #[test]
 fn their_server_stops_notifying_when_an_observation_is_forgotten() {
     let Some(theirs) = LibcoapServer::start().unwrap() else { return };
-    let stream = TcpStream::connect(theirs.address).unwrap();
+    let stream = connected(theirs.address);
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut link = Link::new(Config::default(), [7; 32]);
     let peer = link.open_connection(Instant::ZERO, theirs.address).unwrap();
