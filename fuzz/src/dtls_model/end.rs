@@ -35,7 +35,7 @@ impl World {
 
     fn honest_handshake_completes(&mut self) {
         let Some((client, session, start)) = self.honest else { return };
-        if self.now.saturating_since(start) > YOUNG {
+        if self.now.saturating_since(start) > YOUNG || !self.is_alone(client) {
             return;
         }
         let end = start + TIME_LEFT;

@@ -226,7 +226,7 @@ impl World {
             return;
         }
         let is_idle = self.wire.is_empty() && self.server.handshake_count() == 0;
-        let is_honest = is_idle && number < KNOWN;
+        let is_honest = is_idle && number < KNOWN && self.is_alone(number);
         let (now, to) = (self.now, server_address());
         let client = &mut self.clients[number];
         let profile = Arc::clone(&client.profile);
@@ -238,6 +238,13 @@ impl World {
         client.handshake = Some(session);
         self.honest = is_honest.then_some((number, session, now));
         self.look();
+    }
+
+    /// Whether no other client has the address of this one: an alert in the clear from there would end
+    /// its handshake, rightly.
+    fn is_alone(&self, number: usize) -> bool {
+        let address = self.clients[number].address;
+        self.clients.iter().filter(|client| client.address == address).count() == 1
     }
 
     fn send(&mut self, party: Party, which: u8, filling: u8) {
