@@ -121,7 +121,7 @@ fn kept(store: &Store, (object, instance): (u16, u16), touched: &Touched) -> Kep
     KeptInstance { deleted, made, values, absent }
 }
 
-/// The values of an instance; nothing if there are none.
+/// The values of an instance; empty if it has none.
 fn encode(path: &Path, values: ObjectInstance) -> Vec<u8> {
     let node = Node::ObjectInstance(values);
     let encoded = lwm2m_codec::encode(ContentFormat::SENML_CBOR, path, &node);

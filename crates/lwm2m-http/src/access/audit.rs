@@ -26,28 +26,43 @@ pub(crate) struct Entry {
     /// The status of the answer; none if the caller was gone before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
-    /// Whether it administers the API or the credentials of devices.
+    /// What it is about.
     #[serde(default)]
-    pub(crate) administers: bool,
+    pub(crate) kind: Kind,
     /// What it was before and is now, without secrets.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub(crate) change: serde_json::Value,
 }
 
-/// The newest entries, by number. What administers the API and the credentials is in a ring of its own,
-/// so that operations on devices do not push it out.
+/// What an entry is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// An operation on devices.
+    #[default]
+    Operation,
+    /// Tokens, users, credentials of devices.
+    Administration,
+    /// A log-in.
+    LogIn,
+}
+
+/// The newest entries, by number. Each kind has a ring of its own: whoever may log in, or may change a
+/// device, cannot push out what administers the API.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
     operations: VecDeque<(u64, Entry)>,
     administration: VecDeque<(u64, Entry)>,
+    log_ins: VecDeque<(u64, Entry)>,
     next: u64,
 }
 
 impl Audit {
     fn ring(&mut self, entry: &Entry) -> &mut VecDeque<(u64, Entry)> {
-        match entry.administers {
-            true => &mut self.administration,
-            false => &mut self.operations,
+        match entry.kind {
+            Kind::Operation => &mut self.operations,
+            Kind::Administration => &mut self.administration,
+            Kind::LogIn => &mut self.log_ins,
         }
     }
 
@@ -82,7 +97,8 @@ impl Audit {
                 .map_or(ring.len(), |before| ring.partition_point(|(number, _)| *number < before));
             ring.range(..end).rev().take(limit).cloned().collect::<Vec<_>>()
         };
-        let mut page = [newest(&self.operations), newest(&self.administration)].concat();
+        let rings = [&self.operations, &self.administration, &self.log_ins];
+        let mut page = rings.map(newest).concat();
         page.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
         page.truncate(limit);
         page
@@ -100,8 +116,8 @@ mod tests {
 
     fn entry(what: &str) -> Entry {
         let (who, change) = ("a".to_owned(), serde_json::Value::Null);
-        let (from, status, administers) = (None, Some(200), false);
-        Entry { at: 1, who, from, what: what.to_owned(), status, administers, change }
+        let (from, status, kind) = (None, Some(200), Kind::Operation);
+        Entry { at: 1, who, from, what: what.to_owned(), status, kind, change }
     }
 
     #[test]
@@ -117,10 +133,12 @@ mod tests {
         }
         assert_eq!(again.page(None, MAX_ENTRIES), audit.page(None, MAX_ENTRIES));
         assert!(again.page(None, 1)[0].1.what.len() <= MAX_WHAT);
-        again.add(Entry { administers: true, ..entry("PUT /api/users/a") });
-        (0..MAX_ENTRIES).for_each(|_| _ = again.add(entry("PUT /")));
-        let oldest = again.page(None, 2 * MAX_ENTRIES).pop().map(|(number, _)| number);
-        assert_eq!(oldest, Some(10_001), "operations push out what administers");
+        again.add(Entry { kind: Kind::Administration, ..entry("PUT /api/users/a") });
+        for kind in [Kind::LogIn, Kind::Operation] {
+            (0..MAX_ENTRIES).for_each(|_| _ = again.add(Entry { kind, ..entry("PUT /") }));
+        }
+        let oldest = again.page(None, 3 * MAX_ENTRIES).pop().map(|(number, _)| number);
+        assert_eq!(oldest, Some(10_001), "others push out what administers");
         let numbers = |page: Vec<(u64, _)>| page.iter().map(|it| it.0).collect::<Vec<_>>();
         assert_eq!(numbers(audit.page(None, 2)), [10_000, 9_999]);
         assert_eq!(numbers(audit.page(Some(3), 9)), [2, 1]);

@@ -3,7 +3,7 @@
 use super::attempts::Source;
 use super::audit::Entry;
 use super::grant::{GrantKind, Hash, Scope, Secret};
-use super::rules::{Need, administers, need};
+use super::rules::{Need, kind as kind_of, need};
 use super::{Access, SESSION, now};
 use crate::error::ApiError;
 use crate::prefer::Preferences;
@@ -92,7 +92,8 @@ impl FromRequestParts<ApiState> for Principal {
 #[derive(Clone, Debug)]
 pub(crate) struct Change(pub(crate) serde_json::Value);
 
-/// Refuses whoever may not do what the request asks for, and notes who changed what.
+/// Answers 401 without a valid proof of the sender and 403 beyond its scope, and adds what passes to the
+/// audit log.
 pub(crate) async fn guard(
     State(state): State<ApiState>,
     mut request: Request,
@@ -122,7 +123,7 @@ pub(crate) async fn guard(
             from: peer.map(|Peer(address)| address.ip().to_string()),
             what: what(&request),
             status: None,
-            administers: administers(route),
+            kind: kind_of(route),
             change: serde_json::Value::Null,
         }),
         access,

@@ -18,7 +18,7 @@ pub use grant::{Grant, GrantKind, Parent, Scope, Secret};
 pub use password::{MIN_PASSWORD, User};
 
 pub(crate) use attempts::{Attempts, Source};
-pub(crate) use audit::{Audit, Entry};
+pub(crate) use audit::{Audit, Entry, Kind};
 pub(crate) use grant::Hash;
 pub(crate) use guard::Principal;
 pub(crate) use password::MAX_PASSWORD;
@@ -190,8 +190,8 @@ impl Access {
         self.read().grants.get(hash).is_some_and(|grant| grant.is_valid(now))
     }
 
-    /// What has to give way to a new grant: those that have ended by `now`, and the oldest session of
-    /// somebody who has many. `None` if there are too many others.
+    /// The grants to remove for a new one: those that have ended by `now`, and the oldest sessions of the
+    /// same user or token beyond their limit. `None` if the limit of all grants is reached all the same.
     pub(crate) fn outdated(&self, new: &Grant, now: u64) -> Option<Vec<Hash>> {
         let entries = self.read();
         let ended = entries.grants.iter().filter(|(_, it)| !it.is_valid(now));

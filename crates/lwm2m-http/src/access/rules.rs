@@ -1,5 +1,6 @@
 //! What each route needs.
 
+use super::audit::Kind;
 use super::grant::Scope;
 use axum::http::Method;
 
@@ -31,10 +32,13 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
     }
 }
 
-/// Whether a route administers the API or the credentials of devices.
-pub(super) fn administers(route: Option<&str>) -> bool {
+/// What the audit log says a route is about.
+pub(super) fn kind(route: Option<&str>) -> Kind {
     let path = route.and_then(|route| route.strip_prefix("/api/")).unwrap_or_default();
-    !matches!(path.split('/').next(), Some("clients" | "commands"))
+    match path.split('/').next() {
+        Some("clients" | "commands") => Kind::Operation,
+        _ => Kind::Administration,
+    }
 }
 
 #[cfg(test)]

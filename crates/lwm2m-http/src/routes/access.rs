@@ -5,8 +5,8 @@ use super::body::Body;
 use super::operations::Answer;
 use crate::access::guard::{Change, note, set_cookie, source};
 use crate::access::{
-    Access, Entry, Grant, GrantKind, Hash, LINK, MAX_PASSWORD, MIN_PASSWORD, Parent, Principal,
-    SESSION, Scope, Secret, Source, User, grant_record, now, user_record,
+    Access, Entry, Grant, GrantKind, Hash, Kind, LINK, MAX_PASSWORD, MIN_PASSWORD, Parent,
+    Principal, SESSION, Scope, Secret, Source, User, grant_record, now, user_record,
 };
 use crate::error::ApiError;
 use crate::json::value::hex;
@@ -85,7 +85,7 @@ pub(crate) async fn log_in(State(state): State<ApiState>, request: Request) -> A
         let secret = add(&state, &access, grant, used).await?;
         let (what, status) = ("POST /api/session".to_owned(), Some(StatusCode::OK.as_u16()));
         let (from, change) = (None, Json::Null);
-        note(&access, &state, Entry { at, who, from, what, status, administers: true, change });
+        note(&access, &state, Entry { at, who, from, what, status, kind: Kind::LogIn, change });
         Ok(with_cookie(json(&described), &set_cookie(Some(&secret), https)))
     })
     .await
