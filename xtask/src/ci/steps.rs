@@ -107,7 +107,7 @@ fn bare_metal(ci: &mut Context<'_>) -> Outcome {
 }
 
 /// How often the simulated server crashes with `--all`, instead of some hundreds of times.
-const CRASHES: &str = "2000";
+const CRASHES: &str = "10000";
 /// How often a daemon is killed with `--fast`, instead of 20 times.
 const FEW_KILLS: &str = "2";
 

@@ -412,6 +412,12 @@ impl Endpoint {
         })
     }
 
+    /// The latest time that was passed in.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
     /// The counters.
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {

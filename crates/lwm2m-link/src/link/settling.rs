@@ -25,6 +25,8 @@ impl Link {
 
     /// Takes what CoAP has to send and to tell.
     pub(super) fn settle_coap(&mut self) {
+        // A request may be the first input for a while, and what it sends must not seem that old.
+        self.now = self.now.max(self.coap.now());
         loop {
             while let Some(transmit) = self.coap.poll_transmit() {
                 self.send(transmit);

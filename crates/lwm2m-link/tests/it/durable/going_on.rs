@@ -33,7 +33,8 @@ fn a_device_does_not_notice_that_the_server_has_crashed() {
     }
 }
 
-/// The server asks first, while its device has not been heard of since the crash.
+/// The server asks first, while its device has not been heard of since the crash, which was a while
+/// ago.
 #[test]
 fn the_server_reaches_a_device_after_a_crash() {
     let mut world = World::new(security(true));
@@ -42,6 +43,7 @@ fn the_server_reaches_a_device_after_a_crash() {
     assert!(world.is_answered(first, AT_ONCE));
     world.handshakes();
     world.sim.restart(world.server);
+    world.sim.run_for(Duration::from_secs(60));
     world.sim.with(world.server, |it, now| {
         let device = PeerId(0);
         assert_eq!(it.link.peer_address(device), Some(address(World::DEVICE)));
