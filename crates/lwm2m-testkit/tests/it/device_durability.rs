@@ -2,27 +2,19 @@
 //! operations of a server, in virtual time. What they acknowledged before is compared with what they
 //! have afterwards.
 
-use lwm2m_client::{
-    Client, Event as ClientEvent, MemoryObject, Object, Restored, Security, ServerAccount,
-};
+use crate::sensors::{self, KEY, SENSOR, SERVER, TEXT, VALUE};
+use lwm2m_client::{Client, Event as ClientEvent, MemoryObject, Restored, Security, ServerAccount};
 use lwm2m_core::{Attribute, Node as Tree, ObjectInstance, Path, Resource, Value};
-use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::TicketKey;
 use lwm2m_server::{Config, Event, Operation, OperationId, Server, WriteMode};
 use lwm2m_testkit::{Conditions, Node, Sim};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 const DEVICES: u8 = 10;
-const KEY: &[u8] = b"0123456789abcdef";
-const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5683);
-const SENSOR: u16 = 3303;
-const VALUE: Path = Path::resource(SENSOR, 0, 5700);
-const TEXT: Path = Path::resource(SENSOR, 0, 5750);
 /// The instances that the server makes and deletes.
 const MADE: std::ops::Range<u16> = 1..5;
 
@@ -68,16 +60,10 @@ fn client(device: u8, starts: u8, is_secured: bool) -> Client {
     if is_secured {
         account = account.secured(Security::psk(name(device), KEY));
     }
-    let sensor = MemoryObject::new(SENSOR)
-        .version(lwm2m_core::ObjectVersion::new(1, 1))
-        .instance(0, |it| it.with(5700, 0.0).with(5750, "0"))
-        .new_instances(|it| it.with(5700, 0.0).with(5750, ""));
-    let mandatory = MemoryObject::new(3)
-        .instance(0, |it| it.with(16, "U").with_multiple(11, [(0, 0i64)]))
-        .on_execute(4, |_, _| Ok(()));
     let mut config = lwm2m_client::Config::new(name(device)).server(account).is_kept(true);
     config.dtls.durable_sessions = Some(TicketKey::new([8; 16]));
-    let objects: Vec<Box<dyn Object>> = vec![Box::new(mandatory), Box::new(sensor)];
+    let objects =
+        sensors::objects("0", |it| it.new_instances(|it| it.with(5700, 0.0).with(5750, "")));
     let mut seed = [device; 32];
     seed[0] = starts;
     Client::new(config, objects, seed).unwrap()
@@ -86,17 +72,8 @@ fn client(device: u8, starts: u8, is_secured: bool) -> Client {
 fn server(is_secured: bool, with_ids: bool) -> Server {
     let mut config = Config::default();
     if is_secured {
-        let store = SecurityStore::new(OwnCredentials::default());
-        for device in 0..DEVICES {
-            let credential = Credential::psk(name(device).as_bytes(), KEY).unwrap();
-            store.put(&name(device), credential).unwrap();
-        }
-        let mut dtls = lwm2m_dtls::Config::default();
-        if with_ids {
-            let ids = lwm2m_dtls::RoutingCids::new(lwm2m_dtls::CidRoute::default(), 6);
-            dtls.connection_ids = Some(Arc::new(ids));
-        }
-        config = config.security(Arc::new(store)).dtls(Some(dtls));
+        let names = (0..DEVICES).map(name);
+        config = sensors::with_keys(config, names, lwm2m_dtls::Config::default(), with_ids);
     }
     Server::new(config, [99; 32])
 }

@@ -1,24 +1,17 @@
 //! A device with a disk that restarts: it goes on in its session, with its registration and with what
 //! servers have told it; in queue mode it is found where it wakes up.
 
-use lwm2m_client::{
-    Client, Event as ClientEvent, MemoryObject, Object, Restored, Security, ServerAccount,
-};
+use crate::sensors::{self, KEY, SERVER, TEXT, VALUE};
+use lwm2m_client::{Client, Event as ClientEvent, MemoryObject, Restored, Security, ServerAccount};
 use lwm2m_core::{Attribute, Node as Tree, ObjectInstance, Path, Resource, Value};
-use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::TicketKey;
 use lwm2m_server::{CommandOptions, Config, Event, Operation, OperationId, Server, WriteMode};
 use lwm2m_testkit::{Conditions, Node, Sim};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5683);
 const DEVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 5683);
 const NAME: &str = "dev";
-const KEY: &[u8] = b"0123456789abcdef";
-const VALUE: Path = Path::resource(3303, 0, 5700);
-const TEXT: Path = Path::resource(3303, 0, 5750);
 const LIFETIME: Path = Path::resource(1, 0, 1);
 const AT_ONCE: Duration = Duration::from_secs(2);
 
@@ -46,17 +39,11 @@ fn client(way: Way, starts: u8, queue_mode: bool) -> Client {
     if way != Way::Plain {
         account = account.secured(Security::psk(NAME, KEY));
     }
-    let sensor = MemoryObject::new(3303)
-        .version(lwm2m_core::ObjectVersion::new(1, 1))
-        .instance(0, |it| it.with(5700, 0.0).with(5750, "factory"))
-        .new_instances(|it| it.with(5700, 1.5).with(5750, ""));
-    let mandatory = MemoryObject::new(3)
-        .instance(0, |it| it.with(16, "U").with_multiple(11, [(0, 0i64)]))
-        .on_execute(4, |_, _| Ok(()));
     let mut config = lwm2m_client::Config::new(NAME).server(account).is_kept(true);
     let key = TicketKey::new([8; 16]);
     config.dtls.durable_sessions = Some(key).filter(|_| way != Way::Unkept);
-    let objects: Vec<Box<dyn Object>> = vec![Box::new(mandatory), Box::new(sensor)];
+    let objects =
+        sensors::objects("factory", |it| it.new_instances(|it| it.with(5700, 1.5).with(5750, "")));
     // No two lives have the same tokens.
     Client::new(config, objects, [starts; 32]).unwrap()
 }
@@ -64,14 +51,9 @@ fn client(way: Way, starts: u8, queue_mode: bool) -> Client {
 fn server(way: Way) -> Server {
     let mut config = Config::default();
     if way != Way::Plain {
-        let store = SecurityStore::new(OwnCredentials::default());
-        store.put(NAME, Credential::psk(NAME.as_bytes(), KEY).unwrap()).unwrap();
-        let mut dtls = lwm2m_dtls::Config::default();
-        if way == (Way::Dtls { with_ids: true }) {
-            let ids = lwm2m_dtls::RoutingCids::new(lwm2m_dtls::CidRoute::default(), 6);
-            dtls.connection_ids = Some(Arc::new(ids));
-        }
-        config = config.security(Arc::new(store)).dtls(Some(dtls));
+        let with_ids = way == (Way::Dtls { with_ids: true });
+        let dtls = lwm2m_dtls::Config::default();
+        config = sensors::with_keys(config, [NAME.to_owned()], dtls, with_ids);
     }
     Server::new(config, [99; 32])
 }

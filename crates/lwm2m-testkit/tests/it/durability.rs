@@ -2,12 +2,12 @@
 //! fifty devices and an application, in virtual time. What was acknowledged before is compared with
 //! what is there afterwards.
 
+use crate::sensors::{self, KEY, SERVER, TEXT, VALUE};
 use lwm2m_client::{
-    Client, Event as ClientEvent, MemoryObject, Object, RegistrationState, Security, ServerAccount,
+    Client, Event as ClientEvent, MemoryObject, RegistrationState, Security, ServerAccount,
 };
 use lwm2m_coap::Code;
 use lwm2m_core::{Node as Tree, Path, Resource, Value};
-use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::TicketKey;
 use lwm2m_link::{Lsn, Record};
 use lwm2m_server::records::{EVENTS, KeptEvent, KeptValue, VALUES};
@@ -19,16 +19,11 @@ use lwm2m_testkit::{Conditions, Node, Sim};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 const DEVICES: u8 = 50;
 const MAX_EVENTS: u64 = 100;
-const KEY: &[u8] = b"0123456789abcdef";
-const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5683);
-const VALUE: Path = Path::resource(3303, 0, 5700);
-const TEXT: Path = Path::resource(3303, 0, 5750);
 const RESET: Path = Path::resource(3303, 0, 5605);
 
 fn endpoint(device: u8) -> String {
@@ -98,15 +93,8 @@ fn client(device: u8, is_secured: bool) -> Client {
     if is_secured {
         account = account.secured(Security::psk(endpoint(device), KEY));
     }
-    let sensor = MemoryObject::new(3303)
-        .version(lwm2m_core::ObjectVersion::new(1, 1))
-        .instance(0, |it| it.with(5700, 0.0).with(5750, ""))
-        .on_execute(5605, |_, _| Ok(()));
-    let mandatory = MemoryObject::new(3)
-        .instance(0, |it| it.with(16, "U").with_multiple(11, [(0, 0i64)]))
-        .on_execute(4, |_, _| Ok(()));
     let config = lwm2m_client::Config::new(endpoint(device)).server(account);
-    let objects: Vec<Box<dyn Object>> = vec![Box::new(mandatory), Box::new(sensor)];
+    let objects = sensors::objects("", |it| it.on_execute(5605, |_, _| Ok(())));
     Client::new(config, objects, [device + 1; 32]).unwrap()
 }
 
@@ -116,19 +104,9 @@ fn config(is_secured: bool, with_ids: bool) -> Config {
     if !is_secured {
         return config;
     }
-    let store = SecurityStore::new(OwnCredentials::default());
-    for device in 0..DEVICES {
-        let name = endpoint(device);
-        let credential = Credential::psk(name.as_bytes(), KEY).unwrap();
-        store.put(&name, credential).unwrap();
-    }
     let mut dtls = lwm2m_dtls::Config::default();
     dtls.durable_sessions = Some(TicketKey::new([7; 16]));
-    if with_ids {
-        let ids = lwm2m_dtls::RoutingCids::new(lwm2m_dtls::CidRoute::default(), 6);
-        dtls.connection_ids = Some(Arc::new(ids));
-    }
-    config.security(Arc::new(store)).dtls(Some(dtls))
+    sensors::with_keys(config, (0..DEVICES).map(endpoint), dtls, with_ids)
 }
 
 impl World {
