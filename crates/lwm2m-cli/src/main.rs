@@ -1,5 +1,6 @@
-//! `lwm2m`: a demonstration of the stack, and tools for CoAP, keys and payloads.
+//! `lwm2m`: a demonstration of the stack, tools for CoAP, keys and payloads, and a client of the HTTP API.
 
+mod api;
 mod coap;
 mod convert;
 mod demo;
@@ -7,7 +8,8 @@ mod keys;
 mod load;
 mod serve;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use lwm2m_app::exit;
 use std::process::ExitCode;
 
@@ -33,6 +35,13 @@ enum Command {
     Decode(convert::Arguments),
     /// Encodes the JSON that `decode` prints to a payload or a CoAP message
     Encode(convert::Arguments),
+    #[command(flatten)]
+    Api(api::Command),
+    /// Prints the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 fn main() -> ExitCode {
@@ -47,6 +56,16 @@ fn main() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),
         Command::Encode(arguments) => convert::run(&arguments, convert::Direction::Encode),
+        Command::Api(command) => api::run(&command),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "lwm2m",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
     };
     exit::status("lwm2m", outcome)
 }
