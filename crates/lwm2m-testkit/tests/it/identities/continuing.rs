@@ -3,6 +3,7 @@
 use super::register::{register, server};
 use super::sleeper::Sleeper;
 use super::{Harness, SERVER, psk, psk_credential, psk_store};
+use lwm2m_coap::Request;
 use lwm2m_core::Path;
 use lwm2m_server::{Event, Operation, OperationId, Server, SubmitError, Target};
 use lwm2m_testkit::Node;
@@ -138,6 +139,19 @@ fn after_a_full_handshake_a_known_token_shows_that_the_device_goes_on() {
             pair.reads();
         }
     }
+}
+
+/// Whoever has the keys may have lost the registration: a request does not show that it is there.
+#[test]
+fn after_a_full_handshake_another_message_shows_nothing() {
+    let mut pair = Pair::new(false);
+    pair.wake(false, false);
+    let request = Request::get().path(["elsewhere"]);
+    pair.harness.sim.with(pair.device, |it, now| it.ask(now, request));
+    pair.harness.sim.settle();
+    assert_eq!(pair.submit(read()), Err(SubmitError::NotConnected));
+    pair.is_notified();
+    pair.reads();
 }
 
 // proves: SEC-30
