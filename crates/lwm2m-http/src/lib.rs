@@ -25,7 +25,7 @@
 //! | GET `/api/audit[?before=&limit=]` | who changed what |
 //! | GET `/api/security/server`, `/api/server/security` | the server's public key and certificate |
 //! | GET `/api/server/endpoint` | where the server listens |
-//! | GET `/` | a page for a first look |
+//! | GET `/`, `/page/…` | the dashboard |
 //!
 //! Query parameters: `format` (a name such as `SENML_JSON`, or a number), `timeout` (seconds, 5
 //! without it), `replace` (`false` updates what is sent and keeps the rest of an instance or of a

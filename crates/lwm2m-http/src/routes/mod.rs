@@ -40,11 +40,7 @@ pub fn router(state: ApiState) -> Router {
         // The guards apply to the routes above; that of the origin is asked first.
         .layer(from_fn_with_state(state.clone(), origin::guard))
         .route("/", get(page::index))
-        .route("/page.js", get(page::script))
-        .route("/waiting.js", get(page::waiting_script))
-        .route("/security.js", get(page::security_script))
-        .route("/access.js", get(page::access_script))
-        .route("/page.css", get(page::style))
+        .route("/page/{*file}", get(page::file))
         .route("/problems", get(error::list))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
