@@ -4,6 +4,7 @@ mod api;
 mod coap;
 mod convert;
 mod demo;
+mod doctor;
 mod keys;
 mod load;
 mod serve;
@@ -35,6 +36,8 @@ enum Command {
     Decode(convert::Arguments),
     /// Encodes the JSON that `decode` prints to a payload or a CoAP message
     Encode(convert::Arguments),
+    /// Connects to a server as a device does, and says what fails and what to do
+    Doctor(Box<doctor::Arguments>),
     #[command(flatten)]
     Api(api::Command),
     /// Prints the completions of a shell
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Decode(arguments) => convert::run(&arguments, convert::Direction::Decode),
         Command::Encode(arguments) => convert::run(&arguments, convert::Direction::Encode),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Api(command) => api::run(&command),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -52,6 +52,17 @@ pub struct Device {
 /// The server's address cannot be found, the settings contradict each other, or the local address
 /// cannot be bound.
 pub async fn start(settings: &Settings) -> Result<Device, Failure> {
+    let device = prepare(settings).await?;
+    device.client.start().await.map_err(Failure::running)?;
+    Ok(device)
+}
+
+/// As [`start`], but the device registers when its [`client`](Device::client) is started, so that no
+/// event is missed by who subscribes before.
+///
+/// # Errors
+/// As [`start`].
+pub async fn prepare(settings: &Settings) -> Result<Device, Failure> {
     let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
     let Remote { scheme, address } = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
     let secured = scheme.is_secured();
@@ -97,7 +108,6 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
     let (told, registered) = watch::channel(false);
     let life = Life { client: client.clone(), registered: told };
     let life = tokio::spawn(life.run(events, settings.period.unwrap_or(5)));
-    client.start().await.map_err(Failure::running)?;
     Ok(Device { client, server: uri.to_owned(), life, registered, durability })
 }
 

@@ -189,3 +189,35 @@ fn shells_complete_the_commands() {
     let script = crate::success(&["completions", "bash"], b"");
     assert!(script.contains("observe") && script.contains("--allow-http"), "no completions");
 }
+
+/// The URI of a server for a scheme.
+fn uri(place: &Place, scheme: &str) -> String {
+    let server = &place.running.as_ref().unwrap().server;
+    let address = server.local().iter().find(|(it, _)| it.name() == scheme).unwrap().1;
+    format!("{scheme}://{address}")
+}
+
+#[test]
+fn the_doctor_says_which_step_fails_and_what_to_do() {
+    let place = Place::new("doctor");
+    let plain = place.success(&["doctor", &uri(&place, "coap")]);
+    assert!(plain.contains("deregistration  ok") && plain.ends_with("gets in\n"), "{plain}");
+    let key =
+        place.json(&["creds", "set", "a", "--generate-psk"])["key"].as_str().unwrap().to_owned();
+    let coaps = uri(&place, "coaps");
+    let doctor = ["doctor", &coaps, "--endpoint", "a", "--psk-identity", "a", "--psk-key"];
+    let secured = place.success(&[&doctor[..], &[&key]].concat());
+    assert!(secured.contains("handshake       ok"), "{secured}");
+    let unknown = ["doctor", &coaps, "--endpoint", "a", "--psk-identity", "c", "--psk-key", &key];
+    let unknown = place.failure(&unknown, true);
+    assert!(unknown.contains("the handshake fails"), "{unknown}");
+    let other = ["doctor", &coaps, "--endpoint", "b", "--psk-identity", "a", "--psk-key", &key];
+    let other = place.failure(&other, true);
+    assert!(other.contains("the registration fails") && other.contains("`b`"), "{other}");
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = format!("coap://{}", nobody.local_addr().unwrap());
+    let silent = place.failure(&["doctor", &silent, "--timeout", "1"], true);
+    assert!(silent.contains("no answer within 1 s") && silent.contains("firewall"), "{silent}");
+    let name = place.failure(&["doctor", "coap://no-such-host.invalid"], true);
+    assert!(name.contains("the address fails") && name.contains("DNS"), "{name}");
+}
