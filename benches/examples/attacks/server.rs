@@ -62,7 +62,7 @@ impl Target {
         let mut address = || -> Outcome<SocketAddr> {
             let line = lines
                 .find(|line| line.as_ref().map_or(true, |it| it.starts_with("listening for")))
-                .ok_or("the server has ended")??;
+                .ok_or_else(|| ended(&folder))??;
             let address = line.trim_end_matches('/').rsplit([' ', '/']).next();
             let address = address.ok_or("no address")?;
             Ok(address.parse()?)
@@ -103,6 +103,12 @@ impl Drop for Target {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The server ended before it listened, and said why.
+fn ended(folder: &Path) -> String {
+    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+    format!("the server has ended: {}", log.lines().last().unwrap_or("without a word"))
 }
 
 /// Writes the credentials of the server, the victim and its neighbour to the folder.

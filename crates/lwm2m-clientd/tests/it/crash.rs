@@ -3,7 +3,7 @@
 //!
 //! `LWM2M_KILLS` says how often. Default: 20.
 
-use crate::process::{Daemon, Folder};
+use crate::process::Daemon;
 use lwm2m_core::{Attribute, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_credentials::{Credential, OwnCredentials, SecurityStore};
 use lwm2m_dtls::{CidRoute, RoutingCids};
@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 pub(crate) const NAME: &str = "urn:dev:killed";
@@ -123,7 +124,7 @@ async fn check(server: &ServerHandle, told: &Told) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_device_acknowledges_survives_kills_and_it_makes_no_handshake() {
-    let (folder, sessions) = (Folder::new("device"), Arc::new(AtomicU32::new(0)));
+    let (folder, sessions) = (TempDir::new().unwrap(), Arc::new(AtomicU32::new(0)));
     let (server, address) = serve().await;
     let mut events = server.subscribe();
     let mut device = Daemon::start(address, folder.path(), &sessions);

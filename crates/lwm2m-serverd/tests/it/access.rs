@@ -1,10 +1,11 @@
 //! The first start of the daemon, and who gets in.
 
-use crate::process::{Folder, Ports};
+use crate::process::Ports;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
 
 /// A daemon without `--trust-loopback`, and the lines that it printed.
 struct Guarded(Child, Vec<String>);
@@ -55,7 +56,7 @@ fn token(line: &str) -> String {
 
 #[test]
 fn the_first_start_prints_a_token_once_and_a_lost_one_is_replaced() {
-    let folder = Folder::new("access");
+    let folder = TempDir::new().unwrap();
     let Ports { http, .. } = Ports::free();
     let first = Guarded::start(folder.path(), http);
     let admin = token(first.1.iter().find(|it| it.contains("admin token")).unwrap());

@@ -2,7 +2,7 @@
 //! their sessions. `LWM2M_KILLS` and `LWM2M_DEVICES` change how often and how many; `cargo xtask crash`
 //! sets them.
 
-use crate::process::{Daemon, Folder, Ports, ask};
+use crate::process::{Daemon, Ports, ask};
 use lwm2m_client::{Client, Config, Event, MemoryObject, Object, Security, ServerAccount};
 use lwm2m_core::{ObjectVersion, Path, Value};
 use lwm2m_net::{ClientHandle, Sockets, bind_client};
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use tokio::sync::Notify;
 
 const KEY: &[u8] = b"0123456789abcdef";
@@ -113,7 +114,7 @@ async fn send(device: &ClientHandle, value: f64) {
 }
 
 /// Compares what devices were told with what is in the store.
-fn check(folder: &Folder, told: &Told) {
+fn check(folder: &TempDir, told: &Told) {
     let told = told.devices.lock().unwrap().clone();
     let store = lwm2m_store::open_to_read(folder.path()).unwrap();
     let records = |table| store.table(table).unwrap().map(Result::unwrap);
@@ -148,7 +149,7 @@ fn put_credential(ports: Ports, endpoint: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_acknowledged_survives_kills_and_no_device_makes_a_handshake() {
     let (kills, devices) = (number("LWM2M_KILLS", 20), number("LWM2M_DEVICES", 50));
-    let (folder, ports, told) = (Folder::new("crash"), Ports::free(), Arc::new(Told::default()));
+    let (folder, ports, told) = (TempDir::new().unwrap(), Ports::free(), Arc::new(Told::default()));
     let mut daemon = Daemon::start(folder.path(), ports);
     let mut running = tokio::task::JoinSet::new();
     for number in 0..devices {
