@@ -130,10 +130,20 @@ pub(crate) enum ApiError {
     NotKept(String),
     #[error("the request did not come to its end: {0}")]
     Unfinished(tokio::task::JoinError),
+    #[error("the body: {0}")]
+    Model(#[from] lwm2m_objects::xml::XmlError),
+    #[error("the API has definitions of {0} MiB already; remove some first, or use --models DIR")]
+    TooManyModels(usize),
+    #[error(
+        "the API has no definition of object {0} in this version; others cannot be removed by it"
+    )]
+    NoModel(String),
     #[error("there are 10000 of them already; remove one first")]
     TooManyEntries,
     #[error("there is no `{0}`")]
     UnknownName(String),
+    #[error("`{0}` has no session: it registered in the clear, or its session has ended already")]
+    NoSession(String),
     #[error("all {0} event streams are in use; close one, or raise the limit")]
     TooManySubscribers(usize),
     #[error("no command has the number {0}; GET /api/commands lists those that there are")]
@@ -320,8 +330,8 @@ impl ApiError {
             Self::Member { .. } => Kind::InvalidBody,
             Self::NotKept(_) => Kind::NotKept,
             Self::NoRandomness | Self::Unfinished(_) => Kind::Failed,
-            Self::TooManyEntries => Kind::Conflict,
-            Self::UnknownName(_) => Kind::UnknownName,
+            Self::TooManyEntries | Self::TooManyModels(_) => Kind::Conflict,
+            Self::UnknownName(_) | Self::NoSession(_) | Self::NoModel(_) => Kind::UnknownName,
             Self::TakenElsewhere
             | Self::FixedCredentials(_)
             | Self::NoSecurePort(_)
@@ -339,6 +349,7 @@ impl ApiError {
             | Self::NoAttribute => Kind::InvalidParameter,
             Self::ContentType
             | Self::NotJson
+            | Self::Model(_)
             | Self::Json(_)
             | Self::Node(_)
             | Self::Security(_)

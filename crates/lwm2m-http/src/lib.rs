@@ -4,6 +4,7 @@
 //! | method and address | what |
 //! |---|---|
 //! | GET `/api/clients`, `/api/clients/{ep}` | registrations, one registration; see [Fleets](#fleets) |
+//! | DELETE `/api/clients/{ep}` · `/api/clients/{ep}/session` | forget a device · end its session of DTLS or TLS |
 //! | GET / PUT / DELETE `/api/clients/{ep}/{path}` | Read / Write / Delete |
 //! | POST `/api/clients/{ep}/{path}` | Create on an object or instance, Execute on a resource (the body is the arguments) |
 //! | GET `…/discover` · PUT `…/attributes?pmin=10&pmax` | Discover · Write-Attributes (`pmax` alone unsets it) |
@@ -16,6 +17,7 @@
 //! | GET `/api/commands[?ep=&state=&from=&limit=]` | operations that wait, and results |
 //! | GET / DELETE `/api/commands/{id}` | one of them / take it back, or forget its result |
 //! | GET `/api/events[?ep=&since=&limit=]` | what happened to devices: the last events, or those after a number |
+//! | GET / PUT `/api/models` · GET / DELETE `/api/models/{id}[?version=]` | object definitions: all in short, add some in the XML of OMA · the versions of one, remove own ones |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, pre-shared keys with `?reveal`; see [`json::security`] |
@@ -43,7 +45,7 @@
 //! # Fleets
 //! With one of these parameters, `GET /api/clients` answers with a page of the registrations in the order of
 //! their endpoint names. If there are more, the header `Link` has the address of the next page. `ETag` and
-//! `If-None-Match` spare what has not changed.
+//! `If-None-Match` spare what has not changed. Long answers are compressed for those who accept gzip.
 //!
 //! | | |
 //! |---|---|
@@ -54,6 +56,7 @@
 //! | `object` | the number of an object that the device has, or of its instance: `3303` or `3303/0` |
 //! | `binding` | letters that the binding mode has, such as `U` |
 //! | `secure` | `true`: by DTLS or TLS; `false`: in the clear |
+//! | `sort` | `endpoint`, `registered` or `updated`, with `-` before it for the last ones first. Then `after` is what `Link` has |
 //! | `fields` | the members of each registration, with commas between them |
 //!
 //! # Devices that sleep
@@ -128,6 +131,7 @@ mod events;
 mod group_commit;
 mod https;
 pub mod json;
+mod models;
 mod origin;
 mod patient;
 mod prefer;
@@ -140,6 +144,7 @@ mod state;
 pub use access::{Access, AccessConfig};
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use https::{Https, HttpsError};
+pub use models::{MODELS, Models};
 pub use routes::router;
 pub use serve::{MAX_CONNECTIONS, serve, serve_at_most, serve_by_tls};
 pub use state::{ApiConfig, ApiState, BeginError, FirstAccess};

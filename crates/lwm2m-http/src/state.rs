@@ -5,11 +5,12 @@ use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use crate::events::{Hub, Limits};
 use crate::group_commit::GroupCommit;
+use crate::models::Models;
 use crate::routes;
 use lwm2m_link::Record;
-use lwm2m_net::ServerHandle;
 use lwm2m_net::directory::Listed;
-use lwm2m_objects::{DeviceModel, Registry};
+use lwm2m_net::{Closed, ServerHandle};
+use lwm2m_objects::{DeviceModel, ObjectDefinition, Registry};
 use lwm2m_server::{Registration, Server};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -47,6 +48,9 @@ pub struct ApiConfig {
     /// Who may use the API. Without it, everybody who reaches the API may do everything.
     /// Default: none.
     pub access: Option<Access>,
+    /// The object definitions of the operator. The server has to begin with their
+    /// [registry](Models::registry). Default: none.
+    pub models: Models,
     /// The endpoints whose credentials the API may not change, because they come from elsewhere.
     /// Default: none.
     pub fixed_credentials: BTreeSet<String>,
@@ -65,6 +69,7 @@ impl Default for ApiConfig {
             hosts: Vec::new(),
             credentials_file: None,
             access: None,
+            models: Models::default(),
             fixed_credentials: BTreeSet::new(),
         }
     }
@@ -124,6 +129,12 @@ impl ApiConfig {
     #[must_use]
     pub fn with_access(self, access: Access) -> Self {
         Self { access: Some(access), ..self }
+    }
+
+    /// Sets [`Self::models`].
+    #[must_use]
+    pub fn with_models(self, models: Models) -> Self {
+        Self { models, ..self }
     }
 
     /// Sets [`Self::fixed_credentials`].
@@ -204,7 +215,7 @@ impl ApiState {
     }
 
     /// The device that registered as `endpoint`.
-    pub(crate) fn device(&self, endpoint: &str) -> Result<KnownDevice<'_>, ApiError> {
+    pub(crate) fn device(&self, endpoint: &str) -> Result<KnownDevice, ApiError> {
         let listed = self.0.server.directory().get(endpoint);
         let Listed { registration, is_asleep } =
             listed.ok_or_else(|| ApiError::UnknownEndpoint(endpoint.to_owned()))?;
@@ -253,6 +264,18 @@ impl ApiState {
         Ok(Some(FirstAccess { token, link }))
     }
 
+    /// Has the definitions of files in place of those that the files had before. They hold from now on,
+    /// also for devices that are registered.
+    ///
+    /// # Errors
+    /// The server has been shut down.
+    pub async fn set_model_files(&self, files: Vec<ObjectDefinition>) -> Result<(), Closed> {
+        let models = &self.config().models;
+        let _turn = models.begin_change().await;
+        models.set_files(files);
+        self.server().set_registry(models.registry()).await
+    }
+
     /// A permit for an event stream, given back when it is dropped; `None` if all are taken.
     pub(crate) fn permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0.streams).try_acquire_owned().ok()
@@ -275,16 +298,16 @@ pub struct BeginError(String);
 
 /// A registered device, with the object definitions that its model is taken from.
 #[derive(Debug)]
-pub(crate) struct KnownDevice<'a> {
+pub(crate) struct KnownDevice {
     pub(crate) registration: Arc<Registration>,
     /// Whether it is in queue mode and sleeps.
     pub(crate) is_asleep: bool,
-    registry: &'a Registry,
+    registry: Arc<Registry>,
 }
 
-impl KnownDevice<'_> {
+impl KnownDevice {
     /// The definitions that hold for the device.
     pub(crate) fn model(&self) -> DeviceModel<'_> {
-        self.registration.model(self.registry)
+        self.registration.model(&self.registry)
     }
 }

@@ -6,6 +6,7 @@
 //! | [`range`] | ranges and enumerations, and whether a value fits | Appendix D |
 //! | [`registry`] | built-in definitions and those of the application | 7.2 |
 //! | [`model`] | the definitions of one device | 7.2 |
+//! | `xml` | definitions in the XML of the registry (feature `xml`) | Appendix D |
 //! | [`default_version()`] | the version of an object that is registered without one | 7.2 |
 //!
 //! ```
@@ -41,6 +42,8 @@ pub mod registry;
 mod resources;
 mod tables;
 mod text;
+#[cfg(feature = "xml")]
+pub mod xml;
 
 pub use default_version::default_version;
 pub use definition::{ObjectDefinition, ResourceDefinition};

@@ -174,6 +174,8 @@ pub enum DeregistrationReason {
     Replaced,
     /// The credentials of the endpoint were changed or removed.
     CredentialsChanged,
+    /// The application deleted the device.
+    Deleted,
 }
 
 /// Why an observation ended.

@@ -6,6 +6,7 @@ mod access;
 pub mod credentials;
 mod import;
 mod log;
+mod models;
 pub mod settings;
 
 use credentials::ServerEntry;
@@ -13,7 +14,7 @@ use lwm2m_app::{Data, Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
-use lwm2m_http::{Access, ApiConfig, ApiState, CredentialsFile, MAX_CONNECTIONS};
+use lwm2m_http::{Access, ApiConfig, ApiState, CredentialsFile, MAX_CONNECTIONS, MODELS, Models};
 use lwm2m_link::Table;
 use lwm2m_net::{Clock, ServerHandle, Sockets};
 use lwm2m_server::{Config, Server, records};
@@ -80,7 +81,14 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
     let mut server = Server::new(engine, seed);
-    let writer = data.map(|data| restore(data, &mut server, &access)).transpose()?;
+    let models = Models::default();
+    let folder = settings.models.as_deref().map(models::Folder::open).transpose()?;
+    let folder = folder.map(|(folder, definitions)| {
+        models.set_files(definitions);
+        folder
+    });
+    let writer = data.map(|data| restore(data, &mut server, &access, &models)).transpose()?;
+    server.set_registry(Arc::new(models.registry()));
     let server = lwm2m_net::bind_server(sockets, server, writer).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
     if let Some(path) = settings.security_store.as_deref().filter(|_| !settings.ephemeral) {
@@ -90,7 +98,8 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
     let page = access::page(settings, http);
-    let state = ApiState::with_config(server.clone(), api.with_access(access));
+    let state = ApiState::with_config(server.clone(), api.with_access(access).with_models(models));
+    folder.into_iter().for_each(|folder| folder.watch(state.clone()));
     let first = access::begin(settings, &state, &page).await?;
     let routes = lwm2m_http::router(state);
     let end = async {
@@ -116,7 +125,8 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
 #[must_use]
 pub fn table_name(table: Table) -> Option<&'static str> {
     let of_api = || lwm2m_http::access::TABLES.iter().find(|(it, _)| *it == table);
-    records::name(table).or_else(|| of_api().map(|(_, name)| *name))
+    let of_models = || (table == MODELS).then_some("object definitions");
+    records::name(table).or_else(|| of_api().map(|(_, name)| *name)).or_else(of_models)
 }
 
 /// Adds an admin token to a data folder, and prints it.
@@ -138,11 +148,23 @@ pub fn admin_token(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Lets a server go on from what is kept, and returns the thread that keeps what follows.
-fn restore(data: Data, server: &mut Server, access: &Access) -> Result<Writer, Failure> {
+fn restore(
+    data: Data,
+    server: &mut Server,
+    access: &Access,
+    models: &Models,
+) -> Result<Writer, Failure> {
     let mut restore = server.restore(Clock::start().now());
     data.read_tables(&records::RESTORED, |table, key, value| restore.take(table, key, value))?;
     let of_api = lwm2m_http::access::TABLES.map(|(table, _)| table);
     data.read_tables(&of_api, |table, key, value| _ = access.take(table, key, value))?;
+    data.read_tables(&[MODELS], |table, key, value| {
+        if !models.take(table, key, value) {
+            tracing::warn!(
+                "an object definition in the data folder cannot be read and is left out"
+            );
+        }
+    })?;
     let restored = restore.finish();
     tracing::info!("restored {restored}");
     data.writer()

@@ -78,6 +78,9 @@ pub struct Settings {
     /// the credentials set by the HTTP API.
     #[arg(long, env = "LWM2M_SECURITY_STORE", value_name = "FILE")]
     pub security_store: Option<PathBuf>,
+    /// Folder with object definitions in the XML of the OMA registry (*.xml), read again when they change
+    #[arg(long, env = "LWM2M_MODELS", value_name = "DIR")]
+    pub models: Option<PathBuf>,
     /// The server's private key in PEM: for raw public keys, and of its certificate
     #[arg(long, env = "LWM2M_KEY", value_name = "FILE")]
     pub key: Option<PathBuf>,
@@ -156,6 +159,7 @@ impl Settings {
             data: self.data.or(others.data),
             ephemeral: self.ephemeral || others.ephemeral,
             security_store: self.security_store.or(others.security_store),
+            models: self.models.or(others.models),
             key: self.key.or(others.key),
             cert: self.cert.or(others.cert),
             trust: if self.trust.is_empty() { others.trust } else { self.trust },

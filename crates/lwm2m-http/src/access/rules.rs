@@ -25,7 +25,9 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
         "session" => Need::Nothing,
         "clients" | "commands" if reads => Need::Scope(Scope::Viewer),
         "clients" | "commands" => Need::Scope(Scope::Operator),
-        "objectspecs" | "event" | "events" | "server" if reads => Need::Scope(Scope::Viewer),
+        "models" | "objectspecs" | "event" | "events" | "server" if reads => {
+            Need::Scope(Scope::Viewer)
+        }
         "security" if reads => Need::Scope(Scope::Viewer),
         "security" => Need::Scope(Scope::Admin),
         _ => Need::Everything,
@@ -57,6 +59,8 @@ mod tests {
             (Method::GET, "/event", Need::Scope(Viewer)),
             (Method::GET, "/api/security/clients", Need::Scope(Viewer)),
             (Method::PUT, "/api/security/clients", Need::Scope(Admin)),
+            (Method::GET, "/api/models/{id}", Need::Scope(Viewer)),
+            (Method::PUT, "/api/models", Everything),
             (Method::POST, "/api/tokens", Everything),
             (Method::GET, "/api/users", Everything),
             (Method::GET, "/api/audit", Everything),

@@ -72,6 +72,7 @@ const fn reason(reason: DeregistrationReason) -> &'static str {
         DeregistrationReason::Expired => "expired",
         DeregistrationReason::Replaced => "replaced",
         DeregistrationReason::CredentialsChanged => "credentials changed",
+        DeregistrationReason::Deleted => "deleted",
         _ => "other",
     }
 }

@@ -225,7 +225,7 @@ pub(crate) async fn first(state: &ApiState) -> Result<(Secret, Secret), ApiError
 }
 
 /// Carries a change out to its end, even if the caller goes away meanwhile.
-async fn finish(change: impl Future<Output = Answer> + Send + 'static) -> Answer {
+pub(super) async fn finish(change: impl Future<Output = Answer> + Send + 'static) -> Answer {
     tokio::spawn(change).await.map_err(ApiError::Unfinished)?
 }
 

@@ -10,11 +10,11 @@ use crate::json::registration::{ObjectListJson, RegistrationJson};
 use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_net::directory::{Listed, MAX_PAGE};
-use lwm2m_server::Registration;
+use lwm2m_server::{Registration, Server, records};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -70,6 +70,44 @@ pub(crate) async fn one(
     let device = state.device(&endpoint)?;
     let registration = RegistrationJson::new(&device.registration, state.server().clock());
     Ok(json(&registration.asleep(device.is_asleep)))
+}
+
+/// DELETE: forgets a device, with all but its credential and the events of its past.
+pub(crate) async fn remove(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+) -> Result<Response, ApiError> {
+    let has_values = match state.server().store().cloned() {
+        Some(reader) => {
+            let prefix = records::prefix(&endpoint);
+            let look =
+                move || reader.prefix(records::VALUES, &prefix).map(|mut it| it.next().is_some());
+            tokio::task::spawn_blocking(look).await.map_err(ApiError::Interrupted)??
+        }
+        None => false,
+    };
+    let name = endpoint.clone();
+    let delete = move |server: &mut Server, now| Ok(server.delete_device(now, &name));
+    let deleted = state.server().promise(delete).await;
+    match deleted.map_err(|error| ApiError::request(&endpoint, error))? || has_values {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(ApiError::UnknownEndpoint(endpoint)),
+    }
+}
+
+/// DELETE: ends the session of a device, which has to prove its identity anew.
+pub(crate) async fn end_session(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+) -> Result<Response, ApiError> {
+    state.device(&endpoint)?;
+    let name = endpoint.clone();
+    let end = move |server: &mut Server, now| Ok(server.end_session(now, &name));
+    let ended = state.server().promise(end).await;
+    match ended.map_err(|error| ApiError::request(&endpoint, error))? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(ApiError::NoSession(endpoint)),
+    }
 }
 
 /// The addresses that devices can register at.

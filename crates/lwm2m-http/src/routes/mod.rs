@@ -8,9 +8,11 @@ mod clients;
 mod commands;
 mod composite;
 pub(crate) mod events;
+mod models;
 mod objectspecs;
 mod observe;
 mod operations;
+mod order;
 mod page;
 mod pages;
 mod past;
@@ -29,6 +31,9 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use error::ApiError;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
 
 /// The API and the page; see the table in the documentation of this crate.
 pub fn router(state: ApiState) -> Router {
@@ -46,7 +51,14 @@ pub fn router(state: ApiState) -> Router {
         .fallback(unknown_route)
         .layer(limit)
         .layer(from_fn(finish))
+        .layer(compression())
         .with_state(state)
+}
+
+/// Gzip for those who accept it. Short answers do not pay, and events must not wait for one another.
+fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
+    let is_worth_it = SizeAbove::new(1_024).and(NotForContentType::SSE);
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(is_worth_it)
 }
 
 /// Does what every response needs.
@@ -67,8 +79,9 @@ fn api() -> Router<ApiState> {
     Router::new()
         .route("/clients", get(clients::list))
         .route("/clients/", get(clients::list))
-        .route("/clients/{ep}", get(clients::one))
-        .route("/clients/{ep}/", get(clients::one))
+        .route("/clients/{ep}", get(clients::one).delete(clients::remove))
+        .route("/clients/{ep}/", get(clients::one).delete(clients::remove))
+        .route("/clients/{ep}/session", delete(clients::end_session))
         .route("/clients/{ep}/observations", get(observe::list))
         .route("/clients/{ep}/composite", get(composite::read).put(composite::write))
         .route("/clients/{ep}/composite/", get(composite::read).put(composite::write))
@@ -86,6 +99,8 @@ fn api() -> Router<ApiState> {
         .route("/users", get(access::users))
         .route("/users/{name}", put(access::put_user).delete(access::remove_user))
         .route("/audit", get(access::audit))
+        .route("/models", get(models::list).put(models::put))
+        .route("/models/{id}", get(models::one).delete(models::remove))
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))
         .route("/events", get(past::events))

@@ -1,5 +1,6 @@
 //! `GET /api/clients?…`: a page of a fleet.
 
+use super::order::{First, Order};
 use crate::access::Principal;
 use crate::error::ApiError;
 use crate::json::registration::RegistrationJson;
@@ -14,8 +15,8 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 /// The parameters that ask for a page.
-const NAMES: [&str; 9] =
-    ["limit", "after", "prefix", "q", "state", "object", "binding", "secure", "fields"];
+const NAMES: [&str; 10] =
+    ["limit", "after", "prefix", "q", "state", "object", "binding", "secure", "fields", "sort"];
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: u64 = 1_000;
 
@@ -25,6 +26,8 @@ pub(super) struct Selection<'p> {
     parameters: &'p Parameters,
     limit: usize,
     after: Option<&'p str>,
+    /// Another order than that of the endpoint names.
+    order: Option<Order>,
     /// What all endpoint names begin with: the tenant's prefix, or a longer one that was asked for.
     /// `None`: one asked for names that do not exist for them.
     prefix: Option<&'p str>,
@@ -51,6 +54,7 @@ impl<'p> Selection<'p> {
             parameters,
             limit,
             after: parameters.get("after"),
+            order: Order::read(parameters)?,
             prefix: prefix(parameters.get("prefix").unwrap_or_default(), principal),
             contains: parameters.get("q").unwrap_or_default(),
             state: one_of(parameters, "state", &["listening", "awake", "asleep"], STATES)?,
@@ -68,20 +72,30 @@ impl<'p> Selection<'p> {
         state: &ApiState,
         headers: &HeaderMap,
     ) -> Result<Response, ApiError> {
-        let (devices, has_more) = self.find(state).await;
         let clock = state.server().clock();
+        let (devices, has_more) = match self.order {
+            Some(order) => {
+                let mut first = First::new(order, clock, self.limit, self.after)?;
+                self.scan(state, &mut first).await;
+                first.into_page()
+            }
+            None => self.find(state).await,
+        };
         let registrations = devices.iter().map(|Listed { registration, is_asleep }| {
             self.chosen(&RegistrationJson::new(registration, clock).asleep(*is_asleep))
         });
         let body = serde_json::to_vec(&registrations.collect::<Result<Vec<_>, _>>()?)?;
         let tag = Sha256::digest(&body);
-        let tag = format!("\"{}\"", crate::json::value::hex(tag.get(..16).unwrap_or_default()));
+        let tag = format!("W/\"{}\"", crate::json::value::hex(tag.get(..16).unwrap_or_default()));
         let mut response = match is_known(headers, &tag) {
             true => StatusCode::NOT_MODIFIED.into_response(),
             false => ([(CONTENT_TYPE, "application/json")], body).into_response(),
         };
         let last = devices.last().filter(|_| has_more);
-        let link = last.map(|last| self.link(&last.registration.endpoint));
+        let link = last.map(|last| match self.order {
+            Some(order) => self.link(&order.place(last, clock).to_string()),
+            None => self.link(&last.registration.endpoint),
+        });
         for (name, value) in [(ETAG, Some(tag)), (LINK, link)] {
             if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
                 response.headers_mut().insert(name, value);
@@ -107,6 +121,24 @@ impl<'p> Selection<'p> {
             }
             if next.is_none() {
                 return (devices, false);
+            }
+            after = next;
+            drop(permit);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Looks at all devices that are wanted.
+    async fn scan(&self, state: &ApiState, first: &mut First<'_>) {
+        let Some(prefix) = self.prefix else { return };
+        let mut after = None;
+        loop {
+            let permit = state.begin_page().await;
+            let wants = |device: &Listed| self.wants(device) && first.wants(device);
+            let (found, next) = state.server().directory().scan(prefix, after.as_deref(), wants);
+            found.into_iter().for_each(|device| first.add(device));
+            if next.is_none() {
+                return;
             }
             after = next;
             drop(permit);
@@ -193,9 +225,11 @@ fn contains(name: &str, part: &str) -> bool {
 
 /// Whether the caller has this body (RFC 9110 section 13.1.2).
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    // Weak comparison: a compressed body is the same answer.
+    let opaque = tag.trim_start_matches("W/");
     let tags = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = tags.flat_map(|value| value.split(','));
-    tags.any(|it| matches!(it.trim(), "*") || it.trim().trim_start_matches("W/") == tag)
+    tags.any(|it| matches!(it.trim(), "*") || it.trim().trim_start_matches("W/") == opaque)
 }
 
 /// A value of a query, percent-encoded but for unreserved characters.

@@ -8,6 +8,7 @@ use lwm2m_http::ApiConfig;
 use lwm2m_link::{Engine as _, Input};
 use lwm2m_net::{Clock, Sockets};
 use lwm2m_server::{Config, Server};
+use lwm2m_store::MemoryStore;
 use serde_json::json;
 use std::net::Ipv4Addr;
 
@@ -214,4 +215,104 @@ async fn a_fleet_is_read_in_pages_of_those_that_the_query_selects() {
         .header("if-none-match", page.header("etag"));
     let again = tower::ServiceExt::oneshot(bench.api.clone(), request.body(Body::empty()).unwrap());
     assert_eq!(again.await.unwrap().status(), StatusCode::NOT_MODIFIED);
+}
+
+/// The endpoint names of all pages from an address on.
+async fn all_pages(bench: &Bench, mut address: String) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let page = bench.get(&address).await;
+        assert_eq!(page.status, StatusCode::OK, "{address}: {:?}", page.body);
+        let list = page.json();
+        let names = list.as_array().expect("a list").iter();
+        all.extend(names.map(|it| it["endpoint"].as_str().expect("text").to_owned()));
+        let Some(next) = page.header("link").strip_suffix(">; rel=\"next\"") else { return all };
+        address = next.strip_prefix('<').expect("an address").to_owned();
+    }
+}
+
+#[tokio::test]
+async fn pages_are_sorted_as_asked() {
+    let bench = Bench::new().await;
+    let mut devices = Vec::new();
+    for name in ["d", "a: 1", "c", "b", "e"] {
+        devices.push(bench.device(name, |_| None).await);
+        // Times are told in milliseconds.
+        let clock = bench.server.clock();
+        let then = clock.now();
+        while clock.now().saturating_since(then).as_millis() < 2 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let sorted = async |order: &str| {
+        let address = format!("/api/clients?limit=2&sort={order}");
+        all_pages(&bench, address).await.join(" ")
+    };
+    assert_eq!(sorted("endpoint").await, "a: 1 b c d e");
+    assert_eq!(sorted("-endpoint").await, "e d c b a: 1");
+    assert_eq!(sorted("registered").await, "d a: 1 c b e");
+    assert_eq!(sorted("-registered").await, "e b c a: 1 d");
+    devices[2].with(|device, now| device.update(now, "lt=60")).await.expect("a device");
+    while !sorted("-updated").await.starts_with('c') {}
+    assert_eq!(sorted("-updated&q=%20").await, "a: 1");
+    for query in ["sort=x", "sort=", "sort=-registered&after=x", "sort=registered&after=x:a"] {
+        assert_eq!(bench.get(&format!("/api/clients?{query}")).await.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn long_answers_are_compressed_for_who_accepts_it() {
+    let bench = Bench::new().await;
+    let _devices = [bench.device("a", |_| None).await, bench.device("b", |_| None).await];
+    let encoding = async |uri: &str, accept: &str| {
+        let answer = bench.send_with("GET", uri, &[("accept-encoding", accept)], "").await;
+        answer.header("content-encoding").to_owned()
+    };
+    assert_eq!(encoding("/api/clients", "gzip").await, "gzip");
+    assert_eq!(encoding("/api/clients?limit=5", "br, gzip;q=0.5").await, "gzip");
+    assert_eq!(encoding("/api/clients", "gzip;q=0").await, "");
+    assert_eq!(encoding("/api/clients?fields=endpoint", "gzip").await, "", "it is short");
+    let stream = Request::get("/api/event").header("host", "lwm2m.test");
+    let stream = stream.header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+    let stream = tower::ServiceExt::oneshot(bench.api.clone(), stream).await.unwrap();
+    assert!(!stream.headers().contains_key("content-encoding"), "events do not wait");
+}
+
+#[tokio::test]
+async fn a_deleted_device_leaves_nothing_but_its_past() {
+    let engine = Config::default().max_events(100);
+    let bench = Bench::keeping(engine, ApiConfig::default(), MemoryStore::default()).await;
+    let battery = |_: &lwm2m_coap::Request| {
+        let text = lwm2m_coap::Response::new(lwm2m_coap::Code::CONTENT).content_format(0);
+        Some(text.payload(b"42".to_vec()))
+    };
+    let device = bench.device("peer", battery).await;
+    let _other = bench.sleeper("other", |_| None).await;
+    bench.lull("other").await;
+    let read = "/api/clients/peer/3/0/9";
+    assert_eq!(bench.get(read).await.status, 200);
+    assert_eq!(bench.send("POST", &format!("{read}/observe"), None, "").await.status, 200);
+    let order = [("prefer", "respond-async")];
+    assert_eq!(bench.send_with("GET", read, &order, "").await.status, 202);
+    assert_eq!(bench.get(&read.replace("peer", "other")).await.json()["delayed"], true);
+
+    let deleted = bench.send("DELETE", "/api/clients/peer", None, "").await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    assert_eq!(bench.get("/api/clients/peer").await.status, 404);
+    let commands = bench.get("/api/commands").await.json();
+    let of: Vec<_> = commands.as_array().unwrap().iter().map(|it| it["ep"].clone()).collect();
+    assert_eq!(of, ["other"]);
+    let again = bench.send("DELETE", "/api/clients/peer", None, "").await;
+    assert_eq!(again.status, 404, "{:?}", again.body);
+    crate::support::register(&device).await;
+    assert_eq!(bench.get("/api/clients/peer/observations").await.json(), json!([]));
+    assert_eq!(bench.get(&format!("{read}?cached")).await.status, 404);
+    let events = bench.get("/api/events?ep=peer").await.json();
+    let end = |it: &serde_json::Value| it["event"] == "DEREGISTRATION" && it["reason"] == "deleted";
+    assert!(events.as_array().unwrap().iter().any(end), "{events}");
+    let session = bench.send("DELETE", "/api/clients/peer/session", None, "").await;
+    assert_eq!(
+        (session.status.as_u16(), session.json()["type"].clone()),
+        (404, json!("/problems#unknown-name"))
+    );
 }

@@ -8,6 +8,7 @@ mod composite;
 mod device;
 mod errors;
 mod events;
+mod models;
 mod observations;
 mod operations;
 mod page;

@@ -16,7 +16,7 @@ use lwm2m_server::{Event, OperationError, Response, Server, SubmitError, Target}
 use lwm2m_store::{Durability, NotDurable, Reader, Writer};
 use lwm2m_time::Instant;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Why an operation on a device gave no response.
@@ -80,7 +80,8 @@ pub async fn bind_server(
 ) -> io::Result<ServerHandle> {
     let sink = ServerSink::new(&server);
     let (directory, events) = (Arc::clone(&sink.directory), sink.events.subscriptions());
-    let (registry, security) = (Arc::clone(server.registry()), Arc::clone(server.security()));
+    let registry = Arc::new(RwLock::new(Arc::clone(server.registry())));
+    let security = Arc::clone(server.security());
     let store = writer.as_ref().map(|writer| (writer.reader(), writer.durability()));
     let engine = WithSink::new(server, sink);
     let handle = Handle::bind_on_thread("lwm2m-server", sockets, engine, writer).await?;
@@ -93,7 +94,7 @@ pub struct ServerHandle {
     handle: Handle<WithSink>,
     events: Subscriptions,
     directory: Arc<Directory>,
-    registry: Arc<Registry>,
+    registry: Arc<RwLock<Arc<Registry>>>,
     security: Arc<SecurityStore>,
     store: Option<(Reader, Durability)>,
 }
@@ -127,8 +128,21 @@ impl ServerHandle {
     ///
     /// [`Registration::model`]: lwm2m_server::Registration::model
     #[must_use]
-    pub const fn registry(&self) -> &Arc<Registry> {
-        &self.registry
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other object definitions from now on, also for the devices that are registered. One caller
+    /// at a time: of two, either may be the last.
+    ///
+    /// # Errors
+    /// The server has been shut down.
+    pub async fn set_registry(&self, registry: Registry) -> Result<(), Closed> {
+        let registry = Arc::new(registry);
+        let for_engine = Arc::clone(&registry);
+        self.with(move |server, _| server.set_registry(for_engine)).await?;
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        Ok(())
     }
 
     /// The credentials of the clients, and the server's own. Change those of clients by

@@ -3,3 +3,5 @@
 mod checks;
 mod facts;
 mod layers;
+#[cfg(feature = "xml")]
+mod xml;

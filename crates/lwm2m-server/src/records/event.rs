@@ -155,6 +155,7 @@ const fn of_reason(reason: DeregistrationReason) -> u8 {
         DeregistrationReason::Expired => 1,
         DeregistrationReason::Replaced => 2,
         DeregistrationReason::CredentialsChanged => 3,
+        DeregistrationReason::Deleted => 4,
     }
 }
 
@@ -164,6 +165,7 @@ const fn reason(number: u8) -> Option<DeregistrationReason> {
         1 => DeregistrationReason::Expired,
         2 => DeregistrationReason::Replaced,
         3 => DeregistrationReason::CredentialsChanged,
+        4 => DeregistrationReason::Deleted,
         _ => return None,
     })
 }

@@ -3,6 +3,7 @@
 mod answering;
 mod commanding;
 mod credentials;
+mod forgetting;
 mod keeping;
 mod migrating;
 mod observing;
@@ -134,6 +135,11 @@ impl Server {
     #[must_use]
     pub const fn registry(&self) -> &Arc<Registry> {
         &self.config.registry
+    }
+
+    /// Takes other object definitions from now on, also for the devices that are registered.
+    pub fn set_registry(&mut self, registry: Arc<Registry>) {
+        self.config.registry = registry;
     }
 
     /// The number of peers that have state: registered devices, and others until CoAP forgets their

@@ -47,6 +47,30 @@ fn requests_go_into_sessions_of_the_identity_alone() {
     assert!(harness.ask_unanswered(again, at(Request::post(), &location)));
 }
 
+#[test]
+fn a_session_that_is_thrown_out_has_to_be_begun_anew() {
+    let mut harness = server(psk_store());
+    let a = harness.device(psk(b"id-a", b"key a"));
+    let location = registered(&mut harness, a, "a");
+    assert!(harness.sim.with(harness.server, |it, now| it.end_session(now, "a")));
+    harness.sim.settle();
+    assert!(harness.has_ended(a));
+    assert!(!harness.sim.with(harness.server, |it, now| it.end_session(now, "a")), "it is over");
+    assert_eq!(
+        harness.sim.with(harness.server, |it, now| it.submit(now, "a", read())),
+        Err(SubmitError::NotConnected),
+        "the registration stays"
+    );
+    harness.reboot(a, psk(b"id-a", b"key a"));
+    assert_eq!(code(&mut harness, a, at(Request::post(), &location)), Code::CHANGED);
+    // A deleted device is thrown out, too, and its registration is gone.
+    assert!(harness.sim.with(harness.server, |it, now| it.delete_device(now, "a")));
+    harness.sim.settle();
+    assert!(harness.has_ended(a));
+    harness.reboot(a, psk(b"id-a", b"key a"));
+    assert_eq!(code(&mut harness, a, at(Request::post(), &location)), Code::NOT_FOUND);
+}
+
 // proves: SEC-01
 #[test]
 fn a_server_begins_no_handshake() {

@@ -1,0 +1,45 @@
+//! Devices that the application deletes, and sessions that it ends.
+
+use super::Server;
+use crate::command::CommandId;
+use crate::event::DeregistrationReason;
+use lwm2m_time::Instant;
+
+impl Server {
+    /// Deletes a device: ends its registration and its session, takes its commands and observations
+    /// back, and forgets the values that it told. Its credential stays, so it can register again; so do
+    /// the events of its past. Returns `false` if the server knew nothing of it but values.
+    ///
+    /// The end of the registration is promised, and all else is durable before it.
+    pub fn delete_device(&mut self, now: Instant, endpoint: &str) -> bool {
+        self.forget_values_of(endpoint);
+        let commands = self.commands.from(CommandId(0)).filter(|it| *it.endpoint == *endpoint);
+        let commands: Vec<_> = commands.map(|it| it.id).collect();
+        let targets: Vec<_> = self.wishes.of(endpoint).map(|(target, _)| target.clone()).collect();
+        let is_registered = self.devices.key_of(endpoint).is_some();
+        let is_known = is_registered || !commands.is_empty() || !targets.is_empty();
+        // The wishes first: those of a registered device would begin anew.
+        targets.iter().for_each(|target| _ = self.cease(now, endpoint, target));
+        self.end_session(now, endpoint);
+        if let Some(key) = self.devices.key_of(endpoint) {
+            self.remove(now, key, DeregistrationReason::Deleted);
+        }
+        commands.into_iter().for_each(|id| _ = self.remove_command(now, id));
+        self.handle_link_events(now);
+        is_known
+    }
+
+    /// Ends the session of DTLS or TLS of a registered device, which has to prove its identity anew.
+    /// The registration stays. Returns `false` if the device is not registered or has no session.
+    pub fn end_session(&mut self, now: Instant, endpoint: &str) -> bool {
+        let device = self.devices.key_of(endpoint).and_then(|key| self.devices.get(key));
+        let peer = device.and_then(|device| device.peer);
+        // The device keeps the peer of a session that is over.
+        let is_open =
+            |peer: &_| self.link.session_of(*peer).is_some() && self.link.is_reachable(*peer);
+        let Some(peer) = peer.filter(is_open) else { return false };
+        self.link.end_session(peer);
+        self.handle_link_events(now);
+        true
+    }
+}
