@@ -130,6 +130,8 @@ pub(crate) enum ApiError {
     NotKept(String),
     #[error("the request did not come to its end: {0}")]
     Unfinished(tokio::task::JoinError),
+    #[error("{0} bulks are going through the fleet already; wait for one, or take one back")]
+    TooManyBulks(usize),
     #[error("the body: {0}")]
     Model(#[from] lwm2m_objects::xml::XmlError),
     #[error("the API has definitions of {0} MiB already; remove some first, or use --models DIR")]
@@ -330,7 +332,7 @@ impl ApiError {
             Self::Member { .. } => Kind::InvalidBody,
             Self::NotKept(_) => Kind::NotKept,
             Self::NoRandomness | Self::Unfinished(_) => Kind::Failed,
-            Self::TooManyEntries | Self::TooManyModels(_) => Kind::Conflict,
+            Self::TooManyEntries | Self::TooManyModels(_) | Self::TooManyBulks(_) => Kind::Conflict,
             Self::UnknownName(_) | Self::NoSession(_) | Self::NoModel(_) => Kind::UnknownName,
             Self::TakenElsewhere
             | Self::FixedCredentials(_)

@@ -16,6 +16,7 @@
 //! | GET `/api/clients/{ep}/observations` | what is to be observed, and whether it is |
 //! | GET `/api/commands[?ep=&state=&from=&limit=]` | operations that wait, and results |
 //! | GET / DELETE `/api/commands/{id}` | one of them / take it back, or forget its result |
+//! | GET / POST `/api/bulk` · GET / DELETE `/api/bulk/{id}` | one operation on all devices that the query selects, as commands · how far it has come / take back what waits |
 //! | GET `/api/events[?ep=&since=&limit=]` | what happened to devices: the last events, or those after a number |
 //! | GET / PUT `/api/models` · GET / DELETE `/api/models/{id}[?version=]` | object definitions: all in short, add some in the XML of OMA · the versions of one, remove own ones |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
@@ -125,6 +126,7 @@
 //! ```
 
 pub mod access;
+mod bulk;
 mod credentials_file;
 mod error;
 mod events;
@@ -142,6 +144,7 @@ mod serve;
 mod state;
 
 pub use access::{Access, AccessConfig};
+pub use bulk::{BULKS, Bulks};
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use https::{Https, HttpsError};
 pub use models::{MODELS, Models};

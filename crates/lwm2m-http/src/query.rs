@@ -50,6 +50,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 }
 
 impl Parameters {
+    /// The parameters of a query that was kept; `None` if it cannot be read.
+    pub(crate) fn of(raw: &str) -> Option<Self> {
+        let uri = format!("/?{raw}").parse().ok()?;
+        let Query(pairs) = Query::try_from_uri(&uri).ok()?;
+        let preferences = Preferences::default();
+        Some(Self { pairs, raw: raw.to_owned(), preferences, key: None })
+    }
+
+    /// The query as it was sent.
+    pub(crate) fn raw(&self) -> &str {
+        &self.raw
+    }
+
     /// The first value of a parameter; empty if it has none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -194,14 +207,7 @@ mod tests {
     use super::*;
 
     fn parameters(query: &str) -> Parameters {
-        let uri = format!("/?{query}").parse().unwrap();
-        let (preferences, key) = (Preferences::default(), None);
-        Parameters {
-            pairs: Query::try_from_uri(&uri).unwrap().0,
-            raw: query.to_owned(),
-            preferences,
-            key,
-        }
+        Parameters::of(query).unwrap()
     }
 
     #[test]

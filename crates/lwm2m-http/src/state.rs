@@ -1,6 +1,7 @@
 //! What the routes share: the server, the limits, the event streams.
 
 use crate::access::{Access, Secret};
+use crate::bulk::Bulks;
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use crate::events::{Hub, Limits};
@@ -51,6 +52,8 @@ pub struct ApiConfig {
     /// The object definitions of the operator. The server has to begin with their
     /// [registry](Models::registry). Default: none.
     pub models: Models,
+    /// The bulk operations of before. Default: none.
+    pub bulks: Bulks,
     /// The endpoints whose credentials the API may not change, because they come from elsewhere.
     /// Default: none.
     pub fixed_credentials: BTreeSet<String>,
@@ -70,6 +73,7 @@ impl Default for ApiConfig {
             credentials_file: None,
             access: None,
             models: Models::default(),
+            bulks: Bulks::default(),
             fixed_credentials: BTreeSet::new(),
         }
     }
@@ -129,6 +133,12 @@ impl ApiConfig {
     #[must_use]
     pub fn with_access(self, access: Access) -> Self {
         Self { access: Some(access), ..self }
+    }
+
+    /// Sets [`Self::bulks`].
+    #[must_use]
+    pub fn with_bulks(self, bulks: Bulks) -> Self {
+        Self { bulks, ..self }
     }
 
     /// Sets [`Self::models`].
@@ -262,6 +272,13 @@ impl ApiState {
         let first = routes::first(self).await.map_err(|error| BeginError(error.to_string()))?;
         let (token, link) = first;
         Ok(Some(FirstAccess { token, link }))
+    }
+
+    /// Goes on with the bulk operations that have yet to go through the fleet. Call it once, in a runtime.
+    pub fn resume_bulks(&self) {
+        for id in self.config().bulks.running() {
+            tokio::spawn(routes::run_bulk(self.clone(), id));
+        }
     }
 
     /// Has the definitions of files in place of those that the files had before. They hold from now on,

@@ -14,7 +14,9 @@ use lwm2m_app::{Data, Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
-use lwm2m_http::{Access, ApiConfig, ApiState, CredentialsFile, MAX_CONNECTIONS, MODELS, Models};
+use lwm2m_http::{
+    Access, ApiConfig, ApiState, BULKS, Bulks, CredentialsFile, MAX_CONNECTIONS, MODELS, Models,
+};
 use lwm2m_link::Table;
 use lwm2m_net::{Clock, ServerHandle, Sockets};
 use lwm2m_server::{Config, Server, records};
@@ -81,13 +83,14 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
     let mut server = Server::new(engine, seed);
-    let models = Models::default();
+    let (models, bulks) = (Models::default(), Bulks::default());
     let folder = settings.models.as_deref().map(models::Folder::open).transpose()?;
     let folder = folder.map(|(folder, definitions)| {
         models.set_files(definitions);
         folder
     });
-    let writer = data.map(|data| restore(data, &mut server, &access, &models)).transpose()?;
+    let writer =
+        data.map(|data| restore(data, &mut server, &access, &models, &bulks)).transpose()?;
     server.set_registry(Arc::new(models.registry()));
     let server = lwm2m_net::bind_server(sockets, server, writer).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
@@ -98,7 +101,11 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
     let page = access::page(settings, http);
-    let state = ApiState::with_config(server.clone(), api.with_access(access).with_models(models));
+    let state = ApiState::with_config(
+        server.clone(),
+        api.with_access(access).with_models(models).with_bulks(bulks),
+    );
+    state.resume_bulks();
     folder.into_iter().for_each(|folder| folder.watch(state.clone()));
     let first = access::begin(settings, &state, &page).await?;
     let routes = lwm2m_http::router(state);
@@ -125,8 +132,12 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
 #[must_use]
 pub fn table_name(table: Table) -> Option<&'static str> {
     let of_api = || lwm2m_http::access::TABLES.iter().find(|(it, _)| *it == table);
-    let of_models = || (table == MODELS).then_some("object definitions");
-    records::name(table).or_else(|| of_api().map(|(_, name)| *name)).or_else(of_models)
+    let others = || match table {
+        MODELS => Some("object definitions"),
+        BULKS => Some("bulk operations"),
+        _ => None,
+    };
+    records::name(table).or_else(|| of_api().map(|(_, name)| *name)).or_else(others)
 }
 
 /// Adds an admin token to a data folder, and prints it.
@@ -153,11 +164,13 @@ fn restore(
     server: &mut Server,
     access: &Access,
     models: &Models,
+    bulks: &Bulks,
 ) -> Result<Writer, Failure> {
     let mut restore = server.restore(Clock::start().now());
     data.read_tables(&records::RESTORED, |table, key, value| restore.take(table, key, value))?;
     let of_api = lwm2m_http::access::TABLES.map(|(table, _)| table);
     data.read_tables(&of_api, |table, key, value| _ = access.take(table, key, value))?;
+    data.read_tables(&[BULKS], |table, key, value| _ = bulks.take(table, key, value))?;
     data.read_tables(&[MODELS], |table, key, value| {
         if !models.take(table, key, value) {
             tracing::warn!(

@@ -23,8 +23,8 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
     let path = route.strip_prefix("/api/").or_else(|| route.strip_prefix('/')).unwrap_or(route);
     match path.split('/').next().unwrap_or_default() {
         "session" => Need::Nothing,
-        "clients" | "commands" if reads => Need::Scope(Scope::Viewer),
-        "clients" | "commands" => Need::Scope(Scope::Operator),
+        "clients" | "commands" | "bulk" if reads => Need::Scope(Scope::Viewer),
+        "clients" | "commands" | "bulk" => Need::Scope(Scope::Operator),
         "models" | "objectspecs" | "event" | "events" | "server" if reads => {
             Need::Scope(Scope::Viewer)
         }
@@ -38,7 +38,7 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
 pub(super) fn kind(route: Option<&str>) -> Kind {
     let path = route.and_then(|route| route.strip_prefix("/api/")).unwrap_or_default();
     match path.split('/').next() {
-        Some("clients" | "commands") => Kind::Operation,
+        Some("clients" | "commands" | "bulk") => Kind::Operation,
         _ => Kind::Administration,
     }
 }

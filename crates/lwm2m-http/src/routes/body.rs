@@ -67,6 +67,11 @@ impl FromRequest<ApiState> for Body {
 }
 
 impl Body {
+    /// A body of JSON.
+    pub(crate) fn of_json(value: &Json) -> Self {
+        Self { media_type: MediaType::Json, bytes: value.to_string().into() }
+    }
+
     /// The body as text, whatever it claims to be.
     pub(crate) fn text(&self) -> Result<&str, ApiError> {
         std::str::from_utf8(&self.bytes).map_err(|_| ApiError::NotText)

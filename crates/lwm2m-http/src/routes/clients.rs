@@ -1,6 +1,7 @@
 //! `/api/clients`: the registrations; `/api/server/endpoint`: where the server listens.
 
 use super::answer::json;
+use super::commands::{Filter, each_command, take_back};
 use super::pages::{self, Pages, Piece};
 use super::selection::Selection;
 use super::target::Endpoint;
@@ -25,7 +26,7 @@ pub(crate) async fn list(
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if let Some(selection) = Selection::read(&parameters, &principal)? {
+    if let Some(selection) = Selection::read(&parameters, principal.prefix())? {
         return selection.answer(&state, &headers).await;
     }
     Ok(pages::list(state, Registrations { principal, last: None, objects: None }).await)
@@ -89,7 +90,14 @@ pub(crate) async fn remove(
     let name = endpoint.clone();
     let delete = move |server: &mut Server, now| Ok(server.delete_device(now, &name));
     let deleted = state.server().promise(delete).await;
-    match deleted.map_err(|error| ApiError::request(&endpoint, error))? || has_values {
+    let deleted = deleted.map_err(|error| ApiError::request(&endpoint, error))?;
+    // To look at all commands takes the engine's time, so it is done in parts.
+    let mut ended = Vec::new();
+    let of_device = Filter::of_device(&endpoint);
+    each_command(&state, &of_device, |command| ended.push(command.id)).await;
+    let has_results = !ended.is_empty();
+    take_back(&state, ended).await?;
+    match deleted || has_values || has_results {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(ApiError::UnknownEndpoint(endpoint)),
     }

@@ -4,6 +4,7 @@ use super::answer::json;
 use super::operations::{Answer, timeout};
 use super::pages::{self, Pages, Piece};
 use crate::access::Principal;
+use crate::bulk::key_of_commands;
 use crate::error::ApiError;
 use crate::json::command::{self, CommandJson, DelayedJson, Request, STATES};
 use crate::json::response::{RequestKind, ResponseJson};
@@ -13,6 +14,7 @@ use axum::extract::{Path as Segment, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
 use lwm2m_server::{Command, CommandId, CommandOptions, CommandState, Operation, Outcome, Server};
 
 /// Commands that are copied out of the engine at a time.
@@ -91,10 +93,12 @@ pub(crate) async fn list(
     let expected = "the number of a command";
     let from = parameters.number("from", 0..=u64::MAX, expected)?.unwrap_or_default();
     let limit = parameters.number("limit", 1..=u64::MAX, "a number of commands, at least 1")?;
+    let bulk = parameters.number("bulk", 0..=u64::MAX, "the number of a bulk")?;
     let filter = Filter {
         principal: Some(principal),
         endpoint: parameters.get("ep").map(str::to_owned),
         states: parameters.get("state").map(states).transpose()?,
+        key: bulk.map(key_of_commands),
     };
     let left = limit.unwrap_or(u64::MAX);
     Ok(pages::list(state, Commands { from: CommandId(from), left, filter }).await)
@@ -110,18 +114,36 @@ fn states(text: &str) -> Result<Vec<&'static str>, ApiError> {
 }
 
 /// Which commands a list has.
-#[derive(Clone)]
-struct Filter {
+#[derive(Clone, Default)]
+pub(super) struct Filter {
     /// Who asks.
     principal: Option<Principal>,
     endpoint: Option<String>,
     states: Option<Vec<&'static str>>,
+    /// The key that they have.
+    key: Option<String>,
 }
 
 impl Filter {
+    /// The commands of a bulk.
+    pub(super) fn of_bulk(id: u64) -> Self {
+        Self { key: Some(key_of_commands(id)), ..Self::default() }
+    }
+
+    /// Those of them that are in a state.
+    pub(super) fn that_are(self, state: &'static str) -> Self {
+        Self { states: Some(vec![state]), ..self }
+    }
+
+    /// The commands of a device.
+    pub(super) fn of_device(endpoint: &str) -> Self {
+        Self { endpoint: Some(endpoint.to_owned()), ..Self::default() }
+    }
+
     fn admits(&self, command: &Command) -> bool {
         self.principal.as_ref().is_none_or(|it| it.sees(&command.endpoint))
             && self.endpoint.as_deref().is_none_or(|it| it == &*command.endpoint)
+            && self.key.as_ref().is_none_or(|it| command.options.key.as_ref() == Some(it))
             && self.states.as_ref().is_none_or(|it| it.contains(&command::state(command)))
     }
 }
@@ -157,6 +179,30 @@ impl Pages for Commands {
         self.from = more.unwrap_or(self.from);
         more.is_some()
     }
+}
+
+/// Has a function look at all commands of a sort.
+pub(super) async fn each_command(state: &ApiState, filter: &Filter, mut f: impl FnMut(Command)) {
+    let mut from = Some(CommandId(0));
+    while let Some(first) = from {
+        let filter = filter.clone();
+        let page = state.server().with(move |server, _| page(server, first, &filter)).await;
+        // A server that shuts down has none.
+        let Ok((commands, next)) = page else { return };
+        commands.into_iter().for_each(&mut f);
+        from = next;
+    }
+}
+
+/// Takes commands back, or forgets their results.
+pub(super) async fn take_back(state: &ApiState, commands: Vec<CommandId>) -> Result<(), ApiError> {
+    for some in commands.chunks(PAGE) {
+        let removals = some.iter().map(|id| state.server().remove_command(*id));
+        for removed in join_all(removals).await {
+            removed.map_err(ApiError::Request)?;
+        }
+    }
+    Ok(())
 }
 
 /// Commands for a list, and where it goes on.
@@ -232,9 +278,8 @@ mod tests {
         });
         let ids: Vec<_> = ids.collect();
         let all = |endpoint: Option<&str>| Filter {
-            principal: None,
             endpoint: endpoint.map(str::to_owned),
-            states: None,
+            ..Filter::default()
         };
         let (commands, next) = page(&server, CommandId(0), &all(None));
         assert_eq!((commands.len(), next), (PAGE, Some(ids[PAGE])));

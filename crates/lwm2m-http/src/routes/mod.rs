@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod body;
+mod bulk;
 mod cached;
 mod clients;
 mod commands;
@@ -21,6 +22,7 @@ mod selection;
 mod target;
 
 pub(crate) use self::access::first;
+pub(crate) use self::bulk::run as run_bulk;
 
 use crate::access::guard;
 use crate::state::ApiState;
@@ -93,6 +95,8 @@ fn api() -> Router<ApiState> {
         .route("/commands", get(commands::list))
         .route("/commands/", get(commands::list))
         .route("/commands/{id}", get(commands::one).delete(commands::remove))
+        .route("/bulk", get(bulk::list).post(bulk::start))
+        .route("/bulk/{id}", get(bulk::one).delete(bulk::remove))
         .route("/session", get(access::who).post(access::log_in).delete(access::log_out))
         .route("/tokens", get(access::tokens).post(access::add_token))
         .route("/tokens/{id}", delete(access::remove_token))

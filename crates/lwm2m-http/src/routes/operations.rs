@@ -11,7 +11,7 @@ use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::Response;
-use lwm2m_core::{Node, Path, Resource};
+use lwm2m_core::{Model, Node, Path, Resource};
 use lwm2m_net::Answer as Answered;
 use lwm2m_server::{Operation, WriteMode};
 use std::time::Duration;
@@ -36,8 +36,7 @@ pub(crate) async fn get(
             perform(&state, &target.endpoint, &parameters, operation).await
         }
         Aspect::Discover => {
-            let target = target.at_depth(1..=3, "Discover", "an object, instance or resource")?;
-            let operation = Operation::Discover { path };
+            let operation = discover(&target)?;
             perform(&state, &target.endpoint, &parameters, operation).await
         }
         Aspect::Attributes => Err(ApiError::Method(Some("PUT"))),
@@ -53,7 +52,11 @@ pub(crate) async fn put(
     body: Body,
 ) -> Answer {
     match target.aspect {
-        Aspect::Value => write(&state, target, &parameters, &body).await,
+        Aspect::Value => {
+            let device = state.device(&target.endpoint)?;
+            let operation = write(&target, &parameters, &body, &device.model())?;
+            perform(&state, &target.endpoint, &parameters, operation).await
+        }
         Aspect::Attributes => write_attributes(&state, target, &parameters).await,
         Aspect::Discover => Err(ApiError::Method(Some("GET, HEAD"))),
         Aspect::Observe => Err(ApiError::Method(Some("POST, DELETE"))),
@@ -69,11 +72,14 @@ pub(crate) async fn post(
 ) -> Answer {
     match (target.aspect, target.path.depth()) {
         (Aspect::Value, 3) => {
-            let arguments = body.text()?.to_owned();
-            let operation = Operation::Execute { path: target.path, arguments };
+            let operation = execute(&target, body.text()?.to_owned())?;
             perform(&state, &target.endpoint, &parameters, operation).await
         }
-        (Aspect::Value, _) => create(&state, target, &parameters, &body).await,
+        (Aspect::Value, _) => {
+            let device = state.device(&target.endpoint)?;
+            let operation = create(&target, &parameters, &body, &device.model())?;
+            perform(&state, &target.endpoint, &parameters, operation).await
+        }
         (Aspect::Observe, _) => observe::start(&state, target, &parameters).await,
         (Aspect::Discover, _) => Err(ApiError::Method(Some("GET, HEAD"))),
         (Aspect::Attributes, _) => Err(ApiError::Method(Some("PUT"))),
@@ -88,8 +94,7 @@ pub(crate) async fn delete(
 ) -> Answer {
     match target.aspect {
         Aspect::Value => {
-            let target = target.at_depth(2..=4, "Delete", "an instance or resource instance")?;
-            let operation = Operation::Delete { path: target.path };
+            let operation = delete_of(&target)?;
             perform(&state, &target.endpoint, &parameters, operation).await
         }
         Aspect::Observe => {
@@ -100,34 +105,57 @@ pub(crate) async fn delete(
     }
 }
 
-async fn write(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
-    let target = target.at_depth(2..=4, "Write", "an instance, resource or resource instance")?;
+/// The Write of a body.
+pub(super) fn write(
+    target: &Target,
+    parameters: &Parameters,
+    body: &Body,
+    model: &dyn Model,
+) -> Result<Operation, ApiError> {
+    target.check_depth(2..=4, "Write", "an instance, resource or resource instance")?;
     let format = parameters.format()?;
     let replace = parameters.replace()?;
     let path = target.path;
-    let node = body.node(&path, &state.device(&target.endpoint)?.model())?;
+    let node = body.node(&path, model)?;
     // Of a single value nothing can stay, and devices accept it as a replacement alone.
     let single = matches!(node, Node::Resource(Resource::Single(_)) | Node::ResourceInstance(_));
     let mode = if replace || single { WriteMode::Replace } else { WriteMode::Partial };
-    let operation = Operation::Write { path, node, format, mode };
-    perform(state, &target.endpoint, parameters, operation).await
+    Ok(Operation::Write { path, node, format, mode })
 }
 
-async fn create(state: &ApiState, target: Target, parameters: &Parameters, body: &Body) -> Answer {
-    let target = target.at_depth(1..=2, "Create", "an object or instance")?;
+/// The Create of a body.
+pub(super) fn create(
+    target: &Target,
+    parameters: &Parameters,
+    body: &Body,
+    model: &dyn Model,
+) -> Result<Operation, ApiError> {
+    target.check_depth(1..=2, "Create", "an object or instance")?;
     let format = parameters.format()?;
-    let device = state.device(&target.endpoint)?;
-    let model = device.model();
     let object = target.path.object_id().unwrap_or_default();
     let (instance, node) = match target.path.instance_id() {
-        Some(id) => (Some(id), body.node(&target.path, &model)?),
+        Some(id) => (Some(id), body.node(&target.path, model)?),
         None => {
-            let (id, instance) = body.new_instance(object, &model)?;
+            let (id, instance) = body.new_instance(object, model)?;
             (id, Node::ObjectInstance(instance))
         }
     };
-    let operation = Operation::Create { path: Path::object(object), instance, node, format };
-    perform(state, &target.endpoint, parameters, operation).await
+    Ok(Operation::Create { path: Path::object(object), instance, node, format })
+}
+
+pub(super) fn discover(target: &Target) -> Result<Operation, ApiError> {
+    target.check_depth(1..=3, "Discover", "an object, instance or resource")?;
+    Ok(Operation::Discover { path: target.path })
+}
+
+pub(super) fn execute(target: &Target, arguments: String) -> Result<Operation, ApiError> {
+    target.check_depth(3..=3, "Execute", "a resource")?;
+    Ok(Operation::Execute { path: target.path, arguments })
+}
+
+pub(super) fn delete_of(target: &Target) -> Result<Operation, ApiError> {
+    target.check_depth(2..=4, "Delete", "an instance or resource instance")?;
+    Ok(Operation::Delete { path: target.path })
 }
 
 async fn write_attributes(state: &ApiState, target: Target, parameters: &Parameters) -> Answer {

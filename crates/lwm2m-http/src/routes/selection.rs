@@ -1,7 +1,6 @@
 //! `GET /api/clients?…`: a page of a fleet.
 
 use super::order::{First, Order};
-use crate::access::Principal;
 use crate::error::ApiError;
 use crate::json::registration::RegistrationJson;
 use crate::query::Parameters;
@@ -13,6 +12,7 @@ use lwm2m_core::Path;
 use lwm2m_net::directory::Listed;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// The parameters that ask for a page.
 const NAMES: [&str; 10] =
@@ -43,7 +43,7 @@ impl<'p> Selection<'p> {
     /// Reads a query; `None` if it asks for all devices.
     pub(super) fn read(
         parameters: &'p Parameters,
-        principal: &'p Principal,
+        own: Option<&'p str>,
     ) -> Result<Option<Self>, ApiError> {
         if !NAMES.iter().any(|name| parameters.get(name).is_some()) {
             return Ok(None);
@@ -55,7 +55,7 @@ impl<'p> Selection<'p> {
             limit,
             after: parameters.get("after"),
             order: Order::read(parameters)?,
-            prefix: prefix(parameters.get("prefix").unwrap_or_default(), principal),
+            prefix: prefix(parameters.get("prefix").unwrap_or_default(), own),
             contains: parameters.get("q").unwrap_or_default(),
             state: one_of(parameters, "state", &["listening", "awake", "asleep"], STATES)?,
             object: parameters.get("object").map(object).transpose()?,
@@ -64,6 +64,30 @@ impl<'p> Selection<'p> {
                 .map(|it| it == "true"),
             fields: parameters.get("fields").map(|fields| fields.split(',').collect()),
         }))
+    }
+
+    /// Reads the query of a bulk, which says which devices it is about, if only by an empty prefix.
+    pub(super) fn of_bulk(
+        parameters: &'p Parameters,
+        own: Option<&'p str>,
+    ) -> Result<Self, ApiError> {
+        let of_pages = ["limit", "after", "sort", "fields"];
+        if let Some(name) = of_pages.into_iter().find(|name| parameters.get(name).is_some()) {
+            return Err(ApiError::Parameter { name, expected: "left out: it selects no devices" });
+        }
+        let expected = "there, or another one that selects devices; `prefix=` selects all";
+        Self::read(parameters, own)?.ok_or(ApiError::Parameter { name: "prefix", expected })
+    }
+
+    /// The devices that are wanted among the next ones after a name, and the name after which it goes on.
+    pub(super) async fn next_devices(
+        &self,
+        state: &ApiState,
+        after: Option<&str>,
+    ) -> (Vec<Listed>, Option<Arc<str>>) {
+        let Some(prefix) = self.prefix else { return (Vec::new(), None) };
+        let _permit = state.begin_page().await;
+        state.server().directory().scan(prefix, after, |device| self.wants(device))
     }
 
     /// The page as an answer.
@@ -202,8 +226,8 @@ fn one_of<'p>(
 }
 
 /// What all names begin with that one asks for and that exist for them.
-fn prefix<'p>(asked: &'p str, principal: &'p Principal) -> Option<&'p str> {
-    let own = principal.prefix().unwrap_or_default();
+fn prefix<'p>(asked: &'p str, own: Option<&'p str>) -> Option<&'p str> {
+    let own = own.unwrap_or_default();
     if asked.starts_with(own) {
         return Some(asked);
     }

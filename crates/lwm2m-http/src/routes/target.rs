@@ -60,6 +60,17 @@ fn split(tail: &str) -> Result<(Path, Aspect), ApiError> {
 }
 
 impl Target {
+    /// Refuses a path that has none of the depths that `operation` needs.
+    pub(crate) fn check_depth(
+        &self,
+        depths: std::ops::RangeInclusive<usize>,
+        operation: &'static str,
+        needed: &'static str,
+    ) -> Result<(), ApiError> {
+        let fits = depths.contains(&self.path.depth());
+        fits.then_some(()).ok_or(ApiError::Depth { operation, needed })
+    }
+
     /// This target, if the path has one of the depths that `operation` needs.
     pub(crate) fn at_depth(
         self,
@@ -67,10 +78,8 @@ impl Target {
         operation: &'static str,
         needed: &'static str,
     ) -> Result<Self, ApiError> {
-        match depths.contains(&self.path.depth()) {
-            true => Ok(self),
-            false => Err(ApiError::Depth { operation, needed }),
-        }
+        self.check_depth(depths, operation, needed)?;
+        Ok(self)
     }
 }
 

@@ -132,7 +132,7 @@ fn may(scope: &str, method: &str, route: &str) -> bool {
         "tokens" | "users" | "audit" => false,
         "security" if method != "GET" => scope == "admin",
         _ if method == "GET" => true,
-        "clients" | "commands" => scope != "viewer",
+        "clients" | "commands" | "bulk" => scope != "viewer",
         _ => false,
     }
 }
@@ -230,6 +230,37 @@ async fn lists_have_what_lies_within_the_prefix() {
     {
         assert_eq!(server.by(&tenant, "GET", path, "").await.status, status, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_bulk_is_of_its_tenant_and_reaches_no_other() {
+    let server = Guarded::new().await;
+    let _a = server.bench.device("a-1", refusing).await;
+    let _b = server.bench.device("b-1", refusing).await;
+    let token = async |prefix: &str| {
+        server.token(json!({"name": "t", "scope": "operator", "prefix": prefix})).await.0
+    };
+    let (a, b) = (token("a-").await, token("b-").await);
+    let order = json!({"operation": "execute", "path": "/3/0/4"}).to_string();
+    for query in ["prefix=", "object=3", "prefix=b-"] {
+        let started = server.by(&a, "POST", &format!("/api/bulk?{query}"), &order).await;
+        assert_eq!(started.status, 202);
+        let address = started.header(header::LOCATION).to_owned();
+        let done = async {
+            while server.by(&a, "GET", &address, "").await.json()["state"] != "ordered" {
+                tokio::task::yield_now().await;
+            }
+        };
+        crate::support::within(done).await;
+        for method in ["GET", "DELETE"] {
+            assert_eq!(server.by(&b, method, &address, "").await.status, 404);
+        }
+        assert_eq!(server.by(&server.admin, "GET", &address, "").await.status, 200);
+    }
+    assert_eq!(server.by(&b, "GET", "/api/bulk", "").await.json(), json!([]));
+    let commands = server.by(&server.admin, "GET", "/api/commands", "").await.json();
+    let names: Vec<_> = commands.as_array().unwrap().iter().map(|it| it["ep"].clone()).collect();
+    assert_eq!(names, ["a-1", "a-1"]);
 }
 
 #[tokio::test]

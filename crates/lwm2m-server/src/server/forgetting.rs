@@ -1,20 +1,19 @@
 //! Devices that the application deletes, and sessions that it ends.
 
 use super::Server;
-use crate::command::CommandId;
 use crate::event::DeregistrationReason;
 use lwm2m_time::Instant;
 
 impl Server {
-    /// Deletes a device: ends its registration and its session, takes its commands and observations
-    /// back, and forgets the values that it told. Its credential stays, so it can register again; so do
-    /// the events of its past. Returns `false` if the server knew nothing of it but values.
+    /// Deletes a device: ends its registration and its session, takes back its observations and the
+    /// commands that have not ended, and forgets the values that it told. Its credential stays, so it can
+    /// register again; so do the events of its past, and the results of commands until they are
+    /// [removed](Self::remove_command). Returns `false` if the server knew nothing of it but those.
     ///
     /// The end of the registration is promised, and all else is durable before it.
     pub fn delete_device(&mut self, now: Instant, endpoint: &str) -> bool {
         self.forget_values_of(endpoint);
-        let commands = self.commands.from(CommandId(0)).filter(|it| *it.endpoint == *endpoint);
-        let commands: Vec<_> = commands.map(|it| it.id).collect();
+        let commands: Vec<_> = self.commands.open(endpoint).map(|it| it.id).collect();
         let targets: Vec<_> = self.wishes.of(endpoint).map(|(target, _)| target.clone()).collect();
         let is_registered = self.devices.key_of(endpoint).is_some();
         let is_known = is_registered || !commands.is_empty() || !targets.is_empty();

@@ -1,0 +1,149 @@
+//! One operation on many devices.
+
+use crate::support::{Bench, asked, next_asked, within};
+use axum::http::StatusCode;
+use lwm2m_coap::{Code, Request, Response};
+use lwm2m_http::{ApiConfig, ApiState, BULKS, Bulks};
+use lwm2m_server::Config;
+use lwm2m_store::MemoryStore;
+use serde_json::{Value as Json, json};
+
+fn obedient(request: &Request) -> Option<Response> {
+    Some(match request.code {
+        Code::GET => Response::new(Code::CONTENT).content_format(0).payload(b"42".to_vec()),
+        _ => Response::new(Code::CHANGED),
+    })
+}
+
+async fn order(bench: &Bench, query: &str, body: Json) -> crate::support::Answer {
+    bench.json("POST", &format!("/api/bulk?{query}"), &body).await
+}
+
+/// Waits until a job is as it should be, and returns it.
+async fn until(bench: &Bench, address: &str, is_so: impl Fn(&Json) -> bool) -> Json {
+    let waiting = async {
+        loop {
+            let job = bench.get(address).await.json();
+            if is_so(&job) {
+                return job;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    within(waiting).await
+}
+
+#[tokio::test]
+async fn an_operation_reaches_the_devices_that_are_selected_and_no_others() {
+    let bench = Bench::new().await;
+    let mut meters = Vec::new();
+    for number in 0..70 {
+        meters.push(bench.device(format!("meter-{number:02}").leak(), obedient).await);
+    }
+    let valve = bench.device("valve", obedient).await;
+    let write = json!({"operation": "write", "path": "/1/0/1", "content": {"id": 1, "value": 600}});
+    let started = order(&bench, "q=METER&ttl=3600", write).await;
+    assert_eq!(started.status, StatusCode::ACCEPTED, "{:?}", started.body);
+    let address = started.header("location").to_owned();
+    let job =
+        until(&bench, &address, |job| job["state"] == "ordered" && job["states"]["done"] == 70)
+            .await;
+    assert_eq!(job["refused"], 0);
+    for meter in &meters {
+        assert_eq!(asked(meter).await, ["PUT /1/0/1 format=0 \"600\""]);
+    }
+    assert_eq!(asked(&valve).await, [""; 0]);
+    let commands = bench.get(job["commandList"].as_str().unwrap()).await.json();
+    assert_eq!(commands.as_array().unwrap().len(), 70);
+    assert_eq!(bench.get("/api/bulk").await.json().as_array().unwrap().len(), 1);
+    assert_eq!(bench.send("DELETE", &address, None, "").await.status, 204);
+    assert_eq!(bench.get(&address).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_waits_is_taken_back() {
+    let bench = Bench::new().await;
+    let (asleep, awake) =
+        (bench.sleeper("asleep", obedient).await, bench.device("b", obedient).await);
+    bench.lull("asleep").await;
+    let started = order(&bench, "prefix=", json!({"operation": "execute", "path": "/3/0/4"})).await;
+    let address = started.header("location").to_owned();
+    let both = |job: &Json| job["states"]["done"] == 1 && job["states"]["waiting"] == 1;
+    until(&bench, &address, both).await;
+    assert_eq!(next_asked(&awake).await, ["POST /3/0/4"]);
+    assert_eq!(bench.send("DELETE", &address, None, "").await.status, 204);
+    let left = bench.get("/api/commands").await.json();
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["ep"]), (1, &json!("b")));
+    bench.wake(&asleep, "asleep").await;
+    assert_eq!(asked(&asleep).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_no_device_could_do_is_refused_and_what_one_cannot_is_told() {
+    let bench = Bench::new().await;
+    let _device = bench.device("peer", obedient).await;
+    let read = || json!({"operation": "read", "path": "/3/0/9"});
+    for (query, body) in [
+        ("", read()),
+        ("prefix=&limit=5", read()),
+        ("prefix=&sort=updated", read()),
+        ("prefix=&ttl=0", read()),
+        ("state=x", read()),
+        ("prefix=", json!({"operation": "observe", "path": "/3"})),
+        ("prefix=", json!({"operation": "read"})),
+        ("prefix=", json!({"operation": "read", "path": "/x"})),
+        ("prefix=", json!({"operation": "delete", "path": "/3"})),
+        ("prefix=", json!({"operation": "execute", "path": "/3/0"})),
+        ("prefix=", json!({"operation": "write", "path": "/1/0/1"})),
+        ("prefix=", json!({"operation": "write", "path": "/1/0/1", "content": {"value": "x"}})),
+        ("prefix=", json!({"operation": "read", "path": "/3", "more": 1})),
+        ("prefix=", json!([])),
+    ] {
+        let answer = order(&bench, query, body.clone()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query} {body}");
+    }
+    assert_eq!(bench.get("/api/bulk").await.json(), json!([]));
+    for id in ["7", "x", "99999999999999999999"] {
+        assert_eq!(bench.get(&format!("/api/bulk/{id}")).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_job_goes_on_after_a_restart_and_no_device_gets_it_twice() {
+    let store = MemoryStore::default();
+    let bench = Bench::keeping(Config::default(), ApiConfig::default(), store).await;
+    let mut devices = Vec::new();
+    for name in ["a", "b", "c"] {
+        devices.push(bench.device(name, obedient).await);
+    }
+    let started = order(&bench, "prefix=", json!({"operation": "execute", "path": "/3/0/4"})).await;
+    let address = started.header("location").to_owned();
+    until(&bench, &address, |job| job["states"]["done"] == 3).await;
+    let reader = bench.server.store().expect("a store").clone();
+    let record = reader.table(BULKS).unwrap().next().expect("a job").unwrap();
+    // As it was when it had begun.
+    let mut job: Json = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+    (job["after"], job["is_through"], job["commands"]) = (json!("a"), json!(false), json!(1));
+    let bulks = Bulks::default();
+    assert!(bulks.take(record.table, &record.key, &serde_json::to_vec(&job).unwrap()));
+    let state = ApiState::with_config(bench.server.clone(), ApiConfig::default().with_bulks(bulks));
+    state.resume_bulks();
+    let again = Bench { server: bench.server.clone(), api: lwm2m_http::router(state) };
+    let request = || {
+        let request = axum::http::Request::get(&address).header("host", "localhost");
+        request.body(axum::body::Body::empty()).expect("a request")
+    };
+    let ended = within(async {
+        loop {
+            let job = again.call(request()).await.json();
+            if job["state"] == "ordered" {
+                return job;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(ended.await["commands"], 3);
+    for device in &devices {
+        assert_eq!(asked(device).await, ["POST /3/0/4"]);
+    }
+}
