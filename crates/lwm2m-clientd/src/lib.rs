@@ -3,45 +3,41 @@
 //! The binary adds flags to this library; `lwm2m demo` starts the same device in its own process.
 
 mod clock;
+mod first;
 pub mod objects;
 mod security;
 pub mod settings;
 
 use lwm2m_app::{Data, Failure, signal::End};
-use lwm2m_client::{Client, Config, Event, MemoryObject, Retry, ServerAccount};
-use lwm2m_coap::uri::Scheme;
+use lwm2m_client::{Client, Event, MemoryObject};
 use lwm2m_core::{Path, Version};
 use lwm2m_dtls::Backend;
-use lwm2m_net::uri::Remote;
-use lwm2m_net::{ClientHandle, Clock, Closed, Sockets};
+use lwm2m_net::{ClientHandle, Clock, Closed};
 use lwm2m_store::{Durability, Writer};
 use lwm2m_time::Instant;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use first::First;
 pub use settings::Settings;
 
 /// How long a device that stops waits for the answers to its De-registers.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The largest firmware image that servers may write, in bytes.
 const MAX_IMAGE: usize = 2 << 20;
-const SHORT_SERVER_ID: u16 = 1;
-/// Five attempts in a quarter of an hour, then a pause of the same length, without end: there is no
-/// bootstrap server to ask after a failed sequence.
-const RETRY: Retry = Retry::new().sequences(u32::MAX, 900);
 
 /// A running device.
 #[derive(Debug)]
 pub struct Device {
     client: ClientHandle,
-    /// The URI of the server, as the settings have it.
-    server: String,
+    /// The URI of the server that it asks first, as the settings have it.
+    first: String,
     life: JoinHandle<()>,
-    registered: watch::Receiver<bool>,
+    /// The short server id of a server that it is registered with.
+    registered: watch::Receiver<Option<u16>>,
     /// Tells when all is on the disk that is kept.
     durability: Option<Durability>,
 }
@@ -63,19 +59,12 @@ pub async fn start(settings: &Settings) -> Result<Device, Failure> {
 /// # Errors
 /// As [`start`].
 pub async fn prepare(settings: &Settings) -> Result<Device, Failure> {
-    let uri = settings.server.as_deref().unwrap_or("coap://127.0.0.1:5683");
-    let Remote { scheme, address } = lwm2m_net::uri::resolve(uri).await.map_err(Failure::usage)?;
-    let secured = scheme.is_secured();
-    let mut account = ServerAccount::named(SHORT_SERVER_ID, uri);
-    account.address = Some(address);
-    account.security = security::security(&settings.security, secured)?;
-    account.lifetime = settings.lifetime.unwrap_or(300);
-    account.retry = RETRY;
-    account.queue_mode = settings.queue_mode;
+    settings.check_bootstrap()?;
+    let first = First::find(settings).await?;
     let version = settings.lwm2m.unwrap_or(Version::V1_1);
     // Before any socket: a folder that another device uses is said before a server is asked.
     let data = settings.data_folder()?.map(|folder| Data::open(&folder)).transpose()?;
-    let mut config = Config::new(settings.endpoint()).version(version).server(account);
+    let mut config = first.account(settings)?.version(version);
     config.is_kept = data.is_some();
     if let Some(seconds) = settings.awake {
         config.awake_time = Duration::from_secs(seconds.into());
@@ -93,22 +82,16 @@ pub async fn prepare(settings: &Settings) -> Result<Device, Failure> {
     let seed = lwm2m_net::seed().map_err(Failure::running)?;
     let mut client =
         Client::new(config, objects::objects(version), seed).map_err(Failure::usage)?;
-    let local = settings.bind.unwrap_or_else(|| any_address(address));
-    // No other port than the one that the scheme needs: what is not open cannot be attacked.
-    let sockets = match scheme {
-        Scheme::Coap => Sockets::from(local),
-        Scheme::Coaps => Sockets { dtls: Some(local), ..Sockets::default() },
-        Scheme::CoapTcp | Scheme::CoapsTcp => Sockets::default(),
-    };
+    let sockets = first.sockets(settings.bind);
     let writer = data.map(|data| restore(data, &mut client)).transpose()?;
     let durability = writer.as_ref().map(Writer::durability);
     let client = lwm2m_net::bind_client(sockets, client, writer).await;
     let client = client.map_err(|error| Failure::bind(&error))?;
     let events = client.subscribe();
-    let (told, registered) = watch::channel(false);
+    let (told, registered) = watch::channel(None);
     let life = Life { client: client.clone(), registered: told };
     let life = tokio::spawn(life.run(events, settings.period.unwrap_or(5)));
-    Ok(Device { client, server: uri.to_owned(), life, registered, durability })
+    Ok(Device { client, first: first.uri, life, registered, durability })
 }
 
 /// Lets a device go on from what is kept, and returns the thread that keeps what follows.
@@ -118,14 +101,6 @@ fn restore(data: Data, client: &mut Client) -> Result<Writer, Failure> {
     let restored = restore.finish();
     tracing::info!("restored {restored}");
     data.writer()
-}
-
-fn any_address(server: SocketAddr) -> SocketAddr {
-    let any = match server {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    SocketAddr::new(any, 0)
 }
 
 impl Device {
@@ -141,8 +116,9 @@ impl Device {
     /// The device has been stopped.
     pub async fn update(&self) -> Result<(), Closed> {
         let mut registered = self.registered.clone();
-        registered.wait_for(|registered| *registered).await.map_err(|_| Closed)?;
-        self.client.with(|client, now| client.update_registration(now, SHORT_SERVER_ID)).await
+        let server =
+            registered.wait_for(Option::is_some).await.map_err(|_| Closed)?.unwrap_or_default();
+        self.client.with(move |client, now| client.update_registration(now, server)).await
     }
 
     /// De-registers and stops. Returns whether the server confirmed it.
@@ -165,15 +141,16 @@ impl Device {
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut end = End::listen().map_err(Failure::running)?;
     let device = start(settings).await?;
-    let server = &device.server;
+    let first = &device.first;
+    let does = if settings.bootstrap.is_some() { "bootstrapping" } else { "registering" };
     match device.client.local().iter().next() {
         Some((_, address)) => {
-            lwm2m_app::print_line(format_args!("registering at {server} from {address}"));
+            lwm2m_app::print_line(format_args!("{does} at {first} from {address}"));
         }
-        None => lwm2m_app::print_line(format_args!("registering at {server}")),
+        None => lwm2m_app::print_line(format_args!("{does} at {first}")),
     }
     end.wait().await;
-    let registered = *device.registered.borrow();
+    let registered = device.registered.borrow().is_some();
     tracing::info!("{}", if registered { "deregistering" } else { "stopping, not registered" });
     if !device.stop().await && registered {
         tracing::warn!("the server did not confirm the deregistration");
@@ -184,7 +161,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 /// What goes on in a device: its temperature moves, and it does what it is told to.
 struct Life {
     client: ClientHandle,
-    registered: watch::Sender<bool>,
+    registered: watch::Sender<Option<u16>>,
 }
 
 impl Life {
@@ -227,12 +204,24 @@ impl Life {
 
     async fn react(&self, event: &Event) -> Result<(), Closed> {
         match event {
-            Event::Registered { location, .. } => {
-                tracing::info!(%location, "registered");
-                self.registered.send_replace(true);
+            Event::Bootstrapped => tracing::info!("bootstrapped"),
+            Event::AccountsRefused { reason } => {
+                tracing::warn!(%reason, "the accounts of the bootstrap server cannot be used");
             }
-            Event::Updated { .. } => {
-                if !self.registered.send_replace(true) {
+            Event::BootstrapFailed { address, reason, retry_at } => {
+                let Some(at) = *retry_at else {
+                    tracing::error!(%address, %reason, "the bootstrap failed for good; check server and keys, then restart the device");
+                    return Ok(());
+                };
+                let when = self.until(at).await?;
+                tracing::warn!(%address, %reason, "the bootstrap failed; trying again {when}");
+            }
+            Event::Registered { server, location, .. } => {
+                tracing::info!(%location, "registered");
+                self.registered.send_replace(Some(*server));
+            }
+            Event::Updated { server, .. } => {
+                if self.registered.send_replace(Some(*server)).is_none() {
                     tracing::info!("registered as before");
                 }
             }
@@ -240,7 +229,7 @@ impl Life {
                 tracing::warn!("no answer yet from {address}, trying again");
             }
             Event::RegistrationFailed { address, reason, retry_at, .. } => {
-                self.registered.send_replace(false);
+                self.registered.send_replace(None);
                 let server = address.map(tracing::field::display);
                 let Some(at) = *retry_at else {
                     tracing::error!(server, %reason, "the registration failed for good; check server and keys, then restart the device");
@@ -253,13 +242,13 @@ impl Life {
             Event::SessionEnded { retry_at, .. } => {
                 let when = self.until(*retry_at).await?;
                 tracing::warn!("the connection or session ended; registering again {when}");
-                self.registered.send_replace(false);
+                self.registered.send_replace(None);
             }
             Event::SessionBegun { resumed, .. } => tracing::info!(resumed, "session established"),
             Event::Sleeping { .. } => tracing::info!("asleep"),
             Event::Awake => tracing::info!("awake"),
             Event::Deregistered { .. } => {
-                self.registered.send_replace(false);
+                self.registered.send_replace(None);
             }
             Event::Written { path, .. } => tracing::info!(%path, "written"),
             Event::Created { path, .. } => tracing::info!(%path, "created"),

@@ -15,6 +15,10 @@ pub struct Settings {
     /// Server to register with: coap://, coap+tcp://, or with keys coaps://, coaps+tcp:// [default: coap://127.0.0.1:5683]
     #[arg(long, env = "LWM2M_SERVER", value_name = "URI")]
     pub server: Option<String>,
+    /// Bootstrap server that gives the device its server and keys: coap://, coaps://, coap+tcp:// or
+    /// coaps+tcp://; the keys of these settings are then for it
+    #[arg(long, env = "LWM2M_BOOTSTRAP", value_name = "URI", conflicts_with_all = ["server", "lifetime", "queue_mode"])]
+    pub bootstrap: Option<String>,
     /// Endpoint name of the device [default: lwm2m-device]
     #[arg(long, env = "LWM2M_ENDPOINT", value_name = "NAME")]
     pub endpoint: Option<String>,
@@ -84,6 +88,25 @@ impl Settings {
         self.endpoint.as_deref().unwrap_or("lwm2m-device")
     }
 
+    /// What a bootstrap server decides, it alone decides.
+    ///
+    /// # Errors
+    /// There is a bootstrap server, and an account is set besides.
+    pub(crate) fn check_bootstrap(&self) -> Result<(), Failure> {
+        let others = [
+            ("server", self.server.is_some()),
+            ("lifetime", self.lifetime.is_some()),
+            ("queue_mode", self.queue_mode),
+        ];
+        match others.into_iter().find(|(_, is_set)| *is_set && self.bootstrap.is_some()) {
+            Some((name, _)) => Err(Failure::usage(format!(
+                "`bootstrap` and `{name}` are both set, but the bootstrap server decides about the latter; \
+                 remove one of them"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The data folder; `None` if nothing is kept.
     ///
     /// # Errors
@@ -104,6 +127,7 @@ impl Settings {
     pub fn or(self, others: Self) -> Self {
         Self {
             server: self.server.or(others.server),
+            bootstrap: self.bootstrap.or(others.bootstrap),
             endpoint: self.endpoint.or(others.endpoint),
             lifetime: self.lifetime.or(others.lifetime),
             keep_alive: self.keep_alive.or(others.keep_alive),
@@ -130,6 +154,17 @@ mod tests {
         let file: Settings = toml::from_str("lifetime = 90\nlwm2m = '1.2'").unwrap();
         let both = flags.or(file);
         assert_eq!((both.lifetime, both.lwm2m), (Some(60), Some(Version::V1_2)));
+    }
+
+    #[test]
+    fn what_a_bootstrap_server_decides_is_not_set_besides() {
+        let check = |text: &str| toml::from_str::<Settings>(text).unwrap().check_bootstrap();
+        for name in ["server = 'coap://a'", "lifetime = 60", "queue_mode = true"] {
+            assert!(check(name).is_ok());
+            let both = format!("bootstrap = 'coap://b'\n{name}");
+            let error = check(&both).map_err(|it| it.to_string());
+            assert!(error.is_err_and(|it| it.contains(&name[..name.find(' ').unwrap()])));
+        }
     }
 
     #[test]
