@@ -28,6 +28,8 @@
 //! | GET `/api/audit[?before=&limit=]` | who changed what |
 //! | GET `/api/security/server`, `/api/server/security` | the server's public key and certificate |
 //! | GET `/api/server/endpoint` | where the server listens |
+//! | GET `/metrics` | counters and gauges in the text format of Prometheus |
+//! | GET `/livez`, `/readyz` | whether the engine answers; whether it can promise something. Open to everybody |
 //! | GET `/`, `/page/…` | the dashboard |
 //!
 //! Query parameters: `format` (a name such as `SENML_JSON`, or a number), `timeout` (seconds, 5
@@ -133,6 +135,7 @@ mod events;
 mod group_commit;
 mod https;
 pub mod json;
+mod metrics;
 mod models;
 mod origin;
 mod patient;

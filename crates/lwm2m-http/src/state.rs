@@ -6,6 +6,7 @@ use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
 use crate::events::{Hub, Limits};
 use crate::group_commit::GroupCommit;
+use crate::metrics::Requests;
 use crate::models::Models;
 use crate::routes;
 use lwm2m_link::Record;
@@ -168,6 +169,7 @@ struct Shared {
     /// The permit to write a page of a list.
     pages: Semaphore,
     credentials: GroupCommit,
+    requests: Requests,
 }
 
 impl ApiState {
@@ -189,6 +191,7 @@ impl ApiState {
             streams: Arc::new(Semaphore::new(streams)),
             pages: Semaphore::new(1),
             credentials: GroupCommit::default(),
+            requests: Requests::default(),
         }))
     }
 
@@ -291,6 +294,16 @@ impl ApiState {
         let _turn = models.begin_change().await;
         models.set_files(files);
         self.server().set_registry(models.registry()).await
+    }
+
+    /// The requests that were answered so far.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.0.requests
+    }
+
+    /// How many event streams are open.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.0.config.max_subscribers.saturating_sub(self.0.streams.available_permits())
     }
 
     /// A permit for an event stream, given back when it is dropped; `None` if all are taken.

@@ -11,6 +11,7 @@
 //! | [`driver`] | the one loop that drives any [`lwm2m_link::Engine`] on a UDP socket and TCP connections |
 //! | [`server`] | a server: operations as futures, events as a stream |
 //! | [`Events`] | the events of a server for any number of subscribers |
+//! | [`Counters`] | what has happened, in numbers |
 //! | [`directory`] | the registered devices, read beside the engine |
 //! | [`client`] | a client: changes of values in, events out |
 //! | [`coap`] | a CoAP client without LwM2M, for tools |
@@ -24,6 +25,8 @@ mod cancellation;
 pub mod client;
 pub mod clock;
 pub mod coap;
+#[cfg(feature = "server")]
+mod counters;
 #[cfg(feature = "server")]
 pub mod directory;
 pub mod driver;
@@ -39,6 +42,8 @@ mod with_sink;
 #[cfg(feature = "client")]
 pub use client::{ClientHandle, bind_client};
 pub use clock::Clock;
+#[cfg(feature = "server")]
+pub use counters::{Counted, Counters};
 #[cfg(feature = "server")]
 pub use directory::Directory;
 pub use driver::{Addresses, Closed, Commands, Driver, FullPorts, Handle, Io, Sockets, Wake};

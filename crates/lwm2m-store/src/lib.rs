@@ -47,4 +47,4 @@ pub use file::{FileStore, backup, open_to_read, restore};
 pub use inspect::{Inspection, Tally, inspect};
 pub use memory::MemoryStore;
 pub use store::{Read, Reader, Records, Store};
-pub use writer::{Durability, NotDurable, Pace, Progress, Writer};
+pub use writer::{Commits, Durability, NotDurable, Pace, Progress, Writer};

@@ -28,6 +28,8 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
         "models" | "objectspecs" | "event" | "events" | "server" if reads => {
             Need::Scope(Scope::Viewer)
         }
+        // It counts all devices, so that its handler refuses who is confined to a prefix.
+        "metrics" if reads => Need::Scope(Scope::Viewer),
         "security" if reads => Need::Scope(Scope::Viewer),
         "security" => Need::Scope(Scope::Admin),
         _ => Need::Everything,

@@ -9,6 +9,7 @@ mod clients;
 mod commands;
 mod composite;
 pub(crate) mod events;
+mod health;
 mod models;
 mod objectspecs;
 mod observe;
@@ -42,6 +43,7 @@ pub fn router(state: ApiState) -> Router {
     let limit = DefaultBodyLimit::max(state.config().body_limit);
     Router::new()
         .route("/event", get(events::stream))
+        .route("/metrics", get(health::metrics))
         .nest("/api", api())
         .layer(from_fn_with_state(state.clone(), guard::guard))
         // The guards apply to the routes above; that of the origin is asked first.
@@ -49,11 +51,14 @@ pub fn router(state: ApiState) -> Router {
         .route("/", get(page::index))
         .route("/page/{*file}", get(page::file))
         .route("/problems", get(error::list))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(limit)
         .layer(from_fn(finish))
         .layer(compression())
+        .layer(from_fn_with_state(state.clone(), health::count))
         .with_state(state)
 }
 

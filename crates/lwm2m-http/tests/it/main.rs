@@ -9,6 +9,7 @@ mod composite;
 mod device;
 mod errors;
 mod events;
+mod metrics;
 mod models;
 mod observations;
 mod operations;

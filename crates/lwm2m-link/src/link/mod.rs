@@ -124,6 +124,8 @@ pub struct Link {
     refused: u64,
     evicted: u64,
     refused_connections: u64,
+    /// Sessions that clients have established: by a full handshake, and by resumption.
+    accepted: (u64, u64),
     /// The latest time that was passed in.
     now: Instant,
 }
@@ -200,6 +202,7 @@ impl Link {
             refused: 0,
             evicted: 0,
             refused_connections: 0,
+            accepted: (0, 0),
             now: Instant::ZERO,
         }
     }

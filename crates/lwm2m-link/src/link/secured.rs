@@ -204,6 +204,11 @@ impl Link {
         resumed: bool,
     ) {
         let Some(sessions) = &mut self.sessions else { return };
+        match (role, resumed) {
+            (Role::Server, false) => self.accepted.0 += 1,
+            (Role::Server, true) => self.accepted.1 += 1,
+            (Role::Client, _) => {}
+        }
         let renewed = sessions.renewals.remove(&session);
         if renewed.is_some_and(|peer| !self.renewed(peer, session)) {
             return;

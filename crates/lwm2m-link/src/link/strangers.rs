@@ -19,6 +19,12 @@ impl Link {
         self.refused_connections
     }
 
+    /// How many sessions clients have established: by a full handshake, and by resumption.
+    #[must_use]
+    pub const fn accepted_sessions(&self) -> (u64, u64) {
+        self.accepted
+    }
+
     /// How many handshakes of clients were put off because too many came in a second
     /// ([`lwm2m_dtls::Config::max_handshakes_per_second`]).
     #[must_use]

@@ -6,6 +6,7 @@ mod sink;
 
 use self::sink::{Selection, ServerSink};
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::driver::{Addresses, Closed, Handle, Sockets};
 use crate::events::{Events, Publisher, Subscriptions};
@@ -82,10 +83,11 @@ pub async fn bind_server(
     let (directory, events) = (Arc::clone(&sink.directory), sink.events.subscriptions());
     let registry = Arc::new(RwLock::new(Arc::clone(server.registry())));
     let security = Arc::clone(server.security());
+    let counters = Arc::clone(&sink.counters);
     let store = writer.as_ref().map(|writer| (writer.reader(), writer.durability()));
     let engine = WithSink::new(server, sink);
     let handle = Handle::bind_on_thread("lwm2m-server", sockets, engine, writer).await?;
-    Ok(ServerHandle { handle, events, directory, registry, security, store })
+    Ok(ServerHandle { handle, events, directory, counters, registry, security, store })
 }
 
 /// A running server. The task behind it ends when the last clone of the handle is dropped.
@@ -95,6 +97,7 @@ pub struct ServerHandle {
     events: Subscriptions,
     directory: Arc<Directory>,
     registry: Arc<RwLock<Arc<Registry>>>,
+    counters: Arc<Counters>,
     security: Arc<SecurityStore>,
     store: Option<(Reader, Durability)>,
 }
@@ -122,6 +125,12 @@ impl ServerHandle {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// How often things have happened since the server was started. Does not wait for the engine.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The object definitions by which the server decodes; see also [`Registration::model`].

@@ -1,6 +1,7 @@
 //! Where the events of a server go: to callers that wait, to the directory, to subscribers.
 
 use super::RequestError;
+use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::events::Publisher;
 use crate::with_sink::Sink;
@@ -27,6 +28,7 @@ pub(super) struct ServerSink {
     /// The callers that wait for the ends of commands.
     pub(super) ends: HashMap<CommandId, Vec<oneshot::Sender<()>>>,
     pub(super) directory: Arc<Directory>,
+    pub(super) counters: Arc<Counters>,
     pub(super) events: Publisher,
     pub(super) selections: Vec<Selection>,
 }
@@ -52,6 +54,7 @@ impl ServerSink {
             operations: HashMap::new(),
             ends: HashMap::new(),
             directory: Arc::new(directory),
+            counters: Arc::default(),
             events: Publisher::default(),
             selections: Vec::new(),
         }
@@ -122,6 +125,7 @@ impl ServerSink {
 impl Sink<Server> for ServerSink {
     fn take(&mut self, _: Instant, server: &mut Server, event: Event) {
         self.follow(server, &event);
+        self.counters.count(&event);
         match event {
             Event::Completed { id, .. } => match self.operations.remove(&id) {
                 Some(Waiter::Caller(reply)) => {

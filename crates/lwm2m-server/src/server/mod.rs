@@ -180,6 +180,12 @@ impl Server {
         self.journal.durable()
     }
 
+    /// How many sessions devices have established so far: by a full handshake, and by resumption.
+    #[must_use]
+    pub const fn accepted_sessions(&self) -> (u64, u64) {
+        self.link.accepted_sessions()
+    }
+
     /// What was refused or forgotten so far because a bound was reached.
     #[must_use]
     pub fn overload(&self) -> Overload {

@@ -8,7 +8,7 @@ mod progress;
 mod queue;
 mod thread;
 
-pub use progress::{Durability, NotDurable, Progress};
+pub use progress::{Commits, Durability, NotDurable, Progress};
 
 use crate::store::{Reader, Store};
 use lwm2m_link::{Lsn, Write};

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use lwm2m_link::Lsn;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// News of the store for the engine.
@@ -35,13 +36,17 @@ pub(super) struct State {
     pub(super) failed: Lsn,
     /// The number of commits that failed.
     pub(super) failures: u64,
+    /// The number of commits that succeeded, and the time that they took together.
+    pub(super) commits: (u64, Duration),
     /// Why the latest commit failed, unless it succeeded.
     pub(super) error: Option<Arc<StoreError>>,
 }
 
 impl State {
-    pub(super) fn written(&mut self, lsn: Lsn) {
+    pub(super) fn written(&mut self, lsn: Lsn, took: Duration) {
         self.written = lsn;
+        self.commits.0 += 1;
+        self.commits.1 += took;
         self.error = None;
     }
 
@@ -61,6 +66,20 @@ impl State {
     }
 }
 
+/// The commits of a store since its thread was started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Commits {
+    /// Those that succeeded.
+    pub succeeded: u64,
+    /// Those that failed; each is tried again.
+    pub failed: u64,
+    /// The time that the successful ones took together.
+    pub took: Duration,
+    /// Whether the latest one failed.
+    pub is_failing: bool,
+}
+
 /// Tells any number of tasks when the store has come to a position.
 #[derive(Clone, Debug)]
 pub struct Durability(pub(super) watch::Receiver<State>);
@@ -75,6 +94,14 @@ impl Durability {
         let decided = progress.wait_for(|state| state.outcome(lsn).is_some()).await;
         let state = decided.map_err(|_| NotDurable::Ended)?;
         state.outcome(lsn).unwrap_or(Err(NotDurable::Ended))
+    }
+
+    /// What the thread has done since it was started.
+    #[must_use]
+    pub fn commits(&self) -> Commits {
+        let state = self.0.borrow();
+        let State { failures, commits: (succeeded, took), .. } = *state;
+        Commits { succeeded, failed: failures, took, is_failing: state.error.is_some() }
     }
 
     /// Waits until the thread has committed what it could and closed the store: when this returns, the

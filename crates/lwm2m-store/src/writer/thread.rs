@@ -6,6 +6,7 @@ use super::queue::Queue;
 use crate::changes::Changes;
 use crate::store::Store;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// Commits until the queue is closed. What a commit could not keep is kept here, of each record the
@@ -20,13 +21,14 @@ pub(super) fn run(mut store: impl Store, queue: &Queue, pace: Pace, report: &wat
             // Only an empty queue that is closed has nothing.
             break;
         }
+        let begun = Instant::now();
         match store.commit(&unwritten) {
             Ok(()) => {
                 unwritten = Changes::default();
                 if has_failed {
                     tracing::info!("the store keeps what is promised again");
                 }
-                report.send_modify(|state| state.written(batch.newest));
+                report.send_modify(|state| state.written(batch.newest, begun.elapsed()));
             }
             Err(error) => {
                 if batch.is_last {
