@@ -2,7 +2,7 @@
 # Installs the peers that the interoperability tests talk to:
 #   Eclipse Leshan with its Scandium, and its demo server (Maven, JDK 17 or later), aiocoap and tinydtls (Python venv, C
 #   compiler, autoconf), the test programs of Mbed TLS (Cargo, C compiler, make), libcoap's programs, openssl and gnutls
-#   (Debian packages libcoap3-bin, openssl, gnutls-bin).
+#   (Debian packages libcoap3-bin, openssl, gnutls-bin), playwright-core and axe-core for Debian's chromium (npm, Node.js 20 or later).
 # Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
 # A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.
 set -u
@@ -71,6 +71,16 @@ mbedtls() {
         cksum <"$here/mbedtls/Cargo.toml" >"$peers/mbedtls/stamp" || missing=1
 }
 
+# The browser itself is Debian's; no other one is fetched.
+browser() {
+    up_to_date "$peers/browser/stamp" "$here/browser/package-lock.json" && return
+    lacks npm "the browser" && return
+    mkdir -p "$peers/browser"
+    cp "$here/browser/package.json" "$here/browser/package-lock.json" "$peers/browser/" &&
+        npm ci --silent --no-audit --no-fund --prefix "$peers/browser" &&
+        cksum <"$here/browser/package-lock.json" >"$peers/browser/stamp" || missing=1
+}
+
 # debian PROGRAM PACKAGE
 debian() {
     command -v "$1" >/dev/null 2>&1 && return
@@ -86,6 +96,8 @@ aiocoap_and_tinydtls
 debian make make
 mbedtls
 debian coap-client-notls libcoap3-bin
+debian chromium chromium
+browser
 debian openssl openssl
 debian gnutls-cli gnutls-bin
 exit $missing

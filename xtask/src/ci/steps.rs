@@ -143,6 +143,7 @@ fn note_missing_peers(ci: &mut Context<'_>) {
         ("aiocoap", folder("venv")),
         ("mbedtls", folder("mbedtls")),
         ("libcoap", program("coap-client-notls")),
+        ("browser", program("chromium") && program("node") && folder("browser")),
         ("openssl", program("openssl")),
         ("gnutls", program("gnutls-cli")),
     ];

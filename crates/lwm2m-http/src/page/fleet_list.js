@@ -2,7 +2,7 @@
 import { Store } from "./lib.js";
 import { ask, queryOf } from "./api.js";
 
-const PAGE = 500;
+const PAGE = 1_000;
 const FIELDS = "endpoint,address,lwM2mVersion,lifetime,bindingMode,lastUpdate,registrationDate,secure,queuemode,sleeping";
 
 export const stateOf = ({ queuemode, sleeping, gone }) => {
@@ -44,16 +44,18 @@ export class FleetList extends Store {
   async #page() {
     const query = queryOf({ limit: PAGE, after: this.next, fields: FIELDS, ...this.filter });
     const { response, body } = await ask("GET", `api/clients${query}`);
+    const last = this.rows.at(-1)?.endpoint;
     for (const row of body) this.#put(row);
-    this.rows.sort((a, b) => before(a.endpoint, b.endpoint));
+    // Devices that registered meanwhile may be there already.
+    if (last !== undefined && body.length && body[0].endpoint < last) this.rows.sort((a, b) => before(a.endpoint, b.endpoint));
     this.complete = !response.headers.has("Link");
     if (body.length) this.next = body[body.length - 1].endpoint;
   }
 
-  // Starts over, keeping what is shown until the first page is there.
+  // Loads again what is shown, which stays until that is there.
   async reload() {
     const fresh = new FleetList(this.filter);
-    await fresh.more();
+    do await fresh.more(); while (!fresh.error && !fresh.complete && fresh.rows.length < this.rows.length);
     if (fresh.error) this.error = fresh.error;
     else Object.assign(this, { rows: fresh.rows, byName: fresh.byName, next: fresh.next, complete: fresh.complete, error: null });
     this.changed();

@@ -22,6 +22,13 @@ export function Button({ onClick, onError, kind = "", children, ...rest }) {
 export function Form({ onSubmit, children, submit = "Save", onCancel, kind = "", danger = false }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
+  const element = useRef(null);
+  // Browsers heed `autofocus` in a page once.
+  useEffect(() => {
+    const first = element.current.querySelector("[autofocus]");
+    first?.focus();
+    first?.select?.();
+  }, []);
   const send = async (event) => {
     event.preventDefault();
     if (busy) return;
@@ -37,7 +44,7 @@ export function Form({ onSubmit, children, submit = "Save", onCancel, kind = "",
     }
   };
   const key = (event) => { if (event.key === "Escape" && onCancel) { event.stopPropagation(); onCancel(); } };
-  return html`<form class="form ${kind}" onSubmit=${send} onKeyDown=${key}>
+  return html`<form ref=${element} class="form ${kind}" onSubmit=${send} onKeyDown=${key}>
     ${children}
     <div class="form-end">
       <button class="button primary ${danger ? "danger" : ""}" aria-busy=${busy}>${submit}</button>
@@ -119,7 +126,7 @@ export function Table({ columns, rows, label, empty }) {
   return html`<div class="table" role="region" aria-label=${label} tabindex="0"><table>
     <thead><tr>${columns.map((name) => html`<th scope="col">${name || html`<span class="hidden">Actions</span>`}</th>`)}</tr></thead>
     <tbody>${rows.map(({ key, cells }) => html`<tr key=${key}>
-      ${cells.map((cell, index) => html`<td data-name=${columns[index]}>${cell}</td>`)}</tr>`)}</tbody>
+      ${cells.map((cell, index) => html`<td data-name=${columns[index]}>${cell ? html`<div>${cell}</div>` : cell}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -149,7 +156,12 @@ export function Ago({ at, now }) {
 
 export const moment = (milliseconds) => (milliseconds ? new Date(milliseconds).toLocaleString() : "");
 
-export const Tabs = ({ label, tabs, current }) => html`<nav class="tabs" aria-label=${label}>
-  ${tabs.map(({ name, text, href, count }) => html`<a href=${href} aria-current=${name === current ? "page" : undefined}>
-    ${text}${count ? html` <span class="count">${count}</span>` : ""}</a>`)}
-</nav>`;
+export function Tabs({ label, tabs, current }) {
+  const bar = useRef(null);
+  // On a phone the tabs are wider than the page.
+  useEffect(() => bar.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [current]);
+  return html`<nav class="tabs" aria-label=${label} ref=${bar}>
+    ${tabs.map(({ name, text, href, count }) => html`<a href=${href} aria-current=${name === current ? "page" : undefined}>
+      ${text}${count ? html` <span class="count">${count}</span>` : ""}</a>`)}
+  </nav>`;
+}

@@ -5,6 +5,7 @@
 //! whose peer is not there says so and passes, unless the environment has `LWM2M_PEERS=require`.
 
 mod aiocoap;
+mod browser;
 mod coaps;
 mod codec;
 mod dtls;
@@ -24,6 +25,7 @@ mod tools;
 mod wire;
 
 pub use aiocoap::{AiocoapDevice, AiocoapServer};
+pub use browser::{Outcome, Scenarios};
 pub use coaps::{SecureMode, SecureSite, SecureTool};
 pub use codec::{Payloads, PeerCodec};
 pub use dtls::DtlsEndpoint;

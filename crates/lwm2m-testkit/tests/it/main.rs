@@ -6,6 +6,7 @@ mod aiocoap;
 mod aiocoap_device;
 mod bootstrap;
 mod bootstrap_streams;
+mod browser;
 mod capture;
 mod coap;
 mod codec;
