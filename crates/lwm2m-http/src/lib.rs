@@ -30,6 +30,7 @@
 //! | GET `/api/server/endpoint` | where the server listens |
 //! | GET `/metrics` | counters and gauges in the text format of Prometheus |
 //! | GET `/livez`, `/readyz` | whether the engine answers; whether it can promise something. Open to everybody |
+//! | GET `/api/openapi.json` · `/docs` | all this as OpenAPI 3.1 · a page to try it |
 //! | GET `/`, `/page/…` | the dashboard |
 //!
 //! Query parameters: `format` (a name such as `SENML_JSON`, or a number), `timeout` (seconds, 5
@@ -137,6 +138,7 @@ mod https;
 pub mod json;
 mod metrics;
 mod models;
+mod openapi;
 mod origin;
 mod patient;
 mod prefer;

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs the peers that the interoperability tests talk to:
 #   Eclipse Leshan with its Scandium, and its demo server (Maven, JDK 17 or later), aiocoap and tinydtls (Python venv, C
-#   compiler, autoconf), the test programs of Mbed TLS (Cargo, C compiler, make), libcoap's programs, openssl and gnutls
-#   (Debian packages libcoap3-bin, openssl, gnutls-bin), playwright-core and axe-core for Debian's chromium (npm, Node.js 20 or later).
+#   compiler, autoconf), schemathesis (Python venv), the test programs of Mbed TLS (Cargo, C compiler, make), libcoap's programs,
+#   openssl and gnutls (Debian packages libcoap3-bin, openssl, gnutls-bin), playwright-core and axe-core for Debian's chromium (npm,
+#   Node.js 20 or later).
 # Usage: install.sh [DIRECTORY]     default: target/peers of the workspace. Does nothing for what is already there.
 # A tool that is missing (mvn, javac, python3, apt-get) is named, its peer is left out and the exit status is 1.
 set -u
@@ -55,6 +56,14 @@ aiocoap_and_tinydtls() {
         cksum <"$here/requirements.txt" >"$peers/venv/stamp" || missing=1
 }
 
+schemathesis() {
+    up_to_date "$peers/schemathesis/stamp" "$here/schemathesis.txt" && return
+    lacks python3 schemathesis && return
+    python3 -m venv --clear "$peers/schemathesis" &&
+        "$peers/schemathesis/bin/pip" -q --disable-pip-version-check install -r "$here/schemathesis.txt" &&
+        cksum <"$here/schemathesis.txt" >"$peers/schemathesis/stamp" || missing=1
+}
+
 mbedtls() {
     up_to_date "$peers/mbedtls/stamp" "$here/mbedtls/Cargo.toml" && return
     lacks make "Mbed TLS" && return
@@ -93,6 +102,7 @@ leshan_demo
 debian autoreconf autoconf
 debian aclocal automake
 aiocoap_and_tinydtls
+schemathesis
 debian make make
 mbedtls
 debian coap-client-notls libcoap3-bin

@@ -1,7 +1,7 @@
 //! The routes, and what surrounds all of them.
 
 mod access;
-mod answer;
+pub(crate) mod answer;
 mod body;
 mod bulk;
 mod cached;
@@ -27,7 +27,7 @@ pub(crate) use self::bulk::run as run_bulk;
 
 use crate::access::guard;
 use crate::state::ApiState;
-use crate::{error, origin};
+use crate::{error, openapi, origin};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -50,6 +50,9 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), origin::guard))
         .route("/", get(page::index))
         .route("/page/{*file}", get(page::file))
+        .route("/docs", get(openapi::page))
+        .route("/docs/docs.js", get(openapi::script))
+        .route("/docs/docs.css", get(openapi::style))
         .route("/problems", get(error::list))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
@@ -110,6 +113,7 @@ fn api() -> Router<ApiState> {
         .route("/audit", get(access::audit))
         .route("/models", get(models::list).put(models::put))
         .route("/models/{id}", get(models::one).delete(models::remove))
+        .route("/openapi.json", get(openapi::document))
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))
         .route("/events", get(past::events))

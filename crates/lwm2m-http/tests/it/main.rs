@@ -12,6 +12,7 @@ mod events;
 mod metrics;
 mod models;
 mod observations;
+mod openapi;
 mod operations;
 mod page;
 mod past;

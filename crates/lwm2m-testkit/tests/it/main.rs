@@ -13,6 +13,7 @@ mod codec;
 mod composite;
 mod crowds;
 mod demo_server;
+mod described;
 mod device_durability;
 mod device_restarts;
 mod dtls;

@@ -1,0 +1,168 @@
+//! The operations of the API.
+
+/// An operation.
+pub(super) struct Row {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    /// The names of the query parameters.
+    pub(super) query: &'static str,
+    /// The name of the schema of the body; empty if there is none.
+    pub(super) body: &'static str,
+    /// The answers that are no problems.
+    pub(super) answers: &'static [(u16, &'static str)],
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    query: &'static str,
+    body: &'static str,
+    answers: &'static [(u16, &'static str)],
+) -> Row {
+    Row { method, path, summary, query, body, answers }
+}
+
+const OK: &[(u16, &str)] = &[(200, "What was asked for")];
+const GONE: &[(u16, &str)] = &[(204, "Done")];
+const CHANGED: &[(u16, &str)] = &[(200, "Changed"), (201, "Made")];
+const ACCEPTED: &[(u16, &str)] = &[(202, "Will be carried out")];
+const PAGE: &[(u16, &str)] = &[(200, "A page or all of them"), (304, "As before")];
+const ASKED: &[(u16, &str)] = &[
+    (200, "The answer of the device, or with `delayed` that it comes later"),
+    (202, "A command was made"),
+];
+
+const READ: &str = "format timeout ttl priority repeat";
+const WRITE: &str = "format timeout replace ttl priority coalesce repeat";
+const COMMAND: &str = "timeout ttl priority repeat";
+
+pub(super) const ROWS: &[Row] = &[
+    row(
+        "get",
+        "/api/clients",
+        "The registered devices, or a page of those that the query selects",
+        "limit after prefix q state object binding secure sort fields",
+        "",
+        PAGE,
+    ),
+    row("get", "/api/clients/{ep}", "A registered device", "", "", OK),
+    row("delete", "/api/clients/{ep}", "Forget a device", "", "", GONE),
+    row("delete", "/api/clients/{ep}/session", "End the session of a device", "", "", GONE),
+    row("get", "/api/clients/{ep}/observations", "What is to be observed", "", "", OK),
+    row(
+        "get",
+        "/api/clients/{ep}/composite",
+        "Read several paths at once",
+        "paths pathformat nodeformat timeout",
+        "",
+        ASKED,
+    ),
+    row(
+        "put",
+        "/api/clients/{ep}/composite",
+        "Write several paths at once",
+        "nodeformat timeout",
+        "Changes",
+        ASKED,
+    ),
+    row(
+        "post",
+        "/api/clients/{ep}/composite/observe",
+        "Observe several paths at once",
+        "paths pathformat nodeformat timeout pmin pmax",
+        "",
+        ASKED,
+    ),
+    row(
+        "delete",
+        "/api/clients/{ep}/composite/observe",
+        "End an observation of several paths",
+        "paths active timeout",
+        "",
+        &[(200, "Ended; with `active` the answer of the device")],
+    ),
+    row(
+        "get",
+        "/api/clients/{ep}/{path}",
+        "Read; with `cached` what the server keeps, with `history` the past numbers",
+        "format timeout ttl priority repeat cached history since limit",
+        "",
+        ASKED,
+    ),
+    row("put", "/api/clients/{ep}/{path}", "Write", WRITE, "Node", ASKED),
+    row("post", "/api/clients/{ep}/{path}", "Create, or Execute a resource", READ, "Any", ASKED),
+    row("delete", "/api/clients/{ep}/{path}", "Delete", COMMAND, "", ASKED),
+    row("get", "/api/clients/{ep}/{path}/discover", "Discover", COMMAND, "", ASKED),
+    row(
+        "put",
+        "/api/clients/{ep}/{path}/attributes",
+        "Write-Attributes",
+        "pmin pmax timeout ttl priority repeat",
+        "",
+        ASKED,
+    ),
+    row(
+        "post",
+        "/api/clients/{ep}/{path}/observe",
+        "Observe until it is ended",
+        "format timeout pmin pmax",
+        "",
+        ASKED,
+    ),
+    row(
+        "delete",
+        "/api/clients/{ep}/{path}/observe",
+        "End an observation",
+        "active timeout",
+        "",
+        &[(200, "Ended; with `active` the answer of the device")],
+    ),
+    row(
+        "get",
+        "/api/commands",
+        "Operations that wait for their devices, and results",
+        "ep command_state bulk from limit",
+        "",
+        OK,
+    ),
+    row("get", "/api/commands/{id}", "A command", "", "", OK),
+    row("delete", "/api/commands/{id}", "Take a command back, or forget its result", "", "", GONE),
+    row("get", "/api/bulk", "Bulk operations", "", "", OK),
+    row(
+        "post",
+        "/api/bulk",
+        "One operation on all devices that the query selects",
+        "prefix q state object binding secure ttl priority coalesce repeat format replace",
+        "Order",
+        ACCEPTED,
+    ),
+    row("get", "/api/bulk/{id}", "How far a bulk operation has come", "", "", OK),
+    row("delete", "/api/bulk/{id}", "Take back what waits of a bulk operation", "", "", GONE),
+    row("get", "/api/session", "Who sends the request", "", "", OK),
+    row("post", "/api/session", "Log in", "", "LogIn", OK),
+    row("delete", "/api/session", "Log out", "", "", GONE),
+    row("get", "/api/tokens", "Tokens and sessions", "", "", OK),
+    row("post", "/api/tokens", "Make a token, which is shown once", "", "NewToken", CHANGED),
+    row("delete", "/api/tokens/{id}", "End a token or a session", "", "", GONE),
+    row("get", "/api/users", "Who can log in", "", "", OK),
+    row("put", "/api/users/{name}", "Set a user", "", "NewUser", CHANGED),
+    row("delete", "/api/users/{name}", "Remove a user", "", "", GONE),
+    row("get", "/api/audit", "Who changed what, the newest first", "before limit", "", OK),
+    row("get", "/api/models", "All object definitions in short", "", "", OK),
+    row("put", "/api/models", "Add object definitions, in the XML of OMA", "", "Xml", CHANGED),
+    row("get", "/api/models/{id}", "The versions of an object", "version", "", OK),
+    row("delete", "/api/models/{id}", "Remove definitions of the API", "version", "", GONE),
+    row("get", "/api/objectspecs/{ep}", "The definitions of a device's objects", "", "", OK),
+    row("get", "/api/event", "What happens, as server-sent events", "ep", "", OK),
+    row("get", "/api/events", "What has happened, the oldest first", "ep since limit", "", OK),
+    row("get", "/api/security/clients", "Credentials of devices", "reveal", "", OK),
+    row("put", "/api/security/clients", "Set the credential of a device", "", "Credential", OK),
+    row("get", "/api/security/clients/{ep}", "The credential of a device", "reveal", "", OK),
+    row("delete", "/api/security/clients/{ep}", "Remove a credential", "", "", GONE),
+    row("get", "/api/security/server", "The server's public key and certificate", "", "", OK),
+    row("get", "/api/server/security", "The same", "", "", OK),
+    row("get", "/api/server/endpoint", "Where the server listens", "", "", OK),
+    row("get", "/api/openapi.json", "This description", "", "", OK),
+];
