@@ -1,5 +1,6 @@
 //! `/api/bulk`: one operation on all devices that a query selects.
 
+use super::access::finish;
 use super::answer::json;
 use super::body::Body;
 use super::commands::{Filter, each_command, take_back};
@@ -22,7 +23,7 @@ use futures_util::future::join_all;
 use lwm2m_core::Model;
 use lwm2m_net::RequestError;
 use lwm2m_net::directory::Listed;
-use lwm2m_server::{CommandId, CommandOptions, Operation, SubmitError};
+use lwm2m_server::{CommandOptions, Operation, SubmitError};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,6 +61,11 @@ pub(crate) async fn start(
         reasons: Vec::new(),
         is_through: false,
     };
+    finish(begin(state, job)).await
+}
+
+/// Keeps a job and has it go through the fleet.
+async fn begin(state: ApiState, job: Job) -> Answer {
     let after = describe(0, &job);
     let (id, records) = state.config().bulks.add(job)?;
     if let Err(error) = state.keep(records).await {
@@ -107,13 +113,13 @@ pub(crate) async fn remove(
     Segment(id): Segment<String>,
 ) -> Answer {
     let (id, job) = find(&state, &principal, &id)?;
-    state.keep(state.config().bulks.remove(id).into_iter().collect()).await?;
-    let filter = Filter::of_bulk(id).that_are("waiting");
-    let mut waiting = Vec::new();
-    each_command(&state, &filter, |command| waiting.push(command.id)).await;
-    take_back(&state, waiting).await?;
-    let change = Change(json!({"before": describe(id, &job)}));
-    Ok((StatusCode::NO_CONTENT, Extension(change)).into_response())
+    finish(async move {
+        state.keep(state.config().bulks.remove(id).into_iter().collect()).await?;
+        take_back_waiting(&state, id).await?;
+        let change = Change(json!({"before": describe(id, &job)}));
+        Ok((StatusCode::NO_CONTENT, Extension(change)).into_response())
+    })
+    .await
 }
 
 /// Goes through the fleet from where a job is.
@@ -127,19 +133,17 @@ pub(crate) async fn run(state: ApiState, id: u64) {
         let (devices, next) = selection.next_devices(&state, job.after.as_deref()).await;
         for some in devices.chunks(AT_ONCE) {
             let made = some.iter().map(|device| order(&state, id, &job.order, &parameters, device));
-            let mut commands = Vec::new();
             for (device, made) in some.iter().zip(join_all(made).await) {
                 match made {
-                    Ok(command) => commands.push(command),
+                    Ok(()) => job.commands += 1,
                     Err(ApiError::Closed(_)) => return,
                     Err(error) => job.refuse(&device.registration.endpoint, &error),
                 }
             }
-            job.commands += commands.len() as u64;
             job.after = some.last().map(|it| it.registration.endpoint.to_string());
             if !note(&state, id, &job) {
                 // It was taken back meanwhile.
-                let _ = take_back(&state, commands).await;
+                let _ = take_back_waiting(&state, id).await;
                 return;
             }
         }
@@ -149,6 +153,14 @@ pub(crate) async fn run(state: ApiState, id: u64) {
             return;
         }
     }
+}
+
+/// Takes the commands of a job back that wait.
+async fn take_back_waiting(state: &ApiState, id: u64) -> Result<(), ApiError> {
+    let filter = Filter::of_bulk(id).that_are("waiting");
+    let mut waiting = Vec::new();
+    each_command(state, &filter, |command| waiting.push(command.id)).await;
+    take_back(state, waiting).await
 }
 
 /// Notes how far a job has come. Returns whether there is such a job.
@@ -166,7 +178,7 @@ async fn order(
     order: &Order,
     parameters: &Parameters,
     device: &Listed,
-) -> Result<CommandId, ApiError> {
+) -> Result<(), ApiError> {
     let registration = &device.registration;
     let registry = state.server().registry();
     let operation = operation(order, parameters, &registration.model(&registry))?;
@@ -177,7 +189,7 @@ async fn order(
     loop {
         let made = state.server().command(&registration.endpoint, operation.clone(), options()?);
         match made.await {
-            Ok(command) => return Ok(command.id),
+            Ok(_) => return Ok(()),
             Err(
                 RequestError::Submit(SubmitError::TooManyCommands | SubmitError::NotKept)
                 | RequestError::NotDurable(_),

@@ -1,5 +1,6 @@
 //! `/api/clients`: the registrations; `/api/server/endpoint`: where the server listens.
 
+use super::access::finish;
 use super::answer::json;
 use super::commands::{Filter, each_command, take_back};
 use super::pages::{self, Pages, Piece};
@@ -78,6 +79,11 @@ pub(crate) async fn remove(
     State(state): State<ApiState>,
     Endpoint(endpoint): Endpoint,
 ) -> Result<Response, ApiError> {
+    finish(delete(state, endpoint)).await
+}
+
+/// Deletes a device, and then the results of its commands.
+async fn delete(state: ApiState, endpoint: String) -> Result<Response, ApiError> {
     let has_values = match state.server().store().cloned() {
         Some(reader) => {
             let prefix = records::prefix(&endpoint);

@@ -2,11 +2,14 @@
 
 use crate::support::{Bench, asked, next_asked, within};
 use axum::http::StatusCode;
+use futures_util::FutureExt;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_http::{ApiConfig, ApiState, BULKS, Bulks};
 use lwm2m_server::Config;
 use lwm2m_store::MemoryStore;
 use serde_json::{Value as Json, json};
+use std::pin::pin;
+use tower::ServiceExt;
 
 fn obedient(request: &Request) -> Option<Response> {
     Some(match request.code {
@@ -146,4 +149,33 @@ async fn a_job_goes_on_after_a_restart_and_no_device_gets_it_twice() {
     for device in &devices {
         assert_eq!(asked(device).await, ["POST /3/0/4"]);
     }
+}
+
+/// Sends a request whose caller goes away as soon as the handler waits for something.
+fn abandon(bench: &Bench, method: &str, address: &str, body: &str) {
+    let request = axum::http::Request::builder().method(method).uri(address);
+    let request = request.header("host", "lwm2m.test").header("content-type", "application/json");
+    let request = request.body(axum::body::Body::from(body.to_owned())).expect("a request");
+    let mut call = pin!(bench.api.clone().oneshot(request));
+    assert!(call.as_mut().now_or_never().is_none(), "it should wait");
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_leaves_nothing_half_done() {
+    let bench = Bench::kept(MemoryStore::default()).await;
+    let asleep = bench.sleeper("asleep", obedient).await;
+    bench.lull("asleep").await;
+    let body = json!({"operation": "execute", "path": "/3/0/4"}).to_string();
+    abandon(&bench, "POST", "/api/bulk?prefix=", &body);
+    let all = until(&bench, "/api/bulk", |all| all[0]["state"] == "ordered").await;
+    assert_eq!(all[0]["commands"], 1);
+    let address = format!("/api/bulk/{}", all[0]["id"].as_str().unwrap());
+    abandon(&bench, "DELETE", &address, "");
+    until(&bench, "/api/commands", |all| *all == json!([])).await;
+    let read = [("prefer", "respond-async")];
+    bench.send_with("GET", "/api/clients/asleep/3/0/9", &read, "").await;
+    bench.wake(&asleep, "asleep").await;
+    until(&bench, "/api/commands", |all| all[0]["state"] == "done").await;
+    abandon(&bench, "DELETE", "/api/clients/asleep", "");
+    until(&bench, "/api/commands", |all| *all == json!([])).await;
 }
