@@ -90,7 +90,7 @@ fn api() -> Router<ApiState> {
         .route("/clients", get(clients::list))
         .route("/clients/", get(clients::list))
         .route("/clients/{ep}", get(clients::one).delete(clients::remove))
-        .route("/clients/{ep}/", get(clients::one).delete(clients::remove))
+        .route("/clients/{ep}/", get(clients::one))
         .route("/clients/{ep}/session", delete(clients::end_session))
         .route("/clients/{ep}/observations", get(observe::list))
         .route("/clients/{ep}/composite", get(composite::read).put(composite::write))

@@ -24,6 +24,8 @@ const TABLE: &[Row] = &[
     ("PATCH", "/api/clients/peer/3/0", JSON, "{}", 405, "method-not-allowed"),
     ("GET", "/api/clients/peer/3/0/observe", None, "", 405, "method-not-allowed"),
     ("GET", "/api/clients/peer/3/0/attributes", None, "", 405, "method-not-allowed"),
+    // An empty path of an object is not the device.
+    ("DELETE", "/api/clients/peer/", None, "", 405, "method-not-allowed"),
     ("DELETE", "/api/clients/peer/3/0/discover", None, "", 405, "method-not-allowed"),
     ("POST", "/", None, "", 405, "method-not-allowed"),
     ("GET", "/api/clients/%ff", None, "", 400, "invalid-path"),
