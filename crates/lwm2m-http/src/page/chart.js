@@ -25,7 +25,7 @@ function options(element, unit) {
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [12, 8, 0, 0],
+    padding: [12, 28, 0, 0],
     legend: { show: true, live: true },
     cursor: { y: false, points: { size: 8 } },
     scales: { y: { range: spread } },

@@ -5,6 +5,7 @@ import { href, replace } from "./router.js";
 import { useUser } from "./login.js";
 import { refusal } from "./device_state.js";
 import { fail } from "./shell.js";
+import { Bulks } from "./bulk.js";
 import { Ago, Badge, Button, Choice, Empty, Failure, Table, moment } from "./ui.js";
 
 const STATES = {
@@ -23,6 +24,7 @@ export function Commands({ query }) {
   const loaded = useLoad(() => get(`api/commands${queryOf({ state, limit: LIMIT })}`), [state]);
   return html`<div><header class="view-head"><h1>Commands</h1><${Button} onClick=${loaded.reload}>Refresh</${Button}></header>
     <p class="faint">Operations that the server keeps for devices that sleep or do not answer, and how they ended.</p>
+    <${Bulks} />
     <form class="filters" onSubmit=${(event) => event.preventDefault()}><${Choice} label="State" value=${state} onChange=${(event) => replace(["commands"], { state: event.currentTarget.value })}
       options=${[["", "All"], ...Object.entries(STATES).map(([name, [, text]]) => [name, text])]} /></form>
     <${List} ...${loaded} withDevice /></div>`;

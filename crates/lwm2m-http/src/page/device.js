@@ -1,7 +1,7 @@
 // One device: what it is, and tabs for what can be done with it.
-import { html, useEffect, useMemo, useNow, useStore } from "./lib.js";
+import { html, useEffect, useMemo, useNow, useState, useStore } from "./lib.js";
 import { listen } from "./events.js";
-import { href } from "./router.js";
+import { go, href } from "./router.js";
 import { DeviceState } from "./device_state.js";
 import { State, duration } from "./fleet.js";
 import { Objects } from "./objects.js";
@@ -10,7 +10,9 @@ import { Composite } from "./composite.js";
 import { CommandsOf } from "./commands.js";
 import { HappeningsOf } from "./happenings.js";
 import { CredentialOf } from "./credentials.js";
-import { Ago, Badge, Empty, Failure, Note, Tabs } from "./ui.js";
+import { useUser } from "./login.js";
+import { call, ofDevice } from "./api.js";
+import { Ago, Badge, Button, Confirm, Empty, Failure, Note, Tabs } from "./ui.js";
 
 const VIEWS = {
   objects: Objects,
@@ -48,7 +50,24 @@ export function Device({ endpoint, tab = "objects", part, query }) {
     <${Trouble} device=${device} />
     <${Tabs} label="Parts of the device" tabs=${tabs.map((it) => ({ ...it, href: to(it.name) }))} current=${tab in VIEWS ? tab : "objects"} />
     <${View} device=${device} part=${part} query=${query} />
+    <${Removal} device=${device} />
   </div>`;
+}
+
+// Forgetting a device, and having it prove anew who it is.
+function Removal({ device }) {
+  const user = useUser();
+  const [asks, setAsks] = useState(null);
+  const { endpoint, registration } = device;
+  if (!user.mayOperate || !registration) return null;
+  const close = () => setAsks(null);
+  return html`<footer class="actions start device-end">
+    ${registration.secure && html`<${Button} kind="quiet" onClick=${() => setAsks("session")}>End the session…</${Button}>`}
+    <${Button} kind="quiet" onClick=${() => setAsks("device")}>Forget the device…</${Button}></footer>
+    ${asks === "session" && html`<${Confirm} title="End the session of ${endpoint}?" verb="End it" onClose=${close} action=${() => call("DELETE", ofDevice(endpoint, "/session"))}>
+      <p>The device has to prove anew who it is before the server hears it again.</p></${Confirm}>`}
+    ${asks === "device" && html`<${Confirm} title="Forget ${endpoint}?" verb="Forget" onClose=${close} onDone=${() => go(["devices"])} action=${() => call("DELETE", ofDevice(endpoint))}>
+      <p>Its registration, session, commands, observations and values are gone. It may register again; its credentials stay.</p></${Confirm}>`}`;
 }
 
 function Facts({ registration }) {

@@ -3,6 +3,8 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore, 
 import { listen } from "./events.js";
 import { FleetList, stateOf } from "./fleet_list.js";
 import { href, replace } from "./router.js";
+import { BulkDialog } from "./bulk.js";
+import { useUser } from "./login.js";
 import { Ago, Badge, Button, Choice, Empty, Failure, Field } from "./ui.js";
 
 const AHEAD = 8;
@@ -15,8 +17,10 @@ export const State = ({ device }) => {
 };
 
 export function Fleet({ query }) {
-  const { q = "", state = "", object = "", secure = "" } = query;
-  const list = useMemo(() => new FleetList({ q, state, object, secure }), [q, state, object, secure]);
+  const { q = "", state = "", object = "", secure = "", sort = "" } = query;
+  const list = useMemo(() => new FleetList({ q, state, object, secure, sort }), [q, state, object, secure, sort]);
+  const user = useUser();
+  const [commands, setCommands] = useState(false);
   useStore(list);
   useEffect(() => {
     list.more();
@@ -24,10 +28,12 @@ export function Fleet({ query }) {
   }, [list]);
   const filtered = q || state || object || secure;
   return html`<div class="fleet">
-    <header class="view-head"><h1>Devices</h1><${Count} list=${list} /></header>
-    <${Filters} query=${{ q, state, object, secure }} />
+    <header class="view-head"><h1>Devices</h1><${Count} list=${list} />
+      ${user.mayOperate && list.rows.length > 0 && html`<div class="actions"><${Button} onClick=${() => setCommands(true)}>Command for all of these…</${Button}></div>`}</header>
+    <${Filters} query=${{ q, state, object, secure, sort }} />
     <${Failure} error=${list.error} />
     ${list.rows.length ? html`<${Rows} list=${list} />` : !list.loading && !list.error && html`<${NoDevices} filtered=${filtered} />`}
+    ${commands && html`<${BulkDialog} filter=${{ q, state, object, secure }} onClose=${() => setCommands(false)} />`}
   </div>`;
 }
 
@@ -66,6 +72,8 @@ function Filters({ query }) {
       options=${[["", "All"], ["true", "Secured"], ["false", "Not secured"]]} />
     <${Field} label="Has object" value=${query.object} placeholder="3303" inputmode="numeric" pattern="[0-9]+(/[0-9]+)?"
       onChange=${(event) => event.currentTarget.checkValidity() && set({ object: event.currentTarget.value.trim() })} />
+    <${Choice} label="Sort by" value=${query.sort} onChange=${(event) => set({ sort: event.currentTarget.value })}
+      options=${[["", "Name"], ["-updated", "Last seen"], ["updated", "Silent the longest"], ["-registered", "Newest"]]} />
   </form>`;
 }
 

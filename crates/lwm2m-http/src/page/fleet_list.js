@@ -11,6 +11,12 @@ export const stateOf = ({ queuemode, sleeping, gone }) => {
   return sleeping ? "asleep" : "awake";
 };
 
+// Where the next page begins, as the header Link has it.
+function nextOf(link) {
+  const address = link?.match(/<([^>]*)>/)?.[1];
+  return address ? new URL(address, location.href).searchParams.get("after") : null;
+}
+
 // Names as the server orders them: by their bytes.
 const before = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -43,13 +49,14 @@ export class FleetList extends Store {
 
   async #page() {
     const query = queryOf({ limit: PAGE, after: this.next, fields: FIELDS, ...this.filter });
+    const { sort } = this.filter;
     const { response, body } = await ask("GET", `api/clients${query}`);
     const last = this.rows.at(-1)?.endpoint;
     for (const row of body) this.#put(row);
     // Devices that registered meanwhile may be there already.
-    if (last !== undefined && body.length && body[0].endpoint < last) this.rows.sort((a, b) => before(a.endpoint, b.endpoint));
-    this.complete = !response.headers.has("Link");
-    if (body.length) this.next = body[body.length - 1].endpoint;
+    if (!sort && last !== undefined && body.length && body[0].endpoint < last) this.rows.sort((a, b) => before(a.endpoint, b.endpoint));
+    this.next = nextOf(response.headers.get("Link"));
+    this.complete = this.next === null;
   }
 
   // Loads again what is shown, which stays until that is there.
@@ -74,7 +81,13 @@ export class FleetList extends Store {
   // A new device is shown where it belongs, if the rows around it are there.
   #insert(device) {
     const { endpoint } = device;
-    if (!this.#wants(device) || (!this.complete && this.next !== null && endpoint > this.next)) return;
+    const isBeyond = !this.complete && (this.rows.length === 0 || endpoint > this.rows.at(-1).endpoint);
+    // In another order the newest ones come first, or after all that are loaded.
+    if (!this.#wants(device) || (this.filter.sort ? !this.filter.sort.startsWith("-") : isBeyond)) return;
+    if (this.filter.sort) {
+      this.byName.set(endpoint, device);
+      return void this.rows.unshift(device);
+    }
     let [low, high] = [0, this.rows.length];
     while (low < high) {
       const middle = (low + high) >> 1;

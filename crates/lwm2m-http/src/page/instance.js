@@ -37,7 +37,7 @@ export function Instance({ device, object, id, definition }) {
         definition=${it.definition} value=${it.value} />`)}
     </div>
     ${shown.length < resources.length && html`<p class="card-foot"><button type="button" class="button quiet" onClick=${() => setAll(true)}>
-      Show ${resources.length - shown.length} more resources that the object may have</button></p>`}
+      Show ${resources.length - shown.length} more resources</button></p>`}
     ${all && html`<p class="card-foot"><button type="button" class="button quiet" onClick=${() => setAll(false)}>Show fewer</button></p>`}
     ${more && html`<${MoreDialog} device=${device} path=${path} name=${definition?.name} definition=${definition} onClose=${() => setMore(false)} />`}
   </article>`;

@@ -12,6 +12,7 @@ import { Commands } from "./commands.js";
 import { Happenings } from "./happenings.js";
 import { Audit } from "./audit.js";
 import { Access } from "./access.js";
+import { Models } from "./models.js";
 import { Server } from "./server.js";
 
 function View({ route }) {
@@ -28,6 +29,7 @@ function View({ route }) {
     case "events": return html`<${Happenings} query=${route.query} />`;
     case "audit": return html`<${Audit} />`;
     case "access": return html`<${Access} />`;
+    case "models": return html`<${Models} id=${rest[0]} query=${route.query} />`;
     case "server": return html`<${Server} />`;
     default: return html`<h1>No such page</h1><p><a href="#/devices">To the devices</a></p>`;
   }

@@ -32,12 +32,13 @@ macro_rules! files {
 }
 
 /// The files that the page loads: name below `/page/`, type, text.
-const FILES: [(&str, &str, &str); 34] = files! {
+const FILES: [(&str, &str, &str); 36] = files! {
     STYLE "base.css"
     STYLE "views.css"
     SCRIPT "access.js"
     SCRIPT "api.js"
     SCRIPT "audit.js"
+    SCRIPT "bulk.js"
     SCRIPT "chart.js"
     SCRIPT "commands.js"
     SCRIPT "composite.js"
@@ -53,6 +54,7 @@ const FILES: [(&str, &str, &str); 34] = files! {
     SCRIPT "lib.js"
     SCRIPT "login.js"
     SCRIPT "main.js"
+    SCRIPT "models.js"
     SCRIPT "new_credential.js"
     SCRIPT "objects.js"
     SCRIPT "observations.js"

@@ -14,7 +14,7 @@ async function fake(page) {
     for (let number = first; number < COUNT && found.length <= limit; number++) {
       if (nameOf(number).includes(q)) found.push(entry(nameOf(number), number));
     }
-    const headers = found.length > limit ? { Link: "<next>; rel=\"next\"" } : {};
+    const headers = found.length > limit ? { Link: `</api/clients?after=${found[limit - 1].endpoint}>; rel="next"` } : {};
     route.fulfill({ json: found.slice(0, limit), headers });
   });
 }
@@ -112,7 +112,7 @@ await run({
     await page.locator(".chart").scrollIntoViewIfNeeded();
     await shot(page, "phone-chart");
     check(await fits(), "the chart fits");
-    for (const view of ["devices", "devices/thermostat-1/objects/3", "devices/sleepy", "credentials", "commands", "events", "audit", "access", "server"]) {
+    for (const view of ["devices", "devices/thermostat-1/objects/3", "devices/sleepy", "credentials", "commands", "events", "models", "models/3303", "audit", "access", "server"]) {
       await page.goto(`${started.url}#/${view}`);
       await settled(page);
       check(await fits(), `${view} fits`);

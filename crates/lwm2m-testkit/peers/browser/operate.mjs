@@ -11,6 +11,11 @@ async function open() {
   return { started, page };
 }
 
+const OWN = `<LWM2M><Object ObjectType="MODefinition"><Name>Door</Name><ObjectID>33000</ObjectID><ObjectURN>urn:oma:lwm2m:x:33000</ObjectURN>
+  <LWM2MVersion>1.0</LWM2MVersion><ObjectVersion>1.0</ObjectVersion><MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory>
+  <Resources><Item ID="1"><Name>Opened</Name><Operations>R</Operations><MultipleInstances>Single</MultipleInstances><Mandatory>Mandatory</Mandatory>
+  <Type>Integer</Type><RangeEnumeration></RangeEnumeration><Units></Units><Description></Description></Item></Resources></Object></LWM2M>`;
+
 const value = (started, path) => ask(started, "GET", `api/clients/thermostat-1${path}`).then(({ content }) => content?.value);
 const go = (page, started, rest) => page.goto(`${started.url}#/devices/thermostat-1/${rest}`);
 
@@ -125,6 +130,52 @@ await run({
     await page.getByRole("button", { name: "Remove", exact: true }).click();
     await page.getByText("No device has credentials").waitFor();
     calm(page);
+  },
+
+  // One command for all, own definitions, and a device that is forgotten.
+  async many() {
+    const { started, page } = await open();
+    device(started, "thermostat-2");
+    await page.goto(`${started.url}#/devices`);
+    await page.getByRole("link", { name: "thermostat-2" }).waitFor();
+    await page.getByLabel("Sort by").selectOption("-registered");
+    await until(page, () => document.querySelector(".cell-name a")?.textContent === "thermostat-2");
+    await page.getByRole("button", { name: "Command for all of these…" }).click();
+    await page.getByLabel("Operation").selectOption("write");
+    await page.getByLabel("Path").fill("/3/0/14");
+    await page.getByLabel("Value").fill("+06:00");
+    await shot(page, "many");
+    await accessible(page, "a command for many");
+    await page.getByRole("dialog").getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByText("2 of 2 done").waitFor();
+    await shot(page, "many-done");
+    check(await value(started, "/3/0/14") === "+06:00", "each device has the value");
+    await go(page, started, "objects");
+    await page.getByRole("button", { name: "Forget the device…" }).click();
+    await page.getByRole("button", { name: "Forget", exact: true }).click();
+    await page.getByRole("link", { name: "thermostat-2" }).waitFor();
+    await page.getByRole("link", { name: "thermostat-1" }).waitFor({ state: "detached" });
+    calm(page);
+  },
+
+  async definitions() {
+    const { started, page } = await open();
+    await page.goto(`${started.url}#/models`);
+    await page.getByLabel("Search by name or number").fill("3303");
+    await page.getByRole("link", { name: "Temperature" }).first().waitFor();
+    const upload = (buffer) => page.getByLabel("XML file").setInputFiles({ name: "own.xml", mimeType: "application/xml", buffer: Buffer.from(buffer) });
+    await page.evaluate(() => { document.querySelector("input[type=file]").hidden = false; });
+    await upload("<LWM2M><Object>");
+    await page.getByRole("alert").waitFor();
+    await upload(OWN);
+    await page.getByText("Added: Door").waitFor();
+    await page.goto(`${started.url}#/models/33000`);
+    await page.getByRole("cell", { name: "Opened" }).waitFor();
+    await shot(page, "definition");
+    await accessible(page, "a definition");
+    await page.getByRole("button", { name: "Remove…" }).click();
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await page.getByText("is removed").waitFor();
   },
 
   async people() {
