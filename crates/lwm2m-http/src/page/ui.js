@@ -148,7 +148,8 @@ const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 // A time as "3 minutes ago"; the exact one is its title.
 export function Ago({ at, now }) {
   if (!at) return html`<span class="faint">never</span>`;
-  const seconds = Math.round((at - now) / 1000);
+  // `now` is a few seconds old.
+  const seconds = Math.min(0, Math.round((at - now) / 1000));
   const [size, unit] = UNITS.find(([size]) => Math.abs(seconds) >= size) ?? UNITS[3];
   const text = Math.abs(seconds) < 5 ? "just now" : words.format(Math.trunc(seconds / size), unit);
   return html`<time dateTime=${new Date(at).toISOString()} title=${new Date(at).toLocaleString()}>${text}</time>`;

@@ -127,7 +127,7 @@ await run({
     calm(page);
   },
 
-  // A device that sleeps gets what it is told when it wakes up.
+  // What a device that sleeps is told is kept, and listed.
   async asleep() {
     const started = await server();
     device(started, "sleepy", ["--queue-mode", "--awake", "1", "--lifetime", "6"]);
@@ -142,7 +142,8 @@ await run({
       await until(page, () => !document.querySelector(".busy"));
     }
     await shot(page, "asleep");
-    await page.getByText("Simulated thermostat").waitFor();
+    await page.getByRole("link", { name: "Commands 1" }).click();
+    await page.getByRole("cell", { name: "read /3/0" }).first().waitFor();
     calm(page);
   },
 });
