@@ -3,6 +3,7 @@
 //! Handlers return an [`ApiError`]. It travels with the response as an extension, and
 //! [`render`], which knows the address of the request, writes the body.
 
+use crate::json::bootstrap::BootstrapJsonError;
 use crate::json::node::NodeError;
 use crate::json::security::SecurityJsonError;
 use crate::json::value::ValueError;
@@ -42,6 +43,20 @@ pub(crate) enum ApiError {
         "the server has no port for DTLS or TLS, so `{0}` could not use credentials; start it with --coaps or --coaps-tcp"
     )]
     NoSecurePort(String),
+    #[error(
+        "this server bootstraps no devices; start it with --bootstrap-coaps or --bootstrap-coap"
+    )]
+    NoBootstrap,
+    #[error(
+        "the bootstrap server has no port for DTLS or TLS, so `{0}` could not use credentials; start it with --bootstrap-coaps or --bootstrap-coaps-tcp"
+    )]
+    NoSecureBootstrapPort(String),
+    #[error("`{0}` has no configuration; GET /api/bootstrap lists the devices that have one")]
+    NoConfiguration(String),
+    #[error("{0} devices have one already; remove some first")]
+    TooManyBootstraps(usize),
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapJsonError),
     #[error("the credentials cannot be stored: {0}")]
     Store(#[from] StoreError),
     #[error("this identity or public key cannot be used; take another one")]
@@ -332,11 +347,19 @@ impl ApiError {
             Self::Member { .. } => Kind::InvalidBody,
             Self::NotKept(_) => Kind::NotKept,
             Self::NoRandomness | Self::Unfinished(_) => Kind::Failed,
-            Self::TooManyEntries | Self::TooManyModels(_) | Self::TooManyBulks(_) => Kind::Conflict,
-            Self::UnknownName(_) | Self::NoSession(_) | Self::NoModel(_) => Kind::UnknownName,
+            Self::TooManyEntries
+            | Self::TooManyModels(_)
+            | Self::TooManyBulks(_)
+            | Self::TooManyBootstraps(_) => Kind::Conflict,
+            Self::UnknownName(_)
+            | Self::NoSession(_)
+            | Self::NoModel(_)
+            | Self::NoBootstrap
+            | Self::NoConfiguration(_) => Kind::UnknownName,
             Self::TakenElsewhere
             | Self::FixedCredentials(_)
             | Self::NoSecurePort(_)
+            | Self::NoSecureBootstrapPort(_)
             | Self::Store(_) => Kind::Conflict,
             Self::NotSaved(_) => Kind::NotSaved,
             Self::Method(_) => Kind::MethodNotAllowed,
@@ -352,6 +375,7 @@ impl ApiError {
             Self::ContentType
             | Self::NotJson
             | Self::Model(_)
+            | Self::Bootstrap(_)
             | Self::Json(_)
             | Self::Node(_)
             | Self::Security(_)

@@ -22,6 +22,9 @@
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, pre-shared keys with `?reveal`; see [`json::security`] |
+//! | GET `/api/bootstrap` · GET / POST / DELETE `/api/bootstrap/{ep}` | what devices are told at a bootstrap, secrets with `?reveal`; see [`json::bootstrap`] |
+//! | GET `/api/bootstrap/{ep}/history` | how the bootstraps of a device went |
+//! | GET / PUT `/api/bootstrap/security/clients` · DELETE `/api/bootstrap/security/clients/{ep}` | the credentials that devices come with to be bootstrapped |
 //! | GET / POST / DELETE `/api/session` | who sends the request; log in; log out |
 //! | GET / POST `/api/tokens` · DELETE `/api/tokens/{id}` | tokens of programs, and sessions |
 //! | GET `/api/users` · PUT / DELETE `/api/users/{name}` | users of the page |
@@ -129,6 +132,7 @@
 //! ```
 
 pub mod access;
+mod bootstrap;
 mod bulk;
 mod credentials_file;
 mod error;
@@ -149,6 +153,7 @@ mod serve;
 mod state;
 
 pub use access::{Access, AccessConfig};
+pub use bootstrap::{BOOTSTRAP, BOOTSTRAP_CREDENTIALS, Bootstrap};
 pub use bulk::{BULKS, Bulks};
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use https::{Https, HttpsError};

@@ -1,6 +1,7 @@
 //! What the routes share: the server, the limits, the event streams.
 
 use crate::access::{Access, Secret};
+use crate::bootstrap::Bootstrap;
 use crate::bulk::Bulks;
 use crate::credentials_file::CredentialsFile;
 use crate::error::ApiError;
@@ -55,6 +56,8 @@ pub struct ApiConfig {
     pub models: Models,
     /// The bulk operations of before. Default: none.
     pub bulks: Bulks,
+    /// The bootstrap server. Default: none.
+    pub bootstrap: Option<Bootstrap>,
     /// The endpoints whose credentials the API may not change, because they come from elsewhere.
     /// Default: none.
     pub fixed_credentials: BTreeSet<String>,
@@ -75,6 +78,7 @@ impl Default for ApiConfig {
             access: None,
             models: Models::default(),
             bulks: Bulks::default(),
+            bootstrap: None,
             fixed_credentials: BTreeSet::new(),
         }
     }
@@ -134,6 +138,12 @@ impl ApiConfig {
     #[must_use]
     pub fn with_access(self, access: Access) -> Self {
         Self { access: Some(access), ..self }
+    }
+
+    /// Sets [`Self::bootstrap`].
+    #[must_use]
+    pub fn with_bootstrap(self, bootstrap: Option<Bootstrap>) -> Self {
+        Self { bootstrap, ..self }
     }
 
     /// Sets [`Self::bulks`].

@@ -3,6 +3,7 @@
 //! The binary adds flags to this library; `lwm2m demo` starts the same server in its own process.
 
 mod access;
+mod bootstrap;
 pub mod credentials;
 mod import;
 mod log;
@@ -15,7 +16,8 @@ use lwm2m_credentials::SecurityStore;
 use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
 use lwm2m_http::{
-    Access, ApiConfig, ApiState, BULKS, Bulks, CredentialsFile, MAX_CONNECTIONS, MODELS, Models,
+    Access, ApiConfig, ApiState, BOOTSTRAP, BOOTSTRAP_CREDENTIALS, BULKS, Bootstrap, Bulks,
+    CredentialsFile, MAX_CONNECTIONS, MODELS, Models,
 };
 use lwm2m_link::Table;
 use lwm2m_net::{Clock, ServerHandle, Sockets};
@@ -48,6 +50,8 @@ const HISTORY_DAYS: u32 = 30;
 pub struct Running {
     /// The engine.
     pub server: ServerHandle,
+    /// The bootstrap server.
+    pub bootstrap: Option<Bootstrap>,
     /// The address of the HTTP API.
     pub http: SocketAddr,
     /// Lines for the first admin: a token and a link to the page. They are shown once.
@@ -82,6 +86,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let descriptors = Descriptors::raise(MAX_CONNECTIONS, engine.connections.max_connections);
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
+    let bootstrap = bootstrap::new(settings, engine.security.own());
     let mut server = Server::new(engine, seed);
     let (models, bulks) = (Models::default(), Bulks::default());
     let folder = settings.models.as_deref().map(models::Folder::open).transpose()?;
@@ -89,13 +94,16 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         models.set_files(definitions);
         folder
     });
-    let writer =
-        data.map(|data| restore(data, &mut server, &access, &models, &bulks)).transpose()?;
+    let state = OfApi { access: &access, models: &models, bulks: &bulks, bootstrap: &bootstrap };
+    let writer = data.map(|data| restore(data, &mut server, &state)).transpose()?;
     server.set_registry(Arc::new(models.registry()));
     let server = lwm2m_net::bind_server(sockets, server, writer).await;
     let server = server.map_err(|error| Failure::bind(&error))?;
     if let Some(path) = settings.security_store.as_deref().filter(|_| !settings.ephemeral) {
         import::credentials(path, &server).await?;
+    }
+    if let Some(bootstrap) = &bootstrap {
+        bootstrap::start(bootstrap, settings).await?;
     }
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
     let http = listener.local_addr().map_err(Failure::running)?;
@@ -103,7 +111,10 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let page = access::page(settings, http);
     let state = ApiState::with_config(
         server.clone(),
-        api.with_access(access).with_models(models).with_bulks(bulks),
+        api.with_access(access)
+            .with_models(models)
+            .with_bulks(bulks)
+            .with_bootstrap(bootstrap.clone()),
     );
     state.resume_bulks();
     folder.into_iter().for_each(|folder| folder.watch(state.clone()));
@@ -125,7 +136,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
             }
         }
     });
-    Ok(Running { server, http, first, stop, api })
+    Ok(Running { server, bootstrap, http, first, stop, api })
 }
 
 /// The name of a table in the data folder for people.
@@ -135,6 +146,8 @@ pub fn table_name(table: Table) -> Option<&'static str> {
     let others = || match table {
         MODELS => Some("object definitions"),
         BULKS => Some("bulk operations"),
+        BOOTSTRAP => Some("bootstrap configurations"),
+        BOOTSTRAP_CREDENTIALS => Some("credentials for the bootstrap"),
         _ => None,
     };
     records::name(table).or_else(|| of_api().map(|(_, name)| *name)).or_else(others)
@@ -158,14 +171,17 @@ pub fn admin_token(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the API has in the store of the server.
+struct OfApi<'a> {
+    access: &'a Access,
+    models: &'a Models,
+    bulks: &'a Bulks,
+    bootstrap: &'a Option<Bootstrap>,
+}
+
 /// Lets a server go on from what is kept, and returns the thread that keeps what follows.
-fn restore(
-    data: Data,
-    server: &mut Server,
-    access: &Access,
-    models: &Models,
-    bulks: &Bulks,
-) -> Result<Writer, Failure> {
+fn restore(data: Data, server: &mut Server, api: &OfApi<'_>) -> Result<Writer, Failure> {
+    let OfApi { access, models, bulks, bootstrap } = api;
     let mut restore = server.restore(Clock::start().now());
     data.read_tables(&records::RESTORED, |table, key, value| restore.take(table, key, value))?;
     let of_api = lwm2m_http::access::TABLES.map(|(table, _)| table);
@@ -178,6 +194,15 @@ fn restore(
             );
         }
     })?;
+    if let Some(bootstrap) = bootstrap {
+        data.read_tables(&[BOOTSTRAP, BOOTSTRAP_CREDENTIALS], |table, key, value| {
+            if !bootstrap.take(table, key, value) {
+                tracing::warn!(
+                    "what a device is told at its bootstrap cannot be read; it is left out"
+                );
+            }
+        })?;
+    }
     let restored = restore.finish();
     tracing::info!("restored {restored}");
     data.writer()
@@ -293,6 +318,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     for (scheme, address) in running.server.local().iter() {
         lwm2m_app::print_line(format_args!("listening for {} on {address}", scheme.name()));
     }
+    running.bootstrap.iter().for_each(bootstrap::tell);
     running.first.iter().for_each(lwm2m_app::print_line);
     let scheme = if settings.http_cert.is_some() { "https" } else { "http" };
     lwm2m_app::print_line(format_args!("listening for http on {scheme}://{}", running.http));

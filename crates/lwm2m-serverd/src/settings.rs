@@ -27,6 +27,22 @@ pub struct Settings {
     #[arg(long, env = "LWM2M_COAPS_TCP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
     #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
     pub coaps_tcp: Option<SocketAddr>,
+    /// Address of the bootstrap server for CoAP over UDP [default: off]
+    #[arg(long, env = "LWM2M_BOOTSTRAP_COAP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
+    pub bootstrap_coap: Option<SocketAddr>,
+    /// Address of the bootstrap server for CoAP over DTLS [default: off]
+    #[arg(long, env = "LWM2M_BOOTSTRAP_COAPS", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
+    pub bootstrap_coaps: Option<SocketAddr>,
+    /// Address of the bootstrap server for CoAP over TCP [default: off]
+    #[arg(long, env = "LWM2M_BOOTSTRAP_COAP_TCP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
+    pub bootstrap_coap_tcp: Option<SocketAddr>,
+    /// Address of the bootstrap server for CoAP over TLS [default: off]
+    #[arg(long, env = "LWM2M_BOOTSTRAP_COAPS_TCP", value_name = "ADDRESS:PORT", value_parser = lwm2m_app::address::parse)]
+    #[serde(default, deserialize_with = "lwm2m_app::address::optional")]
+    pub bootstrap_coaps_tcp: Option<SocketAddr>,
     /// Address for the HTTP API and the dashboard [default: 127.0.0.1:8080]
     ///
     /// On another address than loopback it needs --http-cert and --http-key, or --behind-proxy.
@@ -148,6 +164,10 @@ impl Settings {
             coaps: self.coaps.or(others.coaps),
             coap_tcp: self.coap_tcp.or(others.coap_tcp),
             coaps_tcp: self.coaps_tcp.or(others.coaps_tcp),
+            bootstrap_coap: self.bootstrap_coap.or(others.bootstrap_coap),
+            bootstrap_coaps: self.bootstrap_coaps.or(others.bootstrap_coaps),
+            bootstrap_coap_tcp: self.bootstrap_coap_tcp.or(others.bootstrap_coap_tcp),
+            bootstrap_coaps_tcp: self.bootstrap_coaps_tcp.or(others.bootstrap_coaps_tcp),
             http: self.http.or(others.http),
             http_host: if self.http_host.is_empty() { others.http_host } else { self.http_host },
             http_cert: self.http_cert.or(others.http_cert),

@@ -82,7 +82,7 @@ const CRATES: &[Crate] = &[
         name: "lwm2m-http",
         sans_io: false,
         no_std: false,
-        may_use: &[DATA, PER_PEER, CREDENTIALS, NET, &["lwm2m-server"]],
+        may_use: &[DATA, PER_PEER, CREDENTIALS, NET, BOOTSTRAP, &["lwm2m-server"]],
     },
     Crate { name: "lwm2m", sans_io: false, no_std: false, may_use: FACADE },
     Crate {

@@ -5,6 +5,7 @@
 mod api;
 #[cfg(feature = "mbedtls")]
 mod backend;
+mod bootstrap;
 mod coap;
 mod convert;
 mod demo;

@@ -31,7 +31,8 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
         // It counts all devices, so that its handler refuses who is confined to a prefix.
         "metrics" if reads => Need::Scope(Scope::Viewer),
         "security" if reads => Need::Scope(Scope::Viewer),
-        "security" => Need::Scope(Scope::Admin),
+        // What devices are told has their keys in it.
+        "security" | "bootstrap" => Need::Scope(Scope::Admin),
         _ => Need::Everything,
     }
 }
@@ -62,6 +63,7 @@ mod tests {
             (Method::GET, "/api/security/clients", Need::Scope(Viewer)),
             (Method::PUT, "/api/security/clients", Need::Scope(Admin)),
             (Method::GET, "/api/models/{id}", Need::Scope(Viewer)),
+            (Method::GET, "/api/bootstrap/{ep}", Need::Scope(Admin)),
             (Method::PUT, "/api/models", Everything),
             (Method::POST, "/api/tokens", Everything),
             (Method::GET, "/api/users", Everything),

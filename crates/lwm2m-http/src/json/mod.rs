@@ -1,5 +1,6 @@
 //! The JSON of the dialect: values, nodes, registrations, answers of devices, object definitions.
 
+pub mod bootstrap;
 pub(crate) mod command;
 pub(crate) mod happened;
 pub mod node;

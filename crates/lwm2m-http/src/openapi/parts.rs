@@ -179,6 +179,19 @@ pub(super) fn schemas(components: ComponentsBuilder) -> ComponentsBuilder {
             ),
         ),
         (
+            "Bootstrap",
+            json!({
+                "type": "object",
+                "properties": {
+                    "toDelete": {"type": "array", "items": text()},
+                    "security": {"type": "object"},
+                    "servers": {"type": "object"},
+                    "acls": {"type": "object"},
+                    "oscore": {"type": "object"},
+                },
+            }),
+        ),
+        (
             "Credential",
             object(json!({"endpoint": text(), "tls": {"type": "object"}}), &["endpoint"]),
         ),

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod answer;
 mod body;
+mod bootstrap;
 mod bulk;
 mod cached;
 mod clients;
@@ -105,6 +106,17 @@ fn api() -> Router<ApiState> {
         .route("/commands/{id}", get(commands::one).delete(commands::remove))
         .route("/bulk", get(bulk::list).post(bulk::start))
         .route("/bulk/{id}", get(bulk::one).delete(bulk::remove))
+        .route("/bootstrap", get(bootstrap::list))
+        .route(
+            "/bootstrap/{ep}",
+            get(bootstrap::one).post(bootstrap::put).delete(bootstrap::remove),
+        )
+        .route("/bootstrap/{ep}/history", get(bootstrap::history))
+        .route(
+            "/bootstrap/security/clients",
+            get(bootstrap::credentials).put(bootstrap::put_credential),
+        )
+        .route("/bootstrap/security/clients/{ep}", delete(bootstrap::remove_credential))
         .route("/session", get(access::who).post(access::log_in).delete(access::log_out))
         .route("/tokens", get(access::tokens).post(access::add_token))
         .route("/tokens/{id}", delete(access::remove_token))

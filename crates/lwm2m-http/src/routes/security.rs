@@ -75,7 +75,7 @@ pub(crate) async fn one(
 
 /// Whether keys are to be in the answer: an admin asks for them by `?reveal`, or the API is set to give
 /// them out as the dialect does.
-fn shows_keys(
+pub(super) fn shows_keys(
     state: &ApiState,
     principal: &Principal,
     parameters: &Parameters,
@@ -91,7 +91,7 @@ fn shows_keys(
 }
 
 /// The JSON of a credential. A pre-shared key is secret; a raw public key is not.
-fn written(endpoint: &str, credential: &Credential, with_keys: bool) -> Json {
+pub(super) fn written(endpoint: &str, credential: &Credential, with_keys: bool) -> Json {
     let mut json = write_client(endpoint, credential);
     if let (Credential::Psk { .. }, false) = (credential, with_keys)
         && let Some(details) = json["tls"]["details"].as_object_mut()
@@ -130,7 +130,7 @@ pub(crate) async fn put(
 }
 
 /// The error as somebody may see it, for whom other devices may not exist.
-fn known_to(principal: &Principal, error: StoreError) -> ApiError {
+pub(super) fn known_to(principal: &Principal, error: StoreError) -> ApiError {
     match error {
         StoreError::Taken(endpoint) if !principal.sees(&endpoint) => ApiError::TakenElsewhere,
         error => error.into(),

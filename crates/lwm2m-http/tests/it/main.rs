@@ -1,6 +1,7 @@
 //! The API on a real server on the loopback interface, with scripted devices.
 
 mod access;
+mod bootstrap;
 mod bulk;
 mod cached;
 mod clients;

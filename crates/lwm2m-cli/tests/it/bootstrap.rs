@@ -1,0 +1,98 @@
+//! A device from the factory and a server that bootstraps it, as an operator sets them up by the API.
+
+use lwm2m_serverd::{Running, Settings};
+use serde_json::{Value as Json, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const NAME: &str = "factory-fresh";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn start(runtime: &Runtime, folder: &Path) -> Running {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let settings = Settings {
+        coap: Some(lwm2m_app::Listen::Off),
+        coaps: Some(any.into()),
+        bootstrap_coaps: Some(any),
+        http: Some(any),
+        data: Some(folder.to_owned()),
+        trust_loopback: true,
+        ..Settings::default()
+    };
+    runtime.block_on(lwm2m_serverd::start(&settings)).unwrap()
+}
+
+fn ask(method: &str, running: &Running, path: &str, body: Option<&Json>) -> Json {
+    let uri = format!("http://{}/api/{path}", running.http);
+    let request = ureq::http::Request::builder().method(method).uri(&uri);
+    let body = body.map(Json::to_string).unwrap_or_default();
+    let request = request.header("Content-Type", "application/json").body(body).unwrap();
+    let mut answer = ureq::run(request).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+    let text = answer.body_mut().read_to_string().unwrap();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+fn psk(key: &str) -> Json {
+    let details = json!({"identity": NAME, "key": key});
+    json!({"endpoint": NAME, "tls": {"mode": "psk", "details": details}})
+}
+
+fn until(what: &str, is: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is() {
+        assert!(since.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The device has the key of the factory only. It gets the server and another key.
+fn come_in(runtime: &Runtime, running: &Running) {
+    let bootstrap = running.bootstrap.as_ref().unwrap().local().unwrap().dtls.unwrap();
+    let mut settings = lwm2m_clientd::Settings {
+        bootstrap: Some(format!("coaps://{bootstrap}")),
+        endpoint: Some(NAME.to_owned()),
+        bind: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        ephemeral: true,
+        ..Default::default()
+    };
+    settings.security.psk_identity = Some(NAME.to_owned());
+    settings.security.psk_key = Some("00112233".to_owned().into());
+    let device = runtime.block_on(lwm2m_clientd::start(&settings)).unwrap();
+    until("registered", || running.server.directory().get(NAME).is_some());
+    let attempts = || ask("GET", running, &format!("bootstrap/{NAME}/history"), None);
+    until("the history has it", || attempts()[0]["state"] == "finished");
+    assert!(runtime.block_on(device.stop()));
+}
+
+#[test]
+fn a_device_comes_in_by_the_bootstrap_server_also_after_a_restart() {
+    let (runtime, folder) = (Runtime::new().unwrap(), TempDir::new().unwrap());
+    let running = start(&runtime, folder.path());
+    let server = running.server.local().dtls.unwrap();
+    ask("PUT", &running, "bootstrap/security/clients", Some(&psk("00112233")));
+    ask("PUT", &running, "security/clients", Some(&psk("445566778899")));
+    let account = json!({
+        "toDelete": ["/0", "/1"],
+        "security": {"1": {
+            "uri": format!("coaps://{server}"), "securityMode": "PSK", "serverId": 7,
+            "publicKeyOrId": NAME.as_bytes(), "secretKey": "445566778899",
+        }},
+        "servers": {"0": {"shortId": 7, "lifetime": 300}},
+    });
+    ask("POST", &running, &format!("bootstrap/{NAME}"), Some(&account));
+    come_in(&runtime, &running);
+    runtime.block_on(running.stop()).unwrap();
+
+    // The address of the server has changed; all else is as it was.
+    let running = start(&runtime, folder.path());
+    let mut kept = ask("GET", &running, &format!("bootstrap/{NAME}?reveal"), None);
+    assert_eq!(kept, account);
+    let server = running.server.local().dtls.unwrap();
+    kept["security"]["1"]["uri"] = format!("coaps://{server}").into();
+    ask("POST", &running, &format!("bootstrap/{NAME}"), Some(&kept));
+    come_in(&runtime, &running);
+    runtime.block_on(running.stop()).unwrap();
+}

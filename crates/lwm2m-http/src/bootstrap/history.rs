@@ -1,0 +1,82 @@
+//! How bootstraps went: the last ones of all devices, in memory.
+
+use lwm2m_bootstrap::Event;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many are remembered.
+const MAX_ATTEMPTS: usize = 10_000;
+
+/// A bootstrap of a device.
+#[derive(Clone, Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attempt {
+    #[serde(rename = "ep")]
+    endpoint: String,
+    /// When it began, in milliseconds since 1970.
+    began: u64,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<SocketAddr>,
+    /// `running`, `finished` or `failed`.
+    state: &'static str,
+    /// Why it failed, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// The last bootstraps, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct History(VecDeque<Attempt>);
+
+impl History {
+    pub(crate) fn take(&mut self, event: &Event) {
+        match event {
+            Event::Started { endpoint, address } => {
+                self.push(Attempt { address: Some(*address), ..attempt(endpoint, "running") });
+            }
+            Event::Packed { endpoint } => {
+                self.push(Attempt { ended: Some(now()), ..attempt(endpoint, "finished") });
+            }
+            Event::Finished { endpoint } => self.end(endpoint, "finished", None),
+            Event::Failed { endpoint, reason } => {
+                self.end(endpoint, "failed", Some(reason.to_string()));
+            }
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, attempt: Attempt) {
+        if self.0.len() >= MAX_ATTEMPTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(attempt);
+    }
+
+    fn end(&mut self, endpoint: &str, state: &'static str, reason: Option<String>) {
+        let running =
+            self.0.iter_mut().rev().find(|it| it.endpoint == endpoint && it.ended.is_none());
+        if let Some(attempt) = running {
+            (attempt.state, attempt.reason, attempt.ended) = (state, reason, Some(now()));
+        }
+    }
+
+    /// Those of a device, the oldest first.
+    pub(crate) fn of(&self, endpoint: &str) -> Vec<Attempt> {
+        self.0.iter().filter(|it| it.endpoint == endpoint).cloned().collect()
+    }
+}
+
+fn attempt(endpoint: &str, state: &'static str) -> Attempt {
+    let endpoint = endpoint.to_owned();
+    Attempt { endpoint, began: now(), ended: None, address: None, state, reason: None }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

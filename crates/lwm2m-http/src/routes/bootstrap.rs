@@ -1,0 +1,214 @@
+//! `/api/bootstrap`: what devices are told at a bootstrap, the credentials that they come with, and how
+//! bootstraps went. Secrets are written and not read: an admin sees them by `?reveal`.
+
+use super::access::finish;
+use super::answer::json;
+use super::body::Body;
+use super::operations::Answer;
+use super::pages::{self, Pages, Piece};
+use super::security::{shows_keys, written};
+use super::target::Endpoint;
+use crate::access::Principal;
+use crate::access::guard::Change;
+use crate::bootstrap::{Bootstrap, MAX_CONFIGURATION, MAX_DEVICES, credential_record, record};
+use crate::error::ApiError;
+use crate::json::bootstrap::{read_configuration, without_secrets};
+use crate::json::security::read_client;
+use crate::query::Parameters;
+use crate::state::ApiState;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use lwm2m_credentials::{StoreError, is_endpoint_name};
+use lwm2m_server::security::MAX_PAGE;
+use serde_json::{Value as Json, json};
+
+fn bootstrap(state: &ApiState) -> Result<&Bootstrap, ApiError> {
+    state.config().bootstrap.as_ref().ok_or(ApiError::NoBootstrap)
+}
+
+/// GET: all configurations, as an object by endpoint names.
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    principal: Principal,
+    parameters: Parameters,
+) -> Answer {
+    let with_keys = shows_keys(&state, &principal, &parameters)?;
+    let bootstrap = bootstrap(&state)?;
+    let (mut all, mut last) = (serde_json::Map::new(), None);
+    loop {
+        let names = bootstrap.names_after(last.as_deref(), MAX_PAGE);
+        for name in names.iter().filter(|name| principal.sees(name)) {
+            let configuration = bootstrap.configuration(name);
+            all.extend(configuration.map(|it| (name.clone(), shown(&it, with_keys))));
+        }
+        last = names.last().cloned();
+        if names.len() < MAX_PAGE {
+            return Ok(json(&Json::Object(all)));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn shown(configuration: &Json, with_keys: bool) -> Json {
+    if with_keys { configuration.clone() } else { without_secrets(configuration) }
+}
+
+/// GET `/api/bootstrap/{ep}`: what one device is told.
+pub(crate) async fn one(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+    principal: Principal,
+    parameters: Parameters,
+) -> Answer {
+    let with_keys = shows_keys(&state, &principal, &parameters)?;
+    let configuration = bootstrap(&state)?.configuration(&endpoint);
+    let configuration = configuration.ok_or(ApiError::NoConfiguration(endpoint))?;
+    Ok(json(&shown(&configuration, with_keys)))
+}
+
+/// GET `/api/bootstrap/{ep}/history`: how the bootstraps of a device went.
+pub(crate) async fn history(State(state): State<ApiState>, Endpoint(endpoint): Endpoint) -> Answer {
+    Ok(json(&bootstrap(&state)?.attempts(&endpoint)))
+}
+
+/// POST `/api/bootstrap/{ep}`: sets what a device is told from now on.
+pub(crate) async fn put(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+    body: Body,
+) -> Answer {
+    if !is_endpoint_name(&endpoint) {
+        return Err(StoreError::Endpoint.into());
+    }
+    let configuration = body.any_json()?;
+    read_configuration(&configuration)?;
+    let bytes = Bytes::from(configuration.to_string());
+    if bytes.len() > MAX_CONFIGURATION {
+        return Err(ApiError::BodyTooLarge(MAX_CONFIGURATION));
+    }
+    finish(async move {
+        let bootstrap = bootstrap(&state)?;
+        let _turn = bootstrap.begin_change().await;
+        if !bootstrap.has_room_for(&endpoint) {
+            return Err(ApiError::TooManyBootstraps(MAX_DEVICES));
+        }
+        let before = bootstrap.configuration(&endpoint).map(|it| without_secrets(&it));
+        state.keep(vec![record(&endpoint, Some(bytes.clone()))]).await?;
+        bootstrap.set(&endpoint, Some(bytes)).await?;
+        let change = json!({"before": before, "after": without_secrets(&configuration)});
+        Ok(Extension(Change(change)).into_response())
+    })
+    .await
+}
+
+/// DELETE `/api/bootstrap/{ep}`: the device is refused from now on.
+pub(crate) async fn remove(State(state): State<ApiState>, Endpoint(endpoint): Endpoint) -> Answer {
+    finish(async move {
+        let bootstrap = bootstrap(&state)?;
+        let _turn = bootstrap.begin_change().await;
+        let Some(before) = bootstrap.configuration(&endpoint) else {
+            return Err(ApiError::NoConfiguration(endpoint));
+        };
+        state.keep(vec![record(&endpoint, None)]).await?;
+        bootstrap.set(&endpoint, None).await?;
+        let change = Change(json!({"before": without_secrets(&before)}));
+        Ok((StatusCode::NO_CONTENT, Extension(change)).into_response())
+    })
+    .await
+}
+
+/// GET `/api/bootstrap/security/clients`: the credentials that devices come with.
+pub(crate) async fn credentials(
+    State(state): State<ApiState>,
+    principal: Principal,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    let with_keys = shows_keys(&state, &principal, &parameters)?;
+    let bootstrap = bootstrap(&state)?.clone();
+    Ok(pages::list(state, Clients { bootstrap, principal, with_keys, last: None }).await)
+}
+
+/// A list of credentials that is being sent.
+struct Clients {
+    bootstrap: Bootstrap,
+    principal: Principal,
+    with_keys: bool,
+    last: Option<std::sync::Arc<str>>,
+}
+
+impl Pages for Clients {
+    async fn write(&mut self, _: &ApiState, piece: &mut Piece) -> bool {
+        let page = self.bootstrap.security().page(self.last.as_deref());
+        let is_last = page.len() < MAX_PAGE;
+        for (endpoint, credential) in page {
+            if piece.is_full() {
+                return true;
+            }
+            if self.principal.sees(&endpoint) {
+                piece.push(&written(&endpoint, &credential, self.with_keys));
+            }
+            self.last = Some(endpoint);
+        }
+        !is_last
+    }
+}
+
+/// PUT: sets the credential of the device that the body names.
+pub(crate) async fn put_credential(
+    State(state): State<ApiState>,
+    principal: Principal,
+    body: Body,
+) -> Answer {
+    let (endpoint, credential) = read_client(&body.any_json()?)?;
+    if !principal.sees(&endpoint) {
+        return Err(ApiError::Forbidden { name: principal.name, needed: "admin of that prefix" });
+    }
+    finish(async move {
+        let bootstrap = bootstrap(&state)?;
+        let _turn = bootstrap.begin_change().await;
+        let listening = bootstrap.local();
+        if listening.and_then(|it| it.dtls.or(it.tls)).is_none() {
+            return Err(ApiError::NoSecureBootstrapPort(endpoint));
+        }
+        let before = bootstrap.security().get(&endpoint);
+        if before.is_none() && bootstrap.security().len() >= MAX_DEVICES {
+            return Err(ApiError::TooManyBootstraps(MAX_DEVICES));
+        }
+        let before = before.map(|it| written(&endpoint, &it, false));
+        let after = written(&endpoint, &credential, false);
+        let kept = credential_record(&endpoint, Some(&credential));
+        let name = endpoint.clone();
+        let put =
+            bootstrap.engine(move |it, now| it.put_credential(now, &name, credential)).await?;
+        put.map_err(|error| super::security::known_to(&principal, error))?;
+        state.keep(vec![kept]).await?;
+        let change = Change(json!({"before": before, "after": after}));
+        Ok(Extension(change).into_response())
+    })
+    .await
+}
+
+/// DELETE `/api/bootstrap/security/clients/{ep}`: forgets the credential of a device.
+pub(crate) async fn remove_credential(
+    State(state): State<ApiState>,
+    Endpoint(endpoint): Endpoint,
+) -> Answer {
+    finish(async move {
+        let bootstrap = bootstrap(&state)?;
+        let _turn = bootstrap.begin_change().await;
+        let before = bootstrap.security().get(&endpoint);
+        let before = before.map(|it| written(&endpoint, &it, false));
+        let name = endpoint.clone();
+        let is_gone = bootstrap.engine(move |it, now| it.remove_credential(now, &name)).await?;
+        if !is_gone {
+            return Err(ApiError::NoCredentials(endpoint));
+        }
+        state.keep(vec![credential_record(&endpoint, None)]).await?;
+        let change = Change(json!({"before": before}));
+        Ok(Extension(change).into_response())
+    })
+    .await
+}

@@ -1,0 +1,106 @@
+//! What a bootstrap server tells devices, over the API.
+
+use crate::support::{Bench, LOOPBACK};
+use axum::http::StatusCode;
+use lwm2m_bootstrap::Config;
+use lwm2m_http::{ApiConfig, BOOTSTRAP, BOOTSTRAP_CREDENTIALS, Bootstrap};
+use lwm2m_net::Sockets;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+const CLIENTS: &str = "/api/bootstrap/security/clients";
+
+async fn bench(sockets: Sockets) -> (Bench, Bootstrap) {
+    let bootstrap = Bootstrap::new(Arc::default());
+    let dtls = Some(lwm2m_dtls::Config::default());
+    let config = Config { dtls, ..Config::default() };
+    bootstrap.start(sockets, config, [3; 32], |_| {}).await.expect("a socket");
+    let config = ApiConfig::default().with_bootstrap(Some(bootstrap.clone()));
+    (Bench::with_config(config).await, bootstrap)
+}
+
+fn secured() -> Sockets {
+    Sockets { dtls: Some(LOOPBACK), ..Sockets::default() }
+}
+
+fn configuration() -> Json {
+    json!({
+        "security": {"1": {
+            "uri": "coaps://192.0.2.1", "securityMode": "PSK", "serverId": 7,
+            "publicKeyOrId": [100, 101, 118], "secretKey": [0, 255],
+        }},
+        "servers": {"0": {"shortId": 7}},
+    })
+}
+
+fn psk(endpoint: &str) -> Json {
+    json!({"endpoint": endpoint, "tls": {"mode": "psk", "details": {"identity": endpoint, "key": "00ff"}}})
+}
+
+#[tokio::test]
+async fn configurations_are_set_listed_and_removed() {
+    let (bench, _) = bench(secured()).await;
+    assert_eq!(bench.get("/api/bootstrap").await.json(), json!({}));
+    let set = bench.json("POST", "/api/bootstrap/urn:a%2Fb", &configuration()).await;
+    assert_eq!(set.status, StatusCode::OK, "{:?}", set.body);
+    assert_eq!(bench.get("/api/bootstrap/urn:a%2Fb").await.json(), configuration());
+    assert_eq!(bench.get("/api/bootstrap").await.json(), json!({"urn:a/b": configuration()}));
+    assert_eq!(bench.get("/api/bootstrap/urn:a%2Fb/history").await.json(), json!([]));
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
+        let answer = bench.send("DELETE", "/api/bootstrap/urn:a%2Fb", None, "").await;
+        assert_eq!(answer.status, status);
+    }
+    assert_eq!(bench.get("/api/bootstrap/urn:a%2Fb").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_a_device_would_refuse_is_refused_here() {
+    let (bench, _) = bench(secured()).await;
+    let mut wrong = configuration();
+    wrong["servers"]["0"]["shortId"] = json!(8);
+    for body in [wrong.to_string(), "[]".to_owned(), "{".to_owned()] {
+        let answer = bench.send("POST", "/api/bootstrap/a", Some("application/json"), body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(bench.get("/api/bootstrap").await.json(), json!({}));
+    let blank = bench.json("POST", "/api/bootstrap/%20", &configuration()).await;
+    assert_eq!(blank.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn credentials_for_the_bootstrap_are_others_than_those_for_the_server() {
+    let (bench, bootstrap) = bench(secured()).await;
+    let put = bench.json("PUT", CLIENTS, &psk("a")).await;
+    assert_eq!(put.status, StatusCode::OK, "{:?}", put.body);
+    assert_eq!(bench.get(CLIENTS).await.json(), json!([psk("a")]));
+    assert_eq!(bench.get("/api/security/clients").await.json(), json!([]));
+    let gone = format!("{CLIENTS}/a");
+    for status in [StatusCode::OK, StatusCode::NOT_FOUND] {
+        assert_eq!(bench.send("DELETE", &gone, None, "").await.status, status);
+    }
+    assert!(bootstrap.configured_devices().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_port_for_them_credentials_are_refused() {
+    let (bench, _) = bench(Sockets::from(LOOPBACK)).await;
+    let answer = bench.json("PUT", CLIENTS, &psk("a")).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert!(answer.json()["detail"].to_string().contains("--bootstrap-coaps"));
+    let bench = Bench::new().await;
+    let answer = bench.get("/api/bootstrap").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.json()["detail"].to_string().contains("--bootstrap-coaps"));
+}
+
+#[test]
+fn what_was_kept_comes_back_and_nothing_else() {
+    let bootstrap = Bootstrap::new(Arc::default());
+    let good = configuration().to_string();
+    assert!(bootstrap.take(BOOTSTRAP, b"a", good.as_bytes()));
+    assert!(!bootstrap.take(BOOTSTRAP, b"b", b"{\"security\": 1}"));
+    assert!(!bootstrap.take(BOOTSTRAP, b"\xff", good.as_bytes()));
+    assert!(bootstrap.take(BOOTSTRAP_CREDENTIALS, b"a", psk("a").to_string().as_bytes()));
+    assert!(!bootstrap.take(BOOTSTRAP_CREDENTIALS, b"b", psk("a").to_string().as_bytes()));
+    assert_eq!(bootstrap.configured_devices(), ["a"]);
+}
