@@ -20,7 +20,7 @@
 //! | GET `/api/events[?ep=&since=&limit=]` | what happened to devices: the last events, or those after a number |
 //! | GET / PUT `/api/models` · GET / DELETE `/api/models/{id}[?version=]` | object definitions: all in short, add some in the XML of OMA · the versions of one, remove own ones |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
-//! | GET `/api/event[?ep=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
+//! | GET `/api/event[?ep=&kind=&path=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, pre-shared keys with `?reveal`; see [`json::security`] |
 //! | GET `/api/bootstrap` · GET / POST / DELETE `/api/bootstrap/{ep}` | what devices are told at a bootstrap, secrets with `?reveal`; see [`json::bootstrap`] |
 //! | GET `/api/bootstrap/{ep}/history` | how the bootstraps of a device went |

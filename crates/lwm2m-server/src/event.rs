@@ -18,6 +18,9 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The event that follows is kept under this number; see
+    /// [`KeptEvent`](crate::records::KeptEvent).
+    Remembered(u64),
     /// A device registered; if it was registered before, [`Event::Deregistered`] came first.
     Registered(Arc<Registration>),
     /// The server [adopted](crate::Server::adopt) a device.

@@ -2,6 +2,7 @@
 
 use crate::json::Entries;
 use crate::json::command::{self, DelayedJson, Request};
+use crate::json::happened::HappenedJson;
 use crate::json::node::{CompositeJson, NodeJson};
 use crate::json::registration::{ObjectListJson, RegistrationJson, UpdateJson};
 use crate::json::response::{LeftOutJson, RequestKind, TargetJson};
@@ -32,21 +33,41 @@ pub(super) fn endpoint(event: &Event) -> Option<&str> {
     }
 }
 
+/// The name of an event, if the dialect has such an event.
+pub(super) const fn kind(event: &Event) -> Option<&'static str> {
+    Some(match event {
+        Event::Registered(_) => "REGISTRATION",
+        Event::Updated { .. } => "UPDATED",
+        Event::Deregistered { .. } => "DEREGISTRATION",
+        Event::Asleep(_) => "SLEEPING",
+        Event::Awake(_) => "AWAKE",
+        Event::Notification { .. } => "NOTIFICATION",
+        Event::ValuesReceived { .. } => "SEND",
+        Event::ObservationEnded { .. } => "OBSERVATION_ENDED",
+        Event::CommandEnded { .. } | Event::Completed { .. } => "REQUEST_RESPONSE",
+        _ => return None,
+    })
+}
+
 /// Writes events as frames.
 #[derive(Debug)]
 pub(super) struct Writer {
     clock: Clock,
     /// The object list that was written last.
     objects: Option<ObjectListJson>,
+    /// The number of the last event that is kept.
+    pub(super) number: Option<u64>,
 }
 
 impl Writer {
     pub(super) const fn new(clock: Clock) -> Self {
-        Self { clock, objects: None }
+        Self { clock, objects: None, number: None }
     }
 
     /// Appends the frame of an event; nothing, if the dialect has no such event.
     pub(super) fn write(&mut self, text: &mut Vec<u8>, event: &Event) {
+        // What is not kept has the number of what was kept before it: a stream goes on after that.
+        self.number.into_iter().for_each(|number| id(text, number));
         match event {
             Event::Registered(it) => self.registration(text, "REGISTRATION", it, false),
             Event::Updated { registration, update } => self.update(text, registration, update),
@@ -129,6 +150,24 @@ pub(crate) fn lagged(missed: u64) -> Vec<u8> {
     let mut text = Vec::new();
     frame(&mut text, "LAGGED", &json!({"missed": missed}));
     text
+}
+
+/// Appends the frame of an event of the past.
+pub(crate) fn replayed(text: &mut Vec<u8>, number: u64, happened: HappenedJson<'_>) {
+    id(text, number);
+    frame(text, happened.event(), &ReplayedJson { endpoint: happened.endpoint(), happened });
+}
+
+/// What is kept of an event, with the names that the event had when it happened.
+#[derive(Serialize)]
+struct ReplayedJson<'a> {
+    endpoint: &'a str,
+    #[serde(flatten)]
+    happened: HappenedJson<'a>,
+}
+
+fn id(text: &mut Vec<u8>, number: u64) {
+    text.extend_from_slice(format!("id: {number}\n").as_bytes());
 }
 
 fn frame(text: &mut Vec<u8>, name: &str, data: &impl Serialize) {

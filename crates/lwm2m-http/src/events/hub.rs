@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::frame;
 use super::queue::{Limits, Queue};
+use super::selection::Selection;
 use lwm2m_net::{Clock, Events, ServerHandle};
 use lwm2m_server::Event;
 use std::collections::HashMap;
@@ -28,17 +29,6 @@ pub(crate) struct Hub {
     server: ServerHandle,
     limits: Limits,
     joins: Mutex<Option<mpsc::Sender<Join>>>,
-}
-
-/// The devices whose events a stream wants.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Selection {
-    /// All of them.
-    All,
-    /// Those whose endpoint names begin with this.
-    Prefix(String),
-    /// One.
-    Endpoint(String),
 }
 
 /// A stream that wants events.
@@ -103,18 +93,15 @@ impl Group {
 struct Task {
     events: Events,
     writer: frame::Writer,
-    all: Group,
-    by_prefix: HashMap<String, Group>,
-    by_endpoint: HashMap<String, Group>,
+    groups: HashMap<Selection, Group>,
     delivered: Instant,
 }
 
 impl Task {
     fn new(events: Events, clock: Clock) -> Self {
         let delivered = Instant::now();
-        let (by_prefix, by_endpoint) = (HashMap::new(), HashMap::new());
-        let (writer, all) = (frame::Writer::new(clock), Group::default());
-        Self { events, writer, all, by_prefix, by_endpoint, delivered }
+        let (writer, groups) = (frame::Writer::new(clock), HashMap::new());
+        Self { events, writer, groups, delivered }
     }
 
     async fn run(mut self, mut joins: mpsc::Receiver<Join>) {
@@ -135,24 +122,17 @@ impl Task {
                     Err(RecvError::Closed) => break,
                 },
             }
-            if self.is_idle() {
+            if self.groups.is_empty() {
                 break;
             }
         }
-        self.groups()
-            .flat_map(|group| group.queues().collect::<Vec<_>>())
-            .for_each(|it| it.close());
+        self.groups.values().flat_map(Group::queues).for_each(|queue| queue.close());
     }
 
     /// Adds a stream. What happened before goes to the others first.
     async fn join(&mut self, join: Join) {
         self.drain().await;
-        let group = match join.selection {
-            Selection::All => &mut self.all,
-            Selection::Prefix(prefix) => self.by_prefix.entry(prefix).or_default(),
-            Selection::Endpoint(endpoint) => self.by_endpoint.entry(endpoint).or_default(),
-        };
-        group.streams.push(join.queue);
+        self.groups.entry(join.selection).or_default().streams.push(join.queue);
         // The stream may have been given up; then the next delivery finds out.
         let _ = join.joined.send(());
     }
@@ -176,12 +156,14 @@ impl Task {
 
     /// Writes an event, if some stream wants it, and returns the bytes of its frame.
     fn write(&mut self, event: &Event) -> usize {
+        if let Event::Remembered(number) = event {
+            self.writer.number = Some(*number);
+        }
         let Some(endpoint) = frame::endpoint(event) else { return 0 };
-        let all = Some(&mut self.all).filter(|group| !group.streams.is_empty());
-        let within =
-            self.by_prefix.iter_mut().filter(|(prefix, _)| endpoint.starts_with(&**prefix));
-        let one = self.by_endpoint.get_mut(endpoint);
-        let mut groups = all.into_iter().chain(within.map(|(_, group)| group)).chain(one);
+        let groups = self.groups.iter_mut();
+        let mut groups = groups
+            .filter(|(selection, _)| selection.wants(endpoint, event))
+            .map(|(_, group)| group);
         let Some(first) = groups.next() else { return 0 };
         // Written once, and copied for the others.
         let frame = first.batch.add(|text| self.writer.write(text, event));
@@ -199,23 +181,13 @@ impl Task {
     }
 
     fn deliver(&mut self) {
-        self.all.deliver();
-        self.by_prefix.retain(|_, group| group.deliver());
-        self.by_endpoint.retain(|_, group| group.deliver());
+        self.groups.retain(|_, group| group.deliver());
         self.delivered = Instant::now();
     }
 
     /// Tells all streams that events were lost on the way to the hub.
     fn miss(&mut self, missed: u64) {
         self.deliver();
-        self.groups().flat_map(Group::queues).for_each(|queue| queue.miss(missed));
-    }
-
-    fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.by_endpoint.values().chain(self.by_prefix.values()).chain([&self.all])
-    }
-
-    fn is_idle(&self) -> bool {
-        self.all.streams.is_empty() && self.by_prefix.is_empty() && self.by_endpoint.is_empty()
+        self.groups.values().flat_map(Group::queues).for_each(|queue| queue.miss(missed));
     }
 }

@@ -14,7 +14,9 @@ mod batch;
 mod frame;
 mod hub;
 mod queue;
+mod selection;
 
-pub(crate) use frame::lagged;
-pub(crate) use hub::{Hub, Selection};
+pub(crate) use frame::{lagged, replayed};
+pub(crate) use hub::Hub;
 pub(crate) use queue::{Delivery, Limits, Queue};
+pub(crate) use selection::{Devices, KINDS, Selection};

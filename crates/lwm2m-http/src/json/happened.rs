@@ -37,6 +37,16 @@ pub(crate) struct HappenedJson<'a> {
 struct CodeJson(#[serde(serialize_with = "status")] Code);
 
 impl<'a> HappenedJson<'a> {
+    /// The name of the event.
+    pub(crate) const fn event(&self) -> &'static str {
+        self.event
+    }
+
+    /// The endpoint name of the device.
+    pub(crate) const fn endpoint(&self) -> &'a str {
+        self.ep
+    }
+
     pub(crate) fn new(event: &'a KeptEvent, clock: Clock) -> Self {
         let KeptEvent { number, at, endpoint, what } = event;
         let (number, time, ep) = (*number, milliseconds(clock, *at), endpoint.as_str());

@@ -62,6 +62,8 @@ fn known(name: &str) -> Option<(Json, &'static str)> {
         "pmin" | "pmax" => (number(0, 1_000_000), "Seconds between notifications"),
         "active" => (flag(), "Tell the device, too"),
         "ep" => (text(), "An endpoint name"),
+        "kind" => (text(), "Names of events with commas between them"),
+        "path" => (text(), "What the events are about"),
         "command_state" => (text(), "States with commas between them"),
         "bulk" => (number(0, 1 << 53), "The number of a bulk operation"),
         "from" => (number(0, 1 << 53), "The smallest number"),

@@ -170,7 +170,7 @@ pub(super) const ROWS: &[Row] = &[
     row("put", "/api/bootstrap/security/clients", "Set one", "", "Credential", OK),
     row("delete", "/api/bootstrap/security/clients/{ep}", "Remove one", "", "", OK),
     row("get", "/api/objectspecs/{ep}", "The definitions of a device's objects", "", "", OK),
-    row("get", "/api/event", "What happens, as server-sent events", "ep", "", OK),
+    row("get", "/api/event", "What happens, as server-sent events", "ep kind path", "", OK),
     row("get", "/api/events", "What has happened, the oldest first", "ep since limit", "", OK),
     row("get", "/api/security/clients", "Credentials of devices", "reveal", "", OK),
     row("put", "/api/security/clients", "Set the credential of a device", "", "Credential", OK),

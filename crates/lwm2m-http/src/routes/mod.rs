@@ -19,6 +19,7 @@ mod order;
 mod page;
 mod pages;
 mod past;
+mod replay;
 mod security;
 mod selection;
 mod target;

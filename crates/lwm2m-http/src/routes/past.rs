@@ -45,7 +45,8 @@ pub(crate) async fn events(
     Ok(json(&events.iter().map(|event| HappenedJson::new(event, clock)).collect::<Vec<_>>()))
 }
 
-fn read_events(
+/// The last events that are kept, or the first ones after a number.
+pub(super) fn read_events(
     reader: &Reader,
     is_wanted: impl Fn(&KeptEvent) -> bool,
     since: Option<u64>,

@@ -71,7 +71,9 @@ async fn what_waits_is_taken_back() {
     bench.lull("asleep").await;
     let started = order(&bench, "prefix=", json!({"operation": "execute", "path": "/3/0/4"})).await;
     let address = started.header("location").to_owned();
-    let both = |job: &Json| job["states"]["done"] == 1 && job["states"]["waiting"] == 1;
+    let both = |job: &Json| {
+        job["state"] == "ordered" && job["states"]["done"] == 1 && job["states"]["waiting"] == 1
+    };
     until(&bench, &address, both).await;
     assert_eq!(next_asked(&awake).await, ["POST /3/0/4"]);
     assert_eq!(bench.send("DELETE", &address, None, "").await.status, 204);

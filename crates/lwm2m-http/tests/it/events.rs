@@ -6,6 +6,7 @@ use axum::http::{Request, StatusCode};
 use futures_util::StreamExt;
 use lwm2m_coap::{Code, Response};
 use lwm2m_http::ApiConfig;
+use lwm2m_store::MemoryStore;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
@@ -26,14 +27,21 @@ impl Events {
 
     /// The next event: its name and its data.
     pub(crate) async fn next(&mut self) -> (String, Json) {
+        let (name, data, _) = self.next_with_id().await;
+        (name, data)
+    }
+
+    /// The same, with its id.
+    async fn next_with_id(&mut self) -> (String, Json, String) {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let line = |name: &str| {
                     let mut lines = event.lines();
                     lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
                 };
+                let id = line("id").unwrap_or_default().to_owned();
                 let found = line("event").zip(line("data")).map(|(name, data)| {
-                    (name.to_owned(), serde_json::from_str(data).expect("JSON"))
+                    (name.to_owned(), serde_json::from_str(data).expect("JSON"), id)
                 });
                 self.text = rest.to_owned();
                 match found {
@@ -184,4 +192,87 @@ async fn events_are_told_again_after_all_streams_have_gone() {
     let mut events = Events::open(&bench, "/api/event").await;
     let _b = bench.device("b", |_| None).await;
     assert_eq!(events.next().await.1["endpoint"], "b");
+}
+
+/// Opens a stream that goes on after an event.
+async fn resumed(bench: &Bench, uri: &str, after: &str) -> Events {
+    let request = Request::get(uri).header("host", "lwm2m.test").header("last-event-id", after);
+    let response = bench.api.clone().oneshot(request.body(Body::empty()).expect("a request"));
+    let response = within(response).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    Events { body: response.into_body().into_data_stream(), text: String::new() }
+}
+
+#[tokio::test]
+async fn a_stream_has_the_events_that_it_asked_for() {
+    let bench = Bench::new().await;
+    let mut of_path = Events::open(&bench, "/api/event?path=/3303/0").await;
+    let mut of_kinds = Events::open(&bench, "/api/event?kind=DEREGISTRATION,UPDATED").await;
+    let mut of_both = Events::open(&bench, "/api/event?ep=b&kind=REGISTRATION").await;
+    let a = bench.device("a", observed).await;
+    let _b = bench.device("b", observed).await;
+    a.with(|device, now| {
+        device.send(now, r#"[{"n":"/3/0/9","v":7}]"#);
+        device.send(now, r#"[{"n":"/3303/0/5700","v":1.5}]"#);
+        device.update(now, "lt=62");
+    })
+    .await
+    .unwrap();
+    let (name, sent) = of_path.next().await;
+    assert_eq!(name, "SEND");
+    assert!(sent["val"]["/3303/0/5700"].is_object(), "{sent}");
+    assert_eq!(of_kinds.next().await.0, "UPDATED");
+    let (name, registered) = of_both.next().await;
+    assert_eq!((&*name, &registered["endpoint"]), ("REGISTRATION", &json!("b")));
+    for query in ["kind=x", "kind=", "kind=UPDATED,", "path=x", "path=/3/x"] {
+        assert_eq!(bench.get(&format!("/api/event?{query}")).await.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_was_lost_goes_on_where_it_was() {
+    let engine = lwm2m_server::Config::default().max_events(160);
+    let bench = Bench::keeping(engine, ApiConfig::default(), MemoryStore::default()).await;
+    let mut events = Events::open(&bench, "/api/event").await;
+    let _a = bench.device("a", observed).await;
+    let (name, _, id) = events.next_with_id().await;
+    assert_eq!((&*name, &*id), ("REGISTRATION", "0"));
+    let b = bench.device("b", observed).await;
+    assert_eq!(events.next_with_id().await.2, "1");
+    drop(events);
+    b.with(|device, now| device.update(now, "lt=62")).await.unwrap();
+    let _c = bench.device("c", observed).await;
+
+    let mut again = resumed(&bench, "/api/event", &id).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let (name, data, id) = again.next_with_id().await;
+        told.push(format!("{id} {name} {}", data["endpoint"].as_str().unwrap()));
+    }
+    assert_eq!(told, ["1 REGISTRATION b", "2 UPDATED b", "3 REGISTRATION c"]);
+    let _d = bench.device("d", observed).await;
+    let (name, data, id) = again.next_with_id().await;
+    assert_eq!((&*name, &data["endpoint"], &*id), ("REGISTRATION", &json!("d"), "4"));
+    assert!(data["registrationId"].is_string(), "it happens now");
+
+    let mut filtered = resumed(&bench, "/api/event?ep=b&kind=UPDATED", "0").await;
+    assert_eq!(filtered.next_with_id().await.2, "2");
+    let mut none = resumed(&bench, "/api/event?kind=REGISTRATION", "99").await;
+    let _e = bench.device("e", observed).await;
+    assert_eq!(none.next().await.1["endpoint"], "e");
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_told_as_missed() {
+    let engine = lwm2m_server::Config::default().max_events(32);
+    let bench = Bench::keeping(engine, ApiConfig::default(), MemoryStore::default()).await;
+    let mut devices = Vec::new();
+    for number in 0..40 {
+        devices.push(bench.device(format!("d{number}").leak(), observed).await);
+    }
+    let mut events = resumed(&bench, "/api/event", "3").await;
+    let (name, data) = events.next().await;
+    assert_eq!((&*name, &data["missed"]), ("LAGGED", &json!(4)));
+    let (_, data, id) = events.next_with_id().await;
+    assert_eq!((&*id, &data["endpoint"]), ("8", &json!("d8")));
 }

@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::keeping::Keep;
+use crate::event::Event;
 use crate::records::{self, Happened, KeptEvent, KeptNumber, KeptValue};
 use crate::registration::ObjectList;
 use lwm2m_codec::Timed;
@@ -160,6 +161,7 @@ impl Server {
             return;
         }
         let Some((number, replaced)) = self.history.admit(at, endpoint) else { return };
+        self.outputs.push_back(Event::Remembered(number));
         let event = KeptEvent { number, at, endpoint: endpoint.to_owned(), what: what() };
         let (table, key) = (records::EVENTS, KeptEvent::key(number));
         self.keep(Keep::Noted, Record { table, key, value: Some(event.to_bytes()) });
