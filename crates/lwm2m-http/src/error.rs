@@ -53,7 +53,7 @@ pub(crate) enum ApiError {
     NoSecureBootstrapPort(String),
     #[error("`{0}` has no configuration; GET /api/bootstrap lists the devices that have one")]
     NoConfiguration(String),
-    #[error("{0} devices have one already; remove some first")]
+    #[error("{0} devices have one already, or all together have 64 MiB; remove some first")]
     TooManyBootstraps(usize),
     #[error(transparent)]
     Bootstrap(#[from] BootstrapJsonError),

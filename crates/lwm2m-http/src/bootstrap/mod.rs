@@ -31,6 +31,8 @@ pub const BOOTSTRAP_CREDENTIALS: Table = Table(137);
 pub(crate) const MAX_DEVICES: usize = 100_000;
 /// The most bytes of a configuration.
 pub(crate) const MAX_CONFIGURATION: usize = 16 << 10;
+/// The most bytes of all configurations: 640 for each device.
+const MAX_BYTES: usize = 64 << 20;
 
 type Driven = Handle<WithSink<BootstrapServer, Events>>;
 
@@ -168,10 +170,13 @@ impl Bootstrap {
         self.0.history.lock().unwrap_or_else(PoisonError::into_inner).of(endpoint)
     }
 
-    /// Whether a configuration of this device has room.
-    pub(crate) fn has_room_for(&self, endpoint: &str) -> bool {
+    /// Whether a configuration of so many bytes has room, in place of the one that the device has.
+    pub(crate) fn has_room_for(&self, endpoint: &str, bytes: usize) -> bool {
         let configurations = self.configurations();
-        configurations.len() < MAX_DEVICES || configurations.contains_key(endpoint)
+        let others = configurations.iter().filter(|(name, _)| *name != endpoint);
+        let (devices, used) =
+            others.fold((0, 0), |(devices, used), (_, it)| (devices + 1, used + it.len()));
+        devices < MAX_DEVICES && used + bytes <= MAX_BYTES
     }
 
     /// Sets what a device is told; `None`: nothing, so that it is refused.

@@ -19,11 +19,13 @@ use crate::state::ApiState;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use lwm2m_credentials::{StoreError, is_endpoint_name};
 use lwm2m_server::security::MAX_PAGE;
 use serde_json::{Value as Json, json};
+use std::fmt::Write as _;
 
 fn bootstrap(state: &ApiState) -> Result<&Bootstrap, ApiError> {
     state.config().bootstrap.as_ref().ok_or(ApiError::NoBootstrap)
@@ -37,16 +39,21 @@ pub(crate) async fn list(
 ) -> Answer {
     let with_keys = shows_keys(&state, &principal, &parameters)?;
     let bootstrap = bootstrap(&state)?;
-    let (mut all, mut last) = (serde_json::Map::new(), None);
+    // As text: the values of all would take many times the memory.
+    let (mut all, mut last) = (String::from("{"), None);
     loop {
         let names = bootstrap.names_after(last.as_deref(), MAX_PAGE);
         for name in names.iter().filter(|name| principal.sees(name)) {
-            let configuration = bootstrap.configuration(name);
-            all.extend(configuration.map(|it| (name.clone(), shown(&it, with_keys))));
+            if let Some(configuration) = bootstrap.configuration(name) {
+                let comma = if all.len() > 1 { "," } else { "" };
+                let shown = shown(&configuration, with_keys);
+                let _ = write!(all, "{comma}{}:{shown}", Json::String(name.clone()));
+            }
         }
         last = names.last().cloned();
         if names.len() < MAX_PAGE {
-            return Ok(json(&Json::Object(all)));
+            all.push('}');
+            return Ok(([(CONTENT_TYPE, "application/json")], all).into_response());
         }
         tokio::task::yield_now().await;
     }
@@ -92,7 +99,7 @@ pub(crate) async fn put(
     finish(async move {
         let bootstrap = bootstrap(&state)?;
         let _turn = bootstrap.begin_change().await;
-        if !bootstrap.has_room_for(&endpoint) {
+        if !bootstrap.has_room_for(&endpoint, bytes.len()) {
             return Err(ApiError::TooManyBootstraps(MAX_DEVICES));
         }
         let before = bootstrap.configuration(&endpoint).map(|it| without_secrets(&it));

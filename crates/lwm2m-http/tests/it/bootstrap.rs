@@ -44,7 +44,9 @@ async fn configurations_are_set_listed_and_removed() {
     let set = bench.json("POST", "/api/bootstrap/urn:a%2Fb", &configuration()).await;
     assert_eq!(set.status, StatusCode::OK, "{:?}", set.body);
     assert_eq!(bench.get("/api/bootstrap/urn:a%2Fb").await.json(), configuration());
-    assert_eq!(bench.get("/api/bootstrap").await.json(), json!({"urn:a/b": configuration()}));
+    bench.json("POST", "/api/bootstrap/b", &json!({})).await;
+    let both = json!({"b": {}, "urn:a/b": configuration()});
+    assert_eq!(bench.get("/api/bootstrap").await.json(), both);
     assert_eq!(bench.get("/api/bootstrap/urn:a%2Fb/history").await.json(), json!([]));
     for status in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
         let answer = bench.send("DELETE", "/api/bootstrap/urn:a%2Fb", None, "").await;
@@ -62,6 +64,9 @@ async fn what_a_device_would_refuse_is_refused_here() {
         let answer = bench.send("POST", "/api/bootstrap/a", Some("application/json"), body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     }
+    let large = json!({"toDelete": vec!["/1"; 10_000]});
+    let large = bench.json("POST", "/api/bootstrap/a", &large).await;
+    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(bench.get("/api/bootstrap").await.json(), json!({}));
     let blank = bench.json("POST", "/api/bootstrap/%20", &configuration()).await;
     assert_eq!(blank.status, StatusCode::BAD_REQUEST);
