@@ -19,6 +19,8 @@
 //! | GET / POST `/api/bulk` · GET / DELETE `/api/bulk/{id}` | one operation on all devices that the query selects, as commands · how far it has come / take back what waits |
 //! | GET `/api/events[?ep=&since=&limit=]` | what happened to devices: the last events, or those after a number |
 //! | GET / PUT `/api/models` · GET / DELETE `/api/models/{id}[?version=]` | object definitions: all in short, add some in the XML of OMA · the versions of one, remove own ones |
+//! | GET `/api/clients/{ep}/why` | what is the matter with a device, registered or not, and what to do: one sentence |
+//! | GET `/api/rejected[?limit=]` | the last clients that did not get in, with the reasons |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=&kind=&path=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, pre-shared keys with `?reveal`; see [`json::security`] |
@@ -151,6 +153,7 @@ mod routes;
 mod seats;
 mod serve;
 mod state;
+mod why;
 
 pub use access::{Access, AccessConfig};
 pub use bootstrap::{BOOTSTRAP, BOOTSTRAP_CREDENTIALS, Bootstrap};

@@ -12,6 +12,7 @@
 //! | [`server`] | a server: operations as futures, events as a stream |
 //! | [`Events`] | the events of a server for any number of subscribers |
 //! | [`Counters`] | what has happened, in numbers |
+//! | [`Rejected`] | clients that did not get in |
 //! | [`directory`] | the registered devices, read beside the engine |
 //! | [`client`] | a client: changes of values in, events out |
 //! | [`coap`] | a CoAP client without LwM2M, for tools |
@@ -33,6 +34,8 @@ pub mod driver;
 #[cfg(feature = "server")]
 mod events;
 #[cfg(feature = "server")]
+mod rejected;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod service;
 mod tcp;
@@ -50,6 +53,8 @@ pub use driver::{Addresses, Closed, Commands, Driver, FullPorts, Handle, Io, Soc
 #[cfg(feature = "server")]
 pub use events::Events;
 pub use lwm2m_link::ConnectionConfig;
+#[cfg(feature = "server")]
+pub use rejected::{Rejected, Rejection};
 #[cfg(feature = "server")]
 pub use server::{Answer, RequestError, ServerHandle, bind_server};
 pub use with_sink::{Sink, WithSink};

@@ -6,10 +6,12 @@ mod context;
 mod credentials;
 mod devices;
 mod events;
+mod models;
 mod node;
 mod operations;
 mod sse;
 mod table;
+mod why;
 
 use clap::{Args, Subcommand};
 use client::Client;
@@ -68,6 +70,12 @@ pub(crate) enum Command {
     Creds(With<credentials::Arguments>),
     /// Prints what happened to devices
     Events(With<events::Arguments>),
+    /// Lists, shows and adds definitions of objects
+    Models(With<models::Arguments>),
+    /// Says what is the matter with a device, registered or not, and what to do
+    Why(With<why::Why>),
+    /// Lists the last clients that did not get in, with the reasons
+    Rejected(With<why::Rejected>),
 }
 
 /// The arguments of a command, with those of its server.
@@ -97,6 +105,9 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Commands(it) => commands::run(&it.of, &session(&it.connection)?),
         Command::Creds(it) => credentials::run(&it.of, &session(&it.connection)?),
         Command::Events(it) => events::run(&it.of, &session(&it.connection)?),
+        Command::Models(it) => models::run(&it.of, &session(&it.connection)?),
+        Command::Why(it) => why::why(&it.of, &session(&it.connection)?),
+        Command::Rejected(it) => why::rejected(&it.of, &session(&it.connection)?),
     }
 }
 

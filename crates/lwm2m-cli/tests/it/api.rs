@@ -185,6 +185,15 @@ fn a_server_that_is_not_there_is_told_with_the_remedy() {
 }
 
 #[test]
+fn definitions_are_listed_and_shown() {
+    let place = Place::new("models");
+    let list = place.success(&["models"]);
+    assert!(list.contains("3303"), "{list}");
+    let shown = place.success(&["models", "get", "3303"]);
+    assert!(shown.contains("Sensor Value") && shown.contains("5700"), "{shown}");
+}
+
+#[test]
 fn shells_complete_the_commands() {
     let script = crate::success(&["completions", "bash"], b"");
     assert!(script.contains("observe") && script.contains("--allow-http"), "no completions");
@@ -211,6 +220,14 @@ fn the_doctor_says_which_step_fails_and_what_to_do() {
     let unknown = ["doctor", &coaps, "--endpoint", "a", "--psk-identity", "c", "--psk-key", &key];
     let unknown = place.failure(&unknown, true);
     assert!(unknown.contains("the handshake fails"), "{unknown}");
+    let why = place.success(&["why", "c"]);
+    assert!(
+        why.starts_with("refused: ") && why.contains("no key is stored for the identity"),
+        "{why}"
+    );
+    let rejected = place.success(&["rejected"]);
+    assert!(rejected.contains("pre-shared key"), "{rejected}");
+    assert_eq!(place.json(&["rejected", "--limit", "1"])["name"], "c");
     let other = ["doctor", &coaps, "--endpoint", "b", "--psk-identity", "a", "--psk-key", &key];
     let other = place.failure(&other, true);
     assert!(other.contains("the registration fails") && other.contains("`b`"), "{other}");

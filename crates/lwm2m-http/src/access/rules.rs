@@ -25,7 +25,9 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
         "session" => Need::Nothing,
         "clients" | "commands" | "bulk" if reads => Need::Scope(Scope::Viewer),
         "clients" | "commands" | "bulk" => Need::Scope(Scope::Operator),
-        "models" | "openapi.json" | "objectspecs" | "event" | "events" | "server" if reads => {
+        "models" | "openapi.json" | "objectspecs" | "rejected" | "event" | "events" | "server"
+            if reads =>
+        {
             Need::Scope(Scope::Viewer)
         }
         // It counts all devices, so that its handler refuses who is confined to a prefix.

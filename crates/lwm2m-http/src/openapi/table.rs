@@ -53,6 +53,15 @@ pub(super) const ROWS: &[Row] = &[
     row("get", "/api/clients/{ep}/observations", "What is to be observed", "", "", OK),
     row(
         "get",
+        "/api/clients/{ep}/why",
+        "What is the matter with a device, and what to do; also of one that never got in",
+        "",
+        "",
+        OK,
+    ),
+    row("get", "/api/rejected", "The last clients that did not get in", "limit", "", OK),
+    row(
+        "get",
         "/api/clients/{ep}/composite",
         "Read several paths at once",
         "paths pathformat nodeformat timeout",

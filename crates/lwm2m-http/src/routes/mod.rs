@@ -18,11 +18,12 @@ mod operations;
 mod order;
 mod page;
 mod pages;
-mod past;
+pub(crate) mod past;
 mod replay;
 mod security;
 mod selection;
 mod target;
+mod why;
 
 pub(crate) use self::access::first;
 pub(crate) use self::bulk::run as run_bulk;
@@ -95,6 +96,8 @@ fn api() -> Router<ApiState> {
         .route("/clients/{ep}/", get(clients::one))
         .route("/clients/{ep}/session", delete(clients::end_session))
         .route("/clients/{ep}/observations", get(observe::list))
+        .route("/clients/{ep}/why", get(why::one))
+        .route("/rejected", get(why::rejected))
         .route("/clients/{ep}/composite", get(composite::read).put(composite::write))
         .route("/clients/{ep}/composite/", get(composite::read).put(composite::write))
         .route(

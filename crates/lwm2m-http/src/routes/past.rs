@@ -45,6 +45,17 @@ pub(crate) async fn events(
     Ok(json(&events.iter().map(|event| HappenedJson::new(event, clock)).collect::<Vec<_>>()))
 }
 
+/// The last events of a device, the oldest first.
+pub(crate) async fn last_of(
+    reader: Reader,
+    endpoint: String,
+    limit: usize,
+) -> Result<Vec<KeptEvent>, ApiError> {
+    let is_wanted = move |event: &KeptEvent| event.endpoint == endpoint;
+    let read = move || read_events(&reader, is_wanted, None, limit);
+    Ok(tokio::task::spawn_blocking(read).await.map_err(ApiError::Interrupted)??)
+}
+
 /// The last events that are kept, or the first ones after a number.
 pub(super) fn read_events(
     reader: &Reader,

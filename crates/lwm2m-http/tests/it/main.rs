@@ -21,3 +21,4 @@ mod security;
 mod serving;
 mod sleeping;
 mod support;
+mod why;

@@ -106,8 +106,16 @@ async fn a_server_whose_store_fails_is_live_and_not_ready() {
     let keep = move |server: &mut Server, _| server.keep_for_application(vec![record]);
     let kept = bench.server.with(keep).await.unwrap();
     assert!(within(bench.server.written(kept)).await.is_err());
-    let ready = bench.get("/readyz").await;
-    assert_eq!(ready.status, 503);
+    // The engine learns of it after those who wait for the store.
+    let failed = async {
+        loop {
+            let ready = bench.get("/readyz").await;
+            if ready.status == 503 {
+                return ready;
+            }
+        }
+    };
+    let ready = within(failed).await;
     assert_eq!(&ready.body[..], b"the store cannot be written\n");
     assert_eq!(bench.get("/livez").await.status, 200);
     let metrics = metrics(&bench).await;

@@ -10,6 +10,7 @@ use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::driver::{Addresses, Closed, Handle, Sockets};
 use crate::events::{Events, Publisher, Subscriptions};
+use crate::rejected::Rejected;
 use lwm2m_link::Lsn;
 use lwm2m_objects::Registry;
 use lwm2m_server::security::SecurityStore;
@@ -83,11 +84,11 @@ pub async fn bind_server(
     let (directory, events) = (Arc::clone(&sink.directory), sink.events.subscriptions());
     let registry = Arc::new(RwLock::new(Arc::clone(server.registry())));
     let security = Arc::clone(server.security());
-    let counters = Arc::clone(&sink.counters);
+    let (counters, rejected) = (Arc::clone(&sink.counters), Arc::clone(&sink.rejected));
     let store = writer.as_ref().map(|writer| (writer.reader(), writer.durability()));
     let engine = WithSink::new(server, sink);
     let handle = Handle::bind_on_thread("lwm2m-server", sockets, engine, writer).await?;
-    Ok(ServerHandle { handle, events, directory, counters, registry, security, store })
+    Ok(ServerHandle { handle, events, directory, counters, rejected, registry, security, store })
 }
 
 /// A running server. The task behind it ends when the last clone of the handle is dropped.
@@ -98,6 +99,7 @@ pub struct ServerHandle {
     directory: Arc<Directory>,
     registry: Arc<RwLock<Arc<Registry>>>,
     counters: Arc<Counters>,
+    rejected: Arc<Rejected>,
     security: Arc<SecurityStore>,
     store: Option<(Reader, Durability)>,
 }
@@ -131,6 +133,12 @@ impl ServerHandle {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The last clients that did not get in. Does not wait for the engine.
+    #[must_use]
+    pub fn rejected(&self) -> &Rejected {
+        &self.rejected
     }
 
     /// The object definitions by which the server decodes; see also [`Registration::model`].

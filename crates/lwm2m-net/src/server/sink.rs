@@ -4,6 +4,7 @@ use super::RequestError;
 use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::events::Publisher;
+use crate::rejected::Rejected;
 use crate::with_sink::Sink;
 use lwm2m_coap::Code;
 use lwm2m_server::{CommandId, Event, OperationId, Outcome as Ended, Reach, Response, Server};
@@ -29,6 +30,7 @@ pub(super) struct ServerSink {
     pub(super) ends: HashMap<CommandId, Vec<oneshot::Sender<()>>>,
     pub(super) directory: Arc<Directory>,
     pub(super) counters: Arc<Counters>,
+    pub(super) rejected: Arc<Rejected>,
     pub(super) events: Publisher,
     pub(super) selections: Vec<Selection>,
 }
@@ -55,6 +57,7 @@ impl ServerSink {
             ends: HashMap::new(),
             directory: Arc::new(directory),
             counters: Arc::default(),
+            rejected: Arc::default(),
             events: Publisher::default(),
             selections: Vec::new(),
         }
@@ -123,9 +126,10 @@ impl ServerSink {
 }
 
 impl Sink<Server> for ServerSink {
-    fn take(&mut self, _: Instant, server: &mut Server, event: Event) {
+    fn take(&mut self, now: Instant, server: &mut Server, event: Event) {
         self.follow(server, &event);
         self.counters.count(&event);
+        self.rejected.note(now, &event);
         match event {
             Event::Completed { id, .. } => match self.operations.remove(&id) {
                 Some(Waiter::Caller(reply)) => {

@@ -114,6 +114,11 @@ impl Server {
         self.commands.from(id)
     }
 
+    /// The commands of a device that have not ended.
+    pub fn open_commands(&self, endpoint: &str) -> impl Iterator<Item = &Command> {
+        self.commands.open(endpoint)
+    }
+
     /// Takes a command back, or forgets its result. The device may carry out one that was sent.
     /// Returns `false` if there is none.
     pub fn remove_command(&mut self, now: Instant, id: CommandId) -> bool {
