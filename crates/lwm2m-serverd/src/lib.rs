@@ -8,6 +8,7 @@ pub mod credentials;
 mod import;
 mod log;
 mod models;
+mod outputs;
 pub mod settings;
 
 use credentials::ServerEntry;
@@ -17,7 +18,7 @@ use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
 use lwm2m_http::{
     Access, ApiConfig, ApiState, BOOTSTRAP, BOOTSTRAP_CREDENTIALS, BULKS, Bootstrap, Bulks,
-    CredentialsFile, MAX_CONNECTIONS, MODELS, Models,
+    CredentialsFile, MAX_CONNECTIONS, MODELS, Models, OUTPUTS,
 };
 use lwm2m_link::Table;
 use lwm2m_net::{Clock, ServerHandle, Sockets};
@@ -117,6 +118,9 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
             .with_bootstrap(bootstrap.clone()),
     );
     state.resume_bulks();
+    if let Some(file) = settings.events_file.clone() {
+        outputs::to_file(state.clone(), file);
+    }
     folder.into_iter().for_each(|folder| folder.watch(state.clone()));
     let first = access::begin(settings, &state, &page).await?;
     let routes = lwm2m_http::router(state);
@@ -146,6 +150,7 @@ pub fn table_name(table: Table) -> Option<&'static str> {
     let others = || match table {
         MODELS => Some("object definitions"),
         BULKS => Some("bulk operations"),
+        OUTPUTS => Some("cursors of outputs"),
         BOOTSTRAP => Some("bootstrap configurations"),
         BOOTSTRAP_CREDENTIALS => Some("credentials for the bootstrap"),
         _ => None,

@@ -136,6 +136,9 @@ pub struct Settings {
     /// Events of devices that are kept, for GET /api/events; 0: none [default: 10000]
     #[arg(long, env = "LWM2M_EVENTS", value_name = "NUMBER")]
     pub events: Option<u64>,
+    /// File to which these events are appended as lines of JSON, each at least once
+    #[arg(long, env = "LWM2M_EVENTS_FILE", value_name = "FILE", conflicts_with = "ephemeral")]
+    pub events_file: Option<PathBuf>,
     /// Numeric values of each resource that are kept, for ?history; 0: none [default: 1000]
     #[arg(long, env = "LWM2M_HISTORY", value_name = "NUMBER")]
     pub history: Option<u32>,
@@ -196,6 +199,7 @@ impl Settings {
                 .max_handshakes_per_second
                 .or(others.max_handshakes_per_second),
             events: self.events.or(others.events),
+            events_file: self.events_file.or(others.events_file),
             history: self.history.or(others.history),
             history_days: self.history_days.or(others.history_days),
             log: self.log.or(others.log),

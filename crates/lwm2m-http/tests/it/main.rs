@@ -15,6 +15,7 @@ mod models;
 mod observations;
 mod openapi;
 mod operations;
+mod outputs;
 mod page;
 mod past;
 mod security;
