@@ -44,6 +44,8 @@ export class DeviceState extends Store {
     if (this.error) return;
     await Promise.all([this.loadDefinitions(), this.loadWaiting()]).catch((error) => tell(error.message, "bad"));
     for (const object of this.seen ?? []) this.loadCached(object);
+    // What came while there was no stream is in the history.
+    for (const path of this.series.keys()) this.#past(path);
   }
 
   async loadDefinitions() {
@@ -111,8 +113,12 @@ export class DeviceState extends Store {
   // Begins to collect the points of a chart, after those of the history.
   async chart(path) {
     if (this.series.has(path)) return;
-    const points = [];
-    this.series.set(path, points);
+    this.series.set(path, []);
+    await this.#past(path);
+  }
+
+  async #past(path) {
+    const points = this.series.get(path);
     const past = await get(ofDevice(this.endpoint, path, { history: true })).catch(() => ({ values: [] }));
     const last = past.values.at(-1)?.time ?? 0;
     points.splice(0, points.length, ...past.values.map(({ time, value }) => [time, Number(value)]), ...points.filter(([at]) => at > last));

@@ -6,6 +6,9 @@ const NAMES = [
   "OBSERVATION_ENDED", "SEND", "REQUEST_RESPONSE", "LAGGED",
 ];
 
+// How long a page that nobody sees keeps its stream.
+const UNSEEN = 60_000;
+
 // Whether events arrive: "connecting", "live" or "lost".
 export const connection = Object.assign(new Store(), { state: "off" });
 
@@ -30,7 +33,21 @@ export function listen(endpoint, on) {
     };
     for (const name of NAMES) stream.addEventListener(name, (event) => on(name, JSON.parse(event.data)));
   };
+  // A browser has six connections for one server; pages that nobody looks at give theirs back.
+  let rest;
+  const seen = () => {
+    clearTimeout(rest);
+    if (document.hidden) rest = setTimeout(() => { clearTimeout(timer); stream.close(); }, UNSEEN);
+    else if (stream.readyState === EventSource.CLOSED) { clearTimeout(timer); open(); }
+  };
+  document.addEventListener("visibilitychange", seen);
   tell("connecting");
   open();
-  return () => { clearTimeout(timer); stream.close(); tell("off"); };
+  return () => {
+    document.removeEventListener("visibilitychange", seen);
+    clearTimeout(timer);
+    clearTimeout(rest);
+    stream.close();
+    tell("off");
+  };
 }
