@@ -11,6 +11,7 @@ import { CommandsOf } from "./commands.js";
 import { HappeningsOf } from "./happenings.js";
 import { CredentialOf } from "./credentials.js";
 import { useUser } from "./login.js";
+import { Why } from "./why.js";
 import { call, ofDevice } from "./api.js";
 import { Ago, Badge, Button, Confirm, Empty, Failure, Note, Tabs } from "./ui.js";
 
@@ -85,19 +86,17 @@ function Facts({ registration }) {
 
 function Trouble({ device }) {
   const { isGone, error, registration } = device;
+  const to = (tab) => href(["devices", device.endpoint, tab]);
   if (isGone) {
     return html`<${Note} kind="bad">This device is not registered any more. What you see is what it said last; it comes back here by itself
-      when it registers.</${Note}>`;
+      when it registers.</${Note}><${Why} device=${device} />`;
   }
   if (error?.status === 404) {
-    return html`<${Empty} title="This device is not registered">
-      <p>It appears here as soon as it registers. Its <a href=${href(["devices", device.endpoint, "events"])}>events</a> may tell why it left;
-        if it has never been here, check its <a href=${href(["devices", device.endpoint, "credentials"])}>credentials</a> and the
-        <a href="#/server">addresses of the server</a>.</p></${Empty}>`;
+    return html`<${Why} device=${device} /><${Empty} title="This device is not registered">
+      <p>It appears here as soon as it registers. Its <a href=${to("events")}>events</a> may tell why it left; if it has never been here, check
+        its <a href=${to("credentials")}>credentials</a> and the <a href="#/server">addresses of the server</a>.</p></${Empty}>`;
   }
   if (error) return html`<${Failure} error=${error} />`;
-  if (registration?.sleeping) {
-    return html`<${Note}>The device sleeps. What you ask for is kept by the server and sent when it wakes up; see Commands.</${Note}>`;
-  }
-  return null;
+  return html`${registration?.sleeping && html`<${Note}>The device sleeps. What you ask for is kept by the server and sent when it wakes up; see
+    Commands.</${Note}>`}${registration && !registration.sleeping && html`<${Why} device=${device} />`}`;
 }

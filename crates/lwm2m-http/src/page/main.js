@@ -14,6 +14,7 @@ import { Audit } from "./audit.js";
 import { Access } from "./access.js";
 import { Models } from "./models.js";
 import { Server } from "./server.js";
+import { Rejected } from "./why.js";
 
 function View({ route }) {
   const [error, reset] = useErrorBoundary();
@@ -30,6 +31,7 @@ function View({ route }) {
     case "audit": return html`<${Audit} />`;
     case "access": return html`<${Access} />`;
     case "models": return html`<${Models} id=${rest[0]} query=${route.query} />`;
+    case "rejected": return html`<${Rejected} />`;
     case "server": return html`<${Server} />`;
     default: return html`<h1>No such page</h1><p><a href="#/devices">To the devices</a></p>`;
   }

@@ -36,6 +36,7 @@ const VIEWS = [
   ["credentials", "Credentials"],
   ["commands", "Commands"],
   ["events", "Events"],
+  ["rejected", "Not let in"],
   ["models", "Object definitions"],
   ["audit", "Audit log", "mayEverything"],
   ["access", "Users and tokens", "mayEverything"],

@@ -32,7 +32,7 @@ macro_rules! files {
 }
 
 /// The files that the page loads: name below `/page/`, type, text.
-const FILES: [(&str, &str, &str); 36] = files! {
+const FILES: [(&str, &str, &str); 37] = files! {
     STYLE "base.css"
     STYLE "views.css"
     SCRIPT "access.js"
@@ -65,6 +65,7 @@ const FILES: [(&str, &str, &str); 36] = files! {
     SCRIPT "shell.js"
     SCRIPT "ui.js"
     SCRIPT "values.js"
+    SCRIPT "why.js"
     SCRIPT "vendor/lean-qr.js"
     SCRIPT "vendor/preact-htm.js"
     SCRIPT "vendor/uplot.js"

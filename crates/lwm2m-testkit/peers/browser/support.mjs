@@ -55,13 +55,14 @@ export async function server({ data = folder("server"), http = "127.0.0.1:0", co
   const port = (scheme) => text.match(new RegExp(`listening for ${scheme} on (?:http://)?(\\S+)`))[1];
   const address = port("http");
   const link = text.match(/http\S+#link=\S+/)?.[0];
-  return { url: `http://${address}/`, link, token: text.match(/once: (\S+)/)?.[1], coap: port("coap"), data, address,
+  return { url: `http://${address}/`, link, token: text.match(/once: (\S+)/)?.[1], coap: port("coap"), coaps: port("coaps"), data, address,
     stop: () => new Promise((resolve) => { child.on("exit", resolve); child.kill(); }) };
 }
 
-// A device that registers.
-export function device({ coap }, endpoint, words = []) {
-  const child = start(LWM2M_CLIENTD, ["--server", `coap://${coap}`, "--endpoint", endpoint, "--ephemeral", "--period", "1", "--log", "warn", ...words]);
+// A device that registers, without security or by a key.
+export function device({ coap, coaps }, endpoint, words = []) {
+  const address = words.includes("--psk-key") ? `coaps://${coaps}` : `coap://${coap}`;
+  const child = start(LWM2M_CLIENTD, ["--server", address, "--endpoint", endpoint, "--ephemeral", "--period", "1", "--log", "warn", ...words]);
   child.stdout.resume();
   return { stop: () => new Promise((resolve) => { child.on("exit", resolve); child.kill(); }) };
 }

@@ -59,6 +59,30 @@ await run({
     calm(third);
   },
 
+  // A device with a wrong key, and why it does not come.
+  async locked() {
+    const started = await server();
+    await ask(started, "PUT", "api/security/clients", { endpoint: "boiler", tls: { mode: "psk", details: { identity: "boiler", key: "00".repeat(16) } } });
+    device(started, "boiler", ["--psk-identity", "boiler", "--psk-key", "11".repeat(16)]);
+    const page = await browse({ expects: ["404"] });
+    await enter(page, started);
+    await page.goto(`${started.url}#/rejected`);
+    // The handshake fails when the device has repeated its last message in vain.
+    const row = page.getByRole("cell", { name: "pre-shared keys differ" });
+    for (let count = 0; count < 40 && await row.count() === 0; count++) {
+      await page.getByRole("button", { name: "Refresh" }).click();
+      await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 500)));
+    }
+    await shot(page, "rejected");
+    await accessible(page, "who was not let in");
+    await row.first().waitFor();
+    await page.goto(`${started.url}#/devices/boiler`);
+    await page.locator(".note.bad strong", { hasText: "pre-shared keys differ" }).waitFor();
+    await shot(page, "why");
+    await accessible(page, "why");
+    calm(page);
+  },
+
   async viewer() {
     const started = await server();
     device(started, "thermostat-1");

@@ -2,7 +2,7 @@
 import { accessible, ask, browse, calm, device, enter, logIn, run, server, settled, shot } from "./support.mjs";
 
 const DEVICE = ["objects/3", "objects/3303", "observations", "composite", "commands", "events", "credentials"];
-const VIEWS = ["devices", ...DEVICE.map((tab) => `devices/thermostat-1/${tab}`), "credentials", "commands", "events", "models", "models/3303", "audit", "access", "server"];
+const VIEWS = ["devices", ...DEVICE.map((tab) => `devices/thermostat-1/${tab}`), "credentials", "commands", "events", "rejected", "models", "models/3303", "audit", "access", "server"];
 
 await run({
   async views() {
