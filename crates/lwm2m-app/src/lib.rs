@@ -20,7 +20,7 @@ pub use data::Data;
 pub use descriptors::Descriptors;
 pub use exit::Failure;
 pub use listen::Listen;
-pub use log::LogLevel;
+pub use log::{LogFormat, LogLevel};
 
 /// Prints a line on standard output. A closed standard output is not an error.
 pub fn print_line(line: impl std::fmt::Display) {

@@ -47,16 +47,42 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Starts the log of the program. Call it once, from `main`.
+/// How lines are written.
+#[derive(clap::ValueEnum, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: an object a line, with `timestamp`, `level`, `message` and the fields.
+    Json,
+}
+
+/// Starts the log of the program, as text. Call it once, from `main`.
 pub fn start(level: LogLevel) {
-    tracing_subscriber::fmt()
+    start_as(level, LogFormat::Text);
+}
+
+/// Starts the log of the program. Call it once, from `main`.
+pub fn start_as(level: LogLevel, format: LogFormat) {
+    let log = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(level))
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .fmt_fields(Fields)
-        .map_event_format(Limited::new)
-        .init();
+        .with_target(false);
+    match format {
+        LogFormat::Text => log
+            .with_ansi(std::io::stderr().is_terminal())
+            .fmt_fields(Fields)
+            .map_event_format(Limited::new)
+            .init(),
+        LogFormat::Json => {
+            let log = log.with_ansi(false).json().flatten_event(true);
+            log.with_span_list(false)
+                .with_current_span(false)
+                .map_event_format(Limited::json)
+                .init();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +136,29 @@ mod tests {
             r"WARN refused rd/1\n WARN forged\u{1b}[31m\u{202e}",
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn each_line_for_programs_is_an_object() {
+        let written = Written::default();
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_target(false)
+            .json()
+            .flatten_event(true)
+            .map_event_format(Limited::json)
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            let endpoint = "a\"}\n{\"level\":\"ERROR\"";
+            tracing::info!(%endpoint, number = 7, "registered");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &"registered".into()));
+        assert_eq!(line["endpoint"], "a\"}\n{\"level\":\"ERROR\"");
+        assert_eq!(line["number"], 7);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod import;
 mod log;
 mod models;
 mod outputs;
+pub mod reference;
 pub mod settings;
 
 use credentials::ServerEntry;
@@ -42,6 +43,8 @@ const MAX_REGISTRATIONS: usize = 100_000;
 const MAX_REGISTERS_PER_SECOND: u32 = 5_000;
 /// A third of a processor with certificates.
 const MAX_HANDSHAKES_PER_SECOND: u32 = 2_000;
+/// How long the store may take at the end.
+const FLUSH: Duration = Duration::from_secs(10);
 const EVENTS: u64 = 10_000;
 const HISTORY: u32 = 1_000;
 const HISTORY_DAYS: u32 = 30;
@@ -307,7 +310,12 @@ impl Running {
         let durability = server.durability();
         drop(server);
         if let Some(durability) = durability {
-            durability.ended().await;
+            let late = |_| {
+                Failure::running(
+                    "the store did not finish in 10 s; is its disk all right? What was not acknowledged may be lost",
+                )
+            };
+            tokio::time::timeout(FLUSH, durability.ended()).await.map_err(late)?;
         }
         Ok(())
     }

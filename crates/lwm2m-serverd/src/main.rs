@@ -39,6 +39,12 @@ enum Command {
     },
     /// Make another admin token for the HTTP API, where all others are lost; no server may run
     AdminToken,
+    /// Print a settings file with all settings as comments, or their reference
+    Settings {
+        /// The reference, in Markdown
+        #[arg(long)]
+        reference: bool,
+    },
     /// Tell what is in the data folder, also while a server runs
     Inspect,
 }
@@ -54,13 +60,19 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let file = settings::read(arguments.config.as_deref()).map_err(Failure::usage)?;
     let settings = arguments.settings.or(file);
-    log::start(settings.log.unwrap_or_default());
+    log::start_as(settings.log.unwrap_or_default(), settings.log_format.unwrap_or_default());
     let folder = settings.data_folder();
     match arguments.command {
         None => lwm2m_serverd::run(&settings).await,
         Some(Command::Backup { file }) => data::backup(&folder?, &file),
         Some(Command::Restore { file, replace }) => data::restore(&file, &folder?, replace),
         Some(Command::AdminToken) => lwm2m_serverd::admin_token(&folder?),
+        Some(Command::Settings { reference }) => {
+            use lwm2m_serverd::reference;
+            let text = if reference { reference::markdown() } else { reference::sample() };
+            lwm2m_app::print_line(text.trim_end());
+            Ok(())
+        }
         Some(Command::Inspect) => data::inspect(&folder?, lwm2m_serverd::table_name),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::credentials::UnlistedMode;
 use clap::Args;
-use lwm2m_app::{Failure, Listen, LogLevel};
+use lwm2m_app::{Failure, Listen, LogFormat, LogLevel};
 use lwm2m_dtls::Backend;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -148,6 +148,9 @@ pub struct Settings {
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
+    /// How to log: lines of text, or a JSON object a line [default: text]
+    #[arg(long, env = "LWM2M_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 impl Settings {
@@ -203,6 +206,7 @@ impl Settings {
             history: self.history.or(others.history),
             history_days: self.history_days.or(others.history_days),
             log: self.log.or(others.log),
+            log_format: self.log_format.or(others.log_format),
         }
     }
 }

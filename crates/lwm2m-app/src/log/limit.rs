@@ -22,12 +22,26 @@ const WINDOW: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Limited<F> {
     format: F,
+    is_json: bool,
     kinds: Mutex<Kinds>,
 }
 
 impl<F> Limited<F> {
     pub(super) fn new(format: F) -> Self {
-        Self { format, kinds: Mutex::default() }
+        Self { format, is_json: false, kinds: Mutex::default() }
+    }
+
+    /// The same for a format that writes an object a line.
+    pub(super) fn json(format: F) -> Self {
+        Self { is_json: true, ..Self::new(format) }
+    }
+
+    fn left_out(&self, count: u32, sample: &str) -> String {
+        let text = format!("{count} more lines in {} s like: {sample}", WINDOW.as_secs());
+        match self.is_json {
+            true => serde_json::json!({"level": "WARN", "message": text}).to_string(),
+            false => text,
+        }
     }
 }
 
@@ -46,7 +60,7 @@ where
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         for (count, sample) in kinds.take_left_out(now) {
-            writeln!(writer, "{count} more lines in {} s like: {sample}", WINDOW.as_secs())?;
+            writeln!(writer, "{}", self.left_out(count, &sample))?;
         }
         let metadata = event.metadata();
         if !kinds.admit(now, &metadata.callsite(), limit(*metadata.level())) {

@@ -3,4 +3,6 @@
 
 mod access;
 mod crash;
+#[cfg(unix)]
+mod ending;
 mod process;

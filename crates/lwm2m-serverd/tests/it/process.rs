@@ -41,6 +41,14 @@ impl Daemon {
         Self(child)
     }
 
+    /// Ends the daemon as a service manager does, and returns its exit status.
+    #[cfg(unix)]
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+
     /// Ends the daemon as a power cut does, but for the operating system's buffers.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
