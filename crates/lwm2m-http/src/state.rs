@@ -14,11 +14,11 @@ use lwm2m_link::Record;
 use lwm2m_net::directory::Listed;
 use lwm2m_net::{Closed, ServerHandle};
 use lwm2m_objects::{DeviceModel, ObjectDefinition, Registry};
-use lwm2m_server::{Registration, Server};
+use lwm2m_server::Registration;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 /// The limits of the API. Start from [`ApiConfig::default`] and change what differs:
 /// `ApiConfig::default().with_max_subscribers(16)`.
@@ -245,21 +245,30 @@ impl ApiState {
         Ok(KnownDevice { registration, is_asleep, registry: self.0.server.registry() })
     }
 
-    /// Keeps records of the API. Without a store they last as long as the server.
-    pub(crate) async fn keep(&self, records: Vec<Record>) -> Result<(), ApiError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let keep = move |server: &mut Server, _| {
+    /// Keeps records of the API. Without a store they last as long as the server. They are on their way
+    /// when this returns; what it returns tells when they are durable.
+    pub(crate) fn keep(
+        &self,
+        records: Vec<Record>,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send + use<> {
+        let (handle, is_empty) = (self.server().clone(), records.is_empty());
+        let (sender, promised) = oneshot::channel();
+        self.server().post(move |server, _| {
             // What is taken away is, also where that cannot be promised at present.
             let removes = records.iter().all(|record| record.value.is_none());
-            (removes || server.can_promise()).then(|| server.keep_for_application(records))
-        };
-        let promised = self.server().with(keep).await?;
-        let promised =
-            promised.ok_or_else(|| ApiError::NotKept("the store has failed".to_owned()))?;
-        let written = self.server().written(promised).await;
-        written.map_err(|error| ApiError::NotKept(error.to_string()))
+            let can = removes || server.can_promise();
+            let _ = sender.send(can.then(|| server.keep_for_application(records)));
+        });
+        async move {
+            if is_empty {
+                return Ok(());
+            }
+            let promised = promised.await.map_err(|_| Closed)?;
+            let promised =
+                promised.ok_or_else(|| ApiError::NotKept("the store has failed".to_owned()))?;
+            let written = handle.written(promised).await;
+            written.map_err(|error| ApiError::NotKept(error.to_string()))
+        }
     }
 
     /// Keeps records that nobody waits for; the last second of them may be lost.

@@ -7,9 +7,9 @@ use super::commands::{Filter, each_command, take_back};
 use super::operations::{self, Answer};
 use super::selection::Selection;
 use super::target::{Aspect, Target};
-use crate::access::Principal;
 use crate::access::guard::Change;
-use crate::bulk::{Job, Order, Word, key_of_commands};
+use crate::access::{Principal, now};
+use crate::bulk::{Job, Order, Ordered, Progress, Word, key_of_commands};
 use crate::error::ApiError;
 use crate::json::command;
 use crate::query::Parameters;
@@ -33,6 +33,9 @@ const AT_ONCE: usize = 64;
 /// How long a job waits while the server has no room for more commands.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The longest query in bytes: the audit log has 10,000 of them.
+const MAX_QUERY: usize = 2_048;
+
 /// POST: has an operation carried out by all devices that the query selects.
 pub(crate) async fn start(
     State(state): State<ApiState>,
@@ -44,36 +47,40 @@ pub(crate) async fn start(
                     \"delete\", \"path\": …}, with \"content\" or \"arguments\" where there are some";
     let order: Order = serde_json::from_value(body.any_json()?)
         .map_err(|_| ApiError::Member { name: "the body", expected })?;
+    if parameters.raw().len() > MAX_QUERY {
+        return Err(ApiError::Member { name: "the query", expected: "2048 bytes or fewer" });
+    }
     // What no device could carry out is refused now.
     Selection::of_bulk(&parameters, principal.prefix())?;
     parameters.command_options()?;
+    order.check()?;
     let registry = state.server().registry();
     operation(&order, &parameters, &registry.model(&[]))?;
-    let job = Job {
+    let ordered = Ordered {
         who: principal.name.clone(),
+        grant: principal.grant.map(|(hash, _)| hash),
+        key: parameters.command_options()?.key,
         query: parameters.raw().to_owned(),
         prefix: principal.prefix().map(str::to_owned),
         order,
         created: state.milliseconds(),
-        after: None,
-        commands: 0,
-        refused: 0,
-        reasons: Vec::new(),
-        is_through: false,
     };
-    finish(begin(state, job)).await
+    finish(begin(state, ordered)).await
 }
 
 /// Keeps a job and has it go through the fleet.
-async fn begin(state: ApiState, job: Job) -> Answer {
-    let after = describe(0, &job);
-    let (id, records) = state.config().bulks.add(job)?;
-    if let Err(error) = state.keep(records).await {
-        state.config().bulks.remove(id);
-        return Err(error);
+async fn begin(state: ApiState, ordered: Ordered) -> Answer {
+    let bulks = &state.config().bulks;
+    let (id, kept) = bulks.add(ordered, |records| state.keep(records))?;
+    if let Some(kept) = kept {
+        if let Err(error) = kept.await {
+            bulks.remove(id, |records| drop(state.keep(records)));
+            return Err(error);
+        }
+        tokio::spawn(run(state.clone(), id));
     }
-    tokio::spawn(run(state.clone(), id));
-    let job = state.config().bulks.get(id).ok_or(ApiError::CommandRemoved)?;
+    let job = bulks.get(id).ok_or(ApiError::CommandRemoved)?;
+    let after = summary(id, &job);
     let mut response = (StatusCode::ACCEPTED, json(&describe(id, &job))).into_response();
     let location = HeaderValue::try_from(format!("/api/bulk/{id}"));
     location.into_iter().for_each(|it| _ = response.headers_mut().insert(LOCATION, it));
@@ -102,7 +109,7 @@ pub(crate) async fn one(
     let left: u64 = states.values().sum();
     let mut answer = describe(id, &job);
     answer["states"] = json!(states);
-    answer["forgotten"] = job.commands.saturating_sub(left).into();
+    answer["forgotten"] = job.progress.commands.saturating_sub(left).into();
     Ok(json(&answer))
 }
 
@@ -114,9 +121,11 @@ pub(crate) async fn remove(
 ) -> Answer {
     let (id, job) = find(&state, &principal, &id)?;
     finish(async move {
-        state.keep(state.config().bulks.remove(id).into_iter().collect()).await?;
+        if let Some(kept) = state.config().bulks.remove(id, |records| state.keep(records)) {
+            kept.await?;
+        }
         take_back_waiting(&state, id).await?;
-        let change = Change(json!({"before": describe(id, &job)}));
+        let change = Change(json!({"before": summary(id, &job)}));
         Ok((StatusCode::NO_CONTENT, Extension(change)).into_response())
     })
     .await
@@ -124,35 +133,51 @@ pub(crate) async fn remove(
 
 /// Goes through the fleet from where a job is.
 pub(crate) async fn run(state: ApiState, id: u64) {
-    let Some(mut job) = state.config().bulks.get(id) else { return };
-    let (query, prefix) = (job.query.clone(), job.prefix.clone());
+    let Some(Job { ordered, mut progress, .. }) = state.config().bulks.get(id) else { return };
+    if let Some(is_stopped) = go_through(&state, id, &ordered, &mut progress).await {
+        end(&state, id, Progress { is_through: true, is_stopped, ..progress }).await;
+    }
+}
+
+/// Makes the commands of a job. Returns whether it was stopped before it had looked at all devices;
+/// nothing if it was taken back, or the server shuts down.
+async fn go_through(
+    state: &ApiState,
+    id: u64,
+    ordered: &Ordered,
+    progress: &mut Progress,
+) -> Option<bool> {
     // It was read before; a later version may not understand it any more.
-    let Some(parameters) = Parameters::of(&query) else { return };
-    let Ok(selection) = Selection::of_bulk(&parameters, prefix.as_deref()) else { return };
+    let Some(parameters) = Parameters::of(&ordered.query) else { return Some(true) };
+    let selection = Selection::of_bulk(&parameters, ordered.prefix.as_deref());
+    let Ok(selection) = selection else { return Some(true) };
     loop {
-        let (devices, next) = selection.next_devices(&state, job.after.as_deref()).await;
+        let (devices, next) = selection.next_devices(state, progress.after.as_deref()).await;
         for some in devices.chunks(AT_ONCE) {
-            let made = some.iter().map(|device| order(&state, id, &job.order, &parameters, device));
+            if !is_allowed(state, ordered) {
+                return Some(true);
+            }
+            let made = some.iter().map(|it| order(state, id, &ordered.order, &parameters, it));
             for (device, made) in some.iter().zip(join_all(made).await) {
                 match made {
-                    Ok(()) => job.commands += 1,
-                    Err(ApiError::Closed(_)) => return,
-                    Err(error) => job.refuse(&device.registration.endpoint, &error),
+                    Ok(()) => progress.commands += 1,
+                    Err(ApiError::Closed(_)) => return None,
+                    Err(error) => progress.refuse(&device.registration.endpoint, &error),
                 }
             }
-            job.after = some.last().map(|it| it.registration.endpoint.to_string());
-            if !note(&state, id, &job) {
-                // It was taken back meanwhile.
-                let _ = take_back_waiting(&state, id).await;
-                return;
-            }
+            progress.after = some.last().map(|it| it.registration.endpoint.to_string());
+            note(state, id, progress).await?;
         }
-        job.is_through = next.is_none();
-        job.after = next.map(|it| it.to_string()).or(job.after);
-        if !note(&state, id, &job) || job.is_through {
-            return;
-        }
+        let Some(next) = next else { return Some(false) };
+        progress.after = Some(next.to_string());
+        note(state, id, progress).await?;
     }
+}
+
+/// Whether the author of a job still may use the API.
+fn is_allowed(state: &ApiState, ordered: &Ordered) -> bool {
+    let access = state.config().access.as_ref().zip(ordered.grant);
+    access.is_none_or(|(access, grant)| access.is_valid(&grant, now()))
 }
 
 /// Takes the commands of a job back that wait.
@@ -163,12 +188,27 @@ async fn take_back_waiting(state: &ApiState, id: u64) -> Result<(), ApiError> {
     take_back(state, waiting).await
 }
 
-/// Notes how far a job has come. Returns whether there is such a job.
-fn note(state: &ApiState, id: u64, job: &Job) -> bool {
-    let record = state.config().bulks.update(id, job);
-    let goes_on = record.is_some();
-    state.note(record.into_iter().collect());
-    goes_on
+/// Notes how far a job has come; `None` if it was taken back.
+async fn note(state: &ApiState, id: u64, progress: &Progress) -> Option<()> {
+    let noted = state.config().bulks.note(id, progress, |records| state.note(records));
+    if noted.is_none() {
+        let _ = take_back_waiting(state, id).await;
+    }
+    noted
+}
+
+/// Keeps that a job makes no more commands, and then shows it: what is noted alone may be lost, and a
+/// job that began anew after a restart would make those commands again whose results were forgotten.
+async fn end(state: &ApiState, id: u64, progress: Progress) {
+    let bulks = &state.config().bulks;
+    while let Some(kept) = bulks.note(id, &progress, |records| state.keep(records)) {
+        match kept.await {
+            Ok(()) => return bulks.end(id, progress),
+            Err(ApiError::Closed(_)) => return,
+            Err(_) => tokio::time::sleep(PATIENCE).await,
+        }
+    }
+    let _ = take_back_waiting(state, id).await;
 }
 
 /// Makes the command of a device, when there is room for it.
@@ -232,20 +272,33 @@ fn find(state: &ApiState, principal: &Principal, id: &str) -> Result<(u64, Job),
 
 /// Whether a job exists for somebody: all devices that it can select do.
 fn sees(principal: &Principal, job: &Job) -> bool {
-    principal.sees(job.prefix.as_deref().unwrap_or_default())
+    principal.sees(job.ordered.prefix.as_deref().unwrap_or_default())
+}
+
+/// What the audit log tells of a job. It has no room for values, and not all who read it may see them.
+fn summary(id: u64, job: &Job) -> Json {
+    let Ordered { query, order: Order { operation, path, .. }, .. } = &*job.ordered;
+    json!({"id": id.to_string(), "operation": operation, "path": path, "query": query})
 }
 
 fn describe(id: u64, job: &Job) -> Json {
+    let Ordered { who, query, order, created, .. } = &*job.ordered;
+    let progress = &job.progress;
     json!({
         "id": id.to_string(),
-        "who": job.who,
-        "query": job.query,
-        "order": job.order,
-        "created": job.created,
-        "state": if job.is_through { "ordered" } else { "ordering" },
-        "commands": job.commands,
-        "refused": job.refused,
-        "reasons": job.reasons,
+        "who": who,
+        "query": query,
+        // What is written may be a secret, and viewers see this.
+        "order": {"operation": order.operation, "path": order.path},
+        "created": created,
+        "state": match (progress.is_through, progress.is_stopped) {
+            (false, _) => "ordering",
+            (true, false) => "ordered",
+            (true, true) => "stopped",
+        },
+        "commands": progress.commands,
+        "refused": progress.refused,
+        "reasons": progress.reasons,
         "commandList": format!("/api/commands?bulk={id}"),
     })
 }

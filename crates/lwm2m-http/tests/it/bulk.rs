@@ -52,6 +52,7 @@ async fn an_operation_reaches_the_devices_that_are_selected_and_no_others() {
         until(&bench, &address, |job| job["state"] == "ordered" && job["states"]["done"] == 70)
             .await;
     assert_eq!(job["refused"], 0);
+    assert_eq!(job["order"], json!({"operation": "write", "path": "/1/0/1"}), "no values");
     for meter in &meters {
         assert_eq!(asked(meter).await, ["PUT /1/0/1 format=0 \"600\""]);
     }
@@ -102,11 +103,17 @@ async fn what_no_device_could_do_is_refused_and_what_one_cannot_is_told() {
         ("prefix=", json!({"operation": "write", "path": "/1/0/1"})),
         ("prefix=", json!({"operation": "write", "path": "/1/0/1", "content": {"value": "x"}})),
         ("prefix=", json!({"operation": "read", "path": "/3", "more": 1})),
+        ("prefix=", json!({"operation": "read", "path": "/3", "content": {"id": 3}})),
+        ("prefix=", json!({"operation": "execute", "path": "/3/0/4", "content": 1})),
+        ("prefix=", json!({"operation": "delete", "path": "/3/0", "arguments": "0"})),
+        (&*format!("q={}", "a".repeat(2_050)), read()),
         ("prefix=", json!([])),
     ] {
         let answer = order(&bench, query, body.clone()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query} {body}");
     }
+    let long = json!({"operation": "execute", "path": "/3/0/4", "arguments": "0".repeat(70_000)});
+    assert_eq!(order(&bench, "prefix=", long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(bench.get("/api/bulk").await.json(), json!([]));
     for id in ["7", "x", "99999999999999999999"] {
         assert_eq!(bench.get(&format!("/api/bulk/{id}")).await.status, 404);
@@ -123,14 +130,21 @@ async fn a_job_goes_on_after_a_restart_and_no_device_gets_it_twice() {
     }
     let started = order(&bench, "prefix=", json!({"operation": "execute", "path": "/3/0/4"})).await;
     let address = started.header("location").to_owned();
-    until(&bench, &address, |job| job["states"]["done"] == 3).await;
+    let is_done = |job: &Json| job["states"]["done"] == 3 && job["state"] == "ordered";
+    until(&bench, &address, is_done).await;
     let reader = bench.server.store().expect("a store").clone();
-    let record = reader.table(BULKS).unwrap().next().expect("a job").unwrap();
+    let records: Vec<_> = reader.table(BULKS).unwrap().map(Result::unwrap).collect();
+    let [order, progress] = &*records else {
+        panic!("an order and how far it has come: {records:?}")
+    };
+    let value = |record: &lwm2m_link::Record| record.value.clone().unwrap();
+    let mut come: Json = serde_json::from_slice(&value(progress)).unwrap();
+    assert_eq!(come["is_through"], true, "its end is kept, so that it does not begin anew");
     // As it was when it had begun.
-    let mut job: Json = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
-    (job["after"], job["is_through"], job["commands"]) = (json!("a"), json!(false), json!(1));
+    (come["after"], come["is_through"], come["commands"]) = (json!("a"), json!(false), json!(1));
     let bulks = Bulks::default();
-    assert!(bulks.take(record.table, &record.key, &serde_json::to_vec(&job).unwrap()));
+    assert!(bulks.take(order.table, &order.key, &value(order)));
+    assert!(bulks.take(progress.table, &progress.key, &serde_json::to_vec(&come).unwrap()));
     let state = ApiState::with_config(bench.server.clone(), ApiConfig::default().with_bulks(bulks));
     state.resume_bulks();
     let again = Bench { server: bench.server.clone(), api: lwm2m_http::router(state) };
@@ -180,4 +194,51 @@ async fn a_caller_who_goes_away_leaves_nothing_half_done() {
     until(&bench, "/api/commands", |all| all[0]["state"] == "done").await;
     abandon(&bench, "DELETE", "/api/clients/asleep", "");
     until(&bench, "/api/commands", |all| *all == json!([])).await;
+}
+
+#[tokio::test]
+async fn what_is_sent_twice_is_ordered_once() {
+    let bench = Bench::new().await;
+    let device = bench.device("a", obedient).await;
+    let send = async |query: &str| {
+        let body = json!({"operation": "execute", "path": "/3/0/4"}).to_string();
+        let fields = [("idempotency-key", "monday")];
+        bench.send_with("POST", &format!("/api/bulk?{query}"), &fields, &body).await
+    };
+    let first = send("prefix=").await;
+    let second = send("prefix=").await;
+    assert_eq!((first.status, second.status), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
+    assert_eq!(first.header("location"), second.header("location"));
+    let other = send("prefix=b").await;
+    assert_eq!(
+        (other.status.as_u16(), other.json()["type"].clone()),
+        (422, json!("/problems#key-in-use"))
+    );
+    until(&bench, first.header("location"), |job| job["states"]["done"] == 1).await;
+    assert_eq!(asked(&device).await, ["POST /3/0/4"]);
+}
+
+#[tokio::test]
+async fn a_job_ends_with_the_right_of_its_author() {
+    let bench = Bench::new().await;
+    let device = bench.device("a", obedient).await;
+    let bulks = Bulks::default();
+    let job = json!({
+        "who": "w", "grant": vec![7; 32], "query": "prefix=", "prefix": null, "created": 1,
+        "order": {"operation": "execute", "path": "/3/0/4"},
+    });
+    assert!(bulks.take(BULKS, &7_u64.to_be_bytes(), job.to_string().as_bytes()));
+    let config = ApiConfig::default().with_bulks(bulks);
+    // The grant is not there any more.
+    let access = lwm2m_http::Access::new(lwm2m_http::AccessConfig::default());
+    let guarded = config.clone().with_access(access);
+    ApiState::with_config(bench.server.clone(), guarded).resume_bulks();
+    let api = lwm2m_http::router(ApiState::with_config(
+        bench.server.clone(),
+        config.with_hosts(["lwm2m.test".to_owned()]),
+    ));
+    let again = Bench { server: bench.server.clone(), api };
+    let job = until(&again, "/api/bulk/7", |job| job["state"] != "ordering").await;
+    assert_eq!((&job["state"], &job["commands"]), (&json!("stopped"), &json!(0)));
+    assert_eq!(asked(&device).await, [""; 0]);
 }
