@@ -185,12 +185,16 @@ impl Pages for Commands {
 pub(super) async fn each_command(state: &ApiState, filter: &Filter, mut f: impl FnMut(Command)) {
     let mut from = Some(CommandId(0));
     while let Some(first) = from {
+        // Searches take turns with lists and with one another, page by page.
+        let permit = state.begin_page().await;
         let filter = filter.clone();
         let page = state.server().with(move |server, _| page(server, first, &filter)).await;
         // A server that shuts down has none.
         let Ok((commands, next)) = page else { return };
         commands.into_iter().for_each(&mut f);
         from = next;
+        drop(permit);
+        tokio::task::yield_now().await;
     }
 }
 
