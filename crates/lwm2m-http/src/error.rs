@@ -75,6 +75,8 @@ pub(crate) enum ApiError {
     Depth { operation: &'static str, needed: &'static str },
     #[error("the query parameter `{name}` must be {expected}")]
     Parameter { name: &'static str, expected: &'static str },
+    #[error("there is no query parameter `{0}` here; correct it or leave it out")]
+    UnknownParameter(String),
     #[error("the query parameter `timeout` must be a whole number of seconds from 1 to {}", .0.as_secs())]
     Timeout(Duration),
     #[error("pmax is shorter than pmin, so the device would ignore it; send pmax of pmin or more")]
@@ -365,6 +367,7 @@ impl ApiError {
             Self::Method(_) => Kind::MethodNotAllowed,
             Self::Address | Self::Path(_) | Self::Depth { .. } => Kind::InvalidPath,
             Self::Parameter { .. }
+            | Self::UnknownParameter(_)
             | Self::Timeout(_)
             | Self::Periods
             | Self::Query

@@ -17,6 +17,10 @@ use std::sync::Arc;
 /// The parameters that ask for a page.
 const NAMES: [&str; 10] =
     ["limit", "after", "prefix", "q", "state", "object", "binding", "secure", "fields", "sort"];
+/// Those that select devices, besides `prefix`.
+const SELECTORS: [&str; 5] = ["q", "state", "object", "binding", "secure"];
+/// What else the query of a bulk may have: the options of its commands.
+const OPTIONS: [&str; 6] = ["ttl", "priority", "coalesce", "repeat", "format", "replace"];
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: u64 = 1_000;
 
@@ -74,6 +78,15 @@ impl<'p> Selection<'p> {
         let of_pages = ["limit", "after", "sort", "fields"];
         if let Some(name) = of_pages.into_iter().find(|name| parameters.get(name).is_some()) {
             return Err(ApiError::Parameter { name, expected: "left out: it selects no devices" });
+        }
+        let is_known =
+            |it: &&str| *it == "prefix" || SELECTORS.contains(it) || OPTIONS.contains(it);
+        // What is passed over would select more devices than were meant.
+        if let Some(name) = parameters.names().find(|name| !is_known(name)) {
+            return Err(ApiError::UnknownParameter(name.to_owned()));
+        }
+        if let Some(name) = SELECTORS.into_iter().find(|name| parameters.get(name) == Some("")) {
+            return Err(ApiError::Parameter { name, expected: "not empty; `prefix=` selects all" });
         }
         let expected = "there, or another one that selects devices; `prefix=` selects all";
         Self::read(parameters, own)?.ok_or(ApiError::Parameter { name: "prefix", expected })
