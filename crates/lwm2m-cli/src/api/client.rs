@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{Method, Request, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 
 /// How long the server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -60,6 +60,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .proxy(proxy(is_https, host))
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
             .user_agent(concat!("lwm2m/", env!("CARGO_PKG_VERSION")));
@@ -142,6 +143,12 @@ impl Client {
             _ => format!("{what} (status {status})"),
         })
     }
+}
+
+/// The proxy that the environment names (`HTTPS_PROXY`, `ALL_PROXY` and others). Requests in the clear go
+/// to none, because it would learn the token; nor do those to this machine.
+fn proxy(is_https: bool, host: &str) -> Option<Proxy> {
+    if is_https && !is_here(host) { Proxy::try_from_env() } else { None }
 }
 
 /// Whether a host is this machine.
