@@ -147,11 +147,13 @@ pub(crate) fn read(text: &str) -> Result<Vec<Own>, XmlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let read = |object: xml::XmlObject| {
         let part = text.get(object.range.clone()).unwrap_or_default();
-        let line = text.get(..object.range.start).unwrap_or_default().split('\n').count();
-        own(&format!("<LWM2M>{part}</LWM2M>")).ok_or_else(|| XmlError {
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-            what: "the object has names with prefixes; declare their namespaces within it"
-                .to_owned(),
+        own(&format!("<LWM2M>{part}</LWM2M>")).ok_or_else(|| {
+            let before = text.get(..object.range.start).unwrap_or_default();
+            XmlError {
+                line: u32::try_from(before.split('\n').count()).unwrap_or(u32::MAX),
+                what: "the object has names with prefixes; declare their namespaces within it"
+                    .to_owned(),
+            }
         })
     };
     xml::parse(text)?.into_iter().map(read).collect()

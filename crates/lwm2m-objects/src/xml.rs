@@ -15,6 +15,10 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 /// The most elements and texts of a document.
 const MAX_NODES: u32 = 200_000;
+/// The deepest element, and the most attributes and namespaces of one: what these cost grows with their
+/// square or cube. Those of the registry have 5 and 3.
+const MAX_DEPTH: usize = 16;
+const MAX_ATTRIBUTES: usize = 16;
 /// The longest name, range and unit in bytes.
 const MAX_TEXT: usize = 4_096;
 /// The largest ID: 65535 is reserved (OMA LwM2M Core, section 7.1).
@@ -46,6 +50,7 @@ pub struct XmlError {
 pub fn parse(text: &str) -> Result<Vec<XmlObject>, XmlError> {
     let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check_shape(text)?;
     let document = Document::parse_with_options(text, options);
     let document = document
         .map_err(|error| XmlError { line: error.pos().row, what: alloc::format!("{error}") })?;
@@ -73,6 +78,54 @@ pub fn parse(text: &str) -> Result<Vec<XmlObject>, XmlError> {
         true => Err(error(root, "there is no element Object; write one for each definition")),
         false => Ok(objects),
     }
+}
+
+/// Refuses elements that are too deep or have too many attributes. Where a text is no XML it looks no
+/// further: the parser tells.
+fn check_shape(text: &str) -> Result<(), XmlError> {
+    let (mut rest, mut depth) = (text, 0_usize);
+    while let Some((_, from)) = rest.split_once('<') {
+        let others = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>"), ("!", ">"), ("/", ">")];
+        let after = if let Some((begin, end)) = others.into_iter().find(|it| from.starts_with(it.0))
+        {
+            depth = depth.saturating_sub(usize::from(begin == "/"));
+            from.get(begin.len()..).and_then(|it| it.split_once(end)).map(|(_, after)| after)
+        } else if let Some((attributes, is_empty, after)) = tag(from) {
+            if attributes > MAX_ATTRIBUTES || depth >= MAX_DEPTH {
+                let before = text.len().checked_sub(from.len()).and_then(|at| text.get(..at));
+                let line = 1 + before.unwrap_or_default().matches('\n').count();
+                let what = alloc::format!(
+                    "an element has {MAX_ATTRIBUTES} attributes at most, and stands in {MAX_DEPTH} \
+                     others at most; leave some out"
+                );
+                return Err(XmlError { line: u32::try_from(line).unwrap_or(u32::MAX), what });
+            }
+            depth += usize::from(!is_empty);
+            Some(after)
+        } else {
+            None
+        };
+        let Some(after) = after else { return Ok(()) };
+        rest = after;
+    }
+    Ok(())
+}
+
+/// The number of attributes of a start tag, whether its element is empty, and what comes after it.
+fn tag(from: &str) -> Option<(usize, bool, &str)> {
+    let (mut attributes, mut quote) = (0, None);
+    for (at, byte) in from.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) => quote = Some(open).filter(|_| byte != open),
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'=') => attributes += 1,
+            (None, b'>') => {
+                return Some((attributes, from.get(..at)?.ends_with('/'), from.get(at + 1..)?));
+            }
+            (None, _) => {}
+        }
+    }
+    None
 }
 
 fn object(node: Node<'_, '_>) -> Result<ObjectDefinition, XmlError> {

@@ -78,7 +78,9 @@ pub(crate) async fn one(
 
 /// PUT: adds the definitions of a document in XML, or replaces those of the same IDs and versions.
 pub(crate) async fn put(State(state): State<ApiState>, body: Body) -> Answer {
-    let new = read(body.text()?)?;
+    // A large document takes a processor for some time.
+    let reading = tokio::task::spawn_blocking(move || Ok::<_, ApiError>(read(body.text()?)?));
+    let new = reading.await.map_err(ApiError::Unfinished)??;
     finish(async move {
         let models = &state.config().models;
         let _turn = models.begin_change().await;

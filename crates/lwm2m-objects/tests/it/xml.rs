@@ -84,6 +84,21 @@ fn an_error_names_the_line_and_the_remedy() {
 }
 
 #[test]
+fn depth_and_attributes_are_bounded_before_they_cost_anything() {
+    let refused = |text: &str| xml::parse(text).map(|_| ()).unwrap_err();
+    let attributes: String = (0..17).map(|it| format!(" a{it}=\"<='\"")).collect();
+    let error = refused(&OWN.replace("<Item ID=\"1\"", &format!("<Item{attributes}")));
+    assert!(error.line == 14 && error.what.contains("16 attributes"), "{error}");
+    let deep = |depth| format!("{}{}", "<LWM2M>\n".repeat(depth), "</LWM2M>".repeat(depth));
+    assert!(refused(&deep(17)).what.contains("stands in 16"));
+    assert!(refused(&deep(16)).what.contains("no element Object"));
+    assert!(refused(&"<a>".repeat(300_000)).what.contains("stands in 16"));
+    let others = "<!-- <a b='1'> --><![CDATA[<a><a>]]><?a <a> ?><a b='>'/>".repeat(17);
+    let text = OWN.replace("<Resources>", &format!("{others}<Resources>"));
+    assert_eq!(xml::parse(&text).map(|it| it.len()), Ok(1));
+}
+
+#[test]
 fn no_text_makes_it_panic_or_grow() {
     for length in (0..OWN.len()).filter(|it| OWN.is_char_boundary(*it)) {
         assert!(xml::parse(&OWN[..length]).is_err(), "{length}");
