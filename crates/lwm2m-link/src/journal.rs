@@ -127,6 +127,12 @@ impl<H> Journal<H> {
         }
     }
 
+    /// Appends that no record whose key begins with `prefix` is kept, for which a caller waits.
+    pub fn promise_removal<E>(&mut self, outputs: &mut Outputs<E>, table: Table, prefix: Bytes) {
+        let record = Record { table, key: prefix, value: None };
+        self.write(outputs, record, Some(0), true);
+    }
+
     const fn takes_notes(&self) -> bool {
         self.next.0 - self.written.0 < NOTED
     }

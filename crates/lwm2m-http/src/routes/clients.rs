@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use lwm2m_coap::uri::Scheme;
 use lwm2m_net::directory::{Listed, MAX_PAGE};
-use lwm2m_server::{Registration, Server, records};
+use lwm2m_server::{Registration, Server, SubmitError, records};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -94,7 +94,10 @@ async fn delete(state: ApiState, endpoint: String) -> Result<Response, ApiError>
         None => false,
     };
     let name = endpoint.clone();
-    let delete = move |server: &mut Server, now| Ok(server.delete_device(now, &name));
+    let delete = move |server: &mut Server, now| match server.can_promise() {
+        true => Ok(server.delete_device(now, &name)),
+        false => Err(SubmitError::NotKept),
+    };
     let deleted = state.server().promise(delete).await;
     let deleted = deleted.map_err(|error| ApiError::request(&endpoint, error))?;
     // To look at all commands takes the engine's time, so it is done in parts.
@@ -109,7 +112,7 @@ async fn delete(state: ApiState, endpoint: String) -> Result<Response, ApiError>
     }
 }
 
-/// DELETE: ends the session of a device, which has to prove its identity anew.
+/// DELETE: ends the sessions of a device, which may begin another one.
 pub(crate) async fn end_session(
     State(state): State<ApiState>,
     Endpoint(endpoint): Endpoint,

@@ -316,3 +316,28 @@ async fn a_deleted_device_leaves_nothing_but_its_past() {
         (404, json!("/problems#unknown-name"))
     );
 }
+
+#[tokio::test]
+async fn values_of_a_device_that_has_left_are_gone_when_its_deletion_is_answered() {
+    // Its store writes what nobody waits for after an hour.
+    let bench = Bench::kept(MemoryStore::default()).await;
+    let device = bench.device("peer", |_| {
+        let text = lwm2m_coap::Response::new(lwm2m_coap::Code::CONTENT).content_format(0);
+        Some(text.payload(b"42".to_vec()))
+    });
+    let device = device.await;
+    assert_eq!(bench.get("/api/clients/peer/3/0/9").await.status, 200);
+    device.with(|device, now| device.deregister(now)).await.expect("a device");
+    let left = async {
+        while bench.get("/api/clients/peer").await.status != 404 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(left).await;
+    let reader = bench.server.store().expect("a store").clone();
+    let prefix = lwm2m_server::records::prefix("peer");
+    let count = || reader.prefix(lwm2m_server::records::VALUES, &prefix).unwrap().count();
+    assert_eq!(count(), 1);
+    assert_eq!(bench.send("DELETE", "/api/clients/peer", None, "").await.status, 204);
+    assert_eq!(count(), 0);
+}

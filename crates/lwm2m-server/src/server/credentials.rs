@@ -55,7 +55,7 @@ impl Server {
             self.keep(Keep::Promised, remove(CREDENTIALS, name(endpoint)));
             self.keep_generation();
             self.apply(now, endpoint, change);
-            self.forget_values_of(endpoint);
+            self.forget_values_of(endpoint, Keep::Promised);
         }
         change.is_some()
     }

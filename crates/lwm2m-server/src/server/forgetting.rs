@@ -1,6 +1,7 @@
 //! Devices that the application deletes, and sessions that it ends.
 
 use super::Server;
+use super::keeping::Keep;
 use crate::event::DeregistrationReason;
 use lwm2m_time::Instant;
 
@@ -10,9 +11,10 @@ impl Server {
     /// register again; so do the events of its past, and the results of commands until they are
     /// [removed](Self::remove_command). Returns `false` if the server knew nothing of it but those.
     ///
-    /// The end of the registration is promised, and all else is durable before it.
+    /// All of it is promised: see [`Self::promised`] for when it is durable, and ask
+    /// [`Self::can_promise`] before.
     pub fn delete_device(&mut self, now: Instant, endpoint: &str) -> bool {
-        self.forget_values_of(endpoint);
+        self.forget_values_of(endpoint, Keep::Promised);
         let commands: Vec<_> = self.commands.open(endpoint).map(|it| it.id).collect();
         let targets: Vec<_> = self.wishes.of(endpoint).map(|(target, _)| target.clone()).collect();
         let is_registered = self.devices.key_of(endpoint).is_some();

@@ -86,7 +86,7 @@ impl Server {
         if path.depth() == 2 {
             // Not /3/1 alone: /3/10 begins like it.
             let below = records::key_of(endpoint, &format!("{path}/"));
-            self.forget_below(&below);
+            self.forget_below(&below, Keep::Noted);
         } else {
             self.keep(
                 Keep::Noted,
@@ -98,13 +98,17 @@ impl Server {
     }
 
     /// Forgets all that a device told.
-    pub(super) fn forget_values_of(&mut self, endpoint: &str) {
-        self.forget_below(&records::prefix(endpoint));
+    pub(super) fn forget_values_of(&mut self, endpoint: &str, keep: Keep) {
+        self.forget_below(&records::prefix(endpoint), keep);
     }
 
-    fn forget_below(&mut self, prefix: &bytes::Bytes) {
+    fn forget_below(&mut self, prefix: &bytes::Bytes, keep: Keep) {
         for table in [records::VALUES, records::HISTORY] {
-            self.journal.trim(&mut self.outputs, table, prefix.clone(), 0);
+            let (outputs, prefix) = (&mut self.outputs, prefix.clone());
+            match keep {
+                Keep::Promised => self.journal.promise_removal(outputs, table, prefix),
+                Keep::Noted => self.journal.trim(outputs, table, prefix, 0),
+            }
         }
     }
 
@@ -141,7 +145,7 @@ impl Server {
         while let Some((number, gone)) = self.departed.pop_beyond(self.config.max_departed) {
             self.forget_departed(number);
             if self.devices.key_of(&gone).is_none() && !self.config.security.contains(&gone) {
-                self.forget_values_of(&gone);
+                self.forget_values_of(&gone, Keep::Noted);
             }
         }
     }
