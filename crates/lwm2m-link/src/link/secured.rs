@@ -82,13 +82,14 @@ impl Link {
     }
 
     /// Ends all sessions whose identities `is_meant` selects, for example because their
-    /// credentials are withdrawn.
-    pub fn end_sessions_of(&mut self, is_meant: impl Fn(&lwm2m_dtls::Identity) -> bool) {
-        let Some(sessions) = &mut self.sessions else { return };
+    /// credentials are withdrawn. Returns how many there were.
+    pub fn end_sessions_of(&mut self, is_meant: impl Fn(&lwm2m_dtls::Identity) -> bool) -> usize {
+        let Some(sessions) = &mut self.sessions else { return 0 };
         let cut_off = sessions.by_identity.all_cut_off(&is_meant);
-        sessions.endpoint.close_where(is_meant);
+        let closed = sessions.endpoint.close_where(is_meant);
         cut_off.into_iter().for_each(|peer| self.give_up(peer, Cause::ByUs));
         self.settle();
+        closed
     }
 
     /// Whether there is room for one more peer in a session on datagrams.

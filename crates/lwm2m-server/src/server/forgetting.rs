@@ -30,17 +30,16 @@ impl Server {
         is_known
     }
 
-    /// Ends the session of DTLS or TLS of a registered device, which has to prove its identity anew.
-    /// The registration stays. Returns `false` if the device is not registered or has no session.
+    /// Ends all sessions of DTLS and TLS of the identity of a registered device. The registration stays. The
+    /// device may begin another session, also by resuming an earlier one: what shuts it out is
+    /// [`Self::remove_credential`], or another credential. Returns `false` if the device is not registered or
+    /// has no session.
     pub fn end_session(&mut self, now: Instant, endpoint: &str) -> bool {
         let device = self.devices.key_of(endpoint).and_then(|key| self.devices.get(key));
-        let peer = device.and_then(|device| device.peer);
-        // The device keeps the peer of a session that is over.
-        let is_open =
-            |peer: &_| self.link.session_of(*peer).is_some() && self.link.is_reachable(*peer);
-        let Some(peer) = peer.filter(is_open) else { return false };
-        self.link.end_session(peer);
+        let identity = device.and_then(|device| device.registration.identity.secured().cloned());
+        let Some(identity) = identity else { return false };
+        let ended = self.link.end_sessions_of(|it| *it == identity);
         self.handle_link_events(now);
-        true
+        ended > 0
     }
 }

@@ -63,6 +63,13 @@ fn a_session_that_is_thrown_out_has_to_be_begun_anew() {
     );
     harness.reboot(a, psk(b"id-a", b"key a"));
     assert_eq!(code(&mut harness, a, at(Request::post(), &location)), Code::CHANGED);
+    // All sessions end, not only the one that the device registered by.
+    let other = harness.device(psk(b"id-a", b"key a"));
+    assert_eq!(code(&mut harness, other, at(Request::get(), "/none")), Code::NOT_FOUND);
+    assert!(harness.sim.with(harness.server, |it, now| it.end_session(now, "a")));
+    harness.sim.settle();
+    assert!(harness.has_ended(a) && harness.has_ended(other));
+    harness.reboot(a, psk(b"id-a", b"key a"));
     // A deleted device is thrown out, too, and its registration is gone.
     assert!(harness.sim.with(harness.server, |it, now| it.delete_device(now, "a")));
     harness.sim.settle();
