@@ -1,7 +1,7 @@
 //! What an operator can choose about a bootstrap server.
 
 use bytes::Bytes;
-use lwm2m_core::{Node, Path};
+use lwm2m_core::{Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_credentials::SecurityStore;
 use lwm2m_link::ConnectionConfig;
 use lwm2m_objects::Registry;
@@ -31,6 +31,9 @@ pub struct Config {
     pub authority: Option<Arc<dyn Authority>>,
     /// The most devices that are bootstrapped at a time; others get 5.03. Default: 10,000.
     pub max_sessions: usize,
+    /// Whether keys are given only to devices that have proven who they are. Without it, plain CoAP
+    /// gives them to anybody who knows the name of a device without credentials. Default: no.
+    pub keys_need_proof: bool,
 }
 
 /// An authority that issues certificates to devices.
@@ -68,6 +71,7 @@ impl Default for Config {
             packs: Packs::Offered,
             authority: None,
             max_sessions: 10_000,
+            keys_need_proof: false,
         }
     }
 }
@@ -99,6 +103,31 @@ impl fmt::Debug for Command {
 }
 
 impl Command {
+    /// Whether it writes a key: /0/x/5, /0/x/8 or /21/x/0 with a value.
+    pub(crate) fn has_key(&self) -> bool {
+        const KEYS: [(u16, u16); 3] = [(0, 5), (0, 8), (21, 0)];
+        let Self::Write(path, node) = self else { return false };
+        let is_key = |object: u16, id: u16, resource: &Resource| {
+            KEYS.contains(&(object, id))
+                && *resource != Resource::Single(Value::Opaque(Bytes::new()))
+        };
+        let instance = |object, node: &ObjectInstance| {
+            node.resources.iter().any(|(id, resource)| is_key(object, *id, resource))
+        };
+        match (path.ids(), node) {
+            (_, Node::Root(root)) => root
+                .iter()
+                .any(|(object, node)| node.instances.values().any(|node| instance(*object, node))),
+            ([object, ..], Node::Object(node)) => {
+                node.instances.values().any(|it| instance(*object, it))
+            }
+            ([object, ..], Node::ObjectInstance(node)) => instance(*object, node),
+            ([object, _, id, ..], Node::Resource(node)) => is_key(*object, *id, node),
+            ([object, _, id, ..], Node::ResourceInstance(_)) => KEYS.contains(&(*object, *id)),
+            _ => false,
+        }
+    }
+
     /// What the command is about.
     #[must_use]
     pub const fn path(&self) -> &Path {
@@ -112,12 +141,15 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lwm2m_core::ObjectInstance;
 
     #[test]
     fn debug_tells_no_key() {
         let account = ObjectInstance::default().with(5, "the secret key");
         let command = Command::Write(Path::instance(0, 0), Node::ObjectInstance(account));
         assert_eq!(format!("{command:?}"), format!("Write({:?})", command.path()));
+        assert!(command.has_key());
+        let none = ObjectInstance::default().with(5, Bytes::new()).with(3, "identity");
+        assert!(!Command::Write(Path::instance(0, 0), Node::ObjectInstance(none)).has_key());
+        assert!(!Command::Delete(Path::object(0)).has_key());
     }
 }

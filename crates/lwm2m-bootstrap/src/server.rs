@@ -151,8 +151,7 @@ impl BootstrapServer {
         match request::parse(request)? {
             Request::Commands { endpoint, format } => {
                 let endpoint = self.endpoint_name(peer, endpoint)?;
-                let commands =
-                    self.configurations.get(&endpoint).ok_or(Refusal::UnknownEndpoint)?;
+                let commands = self.commands_for(peer, &endpoint)?;
                 let known = self.sessions.contains_key(&endpoint);
                 if !known && self.sessions.len() >= self.config.max_sessions {
                     return Err(Refusal::Full);
@@ -163,7 +162,7 @@ impl BootstrapServer {
             }
             Request::Pack { endpoint, format } => {
                 let endpoint = self.endpoint_name(peer, endpoint)?;
-                Ok((self.pack(endpoint, format)?, None))
+                Ok((self.pack(peer, endpoint, format)?, None))
             }
             Request::Authority => {
                 let authority = self.config.authority.clone().ok_or(Refusal::NotFound)?;
@@ -171,6 +170,16 @@ impl BootstrapServer {
                 Ok((request::certificate(Code::CONTENT, authority.certificate()), None))
             }
             Request::Certificate(request) => Ok((self.certify(peer, &request)?, None)),
+        }
+    }
+
+    /// What the device at a peer is told.
+    fn commands_for(&self, peer: PeerId, endpoint: &str) -> Result<&[Command], Refusal> {
+        let commands = self.configurations.get(endpoint).ok_or(Refusal::UnknownEndpoint)?;
+        let is_proven = self.link.identity(peer).is_some_and(|it| *it != Identity::NoSec);
+        match self.config.keys_need_proof && !is_proven && commands.iter().any(Command::has_key) {
+            true => Err(Mismatch::CredentialsNeeded.into()),
+            false => Ok(commands),
         }
     }
 
@@ -198,13 +207,18 @@ impl BootstrapServer {
         Ok(believed?)
     }
 
-    fn pack(&mut self, endpoint: String, format: ContentFormat) -> Result<Response, Refusal> {
+    fn pack(
+        &mut self,
+        peer: PeerId,
+        endpoint: String,
+        format: ContentFormat,
+    ) -> Result<Response, Refusal> {
         match self.config.packs {
             Packs::Offered => {}
             Packs::Refused => return Err(Refusal::PackRefused),
             Packs::Unsupported => return Err(Refusal::PackUnsupported),
         }
-        let commands = self.configurations.get(&endpoint).ok_or(Refusal::UnknownEndpoint)?;
+        let commands = self.commands_for(peer, &endpoint)?;
         if !request::packs(format) {
             return Err(Refusal::Accept);
         }

@@ -1,7 +1,7 @@
 //! The bootstrap server of the daemon: a second engine on ports of its own.
 
 use crate::{MAX_HANDSHAKES_PER_SECOND, Settings};
-use lwm2m_app::{Failure, dtls, print_line};
+use lwm2m_app::{Descriptors, Failure, dtls, print_line};
 use lwm2m_bootstrap::{Config, Event};
 use lwm2m_credentials::{OwnCredentials, SecurityStore};
 use lwm2m_dtls::crypto::{AwsLc, Provider};
@@ -29,10 +29,29 @@ fn sockets(settings: &Settings) -> Sockets {
     }
 }
 
-/// Starts it, after what was kept is back.
-pub(crate) async fn start(bootstrap: &Bootstrap, settings: &Settings) -> Result<(), Failure> {
+/// Takes the share of the bootstrap server in the connections of devices: an eighth, a thousand at most,
+/// because a bootstrap is short.
+pub(crate) fn share(settings: &Settings, all: &mut Descriptors) -> Descriptors {
     let sockets = sockets(settings);
-    let mut config = Config::default();
+    let share = |number: usize| match sockets.tcp.or(sockets.tls) {
+        Some(_) => (number / 8).clamp(1, 1_000),
+        None => 0,
+    };
+    let own = Descriptors { http: 0, accepted: share(all.accepted), open: share(all.open) };
+    all.accepted = all.accepted.saturating_sub(own.accepted).max(1);
+    all.open = all.open.saturating_sub(own.open).max(1);
+    own
+}
+
+/// Starts it, after what was kept is back.
+pub(crate) async fn start(
+    bootstrap: &Bootstrap,
+    settings: &Settings,
+    descriptors: &Descriptors,
+) -> Result<(), Failure> {
+    let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
+    let mut config = Config { keys_need_proof: true, ..Config::default() };
+    config.connections.max_connections = descriptors.open;
     if sockets.dtls.or(sockets.tls).is_some() {
         let provider: Arc<dyn Provider> = Arc::new(AwsLc);
         let backend = settings.backend.unwrap_or_default();

@@ -87,7 +87,8 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         let can_export = dtls.backend == Backend::Native;
         dtls.durable_sessions = Some(data.session_key.clone()).filter(|_| can_export);
     }
-    let descriptors = Descriptors::raise(MAX_CONNECTIONS, engine.connections.max_connections);
+    let mut descriptors = Descriptors::raise(MAX_CONNECTIONS, engine.connections.max_connections);
+    let for_bootstrap = bootstrap::share(settings, &mut descriptors);
     engine.connections.max_connections = descriptors.open;
     let sockets = Sockets { max_accepted: descriptors.accepted, ..sockets(settings) };
     let bootstrap = bootstrap::new(settings, engine.security.own());
@@ -107,7 +108,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         import::credentials(path, &server).await?;
     }
     if let Some(bootstrap) = &bootstrap {
-        bootstrap::start(bootstrap, settings).await?;
+        bootstrap::start(bootstrap, settings, &for_bootstrap).await?;
     }
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
     let http = listener.local_addr().map_err(Failure::running)?;

@@ -3,7 +3,7 @@
 use crate::harness::{Harness, LINES, Seen, bs};
 use lwm2m_bootstrap::{Command, Config, Content, Event, SessionError};
 use lwm2m_coap::{Code, FailReason, Request, Response};
-use lwm2m_core::{Node, Path};
+use lwm2m_core::{Bytes, Node, ObjectInstance, Path};
 
 fn finished(endpoint: &str) -> Event {
     Event::Finished { endpoint: endpoint.to_owned() }
@@ -147,7 +147,7 @@ fn what_the_device_has_is_told() {
 #[test]
 fn a_node_that_does_not_go_with_its_path_is_not_sent() {
     let mut harness = Harness::new(Config::default());
-    let node = Node::ObjectInstance(lwm2m_core::ObjectInstance::default());
+    let node = Node::ObjectInstance(ObjectInstance::default());
     harness.sim[harness.server].configure("a", vec![Command::Write(Path::object(1), node)]);
     harness.ask(bs("ep=a"));
     assert!(harness.commands().is_empty());
@@ -162,6 +162,21 @@ fn sessions_are_bounded() {
     harness.sim[harness.server].configure("b", Vec::new());
     assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
     assert_eq!(harness.ask(bs("ep=b")).code, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
+}
+
+#[test]
+fn keys_go_only_to_who_has_proven_itself() {
+    let mut harness = Harness::new(Config { keys_need_proof: true, ..Config::default() });
+    let account = |key: &'static [u8]| {
+        let node = ObjectInstance::default().with(5, Bytes::from_static(key));
+        vec![Command::Write(Path::instance(0, 1), Node::ObjectInstance(node))]
+    };
+    harness.sim[harness.server].configure("a", account(b"secret"));
+    assert_eq!(harness.ask(bs("ep=a")).code, Code::FORBIDDEN);
+    assert_eq!(harness.ask(crate::harness::bspack("ep=a", 112)).code, Code::FORBIDDEN);
+    assert!(harness.commands().is_empty());
+    harness.sim[harness.server].configure("a", account(b""));
     assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
 }
 

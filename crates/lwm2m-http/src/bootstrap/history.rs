@@ -2,12 +2,14 @@
 
 use lwm2m_bootstrap::Event;
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many are remembered.
-const MAX_ATTEMPTS: usize = 10_000;
+/// How many of a device are remembered.
+const MAX_ATTEMPTS: usize = 8;
+/// Of how many devices.
+const MAX_DEVICES: usize = 10_000;
 
 /// A bootstrap of a device.
 #[derive(Clone, Serialize, Debug)]
@@ -29,9 +31,9 @@ pub(crate) struct Attempt {
     reason: Option<String>,
 }
 
-/// The last bootstraps, the oldest first.
+/// The last bootstraps of each device, the oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct History(VecDeque<Attempt>);
+pub(crate) struct History(BTreeMap<String, VecDeque<Attempt>>);
 
 impl History {
     pub(crate) fn take(&mut self, event: &Event) {
@@ -51,23 +53,26 @@ impl History {
     }
 
     fn push(&mut self, attempt: Attempt) {
-        if self.0.len() >= MAX_ATTEMPTS {
-            self.0.pop_front();
+        if self.0.len() >= MAX_DEVICES && !self.0.contains_key(&attempt.endpoint) {
+            self.0.pop_first();
         }
-        self.0.push_back(attempt);
+        let attempts = self.0.entry(attempt.endpoint.clone()).or_default();
+        if attempts.len() >= MAX_ATTEMPTS {
+            attempts.pop_front();
+        }
+        attempts.push_back(attempt);
     }
 
     fn end(&mut self, endpoint: &str, state: &'static str, reason: Option<String>) {
-        let running =
-            self.0.iter_mut().rev().find(|it| it.endpoint == endpoint && it.ended.is_none());
-        if let Some(attempt) = running {
+        let attempts = self.0.get_mut(endpoint).into_iter().flatten();
+        if let Some(attempt) = attempts.rev().find(|it| it.ended.is_none()) {
             (attempt.state, attempt.reason, attempt.ended) = (state, reason, Some(now()));
         }
     }
 
     /// Those of a device, the oldest first.
     pub(crate) fn of(&self, endpoint: &str) -> Vec<Attempt> {
-        self.0.iter().filter(|it| it.endpoint == endpoint).cloned().collect()
+        self.0.get(endpoint).into_iter().flatten().cloned().collect()
     }
 }
 

@@ -106,7 +106,8 @@ impl Bootstrap {
         }
     }
 
-    /// Starts it on these sockets, with a log of its events. The credentials in `config` are replaced
+    /// Starts it on these sockets and a thread of its own, with a log of its events. The credentials in
+    /// `config` are replaced
     /// by its own.
     ///
     /// # Errors
@@ -128,7 +129,8 @@ impl Bootstrap {
             }
         }
         let events = Events { history: Arc::clone(&self.0.history), log };
-        let handle = Handle::bind_with(sockets, engine, events).await?;
+        let engine = WithSink::new(engine, events);
+        let handle = Handle::bind_on_thread("lwm2m-bootstrap", sockets, engine, None).await?;
         self.0.server.set(handle).map_err(|_| io::Error::other("it was started before"))
     }
 
