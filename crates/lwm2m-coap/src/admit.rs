@@ -25,9 +25,10 @@ pub enum Sender {
     /// refusals have neither diagnostic payloads nor options that are not needed, so that they are
     /// not longer than the requests (RFC 7252 section 11.3).
     Stranger,
-    /// The application knows it, but its address may be forged.
+    /// The application knows it, but its address may be forged; or it is on a connection without
+    /// security, which anybody can make.
     Known,
-    /// It has proven that it is at its address: it has a session, or is on a connection.
+    /// It has a session.
     #[default]
     Proven,
 }

@@ -39,9 +39,16 @@ impl Endpoint {
     /// Handles the next bytes of the stream of a peer, cut anywhere. Any input is accepted. Bytes of
     /// a peer that is not connected are ignored.
     pub fn handle_stream(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        self.handle_stream_from(now, peer, Sender::Proven, bytes);
+    }
+
+    /// As [`handle_stream`](Self::handle_stream) for a peer of which only so much is known. Anybody can
+    /// connect, so a peer without security is [known](Sender::Known) at most: its bodies do not take
+    /// the room of those in sessions.
+    pub fn handle_stream_from(&mut self, now: Instant, peer: PeerId, sender: Sender, bytes: &[u8]) {
         self.now = self.now.max(now);
         let Some(mut reader) = self.transport.connections.take_reader(peer) else { return };
-        let closed = self.read_stream(peer, &mut reader, bytes);
+        let closed = self.read_stream(peer, sender, &mut reader, bytes);
         if closed.is_none() && !self.transport.connections.put_reader(peer, reader) {
             self.transport.messaging.statistics.dropped_overload += 1;
             self.abort(peer, CloseReason::Overload);
@@ -93,6 +100,7 @@ impl Endpoint {
     fn read_stream(
         &mut self,
         peer: PeerId,
+        sender: Sender,
         reader: &mut FrameReader,
         mut bytes: &[u8],
     ) -> Option<CloseReason> {
@@ -101,7 +109,7 @@ impl Endpoint {
             match reader.next(&mut bytes, max) {
                 Ok(None) => return None,
                 Ok(Some(frame)) => {
-                    if let Some(reason) = self.handle_frame(peer, &frame) {
+                    if let Some(reason) = self.handle_frame(peer, sender, &frame) {
                         return Some(reason);
                     }
                 }
@@ -115,7 +123,12 @@ impl Endpoint {
         }
     }
 
-    fn handle_frame(&mut self, peer: PeerId, frame: &FrameView<'_>) -> Option<CloseReason> {
+    fn handle_frame(
+        &mut self,
+        peer: PeerId,
+        sender: Sender,
+        frame: &FrameView<'_>,
+    ) -> Option<CloseReason> {
         self.transport.messaging.statistics.received += 1;
         let code = frame.code();
         if frame.token().len() > self.transport.max_token_length {
@@ -131,7 +144,6 @@ impl Endpoint {
         }
         if code.is_request() {
             // On a connection, type and message ID are not used.
-            let sender = Sender::Proven;
             let source = Source { peer, message_id: 0, confirmable: true, sender };
             self.exchanges.accept(self.now, &mut self.transport, source, frame.parts());
         } else if !(code.is_response() && self.handle_answer(peer, frame)) && code != Code::EMPTY {

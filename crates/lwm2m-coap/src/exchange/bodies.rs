@@ -109,7 +109,7 @@ pub(super) struct Bodies {
 /// Two kinds of peers that cannot take more than half of the room from each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Share {
-    /// Peers that have proven that they are at their addresses.
+    /// Peers that have sessions.
     Proven = 0,
     Others = 1,
 }

@@ -3,8 +3,8 @@
 use crate::pair::{Ack, Con, Lone, Message, Non, PEER, message};
 use core::time::Duration;
 use lwm2m_coap::{
-    Admit, Code, Config, Event, OptionNumber, PeerId, Request, Response, Sender,
-    TransmissionParameters, Unanswered,
+    Admit, Code, Config, Event, OptionNumber, Options, PeerId, Request, Response, Sender, Token,
+    TransmissionParameters, Unanswered, write_frame,
 };
 
 const BLOCK1: OptionNumber = OptionNumber::BLOCK1;
@@ -92,6 +92,31 @@ fn bodies_of_plain_peers_do_not_evict_those_of_sessions() {
     }
     let accepted = from(&mut lone, plain, Sender::Known, &block(1, 5_001));
     assert_eq!(accepted[0].code, Code::CONTINUE);
+}
+
+#[test]
+fn bodies_on_plain_connections_do_not_evict_those_of_sessions() {
+    let mut lone = Lone::with(Config::default().max_assembly_total(64 * 1_024));
+    let block = |number: u64| {
+        let message = message(Con, Code::PUT, u16::try_from(number).unwrap(), b"").path("5");
+        message.uint(BLOCK1, number << 4 | 8 | 6).payload(&[1; 1_024])
+    };
+    let accepted = from(&mut lone, PEER, Sender::Proven, &block(0));
+    assert_eq!(accepted[0].code, Code::CONTINUE);
+    for number in 0..200 {
+        let (now, peer) = (lone.now, PeerId(1_000 + number));
+        lone.endpoint.connected(now, peer).unwrap();
+        let mut stream = Vec::new();
+        write_frame(&mut stream, Code::CSM, Token::EMPTY, &Options::new(), b"");
+        let mut options = Options::new();
+        options.push(OptionNumber::URI_PATH, b"5");
+        options.push_uint(OptionNumber::BLOCK1, 8 | 6);
+        write_frame(&mut stream, Code::PUT, Token::EMPTY, &options, &[1; 1_024]);
+        lone.endpoint.handle_stream_from(now, peer, Sender::Known, &stream);
+        while lone.endpoint.poll_transmit().is_some() {}
+    }
+    let accepted = from(&mut lone, PEER, Sender::Proven, &block(1));
+    assert_eq!(accepted[0].code, Code::CONTINUE, "it goes on");
 }
 
 #[test]

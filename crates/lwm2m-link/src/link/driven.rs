@@ -85,7 +85,7 @@ impl Link {
                 sessions.endpoint.handle_stream(now, session, bytes);
                 self.settle_sessions();
             }
-            _ => self.coap.handle_stream(now, carried.peer, bytes),
+            _ => self.coap.handle_stream_from(now, carried.peer, Sender::Known, bytes),
         }
         // The peer may go on by another connection, or has gone on by this one.
         let peer = self.connections.carried(connection).map_or(carried.peer, |it| it.peer);
