@@ -36,7 +36,8 @@ pub(super) fn quirks(text: &str) -> impl Iterator<Item = (Quirk, usize)> {
     for (offset, byte) in bytes.iter().copied().enumerate() {
         let after = |count: usize| bytes.get(offset + 1..offset + 1 + count);
         match (place, byte) {
-            (Place::Plain, b'<') => (place, empty) = (Place::Target, false),
+            // A value without quotes may have one, too.
+            (Place::Plain, b'<') if !value => (place, empty) = (Place::Target, false),
             (Place::Plain, b'"') => (place, empty) = (Place::Quoted, false),
             (Place::Plain, b',' | b';') => {
                 if empty {

@@ -117,11 +117,13 @@ fn encoded_payloads_have_no_quirks() {
     }
 }
 
-const LINKS: [(Quirk, &str, usize); 15] = [
+const LINKS: [(Quirk, &str, usize); 16] = [
     (Quirk::Blanks, "</1/0>, </3/0>", 7),
     (Quirk::Blanks, "</3>; ver=1.1", 5),
     (Quirk::Blanks, "</3>;ver= \"2.2\"", 9),
     (Quirk::TrailingSlash, "</0/1/>", 5),
+    // A bracket in a value begins no link.
+    (Quirk::TrailingSlash, "</1>;a=1<;b=\">\",</1/0/>", 21),
     (Quirk::TrailingSlash, "</>;lwm2m=1.1,</0/0>,</21/1/>", 27),
     (Quirk::BareVersion, "lwm2m=\"1.0\",</0/0>", 0),
     (Quirk::EmptyLink, "</3>;;ver=1.1", 5),
