@@ -271,6 +271,13 @@ impl ApiState {
         }
     }
 
+    /// Waits until all is durable that has been promised so far; at once without a store.
+    pub(crate) async fn settled(&self) -> Result<(), ApiError> {
+        let promised = self.server().with(|server, _| server.promised()).await?;
+        let written = self.server().written(promised).await;
+        written.map_err(|error| ApiError::NotKept(error.to_string()))
+    }
+
     /// Keeps records that nobody waits for; the last second of them may be lost.
     pub(crate) fn note(&self, records: Vec<Record>) {
         self.server().post(move |server, _| server.note_for_application(records));

@@ -72,12 +72,16 @@ pub(crate) async fn start(
 async fn begin(state: ApiState, ordered: Ordered) -> Answer {
     let bulks = &state.config().bulks;
     let (id, kept) = bulks.add(ordered, |records| state.keep(records))?;
-    if let Some(kept) = kept {
-        if let Err(error) = kept.await {
-            bulks.remove(id, |records| drop(state.keep(records)));
-            return Err(error);
+    match kept {
+        Some(kept) => {
+            if let Err(error) = kept.await {
+                bulks.remove(id, |records| drop(state.keep(records)));
+                return Err(error);
+            }
+            tokio::spawn(run(state.clone(), id));
         }
-        tokio::spawn(run(state.clone(), id));
+        // It is there already, but perhaps not durable yet.
+        None => state.settled().await?,
     }
     let job = bulks.get(id).ok_or(ApiError::CommandRemoved)?;
     let after = summary(id, &job);
@@ -121,8 +125,10 @@ pub(crate) async fn remove(
 ) -> Answer {
     let (id, job) = find(&state, &principal, &id)?;
     finish(async move {
-        if let Some(kept) = state.config().bulks.remove(id, |records| state.keep(records)) {
-            kept.await?;
+        match state.config().bulks.remove(id, |records| state.keep(records)) {
+            Some(kept) => kept.await?,
+            // Somebody else has taken it back, but perhaps that is not durable yet.
+            None => state.settled().await?,
         }
         take_back_waiting(&state, id).await?;
         let change = Change(json!({"before": summary(id, &job)}));

@@ -5,6 +5,7 @@ use crate::events::Events;
 use crate::sleeping::next;
 use crate::support::{Answer, Bench, asked, within};
 use axum::http::StatusCode;
+use futures_util::FutureExt;
 use lwm2m_coap::{Code, Request, Response};
 use lwm2m_http::ApiConfig;
 use lwm2m_net::Handle;
@@ -323,6 +324,29 @@ fn spawn(
             if uri.contains("observe") || method == "DELETE" { &[] } else { &[ASYNC] };
         bench.send_with(method, uri, fields, "").await
     })
+}
+
+/// Who sends a bulk operation again is told of it when it is durable, as the first sender is.
+#[tokio::test]
+async fn a_bulk_that_is_sent_twice_is_acknowledged_when_it_is_durable() {
+    let (bench, _device, mut disk) = on_disk("Q").await;
+    let send = || async {
+        let body = json!({"operation": "execute", "path": "/3/0/4"}).to_string();
+        let fields = [("idempotency-key", "monday")];
+        bench.send_with("POST", "/api/bulk?prefix=nobody", &fields, &body).await
+    };
+    let (mut first, mut second) = (std::pin::pin!(send()), std::pin::pin!(send()));
+    assert!(first.as_mut().now_or_never().is_none());
+    disk.begun().await;
+    for _ in 0..10 {
+        assert!(second.as_mut().now_or_never().is_none(), "it is not durable yet");
+        bench.server.with(|_, _| ()).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    disk.verdict.send(true).unwrap();
+    let (first, second) = tokio::join!(within(first), within(second));
+    assert_eq!((first.status, second.status), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
+    assert_eq!(first.header("location"), second.header("location"));
 }
 
 #[tokio::test]
