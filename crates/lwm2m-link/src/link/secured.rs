@@ -92,6 +92,21 @@ impl Link {
         closed
     }
 
+    /// Ends all sessions of an identity, which are found without a look at those of others. Returns how
+    /// many there were.
+    pub fn end_sessions_with(&mut self, identity: &lwm2m_dtls::Identity) -> usize {
+        let Some(sessions) = &mut self.sessions else { return 0 };
+        let cut_off = sessions.by_identity.is_cut_off(identity);
+        let open = sessions.by_identity.sessions(identity).to_vec();
+        for session in &open {
+            // It is open as long as it is listed.
+            let _ = sessions.endpoint.close(*session);
+        }
+        cut_off.into_iter().for_each(|peer| self.give_up(peer, Cause::ByUs));
+        self.settle();
+        open.len()
+    }
+
     /// Whether there is room for one more peer in a session on datagrams.
     pub(super) fn has_room_for_session(&self) -> bool {
         self.peers.len() - self.by_address.len() < self.max_peers + self.connections.len()

@@ -38,7 +38,7 @@ impl Server {
         let device = self.devices.key_of(endpoint).and_then(|key| self.devices.get(key));
         let identity = device.and_then(|device| device.registration.identity.secured().cloned());
         let Some(identity) = identity else { return false };
-        let ended = self.link.end_sessions_of(|it| *it == identity);
+        let ended = self.link.end_sessions_with(&identity);
         self.handle_link_events(now);
         ended > 0
     }
