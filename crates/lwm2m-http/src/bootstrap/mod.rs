@@ -42,16 +42,35 @@ pub struct Bootstrap(Arc<Shared>);
 
 struct Shared {
     security: Arc<SecurityStore>,
-    configurations: Mutex<BTreeMap<String, Bytes>>,
+    configurations: Mutex<Configurations>,
     history: Arc<Mutex<History>>,
     server: OnceLock<Driven>,
     changing: tokio::sync::Mutex<()>,
 }
 
+/// What devices are told, as JSON.
+#[derive(Default)]
+struct Configurations {
+    by_name: BTreeMap<String, Bytes>,
+    /// The bytes of all.
+    bytes: usize,
+}
+
+impl Configurations {
+    fn set(&mut self, endpoint: &str, json: Option<Bytes>) {
+        self.bytes += json.as_ref().map_or(0, Bytes::len);
+        let before = match json {
+            Some(json) => self.by_name.insert(endpoint.to_owned(), json),
+            None => self.by_name.remove(endpoint),
+        };
+        self.bytes -= before.map_or(0, |it| it.len());
+    }
+}
+
 impl fmt::Debug for Bootstrap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bootstrap")
-            .field("devices", &self.configurations().len())
+            .field("devices", &self.configurations().by_name.len())
             .finish_non_exhaustive()
     }
 }
@@ -83,7 +102,7 @@ impl Bootstrap {
         }))
     }
 
-    /// Puts back what was kept. Returns `false` for what is none of it.
+    /// Restores a record. Returns `false` if it cannot be read.
     pub fn take(&self, table: Table, key: &[u8], value: &[u8]) -> bool {
         let name = std::str::from_utf8(key).ok();
         let json = serde_json::from_slice::<Json>(value).ok();
@@ -92,7 +111,7 @@ impl Bootstrap {
             BOOTSTRAP => {
                 let is_good = read_configuration(&json).is_ok();
                 if is_good {
-                    self.configurations().insert(name.to_owned(), Bytes::copy_from_slice(value));
+                    self.configurations().set(name, Some(Bytes::copy_from_slice(value)));
                 }
                 is_good
             }
@@ -107,8 +126,7 @@ impl Bootstrap {
     }
 
     /// Starts it on these sockets and a thread of its own, with a log of its events. The credentials in
-    /// `config` are replaced
-    /// by its own.
+    /// `config` are replaced by its own.
     ///
     /// # Errors
     /// A socket cannot be bound.
@@ -121,7 +139,7 @@ impl Bootstrap {
     ) -> io::Result<()> {
         let config = Config { security: Arc::clone(&self.0.security), ..config };
         let mut engine = BootstrapServer::new(config, seed);
-        for (endpoint, json) in &*self.configurations() {
+        for (endpoint, json) in &self.configurations().by_name {
             let json = serde_json::from_slice::<Json>(json).unwrap_or_default();
             // It was read before.
             if let Ok(commands) = read_configuration(&json) {
@@ -143,7 +161,7 @@ impl Bootstrap {
     /// The endpoint names that have a configuration, in their order.
     #[must_use]
     pub fn configured_devices(&self) -> Vec<String> {
-        self.configurations().keys().cloned().collect()
+        self.configurations().by_name.keys().cloned().collect()
     }
 
     pub(crate) fn security(&self) -> &Arc<SecurityStore> {
@@ -152,7 +170,7 @@ impl Bootstrap {
 
     /// What a device is told.
     pub(crate) fn configuration(&self, endpoint: &str) -> Option<Json> {
-        let json = self.configurations().get(endpoint).cloned()?;
+        let json = self.configurations().by_name.get(endpoint).cloned()?;
         serde_json::from_slice(&json).ok()
     }
 
@@ -162,6 +180,7 @@ impl Bootstrap {
         let from = last.map_or(Unbounded, Excluded);
         let configurations = self.configurations();
         configurations
+            .by_name
             .range::<str, _>((from, Unbounded))
             .take(limit)
             .map(|(it, _)| it.clone())
@@ -175,10 +194,11 @@ impl Bootstrap {
     /// Whether a configuration of so many bytes has room, in place of the one that the device has.
     pub(crate) fn has_room_for(&self, endpoint: &str, bytes: usize) -> bool {
         let configurations = self.configurations();
-        let others = configurations.iter().filter(|(name, _)| *name != endpoint);
-        let (devices, used) =
-            others.fold((0, 0), |(devices, used), (_, it)| (devices + 1, used + it.len()));
-        devices < MAX_DEVICES && used + bytes <= MAX_BYTES
+        let (devices, used) = (configurations.by_name.len(), configurations.bytes);
+        match configurations.by_name.get(endpoint) {
+            Some(own) => used - own.len() + bytes <= MAX_BYTES,
+            None => devices < MAX_DEVICES && used + bytes <= MAX_BYTES,
+        }
     }
 
     /// Sets what a device is told; `None`: nothing, so that it is refused.
@@ -186,10 +206,7 @@ impl Bootstrap {
         let name = endpoint.to_owned();
         let parsed = json.as_deref().and_then(|it| serde_json::from_slice::<Json>(it).ok());
         let commands = parsed.and_then(|json| read_configuration(&json).ok());
-        match json {
-            Some(json) => _ = self.configurations().insert(name.clone(), json),
-            None => _ = self.configurations().remove(endpoint),
-        }
+        self.configurations().set(endpoint, json);
         self.engine(move |engine, _| match commands {
             Some(commands) => engine.configure(name, commands),
             None => _ = engine.remove(&name),
@@ -211,7 +228,7 @@ impl Bootstrap {
         self.0.changing.lock().await
     }
 
-    fn configurations(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+    fn configurations(&self) -> MutexGuard<'_, Configurations> {
         self.0.configurations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,8 +5,8 @@ use super::access::finish;
 use super::answer::json;
 use super::body::Body;
 use super::operations::Answer;
-use super::pages::{self, Pages, Piece};
-use super::security::{shows_keys, written};
+use super::pages;
+use super::security::{Clients, shows_keys, written};
 use super::target::Endpoint;
 use crate::access::Principal;
 use crate::access::guard::Change;
@@ -26,6 +26,7 @@ use lwm2m_credentials::{StoreError, is_endpoint_name};
 use lwm2m_server::security::MAX_PAGE;
 use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 fn bootstrap(state: &ApiState) -> Result<&Bootstrap, ApiError> {
     state.config().bootstrap.as_ref().ok_or(ApiError::NoBootstrap)
@@ -134,33 +135,8 @@ pub(crate) async fn credentials(
     parameters: Parameters,
 ) -> Result<Response, ApiError> {
     let with_keys = shows_keys(&state, &principal, &parameters)?;
-    let bootstrap = bootstrap(&state)?.clone();
-    Ok(pages::list(state, Clients { bootstrap, principal, with_keys, last: None }).await)
-}
-
-/// A list of credentials that is being sent.
-struct Clients {
-    bootstrap: Bootstrap,
-    principal: Principal,
-    with_keys: bool,
-    last: Option<std::sync::Arc<str>>,
-}
-
-impl Pages for Clients {
-    async fn write(&mut self, _: &ApiState, piece: &mut Piece) -> bool {
-        let page = self.bootstrap.security().page(self.last.as_deref());
-        let is_last = page.len() < MAX_PAGE;
-        for (endpoint, credential) in page {
-            if piece.is_full() {
-                return true;
-            }
-            if self.principal.sees(&endpoint) {
-                piece.push(&written(&endpoint, &credential, self.with_keys));
-            }
-            self.last = Some(endpoint);
-        }
-        !is_last
-    }
+    let store = Arc::clone(bootstrap(&state)?.security());
+    Ok(pages::list(state, Clients { store, principal, with_keys, last: None }).await)
 }
 
 /// PUT: sets the credential of the device that the body names.

@@ -15,7 +15,7 @@ use crate::state::ApiState;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as JsonBody};
-use lwm2m_credentials::{Credential, StoreError};
+use lwm2m_credentials::{Credential, SecurityStore, StoreError};
 use lwm2m_server::Server;
 use lwm2m_server::security::MAX_PAGE;
 use serde_json::{Value as Json, json};
@@ -29,20 +29,22 @@ pub(crate) async fn list(
     parameters: Parameters,
 ) -> Result<Response, ApiError> {
     let with_keys = shows_keys(&state, &principal, &parameters)?;
-    Ok(pages::list(state, Clients { principal, with_keys, last: None }).await)
+    let store = Arc::clone(state.server().security());
+    Ok(pages::list(state, Clients { store, principal, with_keys, last: None }).await)
 }
 
 /// A list of credentials that is being sent.
-struct Clients {
+pub(super) struct Clients {
+    pub(super) store: Arc<SecurityStore>,
     /// Who asks.
-    principal: Principal,
-    with_keys: bool,
-    last: Option<Arc<str>>,
+    pub(super) principal: Principal,
+    pub(super) with_keys: bool,
+    pub(super) last: Option<Arc<str>>,
 }
 
 impl Pages for Clients {
-    async fn write(&mut self, state: &ApiState, piece: &mut Piece) -> bool {
-        let page = state.server().security().page(self.last.as_deref());
+    async fn write(&mut self, _: &ApiState, piece: &mut Piece) -> bool {
+        let page = self.store.page(self.last.as_deref());
         let is_last = page.len() < MAX_PAGE;
         for (endpoint, credential) in page {
             if piece.is_full() {
