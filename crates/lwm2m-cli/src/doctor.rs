@@ -88,7 +88,7 @@ enum Outcome {
     Failed(RegistrationError),
 }
 
-/// The next event that ends a step; `None` if there is none in time.
+/// Waits for the next event that ends a step; `None` if no such event comes in time.
 async fn next(events: &mut Receiver<Arc<Event>>, patience: Duration) -> Option<Outcome> {
     let wait = async {
         loop {

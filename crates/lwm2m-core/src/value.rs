@@ -31,6 +31,19 @@ pub enum DataType {
 }
 
 impl DataType {
+    /// The types that values have: all but [`None`](Self::None).
+    pub const OF_VALUES: [Self; 9] = [
+        Self::String,
+        Self::Integer,
+        Self::UnsignedInteger,
+        Self::Float,
+        Self::Boolean,
+        Self::Opaque,
+        Self::Time,
+        Self::ObjectLink,
+        Self::CoreLink,
+    ];
+
     /// The name that the OMA registry uses.
     #[must_use]
     pub const fn name(self) -> &'static str {

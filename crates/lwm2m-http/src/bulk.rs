@@ -2,7 +2,8 @@
 //!
 //! A *job* is a selection of devices, an operation, and how far it has come: it goes through the fleet in the
 //! order of the endpoint names and makes a command for each device that is selected. What was ordered is one
-//! record of the server's store and how far it has come is another, so a job goes on after a restart. Each command has a key of its job, so no device gets two.
+//! record of the server's store and how far it has come is another, so a job goes on after a restart. Each
+//! command has a key of its job, so no device gets two.
 
 use crate::access::Hash;
 use crate::error::ApiError;
@@ -18,16 +19,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Jobs, by their numbers.
 pub const BULKS: Table = Table(132);
 
-/// The most jobs; the oldest one that has ended gives way.
+/// How many jobs are kept. Beyond that, the oldest job that has ended is forgotten.
 const MAX_JOBS: usize = 1_000;
-/// The most jobs that go through the fleet at a time.
+/// How many jobs may go through the fleet at a time.
 pub(crate) const MAX_RUNNING: usize = 16;
-/// The same for those whose authors are confined to one prefix, so that no tenant takes all places.
+/// The same two bounds for a tenant: no prefix takes all places.
 const MAX_JOBS_OF_PREFIX: usize = 100;
 const MAX_RUNNING_OF_PREFIX: usize = 4;
 /// The most bytes of the record of an order.
 pub(crate) const MAX_ORDER: usize = 64 << 10;
-/// The most bytes of all of them; the oldest ones that have ended give way.
+/// The most bytes of all orders. Beyond that, the oldest jobs that have ended are forgotten.
 const MAX_BYTES: usize = 4 << 20;
 /// The most devices of which a job tells why they got no command.
 const MAX_REFUSED: usize = 20;
@@ -166,13 +167,14 @@ fn key_of_progress(id: u64) -> Bytes {
 
 /// All jobs; cheap to clone.
 ///
-/// What changes them takes a function that hands records to the store. It runs while the jobs are locked, so that the store has
-/// the records in the order of the changes, and a job that was taken back does not come back.
+/// Each change takes a function that hands records to the store. It runs while the jobs are locked, so that
+/// the store has the records in the order of the changes, and a job that was taken back does not return.
 #[derive(Clone, Debug, Default)]
 pub struct Bulks(Arc<Mutex<BTreeMap<u64, Job>>>);
 
 impl Bulks {
-    /// Puts back what was kept of a job, in the order of the keys. Returns `false` for what is none.
+    /// Restores a job from its records, which come in the order of their keys. Returns `false` if a record
+    /// cannot be read.
     pub fn take(&self, table: Table, key: &[u8], value: &[u8]) -> bool {
         let taken = || {
             let (id, rest) = key.split_first_chunk().filter(|_| table == BULKS)?;

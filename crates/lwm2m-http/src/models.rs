@@ -63,7 +63,7 @@ impl Source {
 }
 
 impl Models {
-    /// Puts a kept definition back. Returns `false` for what is none.
+    /// Restores a definition from its record. Returns `false` if it cannot be read.
     pub fn take(&self, table: Table, key: &[u8], value: &[u8]) -> bool {
         let own =
             (table == MODELS).then(|| std::str::from_utf8(value).ok().and_then(own)).flatten();

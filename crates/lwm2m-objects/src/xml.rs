@@ -164,13 +164,14 @@ fn resource(node: Node<'_, '_>) -> Result<ResourceDefinition, XmlError> {
     };
     let data_type = match text(node, "Type") {
         "" => DataType::None,
-        word => {
-            TYPES.into_iter().find(|it| it.name().eq_ignore_ascii_case(word)).ok_or_else(|| {
+        word => DataType::OF_VALUES
+            .into_iter()
+            .find(|it| it.name().eq_ignore_ascii_case(word))
+            .ok_or_else(|| {
                 let expected = "String, Integer, Unsigned Integer, Float, Boolean, Opaque, Time, \
                                 Objlnk or Corelnk, or for an executable resource nothing";
                 wrong(node, "Type", word, expected)
-            })?
-        }
+            })?,
     };
     let mut resource = ResourceDefinition::new(id, name(node)?, data_type, operations);
     resource.multiple = is_multiple(node)?;
@@ -179,18 +180,6 @@ fn resource(node: Node<'_, '_>) -> Result<ResourceDefinition, XmlError> {
     resource.units = short(node, "Units")?.into();
     Ok(resource)
 }
-
-const TYPES: [DataType; 9] = [
-    DataType::String,
-    DataType::Integer,
-    DataType::UnsignedInteger,
-    DataType::Float,
-    DataType::Boolean,
-    DataType::Opaque,
-    DataType::Time,
-    DataType::ObjectLink,
-    DataType::CoreLink,
-];
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
     node.children().find(|child| child.has_tag_name(name))

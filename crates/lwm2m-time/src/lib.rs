@@ -8,6 +8,7 @@
 //! | [`instant`] | a point in time, in microseconds |
 //! | [`timers`] | named deadlines; the earliest one is the next wake-up |
 //! | [`admission`] | how many of something may begin in a second |
+//! | [`Rough`] | a span of time for people |
 //!
 //! ```
 //! use core::time::Duration;
@@ -27,8 +28,10 @@ extern crate alloc;
 
 pub mod admission;
 pub mod instant;
+mod rough;
 pub mod timers;
 
 pub use admission::Admission;
 pub use instant::Instant;
+pub use rough::Rough;
 pub use timers::{TimerQueue, TimerTable};

@@ -38,7 +38,7 @@ impl Client {
     /// A client that has not connected yet.
     ///
     /// # Errors
-    /// The address is none of a server, the token would cross a network in the clear, or the file of
+    /// The address of the server cannot be read; the token would cross a network in the clear; or the file of
     /// authorities cannot be used.
     pub(super) fn new(access: &Access) -> Result<Self, Failure> {
         let uri = access.server.parse::<Uri>().ok().filter(|uri| uri.host().is_some());

@@ -1,11 +1,12 @@
 //! `lwm2m devices`
 
 use super::client::{Sent, encoded, query};
-use super::table::{Table, span, time};
+use super::table::{Table, time};
 use super::{Session, text};
 use clap::Args;
 use indicatif::ProgressBar;
 use lwm2m_app::Failure;
+use lwm2m_time::Rough;
 use serde_json::Value as Json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::http::Method;
@@ -115,8 +116,8 @@ fn row(device: &Json) -> [String; 6] {
         text(device, "endpoint").to_owned(),
         state(device).to_owned(),
         text(device, "lwM2mVersion").to_owned(),
-        span(lifetime),
-        format!("{} ago", span(age(&device["lastUpdate"]))),
+        Rough(lifetime).to_string(),
+        format!("{} ago", Rough(age(&device["lastUpdate"]))),
         format!("{secure}{}", text(device, "address")),
     ]
 }

@@ -1,6 +1,7 @@
 //! Tables for people.
 
-use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A table: a head, and rows of as many cells.
 pub(super) struct Table {
@@ -46,37 +47,11 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(char).collect()
 }
 
-/// Milliseconds since 1970 as UTC, to the second.
+/// Milliseconds since 1970 as UTC, to the second; `?` beyond the years of the calendar.
 pub(super) fn time(milliseconds: i64) -> String {
-    let seconds = milliseconds.div_euclid(1000);
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = date(days);
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
-}
-
-/// Year, month and day of a number of days after 1970-01-01, in years that begin with March, so that the
-/// leap day is the last one.
-fn date(days: i64) -> (i64, i64, i64) {
-    // 1970-01-01 is 719,468 days after 0000-03-01; 400 years have 146,097 days.
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (year + era * 400 + next, month, day)
-}
-
-/// A time as a word or two: `12 s`, `3 h`.
-pub(super) fn span(span: Duration) -> String {
-    match span.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
+    let time = OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1000));
+    let text = time.ok().and_then(|time| time.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| "?".to_owned())
 }
 
 #[cfg(test)]
@@ -96,7 +71,6 @@ mod tests {
         assert_eq!(time(951_782_400_000), "2000-02-29T00:00:00Z");
         assert_eq!(time(1_767_225_599_999), "2025-12-31T23:59:59Z");
         assert_eq!(time(-1), "1969-12-31T23:59:59Z");
-        assert_eq!(span(Duration::from_secs(119)), "119 s");
-        assert_eq!(span(Duration::from_secs(86_400)), "24 h");
+        assert_eq!(time(i64::MAX), "?");
     }
 }

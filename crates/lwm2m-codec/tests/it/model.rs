@@ -6,18 +6,6 @@ use lwm2m_core::{DataType, Model, Operations, ResourceModel};
 /// single-instance, IDs 10 to 18 multiple-instance.
 pub(crate) struct TestModel;
 
-const TYPES: [DataType; 9] = [
-    DataType::String,
-    DataType::Integer,
-    DataType::UnsignedInteger,
-    DataType::Float,
-    DataType::Boolean,
-    DataType::Opaque,
-    DataType::Time,
-    DataType::ObjectLink,
-    DataType::CoreLink,
-];
-
 const SINGLE: [(u16, u16, DataType); 30] = [
     (1, 0, DataType::Integer),
     (1, 1, DataType::Integer),
@@ -69,7 +57,7 @@ impl Model for TestModel {
             row.map(|(.., data_type)| *data_type)
         };
         let (data_type, multiple) = match (object, find(&SINGLE), find(&MULTIPLE)) {
-            (1000, ..) => (*TYPES.get(usize::from(resource % 10))?, resource >= 10),
+            (1000, ..) => (*DataType::OF_VALUES.get(usize::from(resource % 10))?, resource >= 10),
             (_, Some(data_type), _) => (data_type, false),
             (_, None, Some(data_type)) => (data_type, true),
             _ => return None,

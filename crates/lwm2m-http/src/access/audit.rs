@@ -47,8 +47,8 @@ pub(crate) enum Kind {
     LogIn,
 }
 
-/// The newest entries, by number. Each kind has a ring of its own: whoever may log in, or may change a
-/// device, cannot push out what administers the API.
+/// The newest entries, by number. Each kind has a ring of its own, so that log-ins and operations on devices
+/// cannot push out entries about tokens, users and credentials.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
     operations: VecDeque<(u64, Entry)>,

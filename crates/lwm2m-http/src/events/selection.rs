@@ -24,7 +24,7 @@ pub(crate) const KINDS: [&str; 9] = [
 pub(crate) struct Selection {
     /// Of which devices.
     pub(crate) devices: Devices,
-    /// Of which names; all of them if there is none.
+    /// The names of the events; empty for all events.
     pub(crate) kinds: BTreeSet<&'static str>,
     /// About values at, below or above this path.
     pub(crate) path: Option<Path>,

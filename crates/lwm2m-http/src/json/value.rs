@@ -25,22 +25,10 @@ pub const fn type_name(data_type: DataType) -> &'static str {
     }
 }
 
-const TYPES: [DataType; 9] = [
-    DataType::String,
-    DataType::Integer,
-    DataType::UnsignedInteger,
-    DataType::Float,
-    DataType::Boolean,
-    DataType::Opaque,
-    DataType::Time,
-    DataType::ObjectLink,
-    DataType::CoreLink,
-];
-
 /// The data type that a `type` field names, in any case; NONE, which no value has, is not one.
 #[must_use]
 pub fn type_from_name(name: &str) -> Option<DataType> {
-    TYPES.into_iter().find(|known| type_name(*known).eq_ignore_ascii_case(name))
+    DataType::OF_VALUES.into_iter().find(|known| type_name(*known).eq_ignore_ascii_case(name))
 }
 
 /// Why a JSON value is no value of a resource.
@@ -308,7 +296,7 @@ mod tests {
 
     #[test]
     fn type_names_read_back() {
-        for data_type in TYPES {
+        for data_type in DataType::OF_VALUES {
             assert_eq!(type_from_name(type_name(data_type)), Some(data_type));
         }
         assert_eq!(type_from_name("integer"), Some(DataType::Integer));

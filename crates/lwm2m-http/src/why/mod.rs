@@ -8,7 +8,7 @@ use lwm2m_coap::Code;
 use lwm2m_net::Rejection;
 use lwm2m_server::DeregistrationReason;
 use lwm2m_server::records::CommandEnd;
-use lwm2m_time::Instant;
+use lwm2m_time::{Instant, Rough};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Facts {
     }
 
     fn of_registered(&self, device: &Registered) -> Said {
-        let ago = |at: Instant| span(self.now.saturating_since(at));
+        let ago = |at: Instant| Rough(self.now.saturating_since(at));
         if let Some((rejection, true)) = &self.rejection
             && rejection.last > device.updated_at
         {
@@ -115,7 +115,7 @@ impl Facts {
             return said("failing", failed(end), "see GET /api/commands of the device", Some(at));
         }
         let heard = ago(device.updated_at);
-        let next = span(device.lifetime);
+        let next = Rough(device.lifetime);
         match device.asleep_since {
             Some(since) => {
                 let why = format!(
@@ -144,7 +144,7 @@ impl Facts {
             }
             _ => {}
         }
-        let ago = |at: Instant| span(self.now.saturating_since(at));
+        let ago = |at: Instant| Rough(self.now.saturating_since(at));
         let Some((reason, at)) = ended.copied() else { return self.of_stranger() };
         let since = Some(at);
         match reason {
@@ -215,16 +215,6 @@ fn failed(end: CommandEnd) -> String {
         CommandEnd::Answered(code) => format!("it refused its last command with {code}"),
         CommandEnd::Expired => "its last command expired before it could be reached".to_owned(),
         _ => "its last command failed".to_owned(),
-    }
-}
-
-/// A time for people.
-fn span(span: Duration) -> String {
-    match span.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
     }
 }
 
