@@ -81,8 +81,9 @@ fn lines(reader: &Reader, cursor: &[u8], clock: Clock) -> Result<(Vec<u8>, Told)
         // What cannot be read is of a later version.
         let read = KeptEvent::read(&key, value.as_deref().unwrap_or_default());
         let Some(event) = read else { continue };
-        let count = told.map_or(0, |(_, count)| count);
-        let expected = cursor.map(|cursor| cursor.saturating_add(1)).filter(|_| count == 0);
+        let (last, count) = told.map_or((cursor, 0), |(last, count)| (Some(last), count));
+        let expected = last.map(|last| last.saturating_add(1));
+        // Of some devices older events are kept than of others.
         let missed = expected.map_or(0, |expected| event.number.saturating_sub(expected));
         if missed > 0 {
             let lagged = serde_json::json!({"event": "LAGGED", "missed": missed});

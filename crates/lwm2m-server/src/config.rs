@@ -85,9 +85,10 @@ config! {
         default_lifetime: Duration = Duration::from_secs(86_400),
         /// The number of registrations; more are answered 5.03. Default: 1,000,000.
         max_registrations: usize = 1_000_000,
-        /// The devices that may register in a second, with and without security each; others are answered 5.03 and told to come back
-        /// within one to three minutes, each at another time. An address that has proven nothing is not
-        /// told when. Devices that are registered are not concerned. Default: 0, no limit. For handshakes
+        /// The devices that may register in a second, with and without security each; others are answered
+        /// 5.03 and told to come back within one to three minutes, each at another time. An address that
+        /// has proven nothing is not told when. Updates are not counted, nor a Register with security of
+        /// a device that is registered. Default: 0, no limit. For handshakes
         /// see [`lwm2m_dtls::Config::max_handshakes_per_second`].
         max_registers_per_second: u32 = 0,
         /// The longest lifetime of a registration over plain CoAP. A device that asks for more, or for
@@ -130,7 +131,8 @@ config! {
         /// Default: 256 MiB.
         max_command_bytes: usize = 256 << 20,
         /// What happened to devices, of which the last so many are kept, a sixteenth of them of one device
-        /// in an hour at most. Default: 0, none.
+        /// in an hour at most. Half of them at least are for devices with security, if they have as many.
+        /// Each takes 8 bytes of memory. Default: 0, none.
         max_events: u64 = 0,
         /// The numbers that are kept of each resource, for its history; for a while some more. Default: 0,
         /// none.
@@ -139,7 +141,8 @@ config! {
         /// some more. Beyond that those of the lowest paths are forgotten. Default: 10,000.
         max_kept_values: u32 = 10_000,
         /// The devices without credentials whose values are kept when they are not registered any more:
-        /// so many of those that left last. Default: 10,000.
+        /// so many of those that left last, and as many that had proven their names by certificates.
+        /// Default: 10,000.
         max_departed: usize = 10_000,
         /// The observations that are wished for all devices together. Default: 4,000,000.
         max_wishes: usize = 4_000_000,

@@ -48,7 +48,7 @@ impl<'a> HappenedJson<'a> {
     }
 
     pub(crate) fn new(event: &'a KeptEvent, clock: Clock) -> Self {
-        let KeptEvent { number, at, endpoint, what } = event;
+        let KeptEvent { number, at, endpoint, what, .. } = event;
         let (number, time, ep) = (*number, milliseconds(clock, *at), endpoint.as_str());
         let json = Self { number, time, ep, ..Self::default() };
         match what {

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use lwm2m_link::{Record, Table};
 use lwm2m_server::records::{EVENTS, KeptEvent};
 use lwm2m_store::{Reader, StoreError};
+use std::ops::Bound;
 
 /// Has one record, which is written for what was noted before to become durable.
 const MARK: Table = Table(133);
@@ -44,9 +45,9 @@ impl Replay {
         let mark = Record { table: MARK, key: Bytes::new(), value: Some(Bytes::from_static(b"1")) };
         let _ = state.keep(vec![mark]).await;
         let all = reader.clone();
-        let ends = tokio::task::spawn_blocking(move || ends(&all)).await;
-        let (oldest, until) = ends.ok()?.ok()??;
-        let forgotten = oldest.saturating_sub(u64::saturating_add(after, 1));
+        let kept = tokio::task::spawn_blocking(move || kept_after(&all, after)).await;
+        let (count, until) = kept.ok()?.ok()??;
+        let forgotten = until.saturating_sub(after).saturating_sub(count);
         Some(Self { reader, selection, after, until, forgotten })
     }
 
@@ -72,12 +73,11 @@ impl Replay {
     }
 }
 
-/// The numbers of the first and of the last event that are kept.
-fn ends(reader: &Reader) -> Result<Option<(u64, u64)>, StoreError> {
-    let number = |record: Option<Record>| {
-        record.and_then(|it| KeptEvent::read(&it.key, &it.value?)).map(|event| event.number)
-    };
-    let first = number(reader.table(EVENTS)?.next().transpose()?);
-    let last = number(reader.table(EVENTS)?.next_back().transpose()?);
-    Ok(first.zip(last))
+/// How many events are kept after this one, and the number of the last event.
+fn kept_after(reader: &Reader, after: u64) -> Result<Option<(u64, u64)>, StoreError> {
+    let last = reader.table(EVENTS)?.next_back().transpose()?;
+    let last = last.and_then(|it| KeptEvent::read(&it.key, &it.value?)).map(|event| event.number);
+    let first = KeptEvent::key_after(after);
+    let later = reader.range(EVENTS, (Bound::Included(&first[..]), Bound::Unbounded))?;
+    Ok(last.map(|last| (later.count() as u64, last)))
 }

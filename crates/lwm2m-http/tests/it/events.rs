@@ -195,7 +195,7 @@ async fn events_are_told_again_after_all_streams_have_gone() {
 }
 
 /// Opens a stream that goes on after an event.
-async fn resumed(bench: &Bench, uri: &str, after: &str) -> Events {
+pub(crate) async fn resumed(bench: &Bench, uri: &str, after: &str) -> Events {
     let request = Request::get(uri).header("host", "lwm2m.test").header("last-event-id", after);
     let response = bench.api.clone().oneshot(request.body(Body::empty()).expect("a request"));
     let response = within(response).await.unwrap();

@@ -20,6 +20,8 @@ pub struct KeptEvent {
     pub endpoint: String,
     /// What.
     pub what: Happened,
+    /// Whether its device had proven its name, or its name has a credential.
+    pub is_secured: bool,
 }
 
 /// What happened to a device.
@@ -87,6 +89,8 @@ struct Fields {
     /// A code, or the number of a reason.
     #[n(5)]
     code: Option<u8>,
+    #[n(6)]
+    secured: Option<bool>,
 }
 
 impl KeptEvent {
@@ -123,14 +127,15 @@ impl KeptEvent {
             }
         };
         let (at, endpoint) = (self.at.as_micros(), self.endpoint.clone());
-        super::encode(&Fields { at, endpoint, kind, text, command, code })
+        let secured = self.is_secured.then_some(true);
+        super::encode(&Fields { at, endpoint, kind, text, command, code, secured })
     }
 
     /// Reads a record of the table of events; `None` for what a later version wrote.
     #[must_use]
     pub fn read(key: &[u8], record: &[u8]) -> Option<Self> {
         let number = Self::read_key(key)?;
-        let Fields { at, endpoint, kind, text, command, code } = super::decode(record)?;
+        let Fields { at, endpoint, kind, text, command, code, secured } = super::decode(record)?;
         let ended = |end| Some(Happened::CommandEnded(CommandId(command?), end));
         let what = match kind {
             0 => Happened::Registered(text?),
@@ -145,7 +150,8 @@ impl KeptEvent {
             9 => Happened::Refused(target::parse(&text?)?, Code::from(code?)),
             _ => return None,
         };
-        Some(Self { number, at: Instant::from_micros(at), endpoint, what })
+        let (at, is_secured) = (Instant::from_micros(at), secured == Some(true));
+        Some(Self { number, at, endpoint, what, is_secured })
     }
 }
 
@@ -194,7 +200,8 @@ mod tests {
         ];
         for what in reasons.into_iter().chain(ends).chain(others) {
             let at = Instant::from_micros(1_700_000_000_000_000);
-            let event = KeptEvent { number: 300, at, endpoint: "a".to_owned(), what };
+            let (endpoint, is_secured) = ("a".to_owned(), matches!(what, Happened::Updated(_)));
+            let event = KeptEvent { number: 300, at, endpoint, what, is_secured };
             let read = KeptEvent::read(&KeptEvent::key(300), &event.to_bytes());
             assert_eq!(read, Some(event));
         }

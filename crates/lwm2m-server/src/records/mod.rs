@@ -5,6 +5,7 @@
 
 mod command;
 mod credential;
+mod departed;
 mod event;
 mod history;
 mod node;
@@ -15,6 +16,7 @@ mod value;
 
 pub(crate) use self::command::KeptCommand;
 pub(crate) use self::credential::KeptCredential;
+pub(crate) use self::departed::KeptDeparted;
 pub use self::event::{CommandEnd, Happened, KeptEvent};
 pub use self::history::KeptNumber;
 pub(crate) use self::observation::KeptWish;

@@ -68,7 +68,8 @@ impl Server {
         }
         let [plain, secured] = &mut self.admission;
         let admission = if is_secured { secured } else { plain };
-        if replaced.is_none() && !admission.admits(now, address.ip()) {
+        // Without security anybody can send the same Register again and again.
+        if (replaced.is_none() || !is_secured) && !admission.admits(now, address.ip()) {
             return Err(Refusal::Crowd(self.devices.random(CROWD_WAITS)));
         }
         let id = self.devices.fresh_id();
@@ -320,6 +321,8 @@ impl Server {
         self.fail_all(now, key, &OperationError::Deregistered);
         self.end_observations(key, ObservationEnd::Deregistered);
         if let Some(Device { registration, peer, is_asleep, .. }) = self.devices.remove(key) {
+            let is_certified = registration.identity.secured().is_some();
+            let is_secured = is_certified || self.config.security.contains(&registration.endpoint);
             peer.into_iter().for_each(|peer| self.link.release(peer));
             match reason {
                 // The new registration takes the place of the old one.
@@ -330,9 +333,10 @@ impl Server {
                 }
                 _ => self.forget_registration(&registration.endpoint, Keep::Promised),
             }
-            self.remember(now, &registration.endpoint, || Happened::Deregistered(reason));
+            let endpoint = &registration.endpoint;
+            self.remember_of(is_secured, now, endpoint, || Happened::Deregistered(reason));
             if reason != DeregistrationReason::Replaced {
-                self.depart(&registration.endpoint);
+                self.depart(endpoint, is_certified);
             }
             let was_asleep = is_asleep;
             self.outputs.push_back(Event::Deregistered { registration, reason, was_asleep });

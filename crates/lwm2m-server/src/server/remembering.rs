@@ -3,7 +3,7 @@
 use super::Server;
 use super::keeping::Keep;
 use crate::event::Event;
-use crate::records::{self, Happened, KeptEvent, KeptNumber, KeptValue};
+use crate::records::{self, Happened, KeptDeparted, KeptEvent, KeptNumber, KeptValue};
 use crate::registration::ObjectList;
 use lwm2m_codec::Timed;
 use lwm2m_core::{Node, Path};
@@ -133,14 +133,14 @@ impl Server {
 
     /// Notes that a device is not registered any more. Without a credential its values are forgotten
     /// when many others have left after it.
-    pub(super) fn depart(&mut self, endpoint: &Arc<str>) {
+    pub(super) fn depart(&mut self, endpoint: &Arc<str>, is_certified: bool) {
         if !self.journal.is_kept() || self.config.security.contains(endpoint) {
             return;
         }
-        let (number, earlier) = self.departed.add(endpoint);
-        let name = endpoint.as_bytes().to_vec();
+        let (number, earlier) = self.departed.add(endpoint, is_certified);
+        let value = Some(KeptDeparted { endpoint, is_certified }.to_bytes());
         let (table, key) = (records::DEPARTED, KeptEvent::key(number));
-        self.keep(Keep::Noted, Record { table, key, value: Some(name.into()) });
+        self.keep(Keep::Noted, Record { table, key, value });
         earlier.into_iter().for_each(|number| self.forget_departed(number));
         while let Some((number, gone)) = self.departed.pop_beyond(self.config.max_departed) {
             self.forget_departed(number);
@@ -161,24 +161,44 @@ impl Server {
         endpoint: &str,
         what: impl FnOnce() -> Happened,
     ) {
+        let is_secured = self.journal.is_kept() && self.is_secured(endpoint);
+        self.remember_of(is_secured, at, endpoint, what);
+    }
+
+    /// The same of a device that may not be registered any more.
+    pub(super) fn remember_of(
+        &mut self,
+        is_secured: bool,
+        at: Instant,
+        endpoint: &str,
+        what: impl FnOnce() -> Happened,
+    ) {
         if !self.journal.is_kept() {
             return;
         }
-        let Some((number, replaced)) = self.history.admit(at, endpoint) else { return };
+        let Some(number) = self.history.admit(at, endpoint, is_secured) else { return };
         self.outputs.push_back(Event::Remembered(number));
-        let event = KeptEvent { number, at, endpoint: endpoint.to_owned(), what: what() };
+        let endpoint = endpoint.to_owned();
+        let event = KeptEvent { number, at, endpoint, what: what(), is_secured };
         let (table, key) = (records::EVENTS, KeptEvent::key(number));
         self.keep(Keep::Noted, Record { table, key, value: Some(event.to_bytes()) });
-        if let Some(number) = replaced {
-            self.keep(Keep::Noted, records::remove(table, KeptEvent::key(number)));
+        self.trim_events();
+    }
+
+    /// Removes the events that are too many.
+    pub(super) fn trim_events(&mut self) {
+        while let Some(number) = self.history.pop_beyond() {
+            let gone = records::remove(records::EVENTS, KeptEvent::key(number));
+            self.keep(Keep::Noted, gone);
         }
     }
 
-    /// Removes the events of an earlier run that are too many now.
-    pub(super) fn trim_events(&mut self, kept: u64) {
-        if let Some(most) = self.history.most_below(kept) {
-            self.journal.trim(&mut self.outputs, records::EVENTS, bytes::Bytes::new(), most);
-        }
+    /// Whether nobody can use this name without proving it: it has a credential, or a device that is
+    /// registered with security.
+    fn is_secured(&self, endpoint: &str) -> bool {
+        let registered = || self.devices.get(self.devices.key_of(endpoint)?);
+        self.config.security.contains(endpoint)
+            || registered().is_some_and(|it| it.registration.identity.secured().is_some())
     }
 }
 

@@ -4,7 +4,7 @@ use super::Server;
 use super::keeping::Keep;
 use super::sessions::Sessions;
 use crate::device::Device;
-use crate::records::{self, KeptEvent, KeptRegistration, KeptWish};
+use crate::records::{self, KeptDeparted, KeptEvent, KeptRegistration, KeptWish};
 use crate::registration::Registration;
 use lwm2m_link::{Identity, Table};
 use lwm2m_time::Instant;
@@ -59,7 +59,6 @@ pub struct Restore<'s> {
     /// Sealed sessions whose counters have not been read yet.
     sealed: HashMap<Vec<u8>, Vec<u8>>,
     sessions: Sessions,
-    events: u64,
     restored: Restored,
 }
 
@@ -75,7 +74,6 @@ impl Server {
             updates: HashMap::new(),
             sealed: HashMap::new(),
             sessions: Sessions::default(),
-            events: 0,
             restored: Restored::default(),
         }
     }
@@ -94,7 +92,7 @@ impl Restore<'_> {
             records::COUNTERS => self.take_counters(key, value),
             records::GENERATION => self.server.restore_generation(value),
             records::VALUES | records::HISTORY => Some(()),
-            records::EVENTS => self.take_event(key),
+            records::EVENTS => self.take_event(key, value),
             records::DEPARTED => self.take_departed(key, value),
             _ => None,
         };
@@ -115,7 +113,7 @@ impl Restore<'_> {
             }
             self.server.link.release(peer);
         }
-        self.server.trim_events(self.events);
+        self.server.trim_events();
         self.server.handle_link_events(self.now);
         self.restored
     }
@@ -201,14 +199,14 @@ impl Restore<'_> {
     }
 
     fn take_departed(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
-        let (number, endpoint) = (KeptEvent::read_key(key)?, std::str::from_utf8(value).ok()?);
-        self.server.departed.restore(number, endpoint)
+        let KeptDeparted { endpoint, is_certified } = KeptDeparted::read(value)?;
+        self.server.departed.restore(KeptEvent::read_key(key)?, endpoint, is_certified)
     }
 
-    fn take_event(&mut self, key: &[u8]) -> Option<()> {
-        self.server.history.restore(KeptEvent::read_key(key)?)?;
-        self.events += 1;
-        Some(())
+    fn take_event(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        // What a later version has written is there and counts.
+        let is_secured = KeptEvent::read(key, value).is_some_and(|event| event.is_secured);
+        self.server.history.restore(KeptEvent::read_key(key)?, is_secured)
     }
 
     fn take_command(&mut self, key: &[u8], value: &[u8]) -> Option<()> {

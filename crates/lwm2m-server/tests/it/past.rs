@@ -5,7 +5,7 @@ use lwm2m_coap::{Code, Request, Response};
 use lwm2m_core::{Path, Value};
 use lwm2m_link::Table;
 use lwm2m_server::records::{
-    DEPARTED, EVENTS, HISTORY, Happened, KeptEvent, KeptNumber, KeptValue, VALUES,
+    CommandEnd, DEPARTED, EVENTS, HISTORY, Happened, KeptEvent, KeptNumber, KeptValue, VALUES,
 };
 use lwm2m_server::{Config, Operation, Target, WishOptions};
 use std::time::Duration;
@@ -250,4 +250,40 @@ fn so_many_events_are_kept_and_one_device_does_not_push_the_others_out() {
     harness.crash();
     registers(&mut harness, 1_000);
     assert_eq!(count(&harness, EVENTS), 160);
+}
+
+/// The harness knows plain CoAP only: what tells the endpoint from others is its credential.
+#[test]
+fn a_crowd_of_made_up_names_pushes_out_nothing_of_devices_with_security() {
+    let (mut harness, _) = harness(Config::default().max_events(160));
+    let operation = Operation::Execute { path: Path::resource(3, 0, 4), arguments: String::new() };
+    let options = lwm2m_server::CommandOptions::default();
+    harness.server.command(harness.now, "a", operation, options).unwrap();
+    let credential = lwm2m_credentials::Credential::psk(b"a", b"key").unwrap();
+    harness.server.put_credential(harness.now, "a", credential).unwrap();
+    harness.drain();
+    harness.commit();
+    harness.pass(Duration::from_secs(2 * 86_400));
+    let of = |harness: &Harness, name: &str| {
+        events(harness).into_iter().filter(|it| it.endpoint == name).map(|it| it.what).collect()
+    };
+    let crowd = |harness: &mut Harness| {
+        for number in 0..400 {
+            let query = format!("ep=dev-{number}&lt=86400&lwm2m=1.1&b=U");
+            harness.ask_for(device(number), register(&query, LIST));
+            harness.commit();
+        }
+        harness.sent.clear();
+    };
+    let reason = lwm2m_server::DeregistrationReason::CredentialsChanged;
+    let ended = Happened::CommandEnded(lwm2m_server::CommandId(1_000_000), CommandEnd::Expired);
+    let expected = [Happened::Deregistered(reason), ended];
+    crowd(&mut harness);
+    let kept: Vec<_> = of(&harness, "a");
+    assert_eq!(kept, expected, "the Register was a plain one");
+    assert_eq!(count(&harness, EVENTS), 160);
+    assert_eq!(harness.crash().unusable, 0);
+    crowd(&mut harness);
+    let kept: Vec<_> = of(&harness, "a");
+    assert_eq!((kept, count(&harness, EVENTS)), (expected.into(), 160), "also after a restart");
 }

@@ -326,13 +326,18 @@ fn a_crowd_is_told_to_come_back() {
     // Their addresses may be forged, and then they are told no more than the code.
     assert!(answers.iter().all(|answer| answer.options.max_age().is_none()));
     assert!(answers.iter().all(|answer| answer.payload.is_empty()));
-    assert_eq!(
-        from_its_host(&mut harness, 0).code,
-        Code::CREATED,
-        "who is registered may register anew"
-    );
     harness.pass(Duration::from_secs(1));
     assert_eq!(from_its_host(&mut harness, 59).code, Code::CREATED);
+}
+
+#[test]
+fn a_plain_device_that_registers_again_and_again_is_a_crowd() {
+    let mut harness = Harness::with(Config::default().max_registers_per_second(100));
+    let same = (0..200).filter(|_| from_its_host(&mut harness, 1).code == Code::CREATED);
+    assert_eq!(same.count(), 50);
+    assert_eq!(from_its_host(&mut harness, 2).code, Code::CREATED, "others find room");
+    harness.pass(Duration::from_secs(1));
+    assert_eq!(from_its_host(&mut harness, 1).code, Code::CREATED);
 }
 
 #[test]
