@@ -154,7 +154,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Outcome<()> {
         ..Settings::default()
     };
     lwm2m_app::log::start(LogLevel::Info);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = lwm2m_app::runtime()?;
     let served = runtime.block_on(lwm2m_serverd::run(&settings));
     served.map_err(|failure| format!("{failure:?}").into())
 }

@@ -31,6 +31,10 @@ const DEVICES: usize = 100_000;
 /// seconds on a quiet machine.
 const SECONDS: u64 = 5;
 
+/// That of the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A server under measurement.
 struct Bench {
     coap: SocketAddr,

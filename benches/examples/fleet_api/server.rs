@@ -35,7 +35,7 @@ impl Server {
 
 /// Serves until the process is killed.
 pub(crate) fn run() -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = lwm2m_app::runtime()?;
     runtime.block_on(async {
         let mut config = Config::default();
         config.max_registrations = 1_000_000;

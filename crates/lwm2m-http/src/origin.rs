@@ -18,23 +18,12 @@
 //! can point anywhere, or one of [`ApiConfig::hosts`](crate::ApiConfig::hosts).
 
 use crate::error::ApiError;
-use crate::state::ApiState;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, Uri, Version};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// Refuses requests of foreign pages.
-pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match check(request.uri(), request.headers(), &state.config().hosts) {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
-}
 
 /// Refuses a request with several hosts, or in version 1.1 with none: RFC 9112 section 3.2.
 pub(crate) fn check_host(request: &Request) -> Result<(), ApiError> {
@@ -45,7 +34,8 @@ pub(crate) fn check_host(request: &Request) -> Result<(), ApiError> {
     }
 }
 
-fn check(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
+/// Refuses requests of foreign pages.
+pub(crate) fn check(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
     // A header that is no text matches nothing.
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     // RFC 9112 section 3.2.2: the host of a target in absolute form counts, and Host does not.

@@ -11,7 +11,7 @@ use crate::serve::Peer;
 use crate::state::ApiState;
 use axum::RequestExt;
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{Extensions, Method};
@@ -94,11 +94,7 @@ pub(crate) struct Change(pub(crate) serde_json::Value);
 
 /// Answers 401 without a valid proof of the sender and 403 beyond its scope, and adds what passes to the
 /// audit log.
-pub(crate) async fn guard(
-    State(state): State<ApiState>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn guard(state: &ApiState, mut request: Request, next: Next) -> Response {
     let Some(access) = state.config().access.clone() else { return next.run(request).await };
     let route = request.extract_parts::<MatchedPath>().await.ok();
     let route = route.as_ref().map(MatchedPath::as_str);
@@ -127,7 +123,7 @@ pub(crate) async fn guard(
             change: serde_json::Value::Null,
         }),
         access,
-        state,
+        state: state.clone(),
     });
     let mut response = next.run(request).await;
     let change = response.extensions_mut().remove::<Change>();

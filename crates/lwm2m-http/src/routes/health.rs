@@ -5,9 +5,8 @@ use crate::error::ApiError;
 use crate::metrics::{self, MEDIA_TYPE};
 use crate::state::ApiState;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::middleware::Next;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::time::Instant;
 
@@ -43,13 +42,22 @@ fn probe(status: StatusCode, text: &'static str) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], format!("{text}\n")).into_response()
 }
 
-/// Counts requests.
-pub(crate) async fn count(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
-    let response = next.run(request).await;
-    let route = route.as_ref().map(MatchedPath::as_str);
-    state.requests().count(route, &method, response.status(), begun.elapsed());
-    response
+/// A request that will be counted.
+pub(super) struct Counting {
+    begun: Instant,
+    route: Option<MatchedPath>,
+    method: Method,
+}
+
+impl Counting {
+    pub(super) fn begin(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { begun: Instant::now(), route, method: request.method().clone() }
+    }
+
+    /// Counts the request, which was answered.
+    pub(super) fn end(self, state: &ApiState, status: StatusCode) {
+        let route = self.route.as_ref().map(MatchedPath::as_str);
+        state.requests().count(route, &self.method, status, self.begun.elapsed());
+    }
 }

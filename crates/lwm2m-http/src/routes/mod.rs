@@ -32,11 +32,12 @@ use crate::access::guard;
 use crate::state::ApiState;
 use crate::{error, openapi, origin};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use error::ApiError;
+use health::Counting;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
@@ -44,13 +45,13 @@ use tower_http::compression::predicate::{And, NotForContentType, Predicate, Size
 /// The API and the page; see the table in the documentation of this crate.
 pub fn router(state: ApiState) -> Router {
     let limit = DefaultBodyLimit::max(state.config().body_limit);
-    Router::new()
+    let around = |guarded| from_fn_with_state((state.clone(), guarded), surround);
+    let guarded = Router::new()
         .route("/event", get(events::stream))
         .route("/metrics", get(health::metrics))
         .nest("/api", api())
-        .layer(from_fn_with_state(state.clone(), guard::guard))
-        // The guards apply to the routes above; that of the origin is asked first.
-        .layer(from_fn_with_state(state.clone(), origin::guard))
+        .layer(around(Guarded::Yes));
+    let open = Router::new()
         .route("/", get(page::index))
         .route("/page/{*file}", get(page::file))
         .route("/docs", get(openapi::page))
@@ -59,12 +60,13 @@ pub fn router(state: ApiState) -> Router {
         .route("/problems", get(error::list))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
-        .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
+        .layer(around(Guarded::No));
+    guarded
+        .merge(open)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(limit)
-        .layer(from_fn(finish))
         .layer(compression())
-        .layer(from_fn_with_state(state.clone(), health::count))
         .with_state(state)
 }
 
@@ -74,15 +76,32 @@ fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(is_worth_it)
 }
 
-/// Does what every response needs.
-async fn finish(request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
+/// Whether the guards of origins and of access stand before a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Guarded {
+    Yes,
+    No,
+}
+
+/// Does what every request needs: counts it, asks the guards, and adds the headers of its answer. One layer,
+/// because each of its own would cost a boxed future and a copy of all services below it.
+async fn surround(
+    State((state, guarded)): State<(ApiState, Guarded)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (counting, uri) = (Counting::begin(&request), request.uri().clone());
     let mut response = match origin::check_host(&request) {
-        Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
+        Ok(()) if guarded == Guarded::No => next.run(request).await,
+        Ok(()) => match origin::check(&uri, request.headers(), &state.config().hosts) {
+            Err(error) => error.into_response(),
+            Ok(()) => guard::guard(&state, request, next).await,
+        },
     };
     error::render(&uri, &mut response);
     page::secure(&mut response);
+    counting.end(&state, response.status());
     response
 }
 
