@@ -49,7 +49,8 @@ config! {
     /// [`Config::dtls`], a quarter of the places and of the memory is for devices with security, and
     /// as many places more as there are endpoints with credentials beyond that. One host (with IPv6
     /// one /64 network) may have as many plain registrations as there are places left for them, and
-    /// its network (/24, with IPv6 /48) twice as many. And they end after
+    /// its network (/24, with IPv6 /48) twice as many; the same holds for bytes, where an object list
+    /// counts for the first device that had it. And they end after
     /// [`Config::max_plain_lifetime`] without an Update.
     ///
     /// ```

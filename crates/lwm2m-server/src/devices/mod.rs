@@ -103,17 +103,31 @@ impl Devices {
         &self.plain
     }
 
-    fn count_in(&mut self, address: SocketAddr, identity: &Identity) {
+    fn count_in(&mut self, address: SocketAddr, identity: &Identity, memory: usize) {
         match identity {
-            Identity::NoSec => self.plain.add(address),
+            Identity::NoSec => self.plain.add(address, memory),
             _ => self.secured += 1,
         }
     }
 
-    fn count_out(&mut self, address: SocketAddr, identity: &Identity) {
+    fn count_out(&mut self, address: SocketAddr, identity: &Identity, memory: usize) {
         match identity {
-            Identity::NoSec => self.plain.remove(address),
+            Identity::NoSec => self.plain.remove(address, memory),
             _ => self.secured -= 1,
+        }
+    }
+
+    /// Shares an object list. One that is new is counted for the host of its payer.
+    fn acquire_list(&mut self, list: &mut Arc<ObjectList>, payer: Option<SocketAddr>) {
+        let added = self.lists.acquire(list, payer);
+        if let Some((payer, bytes)) = payer.zip(added) {
+            self.plain.charge(payer, bytes);
+        }
+    }
+
+    fn release_list(&mut self, list: &ObjectList) {
+        if let Some((payer, bytes)) = self.lists.release(list) {
+            self.plain.refund(payer, bytes);
         }
     }
 
@@ -155,12 +169,14 @@ impl Devices {
 
     /// Adds a device; no other one has its id or endpoint name.
     pub(crate) fn insert(&mut self, mut device: Device) -> DeviceKey {
-        self.lists.acquire(&mut Arc::make_mut(&mut device.registration).list);
+        let payer = payer(&device.registration);
+        self.acquire_list(&mut Arc::make_mut(&mut device.registration).list, payer);
         let Registration { id, endpoint, .. } = &*device.registration;
         let (id, endpoint) = (self.hash(id), self.hash(&**endpoint));
         let peer = device.peer;
         self.memory += device.memory;
-        self.count_in(device.registration.address, &device.registration.identity);
+        let Registration { address, identity, .. } = &*device.registration;
+        self.count_in(*address, identity, device.memory);
         let key = self.devices.insert(device);
         self.by_id.insert(id, key.slot);
         self.by_endpoint.insert(endpoint, key.slot);
@@ -172,13 +188,13 @@ impl Devices {
     /// Removes a device, and forgets its operations, observations and timers.
     pub(crate) fn remove(&mut self, key: DeviceKey) -> Option<Device> {
         let device = self.devices.remove(key)?;
-        let Registration { id, endpoint, list, .. } = &*device.registration;
+        let Registration { id, endpoint, list, address, identity, .. } = &*device.registration;
         self.by_id.remove(self.hash(id), key.slot);
         self.by_endpoint.remove(self.hash(&**endpoint), key.slot);
         device.peer.into_iter().for_each(|peer| self.leave(key, peer));
-        self.lists.release(list);
+        self.release_list(list);
         self.memory -= device.memory;
-        self.count_out(device.registration.address, &device.registration.identity);
+        self.count_out(*address, identity, device.memory);
         if let Some(fires) = device.timer {
             self.timers.remove(fires, Timer::Lifetime(key));
         }
@@ -248,6 +264,11 @@ impl Devices {
     }
 }
 
+/// The address of a device without security, whose host has a share of the memory.
+fn payer(registration: &Registration) -> Option<SocketAddr> {
+    registration.identity.secured().is_none().then_some(registration.address)
+}
+
 /// Changes of one device.
 impl Devices {
     /// Changes a registration, and begins its lifetime anew.
@@ -259,18 +280,24 @@ impl Devices {
     ) {
         let Some(device) = self.devices.get_mut(key) else { return };
         change(Arc::make_mut(&mut device.registration));
-        self.memory = self.memory - device.memory + memory;
-        device.memory = memory;
+        let before = std::mem::replace(&mut device.memory, memory);
+        self.memory = self.memory - before + memory;
+        if let Some(address) = payer(&device.registration).filter(|_| before != memory) {
+            self.plain.charge(address, memory);
+            self.plain.refund(address, before);
+        }
         self.restart_lifetime(key);
     }
 
     /// Replaces the object list of a device.
     pub(crate) fn set_list(&mut self, key: DeviceKey, mut list: Arc<ObjectList>) {
-        let Some(device) = self.devices.get_mut(key) else { return };
-        let registration = Arc::make_mut(&mut device.registration);
-        self.lists.release(&registration.list);
-        self.lists.acquire(&mut list);
-        registration.list = list;
+        let Some(device) = self.devices.get(key) else { return };
+        let (old, payer) = (Arc::clone(&device.registration.list), payer(&device.registration));
+        self.release_list(&old);
+        self.acquire_list(&mut list, payer);
+        if let Some(device) = self.devices.get_mut(key) {
+            Arc::make_mut(&mut device.registration).list = list;
+        }
     }
 
     /// Notes the address of a device, and what is proven about it if that may have changed.
@@ -285,8 +312,9 @@ impl Devices {
         let old_address = core::mem::replace(&mut registration.address, address);
         let identity = identity.unwrap_or_else(|| registration.identity.clone());
         let old_identity = core::mem::replace(&mut registration.identity, identity.clone());
-        self.count_out(old_address, &old_identity);
-        self.count_in(address, &identity);
+        let memory = device.memory;
+        self.count_out(old_address, &old_identity, memory);
+        self.count_in(address, &identity, memory);
     }
 
     /// Notes that a device is reached by another peer.

@@ -3,6 +3,7 @@
 use crate::registration::ObjectList;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// All object lists of registered devices, with the number of devices that have each.
@@ -19,6 +20,8 @@ struct Shared {
     hash: u64,
     devices: usize,
     memory: usize,
+    /// The device without security that was the first to have it.
+    payer: Option<SocketAddr>,
 }
 
 impl ObjectLists {
@@ -47,30 +50,39 @@ impl ObjectLists {
         found.map(|it| Arc::clone(&it.list))
     }
 
-    /// Counts one more device with this list, and replaces it by the one that all of them share.
-    pub(crate) fn acquire(&mut self, list: &mut Arc<ObjectList>) {
+    /// Counts one more device with this list, and replaces it by the one that all of them share. If it
+    /// is the first, the list belongs to `payer`; returns the bytes that it takes.
+    pub(crate) fn acquire(
+        &mut self,
+        list: &mut Arc<ObjectList>,
+        payer: Option<SocketAddr>,
+    ) -> Option<usize> {
         let hash = self.hasher.hash_one(&**list);
         if let Some(shared) = self.table.find_mut(hash, |it| it.list == *list) {
             shared.devices += 1;
             *list = Arc::clone(&shared.list);
-            return;
+            return None;
         }
         let memory = list.memory_estimate();
         self.memory += memory;
-        let shared = Shared { list: Arc::clone(list), hash, devices: 1, memory };
+        let shared = Shared { list: Arc::clone(list), hash, devices: 1, memory, payer };
         self.table.insert_unique(hash, shared, |it| it.hash);
+        Some(memory)
     }
 
-    /// Counts one device less with this list; the last one removes it.
-    pub(crate) fn release(&mut self, list: &ObjectList) {
+    /// Counts one device less with this list; the last one removes it. Returns the payer then, and the
+    /// bytes that it took.
+    pub(crate) fn release(&mut self, list: &ObjectList) -> Option<(SocketAddr, usize)> {
         let hash = self.hasher.hash_one(list);
-        let Ok(mut found) = self.table.find_entry(hash, |it| *it.list == *list) else { return };
+        let mut found = self.table.find_entry(hash, |it| *it.list == *list).ok()?;
         let shared = found.get_mut();
         shared.devices -= 1;
-        if shared.devices == 0 {
-            self.memory -= shared.memory;
-            found.remove();
+        if shared.devices > 0 {
+            return None;
         }
+        let (Shared { memory, payer, .. }, _) = found.remove();
+        self.memory -= memory;
+        Some((payer?, memory))
     }
 
     fn get(&self, list: &ObjectList) -> Option<&Shared> {
@@ -88,7 +100,7 @@ mod tests {
 
     fn acquired(lists: &mut ObjectLists, text: &str) -> Arc<ObjectList> {
         let mut list = list(text);
-        lists.acquire(&mut list);
+        lists.acquire(&mut list, None);
         list
     }
 
@@ -126,8 +138,8 @@ mod tests {
             list
         };
         let (mut one, mut other) = (changed(), changed());
-        lists.acquire(&mut one);
-        lists.acquire(&mut other);
+        lists.acquire(&mut one, None);
+        lists.acquire(&mut other, None);
         assert!(Arc::ptr_eq(&one, &other), "changed lists are shared as well");
         lists.release(&first);
         assert!(lists.find(TEXT.as_bytes()).is_none(), "only the changed one is left");
@@ -142,7 +154,7 @@ mod tests {
         for (old, new) in steps.into_iter().chain([(Some(A), B)]) {
             let old = old.map(list);
             let expected = lists.memory_after(old.as_deref(), &list(new));
-            old.into_iter().for_each(|old| lists.release(&old));
+            old.into_iter().for_each(|old| _ = lists.release(&old));
             acquired(&mut lists, new);
             assert_eq!(lists.memory(), expected);
         }

@@ -111,7 +111,7 @@ impl Server {
             return Err(AdoptError::Identity);
         }
         let room = self.devices.len() < self.config.max_registrations;
-        match self.check_memory(None, device.memory, Some(&registration.list), false) {
+        match self.check_memory(None, device.memory, Some(&registration.list), None) {
             Ok(()) if room => Ok(()),
             _ => Err(AdoptError::Full),
         }

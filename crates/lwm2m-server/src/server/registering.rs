@@ -76,9 +76,9 @@ impl Server {
         let mut registration = register.into_registration(id, endpoint, address, identity, now);
         registration.lifetime = self.granted(registration.lifetime, &registration.identity);
         let device = Device::new(registration, peer);
-        let plain = device.registration.identity.secured().is_none();
         let list = Some(&*device.registration.list);
-        self.check_memory(replaced, device.memory, list, plain)?;
+        let host = (!is_secured).then_some(address);
+        self.check_memory(replaced, device.memory, list, host)?;
         if let Some(key) = replaced {
             self.forget_unlisted_by(key, &device);
             let old_peer = self.devices.get(key).and_then(|device| device.peer);
@@ -112,18 +112,27 @@ impl Server {
     }
 
     /// Checks whether a device may take `memory` bytes and have `list` from now on: if all devices
-    /// stay within the bound, which is lower for `plain` ones, or take no more than before.
+    /// stay within the bound, which is lower for those without security, or take no more than before. One
+    /// without security comes from an address whose host has a share.
     pub(super) fn check_memory(
         &self,
         key: Option<DeviceKey>,
         memory: usize,
         list: Option<&ObjectList>,
-        plain: bool,
+        plain: Option<SocketAddr>,
     ) -> Result<(), Refusal> {
-        let after = self.devices.memory_after(key, memory, list);
-        let most = self.config.max_registration_bytes;
-        let most = if plain { most - self.reserve(most) } else { most };
-        let fits = after <= most || after <= self.devices.memory();
+        let (before, after) = (self.devices.memory(), self.devices.memory_after(key, memory, list));
+        let grows = after.saturating_sub(before);
+        let all = self.config.max_registration_bytes;
+        let fits = match plain {
+            _ if grows == 0 => true,
+            None => after <= all,
+            Some(address) => {
+                let most = all - self.reserve(all);
+                let free = most.saturating_sub(before);
+                after <= most && self.devices.plain().has_memory(address, grows, free)
+            }
+        };
         fits.then_some(()).ok_or(Refusal::Full)
     }
 
@@ -169,7 +178,8 @@ impl Server {
         let device = self.devices.get(key).ok_or(Refusal::NotFound)?;
         let mut parameters = request.parameters(device.registration.version)?;
         let identity = self.link.identity(peer).ok_or(Refusal::NotFound)?;
-        let plain = identity.secured().is_none();
+        let address = self.link.peer_address(peer).ok_or(Refusal::NotFound)?;
+        let plain = identity.secured().is_none().then_some(address);
         parameters.lifetime = parameters.lifetime.map(|it| self.granted(it, identity));
         let list = request.list.map(|list| inherit_formats(list, device));
         let memory = memory_with(device, &parameters);

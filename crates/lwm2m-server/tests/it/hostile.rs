@@ -232,6 +232,65 @@ fn plain_registrations_of_a_network_leave_room_for_others() {
     assert!(foreign >= 45, "others find room: {foreign}");
 }
 
+// proves: REG-29
+#[test]
+fn the_memory_of_plain_registrations_of_a_host_leaves_room_for_others() {
+    const MOST: usize = 1_000_000;
+    let config = || Config::default().max_registration_bytes(MOST);
+    let secured = config().dtls(Some(lwm2m_dtls::Config::default()));
+    let list =
+        |host: u8, number: u16| format!("</3/0>,</1{host}/{number}>;x=\"{}\"", "y".repeat(4_000));
+    let register_all = |harness: &mut Harness, host: u8, count: u16| {
+        let registers = |number: &u16| {
+            let query = format!("ep={host}-{number}&lt=0&lwm2m=1.1");
+            let request = register(&query, &list(host, *number));
+            harness.ask(([192, 0, host, 1], *number).into(), request).code == Code::CREATED
+        };
+        (1..=count).filter(registers).count()
+    };
+    // A quarter is for devices with security.
+    for (config, most) in [(config(), MOST), (secured, 3 * MOST / 4)] {
+        let mut harness = Harness::with(config);
+        let first = register_all(&mut harness, 1, 400);
+        // Each takes some 5,100 bytes.
+        let half = most / 2 / 5_500..most / 2 / 4_800;
+        assert!(half.contains(&first), "{first} of {half:?}");
+        assert!(register_all(&mut harness, 2, 400) >= first / 3, "others find room");
+        // What they free is theirs again.
+        harness.pass(Duration::from_secs(30 * 86_400 + 1));
+        assert_eq!(register_all(&mut harness, 1, 400), first);
+    }
+}
+
+// proves: REG-29
+#[test]
+fn updates_of_a_host_take_no_more_memory_than_its_registers() {
+    let mut harness = Harness::with(Config::default().max_registration_bytes(100_000));
+    let list = |number: u16, length| format!("</3/0>,</9/{number}>;x=\"{}\"", "y".repeat(length));
+    let places: Vec<_> = (0..30)
+        .map(|number| {
+            let query = format!("ep=dev-{number}&lt=0&lwm2m=1.1");
+            harness.registered_as(number, &query, &list(number, 1))
+        })
+        .collect();
+    let mut grows = |length| {
+        let updates = (0..30).zip(&places).filter(|(number, place)| {
+            let request = update(place, "").content_format(40).payload(list(*number, length));
+            harness.ask(device(*number), request).code == Code::CHANGED
+        });
+        updates.count()
+    };
+    let grown = grows(4_000);
+    assert!((3..8).contains(&grown), "{grown} of 30, half of the memory");
+    assert_eq!(grows(1), 30, "what becomes smaller fits");
+    assert_eq!(grows(4_000), grown, "and what was freed can be used again");
+    let names = (0..400).filter(|length| {
+        let request = update(&places[0], &format!("sms={}", "1".repeat(*length)));
+        harness.ask(device(0), request).code == Code::CHANGED
+    });
+    assert!(names.count() < 400, "a phone number is memory as well");
+}
+
 /// Requests that anyone can send in the name of any address.
 fn requests() -> Vec<(&'static str, Vec<u8>)> {
     let built = |kind, code, request: lwm2m_coap::Request| {
