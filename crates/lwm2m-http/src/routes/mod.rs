@@ -50,6 +50,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/event", get(events::stream))
         .route("/metrics", get(health::metrics))
         .nest("/api", api())
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(around(Guarded::Yes));
     let open = Router::new()
         .route("/", get(page::index))
@@ -60,14 +61,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/problems", get(error::list))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(around(Guarded::No));
-    guarded
-        .merge(open)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(limit)
-        .layer(compression())
-        .with_state(state)
+    guarded.merge(open).layer(limit).layer(compression()).with_state(state)
 }
 
 /// Gzip for those who accept it. Short answers do not pay, and events must not wait for one another.
