@@ -183,6 +183,8 @@ pub(crate) enum ApiError {
     TooManyValues(usize),
     #[error("this server keeps no values; start it with --data DIR")]
     KeepsNothing,
+    #[error("this server does not record the messages of devices; start it with --recorder-bytes")]
+    NotRecorded,
     #[error("the store cannot be read: {0}")]
     StoreRead(#[from] lwm2m_store::StoreError),
     #[error("reading the store did not come to its end: {0}")]
@@ -395,7 +397,7 @@ impl ApiError {
             Self::CommandRemoved | Self::CommandFailed { .. } => Kind::GivenUp,
             Self::NoValues { .. } => Kind::NoValues,
             Self::TooManyValues(_) => Kind::InvalidPath,
-            Self::KeepsNothing => Kind::KeepsNothing,
+            Self::KeepsNothing | Self::NotRecorded => Kind::KeepsNothing,
             Self::StoreRead(_) | Self::Interrupted(_) => Kind::StoreFailed,
             Self::Request(error) => request_kind(error),
             Self::Closed(_) => Kind::Closed,

@@ -20,6 +20,7 @@
 //! | GET `/api/events[?ep=&since=&limit=]` | what happened to devices: the last events, or those after a number |
 //! | GET / PUT `/api/models` · GET / DELETE `/api/models/{id}[?version=]` | object definitions: all in short, add some in the XML of OMA · the versions of one, remove own ones |
 //! | GET `/api/clients/{ep}/why` | what is the matter with a device, registered or not, and what to do: one sentence |
+//! | GET `/api/clients/{ep}/messages[?limit=&after=&raw]` | the last messages of a device, decoded; secrets are hidden |
 //! | GET `/api/rejected[?limit=]` | the last clients that did not get in, with the reasons |
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=&kind=&path=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
@@ -142,6 +143,7 @@ mod events;
 mod group_commit;
 mod https;
 pub mod json;
+mod messages;
 mod metrics;
 mod models;
 mod openapi;

@@ -14,6 +14,7 @@
 //! | [`link`] | addresses, peers, identities |
 //! | [`sessions`] | peers whose datagrams or streams are secured, and what became of their sessions |
 //! | `by_identity` | how many sessions a client has |
+//! | [`recorder`] | the last messages of each peer, for people |
 //! | [`connections`] | the peers of connections, and their deadlines |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
@@ -25,6 +26,7 @@ pub mod connections;
 pub mod engine;
 pub mod journal;
 pub mod link;
+pub mod recorder;
 pub mod sessions;
 mod table;
 
@@ -34,4 +36,5 @@ pub use journal::{Journal, Lsn, Record, Table, Write};
 pub use link::{Coap, Identity, Link, LinkEvent, RebindError, SessionWrites};
 pub use lwm2m_coap::{Admit, PeerId};
 pub use lwm2m_dtls::{SessionCounters, SessionFingerprint, SessionId};
+pub use recorder::{Carriage, Recorded, Recorder, Way};
 pub use sessions::{HandshakeFailure, SecurityEvent};

@@ -145,6 +145,9 @@ config! {
         /// so many of those that left last, and as many that had proven their names by certificates.
         /// Default: 10,000.
         max_departed: usize = 10_000,
+        /// The bytes of memory for the last messages of the devices ([`Recorder`](lwm2m_link::Recorder)).
+        /// Default: 0, none are recorded.
+        recorder_bytes: usize = 0,
         /// The observations that are wished for all devices together. Default: 4,000,000.
         max_wishes: usize = 4_000_000,
     }

@@ -64,5 +64,5 @@ pub use observation::Observation;
 pub use operation::{Content, Operation, OperationId, Response, Target, WriteMode};
 pub use overload::Overload;
 pub use registration::{ObjectInfo, ObjectList, Registration, RegistrationId, Update};
-pub use server::{Begun, Reach, Restore, Restored, Server};
+pub use server::{Begun, Messages, Reach, Restore, Restored, Server};
 pub use wish::{Wish, WishOptions, WishState};

@@ -46,6 +46,7 @@ const MAX_HANDSHAKES_PER_SECOND: u32 = 2_000;
 /// How long the store may take at the end.
 const FLUSH: Duration = Duration::from_secs(10);
 const EVENTS: u64 = 10_000;
+const RECORDER_BYTES: usize = 8 << 20;
 const HISTORY: u32 = 1_000;
 const HISTORY_DAYS: u32 = 30;
 
@@ -224,6 +225,7 @@ fn engine(settings: &Settings) -> Config {
         .max_registrations(max_registrations)
         .max_registers_per_second(at_once)
         .max_events(settings.events.unwrap_or(EVENTS))
+        .recorder_bytes(settings.recorder_bytes.unwrap_or(RECORDER_BYTES))
         .max_history(settings.history.unwrap_or(HISTORY));
     // A registered device is a peer, and so is a device that is about to register.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));
@@ -356,6 +358,7 @@ mod tests {
         assert_eq!(engine(&Settings::default()).max_registrations, 100_000);
         assert_eq!(engine(&Settings::default()).max_registers_per_second, 5_000);
         assert_eq!(engine(&Settings::default()).max_events, 10_000);
+        assert_eq!(engine(&Settings::default()).recorder_bytes, 8 << 20);
         assert_eq!(engine(&Settings::default()).max_history, 1_000);
         let month = Duration::from_secs(30 * 86_400);
         assert_eq!(api(&Settings::default()).history_for, month);

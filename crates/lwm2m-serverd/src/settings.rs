@@ -145,6 +145,10 @@ pub struct Settings {
     /// Days after which such values are not told any more [default: 30]
     #[arg(long, env = "LWM2M_HISTORY_DAYS", value_name = "DAYS")]
     pub history_days: Option<u32>,
+    /// Bytes of memory for the last messages of devices, for GET /api/clients/{ep}/messages; 0: none are
+    /// recorded [default: 8388608]
+    #[arg(long, env = "LWM2M_RECORDER_BYTES", value_name = "BYTES")]
+    pub recorder_bytes: Option<usize>,
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -203,6 +207,7 @@ impl Settings {
                 .or(others.max_handshakes_per_second),
             events: self.events.or(others.events),
             events_file: self.events_file.or(others.events_file),
+            recorder_bytes: self.recorder_bytes.or(others.recorder_bytes),
             history: self.history.or(others.history),
             history_days: self.history_days.or(others.history_days),
             log: self.log.or(others.log),

@@ -7,6 +7,7 @@ use super::rules::{Need, kind as kind_of, need};
 use super::{Access, SESSION, now};
 use crate::error::ApiError;
 use crate::prefer::Preferences;
+use crate::query::Parameters;
 use crate::serve::Peer;
 use crate::state::ApiState;
 use axum::RequestExt;
@@ -110,7 +111,8 @@ pub(crate) async fn guard(state: &ApiState, mut request: Request, next: Next) ->
     }
     request.extensions_mut().insert(principal.clone());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let reveals = request.uri().query().is_some_and(|query| query.contains("reveal"));
+    let parameters = request.uri().query().and_then(Parameters::of);
+    let reveals = parameters.is_some_and(|it| it.flag("reveal") || it.flag("raw"));
     let is_noted = needed != Need::Nothing && (!reads || reveals || orders(request.headers()));
     let noting = is_noted.then(|| Noting {
         entry: Some(Entry {

@@ -71,6 +71,8 @@ fn known(name: &str) -> Option<(Json, &'static str)> {
         "version" => {
             (json!({"type": "string", "pattern": "^[0-9]\\.[0-9]$"}), "The version of an object")
         }
+        "message_after" => (number(0, 1 << 53), "After the message with this number"),
+        "raw" => (flag(), "With the bytes of messages, secrets included; admins alone"),
         "reveal" => (flag(), "With keys; admins alone"),
         _ => return None,
     })

@@ -59,6 +59,14 @@ pub(super) const ROWS: &[Row] = &[
         "",
         OK,
     ),
+    row(
+        "get",
+        "/api/clients/{ep}/messages",
+        "The last messages of a device, decoded, or those after one",
+        "limit message_after raw",
+        "",
+        OK,
+    ),
     row("get", "/api/rejected", "The last clients that did not get in", "limit", "", OK),
     row(
         "get",

@@ -11,6 +11,7 @@ mod commands;
 mod composite;
 pub(crate) mod events;
 mod health;
+mod messages;
 mod models;
 mod objectspecs;
 mod observe;
@@ -113,6 +114,7 @@ fn api() -> Router<ApiState> {
         .route("/clients/{ep}/session", delete(clients::end_session))
         .route("/clients/{ep}/observations", get(observe::list))
         .route("/clients/{ep}/why", get(why::one))
+        .route("/clients/{ep}/messages", get(messages::list))
         .route("/rejected", get(why::rejected))
         .route("/clients/{ep}/composite", get(composite::read).put(composite::write))
         .route("/clients/{ep}/composite/", get(composite::read).put(composite::write))

@@ -301,6 +301,36 @@ async fn keys_are_written_and_not_read() {
 }
 
 #[tokio::test]
+async fn the_bytes_of_messages_are_for_admins_and_noted() {
+    let server = Guarded::on(crate::messages::recording().await, AccessConfig::default()).await;
+    let _device = server.bench.device("a-1", refusing).await;
+    let (viewer, _) = server.token(json!({"name": "v", "scope": "viewer"})).await;
+    let path = "/api/clients/a-1/messages";
+    assert_eq!(server.by(&viewer, "GET", path, "").await.status, 200);
+    for query in ["?raw", "?raw=", "?r%61w"] {
+        let revealing = format!("{path}{query}");
+        assert_eq!(server.by(&viewer, "GET", &revealing, "").await.status, 403);
+        let shown = server.by(&server.admin, "GET", &revealing, "").await.json();
+        assert!(shown[0]["raw"].is_string(), "{query}");
+        let log = server.by(&server.admin, "GET", "/api/audit", "").await.json();
+        assert_eq!(log[0]["what"], format!("GET {revealing}"));
+    }
+}
+
+#[tokio::test]
+async fn messages_of_an_address_that_devices_share_are_not_for_tenants() {
+    let server = Guarded::on(crate::messages::recording().await, AccessConfig::default()).await;
+    let device = server.bench.device("a-1", refusing).await;
+    device.with(|device, _| device.endpoint = "b-1").await.expect("a device");
+    crate::support::register(&device).await;
+    let (tenant, _) = server.token(json!({"name": "t", "scope": "admin", "prefix": "a-"})).await;
+    let (viewer, _) = server.token(json!({"name": "v", "scope": "viewer"})).await;
+    let path = "/api/clients/a-1/messages";
+    assert_eq!(server.by(&tenant, "GET", path, "").await.status, 403);
+    assert_eq!(server.by(&viewer, "GET", path, "").await.status, 200);
+}
+
+#[tokio::test]
 async fn the_past_has_what_lies_within_the_prefix() {
     let engine = lwm2m_server::Config::default().max_events(100);
     let bench = Bench::keeping(engine, ApiConfig::default(), MemoryStore::default()).await;

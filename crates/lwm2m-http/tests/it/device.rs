@@ -18,7 +18,7 @@ pub(crate) struct Device {
     link: Link,
     outputs: Outputs<()>,
     server: SocketAddr,
-    endpoint: &'static str,
+    pub(crate) endpoint: &'static str,
     /// A parameter of its Register, besides those that all have.
     parameter: &'static str,
     /// How it answers from now on.

@@ -10,6 +10,7 @@ mod composite;
 mod device;
 mod errors;
 mod events;
+mod messages;
 mod metrics;
 mod models;
 mod observations;

@@ -36,6 +36,7 @@ impl Link {
             Input::Datagram { from, secured: false, bytes } => match self.peer_at(from) {
                 Some(peer) => {
                     let is_stranger = self.strangers.contains(&peer);
+                    self.record_received(peer, bytes, false);
                     let sender = if is_stranger { Sender::Stranger } else { Sender::Known };
                     self.coap.handle_from(now, peer, sender, bytes, admit);
                 }
@@ -85,7 +86,10 @@ impl Link {
                 sessions.endpoint.handle_stream(now, session, bytes);
                 self.settle_sessions();
             }
-            _ => self.coap.handle_stream_from(now, carried.peer, Sender::Known, bytes),
+            _ => {
+                self.record_received(carried.peer, bytes, true);
+                self.coap.handle_stream_from(now, carried.peer, Sender::Known, bytes);
+            }
         }
         // The peer may go on by another connection, or has gone on by this one.
         let peer = self.connections.carried(connection).map_or(carried.peer, |it| it.peer);

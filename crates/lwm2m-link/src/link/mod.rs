@@ -5,6 +5,7 @@ mod continuing;
 mod driven;
 mod durable;
 mod rebind;
+mod recording;
 mod renewing;
 mod secured;
 mod settling;
@@ -15,6 +16,7 @@ pub use rebind::RebindError;
 
 use crate::connections::{ConnectionConfig, Connections};
 use crate::engine::{ConnectionId, Outputs};
+use crate::recorder::Recorder;
 use crate::sessions::{SecurityEvent, Sessions};
 use crate::table;
 use alloc::boxed::Box;
@@ -117,6 +119,7 @@ pub struct Link {
     /// Peers to forget, unless they are held or CoAP still knows them.
     unused: BTreeSet<PeerId>,
     outputs: Outputs<LinkEvent>,
+    recorder: Option<Box<Recorder>>,
     next_id: u64,
     max_peers: usize,
     /// Default CoAP parameters; peers with small DTLS records have their own.
@@ -198,6 +201,7 @@ impl Link {
             strangers: BTreeSet::new(),
             unused: BTreeSet::new(),
             outputs: Outputs::default(),
+            recorder: None,
             next_id: 0,
             refused: 0,
             evicted: 0,
@@ -265,6 +269,7 @@ impl Link {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.holds = state.holds.saturating_add(1);
             self.strangers.remove(&peer);
+            self.recorder.iter_mut().for_each(|it| it.know(peer));
         }
     }
 
@@ -358,6 +363,7 @@ impl Link {
             && self.coap.is_idle(peer)
             && let Some(state) = self.peers.remove(&peer)
         {
+            self.recorder.iter_mut().for_each(|it| it.forget(peer));
             // The next peer at this address has another name.
             self.coap.reset_parameters(peer);
             self.forget_carrier(peer, &state);

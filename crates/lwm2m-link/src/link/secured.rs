@@ -165,10 +165,14 @@ impl Link {
                 self.on_connected(session, identity, role, resumed);
             }
             lwm2m_dtls::Event::Data { session, data } => match self.peer_in(session) {
-                Some((peer, true)) => self.coap.handle_stream(now, peer, &data),
+                Some((peer, true)) => {
+                    self.record_received(peer, &data, true);
+                    self.coap.handle_stream(now, peer, &data);
+                }
                 Some((peer, false)) => {
                     let peer = self.recognise(peer, &data);
                     self.follow(peer, session);
+                    self.record_received(peer, &data, false);
                     self.coap.handle_datagram(now, peer, &data);
                 }
                 None => self.refused += 1,

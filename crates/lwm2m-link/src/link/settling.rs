@@ -49,6 +49,7 @@ impl Link {
     /// Sends a message of CoAP by what carries its peer.
     pub(super) fn send(&mut self, transmit: lwm2m_coap::Transmit) {
         let lwm2m_coap::Transmit { peer, payload } = transmit;
+        self.record_sent(peer, &payload);
         let Some(state) = self.peers.get(&peer) else { return };
         match (state.carrier, &mut self.sessions) {
             (Carrier::Datagrams, _) => {

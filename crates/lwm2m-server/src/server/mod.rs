@@ -8,6 +8,7 @@ mod keeping;
 mod migrating;
 mod observing;
 mod queueing;
+mod recording;
 mod registering;
 mod remembering;
 mod restoring;
@@ -33,6 +34,7 @@ use lwm2m_time::{Admission, Instant};
 use std::sync::Arc;
 
 pub use self::queueing::Begun;
+pub use self::recording::Messages;
 pub use self::restoring::{Restore, Restored};
 pub use self::sleeping::Reach;
 
@@ -83,6 +85,7 @@ impl Server {
         let link_seed = seed.map(|byte| byte ^ 0x5c);
         let mut link = Link::new(config.coap, link_seed);
         link.set_connection_config(config.connections);
+        link.set_recorder(config.recorder_bytes);
         if let Some(dtls) = &config.dtls {
             link.set_security(config.security.secure(dtls));
             link.limit_sessions(config.max_sessions_per_identity);

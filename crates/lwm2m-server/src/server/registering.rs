@@ -86,6 +86,7 @@ impl Server {
             old_peer.into_iter().for_each(|old_peer| self.leave(now, old_peer, peer));
         }
         self.link.hold(peer);
+        self.link.record_return(peer, &device.registration.endpoint);
         let key = self.devices.insert(device);
         self.keep_registration(key, Keep::Promised);
         self.hear_of(now, key);
@@ -330,6 +331,7 @@ impl Server {
     pub(super) fn remove(&mut self, now: Instant, key: DeviceKey, reason: DeregistrationReason) {
         self.fail_all(now, key, &OperationError::Deregistered);
         self.end_observations(key, ObservationEnd::Deregistered);
+        self.record_leaving(key);
         if let Some(Device { registration, peer, is_asleep, .. }) = self.devices.remove(key) {
             let is_certified = registration.identity.secured().is_some();
             let is_secured = is_certified || self.config.security.contains(&registration.endpoint);
