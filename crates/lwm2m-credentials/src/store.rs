@@ -187,6 +187,11 @@ impl SecurityStore {
         page.map(|(name, it)| (Arc::clone(name), it.clone())).collect()
     }
 
+    /// Looks at all credentials.
+    pub(crate) fn for_each(&self, look: impl FnMut(&Credential)) {
+        self.read().by_endpoint.values().for_each(look);
+    }
+
     /// Number of endpoints with credentials.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -331,6 +336,18 @@ pub enum StoreError {
     /// The store is full.
     #[error("the store holds {0} clients, its limit; remove some first")]
     Full(usize),
+    /// The server has no key for the mode of raw public keys.
+    #[error(
+        "the server has no key of its own, so no client could use a raw public key; give it one \
+         (--key) and start it again"
+    )]
+    NoOwnKey,
+    /// The server has no certificate, or trusts no authority.
+    #[error(
+        "the server has no certificate or trusts no authority, so no client could use a certificate; \
+         give it both (--cert and --trust) and start it again"
+    )]
+    NoOwnCertificate,
     /// The server's DTLS backend lacks the mode.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),

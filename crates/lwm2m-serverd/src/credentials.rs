@@ -292,7 +292,11 @@ fn own(entry: ServerEntry, provider: &dyn Provider) -> Result<OwnCredentials, Cr
         (Some(_), _) if entry.trust.is_empty() => {
             return Err(CredentialsError::Incomplete("trust"));
         }
-        (None, _) if !entry.trust.is_empty() || !entry.host.is_empty() => {
+        (None, _)
+            if !entry.trust.is_empty()
+                || !entry.host.is_empty()
+                || entry.unlisted == Some(UnlistedMode::Certified) =>
+        {
             return Err(CredentialsError::Incomplete("the certificate"));
         }
         (Some(path), Some(key)) => {
@@ -441,6 +445,7 @@ mod tests {
             (format!("{one}{one}"), "line 9", "twice"),
             ("[server]\ncertificate = 'a.crt'\n".into(), "", "the key is missing"),
             ("[server]\nkey = 'a.pub'\n".into(), "a.pub", "no private key"),
+            ("[server]\nunlisted = 'certified'\n".into(), "", "the certificate is missing"),
             (
                 "[[server.host]]\nkey = 'a.key'\ncertificate = 'a.crt'\n".into(),
                 "",

@@ -215,7 +215,22 @@ fn restore(data: Data, server: &mut Server, api: &OfApi<'_>) -> Result<Writer, F
     }
     let restored = restore.finish();
     tracing::info!("restored {restored}");
+    warn_of_unusable("", server.security());
+    if let Some(bootstrap) = bootstrap {
+        warn_of_unusable("bootstrap server: ", bootstrap.security());
+    }
     data.writer()
+}
+
+/// Tells of credentials of which an earlier run had the keys.
+fn warn_of_unusable(which: &str, store: &SecurityStore) {
+    let count = store.count_unusable(None);
+    if count > 0 {
+        tracing::warn!(
+            "{which}{count} clients have credentials whose mode the server has no keys for, and cannot \
+             come in; start it with --key, or with --cert and --trust, or change their credentials"
+        );
+    }
 }
 
 fn engine(settings: &Settings) -> Config {
@@ -286,10 +301,10 @@ fn secured(
     Ok((engine.security(store).dtls(dtls), api))
 }
 
-/// Refuses to start with credentials that the DTLS backend cannot use.
+/// Refuses to start with credentials that the server cannot ask for.
 fn check_clients(backend: Backend, store: &SecurityStore) -> Result<(), Failure> {
     store.list().into_iter().try_for_each(|(endpoint, credential)| {
-        let checked = credential.check(backend);
+        let checked = store.check(&credential, Some(backend));
         checked.map_err(|what| Failure::usage(format!("the credential of {endpoint}: {what}")))
     })
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on panics
 
+mod change;
 mod credential;
 mod handshake;
 mod harness;

@@ -164,7 +164,9 @@ impl Bootstrap {
         self.configurations().by_name.keys().cloned().collect()
     }
 
-    pub(crate) fn security(&self) -> &Arc<SecurityStore> {
+    /// The credentials that devices come with.
+    #[must_use]
+    pub fn security(&self) -> &Arc<SecurityStore> {
         &self.0.security
     }
 

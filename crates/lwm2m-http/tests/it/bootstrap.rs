@@ -3,6 +3,7 @@
 use crate::support::{Bench, LOOPBACK};
 use axum::http::StatusCode;
 use lwm2m_bootstrap::Config;
+use lwm2m_credentials::{OwnCredentials, SecurityStore};
 use lwm2m_http::{ApiConfig, BOOTSTRAP, BOOTSTRAP_CREDENTIALS, Bootstrap};
 use lwm2m_net::Sockets;
 use serde_json::{Value as Json, json};
@@ -11,7 +12,11 @@ use std::sync::Arc;
 const CLIENTS: &str = "/api/bootstrap/security/clients";
 
 async fn bench(sockets: Sockets) -> (Bench, Bootstrap) {
-    let bootstrap = Bootstrap::new(Arc::default());
+    bench_with(sockets, OwnCredentials::default()).await
+}
+
+async fn bench_with(sockets: Sockets, own: OwnCredentials) -> (Bench, Bootstrap) {
+    let bootstrap = Bootstrap::new(Arc::new(SecurityStore::new(own)));
     let dtls = Some(lwm2m_dtls::Config::default());
     let config = Config { dtls, ..Config::default() };
     bootstrap.start(sockets, config, [3; 32], |_| {}).await.expect("a socket");
@@ -96,6 +101,22 @@ async fn without_a_port_for_them_credentials_are_refused() {
     let answer = bench.get("/api/bootstrap").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert!(answer.json()["detail"].to_string().contains("--bootstrap-coaps"));
+}
+
+#[tokio::test]
+async fn without_keys_for_a_mode_its_credentials_are_refused() {
+    let with_keys = crate::support::own_keys();
+    for (own, status) in [(OwnCredentials::default(), 409), (with_keys, 200)] {
+        let (bench, _) = bench_with(secured(), own).await;
+        for (client, flags) in crate::security::of_modes() {
+            let answer = bench.json("PUT", CLIENTS, &client).await;
+            assert_eq!(answer.status.as_u16(), status, "{client}");
+            let told = status == 200 || answer.json()["detail"].to_string().contains(flags);
+            assert!(told, "{:?}", answer.body);
+        }
+        let count = bench.get(CLIENTS).await.json().as_array().expect("a list").len();
+        assert_eq!(count, usize::from(status == 200));
+    }
 }
 
 #[test]

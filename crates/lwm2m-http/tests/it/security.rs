@@ -1,6 +1,6 @@
 //! Credentials over the API.
 
-use crate::support::{Bench, LOOPBACK};
+use crate::support::{Bench, LOOPBACK, public_key};
 use axum::http::StatusCode;
 use lwm2m_http::{ApiConfig, CredentialsFile};
 use lwm2m_net::Sockets;
@@ -16,7 +16,7 @@ fn psk(endpoint: &str, identity: &str) -> Json {
 
 #[tokio::test]
 async fn credentials_are_set_listed_and_removed() {
-    let bench = Bench::new().await;
+    let bench = Bench::with_own_keys().await;
     assert_eq!(bench.get(CLIENTS).await.json(), json!([]));
     let certified = json!({"endpoint": "urn:a/b", "tls": {"mode": "x509"}});
     // Whatever the content type: the dialect does not ask.
@@ -66,6 +66,28 @@ async fn a_server_without_a_secure_port_refuses_credentials() {
             assert!(answer.json()["detail"].to_string().contains("--coaps"));
             assert_eq!(bench.get(CLIENTS).await.json(), json!([]));
         }
+    }
+}
+
+/// Credentials of the modes for which a server needs keys of its own, and what it is told to have.
+pub(crate) fn of_modes() -> [(Json, &'static str); 2] {
+    let raw = json!({"mode": "rpk", "details": {"key": public_key()}});
+    [(raw, "--key"), (json!({"mode": "x509"}), "--cert and --trust")]
+        .map(|(tls, flags)| (json!({"endpoint": "a", "tls": tls}), flags))
+}
+
+#[tokio::test]
+async fn a_server_without_keys_for_a_mode_refuses_its_credentials() {
+    let bench = Bench::new().await;
+    for (client, flags) in of_modes() {
+        let answer = bench.json("PUT", CLIENTS, &client).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{client}");
+        assert!(answer.json()["detail"].to_string().contains(flags), "{:?}", answer.body);
+    }
+    assert_eq!(bench.get(CLIENTS).await.json(), json!([]));
+    let bench = Bench::with_own_keys().await;
+    for (client, _) in of_modes() {
+        assert_eq!(bench.json("PUT", CLIENTS, &client).await.status, StatusCode::OK, "{client}");
     }
 }
 

@@ -4,12 +4,16 @@ use crate::device::{Device, Script};
 use axum::Router;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use lwm2m_credentials::{OwnCredentials, SecurityStore};
+use lwm2m_dtls::CertifiedKey;
+use lwm2m_dtls::crypto::{Provider, RustCrypto};
 use lwm2m_http::{ApiConfig, ApiState, router};
 use lwm2m_net::{Handle, ServerHandle, Sockets, bind_server};
 use lwm2m_server::{Config, Event, Server};
 use lwm2m_store::{Pace, Store, Writer};
 use serde_json::Value as Json;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
 
@@ -37,7 +41,30 @@ impl Answer {
     }
 }
 
+/// A certificate of a server that trusts itself, and a key for raw public keys.
+pub(crate) fn own_keys() -> OwnCredentials {
+    let made =
+        rcgen::generate_simple_self_signed(["lwm2m.test".to_owned()]).expect("a certificate");
+    let key = RustCrypto.signing_key(&made.signing_key.serialize_der()).expect("a key");
+    let chain = vec![made.cert.der().clone()];
+    let certified = CertifiedKey { chain: chain.clone(), key: Arc::clone(&key) };
+    OwnCredentials::default().raw_key(key).certificate(Arc::new(certified)).authorities(chain)
+}
+
+/// The public key of a device, as the dialect writes it.
+pub(crate) fn public_key() -> String {
+    let spki = lwm2m_dtls::certificate::subject_public_key_info(&[4; 65]);
+    spki.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Bench {
+    /// A bench whose server has keys of its own, for all modes.
+    pub(crate) async fn with_own_keys() -> Self {
+        let config = Config::default().security(Arc::new(SecurityStore::new(own_keys())));
+        let sockets = Sockets { dtls: Some(LOOPBACK), ..Sockets::from(LOOPBACK) };
+        Self::of(Server::new(config, [1; 32]), sockets, ApiConfig::default()).await
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with_config(ApiConfig::default()).await
     }

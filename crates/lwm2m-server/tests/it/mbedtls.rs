@@ -19,5 +19,5 @@ fn credentials_that_the_backend_cannot_ask_for_are_refused() {
         assert_eq!(put(credential), Err(StoreError::Unsupported(lacking)));
     }
     assert_eq!(put(Credential::psk(b"device", &[1; 32]).unwrap()), Ok(()));
-    assert_eq!(put(Credential::X509), Ok(()));
+    assert_eq!(put(Credential::X509), Err(StoreError::NoOwnCertificate));
 }
