@@ -4,6 +4,7 @@ use crate::device_management::Expected;
 use crate::device_management::format::{FormatsSent, RefusedFormats};
 use crate::observation::{Observation, Observed};
 use crate::operation::{Operation, OperationId, Target};
+use crate::quirks::Counts;
 use crate::registration::Registration;
 use lwm2m_coap::{PeerId, RequestId};
 use lwm2m_time::Instant;
@@ -38,6 +39,8 @@ pub struct Device {
     pub(crate) awake_time: Option<Duration>,
     /// When the timer fires that notes that it sleeps.
     pub(crate) sleep_timer: Option<Instant>,
+    /// What was forgiven it, if anything was.
+    pub(crate) quirks: Option<Box<Counts>>,
     /// The bytes that the device takes without its object list, by estimate.
     pub(crate) memory: usize,
 }
@@ -99,6 +102,7 @@ impl Device {
             operations: BTreeMap::new(),
             observed: BTreeMap::new(),
             refused: None,
+            quirks: None,
             timer: None,
         }
     }

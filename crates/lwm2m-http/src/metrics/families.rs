@@ -84,7 +84,7 @@ pub(super) fn events(text: &mut Text, counters: &Counters) {
 }
 
 pub(super) fn engine(text: &mut Text, engine: &Engine) {
-    let Engine { overload, coap, sessions, peers, can_promise } = engine;
+    let Engine { overload, coap, sessions, peers, can_promise, quirks } = engine;
     let sessions = [("full", sessions.0), ("resumed", sessions.1)];
     let family = ("lwm2m_handshakes_total", "counter", "Sessions that devices established.");
     text.family(family, "kind", &sessions);
@@ -116,6 +116,11 @@ pub(super) fn engine(text: &mut Text, engine: &Engine) {
     ];
     let help = "What was refused or forgotten because a bound was reached.";
     text.family(("lwm2m_overload_total", "counter", help), "kind", &refused);
+    let kinds: Vec<_> =
+        quirks.iter().map(|(quirk, count)| (format!("{quirk:?}"), *count)).collect();
+    let quirks: Vec<_> = kinds.iter().map(|(kind, count)| (&**kind, u64::from(*count))).collect();
+    let help = "Messages whose deviations from the standard were forgiven, by kind.";
+    text.family(("lwm2m_quirks_total", "counter", help), "kind", &quirks);
     text.gauge("lwm2m_peers", "Peers that the server knows, registered or not.", peers);
     let help = "Whether the server can promise something: 0 while the store cannot be written.";
     text.gauge("lwm2m_store_up", help, u8::from(*can_promise));

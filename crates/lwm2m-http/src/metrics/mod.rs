@@ -12,6 +12,7 @@ pub(crate) use requests::Requests;
 use crate::error::ApiError;
 use crate::state::ApiState;
 use lwm2m_coap::Statistics;
+use lwm2m_codec::Quirk;
 use lwm2m_link::Identity;
 use lwm2m_net::directory::Listed;
 use lwm2m_server::Overload;
@@ -31,6 +32,8 @@ struct Engine {
     sessions: (u64, u64),
     peers: usize,
     can_promise: bool,
+    /// What was forgiven devices.
+    quirks: Vec<(Quirk, u32)>,
 }
 
 /// Asks the engine.
@@ -41,6 +44,7 @@ async fn engine(state: &ApiState) -> Result<Engine, ApiError> {
         sessions: server.accepted_sessions(),
         peers: server.peer_count(),
         can_promise: server.can_promise(),
+        quirks: server.all_quirks().collect(),
     });
     match tokio::time::timeout(PATIENCE, visit).await {
         Ok(engine) => Ok(engine?),

@@ -59,6 +59,7 @@ pub(super) const ROWS: &[Row] = &[
         "",
         OK,
     ),
+    row("get", "/api/clients/{ep}/quirks", "What was forgiven a device, by kind", "", "", OK),
     row(
         "get",
         "/api/clients/{ep}/messages",

@@ -114,6 +114,7 @@ fn api() -> Router<ApiState> {
         .route("/clients/{ep}/session", delete(clients::end_session))
         .route("/clients/{ep}/observations", get(observe::list))
         .route("/clients/{ep}/why", get(why::one))
+        .route("/clients/{ep}/quirks", get(why::quirks))
         .route("/clients/{ep}/messages", get(messages::list))
         .route("/rejected", get(why::rejected))
         .route("/clients/{ep}/composite", get(composite::read).put(composite::write))

@@ -3,11 +3,13 @@
 use super::answer::json;
 use super::operations::Answer;
 use crate::access::Principal;
+use crate::error::ApiError;
 use crate::json::milliseconds;
 use crate::query::Parameters;
 use crate::state::ApiState;
 use crate::why;
 use axum::extract::{Path as Segment, State};
+use lwm2m_codec::Quirk;
 use lwm2m_dtls::Mode;
 use lwm2m_net::{Clock, Rejection};
 use serde::Serialize;
@@ -25,7 +27,8 @@ pub(crate) async fn one(
     let facts = why::facts(&state, &endpoint, &principal).await?;
     let (mut verdict, since) = facts.verdict();
     verdict.since = since.map(|since| milliseconds(state.server().clock(), since));
-    Ok(json(&WhyJson { ep: &endpoint, verdict }))
+    let quirks = facts.quirks().map(|quirk| quirk.to_string()).collect();
+    Ok(json(&WhyJson { ep: &endpoint, verdict, quirks }))
 }
 
 #[derive(Serialize)]
@@ -33,6 +36,40 @@ struct WhyJson<'a> {
     ep: &'a str,
     #[serde(flatten)]
     verdict: why::Verdict,
+    /// Where it deviates from the standard, which the server forgives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quirks: Vec<String>,
+}
+
+/// GET: what the server forgave a registered device, by kind.
+pub(crate) async fn quirks(
+    State(state): State<ApiState>,
+    Segment(endpoint): Segment<String>,
+) -> Answer {
+    let name = endpoint.clone();
+    let forgiven = state.server().with(move |server, _| server.quirks(&name)).await?;
+    let forgiven = forgiven.ok_or(ApiError::UnknownEndpoint(endpoint))?;
+    let links = forgiven.links.iter().map(|quirk| QuirkJson::new(*quirk, "registration", 1));
+    let values =
+        forgiven.values.iter().map(|(quirk, count)| QuirkJson::new(*quirk, "values", *count));
+    Ok(json(&links.chain(values).collect::<Vec<_>>()))
+}
+
+/// A deviation from the standard.
+#[derive(Serialize)]
+struct QuirkJson {
+    kind: String,
+    what: String,
+    /// `registration` or `values`.
+    place: &'static str,
+    /// How many messages have it.
+    count: u32,
+}
+
+impl QuirkJson {
+    fn new(quirk: Quirk, place: &'static str, count: u32) -> Self {
+        Self { kind: format!("{quirk:?}"), what: quirk.to_string(), place, count }
+    }
 }
 
 /// GET: who did not get in, those of the last time first. Who is confined to a prefix sees those that

@@ -24,7 +24,8 @@ pub(crate) async fn facts(
     principal: &Principal,
 ) -> Result<Facts, ApiError> {
     let name = endpoint.to_owned();
-    let registered = state.server().with(move |server, _| registered(server, &name)).await?;
+    let look = move |server: &mut Server, _| (registered(server, &name), server.quirks(&name));
+    let (registered, forgiven) = state.server().with(look).await?;
     let events = match state.server().store() {
         Some(reader) => past::last_of(reader.clone(), endpoint.to_owned(), EVENTS).await?,
         None => Vec::new(),
@@ -43,6 +44,7 @@ pub(crate) async fn facts(
         credential: credential.as_ref().map(mode),
         open: security.own().unlisted == Unlisted::NoSec,
         rejection,
+        forgiven: forgiven.unwrap_or_default(),
         ended: ended(&events),
     })
 }

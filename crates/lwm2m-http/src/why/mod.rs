@@ -5,11 +5,13 @@ mod facts;
 pub(crate) use facts::facts;
 
 use lwm2m_coap::Code;
+use lwm2m_codec::Quirk;
 use lwm2m_net::Rejection;
-use lwm2m_server::DeregistrationReason;
 use lwm2m_server::records::CommandEnd;
+use lwm2m_server::{DeregistrationReason, Forgiven};
 use lwm2m_time::{Instant, Rough};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ pub(crate) struct Facts {
     open: bool,
     /// The last time that it did not get in, and whether that is proven to be it by more than its address.
     rejection: Option<(Rejection, bool)>,
+    /// What was forgiven it.
+    forgiven: Forgiven,
     /// How its last registration ended, and when.
     ended: Option<(DeregistrationReason, Instant)>,
 }
@@ -58,6 +62,13 @@ pub(crate) struct Verdict {
 }
 
 impl Facts {
+    /// Where it deviates from the standard, each kind once.
+    pub(crate) fn quirks(&self) -> impl Iterator<Item = Quirk> {
+        let values = self.forgiven.values.iter().map(|(quirk, _)| *quirk);
+        let all: BTreeSet<_> = self.forgiven.links.iter().copied().chain(values).collect();
+        all.into_iter()
+    }
+
     /// What is the matter, and since when.
     pub(crate) fn verdict(&self) -> (Verdict, Option<Instant>) {
         let (state, why, remedy, since) = match &self.registered {

@@ -106,3 +106,34 @@ async fn a_tenant_sees_its_own_that_did_not_get_in() {
     let foreign = bench.send_with("GET", "/api/clients/b-1/why", &fields, "").await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn what_is_forgiven_a_device_is_listed_by_kind() {
+    let bench = Bench::new().await;
+    // Its names have no slash, and its number has a fraction.
+    let sloppy = |_: &Request| {
+        let pack = r#"[{"n":"3/0/9","v":7.0}]"#;
+        Some(Response::new(Code::CONTENT).content_format(110).payload(pack))
+    };
+    let device = bench.device("a", sloppy).await;
+    let quirks = "/api/clients/a/quirks";
+    assert_eq!(bench.get(quirks).await.json(), json!([]));
+    for _ in 0..3 {
+        assert_eq!(
+            bench.get("/api/clients/a/3/0/9?format=SENML_JSON").await.status,
+            StatusCode::OK
+        );
+    }
+    let seen = bench.get(quirks).await.json();
+    let name = json!({"kind": "RelativeName", "what": "a name does not begin with a slash",
+        "place": "values", "count": 3});
+    assert!(seen.as_array().unwrap().contains(&name), "{seen}");
+    assert!(why(&bench, "a").await["quirks"].as_array().unwrap().contains(&name["what"]));
+    // They stay when it registers anew.
+    crate::support::register(&device).await;
+    assert!(bench.get(quirks).await.json().as_array().unwrap().contains(&name));
+    let metrics = bench.get("/metrics").await;
+    let text = String::from_utf8_lossy(&metrics.body).into_owned();
+    assert!(text.contains("lwm2m_quirks_total{kind=\"RelativeName\"} 3"), "{text}");
+    assert_eq!(bench.get("/api/clients/b/quirks").await.status, StatusCode::NOT_FOUND);
+}

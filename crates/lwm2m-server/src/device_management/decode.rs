@@ -7,7 +7,7 @@ use crate::operation::{Content, Response, Target};
 use crate::registration::Registration;
 use lwm2m_coap::Code;
 use lwm2m_codec::link::{self, LinkError};
-use lwm2m_codec::{DecodeCause, DecodeError, LeftOut, Reading};
+use lwm2m_codec::{DecodeCause, DecodeError, LeftOut, Quirk, Reading};
 use lwm2m_core::{ContentFormat, Node, Path, Resource};
 
 /// The most values that are told as left out.
@@ -15,13 +15,14 @@ const MAX_LEFT_OUT: usize = 64;
 /// The longest diagnostic text that is kept, in bytes.
 const MAX_DIAGNOSTIC: usize = 1_024;
 
-/// Decodes the answer to an operation on `target`.
+/// Decodes the answer to an operation on `target`, and adds what was forgiven the device.
 pub(crate) fn response(
     expected: Expected,
     target: &Target,
     registration: &Registration,
     config: &Config,
     response: &lwm2m_coap::Response,
+    forgiven: &mut Vec<Quirk>,
 ) -> Result<Response, OperationError> {
     let code = response.code;
     if !code.is_success() {
@@ -35,7 +36,7 @@ pub(crate) fn response(
     }
     let (content, left_out) = match expected {
         Expected::Node(format) | Expected::Observation(format) => {
-            let values = node(format, target, registration, config, response)?;
+            let values = node(format, target, registration, config, response, forgiven)?;
             (Content::Node(values.node), values.left_out)
         }
         Expected::Links => (Content::Links(links(response)?), Vec::new()),
@@ -60,6 +61,7 @@ pub(crate) fn node(
     registration: &Registration,
     config: &Config,
     response: &lwm2m_coap::Response,
+    forgiven: &mut Vec<Quirk>,
 ) -> Result<Values, OperationError> {
     if response.code != Code::CONTENT {
         return Err(OperationError::UnexpectedCode(response.code));
@@ -76,6 +78,7 @@ pub(crate) fn node(
     let reading =
         Reading::answer(&model).below(&registration.list.root_path).at_most(config.max_values);
     let mut node = reading.decode(format, &path, &response.payload)?;
+    forgiven.extend(reading.forgiven());
     let mut left_out = reading.left_out();
     take_foreign(target, &mut node, &mut left_out)?;
     Ok(Values { node, left_out })

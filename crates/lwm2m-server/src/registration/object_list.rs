@@ -1,6 +1,7 @@
 //! The object list of a registration (OMA LwM2M Core 6.2.1).
 
 use lwm2m_codec::link::{self, Link, LinkError, parse_registration};
+use lwm2m_codec::{NoModel, Quirk, Reading};
 use lwm2m_core::{ContentFormat, Path};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -61,6 +62,15 @@ impl ObjectList {
             !object.is_some_and(|id| UNLISTED.contains(&id))
         });
         links
+    }
+
+    /// Where the links deviate from the standard.
+    #[must_use]
+    pub fn quirks(&self) -> Vec<Quirk> {
+        let reading = Reading::lenient(&NoModel);
+        // It was read before.
+        let _ = reading.links(&self.text);
+        reading.forgiven().collect()
     }
 
     /// The payload that this list was parsed from, unless it has changed since.

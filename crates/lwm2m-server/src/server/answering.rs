@@ -56,7 +56,16 @@ impl Server {
         let OperationState::Sent(request, expected) = state;
         let registration = Arc::clone(&device.registration);
         let registration = &registration;
-        let result = decode::response(expected, &target, registration, &self.config, response);
+        let mut forgiven = Vec::new();
+        let result = decode::response(
+            expected,
+            &target,
+            registration,
+            &self.config,
+            response,
+            &mut forgiven,
+        );
+        self.note_quirks(key, &forgiven);
         if let Ok(crate::operation::Response { content: Content::Node(node), .. }) = &result {
             self.keep_node(now, &registration.endpoint, &target.path(), node);
         }
@@ -166,7 +175,10 @@ impl Server {
         let Some(device) = self.devices.get(key) else { return };
         let Some(observed) = device.observed.get(target) else { return };
         let registration = Arc::clone(&device.registration);
-        let decoded = decode::node(observed.format, target, &registration, &self.config, response);
+        let (format, mut forgiven) = (observed.format, Vec::new());
+        let decoded =
+            decode::node(format, target, &registration, &self.config, response, &mut forgiven);
+        self.note_quirks(key, &forgiven);
         let (result, left_out) = match decoded {
             Ok(values) => (Ok(values.node), values.left_out),
             Err(error) => (Err(error), Vec::new()),

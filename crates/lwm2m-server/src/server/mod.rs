@@ -8,6 +8,7 @@ mod keeping;
 mod migrating;
 mod observing;
 mod queueing;
+mod quirky;
 mod recording;
 mod registering;
 mod remembering;
@@ -26,6 +27,7 @@ use crate::devices::{DeviceKey, Devices};
 use crate::event::Event;
 use crate::history::History;
 use crate::overload::{Overload, TELL_EVERY};
+use crate::quirks::Counts;
 use crate::registration::{Registration, RegistrationId};
 use crate::wish::Wishes;
 use lwm2m_link::{Engine, Input, Journal, Link, LinkEvent, Output, Outputs, SecurityEvent};
@@ -68,6 +70,8 @@ pub struct Server {
     /// The events that are kept.
     history: History,
     departed: Departed,
+    /// What was forgiven all devices.
+    quirks: Counts,
     /// The time of the last input.
     now: Instant,
     journal: Journal<Held>,
@@ -95,6 +99,7 @@ impl Server {
             journal: Journal::new(config.is_kept),
             history: History::new(config.max_events),
             departed: Departed::default(),
+            quirks: Counts::default(),
             now: Instant::ZERO,
             config,
             devices: Devices::new(seed),

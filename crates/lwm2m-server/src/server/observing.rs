@@ -171,7 +171,10 @@ impl Server {
         }
         let Some(format) = device_format(self.devices.get(key), target) else { return };
         let expected = Expected::Observation(format);
-        let result = decode::response(expected, target, &registration, &self.config, response);
+        // They are counted where the values are reported.
+        let forgiven = &mut Vec::new();
+        let result =
+            decode::response(expected, target, &registration, &self.config, response, forgiven);
         self.note_wish(&registration.endpoint, target, None, result);
     }
 

@@ -75,11 +75,12 @@ impl Server {
         let id = self.devices.fresh_id();
         let mut registration = register.into_registration(id, endpoint, address, identity, now);
         registration.lifetime = self.granted(registration.lifetime, &registration.identity);
-        let device = Device::new(registration, peer);
+        let mut device = Device::new(registration, peer);
         let list = Some(&*device.registration.list);
         let host = (!is_secured).then_some(address);
         self.check_memory(replaced, device.memory, list, host)?;
         if let Some(key) = replaced {
+            device.quirks = self.keep_quirks(key);
             self.forget_unlisted_by(key, &device);
             let old_peer = self.devices.get(key).and_then(|device| device.peer);
             self.remove(now, key, DeregistrationReason::Replaced);

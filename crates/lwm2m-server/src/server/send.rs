@@ -46,6 +46,8 @@ impl Server {
             _ => Refusal::SendPayload,
         })?;
         let left_out = reading.left_out();
+        let forgiven: Vec<_> = reading.forgiven().collect();
+        self.note_quirks(key, &forgiven);
         // A record without a path names no instance.
         let named = left_out.iter().map(|it| it.path).filter(|path| *path != Path::ROOT);
         let mut paths = values.iter().map(|it| it.path).chain(named);
