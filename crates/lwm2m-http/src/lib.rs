@@ -20,6 +20,7 @@
 //! | GET `/api/events[?ep=&since=&limit=]` | what happened to devices: the last events, or those after a number |
 //! | GET / PUT `/api/models` · GET / DELETE `/api/models/{id}[?version=]` | object definitions: all in short, add some in the XML of OMA · the versions of one, remove own ones |
 //! | GET `/api/clients/{ep}/why` | what is the matter with a device, registered or not, and what to do: one sentence |
+//! | GET `/api/clients/{ep}/capture.pcapng` | the same for Wireshark, with the keys of sessions; for admins |
 //! | GET `/api/clients/{ep}/quirks` | what the server forgave a device, by kind |
 //! | GET `/api/clients/{ep}/messages[?limit=&after=&raw]` | the last messages of a device, decoded; secrets are hidden |
 //! | GET `/api/rejected[?limit=]` | the last clients that did not get in, with the reasons |
@@ -151,6 +152,7 @@ mod openapi;
 mod origin;
 mod outputs;
 mod patient;
+mod pcapng;
 mod prefer;
 mod query;
 mod routes;

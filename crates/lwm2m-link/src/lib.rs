@@ -15,6 +15,7 @@
 //! | [`sessions`] | peers whose datagrams or streams are secured, and what became of their sessions |
 //! | `by_identity` | how many sessions a client has |
 //! | [`recorder`] | the last messages of each peer, for people |
+//! | `openings` | handshakes and secrets of sessions, for Wireshark |
 //! | [`connections`] | the peers of connections, and their deadlines |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
@@ -26,6 +27,7 @@ pub mod connections;
 pub mod engine;
 pub mod journal;
 pub mod link;
+mod openings;
 pub mod recorder;
 pub mod sessions;
 mod table;
@@ -36,5 +38,6 @@ pub use journal::{Journal, Lsn, Record, Table, Write};
 pub use link::{Coap, Identity, Link, LinkEvent, RebindError, SessionWrites};
 pub use lwm2m_coap::{Admit, PeerId};
 pub use lwm2m_dtls::{SessionCounters, SessionFingerprint, SessionId};
-pub use recorder::{Carriage, Recorded, Recorder, Way};
+pub use openings::Secret;
+pub use recorder::{Capture, Carriage, Of, Recorded, Recorder, Way};
 pub use sessions::{HandshakeFailure, SecurityEvent};

@@ -4,22 +4,48 @@
 //! - A peer has a sixteenth of them at most.
 //! - Strangers, which have no security and are not held, share a sixteenth, so that datagrams from
 //!   forged addresses push out nothing else.
+//! - Handshakes with the secrets of their sessions have a quarter, which the last four of a device share.
 //! - When the memory is full, a peer with more than an equal share loses its own oldest message for a new
 //!   one; one with less takes the place of the oldest message of all.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use crate::openings::{Openings, Secret};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use hashbrown::HashMap;
 use lwm2m_coap::PeerId;
+use lwm2m_dtls::SessionId;
 use lwm2m_time::Instant;
 
 /// The part of the memory that a peer, or all strangers, may have: one in so many.
 const SHARE: usize = 16;
+/// The shares that handshakes have together.
+const OPENINGS: usize = 4;
+/// The sessions of a device whose handshakes are kept.
+const MAX_SESSIONS: usize = 4;
 /// What a message takes besides its bytes, by estimate.
-const OVERHEAD: usize = 160;
+const OVERHEAD: usize = 176;
+
+/// Whose messages are meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Of<'a> {
+    /// Those of a peer.
+    Peer(PeerId),
+    /// Those of a device that left under this name.
+    Left(&'a str),
+}
+
+/// What Wireshark needs.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Capture {
+    /// What went over the wire, or its plaintext, in order.
+    pub packets: Vec<Recorded>,
+    /// The secrets that open it.
+    pub secrets: Vec<Secret>,
+}
 
 /// Which way a message went.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -53,12 +79,16 @@ pub struct Recorded {
     pub way: Way,
     /// What carried it.
     pub carriage: Carriage,
-    /// The message as CoAP has it.
+    /// The session of DTLS or TLS.
+    pub session: Option<SessionId>,
+    /// Whether the bytes are what went over the wire, instead of a message as CoAP has it.
+    pub is_sealed: bool,
+    /// The message.
     pub bytes: Bytes,
 }
 
 impl Recorded {
-    fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         OVERHEAD + self.bytes.len()
     }
 }
@@ -72,6 +102,24 @@ struct Lane {
     peer: Option<PeerId>,
     /// The name of a device that left.
     name: Option<Arc<str>>,
+    /// The sessions that sealed messages are of, the newest last.
+    sessions: VecDeque<SessionId>,
+}
+
+impl Lane {
+    /// Notes the session of a sealed message. Of a device that begins many, the handshakes of the last ones
+    /// are kept.
+    fn note_session(&mut self, message: &Recorded, openings: &mut Openings) {
+        let Some(session) = message.session.filter(|_| message.is_sealed) else { return };
+        if !self.sessions.contains(&session) {
+            self.sessions.push_back(session);
+        }
+        if self.sessions.len() > MAX_SESSIONS
+            && let Some(oldest) = self.sessions.pop_front()
+        {
+            openings.forget(oldest);
+        }
+    }
 }
 
 /// The order of the messages of all peers of a kind: the lane of each number.
@@ -93,13 +141,15 @@ pub struct Recorder {
     by_name: HashMap<Arc<str>, u64>,
     known: Pool,
     strangers: Pool,
+    openings: Openings,
 }
 
 impl Recorder {
     /// A recorder that takes so many bytes of memory, by estimate; 0 records nothing.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, next: 1, ..Self::default() }
+        let openings = Openings::new(limit / SHARE * OPENINGS, limit / SHARE);
+        Self { limit, next: 1, openings, ..Self::default() }
     }
 
     /// The bytes of memory that it takes at most, by estimate.
@@ -111,25 +161,58 @@ impl Recorder {
     /// The bytes of memory that it takes, by estimate.
     #[must_use]
     pub const fn memory(&self) -> usize {
-        self.known.memory + self.strangers.memory
+        self.known.memory + self.strangers.memory + self.openings.memory()
     }
 
-    /// The messages of a peer, the oldest first.
-    pub fn messages_of(&self, peer: PeerId) -> impl DoubleEndedIterator<Item = &Recorded> {
-        let lane = self.by_peer.get(&peer).and_then(|id| self.lanes.get(id));
+    /// The messages of a peer, or of a device that left, the oldest first.
+    pub fn messages(&self, of: Of<'_>) -> impl DoubleEndedIterator<Item = &Recorded> {
+        self.all(of).filter(|it| !it.is_sealed)
+    }
+
+    /// What Wireshark needs of a peer, or of a device that left: of sessions whose handshakes and keys are
+    /// recorded what went over the wire, and the plaintext of others.
+    #[must_use]
+    pub fn capture(&self, of: Of<'_>) -> Capture {
+        let sessions: BTreeSet<_> = self.all(of).filter_map(|it| it.session).collect();
+        let openings = sessions.iter().filter_map(|id| Some((*id, self.openings.whole(*id)?)));
+        let openings: BTreeMap<_, _> = openings.collect();
+        let is_shown = |it: &&Recorded| {
+            it.is_sealed == it.session.is_some_and(|id| openings.contains_key(&id))
+        };
+        let beginnings = openings.values().flat_map(|opening| &opening.records);
+        let mut packets: Vec<_> =
+            self.all(of).filter(is_shown).chain(beginnings).cloned().collect();
+        packets.sort_unstable_by_key(|it| it.number);
+        let secrets = openings.values().flat_map(|opening| opening.secrets.clone()).collect();
+        Capture { packets, secrets }
+    }
+
+    fn all(&self, of: Of<'_>) -> impl DoubleEndedIterator<Item = &Recorded> {
+        let id = match of {
+            Of::Peer(peer) => self.by_peer.get(&peer),
+            Of::Left(name) => self.by_name.get(name),
+        };
+        let lane = id.and_then(|id| self.lanes.get(id));
         lane.into_iter().flat_map(|lane| &lane.messages)
     }
 
-    /// The messages of a device that left under this name, the oldest first.
-    pub fn messages_of_left(&self, name: &str) -> impl DoubleEndedIterator<Item = &Recorded> {
-        let lane = self.by_name.get(name).and_then(|id| self.lanes.get(id));
-        lane.into_iter().flat_map(|lane| &lane.messages)
+    /// Keeps what belongs to the handshake of a session.
+    pub(crate) fn record_opening(&mut self, session: SessionId, record: Recorded) {
+        let record = Recorded { number: self.next, ..record };
+        self.next += 1;
+        self.openings.add(session, record);
+    }
+
+    /// The secrets and handshakes of sessions.
+    pub(crate) const fn openings(&mut self) -> &mut Openings {
+        &mut self.openings
     }
 
     /// Keeps a message, whose number does not count.
     pub(crate) fn record(&mut self, peer: PeerId, is_known: bool, message: Recorded) {
         let share = self.limit / SHARE;
         if message.memory() > share {
+            self.openings.lose(&message);
             return;
         }
         let id = self.lane_of(peer, is_known);
@@ -137,6 +220,7 @@ impl Recorder {
         self.next += 1;
         let (memory, number) = (message.memory(), message.number);
         let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.note_session(&message, &mut self.openings);
         lane.messages.push_back(message);
         lane.memory += memory;
         let is_known = lane.is_known;
@@ -165,7 +249,7 @@ impl Recorder {
     fn make_room(&mut self, id: u64, is_known: bool) {
         let share = self.limit / SHARE;
         let (most, own) = match is_known {
-            true => (self.limit - share, share),
+            true => (self.limit - share * (1 + OPENINGS), share),
             false => (share, share),
         };
         let fair = most / self.lanes.len().max(1);
@@ -190,6 +274,7 @@ impl Recorder {
         let Some(message) = lane.messages.pop_front() else { return };
         lane.memory -= message.memory();
         let (is_known, is_empty) = (lane.is_known, lane.messages.is_empty());
+        self.openings.lose(&message);
         let pool = self.pool(is_known);
         pool.order.remove(&message.number);
         pool.memory -= message.memory();
@@ -227,6 +312,7 @@ impl Recorder {
             lane.memory += memory;
             self.known.memory += memory;
             self.known.order.insert(message.number, id);
+            lane.note_session(&message, &mut self.openings);
             lane.messages.push_back(message);
         }
         match lane.messages.is_empty() {
@@ -295,12 +381,14 @@ mod tests {
             remote: PEER,
             way: Way::Received,
             carriage: Carriage { is_stream: false, is_secured: false },
+            session: None,
+            is_sealed: false,
             bytes: Bytes::copy_from_slice(text),
         }
     }
 
     fn texts(recorder: &Recorder, peer: u64) -> Vec<Bytes> {
-        recorder.messages_of(PeerId(peer)).map(|it| it.bytes.clone()).collect()
+        recorder.messages(Of::Peer(PeerId(peer))).map(|it| it.bytes.clone()).collect()
     }
 
     /// What must hold at any time.
@@ -359,7 +447,10 @@ mod tests {
         assert_eq!(texts.len(), share);
         assert_eq!(texts[0][..], (10_000 - share as u32).to_be_bytes());
         recorder.record(PeerId(1), true, message(&[0; LIMIT / SHARE]));
-        assert!(recorder.messages_of(PeerId(1)).next().is_none(), "it is longer than a share");
+        assert!(
+            recorder.messages(Of::Peer(PeerId(1))).next().is_none(),
+            "it is longer than a share"
+        );
     }
 
     #[test]
@@ -378,17 +469,17 @@ mod tests {
         recorder.forget(PeerId(1));
         recorder.record(PeerId(1), false, message(b"of somebody else"));
         check(&recorder);
-        assert_eq!(recorder.messages_of_left("device").count(), 3);
+        assert_eq!(recorder.messages(Of::Left("device")).count(), 3);
         recorder.record(PeerId(3), false, message(b"again"));
         recorder.come_back(PeerId(3), "device");
         check(&recorder);
         assert_eq!(texts(&recorder, 3), [&b"register"[..], b"update", b"late", b"again"]);
-        assert_eq!(recorder.messages_of_left("device").count(), 0);
+        assert_eq!(recorder.messages(Of::Left("device")).count(), 0);
         recorder.leave(PeerId(3), &name);
         recorder.record(PeerId(4), true, message(b"other"));
         recorder.leave(PeerId(4), &name);
         check(&recorder);
-        assert_eq!(recorder.messages_of_left("device").count(), 1);
+        assert_eq!(recorder.messages(Of::Left("device")).count(), 1);
     }
 
     #[test]

@@ -148,6 +148,9 @@ config! {
         /// The bytes of memory for the last messages of the devices ([`Recorder`](lwm2m_link::Recorder)).
         /// Default: 0, none are recorded.
         recorder_bytes: usize = 0,
+        /// Whether what goes over the wire in sessions is recorded with the secrets that open it, besides the
+        /// messages. Default: yes.
+        recorder_keys: bool = true,
         /// The observations that are wished for all devices together. Default: 4,000,000.
         max_wishes: usize = 4_000_000,
     }

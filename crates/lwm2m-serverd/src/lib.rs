@@ -241,6 +241,7 @@ fn engine(settings: &Settings) -> Config {
         .max_registers_per_second(at_once)
         .max_events(settings.events.unwrap_or(EVENTS))
         .recorder_bytes(settings.recorder_bytes.unwrap_or(RECORDER_BYTES))
+        .recorder_keys(!settings.no_recorder_keys)
         .max_history(settings.history.unwrap_or(HISTORY));
     // A registered device is a peer, and so is a device that is about to register.
     config.coap.max_peers = config.coap.max_peers.max(max_registrations.saturating_mul(2));

@@ -149,6 +149,10 @@ pub struct Settings {
     /// recorded [default: 8388608]
     #[arg(long, env = "LWM2M_RECORDER_BYTES", value_name = "BYTES")]
     pub recorder_bytes: Option<usize>,
+    /// Keep no keys of sessions in memory with these messages: captures for Wireshark have the plaintext
+    #[arg(long, env = "LWM2M_NO_RECORDER_KEYS")]
+    #[serde(default)]
+    pub no_recorder_keys: bool,
     /// What to log [default: info]
     #[arg(long, env = "LWM2M_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -207,6 +211,7 @@ impl Settings {
                 .or(others.max_handshakes_per_second),
             events: self.events.or(others.events),
             events_file: self.events_file.or(others.events_file),
+            no_recorder_keys: self.no_recorder_keys || others.no_recorder_keys,
             recorder_bytes: self.recorder_bytes.or(others.recorder_bytes),
             history: self.history.or(others.history),
             history_days: self.history_days.or(others.history_days),

@@ -1,5 +1,6 @@
 //! The commands that use the HTTP API of a server: tables for people, `--json` for programs.
 
+mod capture;
 mod client;
 mod commands;
 mod context;
@@ -74,6 +75,10 @@ pub(crate) enum Command {
     Models(With<models::Arguments>),
     /// Says what is the matter with a device, registered or not, and what to do
     Why(With<why::Why>),
+    /// Prints the last messages of a device, or writes them for Wireshark
+    Capture(With<capture::Capture>),
+    /// Lists what the server forgave a device that deviates from the standard
+    Quirks(With<capture::Quirks>),
     /// Lists the last clients that did not get in, with the reasons
     Rejected(With<why::Rejected>),
 }
@@ -107,6 +112,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Events(it) => events::run(&it.of, &session(&it.connection)?),
         Command::Models(it) => models::run(&it.of, &session(&it.connection)?),
         Command::Why(it) => why::why(&it.of, &session(&it.connection)?),
+        Command::Capture(it) => capture::capture(&it.of, &session(&it.connection)?),
+        Command::Quirks(it) => capture::quirks(&it.of, &session(&it.connection)?),
         Command::Rejected(it) => why::rejected(&it.of, &session(&it.connection)?),
     }
 }

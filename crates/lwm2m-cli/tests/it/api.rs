@@ -198,6 +198,21 @@ fn definitions_are_listed_and_shown() {
 }
 
 #[test]
+fn messages_and_quirks_are_listed() {
+    let place = Place::new("capture");
+    let _device = place.device("a");
+    place.success(&["read", "a", "/3/0/9"]);
+    let log = place.success(&["capture", "a"]);
+    assert!(log.contains("<-  0.02 Register /rd"), "{log}");
+    assert!(log.contains("->  0.01 Read /3/0/9"), "{log}");
+    assert!(log.contains("<-  2.05 Read /3/0/9  /3/0/9 Battery Level="), "{log}");
+    let last = place.json(&["capture", "a", "--limit", "1", "--raw"]);
+    assert!(last["raw"].is_string(), "{last}");
+    assert!(place.success(&["quirks", "a"]).starts_with("KIND"));
+    assert!(place.failure(&["capture", "b"], true).contains("`b`"));
+}
+
+#[test]
 fn shells_complete_the_commands() {
     let script = crate::success(&["completions", "bash"], b"");
     assert!(script.contains("observe") && script.contains("--allow-http"), "no completions");

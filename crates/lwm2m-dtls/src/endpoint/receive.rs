@@ -33,6 +33,18 @@ impl Endpoint {
         }
     }
 
+    /// The handshake or session that a datagram from or to an address belongs to, as far as the address
+    /// tells: nothing about the datagram is checked. It is meant for records of what was sent.
+    #[must_use]
+    pub fn session_of_datagram(&self, peer: SocketAddr, datagram: &[u8]) -> Option<SessionId> {
+        // Type, version, epoch.
+        let is_plain = datagram.get(3..5).is_none_or(|epoch| epoch == [0, 0]);
+        let handshake = self.handshake_by_address.get(&peer);
+        let session = self.session_by_address.get(&peer);
+        let found = if is_plain { handshake.or(session) } else { session.or(handshake) };
+        found.copied()
+    }
+
     /// Handles an unprotected record. Breaks to skip the rest of the datagram: a datagram of hellos
     /// without cookies gets one answer.
     fn on_plain(&mut self, now: Instant, from: SocketAddr, record: &Record<'_>) -> ControlFlow<()> {

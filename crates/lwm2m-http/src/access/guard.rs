@@ -112,7 +112,8 @@ pub(crate) async fn guard(state: &ApiState, mut request: Request, next: Next) ->
     request.extensions_mut().insert(principal.clone());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let parameters = request.uri().query().and_then(Parameters::of);
-    let reveals = parameters.is_some_and(|it| it.flag("reveal") || it.flag("raw"));
+    let reveals = parameters.is_some_and(|it| it.flag("reveal") || it.flag("raw"))
+        || route.is_some_and(|route| route.ends_with("/capture.pcapng"));
     let is_noted = needed != Need::Nothing && (!reads || reveals || orders(request.headers()));
     let noting = is_noted.then(|| Noting {
         entry: Some(Entry {

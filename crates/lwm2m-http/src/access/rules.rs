@@ -23,6 +23,8 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
     let path = route.strip_prefix("/api/").or_else(|| route.strip_prefix('/')).unwrap_or(route);
     match path.split('/').next().unwrap_or_default() {
         "session" => Need::Nothing,
+        // It has keys.
+        "clients" if path.ends_with("/capture.pcapng") => Need::Scope(Scope::Admin),
         "clients" | "commands" | "bulk" if reads => Need::Scope(Scope::Viewer),
         "clients" | "commands" | "bulk" => Need::Scope(Scope::Operator),
         "models" | "openapi.json" | "objectspecs" | "rejected" | "event" | "events" | "server"
@@ -60,6 +62,8 @@ mod tests {
             (Method::GET, "/api/clients/{ep}/{*path}", Need::Scope(Viewer)),
             (Method::POST, "/api/clients/{ep}/{*path}", Need::Scope(Operator)),
             (Method::DELETE, "/api/commands/{id}", Need::Scope(Operator)),
+            (Method::GET, "/api/clients/{ep}/messages", Need::Scope(Viewer)),
+            (Method::GET, "/api/clients/{ep}/capture.pcapng", Need::Scope(Admin)),
             (Method::GET, "/api/event", Need::Scope(Viewer)),
             (Method::GET, "/event", Need::Scope(Viewer)),
             (Method::GET, "/api/security/clients", Need::Scope(Viewer)),

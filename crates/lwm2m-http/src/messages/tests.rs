@@ -18,6 +18,8 @@ fn recorded(number: u64, way: Way, is_stream: bool, bytes: &[u8]) -> Recorded {
         remote: SocketAddr::from(([192, 0, 2, 1], 5683)),
         way,
         carriage: Carriage { is_stream, is_secured: false },
+        session: None,
+        is_sealed: false,
         bytes: Bytes::copy_from_slice(bytes),
     }
 }

@@ -108,6 +108,7 @@ fn answer(status: u16, row: &Row, description: &str) -> utoipa::openapi::Respons
         204 | 304 => answer,
         // The dialect has an empty answer where the device is not told.
         _ if row.method == "delete" && row.path.ends_with("/observe") => answer,
+        _ if row.path.ends_with(".pcapng") => answer.content("application/x-pcapng", content()),
         _ if row.path == "/api/event" => answer.content("text/event-stream", content()),
         _ => answer.content("application/json", content()),
     };

@@ -25,6 +25,7 @@ const fn row(
 }
 
 const OK: &[(u16, &str)] = &[(200, "What was asked for")];
+const FILE: &[(u16, &str)] = &[(200, "A file in pcapng")];
 const GONE: &[(u16, &str)] = &[(204, "Done")];
 const CHANGED: &[(u16, &str)] = &[(200, "Changed"), (201, "Made")];
 const ACCEPTED: &[(u16, &str)] = &[(202, "Will be carried out")];
@@ -58,6 +59,14 @@ pub(super) const ROWS: &[Row] = &[
         "",
         "",
         OK,
+    ),
+    row(
+        "get",
+        "/api/clients/{ep}/capture.pcapng",
+        "The last messages of a device for Wireshark, with the keys of its sessions",
+        "",
+        "",
+        FILE,
     ),
     row("get", "/api/clients/{ep}/quirks", "What was forgiven a device, by kind", "", "", OK),
     row(

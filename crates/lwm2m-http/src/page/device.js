@@ -9,6 +9,7 @@ import { Observations } from "./observations.js";
 import { Composite } from "./composite.js";
 import { CommandsOf } from "./commands.js";
 import { HappeningsOf } from "./happenings.js";
+import { MessageLog } from "./message_log.js";
 import { CredentialOf } from "./credentials.js";
 import { useUser } from "./login.js";
 import { Why } from "./why.js";
@@ -21,6 +22,7 @@ const VIEWS = {
   composite: Composite,
   commands: CommandsOf,
   events: HappeningsOf,
+  messages: MessageLog,
   credentials: CredentialOf,
 };
 
@@ -38,6 +40,7 @@ export function Device({ endpoint, tab = "objects", part, query }) {
     { name: "composite", text: "Several at once" },
     { name: "commands", text: "Commands", count: device.waiting.length },
     { name: "events", text: "Events" },
+    { name: "messages", text: "Messages" },
     { name: "credentials", text: "Credentials" },
   ];
   const View = VIEWS[tab] ?? Objects;

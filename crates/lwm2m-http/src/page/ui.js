@@ -160,7 +160,7 @@ export const moment = (milliseconds) => (milliseconds ? new Date(milliseconds).t
 export function Tabs({ label, tabs, current }) {
   const bar = useRef(null);
   // On a phone the tabs are wider than the page.
-  useEffect(() => bar.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [current]);
+  useEffect(() => bar.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [current, tabs.map(({ count }) => count).join()]);
   return html`<nav class="tabs" aria-label=${label} ref=${bar}>
     ${tabs.map(({ name, text, href, count }) => html`<a href=${href} aria-current=${name === current ? "page" : undefined}>
       ${text}${count ? html` <span class="count">${count}</span>` : ""}</a>`)}

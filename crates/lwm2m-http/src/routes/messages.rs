@@ -1,13 +1,17 @@
-//! `/api/clients/{ep}/messages`: the last messages of a device, from the flight recorder.
+//! `/api/clients/{ep}/messages` and `…/capture.pcapng`: the last messages of a device, from the flight recorder.
 
 use super::answer::json;
 use super::operations::Answer;
 use crate::access::{Principal, Scope};
 use crate::error::ApiError;
 use crate::messages::Reader;
+use crate::pcapng;
 use crate::query::Parameters;
 use crate::state::ApiState;
 use axum::extract::{Path as Segment, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use lwm2m_server::{Messages, Server};
 
 /// The most messages of an answer.
@@ -53,14 +57,42 @@ async fn recorded(
     let name = endpoint.to_owned();
     let look = move |server: &mut Server, _| server.messages(&name, 0, LOOKED_AT);
     let messages = state.server().with(look).await?.ok_or(ApiError::NotRecorded)?;
-    if messages.is_shared && principal.prefix().is_some() {
-        // Those of other devices are among them.
-        let needed =
-            "viewer without a prefix, because another device is reached at the same address";
-        return Err(ApiError::Forbidden { name: principal.name.clone(), needed });
-    }
+    check_alone(principal, messages.is_shared)?;
     if messages.list.is_empty() {
         state.device(endpoint)?;
     }
     Ok(messages)
+}
+
+/// Refuses those who are confined to a prefix, if messages of other devices are among those of a device.
+fn check_alone(principal: &Principal, is_shared: bool) -> Result<(), ApiError> {
+    let needed = "viewer without a prefix, because another device is reached at the same address";
+    match is_shared && principal.prefix().is_some() {
+        true => Err(ApiError::Forbidden { name: principal.name.clone(), needed }),
+        false => Ok(()),
+    }
+}
+
+/// GET `…/capture.pcapng`: what was said with a device, for Wireshark, with the keys of its sessions.
+pub(crate) async fn capture(
+    State(state): State<ApiState>,
+    Segment(endpoint): Segment<String>,
+    principal: Principal,
+) -> Result<Response, ApiError> {
+    let name = endpoint.clone();
+    let look = move |server: &mut Server, _| server.capture(&name);
+    let (capture, is_shared) = state.server().with(look).await?.ok_or(ApiError::NotRecorded)?;
+    check_alone(&principal, is_shared)?;
+    if capture.packets.is_empty() {
+        state.device(&endpoint)?;
+    }
+    let (local, clock) = (state.server().local().clone(), state.server().clock());
+    let writing = tokio::task::spawn_blocking(move || pcapng::write(&capture, &local, clock));
+    let file = writing.await.map_err(ApiError::Interrupted)?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(pcapng::MEDIA_TYPE)),
+        (CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"capture.pcapng\"")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, file).into_response())
 }

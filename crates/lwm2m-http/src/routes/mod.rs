@@ -115,6 +115,7 @@ fn api() -> Router<ApiState> {
         .route("/clients/{ep}/observations", get(observe::list))
         .route("/clients/{ep}/why", get(why::one))
         .route("/clients/{ep}/quirks", get(why::quirks))
+        .route("/clients/{ep}/capture.pcapng", get(messages::capture))
         .route("/clients/{ep}/messages", get(messages::list))
         .route("/rejected", get(why::rejected))
         .route("/clients/{ep}/composite", get(composite::read).put(composite::write))

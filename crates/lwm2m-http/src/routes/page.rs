@@ -32,7 +32,7 @@ macro_rules! files {
 }
 
 /// The files that the page loads: name below `/page/`, type, text.
-const FILES: [(&str, &str, &str); 37] = files! {
+const FILES: [(&str, &str, &str); 38] = files! {
     STYLE "base.css"
     STYLE "views.css"
     SCRIPT "access.js"
@@ -54,6 +54,7 @@ const FILES: [(&str, &str, &str); 37] = files! {
     SCRIPT "lib.js"
     SCRIPT "login.js"
     SCRIPT "main.js"
+    SCRIPT "message_log.js"
     SCRIPT "models.js"
     SCRIPT "new_credential.js"
     SCRIPT "objects.js"

@@ -135,6 +135,9 @@ fn may(scope: &str, method: &str, route: &str) -> bool {
     }
     let path = route.strip_prefix("/api/").unwrap_or("event");
     let first = path.split('/').next().unwrap_or_default();
+    if route.ends_with("/capture.pcapng") {
+        return scope == "admin";
+    }
     match first {
         "session" => true,
         "tokens" | "users" | "audit" => false,
@@ -315,6 +318,12 @@ async fn the_bytes_of_messages_are_for_admins_and_noted() {
         let log = server.by(&server.admin, "GET", "/api/audit", "").await.json();
         assert_eq!(log[0]["what"], format!("GET {revealing}"));
     }
+    let capture = "/api/clients/a-1/capture.pcapng";
+    assert_eq!(server.by(&server.admin, "GET", capture, "").await.status, 200);
+    let log = server.by(&server.admin, "GET", "/api/audit", "").await.json();
+    assert_eq!(log[0]["what"], format!("GET {capture}"));
+    let (operator, _) = server.token(json!({"name": "o", "scope": "operator"})).await;
+    assert_eq!(server.by(&operator, "GET", capture, "").await.status, 403);
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl Link {
     /// Forgets a peer that CoAP has no room for.
     pub(super) fn abandon(&mut self, peer: PeerId, session: Option<SessionId>) {
         self.peers.remove(&peer);
-        self.recorder.iter_mut().for_each(|it| it.forget(peer));
+        self.recorder_mut().into_iter().for_each(|it| it.forget(peer));
         if let (Some(session), Some(sessions)) = (session, &mut self.sessions) {
             sessions.forget(session);
             // It has just begun, so it is there.

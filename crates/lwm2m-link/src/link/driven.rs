@@ -3,6 +3,7 @@
 use super::{Link, LinkEvent, Secured, canonical};
 use crate::connections::Direction;
 use crate::engine::{ConnectionId, Engine, Input, Output, StreamAction};
+use crate::recorder::Way;
 use core::net::SocketAddr;
 use lwm2m_coap::{Admit, Sender, Unanswered};
 use lwm2m_time::Instant;
@@ -43,9 +44,12 @@ impl Link {
                 None => self.refused += 1,
             },
             Input::Datagram { from, secured: true, bytes } => {
+                let from = canonical(from);
+                self.record_arrival(bytes);
                 if let Some(sessions) = &mut self.sessions {
-                    sessions.endpoint.handle_datagram(now, canonical(from), bytes);
+                    sessions.endpoint.handle_datagram(now, from, bytes);
                 }
+                self.record_handled(from);
             }
             Input::Connected { connection, from, secured } => {
                 self.handle_connected(now, connection, from, secured);
@@ -84,6 +88,7 @@ impl Link {
         match (carried.session, &mut self.sessions) {
             (Some(session), Some(sessions)) => {
                 sessions.endpoint.handle_stream(now, session, bytes);
+                self.record_stream(carried.peer, session, Way::Received, bytes);
                 self.settle_sessions();
             }
             _ => {

@@ -16,7 +16,6 @@ pub use rebind::RebindError;
 
 use crate::connections::{ConnectionConfig, Connections};
 use crate::engine::{ConnectionId, Outputs};
-use crate::recorder::Recorder;
 use crate::sessions::{SecurityEvent, Sessions};
 use crate::table;
 use alloc::boxed::Box;
@@ -119,7 +118,7 @@ pub struct Link {
     /// Peers to forget, unless they are held or CoAP still knows them.
     unused: BTreeSet<PeerId>,
     outputs: Outputs<LinkEvent>,
-    recorder: Option<Box<Recorder>>,
+    recording: Option<Box<recording::Recording>>,
     next_id: u64,
     max_peers: usize,
     /// Default CoAP parameters; peers with small DTLS records have their own.
@@ -201,7 +200,7 @@ impl Link {
             strangers: BTreeSet::new(),
             unused: BTreeSet::new(),
             outputs: Outputs::default(),
-            recorder: None,
+            recording: None,
             next_id: 0,
             refused: 0,
             evicted: 0,
@@ -269,7 +268,7 @@ impl Link {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.holds = state.holds.saturating_add(1);
             self.strangers.remove(&peer);
-            self.recorder.iter_mut().for_each(|it| it.know(peer));
+            self.recorder_mut().into_iter().for_each(|it| it.know(peer));
         }
     }
 
@@ -363,7 +362,7 @@ impl Link {
             && self.coap.is_idle(peer)
             && let Some(state) = self.peers.remove(&peer)
         {
-            self.recorder.iter_mut().for_each(|it| it.forget(peer));
+            self.recorder_mut().into_iter().for_each(|it| it.forget(peer));
             // The next peer at this address has another name.
             self.coap.reset_parameters(peer);
             self.forget_carrier(peer, &state);

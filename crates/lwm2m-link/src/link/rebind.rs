@@ -63,7 +63,7 @@ impl Link {
             return Err(RebindError::Busy);
         }
         self.exchange_paths(keep, from);
-        self.recorder.iter_mut().for_each(|it| it.join(keep, from));
+        self.recorder_mut().into_iter().for_each(|it| it.join(keep, from));
         self.reconnect(keep);
         self.leave_path(from);
         self.settle();

@@ -2,12 +2,13 @@
 
 use super::{Carrier, Identity, Link, LinkEvent, Secured, Seed, canonical};
 use crate::engine::{StreamAction, Transmit};
+use crate::recorder::Way;
 use crate::sessions::{HandshakeFailure, SecurityEvent, Sessions};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use lwm2m_coap::{BlockSize, PeerId};
-use lwm2m_dtls::{Cause, ClientProfile, Role, SessionId};
+use lwm2m_dtls::{Cause, ClientProfile, Endpoint, Role, SessionId};
 use lwm2m_time::Instant;
 
 /// What a message may have besides its block: as much as RFC 7252 section 4.6 allows for.
@@ -136,17 +137,23 @@ impl Link {
 
     /// Sends the records of sessions.
     fn send_records(&mut self) {
-        let Some(sessions) = &mut self.sessions else { return };
-        while let Some((session, payload)) = sessions.endpoint.poll_stream() {
-            let peer = sessions.peer(session).and_then(|peer| self.peers.get(&peer));
-            if let Some(Carrier::Connection(connection)) = peer.map(|it| it.carrier) {
+        while let Some((session, payload)) = self.endpoint().and_then(Endpoint::poll_stream) {
+            let peer = self.sessions.as_ref().and_then(|it| it.peer(session));
+            let carrier = peer.and_then(|peer| Some((peer, self.peers.get(&peer)?.carrier)));
+            if let Some((peer, Carrier::Connection(connection))) = carrier {
+                self.record_stream(peer, session, Way::Sent, &payload);
                 self.outputs.stream(StreamAction::Write { connection, payload });
             }
         }
-        while let Some(sent) = sessions.endpoint.poll_transmit() {
-            let payload = sent.payload;
-            self.outputs.transmit(Transmit { to: sent.peer, payload, secured: true });
+        while let Some(sent) = self.endpoint().and_then(Endpoint::poll_transmit) {
+            let (to, payload) = (sent.peer, sent.payload);
+            self.record_datagram(to, &payload);
+            self.outputs.transmit(Transmit { to, payload, secured: true });
         }
+    }
+
+    fn endpoint(&mut self) -> Option<&mut Endpoint> {
+        self.sessions.as_mut().map(|it| &mut it.endpoint)
     }
 
     pub(super) fn tell(&mut self, event: SecurityEvent) {
@@ -162,6 +169,8 @@ impl Link {
             } => {
                 sessions.established(session, resumption);
                 sessions.send_waiting(now, session);
+                self.record_secrets(session);
+                self.record_established(session);
                 self.on_connected(session, identity, role, resumed);
             }
             lwm2m_dtls::Event::Data { session, data } => match self.peer_in(session) {
@@ -172,6 +181,7 @@ impl Link {
                 Some((peer, false)) => {
                     let peer = self.recognise(peer, &data);
                     self.follow(peer, session);
+                    self.record_genuine(peer);
                     self.record_received(peer, &data, false);
                     self.coap.handle_datagram(now, peer, &data);
                 }
@@ -206,6 +216,7 @@ impl Link {
                     sessions.failed(session);
                 }
                 let peer = session.and_then(|session| sessions.forget(session));
+                session.into_iter().for_each(|session| self.record_failed(session));
                 let asked = peer.filter(|_| role == Role::Client);
                 let failure = HandshakeFailure { peer: asked, address, mode, role, reason };
                 self.tell(SecurityEvent::Failed(failure));

@@ -91,7 +91,9 @@ impl Server {
         link.set_connection_config(config.connections);
         link.set_recorder(config.recorder_bytes);
         if let Some(dtls) = &config.dtls {
-            link.set_security(config.security.secure(dtls));
+            let dtls = config.security.secure(dtls);
+            let dtls = if config.recorder_keys { link.record_sessions(dtls) } else { dtls };
+            link.set_security(dtls);
             link.limit_sessions(config.max_sessions_per_identity);
         }
         Self {

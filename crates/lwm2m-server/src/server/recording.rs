@@ -2,7 +2,7 @@
 
 use super::Server;
 use crate::devices::DeviceKey;
-use lwm2m_link::Recorded;
+use lwm2m_link::{Capture, Of, Recorded};
 use std::sync::Arc;
 
 /// The last messages of a device.
@@ -22,19 +22,25 @@ impl Server {
     #[must_use]
     pub fn messages(&self, endpoint: &str, after: u64, limit: usize) -> Option<Messages> {
         let recorder = self.link.recorder()?;
-        let device = self.devices.key_of(endpoint).and_then(|key| self.devices.get(key));
-        let is_shared = device.is_some_and(|device| device.shares_peer);
-        let newest = |all: &mut dyn DoubleEndedIterator<Item = &Recorded>| {
-            let new = all.rev().take_while(|it| it.number > after).take(limit);
-            let mut list: Vec<_> = new.cloned().collect();
-            list.reverse();
-            list
-        };
-        let list = match device.and_then(|device| device.peer) {
-            Some(peer) => newest(&mut recorder.messages_of(peer)),
-            None => newest(&mut recorder.messages_of_left(endpoint)),
-        };
+        let (of, is_shared) = self.recorded_as(endpoint);
+        let new = recorder.messages(of).rev().take_while(|it| it.number > after).take(limit);
+        let mut list: Vec<_> = new.cloned().collect();
+        list.reverse();
         Some(Messages { list, is_shared })
+    }
+
+    /// What Wireshark needs of a device, and whether there is something of other devices in it, see
+    /// [`Messages::is_shared`]. It has the keys of sessions. `None` if messages are not recorded.
+    #[must_use]
+    pub fn capture(&self, endpoint: &str) -> Option<(Capture, bool)> {
+        let (of, is_shared) = self.recorded_as(endpoint);
+        Some((self.link.recorder()?.capture(of), is_shared))
+    }
+
+    fn recorded_as<'n>(&self, endpoint: &'n str) -> (Of<'n>, bool) {
+        let device = self.devices.key_of(endpoint).and_then(|key| self.devices.get(key));
+        let peer = device.and_then(|device| device.peer);
+        (peer.map_or(Of::Left(endpoint), Of::Peer), device.is_some_and(|it| it.shares_peer))
     }
 
     /// Before a device is removed: keeps what was said with it under its name.

@@ -75,6 +75,25 @@ await run({
     calm(page);
   },
 
+  async messages() {
+    const { started, page } = await open();
+    await page.getByRole("link", { name: "Messages" }).click();
+    const log = page.getByRole("list", { name: "Messages, the newest first" });
+    await log.getByText("Register", { exact: true }).first().waitFor();
+    // What is said from now on appears by itself, in words.
+    await value(started, "/3/0/9");
+    const read = log.getByRole("listitem").filter({ hasText: "Battery Level" }).first();
+    await read.waitFor();
+    check((await read.textContent()).includes("Read"), "the answer has the name of its operation");
+    await shot(page, "messages");
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByLabel("Find in messages").fill("/rd");
+    await until(page, () => ![...document.querySelectorAll(".log-row")].some((it) => it.textContent.includes("Battery Level")));
+    check((await page.getByRole("link", { name: "For Wireshark" }).getAttribute("href")).endsWith("/capture.pcapng"), "admins get the file");
+    await accessible(page, "the messages");
+    calm(page);
+  },
+
   async conditions() {
     const { started, page } = await open();
     await go(page, started, "objects/3303");

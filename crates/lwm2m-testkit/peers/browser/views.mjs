@@ -1,7 +1,7 @@
 // Each view in both colour schemes and at both sizes, to be looked at.
 import { accessible, ask, browse, calm, device, enter, logIn, run, server, settled, shot } from "./support.mjs";
 
-const DEVICE = ["objects/3", "objects/3303", "observations", "composite", "commands", "events", "credentials"];
+const DEVICE = ["objects/3", "objects/3303", "observations", "composite", "commands", "events", "messages", "credentials"];
 const VIEWS = ["devices", ...DEVICE.map((tab) => `devices/thermostat-1/${tab}`), "credentials", "commands", "events", "rejected", "models", "models/3303", "audit", "access", "server"];
 
 await run({
