@@ -146,6 +146,7 @@ fn note_missing_peers(ci: &mut Context<'_>) {
         ("browser", program("chromium") && program("node") && folder("browser")),
         ("openssl", program("openssl")),
         ("gnutls", program("gnutls-cli")),
+        ("tshark", program("tshark")),
     ];
     for (name, _) in peers.iter().filter(|(_, there)| !there) {
         let what = format!("test: the peer {name} is missing, its tests did nothing");

@@ -9,27 +9,34 @@ const MAX_FRAME: usize = 1 << 20;
 
 /// What recorded bytes are.
 #[derive(Debug)]
-pub(super) enum Framed {
+pub(crate) enum Framed {
     Message(Message),
     Malformed { why: String, raw: Bytes },
 }
 
 /// A message.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// Type and message ID; on streams there are none.
-    pub(super) head: Option<(MessageType, u16)>,
-    pub(super) code: Code,
-    pub(super) token: Token,
-    pub(super) options: Options,
-    pub(super) payload: Bytes,
-    pub(super) raw: Bytes,
+    pub(crate) head: Option<(MessageType, u16)>,
+    pub(crate) code: Code,
+    pub(crate) token: Token,
+    pub(crate) options: Options,
+    pub(crate) payload: Bytes,
+    pub(crate) raw: Bytes,
 }
 
 impl Framed {
-    pub(super) fn raw(&self) -> &[u8] {
+    pub(crate) const fn raw(&self) -> &Bytes {
         match self {
             Self::Message(message) => &message.raw,
+            Self::Malformed { raw, .. } => raw,
+        }
+    }
+
+    pub(crate) fn into_raw(self) -> Bytes {
+        match self {
+            Self::Message(message) => message.raw,
             Self::Malformed { raw, .. } => raw,
         }
     }
@@ -37,14 +44,14 @@ impl Framed {
 
 /// Puts messages together from the pieces of a stream, each way by itself.
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub(crate) struct Framing {
     received: Vec<u8>,
     sent: Vec<u8>,
 }
 
 impl Framing {
     /// The messages that end in these bytes.
-    pub(super) fn take(&mut self, recorded: &Recorded) -> Vec<Framed> {
+    pub(crate) fn take(&mut self, recorded: &Recorded) -> Vec<Framed> {
         if !recorded.carriage.is_stream {
             return vec![datagram(&recorded.bytes)];
         }

@@ -10,7 +10,8 @@ mod framing;
 mod operation;
 mod values;
 
-use self::framing::{Framed, Framing};
+pub(crate) use self::framing::{Framed, Framing};
+
 use self::operation::Asked;
 use crate::json::{milliseconds, value::hex};
 use lwm2m_coap::{Code, MessageType, OptionNumber, Options};

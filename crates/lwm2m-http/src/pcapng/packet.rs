@@ -1,5 +1,6 @@
 //! Packets of IP for recorded payloads.
 
+use crate::messages::{Framed, Framing};
 use lwm2m_link::{Recorded, Way};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -11,9 +12,23 @@ const TCP: u8 = 6;
 /// Flags of a segment: PSH and ACK.
 const DATA: u8 = 0x18;
 
-/// How far each stream has come, so that its segments follow one another.
+/// All streams, by the address of the peer and the port of the server.
 #[derive(Default)]
-pub(super) struct Streams(HashMap<(SocketAddr, bool, u16), [u32; 2]>);
+pub(super) struct Streams(HashMap<(SocketAddr, u16), Stream>);
+
+/// How far a stream has come each way, so that its segments follow one another.
+struct Stream {
+    received: u32,
+    sent: u32,
+    /// Where messages begin and end: Wireshark shows the first one of a segment.
+    framing: Framing,
+}
+
+impl Stream {
+    fn new() -> Self {
+        Self { received: 1, sent: 1, framing: Framing::default() }
+    }
+}
 
 impl Streams {
     /// The packets that carried a message.
@@ -25,14 +40,17 @@ impl Streams {
         if !recorded.carriage.is_stream {
             return vec![ip(from, to, UDP, &udp(from, to, &recorded.bytes))];
         }
-        let key = (recorded.remote, recorded.carriage.is_secured, server.port());
-        let [received, sent] = self.0.entry(key).or_insert([1; 2]);
-        let (own, other) = match recorded.way {
-            Way::Received => (received, sent),
-            Way::Sent => (sent, received),
+        let stream = self.0.entry((recorded.remote, server.port())).or_insert_with(Stream::new);
+        let pieces = match recorded.is_sealed {
+            true => vec![recorded.bytes.clone()],
+            false => stream.framing.take(recorded).into_iter().map(Framed::into_raw).collect(),
         };
-        let segments = recorded.bytes.chunks(MOST).map(|piece| {
-            let segment = tcp(from, to, *own, *other, piece);
+        let (own, other) = match recorded.way {
+            Way::Received => (&mut stream.received, stream.sent),
+            Way::Sent => (&mut stream.sent, stream.received),
+        };
+        let segments = pieces.iter().flat_map(|piece| piece.chunks(MOST)).map(|piece| {
+            let segment = tcp(from, to, *own, other, piece);
             *own = own.wrapping_add(u32::try_from(piece.len()).unwrap_or_default());
             ip(from, to, TCP, &segment)
         });

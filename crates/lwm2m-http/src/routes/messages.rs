@@ -86,7 +86,7 @@ pub(crate) async fn capture(
     if capture.packets.is_empty() {
         state.device(&endpoint)?;
     }
-    let (local, clock) = (state.server().local().clone(), state.server().clock());
+    let (local, clock) = (*state.server().local(), state.server().clock());
     let writing = tokio::task::spawn_blocking(move || pcapng::write(&capture, &local, clock));
     let file = writing.await.map_err(ApiError::Interrupted)?;
     let headers = [

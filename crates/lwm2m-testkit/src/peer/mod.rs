@@ -23,6 +23,7 @@ mod roles;
 mod schemathesis;
 mod secured;
 mod tools;
+mod tshark;
 mod wire;
 
 pub use aiocoap::{AiocoapDevice, AiocoapServer};
@@ -44,6 +45,7 @@ pub use roles::{Device, Kind, Server, leshan_demo_server};
 pub use schemathesis::schemathesis;
 pub use secured::{SecuredPeer, Stack};
 pub use tools::{Site, Tool};
+pub use tshark::{Dissected, dissect};
 pub use wire::{HandDevice, HandServer};
 
 use std::time::Duration;

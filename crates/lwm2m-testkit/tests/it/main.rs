@@ -47,3 +47,4 @@ mod streams_kept;
 mod transports;
 mod trio;
 mod versions;
+mod wireshark;
