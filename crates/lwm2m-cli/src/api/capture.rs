@@ -49,11 +49,13 @@ pub(super) fn capture(it: &Capture, session: &Session) -> Result<(), Failure> {
         return save(it, file, session);
     }
     let mut last = print(it, session, it.limit, None)?;
-    while it.follow {
+    if !it.follow {
+        return Ok(());
+    }
+    loop {
         std::thread::sleep(EVERY);
         last = print(it, session, Some(MOST), Some(last))?;
     }
-    Ok(())
 }
 
 /// Prints messages after a number, and returns the number of the last one.
