@@ -3,18 +3,17 @@
 use super::Account;
 use super::state::{Registered, RegistrationParams, State};
 use crate::context::Context;
+use crate::effect::Effect;
 use crate::records::{self, KeptRegistration, REGISTRATIONS};
 use crate::transport::Transport;
 use alloc::string::ToString;
-use core::time::Duration;
 use lwm2m_time::Instant;
 
 impl Account {
-    /// Keeps the registration. A connection ends with the device, and with it what was registered by
-    /// it.
+    /// Keeps the registration.
     pub(super) fn keep(&mut self, cx: &mut Context) {
         let State::Registered(state) = &self.state else { return };
-        if !cx.is_kept() || self.transport != Transport::Udp {
+        if !cx.is_kept() {
             return;
         }
         let RegistrationParams { lifetime, binding, links } = &state.known;
@@ -49,15 +48,14 @@ impl Account {
         let version = kept.version.parse().ok().filter(|version| *version <= self.highest)?;
         // A clock that was set back makes no registration longer.
         let renewed_at = Instant::from_micros(kept.renewed_at).min(cx.now);
-        let end = renewed_at + Duration::from_secs(kept.lifetime.into());
-        if !is_same || kept.location.is_empty() || (kept.lifetime > 0 && end <= cx.now) {
+        if !is_same || kept.location.is_empty() {
             return None;
         }
         let address = kept.address.and_then(|address| address.parse().ok());
         self.config.address = self.config.address.or(address);
         self.version = version;
         let KeptRegistration { location, lifetime, binding, links, .. } = kept;
-        self.restored = Some(Registered {
+        let registered = Registered {
             location,
             known: RegistrationParams { lifetime, binding, links },
             update: None,
@@ -65,8 +63,9 @@ impl Account {
             again: false,
             renewed_at,
             resumes: true,
-        });
-        Some(())
+        };
+        self.restored = Some(registered).filter(|it| it.lasts_beyond(cx.now));
+        self.restored.is_some().then_some(())
     }
 
     /// Whether there is a registration from before a restart.
@@ -81,10 +80,11 @@ impl Account {
             Some(registered) => {
                 self.choose_transport(cx);
                 self.state = State::Registered(registered);
-                match self.transport {
-                    Transport::Udp => self.send_update(cx),
-                    Transport::Tcp => self.register_afresh(cx),
+                if self.transport == Transport::Tcp {
+                    // They ended with the connection.
+                    cx.effect(Effect::EndObservations(self.id));
                 }
+                self.send_update(cx);
             }
         }
     }

@@ -2,12 +2,14 @@
 //! Transport 5.2.9).
 
 use super::Account;
-use super::state::State;
+use super::state::{SHORTEST_RETRY, State};
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::error::RegistrationError;
 use crate::event::Event;
+use crate::ids::Timer;
 use crate::objects::{MemoryObject, server};
+use crate::transport::Transport;
 use alloc::vec;
 use core::net::SocketAddr;
 use lwm2m_coap::uri::{Host, Uri};
@@ -37,11 +39,23 @@ impl Account {
         self.peer.take().into_iter().for_each(|peer| cx.link.release(peer));
     }
 
-    /// The connection has ended: if it was needed, another one follows, and a Register on it, as
-    /// the server knows the client by the connection.
+    /// The connection has ended. Another one follows in a moment with an Update, by which the server reaches
+    /// the client on it. Observations ended with the connection (RFC 8323 section 7.4).
     pub(crate) fn connection_ended(&mut self, cx: &mut Context) {
         self.forget_peer(cx);
-        self.lose_registration(cx);
+        let retry_at = cx.now + SHORTEST_RETRY;
+        match &mut self.state {
+            State::Registered(state) if !cx.stopping && state.lasts_beyond(retry_at) => {
+                // A request that was under way fails, which tells nothing of the registration.
+                let update = state.update.take();
+                state.resumes = true;
+                update.into_iter().for_each(|(id, _)| cx.link.coap().cancel(id));
+                cx.effect(Effect::EndObservations(self.id));
+                cx.timers.set(Timer::Account(self.id), retry_at);
+                cx.event(Event::SessionEnded { server: self.server(), retry_at });
+            }
+            _ => self.lose_registration(cx),
+        }
     }
 
     /// A handshake has failed.
@@ -69,6 +83,7 @@ impl Account {
                 self.abandon(cx);
                 self.registration_failed(cx, RegistrationError::Alert(alert));
             }
+            _ if self.transport == Transport::Tcp => self.connection_ended(cx),
             _ => self.lose_registration(cx),
         }
     }

@@ -113,6 +113,12 @@ pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
 pub(super) const MAX_DOUBLINGS: u32 = 15;
 
 impl Registered {
+    /// Whether the server still knows the client at a time, for all that it has been told.
+    pub(super) fn lasts_beyond(&self, at: Instant) -> bool {
+        let lifetime = self.known.lifetime;
+        lifetime == 0 || at < self.renewed_at + Duration::from_secs(lifetime.into())
+    }
+
     /// How long to wait with an Update that an overloaded server wants after `wait`, so that it
     /// still comes within the lifetime; nothing if that is over.
     pub(crate) fn retry_within(

@@ -5,7 +5,9 @@ use crate::sensors::{self, KEY, SERVER, TEXT, VALUE};
 use lwm2m_client::{Client, Event as ClientEvent, MemoryObject, Restored, Security, ServerAccount};
 use lwm2m_core::{Attribute, Node as Tree, ObjectInstance, Path, Resource, Value};
 use lwm2m_dtls::TicketKey;
-use lwm2m_server::{CommandOptions, Config, Event, Operation, OperationId, Server, WriteMode};
+use lwm2m_server::{
+    CommandOptions, Config, Event, Operation, OperationId, Server, Target, WishOptions, WriteMode,
+};
 use lwm2m_testkit::{Conditions, Node, Sim};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -24,6 +26,8 @@ enum Way {
     },
     /// By DTLS, and the session is not kept.
     Unkept,
+    /// By TCP, whose connection is gone.
+    Connected,
 }
 
 const WAYS: [Way; 3] = [Way::Plain, Way::Dtls { with_ids: false }, Way::Dtls { with_ids: true }];
@@ -36,9 +40,11 @@ struct World {
 
 fn client(way: Way, starts: u8, queue_mode: bool) -> Client {
     let mut account = ServerAccount::new(1, SERVER).lifetime(3_600).queue_mode(queue_mode);
-    if way != Way::Plain {
-        account = account.secured(Security::psk(NAME, KEY));
-    }
+    account = match way {
+        Way::Plain => account,
+        Way::Connected => account.over_tcp(),
+        Way::Dtls { .. } | Way::Unkept => account.secured(Security::psk(NAME, KEY)),
+    };
     let mut config = lwm2m_client::Config::new(NAME).server(account).is_kept(true);
     let key = TicketKey::new([8; 16]);
     config.dtls.durable_sessions = Some(key).filter(|_| way != Way::Unkept);
@@ -50,7 +56,7 @@ fn client(way: Way, starts: u8, queue_mode: bool) -> Client {
 
 fn server(way: Way) -> Server {
     let mut config = Config::default();
-    if way != Way::Plain {
+    if matches!(way, Way::Dtls { .. } | Way::Unkept) {
         let with_ids = way == (Way::Dtls { with_ids: true });
         let dtls = lwm2m_dtls::Config::default();
         config = sensors::with_keys(config, [NAME.to_owned()], dtls, with_ids);
@@ -226,17 +232,22 @@ fn a_device_in_queue_mode_gets_what_waits_where_it_wakes_up() {
 
 #[test]
 fn a_device_whose_session_is_not_kept_goes_on_in_a_new_one() {
-    let mut world = World::new(Way::Unkept, false);
-    world.ask(Operation::Observe { path: VALUE, format: None });
-    world.sim.run_for(AT_ONCE);
-    world.sim.take_events(world.server);
-    world.restart();
-    world.sim.run_for(AT_ONCE);
-    let events = world.sim.take_events(world.device);
-    let has = |is: fn(&ClientEvent) -> bool| events.iter().any(|(_, event)| is(event));
-    assert!(has(|it| matches!(it, ClientEvent::SessionBegun { .. })));
-    assert!(has(|it| matches!(it, ClientEvent::Updated { .. })));
-    assert!(!has(|it| matches!(it, ClientEvent::Registered { .. })));
-    world.set(5.0);
-    assert_eq!(world.notified().last(), Some(&float(5.0)));
+    for way in [Way::Unkept, Way::Connected] {
+        let mut world = World::new(way, false);
+        let observe = |it: &mut Server, now| {
+            it.wish(now, NAME, Target::Path(VALUE), WishOptions::default()).unwrap();
+        };
+        world.sim.with(world.server, observe);
+        world.sim.run_for(AT_ONCE);
+        world.sim.take_events(world.server);
+        world.restart();
+        world.sim.run_for(AT_ONCE);
+        let events = world.sim.take_events(world.device);
+        let has = |is: fn(&ClientEvent) -> bool| events.iter().any(|(_, event)| is(event));
+        assert_eq!(has(|it| matches!(it, ClientEvent::SessionBegun { .. })), way == Way::Unkept);
+        assert!(has(|it| matches!(it, ClientEvent::Updated { .. })), "{way:?}: {events:?}");
+        assert!(!has(|it| matches!(it, ClientEvent::Registered { .. })), "{way:?}");
+        world.set(5.0);
+        assert_eq!(world.notified().last(), Some(&float(5.0)), "{way:?}");
+    }
 }

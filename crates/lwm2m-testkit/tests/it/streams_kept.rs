@@ -104,6 +104,8 @@ fn write(text: &str) -> Operation {
 fn what_is_asked_of_a_device_on_a_connection_goes_on_after_crashes_of_the_server() {
     for mode in [None, Some(Mode::Psk), Some(Mode::Certificate)] {
         let mut world = World::new(mode, 3);
+        let id = |world: &World| world.sim[world.server].registration(ENDPOINT).unwrap().id;
+        let before = id(&world);
         for round in 0..3 {
             let value = f64::from(round) + 0.5;
             assert!(world.sends(value), "{mode:?}");
@@ -120,6 +122,7 @@ fn what_is_asked_of_a_device_on_a_connection_goes_on_after_crashes_of_the_server
             world.sim.run_for(Duration::from_secs(60));
             let server = &world.sim[world.server];
             assert_eq!(server.registrations().count(), 1, "{mode:?}");
+            assert_eq!(id(&world), before, "{mode:?}: an Update is enough");
             let state = &server.command_by_id(command).expect("it is durable").state;
             let CommandState::Ended(_, outcome) = state else { panic!("{mode:?}: {state:?}") };
             assert!(matches!(**outcome, Outcome::Answered(_)), "{mode:?}: {outcome:?}");
