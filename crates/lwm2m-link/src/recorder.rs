@@ -369,6 +369,8 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
+    use alloc::{format, vec};
 
     const PEER: SocketAddr =
         SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 1);
@@ -399,6 +401,7 @@ mod tests {
             assert_eq!(pool.order.len(), of(is_known).map(|lane| lane.messages.len()).sum());
         }
         assert!(recorder.memory() <= recorder.limit);
+        assert!(recorder.openings.memory() <= recorder.limit / SHARE * OPENINGS);
         assert!(recorder.strangers.memory <= recorder.limit / SHARE);
         for lane in recorder.lanes.values() {
             assert!(!lane.messages.is_empty() && lane.memory <= recorder.limit / SHARE);
@@ -480,6 +483,97 @@ mod tests {
         recorder.leave(PeerId(4), &name);
         check(&recorder);
         assert_eq!(recorder.messages(Of::Left("device")).count(), 1);
+    }
+
+    const SESSION: SessionId = SessionId(7);
+
+    fn sealed(text: &[u8], session: SessionId, is_stream: bool) -> Recorded {
+        let carriage = Carriage { is_stream, is_secured: true };
+        Recorded { carriage, session: Some(session), is_sealed: true, ..message(text) }
+    }
+
+    /// The plaintext of a sealed message.
+    fn opened(text: &[u8], session: SessionId) -> Recorded {
+        Recorded { is_sealed: false, ..sealed(text, session, false) }
+    }
+
+    /// The handshake of a session, and its secret.
+    fn begin(recorder: &mut Recorder, session: SessionId, length: usize) {
+        let label = String::from("CLIENT_RANDOM");
+        let secret = Secret { label, client_random: [1; 32], secret: vec![2; 48].into() };
+        recorder.record_opening(session, sealed(&vec![b'h'; length], session, false));
+        recorder.openings().add_secrets(session, vec![secret]);
+        recorder.openings().establish(session);
+    }
+
+    /// A message in a session, sealed and in the clear.
+    fn say(recorder: &mut Recorder, peer: u64, session: SessionId) {
+        recorder.record(PeerId(peer), true, sealed(b"sealed", session, false));
+        recorder.record(PeerId(peer), true, opened(b"opened", session));
+    }
+
+    /// The first byte of what is in a capture: h, s or o.
+    fn captured(recorder: &Recorder, peer: u64) -> String {
+        let packets = recorder.capture(Of::Peer(PeerId(peer))).packets;
+        packets.iter().map(|it| char::from(it.bytes[0])).collect()
+    }
+
+    #[test]
+    fn a_session_is_captured_as_it_went_over_the_wire() {
+        let mut recorder = Recorder::new(LIMIT);
+        begin(&mut recorder, SESSION, 100);
+        say(&mut recorder, 1, SESSION);
+        // One that was restored has no handshake.
+        say(&mut recorder, 1, SessionId(8));
+        check(&recorder);
+        assert_eq!(captured(&recorder, 1), "hso");
+        let secrets = recorder.capture(Of::Peer(PeerId(1))).secrets;
+        let line = format!("CLIENT_RANDOM {} {}\n", "01".repeat(32), "02".repeat(48));
+        assert_eq!((secrets.len(), &**secrets[0].line()), (1, &*line));
+        assert!(!format!("{secrets:?}").contains('2'), "secrets are not shown");
+        assert_eq!(texts(&recorder, 1), [&b"opened"[..], b"opened"], "the log has no sealed ones");
+        assert_eq!(captured(&recorder, 2), "");
+    }
+
+    #[test]
+    fn handshakes_that_lead_to_nothing_push_out_no_session() {
+        let mut recorder = Recorder::new(LIMIT);
+        begin(&mut recorder, SESSION, 1_000);
+        for stranger in 100..2_000 {
+            let session = SessionId(stranger);
+            recorder.record_opening(session, sealed(&[b'h'; 1_000], session, false));
+        }
+        say(&mut recorder, 1, SESSION);
+        check(&recorder);
+        assert_eq!(captured(&recorder, 1), "hs");
+    }
+
+    #[test]
+    fn a_device_that_makes_sessions_for_ever_pushes_out_its_own() {
+        let mut recorder = Recorder::new(LIMIT);
+        begin(&mut recorder, SESSION, 1_000);
+        say(&mut recorder, 1, SESSION);
+        for session in 100..2_000 {
+            begin(&mut recorder, SessionId(session), 1_000);
+            say(&mut recorder, 2, SessionId(session));
+        }
+        check(&recorder);
+        assert_eq!(captured(&recorder, 1), "hs");
+        assert_eq!(captured(&recorder, 2).matches('h').count(), MAX_SESSIONS);
+    }
+
+    #[test]
+    fn a_handshake_that_is_too_long_or_broken_opens_nothing() {
+        let mut recorder = Recorder::new(LIMIT);
+        begin(&mut recorder, SESSION, 30 << 10);
+        say(&mut recorder, 1, SESSION);
+        assert_eq!(captured(&recorder, 1), "o");
+        // Of a stream that has lost a piece, nothing after it can be opened.
+        begin(&mut recorder, SessionId(8), 100);
+        recorder.record(PeerId(2), true, sealed(&[b's'; LIMIT / SHARE], SessionId(8), true));
+        say(&mut recorder, 2, SessionId(8));
+        assert_eq!(captured(&recorder, 2), "o");
+        check(&recorder);
     }
 
     #[test]

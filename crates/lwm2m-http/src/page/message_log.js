@@ -1,5 +1,5 @@
 // The last messages of a device, as they go by.
-import { html, useEffect, useRef, useState } from "./lib.js";
+import { html, useEffect, useLoad, useRef, useState } from "./lib.js";
 import { get, ofDevice } from "./api.js";
 import { useUser } from "./login.js";
 import { Badge, Button, Empty, Failure, Field, Note } from "./ui.js";
@@ -49,12 +49,22 @@ export function MessageLog({ device }) {
         ${user.mayAdminister && html`<a class="button" href=${ofDevice(device.endpoint, "/capture.pcapng")} download>For Wireshark</a>`}
       </div></div>
     ${error && html`<${Failure} error=${error} />`}
+    <${Quirks} endpoint=${device.endpoint} />
     ${!loaded && html`<p class="faint" role="status">Loading…</p>`}
     ${loaded && !error && !found.length && html`<${Empty} title=${messages.length ? "No message is like that" : "Nothing has been said yet"}>The last messages that the
       server and this device exchange are shown here as they go by.</${Empty}>`}
     ${found.length > 0 && html`<ol class="log" aria-label="Messages, the newest first">${[...found].reverse().map((it, index) => html`<${Message} key=${`${it.number} ${found.length - index}`} it=${it} />`)}</ol>`}
     ${found.length > 0 && html`<${Note}>Keys and passwords are hidden here. The file for Wireshark has them all.</${Note}>`}
   </section>`;
+}
+
+// Where the device deviates from the standard.
+function Quirks({ endpoint }) {
+  const quirks = useLoad(() => get(ofDevice(endpoint, "/quirks")), [endpoint]).value;
+  if (!quirks?.length) return null;
+  const count = ({ place, count }) => (place === "registration" ? "in its registration" : `in ${count} ${count === 1 ? "message" : "messages"}`);
+  return html`<details class="boxed"><summary>${quirks.length === 1 ? "One deviation" : `${quirks.length} deviations`} from the standard, which the server forgives</summary>
+    <ul>${quirks.map((it) => html`<li>${it.what} <span class="faint">${count(it)}</span></li>`)}</ul></details>`;
 }
 
 const words = (it) => JSON.stringify([it.operation, it.path, it.code, it.values, it.text, it.error, it.query]);
