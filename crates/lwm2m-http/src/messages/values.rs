@@ -218,3 +218,33 @@ fn is_secret(path: &Path, name: Option<&str>) -> bool {
     let name = name.unwrap_or_default().to_lowercase();
     is_key || ["password", "secret", "key", "passphrase"].iter().any(|it| name.contains(it))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_by_their_places_and_their_names() {
+        let secret = [
+            ("/0/0/3", None),
+            ("/0/0/4", None),
+            ("/0/1/5", None),
+            ("/0/1/5/0", None),
+            ("/0/0", None),
+            ("/21/0/1", Some("OSCORE Sender ID")),
+            ("/11/0/4", Some("Secret")),
+            ("/12/0/15", Some("WEP Key 1")),
+            ("/33000/0/7", Some("Admin PASSWORD")),
+        ];
+        for (path, name) in secret {
+            assert!(is_secret(&path.parse().unwrap(), name), "{path} {name:?}");
+        }
+        for (path, name) in [
+            ("/0/0/0", Some("LwM2M Server URI")),
+            ("/3/0/3", Some("Firmware Version")),
+            ("/1/0/5", None),
+        ] {
+            assert!(!is_secret(&path.parse().unwrap(), name), "{path} {name:?}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ await run({
     const first = await browse();
     await enter(first, started);
     await first.getByText("window-kitchen").waitFor();
-    for (const [endpoint, tls] of [["boiler-9", { mode: "psk", details: { identity: "boiler-9", key: "00".repeat(16) } }], ["gate", { mode: "x509" }]]) {
+    for (const [endpoint, tls] of [["boiler-9", { mode: "psk", details: { identity: "boiler-9", key: "00".repeat(16) } }], ["gate", { mode: "psk", details: { identity: "gate", key: "11".repeat(16) } }]]) {
       await ask(started, "PUT", "api/security/clients", { endpoint, tls });
     }
     await ask(started, "PUT", "api/users/ann", { scope: "operator", prefix: "meter-", password: "a long password" });
