@@ -2,7 +2,7 @@
 import { html, useEffect, useLoad, useRef, useState } from "./lib.js";
 import { get, ofDevice } from "./api.js";
 import { useUser } from "./login.js";
-import { Badge, Button, Empty, Failure, Field, Note } from "./ui.js";
+import { Badge, Button, Empty, Failure, Field } from "./ui.js";
 
 const LIMIT = 200;
 const EVERY = 1_000;
@@ -54,7 +54,7 @@ export function MessageLog({ device }) {
     ${loaded && !error && !found.length && html`<${Empty} title=${messages.length ? "No message is like that" : "Nothing has been said yet"}>The last messages that the
       server and this device exchange are shown here as they go by.</${Empty}>`}
     ${found.length > 0 && html`<ol class="log" aria-label="Messages, the newest first">${[...found].reverse().map((it, index) => html`<${Message} key=${`${it.number} ${found.length - index}`} it=${it} />`)}</ol>`}
-    ${found.length > 0 && html`<${Note}>Keys and passwords are hidden here. The file for Wireshark has them all.</${Note}>`}
+    ${found.length > 0 && html`<p class="faint">Keys and passwords are hidden here.${user.mayAdminister && " The file for Wireshark has them all."}</p>`}
   </section>`;
 }
 
