@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::{Event, FailReason, GoneReason, Transmit, Unanswered};
 use crate::exchange::{Exchanges, Streaming};
 use crate::ids::{ExchangeId, Observer, PeerId, RequestId};
-use crate::message::{Code, MessageView, Options};
+use crate::message::{Code, MessageView, Options, Token};
 use crate::messaging::Expired;
 use crate::request::Request;
 use crate::response::Response;
@@ -163,6 +163,12 @@ impl Endpoint {
     #[must_use]
     pub fn is_in_flight(&self, id: RequestId) -> bool {
         self.exchanges.is_in_flight(id)
+    }
+
+    /// The token of an observation: notifications have it.
+    #[must_use]
+    pub fn observation_token(&self, id: RequestId) -> Option<Token> {
+        self.exchanges.observation_token(id)
     }
 
     /// Forgets a pending request or an observation. No event follows.

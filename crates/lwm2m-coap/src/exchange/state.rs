@@ -106,6 +106,11 @@ impl Exchanges {
         self.next_id
     }
 
+    /// The token of an observation.
+    pub(crate) fn observation_token(&self, id: RequestId) -> Option<Token> {
+        self.observations.get(&id).map(|observation| observation.token)
+    }
+
     /// Draws a token that is not in use towards the peer.
     pub(super) fn fresh_token(&mut self, peer: PeerId) -> Token {
         loop {

@@ -14,11 +14,11 @@ pub(crate) use self::framing::{Framed, Framing};
 
 use self::operation::Asked;
 use crate::json::{milliseconds, value::hex};
-use lwm2m_coap::{Code, MessageType, OptionNumber, Options};
+use lwm2m_coap::{Code, MessageType, OptionNumber, Options, Token};
 use lwm2m_link::{Recorded, Way};
 use lwm2m_net::Clock;
 use lwm2m_objects::Registry;
-use lwm2m_server::Registration;
+use lwm2m_server::{Registration, Target};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -84,6 +84,8 @@ pub(crate) struct Reader {
     pub(crate) registration: Option<Arc<Registration>>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Clock,
+    /// What is observed, by the tokens of notifications.
+    pub(crate) observed: Vec<(Token, Target)>,
     /// Whether the bytes of messages are shown, with all secrets.
     pub(crate) raw: bool,
 }
@@ -93,7 +95,10 @@ impl Reader {
     /// tell what answers are about.
     pub(crate) fn read(&self, messages: &[Recorded], after: u64) -> Vec<MessageJson> {
         let mut framing = Framing::default();
-        let mut asked = HashMap::new();
+        let observed = self.observed.iter();
+        let mut asked: HashMap<_, _> = observed
+            .map(|(token, target)| ((Way::Sent, *token), Asked::observed(target)))
+            .collect();
         let mut read = Vec::new();
         for recorded in messages {
             for framed in framing.take(recorded) {
@@ -158,11 +163,7 @@ impl Reader {
 }
 
 /// What a message is about: a request by itself, an answer by the request with its token.
-fn about(
-    asked: &mut HashMap<(Way, lwm2m_coap::Token), Asked>,
-    way: Way,
-    framed: &Framed,
-) -> Option<Asked> {
+fn about(asked: &mut HashMap<(Way, Token), Asked>, way: Way, framed: &Framed) -> Option<Asked> {
     let Framed::Message(message) = framed else { return None };
     let code = message.code;
     if code.is_request() {

@@ -5,6 +5,7 @@ use super::{segments, texts};
 use lwm2m_coap::{Code, MessageType, OptionNumber};
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_link::Way;
+use lwm2m_server::Target;
 
 /// What a request asks for.
 #[derive(Clone, Debug)]
@@ -43,6 +44,13 @@ impl Asked {
             Way::Received => Self::by_device(message, target),
             Way::Sent => Self::by_server(message, target),
         }
+    }
+
+    /// What is observed.
+    pub(super) fn observed(target: &Target) -> Self {
+        let (path, target) = (Some(target.path()), target.to_string());
+        let payload = Payload::Answer;
+        Self { operation: "Observe".to_owned(), target: Some(target), path, payload }
     }
 
     /// An answer whose request is not recorded any more.

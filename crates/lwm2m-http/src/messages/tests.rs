@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 fn reader() -> Reader {
     let registry = Arc::new(Registry::builtin().clone());
-    Reader { registration: None, registry, clock: Clock::start(), raw: true }
+    Reader { registration: None, registry, clock: Clock::start(), observed: Vec::new(), raw: true }
 }
 
 fn recorded(number: u64, way: Way, is_stream: bool, bytes: &[u8]) -> Recorded {
@@ -32,7 +32,7 @@ fn messages_of_a_stream_are_put_together() {
     options.push_uint(OptionNumber::CONTENT_FORMAT, 110);
     let pack = br#"[{"n":"/0/0/5","vd":"AQI"},{"n":"/3/0/9","v":7}]"#;
     let mut stream = Vec::new();
-    let token = lwm2m_coap::Token::EMPTY;
+    let token = Token::EMPTY;
     lwm2m_coap::write_frame(&mut stream, Code::CSM, token, &Options::new(), b"");
     lwm2m_coap::write_frame(&mut stream, Code::POST, token, &options, pack);
     let pieces = stream.chunks(5).zip(1..);
@@ -48,6 +48,25 @@ fn messages_of_a_stream_are_put_together() {
     assert_eq!(read.len(), 2);
 }
 
+/// The beginning of an observation is not recorded any more.
+#[test]
+fn a_notification_is_about_what_is_observed() {
+    let token = Token::new(b"t").unwrap();
+    let mut options = Options::new();
+    options.push_uint(OptionNumber::OBSERVE, 7);
+    options.push_uint(OptionNumber::CONTENT_FORMAT, 0);
+    let mut frame = Vec::new();
+    lwm2m_coap::write_frame(&mut frame, Code::CONTENT, token, &options, b"98");
+    let pieces = [recorded(1, Way::Received, true, &frame)];
+    let unknown = serde_json::to_value(reader().read(&pieces, 0)).unwrap();
+    assert_eq!((&unknown[0]["operation"], &unknown[0]["hidden"]), (&"Notify".into(), &true.into()));
+    let target = Target::Path("/3/0/9".parse().unwrap());
+    let reader = Reader { observed: vec![(token, target)], ..reader() };
+    let known = serde_json::to_value(reader.read(&pieces, 0)).unwrap();
+    assert_eq!((&known[0]["operation"], &known[0]["path"]), (&"Notify".into(), &"/3/0/9".into()));
+    assert_eq!(known[0]["values"][0]["value"], "98");
+}
+
 #[test]
 fn of_a_long_value_the_beginning_is_shown() {
     let mut options = Options::new();
@@ -57,7 +76,7 @@ fn of_a_long_value_the_beginning_is_shown() {
     let many: Vec<_> = (0..100).map(|n| format!(r#"{{"n":"/3303/{n}/5700","v":1}}"#)).collect();
     for (pack, shown, further) in [(pack, 1, 0), (format!("[{}]", many.join(",")), 64, 36)] {
         let mut frame = Vec::new();
-        let token = lwm2m_coap::Token::EMPTY;
+        let token = Token::EMPTY;
         lwm2m_coap::write_frame(&mut frame, Code::POST, token, &options, pack.as_bytes());
         let read = reader().read(&[recorded(1, Way::Received, true, &frame)], 0);
         assert_eq!((read[0].content.values.len(), read[0].content.further), (shown, further));
@@ -96,7 +115,7 @@ proptest! {
         format.into_iter().for_each(|it| options.push_uint(OptionNumber::CONTENT_FORMAT, it.into()));
         let mut frame = Vec::new();
         let code = Code::from_byte(code);
-        lwm2m_coap::write_frame(&mut frame, code, lwm2m_coap::Token::EMPTY, &options, &payload);
+        lwm2m_coap::write_frame(&mut frame, code, Token::EMPTY, &options, &payload);
         let way = if sent { Way::Sent } else { Way::Received };
         serde_json::to_string(&reader().read(&[recorded(1, way, true, &frame)], 0)).unwrap();
     }

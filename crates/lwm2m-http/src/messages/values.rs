@@ -102,6 +102,10 @@ impl Reader {
         self.with_reading(content, is_answer, |reading| {
             reading.decode_timed(format, &path, &message.payload)
         });
+        if about.path.is_none() && content.error.take().is_some() {
+            // Formats without paths cannot be read where nobody knows what was asked for.
+            content.hidden = true;
+        }
     }
 
     fn instance(&self, content: &mut ContentJson, about: &Asked, message: &Message) {

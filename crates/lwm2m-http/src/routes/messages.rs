@@ -38,9 +38,10 @@ pub(crate) async fn list(
     let messages = recorded(&state, &endpoint, &principal).await?;
     let registration = state.device(&endpoint).ok().map(|device| device.registration);
     let (registry, clock) = (state.server().registry(), state.server().clock());
-    let reader = Reader { registration, registry, clock, raw };
+    let (list, observed) = (messages.list, messages.observed);
+    let reader = Reader { registration, registry, clock, observed, raw };
     let reading = tokio::task::spawn_blocking(move || {
-        let mut read = reader.read(&messages.list, after);
+        let mut read = reader.read(&list, after);
         let excess = read.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         read.drain(..excess);
         json(&read)

@@ -116,3 +116,26 @@ fn without_keys_the_plaintext_is_there_and_says_so() {
     check(&packets, "raw:ip:udp:coap");
     assert!(packets.iter().all(|it| it.comment.starts_with("the plaintext of what DTLS")));
 }
+
+#[test]
+fn a_session_that_was_restored_is_there_as_plaintext() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let mut server = Server::start_ours_with(&["--coaps", "127.0.0.1:0", "--data", &data]).unwrap();
+    let details = json!({"identity": "psk", "key": KEY});
+    let psk = json!({"endpoint": "psk", "tls": {"mode": "psk", "details": details}}).to_string();
+    let target = "/api/security/clients";
+    server.http.send_body("PUT", target, "application/json", &psk).unwrap();
+    let coaps = server.coaps.unwrap().to_string();
+    let flags = ["--psk-identity", "psk", "--psk-key", KEY];
+    let mut device = Device::start_secured(&format!("coaps://{coaps}"), "psk", 60, &flags).unwrap();
+    device.wait_until_registered().unwrap();
+    server = server.replace_ours(&["--coaps", &coaps, "--data", &data]).unwrap();
+    let read = server.http.send("GET", "/api/clients/psk/3/0/9?timeout=20").unwrap();
+    assert_eq!(read.json()["content"]["value"], "100");
+    let Some(packets) = dissect(server.http, "psk").unwrap() else { return };
+    let answer = packets.iter().find(|it| it.text.ends_with("100")).expect("an answer");
+    assert_eq!(answer.path, "/3/0/9");
+    assert!(answer.protocols.starts_with("raw:ip:udp:coap"), "{answer:?}");
+    assert!(answer.comment.starts_with("the plaintext of what DTLS"), "{answer:?}");
+}
