@@ -31,6 +31,9 @@ pub struct Config {
     pub authority: Option<Arc<dyn Authority>>,
     /// The most devices that are bootstrapped at a time; others get 5.03. Default: 10,000.
     pub max_sessions: usize,
+    /// The values in an answer to Bootstrap-Read, or the links and their parameters together in one to
+    /// Bootstrap-Discover; with more the bootstrap fails. Default: 10,000.
+    pub max_values: usize,
     /// Whether keys are given only to devices that have proven who they are. Without it, plain CoAP
     /// gives them to anybody who knows the name of a device without credentials. Default: no.
     pub keys_need_proof: bool,
@@ -71,6 +74,7 @@ impl Default for Config {
             packs: Packs::Offered,
             authority: None,
             max_sessions: 10_000,
+            max_values: 10_000,
             keys_need_proof: false,
         }
     }

@@ -266,8 +266,7 @@ impl BootstrapServer {
         let command = session.current.take().and_then(|(_, command)| command);
         match (answer, command) {
             (Ok(response), Some(command)) => {
-                let registry = &self.config.registry;
-                match session::content(&command, session.format, registry, &response) {
+                match session::content(&command, session.format, &self.config, &response) {
                     Ok(content) => {
                         self.tell(endpoint, *command.path(), content);
                         self.proceed(now, session);

@@ -1,12 +1,11 @@
 //! One bootstrap: commands to a device, one at a time, and Bootstrap-Finish at the end.
 
-use crate::config::Command;
+use crate::config::{Command, Config};
 use crate::event::{Content, SessionError};
 use lwm2m_coap::{Code, PeerId, Request, RequestId, Response};
 use lwm2m_codec::Reading;
 use lwm2m_codec::link::{self, Link, LinkError};
 use lwm2m_core::{ContentFormat, Node, Path};
-use lwm2m_objects::Registry;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A bootstrap that is under way.
@@ -45,7 +44,7 @@ pub(crate) fn request(
 pub(crate) fn content(
     command: &Command,
     format: ContentFormat,
-    registry: &Registry,
+    config: &Config,
     response: &Response,
 ) -> Result<Option<Content>, SessionError> {
     let path = command.path();
@@ -58,21 +57,25 @@ pub(crate) fn content(
         return Err(SessionError::Refused(*path, response.code));
     }
     match command {
-        Command::Discover(_) => links(&response.payload).map(|links| Some(Content::Links(links))),
+        Command::Discover(_) => {
+            let links = links(&response.payload, config.max_values)?;
+            Ok(Some(Content::Links(links)))
+        }
         Command::Read(_) => {
             let format = response.options.content_format().map_or(format, ContentFormat);
-            let model = registry.model(&[]);
-            let node = Reading::answer(&model).decode(format, path, &response.payload)?;
+            let model = config.registry.model(&[]);
+            let reading = Reading::answer(&model).at_most(config.max_values);
+            let node = reading.decode(format, path, &response.payload)?;
             Ok(Some(Content::Node(node)))
         }
         Command::Delete(_) | Command::Write(..) => Ok(None),
     }
 }
 
-fn links(payload: &[u8]) -> Result<Vec<Link>, SessionError> {
+fn links(payload: &[u8], most: usize) -> Result<Vec<Link>, SessionError> {
     let text = core::str::from_utf8(payload);
     let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
-    Ok(link::parse(text)?)
+    Ok(link::parse_at_most(text, most)?)
 }
 
 /// All values that the commands write, as one tree; `None` if one of them does not go with its

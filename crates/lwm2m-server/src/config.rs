@@ -111,7 +111,8 @@ config! {
         /// The attributes of one link in an object list; a list with more is answered 4.13.
         /// Default: 16.
         max_link_attributes: usize = 16,
-        /// The values in one message of a device, and the empty object instances and resources. A
+        /// The values in one message of a device, and the empty object instances and resources; the
+        /// links and their attributes together in the answer to a Discover. A
         /// Send with more is answered 4.13; an answer or a notification is a decode error.
         /// Default: 10,000.
         max_values: usize = 10_000,

@@ -145,6 +145,42 @@ fn what_the_device_has_is_told() {
 }
 
 #[test]
+fn what_a_device_tells_is_bounded() {
+    let values = |count: u16| {
+        let all = (0..count).map(|it| format!(r#"{{"n":"/1/{it}/0","v":1}}"#));
+        format!("[{}]", all.collect::<Vec<_>>().join(","))
+    };
+    let links = |count| vec!["</1>"; usize::from(count)].join(",");
+    let discover = Command::Discover(Path::ROOT);
+    for (command, format, answer, reason) in [
+        (
+            Command::Read(Path::object(1)),
+            110,
+            &values as &dyn Fn(u16) -> String,
+            "more values than are accepted",
+        ),
+        (discover.clone(), 40, &links, "more than 20 links"),
+        (discover, 40, &|count| format!("</1>{}", ";a".repeat(count.into())), "more than 20 links"),
+    ] {
+        for (count, is_taken) in [(19, true), (21, false)] {
+            let mut harness = Harness::new(Config { max_values: 20, ..Config::default() });
+            harness.sim[harness.server].configure("a", vec![command.clone()]);
+            let response = Response::new(Code::CONTENT).content_format(format);
+            harness.sim[harness.device].answers.push_back(response.payload(answer(count)));
+            harness.ask(bs("ep=a&pct=110"));
+            match &harness.events[1..] {
+                [Event::Answered { .. }, Event::Finished { .. }] => assert!(is_taken),
+                [Event::Failed { reason: why, .. }] => {
+                    let why = why.to_string();
+                    assert!(!is_taken && why.contains(reason), "{why}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_node_that_does_not_go_with_its_path_is_not_sent() {
     let mut harness = Harness::new(Config::default());
     let node = Node::ObjectInstance(ObjectInstance::default());

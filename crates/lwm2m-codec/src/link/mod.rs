@@ -20,7 +20,7 @@ mod parse;
 mod quirks;
 pub mod registration;
 
-pub use parse::parse;
+pub use parse::{parse, parse_at_most};
 pub use registration::{RegistrationLinks, parse_registration};
 
 use crate::quirk::Quirk;
@@ -97,6 +97,14 @@ pub enum LinkError {
         offset: usize,
         /// The deviation.
         quirk: Quirk,
+    },
+    /// There are more links and parameters than [`parse_at_most`] allows.
+    #[error(
+        "there are more than {most} links and parameters, the most that are accepted at a time"
+    )]
+    TooMany {
+        /// How many are accepted.
+        most: usize,
     },
     /// The parameter `ver` is not `major.minor`.
     #[error("the link at byte {offset} has a ver that is not major.minor, for example ver=1.1")]

@@ -39,6 +39,19 @@ pub fn parse(text: &str) -> Result<Vec<Link>, LinkError> {
     Ok(located(text)?.into_iter().map(|(_, link)| link).collect())
 }
 
+/// As [`parse`], for a text of somebody else: with up to `most` links and parameters together, because
+/// each takes many times the memory of its text. A comma or semicolon within quotes counts as one, too.
+///
+/// # Errors
+/// [`LinkError::TooMany`], before anything is parsed, or [`LinkError::Syntax`].
+pub fn parse_at_most(text: &str, most: usize) -> Result<Vec<Link>, LinkError> {
+    let separators = text.bytes().filter(|byte| matches!(byte, b',' | b';')).count();
+    if separators >= most {
+        return Err(LinkError::TooMany { most });
+    }
+    parse(text)
+}
+
 /// The links with their offsets in bytes.
 pub(super) fn located(text: &str) -> Result<Vec<(usize, Link)>, LinkError> {
     let syntax = |failure: Failure| LinkError::Syntax {
@@ -214,6 +227,15 @@ mod tests {
         // A NUL within a name would be lost at the end of what is written.
         for text in ["</3>\0,</4>", "</3>;a\0;b", "</3>;a=\0\0"] {
             assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_links_and_parameters_are_read() {
+        for (text, count) in [("</3>,</4>,</5>", 3), ("</3>;a;b=1,</4>", 4), ("</3>;a=\",\"", 3)] {
+            assert_eq!(parse_at_most(text, count), parse(text), "{text}");
+            let most = count - 1;
+            assert_eq!(parse_at_most(text, most), Err(LinkError::TooMany { most }), "{text}");
         }
     }
 

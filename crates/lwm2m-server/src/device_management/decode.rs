@@ -39,7 +39,7 @@ pub(crate) fn response(
             let values = node(format, target, registration, config, response, forgiven)?;
             (Content::Node(values.node), values.left_out)
         }
-        Expected::Links => (Content::Links(links(response)?), Vec::new()),
+        Expected::Links => (Content::Links(links(response, config.max_values)?), Vec::new()),
         Expected::Created(_) => {
             (Content::Created(location(&target.path(), registration, response)), Vec::new())
         }
@@ -120,14 +120,14 @@ fn remove(node: &mut Node, path: &Path) {
     }
 }
 
-fn links(response: &lwm2m_coap::Response) -> Result<Vec<link::Link>, OperationError> {
+fn links(response: &lwm2m_coap::Response, most: usize) -> Result<Vec<link::Link>, OperationError> {
     let format = response.options.content_format().map_or(ContentFormat::LINK, ContentFormat);
     if format != ContentFormat::LINK {
         return Err(DecodeError::unsupported(format).into());
     }
     let text = core::str::from_utf8(&response.payload);
     let text = text.map_err(|error| LinkError::Utf8 { offset: error.valid_up_to() })?;
-    Ok(link::parse(text)?)
+    Ok(link::parse_at_most(text, most)?)
 }
 
 /// The instance in Location-Path, with or without the alternate path before it.

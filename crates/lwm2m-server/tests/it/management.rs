@@ -176,6 +176,25 @@ fn discover_yields_links() {
     }
 }
 
+#[test]
+fn the_links_of_a_discover_are_bounded() {
+    let mut harness = Harness::with(lwm2m_server::Config::default().max_values(300));
+    harness.registered(0, "a");
+    let attributes = |count: usize| format!("</3>{}", ";a".repeat(count - 1));
+    let links = |count| vec!["</3/0>"; count].join(",");
+    for (payload, is_taken) in
+        [(links(300), true), (links(301), false), (attributes(300), true), (attributes(301), false)]
+    {
+        let (id, request) = harness.order("a", Operation::Discover { path: Path::object(3) });
+        let answer = Response::new(Code::CONTENT).content_format(40).payload(payload);
+        harness.answer(&request, answer);
+        let outcome = harness.outcome(id).expect("an outcome");
+        assert_eq!(outcome.is_ok(), is_taken);
+        let told = outcome.map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(is_taken || told.contains("more than 300 links"), "{told}");
+    }
+}
+
 // proves: CREATE-08
 #[test]
 fn a_created_instance_is_known_at_once() {
