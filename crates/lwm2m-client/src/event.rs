@@ -39,7 +39,8 @@ pub enum Event {
         server: u16,
     },
     /// A server has not answered a message, or a flight of the handshake, which was sent again for the
-    /// first time. The client goes on trying; if nothing comes, a failure follows.
+    /// first time, or has waited as long on a connection. The client goes on trying; if nothing comes, a
+    /// failure follows.
     Unanswered {
         /// The server; the bootstrap server is 0.
         server: u16,

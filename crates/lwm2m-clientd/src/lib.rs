@@ -226,7 +226,7 @@ impl Life {
                 }
             }
             Event::Unanswered { address, .. } => {
-                tracing::warn!("no answer yet from {address}, trying again");
+                tracing::warn!("no answer yet from {address}, still trying");
             }
             Event::RegistrationFailed { address, reason, retry_at, .. } => {
                 self.registered.send_replace(None);

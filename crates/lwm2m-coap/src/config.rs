@@ -74,6 +74,12 @@ parameters! {
 }
 
 impl TransmissionParameters {
+    /// The longest wait for an acknowledgement before the first retransmission. Default: 3 s.
+    #[must_use]
+    pub fn longest_first_wait(&self) -> Duration {
+        self.ack_timeout.saturating_mul(self.ack_random_factor) / 1_000
+    }
+
     /// MAX_TRANSMIT_WAIT: the longest time from the first transmission of a confirmable message
     /// until its sender gives up (RFC 7252 section 4.8.2). Default: 93 s.
     #[must_use]

@@ -17,12 +17,14 @@ pub struct Transmit {
     pub payload: Bytes,
 }
 
-/// A confirmable message that its receiver has not acknowledged so far.
+/// A confirmable message that its receiver has not acknowledged so far, or a request on a connection
+/// without a response so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unanswered {
     /// The receiver.
     pub peer: PeerId,
-    /// How often the message was sent again.
+    /// How often the message was sent again. On a connection, which repeats what is lost by itself,
+    /// it is 1 when the longest time has passed after which a datagram would have been sent again.
     pub retransmissions: u32,
 }
 

@@ -29,7 +29,8 @@ pub enum Answer {
     /// The request failed because no session was established: the reason, in one line.
     NoSession(String),
     /// The server at this address has not answered so far; the request was sent again for the first
-    /// time, or the first message of a handshake. Another answer follows.
+    /// time, or the first message of a handshake, or has waited as long on a connection. Another answer
+    /// follows.
     Unanswered(SocketAddr),
 }
 

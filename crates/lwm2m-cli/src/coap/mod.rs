@@ -240,7 +240,7 @@ async fn wait(
             Some(Answer::NoSession(why)) => Err(Failure::running(why)),
             Some(Answer::Unanswered(address)) => {
                 // Without standard error there is nobody to tell.
-                let _ = writeln!(out, "no answer yet from {address}, trying again");
+                let _ = writeln!(out, "no answer yet from {address}, still trying");
                 continue;
             }
         };
@@ -286,7 +286,7 @@ mod tests {
         reader.send(Answer::Failed(FailReason::Unacknowledged { sent: 5 })).await.unwrap();
         let mut said = Vec::new();
         let failure = wait(server, &mut answers, &mut said).await.unwrap_err().to_string();
-        assert_eq!(said, b"no answer yet from 192.0.2.1:5683, trying again\n");
+        assert_eq!(said, b"no answer yet from 192.0.2.1:5683, still trying\n");
         assert!(failure.contains("192.0.2.1:5683") && failure.contains("5 times"), "{failure}");
     }
 }

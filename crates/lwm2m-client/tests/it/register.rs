@@ -316,6 +316,23 @@ fn a_server_that_does_not_answer_is_told_at_once_and_what_was_tried_at_the_end()
 }
 
 #[test]
+fn a_silent_server_on_a_connection_is_told_as_soon() {
+    let account = ServerAccount::new(1, address(0)).over_tcp();
+    let mut harness = Harness::new(Config::new("test").server(account), objects());
+    harness.set_reachable(0, false);
+    harness.start();
+    harness.run(3.0);
+    let address = address(0);
+    assert_eq!(harness.events, [Event::Unanswered { server: 1, address }]);
+    harness.run(1_000.0);
+    let failed = |event: &&Event| matches!(event, Event::RegistrationFailed { .. });
+    let told = |event: &&Event| matches!(event, Event::Unanswered { .. });
+    let [failed, told] =
+        [harness.events.iter().filter(failed).count(), harness.events.iter().filter(told).count()];
+    assert!(failed > 0 && told <= failed + 1, "{told} times for {failed} tries");
+}
+
+#[test]
 fn shutdown_while_registering_waits_for_the_location() {
     let mut harness = Harness::new(config(), objects());
     harness.sim.with(harness.client, |it, now| it.start(now));

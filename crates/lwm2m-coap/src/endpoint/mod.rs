@@ -78,7 +78,14 @@ impl Endpoint {
                 Expired::Quiet(peer) => self.settle(peer),
             }
         }
-        self.exchanges.expire(self.now, &mut self.transport);
+        let unanswered = &mut self.unanswered;
+        self.exchanges.expire(self.now, &mut self.transport, |peer| {
+            let one = Unanswered { peer, retransmissions: 1 };
+            // Of many requests to a peer, one is enough.
+            if unanswered.last() != Some(&one) {
+                unanswered.push(one);
+            }
+        });
         self.settle_touched();
     }
 
@@ -90,7 +97,8 @@ impl Endpoint {
     }
 
     /// A confirmable message that was retransmitted for the first or second time, in the latest
-    /// [`handle_timeout`](Self::handle_timeout). It goes on being retransmitted; perhaps the layer
+    /// [`handle_timeout`](Self::handle_timeout), or a request on a connection that had no response for as
+    /// long. It goes on being retransmitted; perhaps the layer
     /// below can reach the peer in another way.
     pub fn poll_unanswered(&mut self) -> Option<Unanswered> {
         self.unanswered.pop()

@@ -49,8 +49,15 @@ impl Exchanges {
         }
         let transfer = self.first_transfer(transport.capacity(peer), &mut request)?;
         let id = self.id();
-        let exchange =
-            ClientExchange { peer, request, transfer, stage: Stage::Queued, purpose, repeated: 0 };
+        let exchange = ClientExchange {
+            peer,
+            request,
+            transfer,
+            stage: Stage::Queued,
+            purpose,
+            repeated: 0,
+            given_up_at: None,
+        };
         self.enqueue(now, transport, id, exchange);
         Ok(RequestId(id))
     }
@@ -147,8 +154,10 @@ impl Exchanges {
             Ok(None) => {
                 // A connection delivers the message or ends, so it counts as acknowledged.
                 exchange.stage = Stage::Acknowledged(token);
-                self.responses
-                    .set(id, now + transport.messaging.transmission(peer).response_timeout);
+                let transmission = transport.messaging.transmission(peer);
+                exchange.given_up_at = Some(now + transmission.response_timeout);
+                let told_after = transmission.longest_first_wait();
+                self.responses.set(id, now + told_after.min(transmission.response_timeout));
             }
             Ok(Some(delivery)) => {
                 exchange.stage = Stage::Sent(token, delivery);

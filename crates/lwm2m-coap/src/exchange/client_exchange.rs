@@ -5,6 +5,7 @@ use crate::delivery::Delivery;
 use crate::ids::{PeerId, RequestId};
 use crate::message::Token;
 use crate::request::Request;
+use lwm2m_time::Instant;
 
 /// A request without a complete response, or the block-wise fetch of a large notification.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(super) struct ClientExchange {
     pub(super) purpose: Purpose,
     /// How often the message was sent again on another connection.
     pub(super) repeated: u32,
+    /// On a connection, when the response is given up, until it is told that there is none yet.
+    pub(super) given_up_at: Option<Instant>,
 }
 
 /// How far the current message of a client exchange has got.

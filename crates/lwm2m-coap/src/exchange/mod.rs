@@ -45,10 +45,24 @@ use crate::transport::Transport;
 use lwm2m_time::Instant;
 
 impl Exchanges {
-    /// Handles expired responses, requests and bodies.
-    pub(crate) fn expire(&mut self, now: Instant, transport: &mut Transport) {
+    /// Handles expired responses, requests and bodies. `tell` learns of the peers that have not answered
+    /// on their connections so far.
+    pub(crate) fn expire(
+        &mut self,
+        now: Instant,
+        transport: &mut Transport,
+        mut tell: impl FnMut(PeerId),
+    ) {
         while let Some(id) = self.responses.pop_expired(now) {
-            self.end_request(now, transport, id, Err(FailReason::Timeout));
+            let exchange = self.requests.get_mut(&id);
+            let later = exchange.and_then(|it| Some((it.peer, it.given_up_at.take()?)));
+            match later.filter(|(_, at)| *at > now) {
+                Some((peer, at)) => {
+                    self.responses.set(id, at);
+                    tell(peer);
+                }
+                None => self.end_request(now, transport, id, Err(FailReason::Timeout)),
+            }
         }
         while let Some(entry) = self.waiting.first_entry() {
             if entry.get().expires > now {

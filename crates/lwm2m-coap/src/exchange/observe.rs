@@ -123,6 +123,7 @@ impl Exchanges {
             stage: Stage::Queued,
             purpose: Purpose::Fetch(id),
             repeated: 0,
+            given_up_at: None,
         };
         self.enqueue(now, transport, number, exchange);
     }

@@ -81,8 +81,15 @@ impl Exchanges {
                 }
                 let purpose = Purpose::Refresh(id);
                 let stage = Stage::Queued;
-                let exchange =
-                    ClientExchange { peer, request, transfer, stage, purpose, repeated: 0 };
+                let exchange = ClientExchange {
+                    peer,
+                    request,
+                    transfer,
+                    stage,
+                    purpose,
+                    repeated: 0,
+                    given_up_at: None,
+                };
                 self.enqueue(now, transport, number, exchange);
             }
             // The answers to the blocks of a request cannot be told from notifications.

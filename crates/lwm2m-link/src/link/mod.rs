@@ -59,7 +59,7 @@ pub enum LinkEvent {
     /// What became of a session. It comes before the failures of the requests that it explains.
     Security(SecurityEvent),
     /// A message to a peer, or a flight of a handshake that this side began, had no answer and was
-    /// sent again for the first time.
+    /// sent again for the first time. On a connection a request had no response for as long.
     Unanswered {
         /// The peer.
         peer: PeerId,

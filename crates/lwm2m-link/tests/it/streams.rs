@@ -90,3 +90,64 @@ fn connection_without_room_for_its_handshake_is_refused_and_explained() {
         other => panic!("{other:?}"),
     }
 }
+
+/// A server may be silent at each step: it does not accept the connection, not answer the handshake,
+/// send no CSM, or no response.
+#[test]
+fn a_server_that_is_silent_is_told_after_as_long_as_on_datagrams() {
+    let to = address("192.0.2.2:5683");
+    let csm: &[u8] = &[0x00, 0xE1];
+    for (secured, bytes) in [(false, None), (true, None), (false, Some(csm))] {
+        let mut link = Link::new(lwm2m_coap::Config::default(), [1; 32]);
+        link.set_security(Config::default());
+        let began = Instant::from_millis(5_000);
+        let peer = match secured {
+            true => link.open_secured_connection(began, to, crate::harness::profile(KEY)),
+            false => link.open_connection(began, to),
+        };
+        let peer = peer.expect("room");
+        for _ in 0..3 {
+            link.coap().request(began, peer, lwm2m_coap::Request::get()).expect("room");
+        }
+        if let Some(bytes) = bytes {
+            link.handle(began, Input::Stream { connection: ConnectionId::Opened(1), bytes });
+        }
+        let mut told = Vec::new();
+        while told.is_empty() {
+            let due = link.poll_timeout().expect("a deadline");
+            link.handle(due, Input::Timeout);
+            while let Some(output) = link.poll() {
+                if let Output::Event(event) = output {
+                    told.push((due.saturating_since(began), event));
+                }
+            }
+        }
+        let [(after, LinkEvent::Unanswered { peer: silent })] = told[..] else {
+            panic!("{secured} {bytes:?}: {told:?}")
+        };
+        assert_eq!(
+            (after, silent),
+            (std::time::Duration::from_secs(3), peer),
+            "{secured} {bytes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_is_told_once_and_given_up_later() {
+    let mut harness = Harness::new();
+    let peer = harness.open_connection(KEY);
+    harness.ask(peer);
+    harness.settle();
+    harness.told.clear();
+    harness.set_reachable(false);
+    let began = harness.sim.now;
+    let asked = harness.ask(peer);
+    while harness.told.is_empty() && harness.wait() {}
+    let [(at, silent)] = harness.unanswered[..] else { panic!("{:?}", harness.unanswered) };
+    assert_eq!((at.saturating_since(began).as_secs(), silent), (3, peer));
+    let [Event::Failed { id, reason: FailReason::Timeout, .. }] = harness.told[..] else {
+        panic!("{:?}", harness.told)
+    };
+    assert_eq!((id, harness.sim.now.saturating_since(began).as_secs()), (asked, 247));
+}
