@@ -26,7 +26,7 @@ const OPENINGS: usize = 4;
 /// The sessions of a device whose handshakes are kept.
 const MAX_SESSIONS: usize = 4;
 /// What a message takes besides its bytes, by estimate.
-const OVERHEAD: usize = 176;
+const OVERHEAD: usize = 256;
 
 /// Whose messages are meant.
 #[derive(Clone, Copy, Debug)]

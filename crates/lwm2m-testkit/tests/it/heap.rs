@@ -101,6 +101,43 @@ fn request_that_is_answered_takes_two_allocations_at_most() {
     assert!(info.count_total <= 2 * u64::from(REQUESTS), "{info:?}");
 }
 
+/// What serving a number of requests takes, of which so many are by each of the peers.
+fn served(recorder: usize, peers: u32, each: u32) -> (AllocationInfo, Link) {
+    let mut link = Link::new(Config::default(), [1; 32]);
+    link.set_recorder(recorder);
+    let mut now = Instant::ZERO;
+    for peer in 0..peers {
+        let peer = link.connect(address(peer)).expect("room");
+        link.hold(peer);
+    }
+    let info = measure(|| {
+        for number in 0..each {
+            for peer in 0..peers {
+                let message_id = (number & 0xffff) as u16;
+                serve(&mut link, now, address(peer), &get(message_id));
+            }
+            // CoAP forgets the messages, so that the recorder alone keeps something.
+            pass(&mut link, &mut now, Duration::from_secs(300));
+        }
+    });
+    (info, link)
+}
+
+#[test]
+fn a_request_that_is_recorded_takes_two_allocations_more_and_the_memory_that_is_allowed() {
+    const LIMIT: usize = 1 << 20;
+    let (without, _) = served(0, 100, 100);
+    let (with, link) = served(LIMIT, 100, 100);
+    print("serving and recording", &with, 10_000);
+    assert!(with.count_total <= without.count_total + 2 * 10_000, "{with:?} {without:?}");
+    let taken = with.bytes_current - without.bytes_current;
+    println!("recorder: {taken} B for {LIMIT} B");
+    let recorder = link.recorder().expect("it records");
+    assert!(recorder.memory() > LIMIT / 2, "it is full");
+    // A quarter is for handshakes, of which there are none.
+    assert!(taken <= (LIMIT * 3 / 4) as i64, "{taken}");
+}
+
 #[test]
 fn request_that_is_sent_takes_two_allocations_at_most() {
     const REQUESTS: u64 = 1_000;
