@@ -124,6 +124,8 @@ fn save(it: &Capture, file: &PathBuf, session: &Session) -> Result<(), Failure> 
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let cannot = |error| Failure::running(format!("cannot write {}: {error}", file.display()));
     let mut written = options.open(file).map_err(cannot)?;
+    #[cfg(unix)]
+    written.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(cannot)?;
     let mut body = response.into_body().into_reader().take(LARGEST);
     let bytes = std::io::copy(&mut body, &mut written).map_err(cannot)?;
     eprintln!(

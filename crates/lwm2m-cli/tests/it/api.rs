@@ -208,6 +208,13 @@ fn messages_and_quirks_are_listed() {
     assert!(log.contains("<-  2.05 Read /3/0/9  /3/0/9 Battery Level="), "{log}");
     let last = place.json(&["capture", "a", "--limit", "1", "--raw"]);
     assert!(last["raw"].is_string(), "{last}");
+    std::fs::create_dir_all(&place.folder).unwrap();
+    let file = place.folder.join("a.pcapng");
+    std::fs::write(&file, "of before, which others may read").unwrap();
+    place.success(&["capture", "a", "--output", file.to_str().unwrap()]);
+    assert!(std::fs::read(&file).unwrap().starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it has keys");
     assert!(place.success(&["quirks", "a"]).starts_with("KIND"));
     assert!(place.failure(&["capture", "b"], true).contains("`b`"));
 }
