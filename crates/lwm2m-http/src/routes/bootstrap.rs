@@ -5,7 +5,7 @@ use super::access::finish;
 use super::answer::json;
 use super::body::Body;
 use super::operations::Answer;
-use super::pages;
+use super::pages::{self, Pages, Piece};
 use super::security::{Clients, shows_keys, written};
 use super::target::Endpoint;
 use crate::access::Principal;
@@ -19,13 +19,11 @@ use crate::state::ApiState;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use lwm2m_credentials::{StoreError, is_endpoint_name};
 use lwm2m_server::security::MAX_PAGE;
 use serde_json::{Value as Json, json};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 fn bootstrap(state: &ApiState) -> Result<&Bootstrap, ApiError> {
@@ -39,24 +37,37 @@ pub(crate) async fn list(
     parameters: Parameters,
 ) -> Answer {
     let with_keys = shows_keys(&state, &principal, &parameters)?;
-    let bootstrap = bootstrap(&state)?;
-    // As text: the values of all would take many times the memory.
-    let (mut all, mut last) = (String::from("{"), None);
-    loop {
-        let names = bootstrap.names_after(last.as_deref(), MAX_PAGE);
-        for name in names.iter().filter(|name| principal.sees(name)) {
-            if let Some(configuration) = bootstrap.configuration(name) {
-                let comma = if all.len() > 1 { "," } else { "" };
-                let shown = shown(&configuration, with_keys);
-                let _ = write!(all, "{comma}{}:{shown}", Json::String(name.clone()));
+    let bootstrap = bootstrap(&state)?.clone();
+    let all = Configurations { bootstrap, principal, with_keys, last: None };
+    Ok(pages::list(state, all).await)
+}
+
+/// All configurations, while they are sent.
+struct Configurations {
+    bootstrap: Bootstrap,
+    /// Who asks.
+    principal: Principal,
+    with_keys: bool,
+    last: Option<String>,
+}
+
+impl Pages for Configurations {
+    const BRACKETS: [u8; 2] = *b"{}";
+
+    async fn write(&mut self, _: &ApiState, piece: &mut Piece) -> bool {
+        let names = self.bootstrap.names_after(self.last.as_deref(), MAX_PAGE);
+        let is_last = names.len() < MAX_PAGE;
+        for name in names {
+            if piece.is_full() {
+                return true;
             }
+            let is_seen = self.principal.sees(&name);
+            if let Some(it) = self.bootstrap.configuration(&name).filter(|_| is_seen) {
+                piece.push_member(&name, &shown(&it, self.with_keys));
+            }
+            self.last = Some(name);
         }
-        last = names.last().cloned();
-        if names.len() < MAX_PAGE {
-            all.push('}');
-            return Ok(([(CONTENT_TYPE, "application/json")], all).into_response());
-        }
-        tokio::task::yield_now().await;
+        !is_last
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a bootstrap server tells devices, over the API.
 
 use crate::support::{Bench, LOOPBACK};
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use futures_util::StreamExt;
 use lwm2m_bootstrap::Config;
 use lwm2m_credentials::{OwnCredentials, SecurityStore};
 use lwm2m_http::{ApiConfig, BOOTSTRAP, BOOTSTRAP_CREDENTIALS, Bootstrap};
@@ -58,6 +60,28 @@ async fn configurations_are_set_listed_and_removed() {
         assert_eq!(answer.status, status);
     }
     assert_eq!(bench.get("/api/bootstrap/urn:a%2Fb").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn all_configurations_are_sent_piece_by_piece() {
+    let (bench, bootstrap) = bench(secured()).await;
+    let large = json!({"toDelete": vec!["/1"; 3_000]});
+    for number in 0..200 {
+        let name = format!("dev-{number:03}");
+        assert!(bootstrap.take(BOOTSTRAP, name.as_bytes(), large.to_string().as_bytes()));
+    }
+    let request = Request::get("/api/bootstrap").header("host", "lwm2m.test");
+    let mut pieces = bench.call_unread(request.body(Body::empty()).unwrap()).await;
+    let (mut text, mut longest) = (Vec::new(), 0);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.unwrap();
+        longest = longest.max(piece.len());
+        text.extend(piece);
+    }
+    let all: Json = serde_json::from_slice(&text).unwrap();
+    assert!(text.len() > 2_000_000 && longest < 100_000, "{} in pieces of {longest}", text.len());
+    assert_eq!(all.as_object().map(serde_json::Map::len), Some(200));
+    assert!((0..200).all(|number| all[format!("dev-{number:03}")] == large));
 }
 
 #[tokio::test]
