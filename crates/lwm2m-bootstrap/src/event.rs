@@ -5,7 +5,7 @@ use lwm2m_codec::DecodeError;
 use lwm2m_codec::link::{Link, LinkError};
 use lwm2m_core::{Node, Path};
 use lwm2m_credentials::RefusedName;
-use lwm2m_link::HandshakeFailure;
+use lwm2m_link::{HandshakeFailure, Overload};
 use std::net::SocketAddr;
 
 /// Something that happened to a device, which goes by its endpoint name.
@@ -49,6 +49,9 @@ pub enum Event {
         /// The device.
         endpoint: String,
     },
+    /// Something was refused or forgotten because a bound was reached: what, since this was told the
+    /// last time, which is once a minute at most.
+    Overloaded(Overload),
     /// A device took a Bootstrap-Pack. Whether it suits the device is not told.
     Packed {
         /// The device.

@@ -7,7 +7,10 @@ use crate::session::{self, Session};
 use lwm2m_coap::{self as coap, Code, FailReason, PeerId, RequestId, Response};
 use lwm2m_core::{ContentFormat, Path};
 use lwm2m_credentials::{Change, Credential, Mismatch, RefusedName, SecurityStore, StoreError};
-use lwm2m_link::{Engine, Identity, Input, Link, LinkEvent, Output, Outputs, SecurityEvent};
+use lwm2m_link::{
+    Engine, Identity, Input, Link, LinkEvent, Output, Outputs, Overload, OverloadReports,
+    SecurityEvent,
+};
 use lwm2m_time::Instant;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +28,9 @@ pub struct BootstrapServer {
     sessions: HashMap<String, Session>,
     /// The device that each request under way is for.
     requests: HashMap<RequestId, String>,
+    /// Requests that were answered 5.03.
+    refused: u64,
+    reports: OverloadReports,
     outputs: Outputs<Event>,
 }
 
@@ -44,6 +50,8 @@ impl BootstrapServer {
             configurations: HashMap::new(),
             sessions: HashMap::new(),
             requests: HashMap::new(),
+            refused: 0,
+            reports: OverloadReports::default(),
             outputs: Outputs::default(),
         }
     }
@@ -107,6 +115,14 @@ impl BootstrapServer {
         self.link.peer_count()
     }
 
+    /// What was refused or forgotten so far because a bound was reached.
+    #[must_use]
+    pub fn overload(&self) -> Overload {
+        let mut overload = self.link.overload();
+        overload.bootstraps = self.refused;
+        overload
+    }
+
     /// Handles what the link has to tell, and passes on what it has to send.
     fn handle_link_events(&mut self, now: Instant) {
         while let Some(event) = self.outputs.take_from(&mut self.link) {
@@ -126,7 +142,10 @@ impl BootstrapServer {
             coap::Event::Request { exchange, peer, request, .. } => {
                 let (response, session) = match self.handle_request(peer, &request) {
                     Ok(done) => done,
-                    Err(refusal) => (refusal.response(), None),
+                    Err(refusal) => {
+                        self.refused += u64::from(refusal == Refusal::Full);
+                        (refusal.response(), None)
+                    }
                 };
                 // The device may have asked again meanwhile; then nobody waits for this.
                 let _ = self.link.coap().respond(now, exchange, response);
@@ -308,6 +327,8 @@ impl Engine for BootstrapServer {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.link.handle(now, input);
         self.handle_link_events(now);
+        let report = self.reports.next(now, self.overload());
+        self.outputs.extend(report.map(Event::Overloaded));
     }
 
     fn poll(&mut self) -> Option<Output<Event>> {

@@ -16,6 +16,7 @@
 //! | `by_identity` | how many sessions a client has |
 //! | [`recorder`] | the last messages of each peer, for people |
 //! | `openings` | handshakes and secrets of sessions, for Wireshark |
+//! | `overload` | what is refused because a bound is reached |
 //! | [`connections`] | the peers of connections, and their deadlines |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::indexing_slicing)]
@@ -28,6 +29,7 @@ pub mod engine;
 pub mod journal;
 pub mod link;
 mod openings;
+mod overload;
 pub mod recorder;
 pub mod sessions;
 mod table;
@@ -39,5 +41,6 @@ pub use link::{Coap, Identity, Link, LinkEvent, RebindError, SessionWrites};
 pub use lwm2m_coap::{Admit, PeerId};
 pub use lwm2m_dtls::{SessionCounters, SessionFingerprint, SessionId};
 pub use openings::Secret;
+pub use overload::{Overload, OverloadReports};
 pub use recorder::{Capture, Carriage, Of, Recorded, Recorder, Way};
 pub use sessions::{HandshakeFailure, SecurityEvent};

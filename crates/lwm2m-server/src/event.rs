@@ -3,13 +3,12 @@
 use crate::command::{CommandId, Outcome};
 use crate::error::OperationError;
 use crate::operation::{Content, Operation, OperationId, Response, Target};
-use crate::overload::Overload;
 use crate::registration::{Registration, Update};
 use lwm2m_coap::Code;
 use lwm2m_codec::{LeftOut, Timed};
 use lwm2m_core::{Node, Path, Resource, Value};
 use lwm2m_credentials::RefusedName;
-use lwm2m_link::HandshakeFailure;
+use lwm2m_link::{HandshakeFailure, Overload};
 use std::fmt;
 use std::sync::Arc;
 

@@ -86,6 +86,7 @@ fn log(event: &Event) {
         }
         Event::Certified { endpoint } => tracing::info!(?endpoint, "a certificate was issued"),
         Event::HandshakeFailed(failure) => tracing::warn!("bootstrap server: {failure}"),
+        Event::Overloaded(overload) => tracing::warn!("bootstrap server: {overload}"),
         Event::NameRefused(refused) => tracing::warn!("bootstrap server: {refused}"),
         _ => {}
     }

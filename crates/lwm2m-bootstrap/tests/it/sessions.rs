@@ -199,6 +199,23 @@ fn sessions_are_bounded() {
     assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
     assert_eq!(harness.ask(bs("ep=b")).code, Code::SERVICE_UNAVAILABLE);
     assert_eq!(harness.ask(bs("ep=a")).code, Code::CHANGED);
+    let is_report = |event: &&Event| matches!(event, Event::Overloaded(_));
+    let reports = |harness: &Harness| -> Vec<String> {
+        let all = harness.events.iter().filter(is_report);
+        all.map(|event| match event {
+            Event::Overloaded(overload) => overload.to_string(),
+            _ => String::new(),
+        })
+        .collect()
+    };
+    let one = "bounds were reached: 1 bootstraps refused";
+    assert_eq!(reports(&harness), [one]);
+    (0..5).for_each(|_| _ = harness.ask(bs("ep=b")));
+    assert_eq!(reports(&harness), [one], "once a minute at most");
+    assert_eq!(harness.sim[harness.server].overload().bootstraps, 6);
+    harness.pass(60);
+    harness.ask(bs("ep=b"));
+    assert_eq!(reports(&harness)[1..], ["bounds were reached: 6 bootstraps refused"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::text::Text;
 use super::{Census, Engine};
 use lwm2m_net::{Counted, Counters};
+use lwm2m_server::Overload;
 use lwm2m_store::Commits;
 
 pub(super) fn devices(text: &mut Text, census: &Census) {
@@ -105,17 +106,9 @@ pub(super) fn engine(text: &mut Text, engine: &Engine) {
     ];
     let family = ("lwm2m_coap_troubles_total", "counter", "What went wrong with CoAP messages.");
     text.family(family, "kind", &troubles);
-    let refused = [
-        ("registrations", overload.registrations),
-        ("strangers", overload.strangers),
-        ("datagrams", overload.datagrams),
-        ("connections", overload.connections),
-        ("handshakes", overload.handshakes),
-        ("requests", overload.requests),
-        ("forgotten", overload.forgotten),
-    ];
     let help = "What was refused or forgotten because a bound was reached.";
-    text.family(("lwm2m_overload_total", "counter", help), "kind", &refused);
+    let registrations = ("registrations", overload.registrations);
+    refused(text, ("lwm2m_overload_total", "counter", help), registrations, overload);
     let kinds: Vec<_> =
         quirks.iter().map(|(quirk, count)| (format!("{quirk:?}"), *count)).collect();
     let quirks: Vec<_> = kinds.iter().map(|(kind, count)| (&**kind, u64::from(*count))).collect();
@@ -124,6 +117,26 @@ pub(super) fn engine(text: &mut Text, engine: &Engine) {
     text.gauge("lwm2m_peers", "Peers that the server knows, registered or not.", peers);
     let help = "Whether the server can promise something: 0 while the store cannot be written.";
     text.gauge("lwm2m_store_up", help, u8::from(*can_promise));
+}
+
+/// What the bootstrap server refused or forgot.
+pub(super) fn bootstrap(text: &mut Text, overload: &Overload) {
+    let help = "What the bootstrap server refused or forgot because a bound was reached.";
+    let bootstraps = ("bootstraps", overload.bootstraps);
+    refused(text, ("lwm2m_bootstrap_overload_total", "counter", help), bootstraps, overload);
+}
+
+fn refused(text: &mut Text, family: (&str, &str, &str), own: (&str, u64), overload: &Overload) {
+    let all = [
+        own,
+        ("strangers", overload.strangers),
+        ("datagrams", overload.datagrams),
+        ("connections", overload.connections),
+        ("handshakes", overload.handshakes),
+        ("requests", overload.requests),
+        ("forgotten", overload.forgotten),
+    ];
+    text.family(family, "kind", &all);
 }
 
 pub(super) fn store(text: &mut Text, commits: Commits) {

@@ -76,6 +76,12 @@ pub(crate) async fn text(state: &ApiState) -> Result<String, ApiError> {
     families::devices(&mut text, &census(state));
     families::events(&mut text, state.server().counters());
     families::engine(&mut text, &engine);
+    if let Some(bootstrap) = &state.config().bootstrap {
+        let visit = bootstrap.engine(|it, _| it.overload());
+        if let Ok(Ok(overload)) = tokio::time::timeout(PATIENCE, visit).await {
+            families::bootstrap(&mut text, &overload);
+        }
+    }
     if let Some(durability) = state.server().durability() {
         families::store(&mut text, durability.commits());
     }

@@ -63,6 +63,19 @@ async fn configurations_are_set_listed_and_removed() {
 }
 
 #[tokio::test]
+async fn what_the_bootstrap_server_refuses_is_counted() {
+    const COUNTER: &str = "lwm2m_bootstrap_overload_total";
+    let (bench, _) = bench(secured()).await;
+    let metrics = String::from_utf8(bench.get("/metrics").await.body.to_vec()).unwrap();
+    for kind in ["bootstraps", "strangers", "connections", "handshakes", "forgotten"] {
+        let line = format!("{COUNTER}{{kind=\"{kind}\"}} 0");
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
+    let without = Bench::new().await.get("/metrics").await;
+    assert!(!String::from_utf8(without.body.to_vec()).unwrap().contains(COUNTER));
+}
+
+#[tokio::test]
 async fn all_configurations_are_sent_piece_by_piece() {
     let (bench, bootstrap) = bench(secured()).await;
     let large = json!({"toDelete": vec!["/1"; 3_000]});

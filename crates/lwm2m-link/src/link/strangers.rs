@@ -1,12 +1,28 @@
 //! Peers that have proven nothing and that no engine holds: anybody can make any number of them.
 
 use super::{Carrier, Link};
+use crate::overload::Overload;
 use lwm2m_coap::PeerId;
 
 /// Strangers are at most one peer in so many.
 const STRANGERS: usize = 16;
 
 impl Link {
+    /// What was refused or forgotten so far because a bound was reached, below the engine.
+    #[must_use]
+    pub fn overload(&self) -> Overload {
+        let statistics = self.statistics();
+        Overload {
+            strangers: self.evicted(),
+            datagrams: self.refused(),
+            connections: self.refused_connections(),
+            handshakes: self.deferred_handshakes(),
+            requests: statistics.dropped_overload,
+            forgotten: statistics.evicted,
+            ..Overload::default()
+        }
+    }
+
     /// How many strangers gave way to others.
     #[must_use]
     pub const fn evicted(&self) -> u64 {

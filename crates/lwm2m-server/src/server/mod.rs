@@ -26,11 +26,13 @@ use crate::departed::Departed;
 use crate::devices::{DeviceKey, Devices};
 use crate::event::Event;
 use crate::history::History;
-use crate::overload::{Overload, TELL_EVERY};
 use crate::quirks::Counts;
 use crate::registration::{Registration, RegistrationId};
 use crate::wish::Wishes;
-use lwm2m_link::{Engine, Input, Journal, Link, LinkEvent, Output, Outputs, SecurityEvent};
+use lwm2m_link::{
+    Engine, Input, Journal, Link, LinkEvent, Output, Outputs, Overload, OverloadReports,
+    SecurityEvent,
+};
 use lwm2m_objects::Registry;
 use lwm2m_time::{Admission, Instant};
 use std::sync::Arc;
@@ -60,7 +62,7 @@ pub struct Server {
     /// Registers and Updates that were answered 5.03.
     refused: u64,
     /// What the application was told of that and of other refusals, and when.
-    told: (Overload, Option<Instant>),
+    reports: OverloadReports,
     /// The number of operations that were submitted.
     operations: u64,
     /// Of registrations without and with security: nobody without can keep those with it out.
@@ -107,7 +109,7 @@ impl Server {
             devices: Devices::new(seed),
             arrived: None,
             refused: 0,
-            told: (Overload::default(), None),
+            reports: OverloadReports::default(),
             operations: 0,
             admission,
             wishes: Wishes::default(),
@@ -199,25 +201,9 @@ impl Server {
     /// What was refused or forgotten so far because a bound was reached.
     #[must_use]
     pub fn overload(&self) -> Overload {
-        let statistics = self.link.statistics();
-        Overload {
-            registrations: self.refused,
-            strangers: self.link.evicted(),
-            datagrams: self.link.refused(),
-            connections: self.link.refused_connections(),
-            handshakes: self.link.deferred_handshakes(),
-            requests: statistics.dropped_overload,
-            forgotten: statistics.evicted,
-        }
-    }
-
-    fn tell_overload(&mut self, now: Instant) {
-        let (told, at) = self.told;
-        let total = self.overload();
-        if total != told && at.is_none_or(|at| now.saturating_since(at) >= TELL_EVERY) {
-            self.told = (total, Some(now));
-            self.outputs.push_back(Event::Overloaded(total.since(&told)));
-        }
+        let mut overload = self.link.overload();
+        overload.registrations = self.refused;
+        overload
     }
 
     fn handle_security_event(&mut self, now: Instant, event: SecurityEvent) {
@@ -293,7 +279,8 @@ impl Engine for Server {
         self.handle_progress(now, &input);
         self.link.handle(now, input);
         self.handle_link_events(now);
-        self.tell_overload(now);
+        let report = self.reports.next(now, self.overload());
+        self.outputs.extend(report.map(Event::Overloaded));
     }
 
     fn poll(&mut self) -> Option<Output<Event>> {
