@@ -7,7 +7,7 @@
 //! | part | what | section of OMA LwM2M Core |
 //! |---|---|---|
 //! | [`config`] | the device, its servers | 6.2, E.1, E.2 |
-//! | `objects`: [`Object`], [`MemoryObject`] | the objects of the device | 7.2 |
+//! | `objects`: [`Object`](trait@Object), [`MemoryObject`], [`typed`] | the objects of the device | 7.2 |
 //! | `account` | Register, Update, De-register, retries; sessions and transports | 6.2; Transport 5.2, 6.2 |
 //! | `bootstrap` | how a client gets its servers | 6.1 |
 //! | `device_management` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
@@ -78,6 +78,9 @@ pub use error::{
 pub use event::Event;
 pub use ids::SendId;
 pub use keeping::{Restore, Restored};
+#[cfg(feature = "derive")]
+pub use lwm2m_derive::Object;
 pub use lwm2m_objects::ObjectDefinition;
-pub use objects::{Block, MemoryObject, Object};
+pub use objects::{Block, MemoryObject, Object, typed};
 pub use security::{Security, SecurityError, SecurityMode};
+pub use typed::{Instance, Instances};

@@ -33,7 +33,7 @@ const NET: &[&str] = &["lwm2m-net", "lwm2m-store"];
 const SERVICE: &[&str] = &["lwm2m-http", "lwm2m-net", "lwm2m-store"];
 const PROGRAMS: &[&str] = &["lwm2m", "lwm2m-app"];
 
-const CLIENT_ENGINE: &[&[&str]] = &[DATA, PER_PEER];
+const CLIENT_ENGINE: &[&[&str]] = &[DATA, PER_PEER, &["lwm2m-derive"]];
 const SERVER_ENGINE: &[&[&str]] = &[DATA, PER_PEER, CREDENTIALS];
 const FACADE: &[&[&str]] = &[DATA, SINGLE_CODECS, PER_PEER, ENGINES, BOOTSTRAP, SERVICE];
 const BINARY: &[&[&str]] =
@@ -68,6 +68,12 @@ const CRATES: &[Crate] = &[
         may_use: &[&["lwm2m-coap", "lwm2m-dtls"]],
     },
     Crate { name: "lwm2m-credentials", sans_io: true, no_std: false, may_use: &[&["lwm2m-dtls"]] },
+    Crate {
+        name: "lwm2m-derive",
+        sans_io: true,
+        no_std: false,
+        may_use: &[&["lwm2m-core", "lwm2m-objects"]],
+    },
     Crate { name: "lwm2m-client", sans_io: true, no_std: true, may_use: CLIENT_ENGINE },
     Crate { name: "lwm2m-bootstrap", sans_io: true, no_std: false, may_use: SERVER_ENGINE },
     Crate { name: "lwm2m-server", sans_io: true, no_std: false, may_use: SERVER_ENGINE },

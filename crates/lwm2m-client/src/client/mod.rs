@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::{ConfigError, SendError, ValueError};
 use crate::ids::SendId;
 use crate::keeping::Keeping;
+use crate::objects::typed::{Instance, Instances};
 use crate::objects::{Object, server};
 use crate::reporting::{Reporting, Watched};
 use crate::transport::same_address;
@@ -153,6 +154,24 @@ impl Client {
         }
         self.drain();
         outcome
+    }
+
+    /// Runs `change` on an instance of an object that is made of structs, and reports what it changed as
+    /// [`update`](Client::update) does.
+    ///
+    /// # Errors
+    /// [`ValueError::NoObject`] if the client has no [`Instances`] of `T`; [`ValueError::NoInstance`] if there
+    /// is no such instance.
+    pub fn update_instance<T: Instance>(
+        &mut self,
+        now: Instant,
+        instance: u16,
+        change: impl FnOnce(&mut T),
+    ) -> Result<(), ValueError> {
+        self.update(now, T::OBJECT, |object: &mut Instances<T>| {
+            let missing = ValueError::NoInstance(Path::instance(T::OBJECT, instance));
+            object.get_mut(instance).map(change).ok_or(missing)
+        })
     }
 
     /// Tells the client that what lives at `path` has changed by itself: a value that an

@@ -11,6 +11,7 @@ pub(crate) mod security;
 pub(crate) mod security_ids;
 pub(crate) mod server;
 pub(crate) mod store;
+pub mod typed;
 
 pub use memory::MemoryObject;
 pub use object::{Block, Object};

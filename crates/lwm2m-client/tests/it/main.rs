@@ -6,6 +6,7 @@ mod blocks;
 mod bootstrap;
 mod codes;
 mod composite;
+mod derived;
 mod formats;
 mod harness;
 mod kept;
