@@ -415,6 +415,44 @@ mod tests {
         assert!(several.is_err_and(|it| it.to_string().contains("has 2 certificates")));
     }
 
+    /// As the daemon: `lwm2m coap serve` has no settings of its own.
+    #[test]
+    fn a_server_gives_connection_ids_of_six_bytes() {
+        let psk = Secured {
+            psk_identity: Some("device".to_owned()),
+            psk_key: Some("00ff".to_owned().into()),
+            ..Secured::default()
+        };
+        let length = |cid| {
+            let config = Secured { cid, ..psk.clone() }.server().unwrap();
+            config.connection_ids.map(|ids| ids.length())
+        };
+        assert_eq!((length(None), length(Some(4)), length(Some(0))), (Some(6), Some(4), None));
+    }
+
+    #[test]
+    fn a_server_trusts_several_authorities() {
+        let folder = std::env::temp_dir().join(format!("lwm2m-trust-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["a", "b"] {
+            let made = rcgen::generate_simple_self_signed([format!("{name}.example")]).unwrap();
+            std::fs::write(folder.join(format!("{name}.crt")), made.cert.pem()).unwrap();
+            let key = made.signing_key.serialize_pem();
+            std::fs::write(folder.join(format!("{name}.key")), key).unwrap();
+        }
+        let file = |name: &str| folder.join(name);
+        let secured = Secured {
+            cert: Some(file("a.crt")),
+            key: Some(file("a.key")),
+            trust: vec![file("a.crt"), file("b.crt")],
+            ..Secured::default()
+        };
+        let credentials = secured.server().unwrap().credentials.unwrap();
+        assert_eq!(credentials.client_authorities().len(), 2);
+        // A leftover in the folder for temporary files does no harm.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+
     #[cfg(feature = "mbedtls")]
     #[test]
     fn what_the_backend_lacks_is_refused_at_the_start() {
