@@ -42,6 +42,23 @@ pub fn decode_timed(
     Reading::lenient(model).decode_timed(format, path, payload)
 }
 
+/// Whether a payload has no values: it is empty, or null or an empty object where SenML and OMA JSON
+/// have a list.
+fn is_nothing(format: ContentFormat, payload: &[u8]) -> bool {
+    let is_json = matches!(
+        format,
+        ContentFormat::SENML_JSON | ContentFormat::SENML_ETCH_JSON | ContentFormat::JSON
+    );
+    match payload.trim_ascii() {
+        b"" => payload.is_empty(),
+        b"null" | b"{}" => is_json,
+        [0xF6 | 0xA0] => {
+            matches!(format, ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR)
+        }
+        _ => false,
+    }
+}
+
 impl Reading<'_> {
     /// As [`decode()`].
     ///
@@ -56,7 +73,7 @@ impl Reading<'_> {
         let target = Target { path: *path, reading: self };
         let mut tree = Tree::at_most(self.max_values);
         self.begin();
-        if payload.is_empty() && self.is_answer() && target.is_container() {
+        if is_nothing(format, payload) && self.is_answer() && target.is_container() {
             if format != ContentFormat::TLV {
                 self.forgive(Quirk::NoPayload).map_err(|cause| cause.at(0))?;
             }

@@ -60,8 +60,9 @@ quirks! {
     /// A name of OMA JSON is relative to the path of the request, or to a base name without a slash
     /// at its end.
     RelativeToTarget = "a name is relative to the path of the request";
-    /// An answer without values has no payload, in a format that has a form for it.
-    NoPayload = "an answer without values has no payload";
+    /// An answer without values has no payload, or null or an empty object, in a format that has a form
+    /// for it.
+    NoPayload = "an answer without values has no payload, or null";
     /// LwM2M CBOR has an empty map or null instead of leaving the node out.
     EmptyMap = "LwM2M CBOR has an empty map or null";
 }

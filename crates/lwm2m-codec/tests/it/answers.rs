@@ -221,3 +221,25 @@ fn names_of_oma_json_may_be_relative_to_the_path_of_the_request() {
         assert!(answer(ContentFormat::JSON, "/3/0", text.as_bytes()).0.is_err(), "{text}");
     }
 }
+
+// proves: ANS-03
+#[test]
+fn null_and_an_empty_object_are_no_values_in_formats_that_have_a_list() {
+    let json = [ContentFormat::SENML_JSON, ContentFormat::JSON];
+    let texts = json.into_iter().flat_map(|format| {
+        [b"null".as_slice(), b"{}", b" null\n"].map(|payload| (format, payload))
+    });
+    let bytes = [b"\xf6".as_slice(), b"\xa0"].map(|it| (ContentFormat::SENML_CBOR, it));
+    for (format, payload) in texts.chain(bytes) {
+        let path = Path::instance(3, 0);
+        let reading = Reading::answer(&TestModel);
+        let read = reading.decode(format, &path, payload).unwrap();
+        assert_eq!(read, Node::ObjectInstance(ObjectInstance::default()), "{format} {payload:?}");
+        assert_eq!(reading.forgiven().collect::<Vec<_>>(), [Quirk::NoPayload]);
+        for refusing in [Reading::strict(&TestModel), Reading::lenient(&TestModel)] {
+            assert!(refusing.decode(format, &path, payload).is_err(), "{format} {payload:?}");
+        }
+        let resource = Path::resource(3, 0, 0);
+        assert!(Reading::answer(&TestModel).decode(format, &resource, payload).is_err());
+    }
+}
