@@ -3,6 +3,7 @@
 
 mod attacks;
 mod blockwise;
+mod counters;
 mod extensions;
 mod fairness;
 mod freshness;
@@ -19,4 +20,5 @@ mod strangers;
 mod stream;
 mod streamed;
 mod streams;
+mod texts;
 mod timers;
