@@ -14,6 +14,7 @@ mod pair;
 mod parameters;
 mod promises;
 mod random;
+mod rebinding;
 mod refresh;
 mod requests;
 mod strangers;

@@ -1,0 +1,161 @@
+//! A peer that goes on by another path: `Endpoint::rebind`.
+
+use crate::pair::{Ack, Con, Message, Non, message};
+use crate::stream::{Frame, csm, frame, frames};
+use lwm2m_coap::{Code, Config, Endpoint, Event, OptionNumber, PeerId, Request, Response};
+use lwm2m_time::Instant;
+
+const KEEP: PeerId = PeerId(1);
+const FROM: PeerId = PeerId(2);
+const NOW: Instant = Instant::from_millis(1_000);
+
+struct Paths(Endpoint);
+
+impl Paths {
+    fn new() -> Self {
+        Self(Endpoint::new(Config::default(), [3; 32]))
+    }
+
+    /// As [`new`](Self::new), with `peer` on a connection.
+    fn with_connection(peer: PeerId) -> Self {
+        let mut paths = Self::new();
+        paths.0.connected(NOW, peer).unwrap();
+        paths.0.handle_stream(NOW, peer, &csm(1_152).bytes());
+        paths.sent();
+        paths
+    }
+
+    /// What was sent to whom.
+    fn sent(&mut self) -> Vec<(PeerId, Vec<u8>)> {
+        let sent = core::iter::from_fn(|| self.0.poll_transmit());
+        sent.map(|it| (it.peer, it.payload.to_vec())).collect()
+    }
+
+    fn datagram_to(&mut self, peer: PeerId) -> Message {
+        match &self.sent()[..] {
+            [(to, bytes)] if *to == peer => Message::parse(bytes),
+            other => panic!("not one datagram to {peer:?}: {other:?}"),
+        }
+    }
+
+    fn frame_to(&mut self, peer: PeerId) -> Frame {
+        match &self.sent()[..] {
+            [(to, bytes)] if *to == peer => frames(bytes).remove(0),
+            other => panic!("not one message to {peer:?}: {other:?}"),
+        }
+    }
+
+    fn asks(&mut self, peer: PeerId, request: Request) {
+        self.0.request(NOW, peer, request).unwrap();
+    }
+
+    /// The code and peer of the single response.
+    fn answered(&mut self) -> (PeerId, Code) {
+        let events = core::iter::from_fn(|| self.0.poll_event());
+        let mut answers = events.filter_map(|event| match event {
+            Event::Response { peer, response, .. } => Some((peer, response.code)),
+            _ => None,
+        });
+        let first = answers.next().expect("a response");
+        assert_eq!(answers.next(), None);
+        first
+    }
+}
+
+#[test]
+fn who_has_something_of_its_own_is_not_taken_over() {
+    let engaged: [fn(&mut Paths); 3] = [
+        |it| it.asks(FROM, Request::get().path(["a"])),
+        |it| {
+            it.asks(FROM, Request::get().path(["a"]).observe(0));
+            let asked = it.datagram_to(FROM);
+            let answer = message(Ack, Code::CONTENT, asked.id, asked.token.as_bytes());
+            it.0.handle_datagram(NOW, FROM, &answer.uint(OptionNumber::OBSERVE, 1).bytes());
+        },
+        |it| {
+            let observe = message(Con, Code::GET, 1, b"o").uint(OptionNumber::OBSERVE, 0);
+            it.0.handle_datagram(NOW, FROM, &observe.bytes());
+            let Some(Event::Request { exchange, .. }) = it.0.poll_event() else {
+                panic!("no request")
+            };
+            it.0.respond(NOW, exchange, Response::new(Code::CONTENT).observe()).unwrap();
+        },
+    ];
+    for (number, engage) in engaged.into_iter().enumerate() {
+        let mut paths = Paths::new();
+        engage(&mut paths);
+        assert!(!paths.0.rebind(NOW, KEEP, FROM), "{number}");
+        assert!(paths.0.rebind(NOW, FROM, FROM), "nothing moves");
+        assert!(paths.0.rebind(NOW, FROM, KEEP), "{number}: the other way round");
+    }
+}
+
+#[test]
+fn a_request_goes_on_between_datagrams() {
+    for request in [Request::get(), Request::post()] {
+        let mut paths = Paths::new();
+        paths.asks(KEEP, request.path(["a"]));
+        let before = paths.datagram_to(KEEP);
+        assert!(paths.0.rebind(NOW, KEEP, FROM));
+        let again = paths.sent();
+        // A GET may be handled twice. A POST waits for its response, which the token tells.
+        assert_eq!(again.len(), usize::from(before.code == Code::GET), "{again:?}");
+        let response = message(Non, Code::CONTENT, 9, before.token.as_bytes());
+        paths.0.handle_datagram(NOW, KEEP, &response.bytes());
+        assert_eq!(paths.answered(), (KEEP, Code::CONTENT));
+    }
+}
+
+#[test]
+fn a_request_goes_on_by_a_connection_and_back() {
+    let mut paths = Paths::with_connection(FROM);
+    paths.asks(KEEP, Request::get().path(["a"]));
+    paths.datagram_to(KEEP);
+    assert!(paths.0.rebind(NOW, KEEP, FROM));
+    let again = paths.frame_to(KEEP);
+    assert_eq!(again.code, Code::GET);
+    // The other peer has the datagrams now.
+    paths.asks(FROM, Request::get().path(["b"]));
+    assert_eq!(paths.datagram_to(FROM).code, Code::GET);
+    paths.0.handle_stream(NOW, KEEP, &frame(Code::CONTENT, again.token.as_bytes()).bytes());
+    assert_eq!(paths.answered(), (KEEP, Code::CONTENT));
+    paths.asks(KEEP, Request::get().path(["c"]));
+    assert_eq!(paths.frame_to(KEEP).code, Code::GET, "one answer makes room for the next request");
+}
+
+#[test]
+fn what_waits_to_be_sent_follows_its_peer() {
+    let mut paths = Paths::with_connection(FROM);
+    paths.asks(KEEP, Request::post().path(["a"]));
+    paths.asks(FROM, Request::post().path(["b"]));
+    // Both have not left yet. The one of `FROM` forbids a move, so its peer is the one that goes on.
+    assert!(!paths.0.rebind(NOW, KEEP, FROM));
+    let mut peers: Vec<_> = paths.sent().into_iter().map(|(peer, _)| peer).collect();
+    peers.sort_unstable();
+    assert_eq!(peers, [KEEP, FROM]);
+}
+
+// RFC 8323 section 7.4
+#[test]
+fn observations_end_with_a_connection_and_go_on_between_datagrams() {
+    for (connected, ends) in [(None, false), (Some(KEEP), true), (Some(FROM), true)] {
+        let mut paths = connected.map_or_else(Paths::new, Paths::with_connection);
+        let observe = message(Con, Code::GET, 1, b"o").uint(OptionNumber::OBSERVE, 0);
+        match connected {
+            Some(KEEP) => {
+                let observe = frame(Code::GET, b"o").uint(6, 0);
+                paths.0.handle_stream(NOW, KEEP, &observe.bytes());
+            }
+            _ => paths.0.handle_datagram(NOW, KEEP, &observe.bytes()),
+        }
+        let Some(Event::Request { exchange, .. }) = paths.0.poll_event() else {
+            panic!("no request")
+        };
+        paths.0.respond(NOW, exchange, Response::new(Code::CONTENT).observe()).unwrap();
+        paths.sent();
+        assert!(paths.0.rebind(NOW, KEEP, FROM));
+        let mut events = core::iter::from_fn(|| paths.0.poll_event());
+        let gone = events.any(|event| matches!(event, Event::ObserverGone { .. }));
+        assert_eq!(gone, ends, "{connected:?}");
+    }
+}
