@@ -134,3 +134,21 @@ fn a_device_that_leaves_a_shared_address_takes_nothing_of_the_others_along() {
 fn battery() -> Path {
     "/3/0/9".parse().expect("a path")
 }
+
+/// The list of a device may have 64 KB, and a bare Update 25 bytes.
+#[test]
+fn an_update_tells_the_object_list_only_if_it_has_one() {
+    let mut harness = Harness::new();
+    let location = harness.registered(0, "a");
+    let with_list = update(&location, "").content_format(40).payload(LIST.to_owned());
+    for (request, has_list) in
+        [(update(&location, ""), false), (update(&location, "lt=60"), false), (with_list, true)]
+    {
+        harness.ask(device(0), request);
+        let told = harness.events.drain(..).find_map(|event| match event {
+            Event::Updated { update, .. } => Some(update.list.is_some()),
+            _ => None,
+        });
+        assert_eq!(told, Some(has_list));
+    }
+}
