@@ -97,13 +97,19 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use tracing::{Metadata, Subscriber, span};
 
-    /// Remembers the level of each line.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<Level>>>);
+    /// Remembers the level of each line, of those up to a level.
+    #[derive(Clone)]
+    struct Lines(Arc<Mutex<Vec<Level>>>, Level);
+
+    impl Default for Lines {
+        fn default() -> Self {
+            Self(Arc::default(), Level::TRACE)
+        }
+    }
 
     impl Subscriber for Lines {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() <= self.1
         }
         fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
             span::Id::from_u64(1)
@@ -115,6 +121,26 @@ mod tests {
         }
         fn enter(&self, _: &span::Id) {}
         fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn an_event_without_a_line_at_the_level_has_no_place_in_the_queue() {
+        let ended = || Event::ObservationEnded {
+            endpoint: "a".into(),
+            target: Target::from(Path::object(3)),
+            reason: ObservationEnd::Disconnected,
+        };
+        let overloaded = || Event::Overloaded(Overload::default());
+        for (most, expected) in
+            [(Level::ERROR, [false, false]), (Level::WARN, [false, true]), (Level::INFO, [true; 2])]
+        {
+            let lines = Lines(Arc::default(), most);
+            let wanted = tracing::subscriber::with_default(lines, || {
+                tracing::callsite::rebuild_interest_cache();
+                [wants(&ended()), wants(&overloaded())]
+            });
+            assert_eq!(wanted, expected, "{most}");
+        }
     }
 
     #[test]
