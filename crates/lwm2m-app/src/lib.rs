@@ -9,6 +9,7 @@ pub mod data;
 pub mod descriptors;
 pub mod dtls;
 pub mod exit;
+pub mod https;
 pub mod keys;
 pub mod listen;
 pub mod log;

@@ -39,65 +39,104 @@ pub enum OutputError {
     NotKept(String),
 }
 
+/// An event that an output has not told yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Untold {
+    /// Its number. That of `LAGGED`, which stands for events that the server has forgotten, is the number of
+    /// the last of them.
+    pub number: u64,
+    /// Its name, as in the event stream, or `LAGGED`.
+    pub name: &'static str,
+    /// The endpoint name of the device; empty for `LAGGED`.
+    pub endpoint: String,
+    /// The event as `GET /api/events` has it, in JSON.
+    pub json: Vec<u8>,
+}
+
+impl Untold {
+    fn missed(number: u64, missed: u64) -> Self {
+        let json = serde_json::json!({"event": "LAGGED", "missed": missed}).to_string();
+        Self { number, name: "LAGGED", endpoint: String::new(), json: json.into_bytes() }
+    }
+}
+
 impl ApiState {
+    /// The events that an output was not told yet, in order, up to [`CHUNK`] of them. `name` is that of the
+    /// cursor. Call it by one task at a time.
+    ///
+    /// # Errors
+    /// The server keeps nothing, or its store cannot be read.
+    pub async fn untold_events(&self, name: &str) -> Result<Vec<Untold>, OutputError> {
+        let reader = self.server().store().ok_or(OutputError::KeepsNothing)?.clone();
+        let (clock, cursor) = (self.server().clock(), name.to_owned());
+        let read = move || Ok(untold(&reader, cursor.as_bytes(), clock)?);
+        let read = tokio::task::spawn_blocking(read).await;
+        read.map_err(|error| OutputError::NotKept(error.to_string()))?
+    }
+
+    /// Keeps that an output was told all events up to this number.
+    ///
+    /// # Errors
+    /// It cannot be kept: they will be told again.
+    pub async fn events_are_told(&self, name: &str, number: u64) -> Result<(), OutputError> {
+        let key = Bytes::copy_from_slice(name.as_bytes());
+        let value = Some(Bytes::copy_from_slice(&number.to_be_bytes()));
+        let kept = self.keep(vec![Record { table: OUTPUTS, key, value }]).await;
+        kept.map_err(|error| OutputError::NotKept(error.to_string()))
+    }
+
     /// Appends the events that were not told yet to a file, as lines of JSON, up to [`CHUNK`] of them.
     /// `name` is that of the cursor. Returns how many they were. Call it by one task at a time.
     ///
     /// # Errors
     /// See [`OutputError`]. Another call tries it again.
     pub async fn append_events(&self, name: &str, file: &Path) -> Result<usize, OutputError> {
-        let reader = self.server().store().ok_or(OutputError::KeepsNothing)?.clone();
-        let key = Bytes::copy_from_slice(name.as_bytes());
-        let (clock, cursor, path) = (self.server().clock(), key.clone(), file.to_owned());
+        let events = self.untold_events(name).await?;
+        let Some(last) = events.last().map(|it| it.number) else { return Ok(0) };
+        let count = events.iter().filter(|it| !it.endpoint.is_empty()).count();
+        let path = file.to_owned();
         let append = move || {
-            let (lines, told) = lines(&reader, &cursor, clock)?;
-            if !lines.is_empty() {
-                append(&path, &lines).map_err(|error| OutputError::File(path, error))?;
-            }
-            Ok::<_, OutputError>(told)
+            let lines = events.iter().flat_map(|it| [&it.json[..], b"\n"]).flatten().copied();
+            let lines: Vec<u8> = lines.collect();
+            append(&path, &lines).map_err(|error| OutputError::File(path, error))
         };
         let appended = tokio::task::spawn_blocking(append).await;
-        let told = appended.map_err(|error| OutputError::NotKept(error.to_string()))??;
-        let Some((last, count)) = told else { return Ok(0) };
-        let value = Some(Bytes::copy_from_slice(&last.to_be_bytes()));
-        let kept = self.keep(vec![Record { table: OUTPUTS, key, value }]).await;
-        kept.map_err(|error| OutputError::NotKept(error.to_string()))?;
+        appended.map_err(|error| OutputError::NotKept(error.to_string()))??;
+        self.events_are_told(name, last).await?;
         Ok(count)
     }
 }
 
-/// The number of the last event that is told, and how many are.
-type Told = Option<(u64, usize)>;
-
-/// The next events as lines.
-fn lines(reader: &Reader, cursor: &[u8], clock: Clock) -> Result<(Vec<u8>, Told), StoreError> {
+/// The events after a cursor.
+fn untold(reader: &Reader, cursor: &[u8], clock: Clock) -> Result<Vec<Untold>, StoreError> {
     let cursor = reader.get(OUTPUTS, cursor)?;
     let cursor = cursor.and_then(|value| <[u8; 8]>::try_from(&value[..]).ok());
-    let cursor = cursor.map(u64::from_be_bytes);
-    let first = cursor.map(KeptEvent::key_after).unwrap_or_default();
-    let (mut text, mut told) = (Vec::new(), None);
+    let mut last = cursor.map(u64::from_be_bytes);
+    let first = last.map(KeptEvent::key_after).unwrap_or_default();
+    let (mut untold, mut count) = (Vec::new(), 0);
     for record in reader.range(EVENTS, (Bound::Included(&first[..]), Bound::Unbounded))? {
         let Record { key, value, .. } = record?;
         // What cannot be read is of a later version.
         let read = KeptEvent::read(&key, value.as_deref().unwrap_or_default());
         let Some(event) = read else { continue };
-        let (last, count) = told.map_or((cursor, 0), |(last, count)| (Some(last), count));
         let expected = last.map(|last| last.saturating_add(1));
         // Of some devices older events are kept than of others.
         let missed = expected.map_or(0, |expected| event.number.saturating_sub(expected));
         if missed > 0 {
-            let lagged = serde_json::json!({"event": "LAGGED", "missed": missed});
-            text.extend(format!("{lagged}\n").bytes());
+            untold.push(Untold::missed(event.number - 1, missed));
         }
+        let happened = HappenedJson::new(&event, clock);
         // JSON of our own types cannot fail.
-        let _ = serde_json::to_writer(&mut text, &HappenedJson::new(&event, clock));
-        text.push(b'\n');
-        told = Some((event.number, count + 1));
-        if count + 1 == CHUNK {
+        let json = serde_json::to_vec(&happened).unwrap_or_default();
+        let (number, name) = (event.number, happened.event());
+        untold.push(Untold { number, name, endpoint: happened.endpoint().to_owned(), json });
+        (last, count) = (Some(event.number), count + 1);
+        if count == CHUNK {
             break;
         }
     }
-    Ok((text, told))
+    Ok(untold)
 }
 
 /// Appends lines, which are on the disk afterwards. A line that a crash has torn stands alone.

@@ -11,7 +11,9 @@ mod models;
 mod outputs;
 pub mod reference;
 pub mod settings;
+mod webhook;
 
+use crate::webhook::Webhook;
 use credentials::ServerEntry;
 use lwm2m_app::{Data, Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
@@ -112,6 +114,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         bootstrap::start(bootstrap, settings, &for_bootstrap).await?;
     }
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
+    let webhooks = Webhook::all(settings)?;
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
     let page = access::page(settings, http);
@@ -126,6 +129,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     if let Some(file) = settings.events_file.clone() {
         outputs::to_file(state.clone(), file);
     }
+    webhooks.into_iter().for_each(|webhook| webhook.follow(state.clone()));
     folder.into_iter().for_each(|folder| folder.watch(state.clone()));
     let first = access::begin(settings, &state, &page).await?;
     let routes = lwm2m_http::router(state);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often it is looked whether something has happened.
-const INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Appends events to a file until the server ends.
 pub(crate) fn to_file(api: ApiState, file: PathBuf) {
@@ -34,7 +34,7 @@ pub(crate) fn to_file(api: ApiState, file: PathBuf) {
 }
 
 /// How long to wait after so many failures before: up to about a minute.
-fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     INTERVAL * 2_u32.pow(failures.min(6))
 }
 

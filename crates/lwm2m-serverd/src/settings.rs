@@ -139,6 +139,14 @@ pub struct Settings {
     /// File to which these events are appended as lines of JSON, each at least once
     #[arg(long, env = "LWM2M_EVENTS_FILE", value_name = "FILE", conflicts_with = "ephemeral")]
     pub events_file: Option<PathBuf>,
+    /// Address to which each of these events is sent by POST, as a CloudEvent; may be given several times
+    #[arg(long = "webhook", env = "LWM2M_WEBHOOK", value_name = "URL", value_delimiter = ',')]
+    #[arg(conflicts_with = "ephemeral")]
+    #[serde(default, rename = "webhook")]
+    pub webhooks: Vec<String>,
+    /// File with the secret by which these are signed: `whsec_` and Base64 (Standard Webhooks)
+    #[arg(long, env = "LWM2M_WEBHOOK_SECRET", value_name = "FILE", requires = "webhooks")]
+    pub webhook_secret: Option<PathBuf>,
     /// Numeric values of each resource that are kept, for ?history; 0: none [default: 1000]
     #[arg(long, env = "LWM2M_HISTORY", value_name = "NUMBER")]
     pub history: Option<u32>,
@@ -211,6 +219,8 @@ impl Settings {
                 .or(others.max_handshakes_per_second),
             events: self.events.or(others.events),
             events_file: self.events_file.or(others.events_file),
+            webhooks: if self.webhooks.is_empty() { others.webhooks } else { self.webhooks },
+            webhook_secret: self.webhook_secret.or(others.webhook_secret),
             no_recorder_keys: self.no_recorder_keys || others.no_recorder_keys,
             recorder_bytes: self.recorder_bytes.or(others.recorder_bytes),
             history: self.history.or(others.history),

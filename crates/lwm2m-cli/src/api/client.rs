@@ -1,14 +1,11 @@
 //! Requests to the API of a server.
 
 use super::context::Access;
-use lwm2m_app::{Failure, keys};
+use lwm2m_app::{Failure, https};
 use serde_json::Value as Json;
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{Method, Request, Response, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, Proxy};
 
 /// How long the server may take to accept a connection.
@@ -55,7 +52,7 @@ impl Client {
                 "the token would go to {host} in the clear; use https, or --allow-http on a trusted network"
             )));
         }
-        let tls = if is_https { Some(tls(access.ca.as_deref())?) } else { None };
+        let tls = if is_https { Some(https::tls(access.ca.as_deref())?) } else { None };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -155,22 +152,6 @@ fn proxy(is_https: bool, host: &str) -> Option<Proxy> {
 fn is_here(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// The cryptography that the server has, so that there is one in the program.
-fn tls(ca: Option<&Path>) -> Result<TlsConfig, Failure> {
-    let roots = match ca {
-        Some(file) => keys::authorities(file).map_err(Failure::usage)?,
-        // What the system has and cannot be read is of no use; if nothing is left, no server is trusted.
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    let roots: Vec<_> = roots.iter().map(|it| Certificate::from_der(it).to_owned()).collect();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(provider)
-        .root_certs(RootCerts::Specific(Arc::new(roots)));
-    Ok(tls.build())
 }
 
 /// A segment of an address, or a value of a query, percent-encoded.

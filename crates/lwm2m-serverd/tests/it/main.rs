@@ -6,3 +6,4 @@ mod crash;
 #[cfg(unix)]
 mod ending;
 mod process;
+mod webhooks;

@@ -28,8 +28,14 @@ pub(crate) struct Daemon(Child);
 impl Daemon {
     /// Starts a daemon, and waits until it listens.
     pub(crate) fn start(folder: &Path, ports: Ports) -> Self {
+        Self::start_with(folder, ports, &["--coap", "off"])
+    }
+
+    /// As [`start`](Self::start), with other arguments.
+    pub(crate) fn start_with(folder: &Path, ports: Ports, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lwm2m-serverd"))
-            .args(["--coap", "off", "--trust-loopback", "--log", "warn", "--data"])
+            .args(arguments)
+            .args(["--trust-loopback", "--log", "warn", "--data"])
             .arg(folder)
             .args(["--coaps", &ports.coaps.to_string(), "--http", &ports.http.to_string()])
             .stdout(Stdio::piped())

@@ -1,0 +1,240 @@
+//! `--webhook URL`: each event of a device by a POST of its own, in order and at least once.
+//!
+//! The body is a CloudEvent 1.0 in JSON; the headers are those of Standard Webhooks, whose `webhook-id` is
+//! the same when an event comes again. A receiver that does not take an event is asked again, later and
+//! later; what it refuses for good is left out after a while, because all others wait behind it.
+
+use crate::Settings;
+use crate::outputs::{INTERVAL, pause};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use lwm2m_app::{Failure, https};
+use lwm2m_http::{ApiState, Untold};
+use serde_json::{Value as Json, json};
+use sha2::Sha256;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use ureq::Agent;
+use ureq::http::{StatusCode, Uri};
+use zeroize::Zeroizing;
+
+/// How long a receiver may take for an event.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often an event is sent that the receiver refuses for good.
+const TRIES: u32 = 5;
+
+/// The receiver of all events.
+#[derive(Clone)]
+pub(crate) struct Webhook {
+    url: String,
+    /// The address without what may be secret in it: it stands in the log and names the cursor.
+    name: String,
+    secret: Option<Zeroizing<Vec<u8>>>,
+    agent: Agent,
+}
+
+impl Webhook {
+    /// The receivers of the settings.
+    ///
+    /// # Errors
+    /// An address or the secret cannot be used.
+    pub(crate) fn all(settings: &Settings) -> Result<Vec<Self>, Failure> {
+        if settings.webhooks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let secret = settings.webhook_secret.as_deref().map(secret).transpose()?;
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(PATIENCE))
+            .user_agent(concat!("lwm2m-serverd/", env!("CARGO_PKG_VERSION")))
+            .tls_config(https::tls(None)?);
+        let agent = Agent::new_with_config(agent.build());
+        let webhook = |url: &String| {
+            let name = name(url).ok_or_else(|| {
+                Failure::usage(format!("`{url}` is no address of a webhook; write for example https://example.com/events"))
+            })?;
+            Ok(Self { url: url.clone(), name, secret: secret.clone(), agent: agent.clone() })
+        };
+        settings.webhooks.iter().map(webhook).collect()
+    }
+
+    /// Tells events until the server ends.
+    pub(crate) fn follow(self, api: ApiState) {
+        tokio::spawn(async move {
+            let cursor = format!("webhook {}", self.name);
+            loop {
+                let told = match api.untold_events(&cursor).await {
+                    Ok(events) if events.is_empty() => Ok(()),
+                    Ok(events) => self.tell_all(&api, &cursor, events).await,
+                    Err(error) => Err(error.to_string()),
+                };
+                if let Err(error) = told {
+                    tracing::warn!("events for {} wait: {error}", self.name);
+                }
+                tokio::time::sleep(INTERVAL).await;
+            }
+        });
+    }
+
+    /// Tells events one by one. The cursor moves when the receiver has taken them.
+    async fn tell_all(
+        &self,
+        api: &ApiState,
+        cursor: &str,
+        events: Vec<Untold>,
+    ) -> Result<(), String> {
+        for event in events {
+            let mut failures = 0;
+            while let Err(refusal) = self.tell(&event).await {
+                failures += 1;
+                if refusal.is_final && failures >= TRIES {
+                    let Untold { number, name, .. } = event;
+                    tracing::warn!(
+                        "{} does not take event {number} ({name}), which is left out: {}",
+                        self.name,
+                        refusal.text
+                    );
+                    break;
+                }
+                let pause = pause(failures - 1);
+                tracing::warn!(
+                    "events for {} wait {} s: {}",
+                    self.name,
+                    pause.as_secs(),
+                    refusal.text
+                );
+                tokio::time::sleep(pause).await;
+            }
+            // After each: a receiver should not be told again more than it must.
+            api.events_are_told(cursor, event.number).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, event: &Untold) -> Result<(), Refusal> {
+        let body = body(event);
+        let id = format!("lwm2m-{}", event.number);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut request = ureq::http::Request::post(&self.url)
+            .header("content-type", "application/cloudevents+json; charset=utf-8")
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", now);
+        if let Some(secret) = &self.secret {
+            request = request.header("webhook-signature", sign(secret, &id, now, &body));
+        }
+        let request = request.body(body).map_err(Refusal::passing)?;
+        let agent = self.agent.clone();
+        let sent = tokio::task::spawn_blocking(move || agent.run(request)).await;
+        let response = sent.map_err(Refusal::passing)?.map_err(Refusal::passing)?;
+        Refusal::of(response.status()).map_or(Ok(()), Err)
+    }
+}
+
+/// Why a receiver has not taken an event.
+#[derive(Debug)]
+struct Refusal {
+    /// Whether it would say the same again.
+    is_final: bool,
+    text: String,
+}
+
+impl Refusal {
+    fn passing(error: impl std::fmt::Display) -> Self {
+        Self { is_final: false, text: error.to_string() }
+    }
+
+    /// `None` for an event that was taken.
+    fn of(status: StatusCode) -> Option<Self> {
+        const PASSING: [StatusCode; 3] =
+            [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+        let is_final = status.is_client_error() && !PASSING.contains(&status);
+        let text = format!("the answer is {status}");
+        (!status.is_success()).then_some(Self { is_final, text })
+    }
+}
+
+/// The CloudEvent.
+fn body(event: &Untold) -> String {
+    let data: Json = serde_json::from_slice(&event.json).unwrap_or_default();
+    let mut cloud = json!({
+        "specversion": "1.0",
+        "id": event.number.to_string(),
+        "source": "/api/events",
+        "type": format!("lwm2m.{}", event.name.to_lowercase()),
+        "datacontenttype": "application/json",
+        "data": data,
+    });
+    if !event.endpoint.is_empty() {
+        cloud["subject"] = event.endpoint.as_str().into();
+    }
+    cloud.to_string()
+}
+
+/// The signature of Standard Webhooks: HMAC with SHA-256 of what tells the message and its time.
+fn sign(secret: &[u8], id: &str, timestamp: u64, body: &str) -> String {
+    // HMAC takes keys of any length.
+    let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret);
+    let signature = mac.map(|mac| {
+        let mac = mac.chain_update(format!("{id}.{timestamp}.{body}"));
+        BASE64_STANDARD.encode(mac.finalize().into_bytes())
+    });
+    format!("v1,{}", signature.unwrap_or_default())
+}
+
+/// Reads the secret, which has 24 bytes at least.
+fn secret(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let wrong = |what: &str| Failure::usage(format!("{}: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| wrong(&error.to_string()))?;
+    let encoded = text.trim().strip_prefix("whsec_");
+    let secret = encoded.and_then(|it| BASE64_STANDARD.decode(it).ok()).map(Zeroizing::new);
+    secret
+        .filter(|secret| secret.len() >= 24)
+        .ok_or_else(|| wrong("the secret of webhooks is whsec_ and the Base64 of 24 bytes or more"))
+}
+
+/// Scheme, host and path.
+fn name(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str().filter(|it| matches!(*it, "http" | "https"))?;
+    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let host = uri.host().filter(|host| !host.is_empty())?;
+    Some(format!("{scheme}://{host}{port}{}", uri.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the specification of Standard Webhooks.
+    #[test]
+    fn the_signature_is_that_of_the_standard() {
+        let secret = BASE64_STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signature =
+            sign(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn what_is_refused_for_good_is_told_from_what_passes() {
+        let is_final =
+            |status| Refusal::of(StatusCode::from_u16(status).unwrap()).map(|it| it.is_final);
+        assert_eq!([200, 204].map(is_final), [None; 2]);
+        assert_eq!([301, 408, 425, 429, 500, 503].map(is_final), [Some(false); 6]);
+        assert_eq!([400, 401, 404, 410, 413].map(is_final), [Some(true); 5]);
+    }
+
+    #[test]
+    fn the_name_of_a_webhook_has_no_secret() {
+        let name_of = |url| name(url).unwrap();
+        assert_eq!(
+            name_of("https://user:key@a.example:8443/x?token=1"),
+            "https://a.example:8443/x"
+        );
+        assert!(name("ftp://a.example/").is_none() && name("a.example").is_none());
+    }
+}

@@ -1,0 +1,146 @@
+//! Events by webhooks: signed, in order, and at least once, whatever becomes of receiver and daemon.
+
+use crate::process::{Daemon, Ports};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value as Json;
+use sha2::Sha256;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const SECRET: [u8; 24] = [7; 24];
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An event as it came, and the status that it was answered by.
+struct Told {
+    id: String,
+    body: Json,
+    status: u16,
+}
+
+/// Takes events, and answers with a status that can be changed.
+struct Inbox {
+    address: SocketAddr,
+    status: Arc<AtomicU16>,
+    told: Receiver<Told>,
+}
+
+impl Inbox {
+    fn open() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let status = Arc::new(AtomicU16::new(503));
+        let (sender, told) = channel();
+        let answer = Arc::clone(&status);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                take(stream, &answer, &sender);
+            }
+        });
+        Self { address, status, told }
+    }
+
+    fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    fn next(&self) -> Told {
+        self.told.recv_timeout(PATIENCE).expect("an event")
+    }
+
+    /// The next event that is taken; its name and device.
+    fn taken(&self) -> (String, String) {
+        let told = std::iter::repeat_with(|| self.next()).find(|it| it.status == 204).unwrap();
+        let text = |name: &str| told.body[name].as_str().unwrap_or_default().to_owned();
+        assert_eq!(told.id, format!("lwm2m-{}", text("id")));
+        assert_eq!(told.body["data"]["number"].to_string(), text("id"));
+        (text("type"), text("subject"))
+    }
+}
+
+/// Reads the requests of a connection, checks their signatures, and answers them.
+fn take(stream: TcpStream, answer: &AtomicU16, told: &Sender<Told>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut headers = HashMap::new();
+    for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        if let Some((name, value)) = line.split_once(": ") {
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+    }
+    let Some(length) = headers.get("content-length") else { return };
+    let mut body = vec![0; length.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    let (id, timestamp) = (&headers["webhook-id"], &headers["webhook-timestamp"]);
+    let signed = [id.as_bytes(), b".", timestamp.as_bytes(), b".", &body].concat();
+    let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&SECRET).unwrap().chain_update(signed);
+    let expected = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
+    assert_eq!(headers["webhook-signature"], expected);
+    let status = answer.load(Ordering::SeqCst);
+    let _ =
+        write!(&stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let body = serde_json::from_slice(&body).unwrap();
+    // The test may be over.
+    let _ = told.send(Told { id: id.clone(), body, status });
+}
+
+/// A device registers in the clear (RFC 7252 section 3, OMA LwM2M Core 6.2.1).
+fn register(coap: SocketAddr, endpoint: &str) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let query = format!("ep={endpoint}");
+    let mut message = vec![0x40, 2, 0, 1, 0xb2, b'r', b'd', 0x11, 40];
+    message.push(0x30 | u8::try_from(query.len()).unwrap());
+    message.extend_from_slice(query.as_bytes());
+    message.extend_from_slice(b"\x05lt=60\x09lwm2m=1.1\xff</3/0>");
+    socket.send_to(&message, coap).unwrap();
+    let mut answer = [0; 64];
+    socket.recv(&mut answer).unwrap();
+    assert_eq!(answer[1], 0x41, "2.01 Created");
+}
+
+#[test]
+fn events_are_told_in_order_and_at_least_once() {
+    let folder = TempDir::new().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, format!("whsec_{}\n", BASE64_STANDARD.encode(SECRET))).unwrap();
+    let inbox = Inbox::open();
+    let ports = Ports::free();
+    let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let (port, url) = (coap.to_string(), format!("http://{}/events?key=1", inbox.address));
+    let arguments =
+        ["--coap", &port, "--webhook", &url, "--webhook-secret", secret.to_str().unwrap()];
+    let data = folder.path().join("data");
+    let start = || Daemon::start_with(&data, ports, &arguments);
+    let daemon = start();
+    register(coap, "first");
+    register(coap, "second");
+    // Not taken: it comes again, and the other waits behind it.
+    assert_eq!(inbox.next().id, inbox.next().id);
+    inbox.answers(204);
+    let registered = |name: &str| ("lwm2m.registration".to_owned(), name.to_owned());
+    assert_eq!([inbox.taken(), inbox.taken()], [registered("first"), registered("second")]);
+    inbox.answers(500);
+    register(coap, "third");
+    let id = inbox.next().id;
+    daemon.kill();
+    inbox.answers(204);
+    let daemon = start();
+    let again = std::iter::repeat_with(|| inbox.next()).find(|it| it.status == 204).unwrap();
+    assert_eq!(again.id, id, "what was not taken comes again after a crash");
+    // For good: it does not keep the next one waiting for ever.
+    inbox.answers(410);
+    register(coap, "fourth");
+    let refused: Vec<_> = (0..5).map(|_| inbox.next().id).collect();
+    assert!(refused.iter().all(|it| *it == refused[0]), "{refused:?}");
+    inbox.answers(204);
+    register(coap, "fifth");
+    assert_eq!(inbox.taken(), registered("fifth"));
+    drop(daemon);
+}
