@@ -134,3 +134,25 @@ pub(super) fn check_finished(message: &Message, expected: &[u8; 12]) -> Result<(
     let same = expected.as_slice().ct_eq(message.body());
     bool::from(same).then_some(()).ok_or(Reason::WrongKey)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handshake::framing::Framing;
+
+    // RFC 5246 section 7.4.9: it is the first message under the new keys.
+    #[test]
+    fn a_finished_is_protected_and_has_the_data_of_the_other_side() {
+        let check = |kind, epoch, body: &[u8]| {
+            let message = Message::framed(Framing::Datagram, kind, (5, epoch), body);
+            check_finished(&message, &[7; 12])
+        };
+        assert_eq!(check(MessageType::FINISHED, 1, &[7; 12]), Ok(()));
+        for (kind, epoch) in [(MessageType::FINISHED, 0), (MessageType::SERVER_HELLO_DONE, 1)] {
+            assert_eq!(check(kind, epoch, &[7; 12]), Err(Reason::UnexpectedMessage));
+        }
+        for wrong in [&[7; 11][..], &[7; 13], &[8; 12], &[]] {
+            assert_eq!(check(MessageType::FINISHED, 1, wrong), Err(Reason::WrongKey));
+        }
+    }
+}

@@ -103,6 +103,29 @@ pub(crate) fn what_cannot_be_agreed_on_is_told() {
     assert_eq!(reason(&mut client), Reason::UnsupportedExtension);
 }
 
+/// What a server says to a hello with another extension: an alert, or nothing.
+fn refusal(kind: u16, body: &[u8]) -> Option<u8> {
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let how = ClientScript { more: vec![(kind, body.to_vec())], ..ClientScript::default() };
+    let (_, flight) = greet(&mut server, &how);
+    records(&flight).iter().any(|record| record.content == ALERT).then(|| alert_of(&flight))
+}
+
+// RFC 8449 section 4, RFC 6066 section 4
+#[test]
+pub(crate) fn the_lengths_of_records_that_are_asked_for_are_within_their_ranges() {
+    let (size, length, unknown) = (28, 1, 999);
+    let good: [(u16, &[u8]); 5] =
+        [(size, &[0, 64]), (size, &[0xff; 2]), (length, &[1]), (length, &[4]), (unknown, &[1; 3])];
+    for (kind, body) in good {
+        assert_eq!(refusal(kind, body), None, "{kind} {body:?}");
+    }
+    let bad: [(u16, &[u8]); 3] = [(size, &[0, 63]), (length, &[0]), (length, &[5])];
+    for (kind, body) in bad {
+        assert_eq!(refusal(kind, body), Some(47), "{kind} {body:?}");
+    }
+}
+
 // proves: PSK-06
 #[test]
 pub(crate) fn no_hint_is_sent_and_any_hint_is_taken() {

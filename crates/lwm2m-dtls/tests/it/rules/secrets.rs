@@ -57,6 +57,37 @@ pub(crate) fn a_wrong_finished_is_told_and_makes_no_session() {
     }
 }
 
+// Without the change of keys, who knows no key could have made up the record. RFC 5246 section 7.4.9.
+#[test]
+pub(crate) fn a_finished_in_the_clear_makes_no_session() {
+    let mut client = client();
+    serve(&mut client, &ServerScript { clear_finished: true, ..ServerScript::default() });
+    let mut server = Endpoint::new(psk_config(), [2; 32]);
+    let how = ClientScript { clear_finished: true, ..ClientScript::default() };
+    let (mut script, flight) = greet(&mut server, &how);
+    go_on(&mut server, &how, &mut script, &flight, IDENTITY);
+    for endpoint in [&mut client, &mut server] {
+        let events = events(endpoint);
+        assert!(!events.iter().any(|it| matches!(it, Event::Connected { .. })), "{events:?}");
+        assert_eq!(endpoint.session_count(), 0);
+    }
+}
+
+#[test]
+pub(crate) fn each_handshake_has_a_random_value_of_its_own() {
+    let mut values = std::collections::HashSet::new();
+    for seed in 2..6 {
+        let mut server = Endpoint::new(psk_config(), [seed; 32]);
+        let (_, flight) = greet(&mut server, &ClientScript::default());
+        values.insert(ServerHello::parse(&messages(&flight)[0].2).random);
+        let mut client = client();
+        let hello = client.poll_transmit().expect("a hello").payload;
+        values.insert(Hello::parse(&messages(&hello)[0].2).random);
+    }
+    // The four clients have one seed.
+    assert_eq!(values.len(), 5, "{values:02x?}");
+}
+
 // proves: SEC-13
 #[test]
 pub(crate) fn the_extended_master_secret_is_what_the_reference_makes_it() {
