@@ -59,7 +59,12 @@ fn main() -> ExitCode {
         Err(status) => return status,
     };
     let ran = match lwm2m_app::runtime() {
-        Ok(runtime) => runtime.block_on(run(arguments)),
+        Ok(runtime) => {
+            let ran = runtime.block_on(run(arguments));
+            // What is kept is kept by now; nobody waits for a receiver of events that does not answer.
+            runtime.shutdown_background();
+            ran
+        }
         Err(error) => Err(Failure::running(format!("cannot start: {error}"))),
     };
     exit::status("lwm2m-serverd", ran)

@@ -13,6 +13,7 @@ use lwm2m_app::{Failure, https};
 use lwm2m_http::{ApiState, Untold};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::Agent;
@@ -54,12 +55,22 @@ impl Webhook {
             .tls_config(https::tls(None)?);
         let agent = Agent::new_with_config(agent.build());
         let webhook = |url: &String| {
+            let wrong = "write for example https://example.com/events";
             let name = name(url).ok_or_else(|| {
-                Failure::usage(format!("`{url}` is no address of a webhook; write for example https://example.com/events"))
+                Failure::usage(format!("`{url}` is no address of a webhook; {wrong}"))
             })?;
             Ok(Self { url: url.clone(), name, secret: secret.clone(), agent: agent.clone() })
         };
-        settings.webhooks.iter().map(webhook).collect()
+        let all = settings.webhooks.iter().map(webhook).collect::<Result<Vec<_>, Failure>>()?;
+        let mut names = BTreeSet::new();
+        match all.iter().find(|it| !names.insert(&it.name)) {
+            // They would have one cursor.
+            Some(twice) => Err(Failure::usage(format!(
+                "two webhooks are {}; give each a path of its own",
+                twice.name
+            ))),
+            None => Ok(all),
+        }
     }
 
     /// Tells events until the server ends.
@@ -236,5 +247,16 @@ mod tests {
             "https://a.example:8443/x"
         );
         assert!(name("ftp://a.example/").is_none() && name("a.example").is_none());
+    }
+
+    #[test]
+    fn each_webhook_has_a_cursor_of_its_own() {
+        let all = |urls: &[&str]| {
+            let webhooks = urls.iter().map(|url| (*url).to_owned()).collect();
+            Webhook::all(&Settings { webhooks, ..Settings::default() }).map(|all| all.len())
+        };
+        assert_eq!(all(&["https://a.example/x", "https://a.example/y"]).unwrap(), 2);
+        let refused = all(&["https://a.example/x?to=1", "https://a.example/x?to=2"]).unwrap_err();
+        assert!(refused.to_string().contains("two webhooks are https://a.example/x;"), "{refused}");
     }
 }

@@ -144,3 +144,20 @@ fn events_are_told_in_order_and_at_least_once() {
     assert_eq!(inbox.taken(), registered("fifth"));
     drop(daemon);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_receiver_that_says_nothing_does_not_hold_up_the_end() {
+    let folder = TempDir::new().unwrap();
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let (port, url) = (coap.to_string(), format!("http://{}/", silent.local_addr().unwrap()));
+    let arguments = ["--coap", &port, "--webhook", &url];
+    let daemon = Daemon::start_with(folder.path(), Ports::free(), &arguments);
+    register(coap, "first");
+    // The event is on its way.
+    let _held = silent.accept().unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(daemon.terminate(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(8), "the receiver has 10 s");
+}
