@@ -16,9 +16,10 @@ use lwm2m_net::{Closed, ServerHandle};
 use lwm2m_objects::{DeviceModel, ObjectDefinition, Registry};
 use lwm2m_server::Registration;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
+use tokio::task::JoinSet;
 
 /// The limits of the API. Start from [`ApiConfig::default`] and change what differs:
 /// `ApiConfig::default().with_max_subscribers(16)`.
@@ -180,6 +181,8 @@ struct Shared {
     pages: Semaphore,
     credentials: GroupCommit,
     requests: Requests,
+    /// What goes on besides requests.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl ApiState {
@@ -201,6 +204,7 @@ impl ApiState {
             streams: Arc::new(Semaphore::new(streams)),
             pages: Semaphore::new(1),
             credentials: GroupCommit::default(),
+            tasks: Mutex::default(),
             requests: Requests::default(),
         }))
     }
@@ -303,10 +307,28 @@ impl ApiState {
         Ok(Some(FirstAccess { token, link }))
     }
 
+    /// Starts a task that goes on until [`end`](Self::end), whatever requests come.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Ends all tasks, where they wait next. Without this they keep the server from ending, for each of them
+    /// has a handle of it.
+    pub async fn end(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks());
+        tasks.shutdown().await;
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Goes on with the bulk operations that have yet to go through the fleet. Call it once, in a runtime.
     pub fn resume_bulks(&self) {
         for id in self.config().bulks.running() {
-            tokio::spawn(routes::run_bulk(self.clone(), id));
+            self.spawn(routes::run_bulk(self.clone(), id));
         }
     }
 

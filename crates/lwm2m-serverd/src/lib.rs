@@ -65,6 +65,7 @@ pub struct Running {
     pub first: Vec<String>,
     stop: oneshot::Sender<()>,
     api: JoinHandle<io::Result<()>>,
+    state: ApiState,
 }
 
 /// Starts a server.
@@ -132,7 +133,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     webhooks.into_iter().for_each(|webhook| webhook.follow(state.clone()));
     folder.into_iter().for_each(|folder| folder.watch(state.clone()));
     let first = access::begin(settings, &state, &page).await?;
-    let routes = lwm2m_http::router(state);
+    let routes = lwm2m_http::router(state.clone());
     let end = async {
         // A dropped sender means the end as well.
         let _ = stopped.await;
@@ -149,7 +150,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
             }
         }
     });
-    Ok(Running { server, bootstrap, http, first, stop, api })
+    Ok(Running { server, bootstrap, http, first, stop, api, state })
 }
 
 /// The name of a table in the data folder for people.
@@ -326,12 +327,13 @@ impl Running {
     /// # Errors
     /// The HTTP server had failed, or the store cannot be written.
     pub async fn stop(self) -> Result<(), Failure> {
-        let Self { server, stop, api, .. } = self;
+        let Self { server, stop, api, state, .. } = self;
         // If the API has ended already, the next line returns its error.
         let _ = stop.send(());
         api.await.map_err(Failure::running)?.map_err(Failure::running)?;
+        state.end().await;
         let durability = server.durability();
-        drop(server);
+        drop((server, state));
         if let Some(durability) = durability {
             let late = |_| {
                 Failure::running(

@@ -68,7 +68,7 @@ impl Folder {
 
     /// Has the API take what changes in the folder, until the server ends.
     pub(crate) fn watch(mut self, api: ApiState) {
-        tokio::spawn(async move {
+        api.clone().spawn(async move {
             loop {
                 tokio::time::sleep(INTERVAL).await;
                 let look = move || {

@@ -9,7 +9,7 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Appends events to a file until the server ends.
 pub(crate) fn to_file(api: ApiState, file: PathBuf) {
-    tokio::spawn(async move {
+    api.clone().spawn(async move {
         let mut failures = 0;
         loop {
             match api.append_events("file", &file).await {

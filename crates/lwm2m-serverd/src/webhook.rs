@@ -75,7 +75,7 @@ impl Webhook {
 
     /// Tells events until the server ends.
     pub(crate) fn follow(self, api: ApiState) {
-        tokio::spawn(async move {
+        api.clone().spawn(async move {
             let cursor = format!("webhook {}", self.name);
             loop {
                 let told = match api.untold_events(&cursor).await {

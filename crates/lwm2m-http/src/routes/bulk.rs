@@ -78,7 +78,7 @@ async fn begin(state: ApiState, ordered: Ordered) -> Answer {
                 bulks.remove(id, |records| drop(state.keep(records)));
                 return Err(error);
             }
-            tokio::spawn(run(state.clone(), id));
+            state.spawn(run(state.clone(), id));
         }
         // It is there already, but perhaps not durable yet.
         None => state.settled().await?,

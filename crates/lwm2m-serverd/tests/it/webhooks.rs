@@ -147,13 +147,17 @@ fn events_are_told_in_order_and_at_least_once() {
 
 #[cfg(unix)]
 #[test]
-fn a_receiver_that_says_nothing_does_not_hold_up_the_end() {
+fn what_goes_on_besides_requests_does_not_hold_up_the_end() {
     let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (data, file, models) = (folder.path().join("data"), path("events"), path("models"));
+    std::fs::create_dir(&models).unwrap();
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let (port, url) = (coap.to_string(), format!("http://{}/", silent.local_addr().unwrap()));
-    let arguments = ["--coap", &port, "--webhook", &url];
-    let daemon = Daemon::start_with(folder.path(), Ports::free(), &arguments);
+    let others = ["--coap", &port, "--events-file", &file, "--models", &models];
+    let daemon =
+        Daemon::start_with(&data, Ports::free(), &[&others[..], &["--webhook", &url]].concat());
     register(coap, "first");
     // The event is on its way.
     let _held = silent.accept().unwrap();
