@@ -99,10 +99,10 @@ impl Webhook {
         events: Vec<Untold>,
     ) -> Result<(), String> {
         for event in events {
-            let mut failures = 0;
+            let mut failures = Failures::default();
             while let Err(refusal) = self.tell(&event).await {
-                failures += 1;
-                if refusal.is_final && failures >= TRIES {
+                failures.count(&refusal);
+                if failures.is_hopeless() {
                     let Untold { number, name, .. } = event;
                     tracing::warn!(
                         "{} does not take event {number} ({name}), which is left out: {}",
@@ -111,7 +111,7 @@ impl Webhook {
                     );
                     break;
                 }
-                let pause = pause(failures - 1);
+                let pause = pause(failures.all.saturating_sub(1));
                 tracing::warn!(
                     "events for {} wait {} s: {}",
                     self.name,
@@ -165,6 +165,26 @@ impl Refusal {
         let is_final = status.is_client_error() && !PASSING.contains(&status);
         let text = format!("the answer is {status}");
         (!status.is_success()).then_some(Self { is_final, text })
+    }
+}
+
+/// How often an event was not taken.
+#[derive(Default)]
+struct Failures {
+    all: u32,
+    /// How often in a row the receiver refused it for good. One that is down for a while, and says so once
+    /// in a wrong way, loses nothing.
+    for_good: u32,
+}
+
+impl Failures {
+    const fn count(&mut self, refusal: &Refusal) {
+        self.all = self.all.saturating_add(1);
+        self.for_good = if refusal.is_final { self.for_good.saturating_add(1) } else { 0 };
+    }
+
+    const fn is_hopeless(&self) -> bool {
+        self.for_good >= TRIES
     }
 }
 
@@ -237,6 +257,22 @@ mod tests {
         assert_eq!([200, 204].map(is_final), [None; 2]);
         assert_eq!([301, 408, 425, 429, 500, 503].map(is_final), [Some(false); 6]);
         assert_eq!([400, 401, 404, 410, 413].map(is_final), [Some(true); 5]);
+    }
+
+    #[test]
+    fn an_event_is_left_out_after_five_refusals_in_a_row() {
+        let after = |statuses: &[u16]| {
+            let mut failures = Failures::default();
+            for status in statuses {
+                let refusal = Refusal::of(StatusCode::from_u16(*status).unwrap()).unwrap();
+                failures.count(&refusal);
+            }
+            (failures.all, failures.is_hopeless())
+        };
+        assert_eq!(after(&[410; 5]), (5, true));
+        assert_eq!(after(&[503, 503, 503, 503, 503, 410]), (6, false));
+        assert_eq!(after(&[410, 410, 410, 410, 503, 410]), (6, false));
+        assert_eq!(after(&[503, 410, 410, 410, 410, 410]), (6, true));
     }
 
     #[test]
