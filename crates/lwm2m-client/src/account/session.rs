@@ -40,12 +40,20 @@ impl Account {
     }
 
     /// The connection has ended. Another one follows in a moment with an Update, by which the server reaches
-    /// the client on it. Observations ended with the connection (RFC 8323 section 7.4).
+    /// the client on it. Observations ended with the connection (RFC 8323 section 7.4). If the Update of that
+    /// connection fails as well, the next ones wait as long as failed attempts to register do.
     pub(crate) fn connection_ended(&mut self, cx: &mut Context) {
         self.forget_peer(cx);
-        let retry_at = cx.now + SHORTEST_RETRY;
-        match &mut self.state {
-            State::Registered(state) if !cx.stopping && state.lasts_beyond(retry_at) => {
+        let retry = self.settings(&cx.store).retry();
+        let wait = match &self.state {
+            State::Registered(state) if state.resumes => self.attempts.failed(&retry),
+            _ => Some(SHORTEST_RETRY),
+        };
+        let retry_at = wait.map(|wait| cx.now + wait);
+        match (&mut self.state, retry_at) {
+            (State::Registered(state), Some(retry_at))
+                if !cx.stopping && state.lasts_beyond(retry_at) =>
+            {
                 // A request that was under way fails, which tells nothing of the registration.
                 let update = state.update.take();
                 state.resumes = true;

@@ -57,7 +57,8 @@ pub(crate) struct Registered {
     pub(crate) again: bool,
     /// When the server accepted a Register or Update last.
     pub(crate) renewed_at: Instant,
-    /// Whether it stems from before a restart, and the server has not confirmed it yet.
+    /// Whether it stems from before a restart or from a connection that has ended, and the server has not
+    /// confirmed it since.
     pub(crate) resumes: bool,
 }
 

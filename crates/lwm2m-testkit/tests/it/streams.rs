@@ -248,6 +248,35 @@ fn a_server_that_does_not_listen_is_asked_more_and_more_seldom() {
     }
 }
 
+/// Sessions that the device has begun, or connections.
+fn begun(harness: &Harness, mode: Option<Mode>) -> u64 {
+    let is = |event: &Event| matches!(event, Event::SessionBegun { .. });
+    match mode {
+        None => harness.sim.streams.accepted,
+        Some(_) => {
+            harness.sim.events(harness.device).iter().filter(|(_, event)| is(event)).count() as u64
+        }
+    }
+}
+
+/// As a load balancer does that has lost the server behind it.
+#[test]
+fn a_server_that_ends_each_session_is_asked_more_and_more_seldom() {
+    for mode in modes() {
+        let mut harness = settled(mode, 1);
+        let before = begun(&harness, mode);
+        let mut ended = before - 1;
+        harness.run_until(HOUR, |harness| {
+            if begun(harness, mode) > ended {
+                ended = begun(harness, mode);
+                harness.sim.cut_connections();
+            }
+            false
+        });
+        assert!((4..10).contains(&(ended - before)), "{mode:?}: {} in an hour", ended - before);
+    }
+}
+
 #[test]
 fn a_connection_that_died_in_silence_is_noticed_by_pings() {
     for mode in modes() {
