@@ -1,8 +1,8 @@
 //! An object beside what the registry says of it.
 
 use crate::attributes::{Object, Resource};
-use lwm2m_core::DataType;
-use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition};
+use lwm2m_core::{DataType, ObjectVersion, Version};
+use lwm2m_objects::{ObjectDefinition, Registry, ResourceDefinition, default_version};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote_spanned};
 use syn::{Error, Path, Result};
@@ -12,14 +12,11 @@ use syn::{Error, Path, Result};
 /// # Errors
 /// The object has neither, or it has both.
 pub(crate) fn definition(object: &Object) -> Result<Option<&'static ObjectDefinition>> {
-    let registry = Registry::builtin();
-    let newest = || registry.versions(object.id).into_iter().max_by_key(|it| it.version());
-    let known = match object.version {
-        None => newest(),
-        Some(version) => {
-            registry.versions(object.id).into_iter().find(|it| it.version() == version)
-        }
-    };
+    // Without a version the client registers the object in the default version of its LwM2M, so that is the
+    // definition that holds at run time.
+    let version = object.version.unwrap_or_else(|| default_version(Version::V1_1, object.id));
+    let versions = Registry::builtin().versions(object.id);
+    let known = versions.iter().copied().find(|it| it.version() == version);
     match (&object.name, known) {
         (None, Some(known)) => Ok(Some(known)),
         (Some(_), None) => Ok(None),
@@ -31,13 +28,21 @@ pub(crate) fn definition(object: &Object) -> Result<Option<&'static ObjectDefini
             );
             Err(Error::new(object.span, taken))
         }
-        (None, None) => {
-            let unknown = format!(
-                "the registry of OMA has no object {} of this version; give an object of your own a name",
-                object.id
-            );
-            Err(Error::new(object.span, unknown))
+        (None, None) => Err(Error::new(object.span, unknown(object.id, version, &versions))),
+    }
+}
+
+fn unknown(id: u16, version: ObjectVersion, versions: &[&ObjectDefinition]) -> String {
+    let others: Vec<_> =
+        versions.iter().map(|it| format!("version = \"{}\"", it.version())).collect();
+    match others.is_empty() {
+        true => {
+            format!("the registry of OMA has no object {id}; give an object of your own a name")
         }
+        false => format!(
+            "the registry of OMA has no version {version} of object {id}; add {}",
+            others.join(" or ")
+        ),
     }
 }
 
@@ -52,9 +57,8 @@ pub(crate) fn check(
 ) -> Result<TokenStream> {
     let name = definition.name();
     let find = |id, span| {
-        let none =
-            || Error::new(span, format!("object {} ({name}) has no resource {id}", object.id));
-        definition.resources().find(|it| it.id() == id).ok_or_else(none)
+        let missing = || Error::new(span, no_resource(object.id, definition, id));
+        definition.resources().find(|it| it.id() == id).ok_or_else(missing)
     };
     let mut checks = TokenStream::new();
     for value in &object.values {
@@ -82,6 +86,16 @@ pub(crate) fn check(
         }
         None => Ok(checks),
     }
+}
+
+fn no_resource(object: u16, definition: &ObjectDefinition, id: u16) -> String {
+    let (name, version) = (definition.name(), definition.version());
+    let has = |it: &&ObjectDefinition| it.resources().any(|resource| resource.id() == id);
+    let advice = match Registry::builtin().versions(object).into_iter().find(has) {
+        Some(other) => format!("; version = \"{}\" has it", other.version()),
+        None => String::new(),
+    };
+    format!("object {object} ({name}) has no resource {id} in version {version}{advice}")
 }
 
 fn check_type(value: &Resource, resource: &ResourceDefinition, client: &Path) -> TokenStream {

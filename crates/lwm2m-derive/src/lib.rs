@@ -16,7 +16,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `object`: the Object ID.
 /// - `execute(ID = method, …)`: what servers may execute: methods that take `&mut self` and `&Arguments`, and
 ///   return `Result<(), Refusal>`.
-/// - `version = "1.1"`: the version of the object. Default: as `Object::version` says.
+/// - `version = "1.1"`: the version of the object. Default: that of LwM2M 1.1, which for objects other than those
+///   of the core is 1.0.
 /// - `name = "Pump"`: the name of an object that the registry of OMA does not have; with `multiple`, it may
 ///   have several instances.
 ///

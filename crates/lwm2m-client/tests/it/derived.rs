@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// The object of OMA's registry that is in every tutorial.
 #[derive(Object, Clone, Default)]
-#[lwm2m(object = 3303, execute(5605 = reset))]
+#[lwm2m(object = 3303, version = "1.1", execute(5605 = reset))]
 struct Thermometer {
     #[lwm2m(resource = 5700)]
     value: f64,
