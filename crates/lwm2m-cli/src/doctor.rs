@@ -35,8 +35,7 @@ pub(crate) struct Arguments {
 /// Runs `lwm2m doctor`.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log::start(LogLevel::Off);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(Failure::running)?.block_on(examine(arguments))
+    lwm2m_app::runtime().map_err(Failure::running)?.block_on(examine(arguments))
 }
 
 async fn examine(arguments: &Arguments) -> Result<(), Failure> {

@@ -49,8 +49,7 @@ pub(crate) struct Arguments {
 /// Runs `lwm2m demo`.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log::start(arguments.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(Failure::running)?.block_on(demo(arguments))
+    lwm2m_app::runtime().map_err(Failure::running)?.block_on(demo(arguments))
 }
 
 async fn demo(arguments: &Arguments) -> Result<(), Failure> {
