@@ -153,10 +153,11 @@ fn of_connections() {
 }
 
 #[test]
-fn bytes_of_no_connection_are_dropped() {
+fn bytes_of_no_connection_are_not_counted() {
     let mut lone = Lone::new();
     for _ in 0..3 {
         lone.endpoint.handle_stream(lone.now, PEER, &csm(1_152).bytes());
     }
     assert!(lone.sent().is_empty());
+    assert_eq!(*lone.endpoint.statistics(), Statistics::default());
 }

@@ -124,15 +124,16 @@ fn a_request_goes_on_by_a_connection_and_back() {
 }
 
 #[test]
-fn what_waits_to_be_sent_follows_its_peer() {
-    let mut paths = Paths::with_connection(FROM);
-    paths.asks(KEEP, Request::post().path(["a"]));
-    paths.asks(FROM, Request::post().path(["b"]));
-    // Both have not left yet. The one of `FROM` forbids a move, so its peer is the one that goes on.
-    assert!(!paths.0.rebind(NOW, KEEP, FROM));
-    let mut peers: Vec<_> = paths.sent().into_iter().map(|(peer, _)| peer).collect();
-    peers.sort_unstable();
-    assert_eq!(peers, [KEEP, FROM]);
+fn what_waits_to_be_sent_stays_on_its_path() {
+    let mut paths = Paths::new();
+    paths.0.handle_datagram(NOW, KEEP, &message(Con, Code::EMPTY, 8, b"").bytes());
+    paths.0.handle_datagram(NOW, FROM, &message(Con, Code::EMPTY, 9, b"").bytes());
+    // The answers to both pings have not left yet. An answer belongs to the path that its ping came by.
+    assert!(paths.0.rebind(NOW, KEEP, FROM));
+    let sent = paths.sent().into_iter();
+    let mut sent: Vec<_> = sent.map(|(peer, bytes)| (peer, Message::parse(&bytes).id)).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [(KEEP, 9), (FROM, 8)]);
 }
 
 // RFC 8323 section 7.4
