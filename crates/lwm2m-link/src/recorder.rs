@@ -1,6 +1,6 @@
 //! The flight recorder: the last messages of each peer, in bounded memory.
 //!
-//! A message is kept as its bytes, and read by who asks for it. All peers share one number of bytes:
+//! A message is kept as its bytes; whoever asks for it decodes them. All peers share one number of bytes:
 //! - A peer has a sixteenth of them at most.
 //! - Strangers, which have no security and are not held, share a sixteenth, so that datagrams from
 //!   forged addresses push out nothing else.

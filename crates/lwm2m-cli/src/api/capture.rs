@@ -129,7 +129,7 @@ fn save(it: &Capture, file: &PathBuf, session: &Session) -> Result<(), Failure> 
     let mut body = response.into_body().into_reader().take(LARGEST);
     let bytes = std::io::copy(&mut body, &mut written).map_err(cannot)?;
     eprintln!(
-        "{bytes} bytes written to {}; who has this file can read the device's sessions",
+        "{bytes} bytes written to {}; anyone who has this file can read the device's sessions",
         file.display()
     );
     Ok(())

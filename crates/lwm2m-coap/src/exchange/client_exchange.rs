@@ -17,7 +17,8 @@ pub(super) struct ClientExchange {
     pub(super) purpose: Purpose,
     /// How often the message was sent again on another connection.
     pub(super) repeated: u32,
-    /// On a connection, when the response is given up, until it is told that there is none yet.
+    /// On a connection: when the request fails without a response. Taken once the application has been told that the
+    /// response is late.
     pub(super) given_up_at: Option<Instant>,
 }
 

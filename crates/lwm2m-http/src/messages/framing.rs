@@ -17,7 +17,7 @@ pub(crate) enum Framed {
 /// A message.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// Type and message ID; on streams there are none.
+    /// Type and message ID; messages on streams have neither.
     pub(crate) head: Option<(MessageType, u16)>,
     pub(crate) code: Code,
     pub(crate) token: Token,

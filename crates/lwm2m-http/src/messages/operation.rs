@@ -108,7 +108,7 @@ impl Asked {
         Self { operation: operation.to_owned(), target, path: Some(path), payload }
     }
 
-    /// A request that is none of LwM2M's, such as one for a certificate.
+    /// A request outside of LwM2M, such as the one for a certificate.
     fn foreign(code: Code, target: Option<String>) -> Self {
         let operation = match code {
             Code::GET => "GET".to_owned(),

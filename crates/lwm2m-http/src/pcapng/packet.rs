@@ -83,7 +83,7 @@ fn with_checksum(
     let mut pseudo = [address(from), address(to), length.to_be_bytes().to_vec()].concat();
     pseudo.extend_from_slice(&[0, 0, 0, protocol]);
     pseudo.extend_from_slice(&segment);
-    // In UDP a zero would mean that there is none.
+    // In UDP a zero means that the sender computed no checksum.
     let sum = match checksum(&pseudo) {
         0 => 0xffff,
         sum => sum,

@@ -45,7 +45,7 @@ pub(crate) async fn list(
 /// All configurations, while they are sent.
 struct Configurations {
     bootstrap: Bootstrap,
-    /// Who asks.
+    /// The user or token that the request comes from.
     principal: Principal,
     with_keys: bool,
     last: Option<String>,

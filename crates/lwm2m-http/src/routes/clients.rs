@@ -35,7 +35,7 @@ pub(crate) async fn list(
 
 /// A list of registrations that is being sent.
 struct Registrations {
-    /// Who asks.
+    /// The user or token that the request comes from.
     principal: Principal,
     last: Option<Arc<Registration>>,
     /// The object list that was written last.

@@ -116,7 +116,7 @@ fn states(text: &str) -> Result<Vec<&'static str>, ApiError> {
 /// Which commands a list has.
 #[derive(Clone, Default)]
 pub(super) struct Filter {
-    /// Who asks.
+    /// The user or token that the request comes from.
     principal: Option<Principal>,
     endpoint: Option<String>,
     states: Option<Vec<&'static str>>,

@@ -21,8 +21,8 @@ const USUAL: u64 = 100;
 /// The messages that are looked at: those before the ones that are shown tell what answers are about.
 const LOOKED_AT: usize = 4_000;
 
-/// GET: the last messages, or those after a number, the oldest first. Of one that has left, the last ones
-/// before. Bytes are for admins, by `?raw`.
+/// GET: the last messages, or those after a number, the oldest first. Of a device that has left, the last
+/// ones before. Bytes are for admins, by `?raw`.
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Segment(endpoint): Segment<String>,

@@ -36,7 +36,7 @@ pub(crate) async fn list(
 /// A list of credentials that is being sent.
 pub(super) struct Clients {
     pub(super) store: Arc<SecurityStore>,
-    /// Who asks.
+    /// The user or token that the request comes from.
     pub(super) principal: Principal,
     pub(super) with_keys: bool,
     pub(super) last: Option<Arc<str>>,

@@ -1,4 +1,4 @@
-//! The last messages of devices: decoded, without secrets, for those who may see them.
+//! The last messages of devices: decoded, without secrets, for users with access to the device.
 
 use crate::device::Script;
 use crate::support::{Bench, LOOPBACK};

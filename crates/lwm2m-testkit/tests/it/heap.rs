@@ -134,7 +134,7 @@ fn a_request_that_is_recorded_takes_two_allocations_more_and_the_memory_that_is_
     println!("recorder: {taken} B for {LIMIT} B");
     let recorder = link.recorder().expect("it records");
     assert!(recorder.memory() > LIMIT / 2, "it is full");
-    // A quarter is for handshakes, of which there are none.
+    // A quarter is kept free for handshakes; this fleet makes none.
     assert!(taken <= (LIMIT * 3 / 4) as i64, "{taken}");
 }
 
