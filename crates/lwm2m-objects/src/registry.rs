@@ -40,13 +40,24 @@ impl Registry {
     /// compatible. `None` if the object or its major version is unknown.
     #[must_use]
     pub fn object(&self, id: u16, version: Option<ObjectVersion>) -> Option<&ObjectDefinition> {
+        if let Some(exact) = version.and_then(|version| self.exact(id, version)) {
+            return Some(exact);
+        }
         let fits = |known: &&ObjectDefinition| match version {
             Some(version) => known.version.major == version.major,
             None => true,
         };
-        let exact_or_newest =
-            |known: &&ObjectDefinition| (Some(known.version) == version, known.version);
-        self.candidates(id).filter(fits).max_by_key(exact_or_newest)
+        self.candidates(id).filter(fits).max_by_key(|known| known.version)
+    }
+
+    fn exact(&self, id: u16, version: ObjectVersion) -> Option<&ObjectDefinition> {
+        let find = |table: &'static [ObjectDefinition]| {
+            table.get(table.binary_search_by_key(&(id, version), key).ok()?)
+        };
+        match self.own.binary_search_by_key(&(id, version), key) {
+            Ok(place) => self.own.get(place),
+            Err(_) => find(tables::OBJECTS),
+        }
     }
 
     /// The known versions of an object, oldest first.
