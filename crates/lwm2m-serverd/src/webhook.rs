@@ -9,19 +9,23 @@ use crate::outputs::{INTERVAL, pause};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use lwm2m_app::{Failure, https};
-use lwm2m_http::{ApiState, Untold};
+use lwm2m_app::{Failure, https, keys};
+use lwm2m_http::{ApiState, CHUNK, OutputError, Untold};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinHandle;
 use ureq::Agent;
 use ureq::http::{StatusCode, Uri};
 use zeroize::Zeroizing;
 
 /// How long a receiver may take for an event.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest body of an answer that is read, so that the connection can be used again.
+const MAX_ANSWER: u64 = 64 * 1024;
 
 /// How often an event is sent that the receiver refuses for good.
 const TRIES: u32 = 5;
@@ -76,28 +80,23 @@ impl Webhook {
     /// Tells events until the server ends.
     pub(crate) fn follow(self, api: ApiState) {
         api.clone().spawn(async move {
-            let cursor = format!("webhook {}", self.name);
+            let name = format!("webhook {}", self.name);
             loop {
-                let told = match api.untold_events(&cursor).await {
-                    Ok(events) if events.is_empty() => Ok(()),
-                    Ok(events) => self.tell_all(&api, &cursor, events).await,
-                    Err(error) => Err(error.to_string()),
-                };
-                if let Err(error) = told {
-                    tracing::warn!("events for {} wait: {error}", self.name);
+                match self.tell_chunk(&api, &name).await {
+                    // There may be more.
+                    Ok(CHUNK..) => continue,
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!("events for {} wait: {error}", self.name),
                 }
                 tokio::time::sleep(INTERVAL).await;
             }
         });
     }
 
-    /// Tells events one by one. The cursor moves when the receiver has taken them.
-    async fn tell_all(
-        &self,
-        api: &ApiState,
-        cursor: &str,
-        events: Vec<Untold>,
-    ) -> Result<(), String> {
+    /// Tells events one by one, and returns how many. The cursor moves when the receiver has taken them.
+    async fn tell_chunk(&self, api: &ApiState, name: &str) -> Result<usize, OutputError> {
+        let events = api.untold_events(name).await?;
+        let (count, mut cursor) = (events.len(), Cursor::new(api, name));
         for event in events {
             let mut failures = Failures::default();
             while let Err(refusal) = self.tell(&event).await {
@@ -111,6 +110,8 @@ impl Webhook {
                     );
                     break;
                 }
+                // Before a pause, in which the server may end.
+                cursor.settle().await?;
                 let pause = pause(failures.all.saturating_sub(1));
                 tracing::warn!(
                     "events for {} wait {} s: {}",
@@ -120,10 +121,10 @@ impl Webhook {
                 );
                 tokio::time::sleep(pause).await;
             }
-            // After each: a receiver should not be told again more than it must.
-            api.events_are_told(cursor, event.number).await.map_err(|error| error.to_string())?;
+            cursor.move_to(event.number).await?;
         }
-        Ok(())
+        cursor.settle().await?;
+        Ok(count)
     }
 
     async fn tell(&self, event: &Untold) -> Result<(), Refusal> {
@@ -139,9 +140,60 @@ impl Webhook {
         }
         let request = request.body(body).map_err(Refusal::passing)?;
         let agent = self.agent.clone();
-        let sent = tokio::task::spawn_blocking(move || agent.run(request)).await;
-        let response = sent.map_err(Refusal::passing)?.map_err(Refusal::passing)?;
-        Refusal::of(response.status()).map_or(Ok(()), Err)
+        let send = move || {
+            let mut response = agent.run(request)?;
+            // The status counts, whatever the body is.
+            let _ = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+            Ok::<_, ureq::Error>(response.status())
+        };
+        let sent = tokio::task::spawn_blocking(send).await;
+        let status = sent.map_err(Refusal::passing)?.map_err(Refusal::passing)?;
+        Refusal::of(status).map_or(Ok(()), Err)
+    }
+}
+
+/// How far a receiver was told. It is kept while the next events are told: after a crash only those come
+/// again that were told in the few milliseconds that the disk takes.
+struct Cursor<'a> {
+    api: &'a ApiState,
+    name: &'a str,
+    /// The last event that the receiver has taken, if that is not kept yet.
+    taken: Option<u64>,
+    keeping: Option<JoinHandle<Result<(), OutputError>>>,
+}
+
+impl<'a> Cursor<'a> {
+    const fn new(api: &'a ApiState, name: &'a str) -> Self {
+        Self { api, name, taken: None, keeping: None }
+    }
+
+    /// Notes that the receiver has taken an event.
+    async fn move_to(&mut self, number: u64) -> Result<(), OutputError> {
+        self.taken = Some(number);
+        match &self.keeping {
+            Some(keeping) if !keeping.is_finished() => Ok(()),
+            _ => self.advance().await,
+        }
+    }
+
+    /// Waits until all of it is kept.
+    async fn settle(&mut self) -> Result<(), OutputError> {
+        while self.taken.is_some() || self.keeping.is_some() {
+            self.advance().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for what is being kept, and begins to keep what came after it.
+    async fn advance(&mut self) -> Result<(), OutputError> {
+        if let Some(keeping) = self.keeping.take() {
+            keeping.await.map_err(|error| OutputError::NotKept(error.to_string()))??;
+        }
+        self.keeping = self.taken.take().map(|number| {
+            let (api, name) = (self.api.clone(), self.name.to_owned());
+            tokio::spawn(async move { api.events_are_told(&name, number).await })
+        });
+        Ok(())
     }
 }
 
@@ -218,6 +270,7 @@ fn sign(secret: &[u8], id: &str, timestamp: u64, body: &str) -> String {
 
 /// Reads the secret, which has 24 bytes at least.
 fn secret(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    keys::warn_if_shared(file);
     let wrong = |what: &str| Failure::usage(format!("{}: {what}", file.display()));
     let text = std::fs::read_to_string(file).map(Zeroizing::new);
     let text = text.map_err(|error| wrong(&error.to_string()))?;

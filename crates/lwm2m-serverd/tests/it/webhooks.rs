@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -29,22 +29,30 @@ struct Told {
 struct Inbox {
     address: SocketAddr,
     status: Arc<AtomicU16>,
+    connections: Arc<AtomicUsize>,
     told: Receiver<Told>,
 }
 
 impl Inbox {
-    fn open() -> Self {
+    /// With the length of its answers' bodies.
+    fn open(body: usize) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let status = Arc::new(AtomicU16::new(503));
         let (sender, told) = channel();
-        let answer = Arc::clone(&status);
+        let (answer, connections) = (Arc::clone(&status), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&connections);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                take(stream, &answer, &sender);
+                counted.fetch_add(1, Ordering::SeqCst);
+                let (answer, sender) = (Arc::clone(&answer), sender.clone());
+                std::thread::spawn(move || {
+                    let mut reader = BufReader::new(stream);
+                    while take(&mut reader, &answer, body, &sender).is_some() {}
+                });
             }
         });
-        Self { address, status, told }
+        Self { address, status, connections, told }
     }
 
     fn answers(&self, status: u16) {
@@ -65,17 +73,20 @@ impl Inbox {
     }
 }
 
-/// Reads the requests of a connection, checks their signatures, and answers them.
-fn take(stream: TcpStream, answer: &AtomicU16, told: &Sender<Told>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// Reads a request, checks its signature, and answers it; `None` at the end of the connection.
+fn take(
+    reader: &mut BufReader<TcpStream>,
+    answer: &AtomicU16,
+    answered: usize,
+    told: &Sender<Told>,
+) -> Option<()> {
     let mut headers = HashMap::new();
     for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
         if let Some((name, value)) = line.split_once(": ") {
             headers.insert(name.to_ascii_lowercase(), value.to_owned());
         }
     }
-    let Some(length) = headers.get("content-length") else { return };
-    let mut body = vec![0; length.parse().unwrap()];
+    let mut body = vec![0; headers.get("content-length")?.parse().unwrap()];
     reader.read_exact(&mut body).unwrap();
     let (id, timestamp) = (&headers["webhook-id"], &headers["webhook-timestamp"]);
     let signed = [id.as_bytes(), b".", timestamp.as_bytes(), b".", &body].concat();
@@ -83,11 +94,12 @@ fn take(stream: TcpStream, answer: &AtomicU16, told: &Sender<Told>) {
     let expected = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
     assert_eq!(headers["webhook-signature"], expected);
     let status = answer.load(Ordering::SeqCst);
+    let text = "x".repeat(answered);
     let _ =
-        write!(&stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        write!(reader.get_mut(), "HTTP/1.1 {status} X\r\nContent-Length: {answered}\r\n\r\n{text}");
     let body = serde_json::from_slice(&body).unwrap();
     // The test may be over.
-    let _ = told.send(Told { id: id.clone(), body, status });
+    told.send(Told { id: id.clone(), body, status }).ok()
 }
 
 /// A device registers in the clear (RFC 7252 section 3, OMA LwM2M Core 6.2.1).
@@ -110,7 +122,7 @@ fn events_are_told_in_order_and_at_least_once() {
     let folder = TempDir::new().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, format!("whsec_{}\n", BASE64_STANDARD.encode(SECRET))).unwrap();
-    let inbox = Inbox::open();
+    let inbox = Inbox::open(0);
     let ports = Ports::free();
     let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let (port, url) = (coap.to_string(), format!("http://{}/events?key=1", inbox.address));
@@ -143,6 +155,30 @@ fn events_are_told_in_order_and_at_least_once() {
     register(coap, "fifth");
     assert_eq!(inbox.taken(), registered("fifth"));
     drop(daemon);
+}
+
+#[test]
+fn a_connection_is_used_again_and_a_long_answer_is_not_read() {
+    for (body, expected) in [(10_000, 1..2), (10_000_000, 12..13)] {
+        let folder = TempDir::new().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, format!("whsec_{}\n", BASE64_STANDARD.encode(SECRET))).unwrap();
+        let inbox = Inbox::open(body);
+        inbox.answers(200);
+        let coap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let (port, url) = (coap.to_string(), format!("http://{}/", inbox.address));
+        let arguments =
+            ["--coap", &port, "--webhook", &url, "--webhook-secret", secret.to_str().unwrap()];
+        let _daemon = Daemon::start_with(&folder.path().join("data"), Ports::free(), &arguments);
+        for number in 0..12 {
+            register(coap, &format!("dev-{number}"));
+        }
+        for number in 0..12 {
+            assert_eq!(inbox.next().body["subject"], format!("dev-{number}"));
+        }
+        let connections = inbox.connections.load(Ordering::SeqCst);
+        assert!(expected.contains(&connections), "{body}: {connections}");
+    }
 }
 
 #[cfg(unix)]
