@@ -106,6 +106,7 @@ mod tests {
             assert!(!crowds.has_memory(at(one), 0, 35) && crowds.has_memory(at(foreign), 35, 35));
             crowds.add(at(other), 10);
             assert!(!crowds.has_room(at(other), 1) && crowds.has_room(at(foreign), 1));
+            assert!(!crowds.has_room(at(foreign), 0), "no place is free for anybody");
             [one, one, one, other].into_iter().for_each(|it| crowds.remove(at(it), 10));
             assert!(!crowds.has_memory(at(one), 30, 35), "others have its object list");
             crowds.refund(at(one), 6);

@@ -111,6 +111,19 @@ fn an_error_tells_whether_the_operation_has_it() {
         );
         let format = Code::UNSUPPORTED_CONTENT_FORMAT;
         assert_eq!(valid(operation.clone(), format), formats || composite, "{operation:?}");
+        let has_no_answer = matches!(
+            operation,
+            Operation::Discover { .. }
+                | Operation::WriteAttributes { .. }
+                | Operation::Execute { .. }
+                | Operation::Delete { .. }
+        );
+        assert_eq!(valid(operation.clone(), Code::NOT_ACCEPTABLE), !has_no_answer, "{operation:?}");
+        let writes =
+            matches!(operation, Operation::Write { .. } | Operation::WriteComposite { .. });
+        for code in [Code::REQUEST_ENTITY_INCOMPLETE, Code::REQUEST_ENTITY_TOO_LARGE] {
+            assert_eq!(valid(operation.clone(), code), writes, "{operation:?} {code:?}");
+        }
     }
 }
 

@@ -95,6 +95,18 @@ fn what_was_not_asked_for_is_an_error() {
 }
 
 #[test]
+fn of_the_values_that_were_not_asked_for_sixty_four_are_told() {
+    let mut harness = harness("ep=a&lt=60&lwm2m=1.1", LIST);
+    let (id, request) = harness.order("a", read(None, None));
+    let foreign: String = (0..70).map(|id| format!(r#"{{"n":"/3/0/6/{id}","v":1}},"#)).collect();
+    harness.answer(&request, answer(&format!(r#"[{foreign}{{"n":"/3/0/9","v":95}}]"#)));
+    let response = harness.outcome(id).unwrap().unwrap();
+    let Content::Node(node) = response.content else { panic!("no node") };
+    assert_eq!(leaves(&node), [("/3/0/9".to_owned(), 95_i64.into())]);
+    assert_eq!(response.left_out.len(), 64);
+}
+
+#[test]
 fn write_composite_is_one_ipatch() {
     let mut harness = harness("ep=a&lt=60&lwm2m=1.2", LIST);
     let values = [("/1/0/2", Some(101_i64.into())), ("/1/0/6", Some(true.into()))];

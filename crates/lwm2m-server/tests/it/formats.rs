@@ -247,3 +247,34 @@ fn numbers_from_before_registration_are_read_and_never_sent() {
         assert_eq!(harness.content(id), battery(), "{format}");
     }
 }
+
+#[test]
+fn an_answer_in_no_format_is_text_for_a_value_and_tlv_for_a_tree() {
+    let mut harness = device_with("1.1", "");
+    let (id, request) = harness.order("a", read("/3/0/9", ContentFormat::UNSPECIFIED));
+    assert_eq!(request.options.accept(), None);
+    harness.answer(&request, Response::new(Code::CONTENT).payload("100"));
+    assert_eq!(harness.content(id), battery());
+    let (id, request) = harness.order("a", read("/3/0", ContentFormat::UNSPECIFIED));
+    harness.answer(&request, Response::new(Code::CONTENT).payload(vec![0xC1, 9, 100]));
+    let values = ObjectInstance::default().with(9, 100_i64);
+    assert_eq!(harness.content(id), Content::Node(Node::ObjectInstance(values)));
+}
+
+// proves: FORMAT-02
+#[test]
+fn devices_since_1_2_are_written_in_senml_etch_where_they_refuse_senml() {
+    let changes = || Operation::WriteComposite {
+        changes: vec![(Path::resource(1, 0, 2), Some(Value::Integer(101)))],
+        format: None,
+    };
+    let refused = [(None, Some(112)), (None, Some(110))];
+    let failed = Code::UNSUPPORTED_CONTENT_FORMAT;
+    for (version, last, code) in [("1.1", 112, failed), ("1.2", 322, Code::CHANGED)] {
+        let mut harness = device_with(version, "");
+        let outcome = negotiate(&mut harness, changes(), &[322]);
+        assert_eq!(outcome, (refused.to_vec(), failed), "{version}: one more try");
+        let outcome = negotiate(&mut harness, changes(), &[322]);
+        assert_eq!(outcome, (vec![(None, Some(110)), (None, Some(last))], code), "{version}");
+    }
+}

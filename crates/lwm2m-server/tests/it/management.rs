@@ -122,6 +122,10 @@ fn requests_go_below_the_alternate_path() {
     let answer = Response::new(Code::CREATED).location_segment("lwm2m");
     harness.answer(&request, answer.location_segment("16").location_segment("4"));
     assert_eq!(harness.content(id), Content::Created(Some(Path::instance(16, 4))));
+    let (id, request) = harness.order("a", created(None));
+    let foreign = Response::new(Code::CREATED).location_segment("other");
+    harness.answer(&request, foreign.location_segment("16").location_segment("5"));
+    assert_eq!(harness.content(id), Content::Created(None), "a path that is not the device's");
 }
 
 #[test]

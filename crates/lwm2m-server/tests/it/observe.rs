@@ -126,6 +126,35 @@ fn an_error_notification_is_the_last() {
 }
 
 #[test]
+fn a_notification_that_is_an_error_or_lacks_observe_is_the_last() {
+    let mut error = Response::new(Code::NOT_FOUND);
+    error.options.set_uint(OptionNumber::OBSERVE, 2);
+    for last in [error, Response::new(Code::CONTENT).content_format(0).payload("7")] {
+        let mut harness = Harness::new();
+        harness.registered(0, "a");
+        let request = observed(&mut harness, "a", "/3/0/9");
+        harness.notify(&request, MessageType::Confirmable, last.clone());
+        assert_eq!(ended(&mut harness), Some(ObservationEnd::Ended(last.code)));
+        assert_eq!(harness.server.observations("a").count(), 0);
+        harness.sent.clear();
+        harness.notify(&request, MessageType::NonConfirmable, value("8", 3));
+        assert_eq!(harness.request().kind, MessageType::Reset, "{last:?}");
+    }
+}
+
+#[test]
+fn an_observation_that_began_with_a_wrong_code_is_rejected() {
+    let mut harness = Harness::new();
+    harness.registered(0, "a");
+    let (id, request) = harness.order("a", observe("/3/0/9"));
+    harness.answer(&request, Response::new(Code::CHANGED).observe());
+    let outcome = harness.outcome(id);
+    assert_eq!(outcome, Some(Err(OperationError::UnexpectedCode(Code::CHANGED))));
+    harness.notify(&request, MessageType::NonConfirmable, value("7", 2));
+    assert_eq!(harness.request().kind, MessageType::Reset);
+}
+
+#[test]
 fn a_second_observe_of_a_path_replaces_the_first() {
     let mut harness = Harness::new();
     harness.registered(0, "a");

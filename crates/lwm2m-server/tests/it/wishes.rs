@@ -210,3 +210,26 @@ fn wishes_are_bounded() {
     let target = Target::Path(Path::resource(3, 0, 1));
     assert!(harness.server.wish(harness.now, "c", target, WishOptions::default()).is_ok());
 }
+
+#[test]
+fn after_a_restart_a_notification_nobody_asked_for_shows_that_the_device_is_there() {
+    let (mut harness, earlier, _) = observed();
+    harness.crash();
+    harness.notify(&earlier, MessageType::Confirmable, value("6", 2));
+    assert_eq!(harness.request().kind, MessageType::Reset);
+    let request = asked(&mut harness);
+    harness.answer(&request, value("6", 1));
+    assert_eq!(state(&harness), Some(WishState::Observed(harness.now)));
+}
+
+#[test]
+fn an_observe_that_is_answered_with_a_wrong_code_is_not_sent_again_and_again() {
+    let (mut harness, ..) = observed();
+    harness.ask_for(device(1), register("ep=a&lt=300&lwm2m=1.1", LIST));
+    harness.commit();
+    harness.sent.pop_front();
+    let request = asked(&mut harness);
+    harness.answer(&request, Response::new(Code::CHANGED));
+    assert!(harness.sent.is_empty(), "{:?}", harness.sent);
+    assert_eq!(state(&harness), Some(WishState::Refused(Code::CHANGED)));
+}
