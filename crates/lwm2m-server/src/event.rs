@@ -213,3 +213,50 @@ impl fmt::Display for ObservationEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_take_at_least_what_devices_said_in_them() {
+        const LONG: usize = 10_000;
+        let opaque = || Value::Opaque(vec![7; LONG].into());
+        let node = |value| Node::Resource(Resource::Single(value));
+        let small = || node(Value::Integer(1));
+        let numbers = (0..100).map(|id| (id, Value::Integer(1)));
+        let many = Node::Resource(Resource::Multiple(numbers.collect()));
+        let path = Path::resource(3, 0, 0);
+        let response = |content| Response {
+            code: Code::CONTENT,
+            valid: true,
+            content: Content::Node(content),
+            diagnostic: None,
+            left_out: Vec::new(),
+        };
+        let completed = |content| Event::Completed {
+            id: OperationId(1),
+            endpoint: "a".into(),
+            target: path.into(),
+            result: Ok(response(content)),
+        };
+        let ended = |content| Event::CommandEnded {
+            id: CommandId(1),
+            endpoint: "a".into(),
+            operation: Arc::new(Operation::Discover { path }),
+            outcome: Arc::new(Outcome::Answered(response(content))),
+        };
+        for (event, least) in [
+            (completed(small()), 0),
+            (completed(node(opaque())), LONG),
+            (completed(node(Value::String("x".repeat(LONG)))), LONG),
+            (completed(many.clone()), 100 * LEAF),
+            (ended(small()), 0),
+            (ended(node(opaque())), LONG),
+            (ended(many), 100 * LEAF),
+        ] {
+            let estimate = event.memory_estimate();
+            assert!((BASE + least..BASE + least + 100).contains(&estimate), "{estimate}");
+        }
+    }
+}

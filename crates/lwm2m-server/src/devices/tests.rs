@@ -98,3 +98,34 @@ fn of_two_devices_at_a_peer_the_last_is_found() {
     assert_eq!(devices.key_at(PeerId(1)), None);
     assert_eq!(devices.key_at(PeerId(2)), Some(second));
 }
+
+#[test]
+fn devices_with_security_are_counted_while_they_have_it() {
+    let mut devices = Devices::new([7; 32]);
+    let secured = || Identity::Secured(lwm2m_dtls::Identity::Psk("key".into()));
+    let here = ([198, 51, 100, 7], 5_683).into();
+    let keys = ["a", "b", "c"].map(|name| {
+        let mut device = device(&mut devices, name, 1);
+        Arc::make_mut(&mut device.registration).identity = secured();
+        devices.insert(device)
+    });
+    assert_eq!(devices.secured(), 3);
+    devices.set_source(keys[0], here, Some(Identity::NoSec));
+    assert_eq!(devices.secured(), 2);
+    assert!(!devices.plain().has_room(here, 0) && devices.plain().has_room(here, 1));
+    devices.set_source(keys[0], here, None);
+    assert_eq!(devices.secured(), 2, "nothing else is proven");
+    devices.remove(keys[1]);
+    assert_eq!(devices.secured(), 1);
+    devices.set_source(keys[0], here, Some(secured()));
+    assert_eq!(devices.secured(), 2);
+}
+
+#[test]
+fn random_numbers_are_all_those_of_a_range() {
+    let mut devices = Devices::new([7; 32]);
+    let drawn: std::collections::BTreeSet<_> =
+        (0..1_000).map(|_| devices.random(60..=69)).collect();
+    assert!(drawn.into_iter().eq(60..=69));
+    assert_eq!(devices.random(5..=5), 5);
+}

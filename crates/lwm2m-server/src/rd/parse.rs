@@ -248,3 +248,55 @@ fn object_list(
 fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &[&str], list: &str) -> Request {
+        let request = Request::post().path(["rd"]).payload(list.to_owned());
+        query.iter().fold(request, |request, parameter| request.query(parameter))
+    }
+
+    fn register_with(query: &[&str], list: &str, config: &Config) -> Option<Refusal> {
+        register(&asked(query, list), config, &ObjectLists::default()).err()
+    }
+
+    #[test]
+    fn since_1_1_the_name_may_be_that_of_the_identity() {
+        let config = Config::default();
+        let register = |version| register_with(&["lt=60", version], "</3/0>", &config);
+        assert_eq!(register("lwm2m=1.0"), Some(Refusal::Missing("ep")));
+        assert_eq!((register("lwm2m=1.1"), register("lwm2m=1.2")), (None, None));
+    }
+
+    #[test]
+    fn profiles_are_refused_since_1_2_and_unknown_before() {
+        let read = |query: &[&str], version| {
+            let (config, lists) = (Config::default(), ObjectLists::default());
+            let request = UpdateRequest::read(&asked(query, ""), &config, &lists)?;
+            request.parameters(version).map(drop)
+        };
+        assert_eq!(read(&["pid=1"], Version::V1_1), Ok(()));
+        assert_eq!(read(&["pid=1"], Version::V1_2), Err(Refusal::Profile));
+        assert_eq!(read(&["lt=60"], Version::V1_2), Ok(()));
+    }
+
+    #[test]
+    fn the_bounds_of_a_register_are_the_largest_that_is_taken() {
+        let config = Config::default().max_query(20).max_links(3).max_link_attributes(2);
+        let config = config.max_object_list(40).max_endpoint_name(4);
+        let query = |ep| register_with(&[ep, "lt=60", "lwm2m=1.1"], "</3/0>", &config);
+        assert_eq!((query("ep"), query("ep=x")), (None, Some(Refusal::QueryTooLong)));
+        let list = |list: &str| register_with(&["ep", "lt=60", "lwm2m=1.1"], list, &config);
+        assert_eq!(list("</1/0>,</3/0>,</4/0>"), None);
+        assert_eq!(list("</1/0>,</3/0>,</4/0>,</5>"), Some(Refusal::ListTooLong));
+        assert_eq!(list("</3/0>;a;b"), None);
+        assert_eq!(list("</3/0>;a;b;c"), Some(Refusal::TooManyAttributes));
+        let of_length = |length: usize| format!("</3/0>;a=\"{}\"", "x".repeat(length - 11));
+        assert_eq!(list(&of_length(40)), None);
+        assert_eq!(list(&of_length(41)), Some(Refusal::ListTooLong));
+        let name = |name: &str| legal_endpoint(name.to_owned(), &config).err();
+        assert_eq!((name("four"), name("fifth")), (None, Some(Refusal::Bad("ep"))));
+    }
+}

@@ -48,3 +48,27 @@ impl KeptCredential {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::decode;
+    use lwm2m_dtls::certificate::subject_public_key_info;
+
+    #[test]
+    fn every_kind_of_credential_is_kept_as_it_is() {
+        for credential in [
+            Credential::psk(b"identity", &[7; 16]).unwrap(),
+            Credential::raw_public_key(&subject_public_key_info(&[4; 65])).unwrap(),
+            Credential::X509,
+        ] {
+            let kept = KeptCredential::of(&credential, 42).unwrap();
+            let bytes = minicbor::to_vec(&kept).unwrap();
+            let kept: KeptCredential = decode(&bytes).unwrap();
+            assert_eq!(kept.generation(), 42);
+            assert!(kept.credential() == Some(credential));
+        }
+        let unknown = KeptCredential { mode: 9, public: vec![], secret: vec![], generation: None };
+        assert!(unknown.credential().is_none());
+    }
+}

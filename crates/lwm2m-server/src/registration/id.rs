@@ -52,6 +52,16 @@ mod tests {
     use rand_chacha::rand_core::SeedableRng;
 
     #[test]
+    fn every_character_of_an_id_is_random() {
+        let mut rng = ChaCha12Rng::from_seed([7; 32]);
+        let ids: Vec<_> = (0..1_000).map(|_| RegistrationId::random(&mut rng).0).collect();
+        for place in 0..LENGTH {
+            let used: std::collections::BTreeSet<_> = ids.iter().map(|id| id[place]).collect();
+            assert_eq!(used.len(), ALPHABET.len(), "{place}");
+        }
+    }
+
+    #[test]
     fn an_id_survives_its_text_and_other_texts_are_none() {
         let id = RegistrationId::random(&mut ChaCha12Rng::from_seed([7; 32]));
         assert_eq!(RegistrationId::from_bytes(id.to_string().as_bytes()), Some(id));

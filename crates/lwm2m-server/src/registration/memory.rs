@@ -70,3 +70,96 @@ fn of_object(object: &ObjectInfo) -> usize {
 fn text(text: &str) -> usize {
     ALLOCATION + text.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lwm2m_core::{BindingMode, Version};
+    use lwm2m_dtls::CertificateIdentity;
+    use lwm2m_time::Instant;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    fn registration() -> Registration {
+        Registration {
+            id: crate::registration::RegistrationId::from_bytes(b"abcdefghijklmnop").unwrap(),
+            endpoint: "a".into(),
+            lifetime: std::time::Duration::ZERO,
+            version: Version::V1_1,
+            binding: BindingMode::default(),
+            queue_mode: false,
+            sms: None,
+            list: Arc::new(ObjectList::parse(b"</3/0>").unwrap()),
+            additional: BTreeMap::new(),
+            address: ([198, 51, 100, 7], 5683).into(),
+            identity: Identity::NoSec,
+            registered_at: Instant::ZERO,
+            updated_at: Instant::ZERO,
+        }
+    }
+
+    /// How much more a registration takes after a change.
+    fn growth(change: impl FnOnce(&mut Registration)) -> usize {
+        let mut changed = registration();
+        change(&mut changed);
+        changed.memory_estimate() - registration().memory_estimate()
+    }
+
+    fn certificate(common_name: Option<String>, dns_names: Vec<String>) -> Identity {
+        let names = CertificateIdentity { common_name, dns_names, sha256: [0; 32] };
+        Identity::Secured(Proven::Certificate(Arc::new(names)))
+    }
+
+    #[test]
+    fn whatever_a_device_tells_of_itself_is_counted() {
+        const LONG: usize = 10_000;
+        let text = || "x".repeat(LONG);
+        let bytes = || bytes::Bytes::from(vec![7; LONG]);
+        let many = |it: &mut Registration| {
+            let one = |number| (format!("{number:0100}"), "y".repeat(100));
+            it.additional = (0..LONG / 200).map(one).collect();
+        };
+        let names = vec!["z".repeat(100); LONG / 100];
+        for (what, grown) in [
+            ("endpoint", growth(|it| it.endpoint = text().into())),
+            ("sms", growth(|it| it.sms = Some(text()))),
+            ("name", growth(|it| _ = it.additional.insert(text(), String::new()))),
+            ("value", growth(|it| _ = it.additional.insert(String::new(), text()))),
+            ("parameters", growth(many)),
+            ("key", growth(|it| it.identity = Identity::Secured(Proven::RawPublicKey(bytes())))),
+            ("psk", growth(|it| it.identity = Identity::Secured(Proven::Psk(bytes())))),
+            ("subject", growth(|it| it.identity = certificate(Some(text()), Vec::new()))),
+            ("dns names", growth(|it| it.identity = certificate(None, names))),
+        ] {
+            // The endpoint name has been one byte long.
+            assert!((LONG - 1..3 * LONG).contains(&grown), "{what}: {grown}");
+        }
+        let session = growth(|it| it.identity = Identity::Secured(Proven::Psk("x".into())));
+        assert!((SESSION..2 * SESSION).contains(&session), "{session}");
+    }
+
+    #[test]
+    fn whatever_is_in_an_object_list_is_counted() {
+        let estimate = |text: &str| ObjectList::parse(text.as_bytes()).unwrap().memory_estimate();
+        let smallest = estimate("</3/0>");
+        let attribute = format!("</3/0>;x=\"{}\"", "y".repeat(10_000));
+        let root = "r".repeat(10_000);
+        let root = format!("</{root}>;rt=\"oma.lwm2m\",</{root}/3/0>");
+        // An object and an instance take at least their ids.
+        let objects: Vec<_> = (10..1_010).map(|id| format!("</{id}>")).collect();
+        let instances: Vec<_> = (0..1_000).map(|id| format!("</3/{id}>")).collect();
+        let formats: Vec<_> = (0..1_000).map(|id| id.to_string()).collect();
+        let formats = format!("</>;ct=\"{}\",</3/0>", formats.join(" "));
+        for (what, list, least) in [
+            ("attribute", attribute.clone(), attribute.len()),
+            ("root", root.clone(), root.len() + 10_000),
+            ("objects", objects.join(","), objects.join(",").len() + 2_000),
+            ("instances", instances.join(","), instances.join(",").len() + 2_000),
+            ("formats", formats.clone(), formats.len() + 2_000),
+        ] {
+            let grown = estimate(&list) - smallest;
+            let least = least - 10;
+            assert!((least..least + 200_000).contains(&grown), "{what}: {grown}, {least}");
+        }
+    }
+}

@@ -222,21 +222,6 @@ fn plain_registrations_leave_room_and_end() {
 
 // proves: REG-29
 #[test]
-fn a_plain_registration_lasts_thirty_days_at_most() {
-    let mut harness = Harness::new();
-    const MOST: u64 = 30 * 86_400;
-    for (asked, granted) in [(0, MOST), (MOST - 1, MOST - 1), (MOST, MOST), (MOST + 1, MOST)] {
-        let location = harness.registered_as(0, &format!("ep=a&lt={asked}&lwm2m=1.1"), LIST);
-        let lifetime = |harness: &Harness| harness.server.registration("a").unwrap().lifetime;
-        assert_eq!(lifetime(&harness).as_secs(), granted, "{asked}");
-        harness.ask(device(0), update(&location, "lt=60"));
-        harness.ask(device(0), update(&location, &format!("lt={asked}")));
-        assert_eq!(lifetime(&harness).as_secs(), granted, "{asked} by Update");
-    }
-}
-
-// proves: REG-29
-#[test]
 fn plain_registrations_of_a_network_leave_room_for_others() {
     let mut harness = Harness::with(Config::default().max_registrations(300));
     let host = |host| [192, 0, 2, host];

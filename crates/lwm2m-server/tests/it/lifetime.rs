@@ -78,3 +78,18 @@ fn a_silent_device_stays_known_at_its_address() {
     };
     assert_eq!(said.moved_from, None);
 }
+
+// proves: REG-29
+#[test]
+fn a_plain_registration_lasts_thirty_days_at_most() {
+    let mut harness = Harness::new();
+    const MOST: u64 = 30 * 86_400;
+    for (asked, granted) in [(0, MOST), (MOST - 1, MOST - 1), (MOST, MOST), (MOST + 1, MOST)] {
+        let location = harness.registered_as(0, &format!("ep=a&lt={asked}&lwm2m=1.1"), LIST);
+        let lifetime = |harness: &Harness| harness.server.registration("a").unwrap().lifetime;
+        assert_eq!(lifetime(&harness).as_secs(), granted, "{asked}");
+        harness.ask(device(0), update(&location, "lt=60"));
+        harness.ask(device(0), update(&location, &format!("lt={asked}")));
+        assert_eq!(lifetime(&harness).as_secs(), granted, "{asked} by Update");
+    }
+}

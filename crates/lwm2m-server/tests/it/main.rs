@@ -1,7 +1,9 @@
 //! The server engine against devices made of hand-written datagrams, in virtual time.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod as_it_was;
 mod codes;
+mod command_ends;
 mod commands;
 mod composite;
 mod formats;

@@ -72,6 +72,11 @@ fn formats_outlive_an_update_that_does_not_name_them() {
     harness.ask(device(0), list);
     let (_, request) = harness.order("a", read("/3"));
     assert_eq!(request.options.accept(), Some(110));
+    harness.answer(&request, Response::new(Code::NOT_FOUND));
+    let list = update(&location, "").payload("</>;rt=\"oma.lwm2m\";ct=11542,</3/0>");
+    harness.ask(device(0), list);
+    let (_, request) = harness.order("a", read("/3"));
+    assert_eq!(request.options.accept(), Some(11_542), "the Update names them");
 }
 
 #[test]

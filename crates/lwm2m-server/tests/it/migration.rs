@@ -214,6 +214,18 @@ fn what_cannot_be_adopted_is_given_back() {
     assert_eq!(new.server.registration("a").unwrap().address, device(5));
     assert_eq!(&*released.registration().endpoint, "a");
 
+    // The name with another location, and the location with another name.
+    let mut other = Harness::new();
+    other.registered(4, "b");
+    other.registered(5, "a");
+    let refused = other.server.adopt(other.now, *released, None);
+    let Err(AdoptError::Registered(released)) = refused else { panic!("{refused:?}") };
+    let mut other = Harness::new();
+    let location = other.registered(4, "b");
+    assert_eq!(location, format!("/rd/{}", released.registration().id), "equal seeds");
+    let refused = other.server.adopt(other.now, *released, None);
+    let Err(AdoptError::Registered(released)) = refused else { panic!("{refused:?}") };
+
     let secure = Config::default();
     let credential = lwm2m_server::security::Credential::psk(b"id", &[7; 16]).unwrap();
     secure.security.put("a", credential).unwrap();

@@ -80,6 +80,37 @@ fn values_of_instances_that_a_device_does_not_list_any_more_are_forgotten() {
 }
 
 #[test]
+fn values_of_answers_are_kept_if_there_is_a_store() {
+    let read = || Operation::Read { path: Path::instance(3303, 1), format: None };
+    let answer = || {
+        let payload = r#"[{"n":"/3303/1/5700","v":1.5}]"#;
+        Response::new(Code::CONTENT).content_format(110).payload(payload)
+    };
+    let (mut kept, _) = harness(Config::default());
+    let (_, request) = kept.order("a", read());
+    kept.answer(&request, answer());
+    kept.commit();
+    assert_eq!(sensors(&kept), [1]);
+    let mut harness = Harness::new();
+    harness.registered_as(1, "ep=a&lt=60&lwm2m=1.1", SENSORS);
+    let (_, request) = harness.order("a", read());
+    harness.answer(&request, answer());
+    assert_eq!(harness.writes.len(), 0);
+}
+
+#[test]
+fn values_of_a_device_with_a_credential_stay_whatever_leaves() {
+    let (mut harness, _) = harness(Config::default().max_departed(0));
+    sends(&mut harness, 1.5);
+    let credential = lwm2m_credentials::Credential::psk(b"a", b"key").unwrap();
+    harness.server.put_credential(harness.now, "a", credential).unwrap();
+    harness.drain();
+    harness.commit();
+    assert!(harness.server.registration("a").is_none());
+    assert_eq!((sensors(&harness), count(&harness, DEPARTED)), (vec![0, 1, 10], 0));
+}
+
+#[test]
 fn values_outlive_the_registration_and_not_the_credential() {
     let (mut harness, location) = harness(Config::default());
     sends(&mut harness, 1.5);

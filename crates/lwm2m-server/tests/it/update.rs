@@ -1,10 +1,10 @@
 //! Update and De-register.
 
-use crate::harness::{Harness, LIST, at, device, update};
+use crate::harness::{Harness, LIST, at, device, register, update};
 use crate::observe::{observed, value};
 use lwm2m_coap::{Code, MessageType, Request, Response};
 use lwm2m_core::Path;
-use lwm2m_server::{Content, DeregistrationReason, Event, Operation, OperationError};
+use lwm2m_server::{Config, Content, DeregistrationReason, Event, Operation, OperationError};
 use std::time::Duration;
 
 // proves: REG-14
@@ -150,5 +150,27 @@ fn an_update_tells_the_object_list_only_if_it_has_one() {
             _ => None,
         });
         assert_eq!(told, Some(has_list));
+    }
+}
+
+#[test]
+fn devices_of_a_full_server_come_back_at_the_same_size() {
+    let mut harness = Harness::with(Config::default().max_registration_bytes(100_000));
+    let query = |number: u16| format!("ep=dev-{number:03}&lt=60&lwm2m=1.1");
+    // Each host has a share only, so each device is at another one.
+    let host = |number: u16| ([192, 0, number as u8, 1], 5_683).into();
+    let mut places = Vec::new();
+    loop {
+        let number = u16::try_from(places.len()).unwrap();
+        let answer = harness.ask(host(number), register(&query(number), LIST));
+        if answer.code != Code::CREATED {
+            break;
+        }
+        places.push(answer.location());
+    }
+    assert!(places.len() > 20);
+    for (number, place) in (0..).zip(&places) {
+        assert_eq!(harness.ask(host(number), update(place, "lt=30")).code, Code::CHANGED);
+        assert_eq!(harness.ask(host(number), register(&query(number), LIST)).code, Code::CREATED);
     }
 }

@@ -1,8 +1,8 @@
 //! Observations that last until the application takes them back.
 
-use crate::harness::{Harness, LIST, Message, device, register, update};
+use crate::harness::{Harness, LIST, Message, at, device, register, update};
 use crate::observe::value;
-use lwm2m_coap::{Code, MessageType, Response};
+use lwm2m_coap::{Code, MessageType, Request, Response};
 use lwm2m_core::{Attribute, ContentFormat, Path};
 use lwm2m_server::{Config, Event, OperationId, SubmitError, Target, WishOptions, WishState};
 
@@ -232,4 +232,40 @@ fn an_observe_that_is_answered_with_a_wrong_code_is_not_sent_again_and_again() {
     harness.answer(&request, Response::new(Code::CHANGED));
     assert!(harness.sent.is_empty(), "{:?}", harness.sent);
     assert_eq!(state(&harness), Some(WishState::Refused(Code::CHANGED)));
+}
+
+#[test]
+fn a_wish_goes_along_when_its_device_leaves_an_address_that_it_shared() {
+    let (mut harness, _, location) = observed();
+    harness.ask_for(device(1), register("ep=b&lt=300&lwm2m=1.1", LIST));
+    harness.commit();
+    harness.sent.clear();
+    harness.events.clear();
+    harness.ask_for(device(2), update(&location, ""));
+    harness.commit();
+    assert_eq!(harness.sent.pop_front().unwrap().code, Code::CHANGED);
+    let ended = |event: &Event| matches!(event, Event::ObservationEnded { .. });
+    assert!(!harness.events.iter().any(ended), "{:?}", harness.events);
+    let request = asked(&mut harness);
+    assert_eq!(request.to, device(2));
+    harness.answer(&request, value("6", 1));
+    assert_eq!(state(&harness), Some(WishState::Observed(harness.now)));
+}
+
+#[test]
+fn a_refusal_is_known_after_a_restart_until_the_device_registers() {
+    let mut harness = Harness::kept();
+    harness.ask_for(device(1), register("ep=a&lt=300&lwm2m=1.1", LIST));
+    harness.commit();
+    let location = harness.sent.pop_front().unwrap().location();
+    wish(&mut harness, &[]);
+    let request = asked(&mut harness);
+    harness.answer(&request, Response::new(Code::METHOD_NOT_ALLOWED));
+    harness.ask_for(device(1), at(Request::delete(), &location));
+    harness.commit();
+    harness.crash();
+    assert_eq!(state(&harness), Some(WishState::Refused(Code::METHOD_NOT_ALLOWED)));
+    harness.ask_for(device(1), register("ep=a&lt=300&lwm2m=1.1", LIST));
+    harness.commit();
+    assert_eq!(state(&harness), Some(WishState::Waiting));
 }
