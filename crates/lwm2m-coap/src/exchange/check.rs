@@ -123,6 +123,7 @@ mod tests {
             (&[(35, b"coap://x")], Err(Code::PROXYING_NOT_SUPPORTED)),
             (&[(39, b"coap")], Err(Code::PROXYING_NOT_SUPPORTED)),
             (&[(3, b"host"), (7, b"\x16"), (65_000, b"x"), (12, b"abc")], Ok(())),
+            (&[(6, b"abc"), (258, b"\x02\x00")], Ok(())),
             (&[(60, b"\x01"), (60, b"\x02"), (11, b"a"), (11, b"b")], Ok(())),
         ] {
             let checked = request(&with(list), false, true).map(|_| ());

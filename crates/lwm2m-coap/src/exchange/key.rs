@@ -91,3 +91,30 @@ const fn is_transfer(number: OptionNumber) -> bool {
         OptionNumber::OBSERVE | OptionNumber::BLOCK1 | OptionNumber::BLOCK2 | OptionNumber::ECHO
     ) || number.is_no_cache_key()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_its_definition() {
+        for (body, expected) in [
+            (&b""[..], 0xCBF2_9CE4_8422_2325),
+            (b"a", 0xAF63_DC4C_8601_EC8C),
+            (b"foobar", 0x8594_4171_F739_67E8),
+        ] {
+            assert_eq!(digest(body), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_for_another_block_may_omit_the_body_and_have_no_other() {
+        let options = Options::new();
+        let fetch = RequestKey::new(Code::FETCH, &options, b"body");
+        let continues = |code, payload: &[u8]| fetch.is_continued_by(code, &options, payload);
+        assert!(continues(Code::FETCH, b"body") && continues(Code::FETCH, b""));
+        assert!(!continues(Code::FETCH, b"other") && !continues(Code::GET, b""));
+        let get = RequestKey::new(Code::GET, &options, b"");
+        assert!(get.is_continued_by(Code::GET, &options, b"whatever"));
+    }
+}

@@ -74,6 +74,12 @@ mod tests {
         assert!(freshness.advance(0xFF_FFFF - 1, at(132)));
         assert!(freshness.advance(0xFF_FFFF, at(133)));
         assert!(freshness.advance(0, at(134)));
+        // Half of the numbers ahead is as far as half of them behind.
+        assert!(!freshness.advance(1 << 23, at(134)));
+        assert!(freshness.advance((1 << 23) - 1, at(134)));
+        assert!(freshness.advance(1 << 23, at(134)));
+        assert!(!freshness.advance(0, at(134)));
+        assert!(freshness.advance(0xFF_FFFF, at(134)) && freshness.advance(0, at(134)));
         assert!(!freshness.advance(0xFF_FFFF, at(135)));
     }
 }

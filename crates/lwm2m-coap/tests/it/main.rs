@@ -7,6 +7,7 @@ mod counters;
 mod extensions;
 mod fairness;
 mod freshness;
+mod layers;
 mod messages;
 mod network;
 mod observe;

@@ -2,7 +2,9 @@
 
 use crate::pair::{Ack, Con, Message, Non, message};
 use crate::stream::{Frame, csm, frame, frames};
-use lwm2m_coap::{Code, Config, Endpoint, Event, OptionNumber, PeerId, Request, Response};
+use lwm2m_coap::{
+    Code, Config, Endpoint, Event, ExchangeId, OptionNumber, PeerId, Request, Response,
+};
 use lwm2m_time::Instant;
 
 const KEEP: PeerId = PeerId(1);
@@ -159,4 +161,90 @@ fn observations_end_with_a_connection_and_go_on_between_datagrams() {
         let gone = events.any(|event| matches!(event, Event::ObserverGone { .. }));
         assert_eq!(gone, ends, "{connected:?}");
     }
+}
+
+#[test]
+fn an_acknowledged_request_is_sent_again_where_a_connection_is_involved() {
+    for (request, connected, again) in [
+        (Request::get(), false, 0),
+        (Request::get(), true, 1),
+        (Request::put(), true, 1),
+        (Request::post(), true, 0),
+    ] {
+        let mut paths = if connected { Paths::with_connection(FROM) } else { Paths::new() };
+        let code = request.code;
+        paths.asks(KEEP, request.path(["a"]));
+        let before = paths.datagram_to(KEEP);
+        paths.0.handle_datagram(NOW, KEEP, &message(Ack, Code::EMPTY, before.id, b"").bytes());
+        assert!(paths.0.rebind(NOW, KEEP, FROM));
+        let sent = paths.sent();
+        assert_eq!(sent.len(), again, "{code} {connected}: {sent:?}");
+    }
+}
+
+#[test]
+fn a_request_that_goes_to_and_fro_is_sent_as_often_as_a_silent_peer_gets_it() {
+    for (request, most) in [(Request::get(), 4), (Request::post(), 0)] {
+        let mut paths = Paths::with_connection(FROM);
+        paths.asks(KEEP, request.path(["a"]));
+        paths.datagram_to(KEEP);
+        let mut again = 0;
+        for _ in 0..10 {
+            assert!(paths.0.rebind(NOW, KEEP, FROM));
+            again += paths.sent().len();
+        }
+        assert_eq!(again, most);
+    }
+}
+
+/// Lets a peer ask; returns the exchange.
+fn asked_by(paths: &mut Paths, peer: PeerId, request: &Message) -> ExchangeId {
+    paths.0.handle_datagram(NOW, peer, &request.bytes());
+    match paths.0.poll_event() {
+        Some(Event::Request { exchange, .. }) => exchange,
+        other => panic!("no request: {other:?}"),
+    }
+}
+
+#[test]
+fn requests_that_wait_for_the_application_are_answered_on_the_new_path() {
+    let silent = OptionNumber::NO_RESPONSE;
+    for is_silent in [false, true] {
+        let with = |id, token: &[u8]| {
+            let request = message(Con, Code::GET, id, token);
+            if is_silent { request.uint(silent, 2) } else { request }
+        };
+        let mut paths = Paths::new();
+        let of_keep = asked_by(&mut paths, KEEP, &with(1, b"k"));
+        let of_from = asked_by(&mut paths, FROM, &with(2, b"f"));
+        assert!(paths.0.rebind(NOW, KEEP, FROM));
+        paths.0.respond(NOW, of_keep, Response::new(Code::CONTENT)).unwrap();
+        // It came by another path: there is nothing there that it could acknowledge.
+        let sent = paths.sent();
+        assert_eq!(sent.len(), usize::from(!is_silent), "{sent:?}");
+        for (peer, bytes) in sent {
+            let answer = Message::parse(&bytes);
+            assert_eq!((peer, answer.kind, answer.token.as_bytes()), (KEEP, Con, &b"k"[..]));
+        }
+        paths.0.respond(NOW, of_from, Response::new(Code::CONTENT)).unwrap();
+        let answer = paths.datagram_to(KEEP);
+        assert_eq!((answer.kind, answer.id), (Ack, 2), "the path of the request");
+    }
+}
+
+#[test]
+fn frames_that_wait_to_be_sent_stay_on_their_connection() {
+    let mut paths = Paths::with_connection(FROM);
+    paths.0.connected(NOW, KEEP).unwrap();
+    paths.0.handle_stream(NOW, KEEP, &csm(1_152).bytes());
+    paths.sent();
+    let ping = |token| frame(Code::PING, token).bytes();
+    paths.0.handle_stream(NOW, KEEP, &ping(b"keep"));
+    paths.0.handle_stream(NOW, FROM, &ping(b"from"));
+    assert!(paths.0.rebind(NOW, KEEP, FROM));
+    let sent = paths.sent().into_iter();
+    let mut sent: Vec<_> =
+        sent.map(|(peer, bytes)| (peer, frames(&bytes)[0].token.as_bytes().to_vec())).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [(KEEP, b"from".to_vec()), (FROM, b"keep".to_vec())]);
 }
