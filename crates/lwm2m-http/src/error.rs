@@ -53,6 +53,12 @@ pub(crate) enum ApiError {
     NoSecureBootstrapPort(String),
     #[error("`{0}` has no configuration; GET /api/bootstrap lists the devices that have one")]
     NoConfiguration(String),
+    #[error("`{0}` is not known; POST /api/devices makes a device")]
+    NoDevice(String),
+    #[error(
+        "`{0}` is known already; DELETE /api/devices/{0} takes it away with its keys, and new ones can be made"
+    )]
+    KnownDevice(String),
     #[error("{0} devices have one already, or all together have 64 MiB; remove some first")]
     TooManyBootstraps(usize),
     #[error(transparent)]
@@ -359,9 +365,11 @@ impl ApiError {
             | Self::NoSession(_)
             | Self::NoModel(_)
             | Self::NoBootstrap
+            | Self::NoDevice(_)
             | Self::NoConfiguration(_) => Kind::UnknownName,
             Self::TakenElsewhere
             | Self::FixedCredentials(_)
+            | Self::KnownDevice(_)
             | Self::NoSecurePort(_)
             | Self::NoSecureBootstrapPort(_)
             | Self::Store(_) => Kind::Conflict,

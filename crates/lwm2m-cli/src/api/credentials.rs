@@ -6,7 +6,7 @@ use super::{Session, text};
 use clap::{ArgGroup, Args, Subcommand};
 use lwm2m_app::{Failure, keys};
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use ureq::http::Method;
 
 const CLIENTS: &str = "/api/security/clients";
@@ -100,19 +100,31 @@ fn print<'j>(all: impl IntoIterator<Item = &'j Json>) {
     table.print();
 }
 
-fn set(set: &Set, session: &Session) -> Result<(), Failure> {
-    let details = |mode: &str, details: Json| json!({"mode": mode, "details": details});
-    let psk =
-        |identity: &str, key: &[u8]| details("psk", json!({"identity": identity, "key": hex(key)}));
-    let mut made = None;
-    let tls = if let Some(file) = &set.psk_file {
+fn psk(identity: &str, key: &[u8]) -> Json {
+    json!({"mode": "psk", "details": {"identity": identity, "key": hex(key)}})
+}
+
+/// The credential that flags give, in the JSON of the API; `None` if they give none.
+pub(super) fn given(
+    psk_file: Option<&Path>,
+    rpk: Option<&Path>,
+    x509: bool,
+) -> Result<Option<Json>, Failure> {
+    if let Some(file) = psk_file {
         let (identity, key) = keys::pre_shared_key(file).map_err(Failure::usage)?;
-        psk(&identity, &key)
-    } else if let Some(file) = &set.rpk {
+        return Ok(Some(psk(&identity, &key)));
+    }
+    if let Some(file) = rpk {
         let spki = keys::public_key(file).map_err(Failure::usage)?;
-        details("rpk", json!({"key": hex(&spki)}))
-    } else if set.x509 {
-        json!({"mode": "x509"})
+        return Ok(Some(json!({"mode": "rpk", "details": {"key": hex(&spki)}})));
+    }
+    Ok(x509.then(|| json!({"mode": "x509"})))
+}
+
+fn set(set: &Set, session: &Session) -> Result<(), Failure> {
+    let mut made = None;
+    let tls = if let Some(tls) = given(set.psk_file.as_deref(), set.rpk.as_deref(), set.x509)? {
+        tls
     } else {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| Failure::running(error.to_string()))?;

@@ -10,6 +10,7 @@ mod events;
 mod models;
 mod node;
 mod operations;
+mod provision;
 mod sse;
 mod table;
 mod why;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Commands(With<commands::Arguments>),
     /// Lists, sets and removes the credentials of devices
     Creds(With<credentials::Arguments>),
+    /// Makes devices that come in by the bootstrap server, and takes them away
+    Provision(With<provision::Arguments>),
     /// Prints what happened to devices
     Events(With<events::Arguments>),
     /// Lists, shows and adds definitions of objects
@@ -109,6 +112,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Observe(it) => operations::observe(&it.of, &session(&it.connection)?),
         Command::Commands(it) => commands::run(&it.of, &session(&it.connection)?),
         Command::Creds(it) => credentials::run(&it.of, &session(&it.connection)?),
+        Command::Provision(it) => provision::run(&it.of, &session(&it.connection)?),
         Command::Events(it) => events::run(&it.of, &session(&it.connection)?),
         Command::Models(it) => models::run(&it.of, &session(&it.connection)?),
         Command::Why(it) => why::why(&it.of, &session(&it.connection)?),

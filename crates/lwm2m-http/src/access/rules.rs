@@ -36,7 +36,7 @@ pub(super) fn need(method: &Method, route: Option<&str>, orders: bool) -> Need {
         "metrics" if reads => Need::Scope(Scope::Viewer),
         "security" if reads => Need::Scope(Scope::Viewer),
         // What devices are told has their keys in it.
-        "security" | "bootstrap" => Need::Scope(Scope::Admin),
+        "security" | "bootstrap" | "devices" => Need::Scope(Scope::Admin),
         _ => Need::Everything,
     }
 }
@@ -70,6 +70,7 @@ mod tests {
             (Method::PUT, "/api/security/clients", Need::Scope(Admin)),
             (Method::GET, "/api/models/{id}", Need::Scope(Viewer)),
             (Method::GET, "/api/bootstrap/{ep}", Need::Scope(Admin)),
+            (Method::POST, "/api/devices", Need::Scope(Admin)),
             (Method::PUT, "/api/models", Everything),
             (Method::POST, "/api/tokens", Everything),
             (Method::GET, "/api/users", Everything),

@@ -196,6 +196,19 @@ pub(super) fn schemas(components: ComponentsBuilder) -> ComponentsBuilder {
             }),
         ),
         (
+            "NewDevice",
+            object(
+                json!({
+                    "endpoint": text(),
+                    "factory": {"type": ["object", "null"]},
+                    "host": text(),
+                    "lifetime": {"type": "integer"},
+                    "shortId": {"type": "integer"},
+                }),
+                &["endpoint"],
+            ),
+        ),
+        (
             "Credential",
             object(json!({"endpoint": text(), "tls": {"type": "object"}}), &["endpoint"]),
         ),

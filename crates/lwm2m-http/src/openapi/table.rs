@@ -28,6 +28,7 @@ const OK: &[(u16, &str)] = &[(200, "What was asked for")];
 const FILE: &[(u16, &str)] = &[(200, "A file in pcapng")];
 const GONE: &[(u16, &str)] = &[(204, "Done")];
 const CHANGED: &[(u16, &str)] = &[(200, "Changed"), (201, "Made")];
+const MADE: &[(u16, &str)] = &[(201, "Made")];
 const ACCEPTED: &[(u16, &str)] = &[(202, "Will be carried out")];
 const PAGE: &[(u16, &str)] = &[(200, "A page or all of them"), (304, "As before")];
 const ASKED: &[(u16, &str)] = &[
@@ -181,6 +182,9 @@ pub(super) const ROWS: &[Row] = &[
     row("put", "/api/models", "Add object definitions, in the XML of OMA", "", "Xml", CHANGED),
     row("get", "/api/models/{id}", "The versions of an object", "version", "", OK),
     row("delete", "/api/models/{id}", "Remove definitions of the API", "version", "", GONE),
+    row("post", "/api/devices", "Make all that a device needs", "", "NewDevice", MADE),
+    row("get", "/api/devices/{ep}", "How far a device has come", "", "", OK),
+    row("delete", "/api/devices/{ep}", "Take a device away with its keys", "", "", GONE),
     row("get", "/api/bootstrap", "What devices are told at a bootstrap", "reveal", "", OK),
     row("get", "/api/bootstrap/{ep}", "What a device is told", "reveal", "", OK),
     row("post", "/api/bootstrap/{ep}", "Set what a device is told", "", "Bootstrap", OK),

@@ -26,7 +26,7 @@ use lwm2m_server::security::MAX_PAGE;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
-fn bootstrap(state: &ApiState) -> Result<&Bootstrap, ApiError> {
+pub(super) fn bootstrap(state: &ApiState) -> Result<&Bootstrap, ApiError> {
     state.config().bootstrap.as_ref().ok_or(ApiError::NoBootstrap)
 }
 

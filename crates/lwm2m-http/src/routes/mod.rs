@@ -9,6 +9,7 @@ mod cached;
 mod clients;
 mod commands;
 mod composite;
+mod devices;
 pub(crate) mod events;
 mod health;
 mod messages;
@@ -130,6 +131,8 @@ fn api() -> Router<ApiState> {
         .route("/commands/{id}", get(commands::one).delete(commands::remove))
         .route("/bulk", get(bulk::list).post(bulk::start))
         .route("/bulk/{id}", get(bulk::one).delete(bulk::remove))
+        .route("/devices", post(devices::add))
+        .route("/devices/{ep}", get(devices::one).delete(devices::remove))
         .route("/bootstrap", get(bootstrap::list))
         .route(
             "/bootstrap/{ep}",

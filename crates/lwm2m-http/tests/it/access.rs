@@ -142,7 +142,7 @@ fn may(scope: &str, method: &str, route: &str) -> bool {
         "session" => true,
         "tokens" | "users" | "audit" => false,
         "security" if method != "GET" => scope == "admin",
-        "bootstrap" => scope == "admin",
+        "bootstrap" | "devices" => scope == "admin",
         _ if method == "GET" => true,
         "clients" | "commands" | "bulk" => scope != "viewer",
         _ => false,

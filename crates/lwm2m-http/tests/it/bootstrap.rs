@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 const CLIENTS: &str = "/api/bootstrap/security/clients";
 
-async fn bench(sockets: Sockets) -> (Bench, Bootstrap) {
+pub(crate) async fn bench(sockets: Sockets) -> (Bench, Bootstrap) {
     bench_with(sockets, OwnCredentials::default()).await
 }
 
@@ -26,7 +26,7 @@ async fn bench_with(sockets: Sockets, own: OwnCredentials) -> (Bench, Bootstrap)
     (Bench::with_config(config).await, bootstrap)
 }
 
-fn secured() -> Sockets {
+pub(crate) fn secured() -> Sockets {
     Sockets { dtls: Some(LOOPBACK), ..Sockets::default() }
 }
 

@@ -8,6 +8,7 @@ mod clients;
 mod commands;
 mod composite;
 mod device;
+mod devices;
 mod errors;
 mod events;
 mod messages;
