@@ -224,8 +224,8 @@ mod tests {
         let opaque = || Value::Opaque(vec![7; LONG].into());
         let node = |value| Node::Resource(Resource::Single(value));
         let small = || node(Value::Integer(1));
-        let numbers = (0..100).map(|id| (id, Value::Integer(1)));
-        let many = Node::Resource(Resource::Multiple(numbers.collect()));
+        let texts = (0..100).map(|id| (id, Value::String("ten bytes!".to_owned())));
+        let many = Node::Resource(Resource::Multiple(texts.collect()));
         let path = Path::resource(3, 0, 0);
         let response = |content| Response {
             code: Code::CONTENT,
@@ -250,10 +250,10 @@ mod tests {
             (completed(small()), 0),
             (completed(node(opaque())), LONG),
             (completed(node(Value::String("x".repeat(LONG)))), LONG),
-            (completed(many.clone()), 100 * LEAF),
+            (completed(many.clone()), 100 * (LEAF + 10)),
             (ended(small()), 0),
             (ended(node(opaque())), LONG),
-            (ended(many), 100 * LEAF),
+            (ended(many), 100 * (LEAF + 10)),
         ] {
             let estimate = event.memory_estimate();
             assert!((BASE + least..BASE + least + 100).contains(&estimate), "{estimate}");

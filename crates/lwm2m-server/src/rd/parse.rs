@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_bounds_of_a_register_are_the_largest_that_is_taken() {
-        let config = Config::default().max_query(20).max_links(3).max_link_attributes(2);
+        let config = Config::default().max_query(19).max_links(3).max_link_attributes(2);
         let config = config.max_object_list(40).max_endpoint_name(4);
         let query = |ep| register_with(&[ep, "lt=60", "lwm2m=1.1"], "</3/0>", &config);
         assert_eq!((query("ep"), query("ep=x")), (None, Some(Refusal::QueryTooLong)));

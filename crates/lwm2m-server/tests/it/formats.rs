@@ -2,6 +2,7 @@
 
 use crate::harness::{Harness, LIST, device, register, update};
 use lwm2m_coap::{Code, Response};
+use lwm2m_codec::Quirk;
 use lwm2m_core::{Attribute, ContentFormat, Node, ObjectInstance, Path, Resource, Value};
 use lwm2m_server::{Content, Operation, WriteMode};
 
@@ -245,6 +246,14 @@ fn numbers_from_before_registration_are_read_and_never_sent() {
         let answer = Response::new(Code::CONTENT).content_format(format).payload(payload.to_vec());
         harness.answer(&request, answer);
         assert_eq!(harness.content(id), battery(), "{format}");
+        let expected = [(Quirk::LegacyNumber, 1)];
+        assert_eq!(harness.server.quirks("a").unwrap().values, expected, "{format}");
+        harness.registered_as(0, "ep=a&lt=60&lwm2m=1.0", "</>;ct=0,</3/0>,");
+        let forgiven = harness.server.quirks("a").unwrap();
+        assert_eq!(forgiven.values, expected, "also after another Register");
+        assert_eq!(forgiven.links, [Quirk::EmptyLink]);
+        assert!(harness.server.all_quirks().eq(expected));
+        assert_eq!(harness.server.quirks("b"), None);
     }
 }
 

@@ -65,6 +65,24 @@ fn values_of_an_instance_that_is_deleted_are_forgotten() {
 }
 
 #[test]
+fn the_value_of_a_resource_instance_that_is_deleted_is_forgotten() {
+    let (mut harness, _) = harness(Config::default().max_history(10));
+    let payload = r#"[{"n":"/3303/1/6050/0","v":1},{"n":"/3303/1/6050/1","v":2}]"#;
+    let send = Request::post().path(["dp"]).content_format(110).payload(payload);
+    harness.ask_for(device(1), send);
+    harness.commit();
+    assert_eq!((count(&harness, VALUES), count(&harness, HISTORY)), (2, 2));
+    for (code, left) in [(Code::METHOD_NOT_ALLOWED, 2), (Code::DELETED, 1)] {
+        let path = Path::resource_instance(3303, 1, 6050, 1);
+        harness.sent.clear();
+        let (_, request) = harness.order("a", Operation::Delete { path });
+        harness.answer(&request, Response::new(code));
+        harness.commit();
+        assert_eq!((count(&harness, VALUES), count(&harness, HISTORY)), (left, left), "{code}");
+    }
+}
+
+#[test]
 fn values_of_instances_that_a_device_does_not_list_any_more_are_forgotten() {
     let (mut harness, location) = harness(Config::default());
     sends(&mut harness, 1.5);
@@ -100,7 +118,7 @@ fn values_of_answers_are_kept_if_there_is_a_store() {
 
 #[test]
 fn values_of_a_device_with_a_credential_stay_whatever_leaves() {
-    let (mut harness, _) = harness(Config::default().max_departed(0));
+    let (mut harness, _) = harness(Config::default());
     sends(&mut harness, 1.5);
     let credential = lwm2m_credentials::Credential::psk(b"a", b"key").unwrap();
     harness.server.put_credential(harness.now, "a", credential).unwrap();
