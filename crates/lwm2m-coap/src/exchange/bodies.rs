@@ -356,3 +356,64 @@ impl<T: Body> Store<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sized(usize);
+
+    impl Body for Sized {
+        fn bytes(&self) -> usize {
+            self.0
+        }
+    }
+
+    const NOW: Instant = Instant::from_millis(1_000);
+    const LIFETIME: Duration = Duration::from_secs(60);
+
+    /// Inserts a body; returns the peers whose bodies had to go.
+    fn insert(store: &mut Store<Sized>, peer: u64, share: Share, bytes: usize) -> Vec<PeerId> {
+        let mut touched = Vec::new();
+        store.insert(NOW, PeerId(peer), share, Sized(bytes), &mut touched);
+        touched
+    }
+
+    #[test]
+    fn the_room_of_what_is_gone_is_free_again() {
+        let mut store = Store::new(LIFETIME, 2, 100);
+        for _ in 0..10 {
+            for share in [Share::Proven, Share::Others] {
+                assert_eq!(insert(&mut store, 1, share, 50), []);
+            }
+            assert_eq!((store.proven.bytes, store.others.bytes), (50, 50));
+            store.remove_peer(PeerId(1));
+            assert_eq!((store.proven.bytes, store.others.bytes), (0, 0));
+            assert_eq!(store.next(), None, "nor is there a timer");
+            assert_eq!(insert(&mut store, 2, Share::Others, 100), []);
+            assert!(store.take(PeerId(2), |_| true).is_some());
+            assert_eq!(insert(&mut store, 3, Share::Others, 100), []);
+            let mut touched = Vec::new();
+            store.expire(NOW + LIFETIME, &mut touched);
+            assert_eq!((touched, store.others.bytes), (vec![PeerId(3)], 0));
+        }
+        assert_eq!(store.evicted, 0);
+    }
+
+    #[test]
+    fn the_eldest_of_the_share_that_has_more_than_half_gives_way() {
+        let mut store = Store::new(LIFETIME, 2, 100);
+        for (peer, share) in [(1, Share::Proven), (2, Share::Others), (3, Share::Others)] {
+            insert(&mut store, peer, share, 25);
+        }
+        assert_eq!(insert(&mut store, 4, Share::Proven, 25), [], "full, and not too full");
+        assert_eq!(insert(&mut store, 5, Share::Others, 25), [PeerId(2)]);
+        assert_eq!(insert(&mut store, 6, Share::Proven, 25), [PeerId(1)], "the others have half");
+        assert_eq!(store.evicted, 2);
+        // A peer has two bodies at most; its own eldest gives way.
+        for _ in 0..3 {
+            insert(&mut store, 7, Share::Proven, 0);
+        }
+        assert_eq!((store.by_peer[&PeerId(7)].len(), store.evicted), (2, 3));
+    }
+}

@@ -168,7 +168,8 @@ impl Options {
         self.get_uint(OptionNumber::OBSERVE).and_then(|value| u32::try_from(value).ok())
     }
 
-    /// How many seconds the response stays fresh; 60 without the option (RFC 7252 section 5.10.5).
+    /// How many seconds the response stays fresh. `None` without the option, which means 60 s (RFC 7252
+    /// section 5.10.5).
     #[must_use]
     pub fn max_age(&self) -> Option<u32> {
         self.get_uint(OptionNumber::MAX_AGE).and_then(|value| u32::try_from(value).ok())
@@ -270,5 +271,7 @@ mod tests {
         options.push(OptionNumber::ACCEPT, &[1, 0, 0]);
         options.push(OptionNumber::MAX_AGE, &[1; 9]);
         assert_eq!((options.accept(), options.max_age()), (None, None));
+        options.set_uint(OptionNumber::MAX_AGE, 90);
+        assert_eq!(options.max_age(), Some(90));
     }
 }

@@ -172,3 +172,26 @@ impl Duplicates {
         (self.len(), self.entries.iter().map(|entry| entry.reply.bytes()).sum())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_what_was_remembered() {
+        let at = |seconds: u64| Instant::from_millis(seconds * 1_000);
+        let reply = |length: usize| Reply::Acknowledged(vec![7; length].into());
+        let mut duplicates = Duplicates::default();
+        assert_eq!(duplicates.next_expiry(), None);
+        for (id, length) in [(1, 10), (2, 20), (3, 30), (4, 40)] {
+            duplicates.insert(id, at(id.into()), Reply::Pending);
+            assert_eq!(duplicates.answer(id, reply(length)), (0, length));
+        }
+        assert_eq!((duplicates.totals(), duplicates.next_expiry()), ((4, 100), Some(at(1))));
+        assert_eq!(duplicates.forget_expired(at(3)), (3, 60));
+        assert_eq!((duplicates.totals(), duplicates.next_expiry()), ((1, 40), Some(at(4))));
+        assert_eq!(duplicates.answer(4, reply(5)), (40, 5));
+        assert_eq!(duplicates.recall(at(4), 4).err(), Some((1, 5)));
+        assert_eq!((duplicates.totals(), duplicates.next_expiry()), ((0, 0), None));
+    }
+}

@@ -210,3 +210,28 @@ fn a_connection_without_a_csm_can_be_aborted() {
     lone.receive(&[csm(1_152)]);
     assert!(lone.endpoint.has_greeted(PEER));
 }
+
+#[test]
+fn after_a_restart_message_ids_begin_where_the_time_says() {
+    let first_id = |seed: u8, millis: u64, restores: bool| {
+        let mut lone = Lone::new();
+        lone.endpoint = lwm2m_coap::Endpoint::new(Config::default(), [seed; 32]);
+        lone.now = lwm2m_time::Instant::from_millis(millis);
+        if restores {
+            lone.endpoint.restore_message_ids(lone.now, PEER);
+        }
+        lone.ask(get()).1.id
+    };
+    assert_eq!(first_id(1, 1_000_000, true), first_id(2, 1_000_000, true));
+    // 10 s later all IDs of a life before that used 244 a second are behind.
+    let ahead = first_id(1, 1_010_000, true).wrapping_sub(first_id(1, 1_000_000, true));
+    assert!((2_440..2_450).contains(&ahead), "{ahead}");
+    assert_ne!(first_id(1, 1_000_000, false), first_id(2, 1_000_000, false), "random otherwise");
+}
+
+#[test]
+fn parameters_say_how_long_a_sender_waits() {
+    let parameters = lwm2m_coap::TransmissionParameters::default();
+    assert_eq!(parameters.longest_first_wait(), 3 * SECOND);
+    assert_eq!(parameters.max_transmit_wait(), 93 * SECOND);
+}

@@ -3,7 +3,8 @@
 use crate::pair::{Ack, Con, Message, Non, message};
 use crate::stream::{Frame, csm, frame, frames};
 use lwm2m_coap::{
-    Code, Config, Endpoint, Event, ExchangeId, OptionNumber, PeerId, Request, Response,
+    Code, Config, Endpoint, Event, ExchangeId, OptionNumber, PeerId, PeerParameters, Request,
+    Response,
 };
 use lwm2m_time::Instant;
 
@@ -247,4 +248,21 @@ fn frames_that_wait_to_be_sent_stay_on_their_connection() {
         sent.map(|(peer, bytes)| (peer, frames(&bytes)[0].token.as_bytes().to_vec())).collect();
     sent.sort_unstable();
     assert_eq!(sent, [(KEEP, b"from".to_vec()), (FROM, b"keep".to_vec())]);
+}
+
+#[test]
+fn parameters_belong_to_the_path() {
+    let mut paths = Paths::new();
+    let mut slow = PeerParameters::default();
+    slow.transmission.ack_timeout = core::time::Duration::from_secs(100);
+    paths.0.set_parameters(KEEP, slow.into()).unwrap();
+    assert!(paths.0.rebind(NOW, KEEP, FROM));
+    let mut is_slow = |peer| {
+        paths.asks(peer, Request::get());
+        paths.datagram_to(peer);
+        let first = paths.0.poll_timeout().unwrap() - NOW;
+        paths.0.lose(NOW, peer);
+        first >= core::time::Duration::from_secs(100)
+    };
+    assert_eq!((is_slow(KEEP), is_slow(FROM)), (false, true));
 }
