@@ -139,3 +139,17 @@ proptest! {
         accept(&mut lone, &post(10));
     }
 }
+
+#[test]
+fn nothing_is_promised_for_what_is_never_sent_twice_or_is_answered() {
+    let mut lone = Lone::new();
+    let exchange = accept(&mut lone, &message(Non, Code::POST, 10, &[7]).path("dp"));
+    lone.endpoint.promise(exchange, &changed());
+    assert!(lone.endpoint.promises(PEER).is_empty());
+    let exchange = accept(&mut lone, &post(11));
+    // The empty acknowledgement: a copy gets it, and the response follows by itself.
+    let sent = lone.pass(Duration::from_secs(2));
+    assert_eq!(sent[0].1, message(Ack, Code::EMPTY, 11, &[]));
+    lone.endpoint.promise(exchange, &changed());
+    assert_eq!(lone.receive(&post(11)), [message(Ack, Code::EMPTY, 11, &[])]);
+}

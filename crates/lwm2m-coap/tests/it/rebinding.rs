@@ -266,3 +266,15 @@ fn parameters_belong_to_the_path() {
     };
     assert_eq!((is_slow(KEEP), is_slow(FROM)), (false, true));
 }
+
+#[test]
+fn a_request_that_the_application_takes_long_for_is_acknowledged_on_its_path() {
+    let mut paths = Paths::new();
+    asked_by(&mut paths, KEEP, &message(Con, Code::GET, 1, b"k"));
+    let at = paths.0.poll_timeout().unwrap();
+    assert!(paths.0.rebind(NOW, KEEP, FROM));
+    assert_eq!(paths.0.poll_timeout(), Some(at));
+    paths.0.handle_timeout(at);
+    let acknowledgement = paths.datagram_to(FROM);
+    assert_eq!((acknowledgement.kind, acknowledgement.id), (Ack, 1));
+}

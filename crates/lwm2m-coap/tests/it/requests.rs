@@ -79,6 +79,8 @@ fn a_response_must_fit_token_and_peer() {
     assert_eq!(lone.receive(&foreign), [message(Rst, Code::EMPTY, 500, &[])]);
     assert_eq!(lone.receive(&message(Non, Code::CONTENT, 501, &[1, 2, 3, 4])), []);
     assert_eq!(lone.receive(&message(Ack, Code::CONTENT, request.id, &[1])), []);
+    let other = request.id.wrapping_add(1);
+    assert_eq!(lone.receive(&message(Ack, Code::CONTENT, other, token)), []);
     let stray = message(Con, Code::CONTENT, 502, token).bytes();
     lone.endpoint.handle_datagram(lone.now, PeerId(8), &stray);
     assert_eq!(lone.sent_one().kind, Rst);
