@@ -59,6 +59,8 @@ pub(crate) enum ApiError {
         "`{0}` is known already; DELETE /api/devices/{0} takes it away with its keys, and new ones can be made"
     )]
     KnownDevice(String),
+    #[error("there is no output `{0}`; GET /api/outputs lists those that there are")]
+    NoOutput(String),
     #[error("{0} devices have one already, or all together have 64 MiB; remove some first")]
     TooManyBootstraps(usize),
     #[error(transparent)]
@@ -366,7 +368,8 @@ impl ApiError {
             | Self::NoModel(_)
             | Self::NoBootstrap
             | Self::NoDevice(_)
-            | Self::NoConfiguration(_) => Kind::UnknownName,
+            | Self::NoConfiguration(_)
+            | Self::NoOutput(_) => Kind::UnknownName,
             Self::TakenElsewhere
             | Self::FixedCredentials(_)
             | Self::KnownDevice(_)

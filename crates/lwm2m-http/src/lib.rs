@@ -167,7 +167,10 @@ pub use bulk::{BULKS, Bulks};
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use https::{Https, HttpsError};
 pub use models::{MODELS, Models};
-pub use outputs::{CHUNK, OUTPUTS, OutputError, Untold};
+pub use outputs::{
+    CHUNK, Chunk, DEAD_LETTERS, Description, Filter, OUTPUTS, Output, OutputError, Untold,
+    append_events,
+};
 pub use routes::router;
 pub use serve::{MAX_CONNECTIONS, serve, serve_at_most, serve_by_tls};
 pub use state::{ApiConfig, ApiState, BeginError, FirstAccess};

@@ -9,6 +9,7 @@ use crate::events::{Hub, Limits};
 use crate::group_commit::GroupCommit;
 use crate::metrics::Requests;
 use crate::models::Models;
+use crate::outputs::Outputs;
 use crate::routes;
 use lwm2m_link::Record;
 use lwm2m_net::directory::Listed;
@@ -181,6 +182,7 @@ struct Shared {
     pages: Semaphore,
     credentials: GroupCommit,
     requests: Requests,
+    outputs: Outputs,
     /// What goes on besides requests.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -205,6 +207,7 @@ impl ApiState {
             pages: Semaphore::new(1),
             credentials: GroupCommit::default(),
             tasks: Mutex::default(),
+            outputs: Outputs::default(),
             requests: Requests::default(),
         }))
     }
@@ -347,6 +350,11 @@ impl ApiState {
     /// The requests that were answered so far.
     pub(crate) fn requests(&self) -> &Requests {
         &self.0.requests
+    }
+
+    /// The outputs of events.
+    pub(crate) fn outputs(&self) -> &Outputs {
+        &self.0.outputs
     }
 
     /// How many event streams are open.

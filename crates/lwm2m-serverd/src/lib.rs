@@ -11,9 +11,7 @@ mod models;
 mod outputs;
 pub mod reference;
 pub mod settings;
-mod webhook;
 
-use crate::webhook::Webhook;
 use credentials::ServerEntry;
 use lwm2m_app::{Data, Descriptors, Failure, Listen, dtls, keys, signal::End};
 use lwm2m_credentials::SecurityStore;
@@ -21,7 +19,7 @@ use lwm2m_dtls::crypto::{AwsLc, Provider};
 use lwm2m_dtls::{Backend, CidRoute, RoutingCids};
 use lwm2m_http::{
     Access, ApiConfig, ApiState, BOOTSTRAP, BOOTSTRAP_CREDENTIALS, BULKS, Bootstrap, Bulks,
-    CredentialsFile, MAX_CONNECTIONS, MODELS, Models, OUTPUTS,
+    CredentialsFile, DEAD_LETTERS, MAX_CONNECTIONS, MODELS, Models, OUTPUTS,
 };
 use lwm2m_link::Table;
 use lwm2m_net::{Clock, ServerHandle, Sockets};
@@ -36,6 +34,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use outputs::OutputSettings;
 pub use settings::Settings;
 
 const COAP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5683);
@@ -115,7 +114,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         bootstrap::start(bootstrap, settings, &for_bootstrap).await?;
     }
     tokio::spawn(log::events(server.subscribe_to(log::wants)));
-    let webhooks = Webhook::all(settings)?;
+    let outputs = outputs::all(settings)?;
     let http = listener.local_addr().map_err(Failure::running)?;
     let (stop, stopped) = oneshot::channel();
     let page = access::page(settings, http);
@@ -127,10 +126,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
             .with_bootstrap(bootstrap.clone()),
     );
     state.resume_bulks();
-    if let Some(file) = settings.events_file.clone() {
-        outputs::to_file(state.clone(), file);
-    }
-    webhooks.into_iter().for_each(|webhook| webhook.follow(state.clone()));
+    outputs::follow(&state, outputs).map_err(Failure::running)?;
     folder.into_iter().for_each(|folder| folder.watch(state.clone()));
     let first = access::begin(settings, &state, &page).await?;
     let routes = lwm2m_http::router(state.clone());
@@ -161,6 +157,7 @@ pub fn table_name(table: Table) -> Option<&'static str> {
         MODELS => Some("object definitions"),
         BULKS => Some("bulk operations"),
         OUTPUTS => Some("cursors of outputs"),
+        DEAD_LETTERS => Some("events that outputs could not tell"),
         BOOTSTRAP => Some("bootstrap configurations"),
         BOOTSTRAP_CREDENTIALS => Some("credentials for the bootstrap"),
         _ => None,

@@ -4,6 +4,23 @@ use crate::Settings;
 use clap::{Arg, ArgAction, Args, Command};
 use std::fmt::Write;
 
+/// An output, with all that it may have.
+const OUTPUT: &str = r#"
+#[[outputs]]
+## Its name, also that of its cursor
+#name = "crm"
+## Where the events go: https, http or file
+#url = "https://example.com/events"
+## File with a secret: of a webhook that by which requests are signed
+#secret = "FILE"
+## File with the authorities of the receiver in PEM; by default those of the system
+#ca = "FILE"
+## Only these events: REGISTRATION, UPDATED, DEREGISTRATION, REQUEST_RESPONSE, OBSERVED, OBSERVATION_REFUSED
+#kinds = ["REGISTRATION", "DEREGISTRATION"]
+## Only those of devices whose endpoint names begin with this
+#prefix = "eu-"
+"#;
+
 /// A settings file with all settings as comments.
 #[must_use]
 pub fn sample() -> String {
@@ -18,6 +35,7 @@ pub fn sample() -> String {
         }
         let _ = writeln!(text, "#{} = {}", setting.name, setting.example());
     }
+    text.push_str(OUTPUT);
     text
 }
 
@@ -39,6 +57,9 @@ pub fn markdown() -> String {
             it.name, it.variable
         );
     }
+    text.push_str("\n## `[[outputs]]`\n\nTables of the file have no flags. Each of these is an output of events.\n\n");
+    let tables = OUTPUT.trim_start().lines().map(|line| line.strip_prefix('#').unwrap_or(line));
+    let _ = writeln!(text, "```toml\n{}\n```", tables.collect::<Vec<_>>().join("\n"));
     text
 }
 

@@ -1,5 +1,6 @@
 //! The settings of the server: flags, environment, file, defaults, in this order.
 
+use crate::OutputSettings;
 use crate::credentials::UnlistedMode;
 use clap::Args;
 use lwm2m_app::{Failure, Listen, LogFormat, LogLevel};
@@ -147,6 +148,10 @@ pub struct Settings {
     /// File with the secret by which these are signed: `whsec_` and Base64 (Standard Webhooks)
     #[arg(long, env = "LWM2M_WEBHOOK_SECRET", value_name = "FILE", requires = "webhooks")]
     pub webhook_secret: Option<PathBuf>,
+    /// Further outputs of these events.
+    #[arg(skip)]
+    #[serde(default)]
+    pub outputs: Vec<OutputSettings>,
     /// Numeric values of each resource that are kept, for ?history; 0: none [default: 1000]
     #[arg(long, env = "LWM2M_HISTORY", value_name = "NUMBER")]
     pub history: Option<u32>,
@@ -220,6 +225,7 @@ impl Settings {
             events: self.events.or(others.events),
             events_file: self.events_file.or(others.events_file),
             webhooks: if self.webhooks.is_empty() { others.webhooks } else { self.webhooks },
+            outputs: if self.outputs.is_empty() { others.outputs } else { self.outputs },
             webhook_secret: self.webhook_secret.or(others.webhook_secret),
             no_recorder_keys: self.no_recorder_keys || others.no_recorder_keys,
             recorder_bytes: self.recorder_bytes.or(others.recorder_bytes),

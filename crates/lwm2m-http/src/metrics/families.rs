@@ -2,6 +2,7 @@
 
 use super::text::Text;
 use super::{Census, Engine};
+use crate::outputs::Snapshot;
 use lwm2m_net::{Counted, Counters};
 use lwm2m_server::Overload;
 use lwm2m_store::Commits;
@@ -137,6 +138,25 @@ fn refused(text: &mut Text, family: (&str, &str, &str), own: (&str, u64), overlo
         ("forgotten", overload.forgotten),
     ];
     text.family(family, "kind", &all);
+}
+
+/// The outputs of events.
+pub(super) fn outputs(text: &mut Text, outputs: &[Snapshot]) {
+    type Value = fn(&Snapshot) -> u64;
+    let families: [((&str, &str, &str), Value); 4] = [
+        (("delivered_total", "counter", "Events that the receivers took."), |it| it.delivered),
+        (("failed_total", "counter", "Attempts to tell events that failed."), |it| it.failed),
+        (("dead", "gauge", "Events that the receivers refused for good."), |it| it.dead),
+        (("behind", "gauge", "Events that are yet to be told."), |it| it.behind),
+    ];
+    if outputs.is_empty() {
+        return;
+    }
+    for ((name, kind, help), value) in families {
+        let name = format!("lwm2m_output_{name}");
+        let values: Vec<_> = outputs.iter().map(|it| (&*it.name, value(it))).collect();
+        text.family((&name, kind, help), "output", &values);
+    }
 }
 
 pub(super) fn store(text: &mut Text, commits: Commits) {

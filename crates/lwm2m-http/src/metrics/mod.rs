@@ -87,6 +87,7 @@ pub(crate) async fn text(state: &ApiState) -> Result<String, ApiError> {
     }
     let streams = u64::try_from(state.open_streams()).unwrap_or(u64::MAX);
     text.gauge("lwm2m_http_event_streams", "Open event streams.", streams);
+    families::outputs(&mut text, &state.output_snapshots().await?);
     state.requests().write(&mut text);
     Ok(text.into())
 }

@@ -105,7 +105,7 @@ pub(super) fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
             "path" => {
                 ("3/0/9", "A path on the device: /object/instance/resource/resource instance")
             }
-            "name" => ("anna", "The name of a user"),
+            "name" => ("anna", "The name of a user or an output"),
             _ => ("3", "A number"),
         };
         let schema = json!({"type": "string", "minLength": 1, "examples": [example]});

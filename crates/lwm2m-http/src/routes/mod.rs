@@ -18,6 +18,7 @@ mod objectspecs;
 mod observe;
 mod operations;
 mod order;
+mod outputs;
 mod page;
 mod pages;
 pub(crate) mod past;
@@ -152,6 +153,9 @@ fn api() -> Router<ApiState> {
         .route("/audit", get(access::audit))
         .route("/models", get(models::list).put(models::put))
         .route("/models/{id}", get(models::one).delete(models::remove))
+        .route("/outputs", get(outputs::list))
+        .route("/outputs/{name}/dead", get(outputs::dead))
+        .route("/outputs/{name}/dead/retry", post(outputs::retry))
         .route("/openapi.json", get(openapi::document))
         .route("/objectspecs/{ep}", get(objectspecs::list))
         .route("/event", get(events::stream))

@@ -140,7 +140,7 @@ fn may(scope: &str, method: &str, route: &str) -> bool {
     }
     match first {
         "session" => true,
-        "tokens" | "users" | "audit" => false,
+        "tokens" | "users" | "audit" | "outputs" => false,
         "security" if method != "GET" => scope == "admin",
         "bootstrap" | "devices" => scope == "admin",
         _ if method == "GET" => true,

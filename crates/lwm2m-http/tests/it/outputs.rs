@@ -1,10 +1,24 @@
 //! Events in a file.
 
 use crate::support::Bench;
-use lwm2m_http::{ApiConfig, ApiState};
+use lwm2m_http::{ApiConfig, ApiState, Description, Filter, OutputError, append_events};
 use lwm2m_store::MemoryStore;
 use serde_json::{Value as Json, json};
 use std::io::Write;
+use std::path::Path;
+
+/// Appends what was not told yet; returns how many events.
+async fn append(state: &ApiState, name: &str, file: &Path) -> Result<usize, OutputError> {
+    let (name, filter) = (name.to_owned(), Filter::default());
+    let description = Description { name, kind: "file", target: String::new(), filter };
+    let output = state.output(description)?;
+    let chunk = output.untold().await?;
+    append_events(file, &chunk.events)?;
+    if let Some(last) = chunk.last {
+        output.moved_to(last).await?;
+    }
+    Ok(chunk.events.iter().filter(|it| !it.endpoint.is_empty()).count())
+}
 
 async fn bench() -> (Bench, ApiState) {
     let engine = lwm2m_server::Config::default().max_events(32);
@@ -29,15 +43,15 @@ async fn each_event_is_in_the_file_once_and_what_was_forgotten_is_told() {
     };
     let _a = bench.device("a", |_| None).await;
     settle(&bench).await;
-    let first = state.append_events("file", &file).await.unwrap();
+    let first = append(&state, "file", &file).await.unwrap();
     assert!(first >= 1);
     assert_eq!((&lines()[0]["event"], &lines()[0]["ep"]), (&json!("REGISTRATION"), &json!("a")));
-    assert_eq!(state.append_events("file", &file).await.unwrap(), 0);
+    assert_eq!(append(&state, "file", &file).await.unwrap(), 0);
     assert_eq!(lines().len(), first);
 
     // Another output has a cursor of its own.
     let other = folder.path().join("other.jsonl");
-    assert_eq!(state.append_events("other", &other).await.unwrap(), first);
+    assert_eq!(append(&state, "other", &other).await.unwrap(), first);
 
     // A crash has torn a line.
     let torn = std::fs::OpenOptions::new().append(true).open(&file);
@@ -47,7 +61,7 @@ async fn each_event_is_in_the_file_once_and_what_was_forgotten_is_told() {
         devices.push(bench.device(format!("d{number}").leak(), |_| None).await);
     }
     settle(&bench).await;
-    state.append_events("file", &file).await.unwrap();
+    append(&state, "file", &file).await.unwrap();
     let all = lines();
     assert_eq!(all[first]["event"], "LAGGED");
     assert_no_gap(&all);
@@ -79,7 +93,7 @@ async fn what_was_forgotten_between_two_events_is_told() {
     settle(&bench).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.jsonl");
-    state.append_events("file", &file).await.unwrap();
+    append(&state, "file", &file).await.unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<Json> = text.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
     assert_eq!((&lines[0]["event"], &lines[0]["ep"]), (&json!("DEREGISTRATION"), &json!("a")));
@@ -99,8 +113,33 @@ async fn what_cannot_be_written_is_told_later() {
     let file = folder.path().join("missing/events.jsonl");
     let _a = bench.device("a", |_| None).await;
     settle(&bench).await;
-    let error = state.append_events("file", &file).await.unwrap_err().to_string();
+    let error = append(&state, "file", &file).await.unwrap_err().to_string();
     assert!(error.contains("cannot write") && error.contains("events.jsonl"), "{error}");
     std::fs::create_dir(folder.path().join("missing")).unwrap();
-    assert!(state.append_events("file", &file).await.unwrap() >= 1);
+    assert!(append(&state, "file", &file).await.unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn the_last_thousand_dead_letters_are_kept() {
+    let (bench, state) = bench().await;
+    let _a = bench.device("a", |_| None).await;
+    settle(&bench).await;
+    let output = |name: &str| {
+        let filter = Filter::default();
+        let target = String::new();
+        state.output(Description { name: name.to_owned(), kind: "file", target, filter }).unwrap()
+    };
+    let (output, other) = (output("x"), output("x2"));
+    let mut event = output.untold().await.unwrap().events.swap_remove(0);
+    other.bury(&event, "no").await.unwrap();
+    for number in 1..=1_005 {
+        event.number = number;
+        output.bury(&event, "no").await.unwrap();
+    }
+    let numbers: Vec<_> = output.buried().await.unwrap().iter().map(|it| it.number).collect();
+    assert_eq!(numbers, (6..=1_005).collect::<Vec<_>>());
+    // Again, which makes no second one.
+    output.bury(&event, "still no").await.unwrap();
+    assert_eq!(output.buried().await.unwrap().len(), 1_000);
+    assert_eq!(other.buried().await.unwrap().len(), 1);
 }

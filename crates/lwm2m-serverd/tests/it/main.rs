@@ -5,5 +5,6 @@ mod access;
 mod crash;
 #[cfg(unix)]
 mod ending;
+mod outputs;
 mod process;
 mod webhooks;

@@ -1,6 +1,6 @@
 //! Events by webhooks: signed, in order, and at least once, whatever becomes of receiver and daemon.
 
-use crate::process::{Daemon, Ports};
+use crate::process::{Daemon, Ports, ask};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -103,7 +103,7 @@ fn take(
 }
 
 /// A device registers in the clear (RFC 7252 section 3, OMA LwM2M Core 6.2.1).
-fn register(coap: SocketAddr, endpoint: &str) {
+pub(crate) fn register(coap: SocketAddr, endpoint: &str) {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let query = format!("ep={endpoint}");
@@ -154,6 +154,29 @@ fn events_are_told_in_order_and_at_least_once() {
     inbox.answers(204);
     register(coap, "fifth");
     assert_eq!(inbox.taken(), registered("fifth"));
+    // It is kept apart, and comes again when somebody asks for it.
+    let name = format!("webhook%20http:%2F%2F{}%2Fevents", inbox.address);
+    let ask = |method, path: &str| {
+        let (status, body) = ask(ports.http, method, &format!("/api/outputs{path}"), "");
+        (status, serde_json::from_str::<Json>(&body).unwrap())
+    };
+    let (_, letters) = ask("GET", &format!("/{name}/dead"));
+    let letter = &letters[0];
+    assert_eq!((&letter["event"]["ep"], letters.as_array().unwrap().len()), (&"fourth".into(), 1));
+    assert!(letter["why"].as_str().unwrap().contains("410"), "{letter}");
+    let (status, body) = ask("POST", &format!("/{name}/dead/retry"));
+    assert_eq!((status, &body["letters"]), (202, &1.into()));
+    assert_eq!(inbox.taken(), registered("fourth"));
+    // The next event is told when the letter is gone.
+    register(coap, "sixth");
+    assert_eq!(inbox.taken(), registered("sixth"));
+    let (_, outputs) = ask("GET", "");
+    let output = &outputs[0];
+    assert_eq!((&output["dead"], &output["kind"]), (&0.into(), &"webhook".into()), "{output}");
+    assert!(output["lastError"]["text"].as_str().unwrap().contains("410"), "{output}");
+    let target = output["target"].as_str().unwrap();
+    assert_eq!(target, format!("http://{}/events", inbox.address), "without the key");
+    assert_eq!(ask("GET", "/other/dead").0, 404);
     drop(daemon);
 }
 
