@@ -27,6 +27,7 @@
 //! | GET `/api/objectspecs/{ep}` | the definitions of the objects of a device |
 //! | GET `/api/event[?ep=&kind=&path=]` | server-sent events REGISTRATION, UPDATED, DEREGISTRATION, SLEEPING, AWAKE, NOTIFICATION, OBSERVATION_ENDED, SEND, REQUEST_RESPONSE, LAGGED |
 //! | GET / PUT `/api/security/clients` · GET / DELETE `/api/security/clients/{ep}` | credentials of clients, pre-shared keys with `?reveal`; see [`json::security`] |
+//! | POST `/api/devices` · GET / DELETE `/api/devices/{ep}` | all that a device needs from its factory to its registration · how far it has come / take it away |
 //! | GET `/api/bootstrap` · GET / POST / DELETE `/api/bootstrap/{ep}` | what devices are told at a bootstrap, secrets with `?reveal`; see [`json::bootstrap`] |
 //! | GET `/api/bootstrap/{ep}/history` | how the bootstraps of a device went |
 //! | GET / PUT `/api/bootstrap/security/clients` · DELETE `/api/bootstrap/security/clients/{ep}` | the credentials that devices come with to be bootstrapped |

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the peers that the interoperability tests talk to:
-#   Eclipse Leshan with its Scandium, and its demo server (Maven, JDK 17 or later), aiocoap and tinydtls (Python venv, C
+#   Eclipse Leshan with its Scandium, and its demo server and bootstrap server (Maven, JDK 17 or later), aiocoap and tinydtls (Python venv, C
 #   compiler, autoconf), schemathesis (Python venv), the test programs of Mbed TLS (Cargo, C compiler, make), libcoap's programs,
 #   openssl and gnutls (Debian packages libcoap3-bin, openssl, gnutls-bin), playwright-core and axe-core for Debian's chromium (npm,
 #   Node.js 20 or later).
@@ -39,12 +39,14 @@ leshan() {
 }
 
 leshan_demo() {
-    up_to_date "$peers/leshan-demo/stamp" "$here/leshan-demo/pom.xml" && return
+    up_to_date "$peers/leshan-demo/stamp" "$here"/leshan-demo/pom.xml "$here"/leshan-demo/src/*.java && return
     lacks mvn "Leshan's demo server" && return
+    lacks javac "Leshan's demo server" && return
     rm -rf "$peers/leshan-demo"
-    mkdir -p "$peers/leshan-demo/lib"
+    mkdir -p "$peers/leshan-demo/lib" "$peers/leshan-demo/classes"
     mvn -q -B -f "$here/leshan-demo/pom.xml" dependency:copy-dependencies -DoutputDirectory="$peers/leshan-demo/lib" &&
-        cksum <"$here/leshan-demo/pom.xml" >"$peers/leshan-demo/stamp" || missing=1
+        javac -cp "$peers/leshan-demo/lib/*" -d "$peers/leshan-demo/classes" "$here"/leshan-demo/src/*.java &&
+        cat "$here"/leshan-demo/pom.xml "$here"/leshan-demo/src/*.java | cksum >"$peers/leshan-demo/stamp" || missing=1
 }
 
 aiocoap_and_tinydtls() {

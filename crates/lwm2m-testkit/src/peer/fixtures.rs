@@ -2,6 +2,8 @@
 
 use super::Error;
 use super::installed::program;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -63,6 +65,18 @@ impl Material {
     pub fn hex(&self, name: &str) -> Result<String, Error> {
         let bytes = std::fs::read(Path::new(&self.file(name))).map_err(Error::io("a key file"))?;
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// What a file in PEM encodes, as hexadecimal digits.
+    ///
+    /// # Errors
+    /// There is no such file, or it is not in PEM.
+    pub fn der(&self, name: &str) -> Result<String, Error> {
+        let text = std::fs::read_to_string(self.file(name)).map_err(Error::io("a key file"))?;
+        let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = BASE64_STANDARD.decode(&body);
+        let der = der.map_err(|_| Error::Garbled { what: "a file in PEM", text })?;
+        Ok(der.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 

@@ -5,6 +5,7 @@
 //! whose peer is not there says so and passes, unless the environment has `LWM2M_PEERS=require`.
 
 mod aiocoap;
+mod bootstrap;
 mod browser;
 mod coaps;
 mod codec;
@@ -27,6 +28,7 @@ mod tshark;
 mod wire;
 
 pub use aiocoap::{AiocoapDevice, AiocoapServer};
+pub use bootstrap::LeshanBootstrap;
 pub use browser::{Outcome, Scenarios};
 pub use coaps::{SecureMode, SecureSite, SecureTool};
 pub use codec::{Payloads, PeerCodec};

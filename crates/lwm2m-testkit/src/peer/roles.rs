@@ -237,6 +237,21 @@ impl Device {
         Ok(Self { kind: Kind::Leshan, registered: false, process, endpoint })
     }
 
+    /// Starts Leshan's device with the URI of its bootstrap server.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_leshan_at_bootstrap(
+        uri: &str,
+        endpoint: &'static str,
+        security: &[&str],
+    ) -> Result<Self, Error> {
+        let mut command = leshan("PeerClient");
+        command.args([endpoint, uri, "0"]).args(security).env("PEER_BOOTSTRAP", "1");
+        let process = Process::start("Leshan's client", &mut command)?;
+        Ok(Self { kind: Kind::Leshan, registered: false, process, endpoint })
+    }
+
     /// Starts our device with more flags.
     ///
     /// # Errors
@@ -260,9 +275,26 @@ impl Device {
         lifetime: u32,
         flags: &[&str],
     ) -> Result<Self, Error> {
+        let lifetime = lifetime.to_string();
+        let flags = [&["--server", server, "--lifetime", &lifetime], flags].concat();
+        Self::start_ours_as(endpoint, &flags)
+    }
+
+    /// Starts our device with the URI of its bootstrap server and the flags of its credentials for that.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_ours_at_bootstrap(
+        uri: &str,
+        endpoint: &'static str,
+        flags: &[&str],
+    ) -> Result<Self, Error> {
+        Self::start_ours_as(endpoint, &[&["--bootstrap", uri], flags].concat())
+    }
+
+    fn start_ours_as(endpoint: &'static str, flags: &[&str]) -> Result<Self, Error> {
         let mut command = Command::new(daemon("lwm2m-clientd")?);
-        command.args(["--server", server, "--endpoint", endpoint]);
-        command.args(["--lifetime", &lifetime.to_string(), "--bind", "127.0.0.1:0"]);
+        command.args(["--endpoint", endpoint, "--bind", "127.0.0.1:0"]);
         if !flags.contains(&"--period") {
             command.args(["--period", "0"]);
         }

@@ -24,6 +24,7 @@ mod fleet_heap;
 mod goodput;
 mod heap;
 mod identities;
+mod leshan_bootstrap;
 mod libcoap;
 mod libcoap_streams;
 mod link_local;

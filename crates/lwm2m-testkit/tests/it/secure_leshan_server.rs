@@ -4,23 +4,23 @@ use lwm2m_testkit::peer::{Device, Kind, Material, Server};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const ENDPOINT: &str = "secured";
-const KEY: &str = "00112233445566778899aabbccddeeff";
+pub(crate) const ENDPOINT: &str = "secured";
+pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff";
 
 /// The keys of a mode: files of the server, its credentials of the device, flags of the device.
-struct Mode {
-    files: Vec<PathBuf>,
+pub(crate) struct Mode {
+    pub(crate) files: Vec<PathBuf>,
     credentials: Value,
     flags: Vec<String>,
 }
 
-fn psk() -> Mode {
+pub(crate) fn psk() -> Mode {
     let flags = ["--psk-identity", "an identity", "--psk-key", KEY].map(str::to_owned).to_vec();
     let details = json!({"identity": "an identity", "key": KEY});
     Mode { files: Vec::new(), credentials: json!({"mode": "psk", "details": details}), flags }
 }
 
-fn raw(fixtures: &Material) -> Mode {
+pub(crate) fn raw(fixtures: &Material) -> Mode {
     let file = |name: &str| fixtures.file(name).to_str().unwrap().to_owned();
     let key = fixtures.hex("device-rpk.spki").unwrap();
     Mode {
@@ -33,7 +33,7 @@ fn raw(fixtures: &Material) -> Mode {
     }
 }
 
-fn certificates(fixtures: &Material) -> Mode {
+pub(crate) fn certificates(fixtures: &Material) -> Mode {
     let file = |name: &str| fixtures.file(name).to_str().unwrap().to_owned();
     let flags = [("--cert", "device.crt"), ("--key", "device.key"), ("--trust", "ca.crt")];
     Mode {
@@ -44,7 +44,7 @@ fn certificates(fixtures: &Material) -> Mode {
 }
 
 /// Leshan's server, which knows the device as `endpoint`.
-fn server(mode: &Mode, connection_id: u8, endpoint: &str) -> Server {
+pub(crate) fn server(mode: &Mode, connection_id: u8, endpoint: &str) -> Server {
     let server = Server::start_secured_leshan(connection_id, &mode.files).unwrap();
     let body = json!({"endpoint": endpoint, "tls": mode.credentials}).to_string();
     let target = "/api/security/clients";

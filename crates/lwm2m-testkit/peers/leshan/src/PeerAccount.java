@@ -1,4 +1,5 @@
 // The account of the Leshan client in each security mode, from arguments.
+// Its server may be a bootstrap server, which tells it another one.
 // Usage: psk IDENTITY KEY_IN_HEX | rpk PUBLIC_KEY PRIVATE_KEY SERVER_PUBLIC_KEY | x509 CERTIFICATE PRIVATE_KEY SERVER_CERTIFICATE
 // Public keys are files in DER (SubjectPublicKeyInfo), private keys and certificates are files in PEM.
 
@@ -29,6 +30,25 @@ final class PeerAccount {
         case "x509":
             return Security.x509(serverUri, shortServerId, certificate(args[1]), PeerSecurity.der(args[2]),
                     certificate(args[3]));
+        default:
+            throw new IllegalArgumentException("unknown mode " + args[0]);
+        }
+    }
+
+    // The same of a bootstrap server.
+    static Security ofBootstrap(String uri, String[] args) throws IOException, GeneralSecurityException {
+        if (args.length == 0) {
+            return Security.noSecBootstrap(uri);
+        }
+        switch (args[0]) {
+        case "psk":
+            byte[] identity = args[1].getBytes(StandardCharsets.UTF_8);
+            return Security.pskBootstrap(uri, identity, HexFormat.of().parseHex(args[2]));
+        case "rpk":
+            return Security.rpkBootstrap(uri, Files.readAllBytes(Path.of(args[1])), PeerSecurity.der(args[2]),
+                    Files.readAllBytes(Path.of(args[3])));
+        case "x509":
+            return Security.x509Bootstrap(uri, certificate(args[1]), PeerSecurity.der(args[2]), certificate(args[3]));
         default:
             throw new IllegalArgumentException("unknown mode " + args[0]);
         }

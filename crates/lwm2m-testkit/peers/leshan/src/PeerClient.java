@@ -1,7 +1,8 @@
 // A LwM2M client on Eclipse Leshan's library, for tests: objects 1, 3, 3303 on loopback.
 // Usage: PeerClient ENDPOINT SERVER_URI LIFETIME_SECONDS [SECURITY]     SECURITY: see PeerAccount, with a coaps or
 // coaps+tcp URI. Connections are those of PeerStream; Leshan's own for them are in no repository.
-// Prints one line per event: "registered LOCATION", "updated", "deregistered", "failed WHY".
+// With the environment variable PEER_BOOTSTRAP the URI is that of a bootstrap server, which tells the rest.
+// Prints one line per event: "bootstrapped", "registered LOCATION", "updated", "deregistered", "failed WHY".
 // With the environment variable PEER_QUEUE_MODE it is in queue mode. Deregisters and ends when its standard input closes.
 
 import java.net.InetAddress;
@@ -24,6 +25,7 @@ import org.eclipse.leshan.core.model.ObjectLoader;
 import org.eclipse.leshan.core.model.ObjectModel;
 import org.eclipse.leshan.core.model.StaticModel;
 import org.eclipse.leshan.core.request.BindingMode;
+import org.eclipse.leshan.core.request.BootstrapRequest;
 import org.eclipse.leshan.core.request.DeregisterRequest;
 import org.eclipse.leshan.core.request.RegisterRequest;
 import org.eclipse.leshan.core.request.UpdateRequest;
@@ -55,9 +57,15 @@ public final class PeerClient {
         List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadDefault());
         models.add(PeerTemperature.MODEL);
         ObjectsInitializer objects = new ObjectsInitializer(new StaticModel(models));
-        objects.setInstancesForObject(0, PeerAccount.of(serverUri, SHORT_SERVER_ID, security));
         BindingMode binding = serverUri.contains("+tcp:") ? BindingMode.T : BindingMode.U;
-        objects.setInstancesForObject(1, new Server(SHORT_SERVER_ID, lifetime, EnumSet.of(binding), false, binding));
+        if (System.getenv("PEER_BOOTSTRAP") != null) {
+            objects.setInstancesForObject(0, PeerAccount.ofBootstrap(serverUri, security));
+            objects.setClassForObject(1, Server.class);
+        } else {
+            objects.setInstancesForObject(0, PeerAccount.of(serverUri, SHORT_SERVER_ID, security));
+            objects.setInstancesForObject(1,
+                    new Server(SHORT_SERVER_ID, lifetime, EnumSet.of(binding), false, binding));
+        }
         objects.setInstancesForObject(3, new PeerDevice().by(binding));
         objects.setInstancesForObject(PeerTemperature.ID, new PeerTemperature());
         objects.setClassForObject(PeerTemperature.ID, PeerTemperature.class);
@@ -83,6 +91,22 @@ public final class PeerClient {
     }
 
     private static final class Reporter extends LwM2mClientObserverAdapter {
+        @Override
+        public void onBootstrapSuccess(LwM2mServer server, BootstrapRequest request) {
+            System.out.println("bootstrapped");
+        }
+
+        @Override
+        public void onBootstrapFailure(LwM2mServer server, BootstrapRequest request, ResponseCode code,
+                String message, Exception cause) {
+            System.out.println("failed " + code + " " + message + " " + cause);
+        }
+
+        @Override
+        public void onBootstrapTimeout(LwM2mServer server, BootstrapRequest request) {
+            System.out.println("failed no answer to the bootstrap request");
+        }
+
         @Override
         public void onRegistrationSuccess(LwM2mServer server, RegisterRequest request, String location) {
             System.out.println("registered " + location);
