@@ -132,6 +132,17 @@ mod tests {
     }
 
     #[test]
+    fn no_response_names_classes_in_one_byte() {
+        let silences = |value: &[u8], code| {
+            request(&with(&[(258, value)]), false, true).unwrap().silences(code)
+        };
+        assert!(silences(b"\x02", Code::CONTENT) && !silences(b"\x02", Code::NOT_FOUND));
+        assert!(silences(b"\x08", Code::NOT_FOUND) && !silences(b"\x08", Code::CONTENT));
+        assert!(!silences(b"\x02", Code::CONTINUE), "the next block has to come");
+        assert!(!silences(b"", Code::CONTENT) && !silences(b"\x02\x02", Code::CONTENT));
+    }
+
+    #[test]
     fn conditions_are_refused_unless_the_application_evaluates_them() {
         for number in [OptionNumber::IF_MATCH, OptionNumber::IF_NONE_MATCH] {
             let options = with(&[(number.0, b"")]);

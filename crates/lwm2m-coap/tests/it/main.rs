@@ -3,6 +3,7 @@
 
 mod attacks;
 mod blockwise;
+mod bodies;
 mod counters;
 mod extensions;
 mod fairness;

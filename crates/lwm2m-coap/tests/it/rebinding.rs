@@ -278,3 +278,17 @@ fn a_request_that_the_application_takes_long_for_is_acknowledged_on_its_path() {
     let acknowledgement = paths.datagram_to(FROM);
     assert_eq!((acknowledgement.kind, acknowledgement.id), (Ack, 1));
 }
+
+#[test]
+fn requests_that_wait_count_for_the_peer_that_has_them_now() {
+    let config = Config::default().max_exchanges_per_peer(1);
+    let mut paths = Paths(Endpoint::new(config, [3; 32]));
+    asked_by(&mut paths, FROM, &message(Con, Code::GET, 1, b"f"));
+    assert!(paths.0.rebind(NOW, KEEP, FROM));
+    // The paths are exchanged: `FROM` has none of its requests left, `KEEP` has one.
+    asked_by(&mut paths, FROM, &message(Con, Code::GET, 2, b"g"));
+    paths.0.handle_datagram(NOW, KEEP, &message(Con, Code::GET, 3, b"k").bytes());
+    assert_eq!(paths.datagram_to(KEEP).code, Code::SERVICE_UNAVAILABLE);
+    let mut events = core::iter::from_fn(|| paths.0.poll_event());
+    assert!(!events.any(|event| matches!(event, Event::Request { .. })));
+}
