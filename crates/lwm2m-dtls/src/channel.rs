@@ -186,4 +186,49 @@ mod tests {
             assert_eq!(receiver.open(&record).is_some(), opens, "{expected:?} {used:?}");
         }
     }
+
+    fn sealed(sender: &mut Channel, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+        let (mut out, mut rng) = (Vec::new(), Rng::from_seed([4; 32]));
+        sender.seal(ContentType::APPLICATION_DATA, plaintext, &mut rng, &mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn a_record_is_as_long_as_the_peer_takes_and_adds_what_is_said() {
+        for cid in [&b""[..], b"abcd"] {
+            let mut sender = channel(b"", cid);
+            let most = sealed(&mut sender, &[7; 100]).expect("it fits");
+            let added = most.len() - 100;
+            assert!((added..=added + 1).contains(&sender.overhead()), "{added}");
+            for length in [101, 102, 1_000] {
+                let refused = sealed(&mut sender, &vec![7; length]).expect_err("too long");
+                assert_eq!(refused, Error::TooLarge { limit: 100 });
+            }
+        }
+    }
+
+    // RFC 6347 section 4.1: a plaintext has 2^14 bytes at most
+    #[test]
+    fn a_plaintext_that_is_too_long_is_dropped_although_it_is_authentic() {
+        for (length, opens) in [(16_384, true), (16_385, false), (16_400, false)] {
+            let (mut sender, mut receiver) = (channel(b"", b""), channel(b"", b""));
+            sender.max_plaintext = u16::MAX;
+            let out = sealed(&mut sender, &vec![7; length]).expect("it fits");
+            let (record, _) = header::parse(&out, 0).expect("a record");
+            assert_eq!(receiver.open(&record).is_some(), opens, "{length}");
+        }
+    }
+
+    #[test]
+    fn records_of_another_epoch_or_version_are_not_expected() {
+        let receiver = channel(b"", b"");
+        let header = |version, epoch| {
+            let content = ContentType::APPLICATION_DATA;
+            Header { content, version, epoch, sequence: 1, cid: b"" }
+        };
+        assert!(receiver.expects(&header(VERSION, EPOCH)));
+        for other in [header(VERSION, 0), header(VERSION, EPOCH + 1), header(0xfeff, EPOCH)] {
+            assert!(!receiver.expects(&other));
+        }
+    }
 }
