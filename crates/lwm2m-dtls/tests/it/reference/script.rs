@@ -2,9 +2,9 @@
 
 use super::{
     ALERT, CHANGE_CIPHER_SPEC, CLIENT_HELLO, CLIENT_KEY_EXCHANGE, EXTENDED_MASTER_SECRET, FINISHED,
-    HANDSHAKE, HELLO_VERIFY_REQUEST, Hello, SERVER_HELLO, SERVER_HELLO_DONE, SERVER_KEY_EXCHANGE,
-    SERVER_NAME, Seen, ServerHello, extension_block, message, messages, prf, record, records,
-    vector,
+    HANDSHAKE, HELLO_VERIFY_REQUEST, Hello, NEW_SESSION_TICKET, SERVER_HELLO, SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE, SERVER_NAME, Seen, ServerHello, extension_block, message, messages, prf,
+    record, records, vector,
 };
 use crate::support::{CLIENT, KEY, SERVER, address};
 use aes::Aes128;
@@ -128,6 +128,14 @@ pub(crate) struct ServerScript {
     pub(crate) version: u16,
     pub(crate) extended_master_secret: bool,
     pub(crate) extra_extension: Option<u16>,
+    /// The number and body of another one.
+    pub(crate) extension: Option<(u16, &'static [u8])>,
+    /// The compression method of its hello.
+    pub(crate) compression: u8,
+    /// The length of the session id in its hello.
+    pub(crate) session_id: u8,
+    /// Whether it sends a session ticket before its Finished.
+    pub(crate) gives_ticket: bool,
     pub(crate) hint: Option<&'static [u8]>,
     /// The types and bodies of more messages before the ServerHelloDone.
     pub(crate) more: &'static [(u8, &'static [u8])],
@@ -151,11 +159,14 @@ pub(crate) fn serve(client: &mut Endpoint, how: &ServerScript) -> (Script, Optio
         extensions.push((EXTENDED_MASTER_SECRET, &[]));
     }
     extensions.extend(how.extra_extension.map(|kind| (kind, &[][..])));
+    extensions.extend(how.extension);
     let version = if how.version == 0 { 0xfefd } else { how.version };
     let body = [
         &version.to_be_bytes()[..],
         &script.server_random,
-        &[0, 0xc0, 0xa8, 0],
+        &[how.session_id],
+        &vec![0x1d; how.session_id.into()],
+        &[0xc0, 0xa8, how.compression],
         &extension_block(&extensions),
     ]
     .concat();
@@ -185,7 +196,12 @@ pub(crate) fn serve(client: &mut Endpoint, how: &ServerScript) -> (Script, Optio
     script.transcript.extend(expected);
     let mut data = script.verify_data(true);
     data[0] ^= u8::from(how.wrong_finished);
-    let mut flight = script.plain(CHANGE_CIPHER_SPEC, &[1]);
+    let mut flight = Vec::new();
+    if how.gives_ticket {
+        flight.extend(script.say(NEW_SESSION_TICKET, &[0, 0, 0, 9, 0, 1, 7]));
+        data = script.verify_data(true);
+    }
+    flight.extend(script.plain(CHANGE_CIPHER_SPEC, &[1]));
     flight.extend(script.finish(&data, how.clear_finished));
     client.handle_datagram(now, from, &flight);
     (script, None)

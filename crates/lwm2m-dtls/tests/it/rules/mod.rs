@@ -1,6 +1,7 @@
 //! Rules of RFC 5246, 6347, 7627 and 7925 that a well-behaved peer cannot test: against the
 //! reference, or by looking at the sent bytes.
 
+mod agreement;
 pub(crate) mod flights;
 pub(crate) mod hellos;
 pub(crate) mod offers;
