@@ -19,11 +19,11 @@ pub enum Event {
         /// Where it is.
         address: SocketAddr,
     },
-    /// A device answered Bootstrap-Discover or Bootstrap-Read.
+    /// A device carried out a command; the next one follows.
     Answered {
         /// The device.
         endpoint: String,
-        /// What was asked.
+        /// The path of the command.
         path: Path,
         /// The answer.
         content: Content,
@@ -61,11 +61,16 @@ pub enum Event {
 
 /// What a device answered.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub enum Content {
     /// To Bootstrap-Discover.
     Links(Vec<Link>),
     /// To Bootstrap-Read.
     Node(Node),
+    /// To Bootstrap-Write: the values are written.
+    Written,
+    /// To Bootstrap-Delete: the instances are gone.
+    Deleted,
 }
 
 /// Why a bootstrap failed.

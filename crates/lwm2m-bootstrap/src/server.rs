@@ -1,7 +1,7 @@
 //! The engine: configurations, and bootstraps over one [`Link`].
 
 use crate::config::{Command, Config, Packs};
-use crate::event::{Content, Event, SessionError};
+use crate::event::{Event, SessionError};
 use crate::request::{self, Refusal, Request};
 use crate::session::{self, Session};
 use lwm2m_coap::{self as coap, Code, FailReason, PeerId, RequestId, Response};
@@ -287,7 +287,8 @@ impl BootstrapServer {
             (Ok(response), Some(command)) => {
                 match session::content(&command, session.format, &self.config, &response) {
                     Ok(content) => {
-                        self.tell(endpoint, *command.path(), content);
+                        let path = *command.path();
+                        self.outputs.push_back(Event::Answered { endpoint, path, content });
                         self.proceed(now, session);
                     }
                     Err(error) => self.end(session, Err(error)),
@@ -298,12 +299,6 @@ impl BootstrapServer {
                 self.end(session, Err(SessionError::NotFinished(response.code)));
             }
             (Err(reason), _) => self.end(session, Err(SessionError::NoAnswer(reason))),
-        }
-    }
-
-    fn tell(&mut self, endpoint: String, path: Path, content: Option<Content>) {
-        if let Some(content) = content {
-            self.outputs.push_back(Event::Answered { endpoint, path, content });
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn content(
     format: ContentFormat,
     config: &Config,
     response: &Response,
-) -> Result<Option<Content>, SessionError> {
+) -> Result<Content, SessionError> {
     let path = command.path();
     let expected = match command {
         Command::Discover(_) | Command::Read(_) => Code::CONTENT,
@@ -59,16 +59,17 @@ pub(crate) fn content(
     match command {
         Command::Discover(_) => {
             let links = links(&response.payload, config.max_values)?;
-            Ok(Some(Content::Links(links)))
+            Ok(Content::Links(links))
         }
         Command::Read(_) => {
             let format = response.options.content_format().map_or(format, ContentFormat);
             let model = config.registry.model(&[]);
             let reading = Reading::answer(&model).at_most(config.max_values);
             let node = reading.decode(format, path, &response.payload)?;
-            Ok(Some(Content::Node(node)))
+            Ok(Content::Node(node))
         }
-        Command::Delete(_) | Command::Write(..) => Ok(None),
+        Command::Delete(_) => Ok(Content::Deleted),
+        Command::Write(..) => Ok(Content::Written),
     }
 }
 

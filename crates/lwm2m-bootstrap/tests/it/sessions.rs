@@ -53,6 +53,19 @@ fn writes_have_the_format_that_the_device_wants() {
     assert_eq!(formats(&harness), [Some(11_542); 3]);
 }
 
+/// What is told of the commands in [`LINES`] that a device carries out.
+fn carried_out() -> [Event; 5] {
+    let told = |(path, content)| Event::Answered { endpoint: "a".to_owned(), path, content };
+    [
+        (Path::object(0), Content::Deleted),
+        (Path::object(1), Content::Deleted),
+        (Path::instance(0, 1), Content::Written),
+        (Path::instance(1, 0), Content::Written),
+        (Path::resource(1, 0, 23), Content::Written),
+    ]
+    .map(told)
+}
+
 // proves: BOOT-04
 #[test]
 fn commands_come_one_at_a_time_after_the_answer_and_end_with_finish() {
@@ -68,7 +81,9 @@ fn commands_come_one_at_a_time_after_the_answer_and_end_with_finish() {
     assert_eq!(harness.commands(), LINES);
     let Some(Seen::Command(finish)) = harness.seen.last() else { panic!("Finish") };
     assert!(finish.payload.is_empty() && finish.options.content_format().is_none());
-    assert!(matches!(harness.events[..], [Event::Started { .. }, Event::Finished { .. }]));
+    assert!(matches!(harness.events[0], Event::Started { .. }));
+    assert_eq!(harness.events[1..6], carried_out());
+    assert_eq!(harness.events[6..], [finished("a")]);
     assert_eq!(harness.sim[harness.server].peer_count(), 1);
     harness.pass(300);
     assert_eq!(harness.sim[harness.server].peer_count(), 0);
@@ -87,7 +102,8 @@ fn another_request_begins_anew_and_a_refused_end_is_a_failure() {
     assert_eq!(harness.commands(), LINES);
     assert_eq!(harness.events[1], failed(SessionError::Cancelled));
     assert!(matches!(harness.events[2], Event::Started { .. }));
-    assert_eq!(harness.events[3..], [finished("a")]);
+    assert_eq!(harness.events[3..8], carried_out());
+    assert_eq!(harness.events[8..], [finished("a")]);
 
     let mut harness = Harness::new(Config::default());
     harness.sim[harness.device].answers =
@@ -96,7 +112,7 @@ fn another_request_begins_anew_and_a_refused_end_is_a_failure() {
             .into();
     harness.sim[harness.device].answers.push_back(Response::new(Code::NOT_ACCEPTABLE));
     harness.ask(bs("ep=a"));
-    assert_eq!(harness.events[1..], [failed(SessionError::NotFinished(Code::NOT_ACCEPTABLE))]);
+    assert_eq!(harness.events[6..], [failed(SessionError::NotFinished(Code::NOT_ACCEPTABLE))]);
 }
 
 #[test]

@@ -191,6 +191,10 @@ fn show(endpoint: &str, session: &Session) -> Result<(), Failure> {
             let when = time(attempt["began"].as_i64().unwrap_or_default());
             let how = [text(attempt, "state"), text(attempt, "reason")];
             rows.row([format!("bootstrap at {when}"), how.join(" ").trim_end().to_owned()]);
+            for step in attempt["steps"].as_array().into_iter().flatten() {
+                let [command, path] = ["command", "path"].map(|name| text(step, name).to_owned());
+                rows.row([format!("  {command}"), path]);
+            }
         }
         rows.print();
     });

@@ -130,6 +130,12 @@ fn one_command_makes_a_device_that_comes_in_also_after_a_restart() {
     let shown = lwm2m(&running, &["provision", "show", NAME]).stdout;
     let shown = String::from_utf8(shown).unwrap();
     assert!(shown.contains("finished") && shown.contains("psk"), "{shown}");
+    let history = ask("GET", &running, &format!("bootstrap/{NAME}/history"), None);
+    let steps = history[0]["steps"].as_array().unwrap().iter();
+    let steps: Vec<_> = steps.map(|it| format!("{} {}", it["command"], it["path"])).collect();
+    let expected = ["DELETE /0", "DELETE /1", "WRITE /0/1", "WRITE /1/0"];
+    let plain: Vec<_> = steps.iter().map(|step| step.replace('"', "")).collect();
+    assert_eq!(plain, expected);
     runtime.block_on(running.stop()).unwrap();
 
     // Its ports have changed, so the device is told another address; its keys stay.

@@ -1,6 +1,7 @@
 //! How bootstraps went: the last ones of all devices, in memory.
 
-use lwm2m_bootstrap::Event;
+use lwm2m_bootstrap::{Content, Event};
+use lwm2m_core::Path;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -8,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many of a device are remembered.
 const MAX_ATTEMPTS: usize = 8;
+/// How many steps of each; the first ones are told.
+const MAX_STEPS: usize = 64;
 /// Of how many devices.
 const MAX_DEVICES: usize = 10_000;
 
@@ -26,9 +29,32 @@ pub(crate) struct Attempt {
     address: Option<SocketAddr>,
     /// `running`, `finished` or `failed`.
     state: &'static str,
+    /// The commands that the device carried out, in order.
+    steps: Vec<Step>,
     /// Why it failed, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+}
+
+/// A command that a device carried out.
+#[derive(Clone, Serialize, Debug)]
+struct Step {
+    /// When, in milliseconds since 1970.
+    at: u64,
+    command: &'static str,
+    path: String,
+}
+
+impl Step {
+    fn new(path: &Path, content: &Content) -> Self {
+        let command = match content {
+            Content::Links(_) => "DISCOVER",
+            Content::Node(_) => "READ",
+            Content::Deleted => "DELETE",
+            _ => "WRITE",
+        };
+        Self { at: now(), command, path: path.to_string() }
+    }
 }
 
 /// The last bootstraps of each device, the oldest first.
@@ -43,6 +69,13 @@ impl History {
             }
             Event::Packed { endpoint } => {
                 self.push(Attempt { ended: Some(now()), ..attempt(endpoint, "finished") });
+            }
+            Event::Answered { endpoint, path, content } => {
+                if let Some(attempt) =
+                    self.running(endpoint).filter(|it| it.steps.len() < MAX_STEPS)
+                {
+                    attempt.steps.push(Step::new(path, content));
+                }
             }
             Event::Finished { endpoint } => self.end(endpoint, "finished", None),
             Event::Failed { endpoint, reason } => {
@@ -64,10 +97,14 @@ impl History {
     }
 
     fn end(&mut self, endpoint: &str, state: &'static str, reason: Option<String>) {
-        let attempts = self.0.get_mut(endpoint).into_iter().flatten();
-        if let Some(attempt) = attempts.rev().find(|it| it.ended.is_none()) {
+        if let Some(attempt) = self.running(endpoint) {
             (attempt.state, attempt.reason, attempt.ended) = (state, reason, Some(now()));
         }
+    }
+
+    fn running(&mut self, endpoint: &str) -> Option<&mut Attempt> {
+        let attempts = self.0.get_mut(endpoint).into_iter().flatten();
+        attempts.rev().find(|it| it.ended.is_none())
     }
 
     /// Those of a device, the oldest first.
@@ -78,7 +115,8 @@ impl History {
 
 fn attempt(endpoint: &str, state: &'static str) -> Attempt {
     let endpoint = endpoint.to_owned();
-    Attempt { endpoint, began: now(), ended: None, address: None, state, reason: None }
+    let (began, steps) = (now(), Vec::new());
+    Attempt { endpoint, began, ended: None, address: None, state, steps, reason: None }
 }
 
 fn now() -> u64 {
