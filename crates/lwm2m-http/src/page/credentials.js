@@ -48,7 +48,12 @@ function List({ all, empty, reload }) {
 }
 
 function Remove({ endpoint, onDone, onClose }) {
-  const remove = () => call("DELETE", `${CLIENTS}/${encodeURIComponent(endpoint)}`);
+  // A device that comes by bootstrap goes with all of its keys: else it would be told one that does not hold.
+  const name = encodeURIComponent(endpoint);
+  const remove = () => call("DELETE", `api/devices/${name}`).catch((error) => {
+    if (error.status !== 404) throw error;
+    return call("DELETE", `${CLIENTS}/${name}`);
+  });
   return html`<${Confirm} title="Remove the credential of ${endpoint}?" verb="Remove" action=${remove} onDone=${onDone} onClose=${onClose}>
     <p>The registration and the session of the device end, and its values are forgotten. It cannot come back by this key.</p></${Confirm}>`;
 }

@@ -44,6 +44,10 @@ function Ask({ endpoint, onMade, onClose }) {
   const type = (event) => { setKey(event.currentTarget.value); setPem(null); };
   const submit = async (form) => {
     const name = form.get("endpoint").trim();
+    if (mode === "bootstrap") {
+      const { bootstrap } = await call("POST", "api/devices", { endpoint: name, host: location.hostname });
+      return onMade({ endpoint: name, mode, identity: bootstrap.identity, key: bootstrap.key, server: bootstrap.uri });
+    }
     const identity = form.get("identity")?.trim() || name;
     const digits = key.replace(/[\s:]/g, "");
     const details = mode === "psk" ? { identity, key: digits } : { key: digits };
@@ -52,7 +56,7 @@ function Ask({ endpoint, onMade, onClose }) {
   };
   return html`<${Form} submit="Save" onSubmit=${submit} onCancel=${onClose}>
     <${Field} label="Endpoint name" name="endpoint" defaultValue=${endpoint} required autofocus />
-    <${Choice} label="Mode" value=${mode} onChange=${change} options=${[["psk", "Pre-shared key"], ["rpk", "Raw public key"], ["x509", "Certificate"]]} />
+    <${Choice} label="Mode" value=${mode} onChange=${change} options=${[["psk", "Pre-shared key"], ["rpk", "Raw public key"], ["x509", "Certificate"], ["bootstrap", "By bootstrap"]]} />
     ${mode === "psk" && html`<${Field} label="Identity" name="identity" placeholder="the endpoint name" hint="What the device calls itself in the handshake." />
       <${Field} label="Key in hex" value=${key} onInput=${type} required pattern="([0-9a-fA-F]{2}[\\s:]?)+" hint="Made by this browser. Shown once after saving." wide />
       <${Button} onClick=${() => setKey(randomKey())}>Another key</${Button}>`}
@@ -60,6 +64,7 @@ function Ask({ endpoint, onMade, onClose }) {
       ${crypto.subtle ? html`<${Button} onClick=${makePair}>${pem ? "Another pair of keys" : "Make a pair of keys"}</${Button}>`
         : html`<${Note}>The browser makes keys on pages by HTTPS only. Make one by <code>lwm2m keys rpk NAME</code>.</${Note}>`}`}
     ${mode === "x509" && html`<${Note}>The device proves its name by a certificate with this common name, signed by an authority that the server trusts. There is no key to enter.</${Note}>`}
+    ${mode === "bootstrap" && html`<${Note}>The server makes a key by which the device comes to the bootstrap server, and another one that it is told there for this server. Only the first is shown, once.</${Note}>`}
   </${Form}>`;
 }
 
@@ -71,13 +76,15 @@ function Once({ made, onClose }) {
     psk: `${base} --psk-identity ${quoted(identity)} --psk-key ${key}`,
     rpk: `${base} --rpk device.key --peer-rpk server.pub`,
     x509: `${base} --cert device.crt --key device.key --trust ca.crt`,
+    bootstrap: `lwm2m-clientd --bootstrap ${server} --endpoint ${quoted(endpoint)} --psk-identity ${quoted(identity)} --psk-key ${key}`,
   };
+  const shared = mode === "psk" || mode === "bootstrap";
   return html`<div class="once">
-    <p role="status">The credential of <strong>${endpoint}</strong> is saved. ${mode === "psk" || pem ? "The key is shown here and nowhere else." : ""}</p>
-    ${mode === "psk" && html`<${Copyable} label="Identity" text=${identity} /><${Copyable} label="Key" text=${key} />`}
+    <p role="status">The credential of <strong>${endpoint}</strong> is saved. ${shared || pem ? "The key is shown here and nowhere else." : ""}</p>
+    ${shared && html`<${Copyable} label="Identity" text=${identity} /><${Copyable} label="Key" text=${key} />`}
     ${pem && html`<${Copyable} label="Private key of the device (device.key)" text=${pem} />`}
     <${Copyable} label="A simulated device with it" text=${lines[mode]} />
-    ${mode === "psk" && html`<${Code} text=${JSON.stringify({ server, endpoint, identity, key })} />`}
+    ${shared && html`<${Code} text=${JSON.stringify({ [mode === "psk" ? "server" : "bootstrap"]: server, endpoint, identity, key })} />`}
     <div class="form-end"><${Button} kind="primary" onClick=${onClose}>I have kept it</${Button}></div>
   </div>`;
 }

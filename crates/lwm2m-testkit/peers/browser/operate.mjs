@@ -1,5 +1,5 @@
 // What operators do with a device: write, execute, create, delete, conditions, several at once, keys.
-import { accessible, ask, browse, calm, check, device, enter, run, server, shot, until } from "./support.mjs";
+import { accessible, ask, browse, calm, check, device, deviceBy, enter, run, server, shot, until } from "./support.mjs";
 
 async function open() {
   const started = await server();
@@ -148,6 +148,33 @@ await run({
     await page.getByRole("button", { name: "Remove… meter 'one'" }).click();
     await page.getByRole("button", { name: "Remove", exact: true }).click();
     await page.getByText("No device has credentials").waitFor();
+    calm(page);
+  },
+
+  // A device from the factory: the command line that the page shows is all that it needs.
+  async bootstrap() {
+    const started = await server({ more: ["--bootstrap-coaps", "127.0.0.1:0"] });
+    const page = await browse();
+    await enter(page, started);
+    await page.goto(`${started.url}#/credentials`);
+    await page.getByRole("button", { name: "New credential" }).click();
+    await page.getByLabel("Endpoint name").fill("meter-2");
+    await page.getByLabel("Mode").selectOption("bootstrap");
+    await shot(page, "bootstrap");
+    await accessible(page, "a device by bootstrap");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("shown here and nowhere else").waitFor();
+    const line = await page.locator("code", { hasText: "lwm2m-clientd" }).textContent();
+    await until(page, () => document.querySelector(".qr canvas")?.width > 20);
+    await shot(page, "bootstrap-once");
+    deviceBy(line.split(" ").slice(1));
+    await page.goto(`${started.url}#/devices`);
+    await page.getByRole("link", { name: "meter-2" }).waitFor();
+    await page.goto(`${started.url}#/credentials`);
+    await page.getByRole("button", { name: "Remove… meter-2" }).click();
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await page.getByText("No device has credentials").waitFor();
+    check(Object.keys(await ask(started, "GET", "api/bootstrap")).length === 0, "it is told nothing any more");
     calm(page);
   },
 

@@ -49,8 +49,8 @@ export function folder(name) {
 }
 
 // A server at its first start: {url, link, token, coap, stop}.
-export async function server({ data = folder("server"), http = "127.0.0.1:0", coap = "127.0.0.1:0" } = {}) {
-  const child = start(LWM2M_SERVERD, ["--data", data, "--coap", coap, "--coaps", "127.0.0.1:0", "--http", http, "--log", "warn"]);
+export async function server({ data = folder("server"), http = "127.0.0.1:0", coap = "127.0.0.1:0", more = [] } = {}) {
+  const child = start(LWM2M_SERVERD, ["--data", data, "--coap", coap, "--coaps", "127.0.0.1:0", "--http", http, "--log", "warn", ...more]);
   const text = await output(child, /for http on .*\n/);
   const port = (scheme) => text.match(new RegExp(`listening for ${scheme} on (?:http://)?(\\S+)`))[1];
   const address = port("http");
@@ -67,6 +67,11 @@ export function device({ coap, coaps }, endpoint, words = []) {
   return { stop: () => new Promise((resolve) => { child.on("exit", resolve); child.kill(); }) };
 }
 
+// A device by the words of a command line that the page shows.
+export function deviceBy(words) {
+  start(LWM2M_CLIENTD, [...words, "--ephemeral", "--period", "1", "--log", "warn"]).stdout.resume();
+}
+
 // Asks the API by the admin token.
 export async function ask({ url, token }, method, path, data) {
   const body = data && JSON.stringify(data);
@@ -76,7 +81,7 @@ export async function ask({ url, token }, method, path, data) {
   return text && JSON.parse(text);
 }
 
-const NONE = /[?&](cached|history)|\/security\/clients\//;
+const NONE = /[?&](cached|history)|\/security\/clients\/|\/api\/devices\//;
 
 let browser;
 export async function browse({ size = "desktop", scheme = "light", expects = [] } = {}) {
