@@ -129,3 +129,45 @@ fn fragments(item: &FlightItem, longest: usize) -> Vec<Vec<u8>> {
     });
     parts.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lengths of the datagrams that records of these lengths go in.
+    fn packed(lengths: &[usize]) -> Vec<usize> {
+        let mut packer = Packer { room: 100, done: Vec::new(), current: Vec::new() };
+        for length in lengths {
+            packer.room_for(*length).extend(alloc::vec![7; *length]);
+        }
+        packer.finish().iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn records_share_a_datagram_as_long_as_they_fit() {
+        assert_eq!(packed(&[]), []);
+        assert_eq!(packed(&[40, 60]), [100]);
+        assert_eq!(packed(&[40, 61]), [40, 61]);
+        assert_eq!(packed(&[40, 90, 10, 1]), [40, 100, 1]);
+        assert_eq!(packed(&[150, 10]), [150, 10], "what cannot be cut goes alone");
+    }
+
+    #[test]
+    fn a_hello_is_not_cut_and_other_messages_are_in_equal_parts_at_most() {
+        let lengths = |kind: u8, body: usize| -> Vec<usize> {
+            let bytes = [&[kind][..], &[0; 11], &alloc::vec![7; body]].concat();
+            let item = FlightItem { content: ContentType::HANDSHAKE, epoch: 0, bytes };
+            fragments(&item, 50).iter().map(Vec::len).collect()
+        };
+        assert_eq!(lengths(1, 100), [112]);
+        assert_eq!(lengths(11, 38), [50]);
+        assert_eq!(lengths(11, 39), [50, 13]);
+        assert_eq!(lengths(11, 100), [50, 50, 36]);
+        let change = FlightItem {
+            content: ContentType::CHANGE_CIPHER_SPEC,
+            epoch: 0,
+            bytes: alloc::vec![1; 60],
+        };
+        assert_eq!(fragments(&change, 50).len(), 1);
+    }
+}

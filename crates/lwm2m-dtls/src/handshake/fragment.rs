@@ -281,4 +281,67 @@ mod tests {
         }
         assert_eq!(reassembly.pop().expect("complete").body(), [1; 16_000]);
     }
+
+    #[test]
+    fn a_fragment_knows_whether_it_is_the_whole_and_the_end() {
+        for (length, offset, body, whole, last) in [
+            (4, 0, &b"abcd"[..], true, true),
+            (4, 0, b"abc", false, false),
+            (4, 1, b"bcd", false, true),
+            (0, 0, b"", true, true),
+        ] {
+            let fragment = fragment(0, length, offset, body);
+            assert_eq!((fragment.is_whole(), fragment.is_last()), (whole, last), "{fragment:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_overlap_or_touch_become_one() {
+        for (before, merged) in [
+            (&[][..], vec![(2, 4)]),
+            (&[(0, 1)], vec![(0, 1), (2, 4)]),
+            (&[(0, 2)], vec![(0, 4)]),
+            (&[(0, 3)], vec![(0, 4)]),
+            (&[(3, 6)], vec![(2, 6)]),
+            (&[(4, 6)], vec![(2, 6)]),
+            (&[(5, 6)], vec![(5, 6), (2, 4)]),
+            (&[(0, 2), (4, 6)], vec![(0, 6)]),
+            (&[(0, 6)], vec![(0, 6)]),
+        ] {
+            let mut partial = Partial::new(&fragment(0, 6, 0, b""), 0);
+            partial.ranges = before.to_vec();
+            partial.cover(2, 4);
+            assert_eq!(partial.ranges, merged, "{before:?}");
+            let present = merged.iter().map(|(from, to)| to - from).sum::<usize>();
+            assert_eq!((partial.present(), partial.is_complete()), (present, present == 6));
+        }
+    }
+
+    #[test]
+    fn a_message_has_as_many_bytes_as_there_is_room_for() {
+        let kept = |reassembly: &Reassembly| {
+            let lengths = reassembly.partial.iter().map(|it| it.message.raw().len());
+            lengths.collect::<Vec<_>>()
+        };
+        for (length, sequence, fits) in
+            [(88, 0, true), (89, 0, false), (200, 0, false), (88, 7, true), (88, 8, false)]
+        {
+            let mut reassembly = Reassembly::new(0, 100);
+            reassembly.insert(&fragment(sequence, length, 0, b"a"), 0);
+            assert_eq!(kept(&reassembly), vec![100; usize::from(fits)], "{length} {sequence}");
+        }
+        // Two fill it; a third one has to be worth more than what goes.
+        let mut reassembly = Reassembly::new(0, 100);
+        for (sequence, body, left) in [
+            (0, &b"abc"[..], vec![50]),
+            (1, b"abc", vec![50, 50]),
+            (2, b"ab", vec![50, 50]),
+            (3, b"abc", vec![50, 50]),
+        ] {
+            reassembly.insert(&fragment(sequence, 38, 0, body), 0);
+            assert_eq!((kept(&reassembly), reassembly.held()), (left.clone(), left.iter().sum()));
+        }
+        let numbers = reassembly.partial.iter().map(|it| it.message.sequence);
+        assert_eq!(numbers.collect::<Vec<_>>(), [1, 3]);
+    }
 }

@@ -238,3 +238,45 @@ pub(crate) fn new_session_ticket(lifetime: u32, ticket: &[u8]) -> Vec<u8> {
 pub(crate) fn decode_new_session_ticket(body: &[u8]) -> Option<(u32, &[u8])> {
     complete((be_u32, vector16), body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_on_a_stream_is_as_long_as_the_limit_at_most() {
+        let finished = |length: usize| {
+            let mut message = alloc::vec![20];
+            crate::wire::put_u24(&mut message, length);
+            message.extend(alloc::vec![7; length]);
+            message
+        };
+        let lengths = |input: &[u8]| {
+            let parsed = parse_on_stream(input, 100)?;
+            Ok::<_, ()>(parsed.map(|(_, body, rest)| (body.len(), rest.len())))
+        };
+        assert_eq!(lengths(&finished(100)), Ok(Some((100, 0))));
+        assert_eq!(lengths(&[finished(7), finished(8)].concat()), Ok(Some((7, 12))));
+        assert_eq!(lengths(&finished(100)[..103]), Ok(None));
+        assert_eq!(lengths(&finished(7)[..3]), Ok(None));
+        for length in [101, 102, 1_000] {
+            assert_eq!(lengths(&finished(length)[..4]), Err(()), "before it has come");
+        }
+    }
+
+    #[test]
+    fn a_request_for_a_certificate_has_to_take_ours() {
+        let request = |types: &[u8], algorithms: &[u8]| {
+            let mut body = Vec::new();
+            put_vector8(&mut body, types);
+            put_vector16(&mut body, algorithms);
+            put_vector16(&mut body, &[]);
+            decode_certificate_request(&body, 0x0403)
+        };
+        assert_eq!(request(&[1, 64], &[4, 1, 4, 3]), Some(true));
+        assert_eq!(request(&[1], &[4, 3]), Some(false));
+        assert_eq!(request(&[64], &[4, 1]), Some(false));
+        assert_eq!(request(&[1], &[4, 1]), Some(false));
+        assert_eq!(request(&[64], &[4]), None);
+    }
+}

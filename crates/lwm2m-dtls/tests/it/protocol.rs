@@ -197,3 +197,41 @@ pub(crate) fn both_sides_log_the_same_secret_and_nothing_else_shows_it() {
     let shown = format!("{:?}", psk_profile(KEY));
     assert!(!shown.contains("48, 49") && !shown.contains("0123"), "{shown}");
 }
+
+#[test]
+pub(crate) fn data_of_a_client_shows_that_it_has_the_last_flight() {
+    let (mut pair, to_server, _) = established(Config::default(), psk_config());
+    assert!(pair.server.poll_timeout().is_some(), "the flight may be asked for again");
+    pair.client.send(pair.now, to_server, b"data").expect("established");
+    pair.settle();
+    assert_eq!(pair.server.poll_timeout(), None);
+}
+
+// RFC 9146 section 6: a NAT may give the address of a device to another one
+#[test]
+pub(crate) fn who_comes_from_the_address_of_another_device_ends_what_only_the_address_names() {
+    for (identity, has_ids, stays) in [
+        (&b"other"[..], true, true),
+        (b"other", false, false),
+        (IDENTITY, true, false),
+        (IDENTITY, false, false),
+    ] {
+        let psk = [(IDENTITY.to_vec(), KEY.to_vec()), (b"other".to_vec(), KEY.to_vec())].into();
+        let mut config = crate::support::server_config(crate::support::Store {
+            psk,
+            ..crate::support::Store::default()
+        });
+        if has_ids {
+            config.connection_ids = Some(Arc::new(FourBytes));
+        }
+        let (mut pair, ..) = established(Config::default(), config);
+        pair.client = Endpoint::new(Config::default(), [9; 32]);
+        let key = zeroize::Zeroizing::new(KEY.to_vec());
+        let security = lwm2m_dtls::ClientSecurity::Psk { identity: identity.into(), key };
+        pair.connect(lwm2m_dtls::ClientProfile::new(security));
+        pair.settle();
+        let all = events(&mut pair.server);
+        let closed = all.iter().any(|event| matches!(event, Event::Closed { .. }));
+        assert_eq!(!closed, stays, "{identity:?} {has_ids}: {all:?}");
+    }
+}

@@ -172,3 +172,31 @@ pub(crate) fn every_suite_works_and_the_strong_ones_are_offered() {
     let offered: Vec<_> = hello[63..63 + length].as_chunks::<2>().0.to_vec();
     assert!(offered.contains(&[0xc0, 0xa8]) && !offered.contains(&[0x00, 0xae]));
 }
+
+/// A server with another key drops a Finished that it cannot open, and says nothing.
+#[test]
+pub(crate) fn silence_after_the_finished_means_another_key_if_the_key_is_shared() {
+    let (profile, config) = crate::support::key_pairs();
+    for (profile, config, is_shared) in
+        [(psk_profile(KEY), psk_config(), true), (profile, config, false)]
+    {
+        let mut pair = Pair::new(crate::support::at_a_good_time(Config::default()), config);
+        pair.connect(profile);
+        let mut is_silent = false;
+        pair.exchange(&mut |up, datagram| {
+            const CHANGE_CIPHER_SPEC: u8 = 20;
+            let of = crate::reference::records(datagram);
+            is_silent |= up && of.iter().any(|record| record.content == CHANGE_CIPHER_SPEC);
+            if is_silent { Vec::new() } else { vec![datagram.to_vec()] }
+        });
+        while let Some(next) = pair.client.poll_timeout() {
+            pair.now = next;
+            pair.client.handle_timeout(next);
+        }
+        let all = events(&mut pair.client);
+        let [Event::Failed { reason, .. }] = &all[..] else { panic!("{all:?}") };
+        let is_key = matches!(reason, Reason::WrongKey);
+        assert!(is_key || matches!(reason, Reason::Unanswered { .. }), "{reason:?}");
+        assert_eq!(is_key, is_shared, "{reason:?}");
+    }
+}

@@ -4,7 +4,7 @@ use super::{FATAL, NOW, alert_of, client, reason};
 use crate::reference::{
     ALERT, APPLICATION_DATA, CERTIFICATE, CERTIFICATE_REQUEST, CHANGE_CIPHER_SPEC, CLIENT_HELLO,
     ClientScript, HANDSHAKE, HELLO_REQUEST, Hello, SERVER_HELLO, SERVER_HELLO_DONE,
-    SERVER_KEY_EXCHANGE, ServerScript, go_on, greet, message, messages, records, serve,
+    SERVER_KEY_EXCHANGE, ServerScript, go_on, greet, message, messages, record, records, serve,
 };
 use crate::support::{
     CLIENT, IDENTITY, KEY, SERVER, address, connected, events, psk_config, psk_profile, received,
@@ -169,4 +169,35 @@ pub(crate) fn a_change_of_ciphers_is_one_byte_ahead_of_the_finished() {
     let [change, finished] = &records(&last)[..] else { panic!("{last:02x?}") };
     assert_eq!((change.content, change.body.as_slice()), (CHANGE_CIPHER_SPEC, &[1][..]));
     assert_eq!(script.open(finished)[12..], script.verify_data(true));
+}
+
+// OMA LwM2M Transport section 5.2.9
+#[test]
+pub(crate) fn alerts_that_no_server_has_a_reason_for_end_no_handshake_of_a_client() {
+    for (number, ends) in [(30, false), (41, false), (60, false), (110, false), (40, true)] {
+        let mut client = client();
+        client.poll_transmit().expect("a hello");
+        let alert = record(ALERT, 0, 0, &[FATAL, number]);
+        client.handle_datagram(NOW, address(SERVER), &alert);
+        assert_eq!(client.handshake_count(), usize::from(!ends), "{number}");
+
+        let mut server = Endpoint::new(psk_config(), [2; 32]);
+        greet(&mut server, &ClientScript::default());
+        let alert = record(ALERT, 0, 9, &[FATAL, number]);
+        server.handle_datagram(NOW, address(CLIENT), &alert);
+        assert_eq!(server.handshake_count(), 0, "{number}");
+        assert!(matches!(reason(&mut server), Reason::PeerAlert(_)));
+    }
+    let mut client = client();
+    client.handle_datagram(NOW, address(SERVER), &record(ALERT, 0, 0, &[1, 40]));
+    assert_eq!(client.handshake_count(), 1, "a warning");
+}
+
+#[test]
+pub(crate) fn an_endpoint_without_credentials_answers_no_hello() {
+    let mut other = client();
+    let hello = other.poll_transmit().expect("a hello").payload;
+    let mut client = Endpoint::new(Config::default(), [3; 32]);
+    client.handle_datagram(NOW, address(CLIENT), &hello);
+    assert!(client.poll_transmit().is_none() && client.poll_event().is_none());
 }
