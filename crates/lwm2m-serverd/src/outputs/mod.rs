@@ -4,20 +4,27 @@
 //! events wait. An event that the receiver refuses again and again becomes a dead letter, because all others
 //! wait behind it.
 
+mod address;
 mod cloud_event;
+mod mqtt;
 mod refusal;
 mod settings;
+mod topic;
 mod webhook;
 
 pub use settings::OutputSettings;
 
 use lwm2m_app::Failure;
 use lwm2m_http::{ApiState, Description, Output, OutputError, Untold, append_events};
+use mqtt::Mqtt;
 use refusal::{Refusal, Refusals};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use webhook::Webhook;
+
+/// How long a receiver may take for an event.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether something has happened.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -52,6 +59,7 @@ pub(crate) fn follow(
 #[derive(Debug)]
 pub(crate) enum Target {
     File(PathBuf),
+    Mqtt(Box<Mqtt>),
     Webhook(Box<Webhook>),
 }
 
@@ -67,6 +75,7 @@ impl Target {
     const fn batch(&self) -> usize {
         match self {
             Self::File(_) => lwm2m_http::CHUNK,
+            Self::Mqtt(_) => mqtt::BATCH,
             Self::Webhook(_) => 1,
         }
     }
@@ -79,6 +88,7 @@ impl Target {
                 let appended = tokio::task::spawn_blocking(append).await;
                 appended.map_err(Refusal::passing).and_then(|it| it.map_err(Refusal::passing))
             }
+            Self::Mqtt(mqtt) => return mqtt.tell(events).await,
             Self::Webhook(webhook) => match events.first() {
                 Some(event) => webhook.tell(event).await,
                 None => Ok(()),

@@ -23,6 +23,16 @@ impl Refusal {
         Self { tries: None, text: error.to_string() }
     }
 
+    /// The receiver does not want the event.
+    pub(super) fn for_good(error: impl std::fmt::Display) -> Self {
+        Self { tries: Some(TRIES), text: error.to_string() }
+    }
+
+    /// The receiver fails, perhaps because of the event.
+    pub(super) fn fault(error: impl std::fmt::Display) -> Self {
+        Self { tries: Some(TRIES_OF_FAULTS), text: error.to_string() }
+    }
+
     /// `None` for an event that was taken.
     pub(super) fn of(status: StatusCode) -> Option<Self> {
         const PASSING: [StatusCode; 3] =

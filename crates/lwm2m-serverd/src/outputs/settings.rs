@@ -1,6 +1,9 @@
 //! `[[outputs]]` of the settings file, and the flags that stand for one of them.
 
 use super::Target;
+use super::address::Address;
+use super::mqtt::Mqtt;
+use super::topic::Topic;
 use super::webhook::{self, Webhook};
 use crate::Settings;
 use lwm2m_app::Failure;
@@ -8,6 +11,9 @@ use lwm2m_http::{Description, Filter};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+/// The ports of brokers, without and with security.
+const MQTT_PORTS: [u16; 2] = [1_883, 8_883];
 
 /// The longest name of an output.
 const MOST_NAME: usize = 64;
@@ -20,10 +26,13 @@ pub struct OutputSettings {
     pub name: String,
     /// Where the events go.
     pub url: String,
-    /// File with a secret: of a webhook that by which the requests are signed.
+    /// File with a secret: of a webhook that by which the requests are signed, of a broker a line
+    /// `user:password`.
     pub secret: Option<PathBuf>,
     /// File with the authorities of the receiver in PEM. Default: those of the system.
     pub ca: Option<PathBuf>,
+    /// The topic of MQTT. `{ep}` and `{kind}` stand for those of the event. Default: `lwm2m/{ep}/{kind}`.
+    pub topic: Option<String>,
     /// The names of the events; empty for all.
     #[serde(default)]
     pub kinds: BTreeSet<String>,
@@ -41,6 +50,10 @@ impl OutputSettings {
         let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if self.name.is_empty() || self.name.len() > MOST_NAME || !self.name.bytes().all(is_fine) {
             return Err(self.wrong("name it by 1 to 64 letters, digits, `.`, `_` and `-`"));
+        }
+        let has_topics = self.url.starts_with("mqtt");
+        if self.topic.is_some() && !has_topics {
+            return Err(self.wrong("what is no broker has no `topic`; leave it out"));
         }
         let unknown = self.kinds.iter().find(|kind| !Filter::KINDS.contains(&kind.as_str()));
         unknown.map_or(Ok(()), |kind| {
@@ -61,10 +74,29 @@ impl OutputSettings {
             Some(("file", path)) if path.starts_with('/') => {
                 Ok(("file", Target::File(path.into()), path.to_owned()))
             }
+            Some(("mqtt" | "mqtts", _)) => {
+                let address = Address::new(&self.url, "mqtt", MQTT_PORTS).ok_or_else(|| {
+                    self.wrong("its `url` must be that of a broker, such as mqtts://mqtt.example.com; a password belongs to the file `secret`")
+                })?;
+                let topic = self.topic('/')?;
+                let (secret, ca) = (self.secret.as_deref(), self.ca.as_deref());
+                let mqtt = Mqtt::new(&address, topic, secret, ca)?;
+                Ok(("mqtt", Target::Mqtt(Box::new(mqtt)), self.url.clone()))
+            }
             _ => Err(self.wrong(
-                "its `url` must begin with https://, http:// or file:///, for example file:///var/lib/events.jsonl",
+                "its `url` must begin with https://, http://, mqtts://, mqtt:// or file:///, for example file:///var/lib/events.jsonl",
             )),
         }
+    }
+
+    fn topic(&self, separator: char) -> Result<Topic, Failure> {
+        let default = ["lwm2m", "{ep}", "{kind}"].join(&separator.to_string());
+        let text = self.topic.as_ref().unwrap_or(&default);
+        Topic::new(text, separator).ok_or_else(|| {
+            self.wrong(&format!(
+                "its `topic` must be names, such as {default}, without spaces and wildcards"
+            ))
+        })
     }
 
     fn open(&self) -> Result<(Description, Target), Failure> {
@@ -154,6 +186,9 @@ mod tests {
             ("name = \"a\"\nurl = \"ftp://x\"", "must begin with https://"),
             ("name = \"a\"\nurl = \"file://x\"", "must begin with https://"),
             ("name = \"a\"\nurl = \"http:///x\"", "no address"),
+            ("name = \"a\"\nurl = \"mqtt://me:pw@x\"", "belongs to the file `secret`"),
+            ("name = \"a\"\nurl = \"mqtt://x\"\ntopic = \"a/#\"", "without spaces and wildcards"),
+            ("name = \"a\"\nurl = \"http://x/\"\ntopic = \"a\"", "has no `topic`"),
             ("name = \"a\"\nurl = \"file:///x\"\nkinds = [\"UPDATE\"]", "REGISTRATION, UPDATED"),
             ("name = \"a\"\nurl = \"file:///x\"\ncolour = 1", "unknown field"),
             ("name = \"a\"\nurl = \"http://x/\"\nsecret = \"/missing\"", "/missing"),

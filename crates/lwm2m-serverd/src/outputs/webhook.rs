@@ -3,8 +3,8 @@
 //! The body is a CloudEvent 1.0 in JSON; the headers are those of Standard Webhooks, whose `webhook-id` is
 //! the same when an event comes again.
 
-use super::cloud_event;
 use super::refusal::Refusal;
+use super::{PATIENCE, cloud_event};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,13 +12,10 @@ use lwm2m_app::{Failure, https, keys};
 use lwm2m_http::Untold;
 use sha2::Sha256;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use ureq::Agent;
 use ureq::http::Uri;
 use zeroize::Zeroizing;
-
-/// How long a receiver may take for an event.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest body of an answer that is read, so that the connection can be used again.
 const MAX_ANSWER: u64 = 64 * 1024;

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod broker;
 mod crash;
 #[cfg(unix)]
 mod ending;
+mod mqtt;
 mod outputs;
 mod process;
 mod webhooks;

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon with outputs, and the address for its devices.
 pub(crate) fn daemon(folder: &Path, ports: Ports, outputs: &str) -> (Daemon, SocketAddr) {
