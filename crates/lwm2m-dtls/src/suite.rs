@@ -183,3 +183,22 @@ impl fmt::Debug for CipherSuite {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 5246 section 6.3, RFC 6655 section 3, RFC 5288 section 3, RFC 7366
+    #[test]
+    fn each_cipher_takes_its_part_of_the_key_block() {
+        for (cipher, mac_key, fixed_iv) in [
+            (Cipher::Ccm8, 0, 4),
+            (Cipher::Ccm, 0, 4),
+            (Cipher::Gcm, 0, 4),
+            (Cipher::CbcSha256, 32, 0),
+        ] {
+            let lengths = (cipher.mac_key_length(), cipher.fixed_iv_length());
+            assert_eq!(lengths, (mac_key, fixed_iv), "{cipher:?}");
+        }
+    }
+}

@@ -222,3 +222,35 @@ fn an_authority_may_have_renewed_its_key() {
         }
     }
 }
+
+/// A trusted authority, and a chain by so many authorities below it, each certified by the one before.
+fn line(count: usize) -> (CertificateDer<'static>, Arc<CertifiedKey>) {
+    let named = |number: usize| {
+        let mut params = authority();
+        params.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
+        params
+    };
+    let own = key();
+    let root = named(0).self_signed(&own).expect("a root").der().clone();
+    let (mut issuer, mut behind) = (Issuer::new(named(0), own), Vec::new());
+    for number in 1..=count {
+        let own = key();
+        let next = named(number).signed_by(&own, &issuer).expect("a certificate");
+        behind.insert(0, next.der().clone());
+        issuer = Issuer::new(named(number), own);
+    }
+    (root, chain(&issuer, behind))
+}
+
+#[test]
+fn as_many_as_four_authorities_may_be_between_a_leaf_and_the_root() {
+    for count in 0..=4 {
+        let (root, chain) = line(count);
+        for to in [Role::Client, Role::Server] {
+            for &by in WAYS {
+                let (reason, _) = show(&root, &chain, to, by);
+                assert_eq!(reason, None, "{count} to the {to:?} by {by:?}");
+            }
+        }
+    }
+}

@@ -284,3 +284,16 @@ fn a_profile_that_can_lead_to_no_handshake_is_refused() {
         assert_eq!(started, expected, "{profile:?}");
     }
 }
+
+#[cfg(not(feature = "tls13"))]
+#[test]
+fn tls_1_3_needs_its_feature() {
+    let mut profile = psk_profile(KEY);
+    assert_eq!(Config::default().check_profile(&profile), Ok(()));
+    profile.tls13 = true;
+    let lacking = Err(lwm2m_dtls::Unsupported::Tls13);
+    assert_eq!(Config::default().check_profile(&profile), lacking);
+    let mut client = Endpoint::new(Config::default(), [1; 32]);
+    let started = client.connect_stream(NOW, address(SERVER), Arc::new(profile), None);
+    assert!(started.is_err());
+}
