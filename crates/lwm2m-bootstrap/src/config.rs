@@ -86,6 +86,10 @@ impl Default for Config {
 pub enum Command {
     /// Bootstrap-Discover of `/` or an object.
     Discover(Path),
+    /// Bootstrap-Discover of `/0`, by which the writes of whole instances below it that follow go around the
+    /// account that the device has of this bootstrap server: of two with one number, that of the write is
+    /// changed. If the device refuses to tell, the numbers stay.
+    KeepBootstrapAccount,
     /// Bootstrap-Read (since LwM2M 1.1) of `/1`, `/2` or one of their instances.
     Read(Path),
     /// Bootstrap-Delete of `/`, an object or an instance.
@@ -98,6 +102,7 @@ impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Discover(_) => "Discover",
+            Self::KeepBootstrapAccount => "KeepBootstrapAccount",
             Self::Read(_) => "Read",
             Self::Delete(_) => "Delete",
             Self::Write(..) => "Write",
@@ -135,7 +140,9 @@ impl Command {
     /// What the command is about.
     #[must_use]
     pub const fn path(&self) -> &Path {
+        static SECURITY: Path = Path::object(0);
         match self {
+            Self::KeepBootstrapAccount => &SECURITY,
             Self::Discover(path) | Self::Read(path) | Self::Delete(path) => path,
             Self::Write(path, _) => path,
         }

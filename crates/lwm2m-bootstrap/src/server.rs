@@ -1,7 +1,7 @@
 //! The engine: configurations, and bootstraps over one [`Link`].
 
 use crate::config::{Command, Config, Packs};
-use crate::event::{Event, SessionError};
+use crate::event::{Content, Event, SessionError};
 use crate::request::{self, Refusal, Request};
 use crate::session::{self, Session};
 use lwm2m_coap::{self as coap, Code, FailReason, PeerId, RequestId, Response};
@@ -286,7 +286,16 @@ impl BootstrapServer {
         match (answer, command) {
             (Ok(response), Some(command)) => {
                 match session::content(&command, session.format, &self.config, &response) {
+                    // The device does not tell.
+                    Err(_) if command == Command::KeepBootstrapAccount => {
+                        self.proceed(now, session)
+                    }
                     Ok(content) => {
+                        if let (Command::KeepBootstrapAccount, Content::Links(links)) =
+                            (&command, &content)
+                        {
+                            session.keep_bootstrap_account(links);
+                        }
                         let path = *command.path();
                         self.outputs.push_back(Event::Answered { endpoint, path, content });
                         self.proceed(now, session);

@@ -6,7 +6,7 @@ use lwm2m_coap::{Code, PeerId, Request, RequestId, Response};
 use lwm2m_codec::Reading;
 use lwm2m_codec::link::{self, Link, LinkError};
 use lwm2m_core::{ContentFormat, Node, Path};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A bootstrap that is under way.
 #[derive(Debug)]
@@ -21,6 +21,42 @@ pub(crate) struct Session {
     pub(crate) current: Option<(RequestId, Option<Command>)>,
 }
 
+impl Session {
+    /// Gives the accounts that are still to be written numbers that the account of this bootstrap server,
+    /// which has no short server ID, does not have.
+    pub(crate) fn keep_bootstrap_account(&mut self, links: &[Link]) {
+        let own = links.iter().filter(|link| link.param("ssid").is_none());
+        let own = own.filter_map(|link| account_id(&link.path()?));
+        let mut taken: BTreeSet<u16> = own.collect();
+        let (mut moved, mut kept) = (Vec::new(), BTreeSet::new());
+        for command in &mut self.commands {
+            let Command::Write(path, _) = command else { continue };
+            match account_id(path) {
+                Some(id) if taken.contains(&id) => moved.push(path),
+                Some(id) => _ = kept.insert(id),
+                None => {}
+            }
+        }
+        taken.append(&mut kept);
+        for path in moved {
+            let Some(free) = (0..u16::MAX).find(|id| !taken.contains(id)) else { return };
+            taken.insert(free);
+            *path = Path::instance(SECURITY, free);
+        }
+    }
+}
+
+/// The Security object.
+const SECURITY: u16 = 0;
+
+/// The number of an account, of which a path is the instance.
+fn account_id(path: &Path) -> Option<u16> {
+    match path.ids() {
+        [SECURITY, id] => Some(*id),
+        _ => None,
+    }
+}
+
 /// The request of a command; of none, Bootstrap-Finish.
 pub(crate) fn request(
     command: Option<&Command>,
@@ -28,7 +64,9 @@ pub(crate) fn request(
 ) -> Result<Request, SessionError> {
     let Some(command) = command else { return Ok(Request::post().path(["bs"])) };
     let request = match command {
-        Command::Discover(_) => Request::get().accept(ContentFormat::LINK.0),
+        Command::Discover(_) | Command::KeepBootstrapAccount => {
+            Request::get().accept(ContentFormat::LINK.0)
+        }
         Command::Read(_) => Request::get().accept(format.0),
         Command::Delete(_) => Request::delete(),
         Command::Write(path, node) => {
@@ -49,7 +87,7 @@ pub(crate) fn content(
 ) -> Result<Content, SessionError> {
     let path = command.path();
     let expected = match command {
-        Command::Discover(_) | Command::Read(_) => Code::CONTENT,
+        Command::Discover(_) | Command::KeepBootstrapAccount | Command::Read(_) => Code::CONTENT,
         Command::Delete(_) => Code::DELETED,
         Command::Write(..) => Code::CHANGED,
     };
@@ -57,7 +95,7 @@ pub(crate) fn content(
         return Err(SessionError::Refused(*path, response.code));
     }
     match command {
-        Command::Discover(_) => {
+        Command::Discover(_) | Command::KeepBootstrapAccount => {
             let links = links(&response.payload, config.max_values)?;
             Ok(Content::Links(links))
         }

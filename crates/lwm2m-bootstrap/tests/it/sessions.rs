@@ -161,6 +161,39 @@ fn what_the_device_has_is_told() {
 }
 
 #[test]
+fn accounts_go_around_that_of_the_bootstrap_server() {
+    let account = |id, short_id: i64| {
+        let account = ObjectInstance::default().with(0, "coap://192.0.2.1").with(10, short_id);
+        Command::Write(Path::instance(0, id), Node::ObjectInstance(account))
+    };
+    let table = [
+        // The account of the bootstrap server is the one without a short server ID.
+        ("</>;lwm2m=1.1,</0/1>,</0/2>;ssid=5", ["PUT /0/0", "PUT /0/2"]),
+        ("</0/0>,</0/1>;ssid=5", ["PUT /0/1", "PUT /0/2"]),
+        ("</0/1>,</0/2>,</0/0>", ["PUT /0/3", "PUT /0/4"]),
+        ("</0/2>", ["PUT /0/1", "PUT /0/0"]),
+        ("", ["PUT /0/1", "PUT /0/2"]),
+    ];
+    for (links, expected) in table {
+        let mut harness = Harness::new(Config::default());
+        let commands = [Command::KeepBootstrapAccount, account(1, 7), account(2, 8)];
+        harness.sim[harness.server].configure("a", commands.into());
+        let answer = Response::new(Code::CONTENT).content_format(40).payload(links);
+        harness.sim[harness.device].answers.push_back(answer);
+        harness.ask(bs("ep=a"));
+        let [first, second] = expected;
+        assert_eq!(harness.commands(), ["GET /0", first, second, "POST /bs"], "{links}");
+    }
+    // A device that does not tell is bootstrapped all the same.
+    let mut harness = Harness::new(Config::default());
+    harness.sim[harness.server].configure("a", vec![Command::KeepBootstrapAccount, account(1, 7)]);
+    harness.sim[harness.device].answers.push_back(Response::new(Code::METHOD_NOT_ALLOWED));
+    harness.ask(bs("ep=a"));
+    assert_eq!(harness.commands(), ["GET /0", "PUT /0/1", "POST /bs"]);
+    assert_eq!(harness.events.last(), Some(&finished("a")));
+}
+
+#[test]
 fn what_a_device_tells_is_bounded() {
     let values = |count: u16| {
         let all = (0..count).map(|it| format!(r#"{{"n":"/1/{it}/0","v":1}}"#));

@@ -65,6 +65,11 @@ fn come_in(runtime: &Runtime, running: &Running, key: &str) {
     until("registered", || running.server.directory().get(NAME).is_some());
     let attempts = || ask("GET", running, &format!("bootstrap/{NAME}/history"), None);
     until("the history has it", || attempts()[0]["state"] == "finished");
+    // The operator has it come once more.
+    let before = attempts().as_array().unwrap().len();
+    ask("POST", running, &format!("clients/{NAME}/1/0/9"), None);
+    until("bootstrapped again", || attempts()[before]["state"] == "finished");
+    until("registered again", || running.server.directory().get(NAME).is_some());
     assert!(runtime.block_on(device.stop()));
 }
 
@@ -133,7 +138,7 @@ fn one_command_makes_a_device_that_comes_in_also_after_a_restart() {
     let history = ask("GET", &running, &format!("bootstrap/{NAME}/history"), None);
     let steps = history[0]["steps"].as_array().unwrap().iter();
     let steps: Vec<_> = steps.map(|it| format!("{} {}", it["command"], it["path"])).collect();
-    let expected = ["DELETE /0", "DELETE /1", "WRITE /0/1", "WRITE /1/0"];
+    let expected = ["DISCOVER /0", "DELETE /0", "DELETE /1", "WRITE /0/1", "WRITE /1/0"];
     let plain: Vec<_> = steps.iter().map(|step| step.replace('"', "")).collect();
     assert_eq!(plain, expected);
     runtime.block_on(running.stop()).unwrap();

@@ -1,6 +1,7 @@
 //! What a bootstrap server tells a device, in the dialect's JSON.
 //!
-//! `toDelete` is a list of paths. `security`, `servers`, `acls` and `oscore` are object instances by
+//! `toDelete` is a list of paths. With `autoIdForSecurityObject` the server asks the device first for the
+//! number of its account of the bootstrap server, and gives the others numbers around it. `security`, `servers`, `acls` and `oscore` are object instances by
 //! their numbers, with members for the resources; what is missing has the dialect's default, and what is
 //! `null` is not written. Bytes are lists of numbers, as the dialect has them, or hex.
 
@@ -139,6 +140,9 @@ const OBJECTS: [(&str, u16, &[Member]); 4] = [
     ("acls", 2, ACCESS_CONTROL),
 ];
 
+/// The member by which accounts go around that of the bootstrap server.
+const AUTO_ID: &str = "autoIdForSecurityObject";
+
 /// The members that are secret.
 const SECRETS: [&str; 3] = ["secretKey", "smsBindingKeySecret", "oscoreMasterSecret"];
 
@@ -150,14 +154,21 @@ const SECRETS: [&str; 3] = ["secretKey", "smsBindingKeySecret", "oscoreMasterSec
 pub fn read_configuration(json: &Json) -> Result<Vec<Command>> {
     let members = object("the body", json)?;
     for (name, value) in members {
-        let known = name == "toDelete" || OBJECTS.iter().any(|(it, ..)| it == name);
+        let known =
+            name == "toDelete" || name == AUTO_ID || OBJECTS.iter().any(|(it, ..)| it == name);
         let is_off = value.is_null() || value == &json!(false);
         if !known && !is_off {
-            let help = "there are toDelete, security, servers, acls and oscore";
+            let help =
+                "there are toDelete, autoIdForSecurityObject, security, servers, acls and oscore";
             return Err(BootstrapJsonError::Unknown { at: name.clone(), help });
         }
     }
-    let mut commands = deletions(&json["toDelete"])?;
+    let mut commands = match &json[AUTO_ID] {
+        Json::Null | Json::Bool(false) => Vec::new(),
+        Json::Bool(true) => vec![Command::KeepBootstrapAccount],
+        _ => return Err(member(AUTO_ID, "true or false")),
+    };
+    commands.extend(deletions(&json["toDelete"])?);
     for (name, id, table) in OBJECTS {
         for (instance, node) in instances(name, &json[name], table)? {
             let path = Path::instance(id, instance);
@@ -425,6 +436,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_accounts_may_be_left_to_the_server() {
+        let mut json = account("coaps://192.0.2.1", "PSK");
+        json["autoIdForSecurityObject"] = json!(true);
+        let commands = read_configuration(&json).unwrap();
+        assert_eq!((commands.len(), &commands[0]), (5, &Command::KeepBootstrapAccount));
+    }
+
+    #[test]
     fn what_is_null_is_not_written() {
         let mut json = account("coaps://192.0.2.1", "PSK");
         json["servers"]["0"]["defaultMinPeriod"] = Json::Null;
@@ -459,7 +478,8 @@ mod tests {
             (with("/servers/x", json!({"shortId": 8})), "0 to 65534"),
             (with("/servers/0/lifetme", json!(8)), "servers.0.lifetme"),
             (with("/toDelete", json!(["/3/0/0"])), "paths of objects"),
-            (with("/autoIdForSecurityObject", json!(true)), "autoIdForSecurityObject"),
+            (with("/autoIdForSecurityObject", json!(1)), "autoIdForSecurityObject"),
+            (with("/contentFormat", json!("TLV")), "contentFormat"),
             (json!([]), "an object"),
         ];
         for (json, expected) in table {

@@ -148,6 +148,7 @@ fn new_psk(endpoint: &str) -> Result<(Credential, Zeroizing<String>), ApiError> 
 /// What the bootstrap server tells the device: an account of this server in place of those that it has.
 fn configuration(new: &New, uri: &str, binding: &str, key: &str) -> Json {
     json!({
+        "autoIdForSecurityObject": true,
         "toDelete": ["/0", "/1"],
         "security": {"1": {
             "uri": uri, "securityMode": "PSK", "serverId": new.short_id,
