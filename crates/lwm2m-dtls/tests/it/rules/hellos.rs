@@ -172,3 +172,31 @@ pub(crate) fn hellos_without_an_answer_are_counted_and_reported_from_time_to_tim
     }
     assert!(server.poll_transmit().is_none());
 }
+
+#[test]
+pub(crate) fn the_beginning_of_a_hello_may_come_again_and_another_hello_takes_its_place() {
+    let parts = |server: &mut Endpoint, seed: u8, more: usize| {
+        let mut hello = hello_with_cookie(CLIENT, server, seed);
+        hello.2.extend(vec![0; more]);
+        in_parts(&hello, &[60, 80], Way::Datagrams)
+    };
+    let answers = |server: &mut Endpoint, part: &[u8]| {
+        server.handle_datagram(Instant::ZERO, address(CLIENT), part);
+        std::iter::from_fn(|| server.poll_transmit()).count()
+    };
+    let mut server = Pair::new(Config::default(), psk_config()).server;
+    let hello = parts(&mut server, 3, 0);
+    for part in [&hello[0], &hello[1], &hello[0]] {
+        assert_eq!(answers(&mut server, part), 0);
+    }
+    assert_eq!(answers(&mut server, &hello[2]), 1, "what came before is still there");
+
+    let mut server = Pair::new(Config::default(), psk_config()).server;
+    let (hello, longer) = (parts(&mut server, 3, 0), parts(&mut server, 3, 1));
+    assert_eq!(answers(&mut server, &longer[0]) + answers(&mut server, &hello[0]), 0);
+    for part in &longer[1..] {
+        assert_eq!(answers(&mut server, part), 0, "it has been given up for the other one");
+    }
+    assert_eq!(answers(&mut server, &hello[1]) + answers(&mut server, &hello[2]), 1);
+    assert_eq!(server.handshake_count(), 1);
+}
