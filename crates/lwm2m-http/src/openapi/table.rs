@@ -190,6 +190,8 @@ pub(super) const ROWS: &[Row] = &[
     row("post", "/api/bootstrap/{ep}", "Set what a device is told", "", "Bootstrap", OK),
     row("delete", "/api/bootstrap/{ep}", "Bootstrap a device no more", "", "", GONE),
     row("get", "/api/bootstrap/{ep}/history", "How its bootstraps went", "", "", OK),
+    row("get", "/api/bootstrap/{ep}/dry-run", "The requests that it would get", "", "", OK),
+    row("post", "/api/bootstrap/{ep}/dry-run", "Those of a proposal", "", "Bootstrap", OK),
     row(
         "get",
         "/api/bootstrap/security/clients",

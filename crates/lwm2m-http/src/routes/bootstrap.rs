@@ -99,15 +99,7 @@ pub(crate) async fn put(
     Endpoint(endpoint): Endpoint,
     body: Body,
 ) -> Answer {
-    if !is_endpoint_name(&endpoint) {
-        return Err(StoreError::Endpoint.into());
-    }
-    let configuration = body.any_json()?;
-    read_configuration(&configuration)?;
-    let bytes = Bytes::from(configuration.to_string());
-    if bytes.len() > MAX_CONFIGURATION {
-        return Err(ApiError::BodyTooLarge(MAX_CONFIGURATION));
-    }
+    let (configuration, bytes) = read(&endpoint, &body)?;
     finish(async move {
         let bootstrap = bootstrap(&state)?;
         let _turn = bootstrap.begin_change().await;
@@ -121,6 +113,20 @@ pub(crate) async fn put(
         Ok(Extension(Change(change)).into_response())
     })
     .await
+}
+
+/// Reads the configuration of a device, and what is kept of it.
+pub(super) fn read(endpoint: &str, body: &Body) -> Result<(Json, Bytes), ApiError> {
+    if !is_endpoint_name(endpoint) {
+        return Err(StoreError::Endpoint.into());
+    }
+    let configuration = body.any_json()?;
+    read_configuration(&configuration)?;
+    let bytes = Bytes::from(configuration.to_string());
+    if bytes.len() > MAX_CONFIGURATION {
+        return Err(ApiError::BodyTooLarge(MAX_CONFIGURATION));
+    }
+    Ok((configuration, bytes))
 }
 
 /// DELETE `/api/bootstrap/{ep}`: the device is refused from now on.

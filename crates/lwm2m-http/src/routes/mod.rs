@@ -10,6 +10,7 @@ mod clients;
 mod commands;
 mod composite;
 mod devices;
+mod dry_run;
 pub(crate) mod events;
 mod health;
 mod messages;
@@ -140,6 +141,7 @@ fn api() -> Router<ApiState> {
             get(bootstrap::one).post(bootstrap::put).delete(bootstrap::remove),
         )
         .route("/bootstrap/{ep}/history", get(bootstrap::history))
+        .route("/bootstrap/{ep}/dry-run", get(dry_run::configured).post(dry_run::proposed))
         .route(
             "/bootstrap/security/clients",
             get(bootstrap::credentials).put(bootstrap::put_credential),

@@ -115,6 +115,68 @@ async fn what_a_device_would_refuse_is_refused_here() {
 }
 
 #[tokio::test]
+async fn a_dry_run_tells_the_requests_and_changes_nothing() {
+    const DRY_RUN: &str = "/api/bootstrap/urn:a%2Fb/dry-run";
+    let (bench, _) = bench(secured()).await;
+    assert_eq!(bench.get(DRY_RUN).await.status, StatusCode::NOT_FOUND);
+    let mut proposal = configuration();
+    proposal["toDelete"] = json!(["/0", "/1/3"]);
+    let proposed = bench.json("POST", DRY_RUN, &proposal).await;
+    assert_eq!(proposed.status, StatusCode::OK, "{:?}", proposed.body);
+    let requests = proposed.json();
+    let line = |it: &Json| format!("{} {}", it["command"], it["path"]).replace('"', "");
+    let lines: Vec<_> = requests.as_array().unwrap().iter().map(line).collect();
+    assert_eq!(lines, ["DELETE /0", "DELETE /1/3", "WRITE /0/1", "WRITE /1/0", "FINISH /bs"]);
+    // Nothing is configured by it.
+    assert_eq!(bench.get("/api/bootstrap").await.json(), json!({}));
+    bench.json("POST", "/api/bootstrap/urn:a%2Fb", &proposal).await;
+    assert_eq!(bench.get(DRY_RUN).await.json(), requests);
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_no_key() {
+    let (bench, _) = bench(secured()).await;
+    let mut proposal = configuration();
+    proposal["security"]["1"]["secretKey"] = json!("5ec2e7c0de");
+    proposal["security"]["1"]["smsBindingKeySecret"] = json!("5ec2e7c0de");
+    proposal["oscore"] = json!({"4": {"oscoreMasterSecret": "5ec2e7c0de", "oscoreSenderId": "01"}});
+    let answer = bench.json("POST", "/api/bootstrap/a/dry-run", &proposal).await;
+    assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(!text.to_ascii_lowercase().contains("5ec2e7c0de"), "{text}");
+    let requests = answer.json();
+    assert_eq!(requests[0]["hidden"], json!(["/21/4/0"]));
+    assert_eq!(requests[1]["hidden"], json!(["/0/1/5", "/0/1/8"]));
+    assert_eq!(requests[2]["hidden"], Json::Null);
+    assert!(text.contains("coaps://192.0.2.1"), "other values are told: {text}");
+}
+
+#[tokio::test]
+async fn a_dry_run_refuses_what_would_be_refused() {
+    let (bench, _) = bench(secured()).await;
+    let mut wrong = configuration();
+    wrong["servers"]["0"]["shortId"] = json!(8);
+    let large = json!({"toDelete": vec!["/1"; 10_000]});
+    let table = [("a", wrong), ("a", json!([])), ("a", large), ("%20", configuration())];
+    for (name, body) in table {
+        let set = bench.json("POST", &format!("/api/bootstrap/{name}"), &body).await;
+        let dry = bench.json("POST", &format!("/api/bootstrap/{name}/dry-run"), &body).await;
+        assert!(set.status.is_client_error(), "{name}");
+        let (dry_detail, set_detail) = (dry.json(), set.json());
+        assert_eq!(dry.status, set.status, "{name}");
+        assert_eq!(dry_detail["detail"], set_detail["detail"], "{name}");
+    }
+    // The route takes no name from devices.
+    let named = bench.json("POST", "/api/bootstrap/dry-run", &configuration()).await;
+    assert_eq!(named.status, StatusCode::OK);
+    let requests = bench.get("/api/bootstrap/dry-run/dry-run").await.json();
+    assert_eq!(requests.as_array().map(Vec::len), Some(3));
+    let without = Bench::new().await;
+    let without = without.json("POST", "/api/bootstrap/a/dry-run", &configuration()).await;
+    assert_eq!(without.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn credentials_for_the_bootstrap_are_others_than_those_for_the_server() {
     let (bench, bootstrap) = bench(secured()).await;
     let put = bench.json("PUT", CLIENTS, &psk("a")).await;
