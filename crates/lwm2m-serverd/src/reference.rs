@@ -9,13 +9,13 @@ const OUTPUT: &str = r#"
 #[[outputs]]
 ## Its name, also that of its cursor
 #name = "crm"
-## Where the events go: https, http, mqtts, mqtt or file
+## Where the events go: https, http, mqtts, mqtt, tls or nats (JetStream), or file
 #url = "https://example.com/events"
 ## File with a secret: of a webhook that by which requests are signed, of a broker a line user:password
 #secret = "FILE"
 ## File with the authorities of the receiver in PEM; by default those of the system
 #ca = "FILE"
-## The topic of MQTT, with the endpoint name and the kind of the event in place of {ep} and {kind}
+## The topic of MQTT, or with dots the subject of NATS, with the endpoint name and the kind of the event in place of {ep} and {kind}
 #topic = "lwm2m/{ep}/{kind}"
 ## Only these events: REGISTRATION, UPDATED, DEREGISTRATION, REQUEST_RESPONSE, OBSERVED, OBSERVATION_REFUSED
 #kinds = ["REGISTRATION", "DEREGISTRATION"]

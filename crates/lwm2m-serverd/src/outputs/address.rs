@@ -14,10 +14,10 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// `scheme` is that without security; that with it has an `s` behind.
-    pub(super) fn new(url: &str, scheme: &str, ports: [u16; 2]) -> Option<Self> {
+    /// `schemes` and `ports` are those without security and with it.
+    pub(super) fn new(url: &str, schemes: [&str; 2], ports: [u16; 2]) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
-        let is_secure = uri.scheme_str()? == format!("{scheme}s");
+        let is_secure = uri.scheme_str()? == schemes[1];
         let [plain, secure] = ports;
         let host = uri.host().filter(|host| !host.is_empty())?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn an_address_has_a_host_and_no_secret() {
         let read = |url: &str| {
-            Address::new(url, "mqtt", [1_883, 8_883]).map(|it| (it.host, it.port, it.is_secure))
+            Address::new(url, ["mqtt", "mqtts"], [1_883, 8_883])
+                .map(|it| (it.host, it.port, it.is_secure))
         };
         let host = "a.example".to_owned();
         assert_eq!(read("mqtt://a.example"), Some((host.clone(), 1_883, false)));

@@ -7,6 +7,7 @@
 mod address;
 mod cloud_event;
 mod mqtt;
+mod nats;
 mod refusal;
 mod settings;
 mod topic;
@@ -17,6 +18,7 @@ pub use settings::OutputSettings;
 use lwm2m_app::Failure;
 use lwm2m_http::{ApiState, Description, Output, OutputError, Untold, append_events};
 use mqtt::Mqtt;
+use nats::Nats;
 use refusal::{Refusal, Refusals};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,6 +62,7 @@ pub(crate) fn follow(
 pub(crate) enum Target {
     File(PathBuf),
     Mqtt(Box<Mqtt>),
+    Nats(Box<Nats>),
     Webhook(Box<Webhook>),
 }
 
@@ -76,7 +79,7 @@ impl Target {
         match self {
             Self::File(_) => lwm2m_http::CHUNK,
             Self::Mqtt(_) => mqtt::BATCH,
-            Self::Webhook(_) => 1,
+            Self::Nats(_) | Self::Webhook(_) => 1,
         }
     }
 
@@ -89,6 +92,10 @@ impl Target {
                 appended.map_err(Refusal::passing).and_then(|it| it.map_err(Refusal::passing))
             }
             Self::Mqtt(mqtt) => return mqtt.tell(events).await,
+            Self::Nats(nats) => match events.first() {
+                Some(event) => nats.tell(event).await,
+                None => Ok(()),
+            },
             Self::Webhook(webhook) => match events.first() {
                 Some(event) => webhook.tell(event).await,
                 None => Ok(()),

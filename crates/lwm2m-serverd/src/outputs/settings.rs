@@ -3,6 +3,7 @@
 use super::Target;
 use super::address::Address;
 use super::mqtt::Mqtt;
+use super::nats::Nats;
 use super::topic::Topic;
 use super::webhook::{self, Webhook};
 use crate::Settings;
@@ -14,6 +15,9 @@ use std::path::PathBuf;
 
 /// The ports of brokers, without and with security.
 const MQTT_PORTS: [u16; 2] = [1_883, 8_883];
+
+/// The port of NATS servers.
+const NATS_PORT: u16 = 4_222;
 
 /// The longest name of an output.
 const MOST_NAME: usize = 64;
@@ -31,7 +35,8 @@ pub struct OutputSettings {
     pub secret: Option<PathBuf>,
     /// File with the authorities of the receiver in PEM. Default: those of the system.
     pub ca: Option<PathBuf>,
-    /// The topic of MQTT. `{ep}` and `{kind}` stand for those of the event. Default: `lwm2m/{ep}/{kind}`.
+    /// The topic of MQTT, or the subject of NATS. `{ep}` and `{kind}` stand for those of the event. Default:
+    /// `lwm2m/{ep}/{kind}`, and with dots for NATS.
     pub topic: Option<String>,
     /// The names of the events; empty for all.
     #[serde(default)]
@@ -51,7 +56,7 @@ impl OutputSettings {
         if self.name.is_empty() || self.name.len() > MOST_NAME || !self.name.bytes().all(is_fine) {
             return Err(self.wrong("name it by 1 to 64 letters, digits, `.`, `_` and `-`"));
         }
-        let has_topics = self.url.starts_with("mqtt");
+        let has_topics = ["mqtt", "nats:", "tls:"].iter().any(|it| self.url.starts_with(it));
         if self.topic.is_some() && !has_topics {
             return Err(self.wrong("what is no broker has no `topic`; leave it out"));
         }
@@ -75,18 +80,30 @@ impl OutputSettings {
                 Ok(("file", Target::File(path.into()), path.to_owned()))
             }
             Some(("mqtt" | "mqtts", _)) => {
-                let address = Address::new(&self.url, "mqtt", MQTT_PORTS).ok_or_else(|| {
-                    self.wrong("its `url` must be that of a broker, such as mqtts://mqtt.example.com; a password belongs to the file `secret`")
-                })?;
+                let address = self.address(["mqtt", "mqtts"], MQTT_PORTS)?;
                 let topic = self.topic('/')?;
                 let (secret, ca) = (self.secret.as_deref(), self.ca.as_deref());
                 let mqtt = Mqtt::new(&address, topic, secret, ca)?;
                 Ok(("mqtt", Target::Mqtt(Box::new(mqtt)), self.url.clone()))
             }
+            Some(("nats" | "tls", _)) => {
+                let address = self.address(["nats", "tls"], [NATS_PORT; 2])?;
+                let topic = self.topic('.')?;
+                let (secret, ca) = (self.secret.as_deref(), self.ca.as_deref());
+                let nats = Nats::new(address, topic, secret, ca)?;
+                Ok(("nats", Target::Nats(Box::new(nats)), self.url.clone()))
+            }
             _ => Err(self.wrong(
-                "its `url` must begin with https://, http://, mqtts://, mqtt:// or file:///, for example file:///var/lib/events.jsonl",
+                "its `url` must begin with https://, http://, mqtts://, mqtt://, tls://, nats:// or file:///, for example file:///var/lib/events.jsonl",
             )),
         }
+    }
+
+    /// The address of a broker.
+    fn address(&self, schemes: [&str; 2], ports: [u16; 2]) -> Result<Address, Failure> {
+        Address::new(&self.url, schemes, ports).ok_or_else(|| {
+            self.wrong("its `url` must be scheme, host and perhaps port, such as mqtts://mqtt.example.com; a password belongs to the file `secret`")
+        })
     }
 
     fn topic(&self, separator: char) -> Result<Topic, Failure> {

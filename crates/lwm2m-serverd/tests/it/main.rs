@@ -7,6 +7,7 @@ mod crash;
 #[cfg(unix)]
 mod ending;
 mod mqtt;
+mod nats;
 mod outputs;
 mod process;
 mod webhooks;
