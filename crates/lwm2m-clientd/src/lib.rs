@@ -9,7 +9,7 @@ mod security;
 pub mod settings;
 
 use lwm2m_app::{Data, Failure, signal::End};
-use lwm2m_client::{Client, Event, MemoryObject};
+use lwm2m_client::{Client, Event, MemoryObject, RegistrationError};
 use lwm2m_core::{Path, Version};
 use lwm2m_dtls::Backend;
 use lwm2m_net::{ClientHandle, Clock, Closed};
@@ -228,6 +228,12 @@ impl Life {
             Event::Unanswered { address, .. } => {
                 tracing::warn!("no answer yet from {address}, still trying");
             }
+            // The name of the server that a bootstrap told: `AddressWanted` follows.
+            Event::RegistrationFailed {
+                reason: RegistrationError::NoAddress,
+                retry_at: Some(_),
+                ..
+            } => {}
             Event::RegistrationFailed { address, reason, retry_at, .. } => {
                 self.registered.send_replace(None);
                 let server = address.map(tracing::field::display);

@@ -107,7 +107,9 @@ fn add(add: &Add, session: &Session) -> Result<(), Failure> {
     session.print(&made, |made| {
         let bootstrap = &made["bootstrap"];
         let keys = match text(bootstrap, "key") {
-            "" => String::new(),
+            "" if add.x509 => " --cert device.crt --key device.key --trust ca.crt".to_owned(),
+            "" if add.rpk.is_some() => " --rpk device.key --peer-rpk server.pub".to_owned(),
+            "" => " --psk-file device.psk".to_owned(),
             key => format!(" --psk-identity '{}' --psk-key {key}", text(bootstrap, "identity")),
         };
         let (uri, name) = (text(bootstrap, "uri"), text(made, "endpoint"));
