@@ -13,6 +13,7 @@
 //! | `device_management` | Read, Write, Execute, Create, Delete, Discover | 6.3 |
 //! | `reporting` | Observe, Notify, attributes, Send | 6.4, 7.3 |
 //! | `sleeping` | queue mode | 6.5 |
+//! | [`firmware`] | Firmware Update, object 5 | E.6 |
 //! | [`records`], `keeping` | what survives a crash | |
 //! | [`security`] | modes and keys of accounts | E.1; Transport 5.2 |
 //! | [`event`], [`error`] | what the application learns | |
@@ -58,6 +59,7 @@ mod device_management;
 mod effect;
 pub mod error;
 pub mod event;
+pub mod firmware;
 mod format;
 mod ids;
 mod keeping;

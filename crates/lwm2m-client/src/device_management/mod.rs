@@ -218,7 +218,12 @@ impl Management<'_> {
     fn write_block(&mut self, request: &Request<'_>) -> Outcome {
         let block = request.message.streamed_block().ok_or(Refusal::BadRequest)?;
         let (store, path) = (&mut self.cx.store, request.path);
-        match write_block(store, &path, request.message, block)? {
+        let written = write_block(store, &path, request.message, block);
+        // A value that begins or is refused may change the instance: the state of a download.
+        if block.offset() == 0 || written.is_err() {
+            self.changed_around(&path);
+        }
+        match written? {
             true => Ok(self.written(request, vec![path])),
             false => Ok(Response::new(Code::CONTINUE).into()),
         }
@@ -227,15 +232,25 @@ impl Management<'_> {
     fn written(&mut self, request: &Request<'_>, paths: Vec<Path>) -> Done {
         for path in &paths {
             self.cx.event(Event::Written { server: request.server, path: *path });
+            self.changed_around(path);
         }
         self.cx.effect(Effect::Written(paths));
         Response::new(Code::CHANGED).into()
+    }
+
+    /// An object may change other resources of an instance with the one that a server writes or
+    /// executes: those that have changed are reported.
+    fn changed_around(&mut self, path: &Path) {
+        if let [object, instance, _, ..] = *path.ids() {
+            self.cx.effect(Effect::Changed(vec![Path::instance(object, instance)]));
+        }
     }
 
     fn execute(&mut self, request: &Request<'_>) -> Outcome {
         let (content_format, payload) = request.body();
         let (server, path) = (request.server, request.path);
         let arguments = execute::execute(&mut self.cx.store, &path, content_format, payload)?;
+        self.changed_around(&path);
         self.cx.effect(Effect::Executed(path, arguments.clone()));
         self.cx.event(Event::Executed { server, path, arguments });
         Ok(Response::new(Code::CHANGED).into())

@@ -7,6 +7,7 @@ mod bootstrap;
 mod codes;
 mod composite;
 mod derived;
+mod firmware;
 mod formats;
 mod harness;
 mod kept;
