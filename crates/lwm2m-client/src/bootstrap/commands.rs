@@ -90,7 +90,8 @@ impl Bootstrap {
             Code::GET if request.options.accept() == link => discover(cx, &path, own)?,
             Code::GET => read(cx, &path, request.options.accept())?,
             Code::PUT if let Some(block) = request.streamed_block() => {
-                match write_block(&mut cx.store, &path, request, block)? {
+                // The bootstrap server is 0.
+                match write_block(&mut cx.store, &path, 0, request, block)? {
                     true => Response::new(Code::CHANGED),
                     false => Response::new(Code::CONTINUE),
                 }

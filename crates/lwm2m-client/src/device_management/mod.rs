@@ -218,7 +218,7 @@ impl Management<'_> {
     fn write_block(&mut self, request: &Request<'_>) -> Outcome {
         let block = request.message.streamed_block().ok_or(Refusal::BadRequest)?;
         let (store, path) = (&mut self.cx.store, request.path);
-        let written = write_block(store, &path, request.message, block);
+        let written = write_block(store, &path, request.server, request.message, block);
         // A value that begins or is refused may change the instance: the state of a download.
         if block.offset() == 0 || written.is_err() {
             self.changed_around(&path);

@@ -21,17 +21,19 @@ pub(crate) fn is_streamed(code: Code, options: &Options, takes: impl Fn(u16, u16
     })
 }
 
-/// Hands a block to its object; `true` if the value is complete.
+/// Hands a block of a server, which goes by its short server ID, to its object; `true` if the value is complete.
 pub(crate) fn write_block(
     store: &mut Store,
     path: &Path,
+    server: u16,
     request: &Request,
     block: BlockValue,
 ) -> Result<bool, Refusal> {
     let [object, instance, resource] = *path.ids() else { return Err(Refusal::MethodNotAllowed) };
     check_target(store, path, resource)?;
     let size = request.options.get_uint(OptionNumber::SIZE1);
-    let block = Block { offset: block.offset(), bytes: &request.payload, more: block.more, size };
+    let (offset, bytes, more) = (block.offset(), &request.payload[..], block.more);
+    let block = Block { offset, bytes, more, size, server: Some(server) };
     store.with_instance_mut(object, instance)?.write_block(instance, resource, block)?;
-    Ok(!block.more)
+    Ok(!more)
 }

@@ -4,7 +4,8 @@
 //! The application installs the image when it learns of the Execute of `/5/0/2`
 //! ([`Event::Executed`](crate::Event::Executed)), and then reports the outcome with
 //! [`Firmware::finish_update`] inside of [`Client::update`](crate::Client::update). Pull
-//! (`/5/0/1`) is not implemented: a URI ends in [`UpdateResult::UnsupportedProtocol`].
+//! (`/5/0/1`) is not implemented: a URI ends in [`UpdateResult::UnsupportedProtocol`]. A push that falls silent
+//! ends with [`Firmware::lose_download`], for which the application needs a timer.
 
 mod object;
 mod store;
@@ -45,6 +46,8 @@ pub enum UpdateResult {
     Integrity = 5,
     /// The type of the package is not supported.
     UnsupportedType = 6,
+    /// The URI of the image is not valid.
+    InvalidUri = 7,
     /// The application could not install the image.
     UpdateFailed = 8,
     /// The protocol of the URI is not supported.
@@ -61,6 +64,8 @@ pub struct Firmware<S> {
     cancellable: bool,
     max_size: u64,
     received: u64,
+    /// The server whose image is arriving.
+    from: Option<u16>,
     state: State,
     result: UpdateResult,
 }
@@ -69,7 +74,7 @@ impl<S: FirmwareStore> Firmware<S> {
     /// Object 5 of version 1.0 in the state Idle, for images of at most `max_size` bytes.
     pub const fn new(store: S, max_size: u64) -> Self {
         let (state, result) = (State::Idle, UpdateResult::Initial);
-        Self { store, cancellable: false, max_size, received: 0, state, result }
+        Self { store, cancellable: false, max_size, received: 0, from: None, state, result }
     }
 
     /// Makes this version 1.1, which has the resource Cancel (`/5/0/10`).
@@ -147,9 +152,12 @@ impl<S: FirmwareStore> Firmware<S> {
                 return Ok(());
             }
             self.begin(block.size)?;
+            self.from = block.server;
         }
         let offset = u64::try_from(block.offset).map_err(|_| Refusal::BadRequest)?;
-        if self.state != State::Downloading || offset != self.received {
+        // Of two servers that push at a time, the image is that of the one that began last.
+        let follows = offset == self.received && block.server == self.from;
+        if self.state != State::Downloading || !follows {
             return Err(Refusal::BadRequest);
         }
         let length = u64::try_from(block.bytes.len()).map_err(|_| Refusal::BadRequest)?;
@@ -186,9 +194,12 @@ impl<S: FirmwareStore> Firmware<S> {
         if self.state == State::Updating {
             return Err(Refusal::MethodNotAllowed);
         }
-        self.reset(match uri.is_empty() {
-            true => UpdateResult::Initial,
-            false => UpdateResult::UnsupportedProtocol,
+        self.reset(match uri.split_once("://") {
+            _ if uri.is_empty() => UpdateResult::Initial,
+            Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => {
+                UpdateResult::UnsupportedProtocol
+            }
+            _ => UpdateResult::InvalidUri,
         });
         Ok(())
     }
@@ -207,5 +218,47 @@ impl<S: FirmwareStore> Firmware<S> {
         }
         self.reset(UpdateResult::Cancelled);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[derive(Default)]
+    struct Flash(Vec<u8>);
+
+    impl FirmwareStore for Flash {
+        fn begin(&mut self, _: Option<u64>) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn write(&mut self, _: u64, bytes: &[u8]) -> Result<(), StoreError> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+
+        fn finish(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn discard(&mut self) {
+            self.0.clear();
+        }
+    }
+
+    #[test]
+    fn images_of_two_servers_are_not_mixed() {
+        let mut firmware = Firmware::new(Flash::default(), 100);
+        let mut push = |server, offset, bytes: &[u8], more| {
+            let block = Block { offset, bytes, more, size: None, server: Some(server) };
+            firmware.push(block)
+        };
+        assert_eq!(push(1, 0, b"aa", true), Ok(()));
+        assert_eq!(push(2, 0, b"bb", true), Ok(()));
+        assert_eq!(push(1, 2, b"aa", true), Err(Refusal::BadRequest));
+        assert_eq!(push(2, 2, b"b", false), Ok(()));
+        assert_eq!((firmware.state(), &firmware.store().0[..]), (State::Downloaded, &b"bbb"[..]));
     }
 }

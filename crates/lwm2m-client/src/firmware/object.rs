@@ -61,7 +61,7 @@ impl<S: FirmwareStore> Object for Firmware<S> {
         let resources = &values.resources;
         match (resources.len(), resources.first_key_value()) {
             (1, Some((&PACKAGE, Resource::Single(Value::Opaque(bytes))))) => {
-                self.push(Block { offset: 0, bytes, more: false, size: None })
+                self.push(Block { offset: 0, bytes, more: false, size: None, server: None })
             }
             (1, Some((&URI, Resource::Single(Value::String(uri))))) => self.set_uri(uri),
             _ => Err(Refusal::BadRequest),

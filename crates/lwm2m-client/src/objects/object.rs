@@ -19,6 +19,9 @@ pub struct Block<'a> {
     /// The size of the whole value in bytes, if the server has announced it (Size1); nothing
     /// guarantees it.
     pub size: Option<u64>,
+    /// The short server ID of the server that sends the value in blocks; `None` for a value that came as
+    /// a whole. Two servers may send blocks of one resource by turns.
+    pub server: Option<u16>,
 }
 
 /// An object with all of its instances (OMA LwM2M Core 7.2).

@@ -190,9 +190,11 @@ fn cancel_drops_the_image_and_needs_one() {
 #[test]
 fn a_uri_is_refused_by_the_result() {
     let mut harness = updatable();
-    let uri = put("5/0/1").content_format(0).payload(b"ftp://192.0.2.9/x".to_vec());
-    assert_eq!(harness.code(uri), "2.04");
-    assert_eq!(status(&mut harness), is("0", "9"));
+    for (uri, result) in [("ftp://192.0.2.9/x", "9"), ("192.0.2.9/x", "7"), ("coap://", "7")] {
+        let write = put("5/0/1").content_format(0).payload(uri.as_bytes().to_vec());
+        assert_eq!(harness.code(write), "2.04");
+        assert_eq!(status(&mut harness), is("0", result), "{uri}");
+    }
 }
 
 #[test]

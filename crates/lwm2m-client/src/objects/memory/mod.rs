@@ -289,7 +289,10 @@ impl MemoryObject {
             let Handler::Receive(receiver) = handler else { continue };
             if let Some(Resource::Single(Value::Opaque(bytes))) = values.resources.remove(id) {
                 let size = Some(bytes.len() as u64);
-                receiver(instance, Block { offset: 0, bytes: &bytes, more: false, size })?;
+                receiver(
+                    instance,
+                    Block { offset: 0, bytes: &bytes, more: false, size, server: None },
+                )?;
             }
         }
         Ok(())
