@@ -28,6 +28,7 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use lwm2m_credentials::{Credential, StoreError, is_endpoint_name};
 use lwm2m_net::Addresses;
+use lwm2m_server::Server;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
@@ -67,7 +68,11 @@ impl New {
             None | Some(Json::Null) => None,
             Some(tls) => Some(read_client(&json!({"endpoint": endpoint, "tls": tls}))?.1),
         };
-        let host = json["host"].as_str().or(host).filter(|host| is_host(host));
+        let host = match json.get("host") {
+            None | Some(Json::Null) => host,
+            Some(named) => named.as_str(),
+        };
+        let host = host.filter(|host| is_host(host));
         let Some(host) = host else {
             return error("host", "the name or address by which devices reach this server");
         };
@@ -265,8 +270,13 @@ async fn keep(
         ApiError::Store(error) => known_to(principal, error),
         error => error,
     })?;
-    let durable = state.server().written(promised).await;
-    durable.map_err(|error| ApiError::NotKept(error.to_string()))
+    if let Err(error) = state.server().written(promised).await {
+        // What is not kept is not acknowledged, and does not hold either.
+        let takes_back = move |server: &mut Server, now| server.remove_credential(now, &endpoint);
+        state.server().with(takes_back).await?;
+        return Err(ApiError::NotKept(error.to_string()));
+    }
+    Ok(())
 }
 
 /// GET `/api/devices/{ep}`: how far a device has come, without keys.

@@ -94,6 +94,7 @@ async fn what_a_request_says_wrong_is_named() {
         (json!({"endpoint": "a", "shortId": 0}), "shortId"),
         (json!({"endpoint": "a", "shortId": 65_535}), "shortId"),
         (json!({"endpoint": "a", "host": "h/x?y"}), "host"),
+        (json!({"endpoint": "a", "host": 5}), "host"),
         (json!({"endpoint": "a", "factory": {"mode": "none"}}), "tls.mode"),
     ];
     for (body, named) in table {
