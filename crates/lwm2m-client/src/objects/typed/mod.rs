@@ -114,7 +114,7 @@ pub use lwm2m_objects::{ObjectDefinition, ResourceDefinition};
 pub trait Instance: Clone + Send + Sized + 'static {
     /// The Object ID.
     const OBJECT: u16;
-    /// The version of the object; `None` as in [`Object::version`].
+    /// The version of the object; `None` as in [`Object::version`](crate::Object::version).
     const VERSION: Option<ObjectVersion>;
     /// The IDs of the resources that an instance can have, executable ones included, ascending.
     const RESOURCES: &'static [u16];
